@@ -1,0 +1,1 @@
+"""Images in, manifest out."""

@@ -1,0 +1,131 @@
+"""The manifest: one Parquet file with a row per image, and the one schema that it must fit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dahlia.dataset.records import ImageRecord, Region
+from dahlia.errors import DatasetError
+from dahlia.files import staged_file
+
+_REGION = pa.struct(
+    [pa.field("tag", pa.string(), nullable=False)]
+    + [
+        pa.field(name, pa.float64(), nullable=False) for name in ("left", "top", "width", "height")
+    ]
+)
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("tags", pa.list_(pa.string()), nullable=False),
+        pa.field("regions", pa.list_(_REGION), nullable=False),
+        pa.field("subset", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("phash", pa.string(), nullable=False),
+    ]
+)
+
+
+def save_manifest(path: Path, records: Sequence[ImageRecord]) -> None:
+    """Write the manifest, rows sorted by id.
+
+    Raises:
+        DatasetError: two rows share an id, or a value is out of its range.
+    """
+    rows = [asdict(record) for record in sorted(records, key=lambda record: record.id)]
+    _check(rows, path)
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    with staged_file(path) as staged:
+        pq.write_table(table, staged, compression="zstd")
+
+
+def load_manifest(path: Path) -> list[ImageRecord]:
+    """Read a manifest.
+
+    Raises:
+        DatasetError: the file is missing, has another schema, or a value is out of its range.
+    """
+    rows = read_table(path, SCHEMA, "dvc repro ingest").to_pylist()
+    _check(rows, path)
+    return [
+        ImageRecord(
+            **{**row, "tags": tuple(row["tags"]), "regions": tuple(Region(**r) for r in row["regions"])}
+        )
+        for row in rows
+    ]
+
+
+def fingerprint(records: Sequence[ImageRecord]) -> str:
+    """A SHA-256 over ids, tags, regions and subsets: equal exactly when the labelled data is."""
+    digest = hashlib.sha256()
+    for record in sorted(records, key=lambda record: record.id):
+        regions = sorted(
+            (region.tag, region.left, region.top, region.width, region.height)
+            for region in record.regions
+        )
+        digest.update(repr((record.id, record.tags, regions, record.subset)).encode())
+    return digest.hexdigest()
+
+
+def read_table(path: Path, schema: pa.Schema, remedy: str) -> pa.Table:
+    """Read a Parquet file that must have exactly `schema`.
+
+    Args:
+        path: the file.
+        schema: the fields that it must have, in order.
+        remedy: the command that makes the file anew, named in error messages.
+
+    Raises:
+        DatasetError: the file is missing, damaged, or has another schema.
+    """
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError:
+        raise DatasetError(
+            f"{path} was expected and is not there. Run `{remedy}` to make it."
+        ) from None
+    except (pa.ArrowException, OSError) as error:
+        raise DatasetError(
+            f"{path} is not a readable Parquet file ({error}). Delete it and run `{remedy}`."
+        ) from error
+    if not table.schema.equals(schema, check_metadata=False):
+        raise DatasetError(
+            f"{path} has the columns {table.schema.names}, expected {schema.names} with the types of "
+            f"this version. Run `{remedy}` to make it anew."
+        )
+    return table
+
+
+def _check(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    seen: set[str] = set()
+    for row in rows:
+        problem = _problem(row, seen)
+        if problem:
+            raise DatasetError(
+                f"{path}: the row of {row['path']} {problem}. Run `dvc repro ingest` to make it anew."
+            )
+        seen.add(row["id"])
+
+
+def _problem(row: dict[str, Any], seen: set[str]) -> str | None:
+    if len(row["id"]) != 64 or row["id"] in seen:
+        return f"has the id {row['id']!r}, expected 64 hexadecimal digits that no other row has"
+    if row["width"] < 1 or row["height"] < 1:
+        return f"is {row['width']}x{row['height']} pixels, expected at least 1x1"
+    if row["subset"] not in ("train", "test"):
+        return f"has the subset {row['subset']!r}, expected train or test"
+    strays = {region["tag"] for region in row["regions"]} - set(row["tags"])
+    if strays:
+        return f"has regions of {sorted(strays)} without these tags"
+    return None

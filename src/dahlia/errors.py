@@ -1,0 +1,94 @@
+"""Every error that Dahlia raises on purpose.
+
+    DahliaError
+    ├── ConfigError           a parameter or option that cannot be used
+    ├── DatasetError          images or annotations that cannot be read
+    │   ├── ImageError        one image that cannot be decoded; has a `code`
+    │   └── ValidationError   findings of severity "error" in a dataset
+    ├── TrainingError         training cannot start, or cannot go on
+    │   └── WeightsError      backbone weights that cannot be had or do not fit
+    ├── EvaluationError       predictions that cannot be evaluated
+    ├── ExportError           an artefact that cannot be written
+    │   └── VerificationError an artefact that computes something else
+    ├── TrackingError         iterations and publishing
+    └── ServingError          the prediction service; has a `code` and an HTTP `status`
+
+The text of each says what was expected, what was received, and what to do next. The command line
+prints the text without a traceback and exits with `exit_code`.
+"""
+
+from __future__ import annotations
+
+
+class DahliaError(Exception):
+    """Base of the tree."""
+
+    exit_code = 1
+
+
+class ConfigError(DahliaError):
+    """A parameter, option or name that cannot be used."""
+
+    exit_code = 2
+
+
+class DatasetError(DahliaError):
+    """Images or annotations that cannot be read."""
+
+    exit_code = 2
+
+
+class ImageError(DatasetError):
+    """One image that cannot be decoded.
+
+    Args:
+        message: expected, received, what to do.
+        code: the finding's code, for example `truncated` (see `dahlia.dataset.findings`).
+    """
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ValidationError(DatasetError):
+    """A dataset with findings that stop the pipeline."""
+
+
+class TrainingError(DahliaError):
+    """Training cannot start, or cannot go on."""
+
+
+class WeightsError(TrainingError):
+    """Backbone weights that cannot be had, or do not fit the architecture."""
+
+
+class EvaluationError(DahliaError):
+    """Predictions that cannot be evaluated."""
+
+
+class ExportError(DahliaError):
+    """An artefact that cannot be written."""
+
+
+class VerificationError(ExportError):
+    """An artefact that computes something other than the trained model."""
+
+
+class TrackingError(DahliaError):
+    """An iteration that does not exist, or a publication that is refused."""
+
+
+class ServingError(DahliaError):
+    """A prediction request that is refused.
+
+    Args:
+        message: what the client reads.
+        code: an error code of the Custom Vision API, for example `BadRequestImageFormat`.
+        status: the HTTP status.
+    """
+
+    def __init__(self, message: str, *, code: str, status: int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status

@@ -1,0 +1,1 @@
+"""Held-out predictions in, honest figures out."""

@@ -1,0 +1,1 @@
+"""Artefacts and the proof that they compute what was trained."""

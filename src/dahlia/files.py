@@ -1,0 +1,99 @@
+"""Files and folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dahlia.errors import DahliaError
+
+
+@contextmanager
+def staged_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; flush it to disk and rename it on success.
+
+    Raises:
+        DahliaError: the disk is full or the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    staged = Path(name)
+    try:
+        yield staged
+        staged.chmod(0o644)
+        _flush(staged)
+        staged.replace(path)
+        _flush(path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+@contextmanager
+def staged_directory(path: Path) -> Iterator[Path]:
+    """Give an empty temporary folder beside `path`; it takes the place of `path` on success.
+
+    Raises:
+        DahliaError: the disk is full or the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        yield staged
+        staged.chmod(0o755)
+        for part in sorted(staged.rglob("*")):
+            if part.is_file():
+                _flush(part)
+        if path.exists():
+            retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+            path.rename(retired / path.name)
+            staged.rename(path)
+            shutil.rmtree(retired, ignore_errors=True)
+        else:
+            staged.rename(path)
+        _flush(path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text, whole or not at all."""
+    with staged_file(path) as staged:
+        staged.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON with keys in their given order, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(path: Path, error: OSError) -> DahliaError:
+    return DahliaError(
+        f"{path} could not be written: {error.strerror or error}. "
+        "Free some space or choose a folder that you may write to, then run again; "
+        "what was there before is unchanged."
+    )

@@ -1,0 +1,117 @@
+"""`model.json`: what a model is and how it wants to be fed. Read without torch."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ValidationError as PydanticError
+
+from dahlia.errors import TrainingError
+from dahlia.files import write_text
+
+NAMESPACE = uuid.UUID("6f0f5c4e-6a0b-5d0c-9a53-64a11ab1d0e5")
+FILE_NAME = "model.json"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TagCard(_Part):
+    """A tag, in the order of the model's outputs. `id` is a UUID that stays the same across trainings."""
+
+    id: str
+    name: str
+    type: Literal["Regular", "Negative"] = "Regular"
+
+
+class InputCard(_Part):
+    """The one resize policy: squash to `size` x `size` pixels by area averaging, RGB, 0 to 255.
+
+    Mean, standard deviation and channel order are inside the graph.
+    """
+
+    size: int
+    resize: Literal["squash"] = "squash"
+    channels: Literal["RGB"] = "RGB"
+
+
+class BackboneCard(_Part):
+    """Which network made the features, and with which weights.
+
+    `fingerprint` is the SHA-256 of architecture, weights and normalisation.
+    """
+
+    architecture: str
+    weights: str
+    fingerprint: str
+    features: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class TrainingCard(_Part):
+    """How it was trained."""
+
+    recipe: str
+    regularisation: float
+    views: tuple[str, ...]
+    images: int
+    seed: int
+
+
+class ModelCard(_Part):
+    """Everything but the numbers of `model.safetensors`."""
+
+    format: Literal[1] = 1
+    project: str
+    project_id: str
+    domain: str
+    domain_id: str
+    classification: Literal["multiclass", "multilabel"]
+    tags: tuple[TagCard, ...] = Field(min_length=1)
+    input: InputCard
+    backbone: BackboneCard
+    temperature: float
+    training: TrainingCard
+    data_fingerprint: str
+    git_revision: str | None
+    dahlia_version: str
+
+
+def project_id(name: str) -> str:
+    """The UUID of a project: the same for the same name on every machine."""
+    return str(uuid.uuid5(NAMESPACE, f"project:{name}"))
+
+
+def tag_id(project: str, tag: str) -> str:
+    """The UUID of a tag: the same for the same names on every machine."""
+    return str(uuid.uuid5(NAMESPACE, f"tag:{project}:{tag}"))
+
+
+def save_card(folder: Path, card: ModelCard) -> None:
+    """Write `model.json` into `folder`."""
+    write_text(folder / FILE_NAME, card.model_dump_json(indent=2) + "\n")
+
+
+def load_card(folder: Path) -> ModelCard:
+    """Read `model.json` from `folder`.
+
+    Raises:
+        TrainingError: it is missing or does not fit.
+    """
+    path = folder / FILE_NAME
+    try:
+        return ModelCard.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise TrainingError(
+            f"{path} was expected and is not there. Run `dvc repro train` to train a model."
+        ) from None
+    except PydanticError as error:
+        raise TrainingError(
+            f"{path} does not describe a model of this version ({error.error_count()} problems, the first: "
+            f"{error.errors()[0]['msg']} at {error.errors()[0]['loc']}). Run `dvc repro train` again."
+        ) from error

@@ -1,0 +1,110 @@
+"""Held-out predictions: what training hands to evaluation."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dahlia.dataset.manifest import read_table
+from dahlia.files import staged_file
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("fold", pa.int32(), nullable=False),
+        pa.field("truth", pa.list_(pa.bool_()), nullable=False),
+        pa.field("probabilities", pa.list_(pa.float64()), nullable=False),
+        pa.field("uncalibrated", pa.list_(pa.float64()), nullable=False),
+    ]
+)
+TEST_FOLD = -1
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions for N images and K tags, each by a model that did not see the image.
+
+    Attributes:
+        ids: N image ids (see `ImageRecord.id`).
+        tags: K tag names in the order of the columns.
+        classification: `multiclass` (rows sum to 1, one true tag each) or `multilabel`.
+        fold: (N,) the fold that was held out; `TEST_FOLD` for the user's own test set, which is
+            predicted by the final model.
+        truth: (N, K) bool.
+        probabilities: (N, K) calibrated, 0 to 1. The temperature of a row was chosen without it.
+        uncalibrated: (N, K) the same before calibration.
+    """
+
+    ids: tuple[str, ...]
+    tags: tuple[str, ...]
+    classification: str
+    fold: npt.NDArray[np.int32]
+    truth: npt.NDArray[np.bool_]
+    probabilities: npt.NDArray[np.float64]
+    uncalibrated: npt.NDArray[np.float64]
+
+    def where(self, rows: npt.NDArray[np.bool_]) -> Predictions:
+        """The rows for which the mask (N,) holds."""
+        return Predictions(
+            ids=tuple(name for name, keep in zip(self.ids, rows, strict=True) if keep),
+            tags=self.tags,
+            classification=self.classification,
+            fold=self.fold[rows],
+            truth=self.truth[rows],
+            probabilities=self.probabilities[rows],
+            uncalibrated=self.uncalibrated[rows],
+        )
+
+    @property
+    def held_out(self) -> Predictions:
+        """The out-of-fold rows."""
+        return self.where(self.fold != TEST_FOLD)
+
+    @property
+    def test(self) -> Predictions:
+        """The rows of the user's own test set; often none."""
+        return self.where(self.fold == TEST_FOLD)
+
+
+def save_predictions(path: Path, predictions: Predictions) -> None:
+    """Write Parquet; tags and classification travel in the schema's metadata."""
+    header = {"tags": predictions.tags, "classification": predictions.classification}
+    table = pa.Table.from_arrays(
+        [
+            pa.array(predictions.ids, pa.string()),
+            pa.array(predictions.fold, pa.int32()),
+            pa.array(predictions.truth.tolist(), pa.list_(pa.bool_())),
+            pa.array(predictions.probabilities.tolist(), pa.list_(pa.float64())),
+            pa.array(predictions.uncalibrated.tolist(), pa.list_(pa.float64())),
+        ],
+        schema=SCHEMA.with_metadata({"dahlia": json.dumps(header)}),
+    )
+    with staged_file(path) as staged:
+        pq.write_table(table, staged, compression="zstd")
+
+
+def load_predictions(path: Path) -> Predictions:
+    """Read what `save_predictions` wrote.
+
+    Raises:
+        DatasetError: the file is missing or has another schema.
+    """
+    table = read_table(path, SCHEMA, "dvc repro train")
+    header = json.loads(table.schema.metadata[b"dahlia"])
+    columns = table.to_pydict()
+    shape = (table.num_rows, len(header["tags"]))
+    return Predictions(
+        ids=tuple(columns["id"]),
+        tags=tuple(header["tags"]),
+        classification=header["classification"],
+        fold=np.array(columns["fold"], np.int32),
+        truth=np.array(columns["truth"], bool).reshape(shape),
+        probabilities=np.array(columns["probabilities"], np.float64).reshape(shape),
+        uncalibrated=np.array(columns["uncalibrated"], np.float64).reshape(shape),
+    )

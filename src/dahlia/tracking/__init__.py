@@ -1,0 +1,1 @@
+"""Iterations, metrics and publishing, on MLflow."""

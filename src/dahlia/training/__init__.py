@@ -1,0 +1,1 @@
+"""Features, heads, folds: from a manifest to a bundle."""
