@@ -74,16 +74,30 @@ class InputParams(Section):
     size: int = Field(ge=32, le=1024)
 
 
+class RecipeParams(Section):
+    """How photos of this domain may be looked at without becoming something else.
+
+    `views` are fixed and serve the quick recipe; `augmentation` is random and serves the advanced one.
+    """
+
+    views: list[Literal["plain", "mirror", "zoom", "zoom_mirror", "dim", "tilt"]] = Field(min_length=1)
+    augmentation: list[
+        Literal[
+            "mirror", "crop", "colour", "light", "rotate", "rotate_any", "perspective", "blur", "weather"
+        ]
+    ]
+
+
 class DomainParams(Section):
     """A Custom Vision domain; see `conf/domain`."""
 
     id: str
     name: str
     task: Literal["classification"]
+    withdrawn: str | None
     backbone: BackboneParams
     input: InputParams
-    views: list[str] = Field(min_length=1)
-    augmentation: list[str]
+    recipe: RecipeParams
     exports: list[Literal["onnx"]] = Field(min_length=1)
 
 
@@ -163,10 +177,13 @@ def check_params(values: Any, origin: str) -> Params:
     if not isinstance(values, dict):
         raise ConfigError(f"{origin}: expected sections such as `project:`, received {values!r}.")
     try:
-        return Params.model_validate(values)
+        params = Params.model_validate(values)
     except PydanticError as error:
         lines = [_explain(detail, values) for detail in error.errors()]
         raise ConfigError("\n".join(f"{origin}: {line}" for line in lines)) from error
+    if params.domain.withdrawn:
+        raise ConfigError(f"{origin}: the domain {params.domain.name} cannot be used. {params.domain.withdrawn}")
+    return params
 
 
 def nearest(word: str, known: list[str]) -> str:
@@ -177,24 +194,26 @@ def nearest(word: str, known: list[str]) -> str:
     return f"; known: {', '.join(known)}."
 
 
+def known_keys(location: list[str]) -> list[str]:
+    """The keys that the section at `location` may have; none where it is a value."""
+    model: type[BaseModel] | None = Params
+    for part in location:
+        fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+        inner = fields.get(part)
+        model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+        if model is None:
+            return []
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
 def _explain(detail: Any, values: dict[str, Any]) -> str:
     location = [str(part) for part in detail["loc"]]
     key = ".".join(location)
     if detail["type"] == "extra_forbidden":
-        return f"unknown key `{key}`{nearest(location[-1], _known_keys(location[:-1]))}"
+        return f"unknown key `{key}`{nearest(location[-1], known_keys(location[:-1]))}"
     if detail["type"] == "missing":
         return f"the key `{key}` is missing; compose it anew with `dahlia params`."
     if detail["type"] == "literal_error":
         expected = [word.strip("' ") for word in detail["ctx"]["expected"].replace(" or ", ",").split(",")]
         return f"`{key}` cannot be {detail['input']!r}{nearest(str(detail['input']), expected)}"
     return f"`{key}` cannot be {detail['input']!r}: {detail['msg']}."
-
-
-def _known_keys(location: list[str]) -> list[str]:
-    model: type[BaseModel] = Params
-    for part in location:
-        for name, field in model.model_fields.items():
-            if part in (name, field.alias) and isinstance(field.annotation, type):
-                if issubclass(field.annotation, BaseModel):
-                    model = field.annotation
-    return [field.alias or name for name, field in model.model_fields.items()]

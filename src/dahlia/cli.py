@@ -1,0 +1,182 @@
+"""The command line. Every command imports what it needs when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dahlia import __version__
+from dahlia.errors import ConfigError, DahliaError
+
+STAGES = ("ingest", "validate", "split", "train", "evaluate", "export", "track")
+INTERRUPTED = 130
+
+
+class _Group(click.Group):
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        from dahlia.config import nearest
+
+        if args and self.get_command(ctx, args[0]) is None:
+            raise click.UsageError(f"unknown command `{args[0]}`{nearest(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dahlia")
+def cli() -> None:
+    """Custom Vision that you own: tagged photos in, a published model out."""
+
+
+@cli.command()
+@click.argument("name", type=click.Choice(STAGES))
+def stage(name: str) -> None:
+    """Run one stage of the pipeline in this folder (`dvc repro` does)."""
+    from dahlia.config import load_params
+
+    params = load_params()
+    importlib.import_module(f"dahlia.stages.{name}").run(params, Path())
+
+
+@cli.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+def init(directory: Path) -> None:
+    """Lay out a new, empty project in DIRECTORY."""
+    from dahlia.project import create_project
+
+    create_project(directory)
+    click.echo(
+        f"{directory} is ready. Put photos in {directory}/data/images/<tag>/, then:\n"
+        f"  cd {directory} && dvc repro && dahlia publish 1 --as NAME"
+    )
+
+
+@cli.command()
+@click.argument("overrides", nargs=-1)
+@click.option("--check", is_flag=True, help="Only say whether params.yaml is the composition.")
+def params(overrides: tuple[str, ...], check: bool) -> None:
+    """Compose conf/ into params.yaml, with OVERRIDES such as domain=food split.folds=10."""
+    import yaml
+
+    from dahlia.composition import compose, write_params
+    from dahlia.layout import PARAMS
+
+    if check:
+        present = yaml.safe_load(PARAMS.read_text(encoding="utf-8")) if PARAMS.exists() else None
+        if present != compose(Path(), overrides):
+            raise ConfigError("params.yaml is not the composition of conf/. Write it with `dahlia params`.")
+        click.echo("params.yaml is the composition of conf/.")
+        return
+    composed = write_params(Path(), overrides)
+    click.echo(f"params.yaml: {composed.project.name}, {composed.domain.name}, {composed.training.recipe}")
+
+
+@cli.command()
+@click.option("--out", default="data/images", type=click.Path(path_type=Path), show_default=True)
+@click.option("--images-per-tag", default=60, type=click.IntRange(min=1), show_default=True)
+@click.option("--scenes", default=0, type=click.IntRange(min=0), help="Draw so many scenes with boxes instead.")
+@click.option("--seed", default=0, type=click.IntRange(min=0), show_default=True)
+def sample(out: Path, images_per_tag: int, scenes: int, seed: int) -> None:
+    """Draw the sample project's photos: daisies, daffodils and dahlias."""
+    from dahlia.dataset.samples import generate_garden, generate_scenes
+
+    if out.exists() and any(out.iterdir()):
+        click.echo(f"{out} has files already; they are left as they are.")
+        return
+    if scenes:
+        generate_scenes(out, images=scenes, seed=seed)
+    else:
+        generate_garden(out, images_per_tag=images_per_tag, seed=seed)
+    click.echo(f"{out}: {scenes or 3 * images_per_tag} photos")
+
+
+@cli.command()
+def domains() -> None:
+    """List the domains of this project."""
+    from dahlia.project import domains_table
+
+    _print(domains_table(Path()))
+
+
+@cli.command()
+def iterations() -> None:
+    """List the iterations and what is published."""
+    from dahlia.tracking.tables import iterations_table
+
+    _print(iterations_table(_registry().iterations()))
+
+
+@cli.command()
+@click.argument("first", type=int)
+@click.argument("second", type=int)
+def compare(first: int, second: int) -> None:
+    """Show what differs between two iterations."""
+    from dahlia.tracking.tables import comparison_table
+
+    _print(comparison_table(_registry().compare(first, second), first, second))
+
+
+@cli.command()
+@click.argument("number", type=int, metavar="N")
+@click.option("--as", "name", required=True, help="The publish name; moved if another iteration has it.")
+def publish(number: int, name: str) -> None:
+    """Serve iteration N under a name; rolling back is publishing the older one."""
+    published = _registry().publish(number, name)
+    click.echo(f"Iteration {published.number} is published as {name}.")
+
+
+@cli.command()
+@click.argument("name")
+def unpublish(name: str) -> None:
+    """Stop serving a name."""
+    _registry().unpublish(name)
+    click.echo(f"Nothing is published as {name} any more.")
+
+
+@cli.command()
+def report() -> None:
+    """Show the last evaluation as a table."""
+    from dahlia.evaluation.evaluation import load_evaluation
+    from dahlia.evaluation.summary import summary_table
+    from dahlia.layout import EVALUATION
+
+    _print(summary_table(load_evaluation(EVALUATION)))
+
+
+def _registry() -> Any:
+    from dahlia.config import load_params
+    from dahlia.tracking.registry import Registry
+
+    return Registry.of(Path(), load_params())
+
+
+def _print(table: Any) -> None:
+    from rich.console import Console
+
+    Console().print(table)
+
+
+def main() -> None:
+    """Run the command line; errors that a user can cause are printed without a traceback."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except DahliaError as error:
+        click.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.secho("Interrupted. What was finished is kept; run the same command again.", err=True)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except MemoryError:
+        click.secho("Out of memory. Close other programs, or lower `training.batch_size`.", fg="red", err=True)
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)

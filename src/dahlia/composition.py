@@ -1,0 +1,91 @@
+"""`conf/` composed by Hydra: the one owner of `params.yaml`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dahlia import layout
+from dahlia.config import Params, check_params, nearest
+from dahlia.errors import ConfigError
+from dahlia.files import write_text
+
+CONF = Path("conf")
+
+
+def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Compose `conf/config.yaml` with Hydra overrides such as `domain=food`, and check the result.
+
+    Raises:
+        ConfigError: a group, choice, key or value is not known; the message names the nearest.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    conf = (root / CONF).resolve()
+    if not (conf / "config.yaml").is_file():
+        raise ConfigError(
+            f"{conf / 'config.yaml'} was expected and is not there. Run this in a project folder, or make one "
+            "with `dahlia init DIR`."
+        )
+    _check_names(conf, overrides)
+    try:
+        with initialize_config_dir(str(conf), version_base="1.3"):
+            composed = OmegaConf.to_container(hydra_compose("config", list(overrides)), resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(
+            f"conf/ cannot be composed with {' '.join(overrides) or 'its defaults'}: {reason}"
+        ) from error
+    check_params(composed, "conf/")
+    assert isinstance(composed, dict)
+    return {str(key): value for key, value in composed.items()}
+
+
+def write_params(root: Path, overrides: Sequence[str] = ()) -> Params:
+    """Compose and write `params.yaml`.
+
+    Raises:
+        ConfigError: see `compose`.
+    """
+    values = compose(root, overrides)
+    write_text(root / layout.PARAMS, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    return check_params(values, str(layout.PARAMS))
+
+
+def choices(root: Path, group: str) -> list[str]:
+    """The names of the files in `conf/<group>`."""
+    return sorted(path.stem for path in (root / CONF / group).glob("*.yaml"))
+
+
+def _check_names(conf: Path, overrides: Sequence[str]) -> None:
+    groups = {path.name for path in conf.iterdir() if path.is_dir()}
+    for override in overrides:
+        match = re.fullmatch(r"([\w]+)(?:\.([\w.]+))?=(.*)", override)
+        if match is None:
+            raise ConfigError(
+                f"Expected an override like domain=food or split.folds=10, received {override!r}."
+            )
+        group, key, value = match.groups()
+        if group not in groups:
+            raise ConfigError(f"unknown group `{group}`{nearest(group, sorted(groups))}")
+        if key is None and value not in choices(conf.parent, group):
+            raise ConfigError(f"`{group}` has no choice {value!r}{nearest(value, choices(conf.parent, group))}")
+        if key is not None:
+            _check_key(group, key.split("."))
+
+
+def _check_key(group: str, keys: list[str]) -> None:
+    from dahlia.config import known_keys
+
+    for depth, key in enumerate(keys):
+        known = known_keys([group, *keys[:depth]])
+        if known and key not in known:
+            raise ConfigError(f"unknown key `{'.'.join([group, *keys])}`{nearest(key, known)}")

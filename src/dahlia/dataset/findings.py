@@ -1,0 +1,144 @@
+"""What validation can say: every code with its severity and its mend, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning", "advice"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "advice")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What all findings of one code share.
+
+    Attributes:
+        severity: errors stop the pipeline, or set images aside; warnings and advice do not.
+        title: what is wrong, for headings.
+        mend: what to do about it.
+    """
+
+    severity: Severity
+    title: str
+    mend: str
+
+
+_COPY = "Copy the file again, or take it out."
+_RESIZE = "Scale the image down and save it anew."
+_ONE_TAG = "Keep the tag that is right, or set `project.classification: multilabel`."
+_LEAK = "Take it out of the training images or out of the test set, or the figures will flatter the model."
+_ALIKE = "Keep both if they are different photos; retakes of one scene add little."
+_LOOK = "Look at the photo; keep it if photos like it will be sent to the model, else take a better one."
+
+RULES: dict[str, Rule] = {
+    "missing-file": Rule("error", "Files that are not there", "Put the file back, or take its row out."),
+    "zero-byte": Rule("error", "Empty files", _COPY),
+    "not-an-image": Rule("error", "Files that are no images", "Take the file out, or name the right one."),
+    "unsupported-format": Rule(
+        "error", "Formats that are not read", "Save the image as JPEG, PNG, BMP, GIF or WebP."
+    ),
+    "truncated": Rule("error", "Images that end too early", _COPY),
+    "unreadable": Rule("error", "Images that cannot be decoded", _COPY),
+    "decompression-bomb": Rule("error", "Images with too many pixels", _RESIZE),
+    "too-many-bytes": Rule("error", "Files that are too big", _RESIZE),
+    "edge-too-long": Rule("error", "Images that are too large", _RESIZE),
+    "aspect-ratio": Rule("error", "Images that are too narrow", "Crop the image to the part that matters."),
+    "image-with-two-tags": Rule("error", "Images with more than one tag", _ONE_TAG),
+    "negative-and-regular": Rule(
+        "error",
+        "Images with the negative tag beside a regular one",
+        "Take one of the two away: the negative tag says that none of the others applies.",
+    ),
+    "same-bytes-two-tags": Rule("error", "One image under two tags", _ONE_TAG),
+    "train-and-test": Rule("error", "Images both in training and in the test set", _LEAK),
+    "region-out-of-bounds": Rule("error", "Regions that leave the image", "Draw the region anew."),
+    "region-zero-size": Rule("error", "Regions without an area", "Draw the region anew, or take it away."),
+    "unknown-test-tag": Rule(
+        "error",
+        "Tags of the test set that training does not know",
+        "Spell the tag as in training, add training images of it, or take its test images out.",
+    ),
+    "similar-tag-names": Rule(
+        "error",
+        "Tag names that differ only in case or space",
+        "Give the images of one of the two the other's name.",
+    ),
+    "too-few-tags": Rule("error", "Too few tags", "Add images of another tag, or of a negative one."),
+    "too-few-images": Rule("error", "Tags with too few images", "Add images of it, or take the tag out."),
+    "wrong-extension": Rule("warning", "Names that say another format", "Rename the file."),
+    "edge-too-short": Rule(
+        "warning", "Small images", "Take a larger photo, if the model will see larger ones."
+    ),
+    "tags-merged": Rule(
+        "warning",
+        "Copies of one image with different tags",
+        "Keep one file with all of its tags; until then it counts as having them all.",
+    ),
+    "near-duplicate-tags": Rule(
+        "warning",
+        "Near-duplicates under different tags",
+        "Look whether one of the tags is wrong.",
+    ),
+    "near-duplicate-test": Rule("warning", "Near-duplicates between training and test set", _LEAK),
+    "near-duplicate": Rule("warning", "Near-duplicates", _ALIKE),
+    "imbalance": Rule(
+        "warning", "Uneven tags", "Add images of the rarer tag; the model will favour the other."
+    ),
+    "region-short-edge": Rule(
+        "warning", "Tiny regions", "Draw the region larger, or crop the image closer to the object."
+    ),
+    "blurred": Rule("warning", "Blurred images", _LOOK),
+    "dark": Rule("warning", "Dark images", _LOOK),
+    "bright": Rule("warning", "Overexposed images", _LOOK),
+    "odd-size": Rule("advice", "Images of an unusual size", _LOOK),
+    "same-bytes": Rule("advice", "The same file twice", "Delete one of them; it counts once."),
+    "few-images": Rule(
+        "advice", "Tags with few images", "Add varied images of it: other places, light, angles, backgrounds."
+    ),
+    "untagged": Rule("advice", "Images without a tag", "Tag them, or take them out."),
+}
+_RANK = {code: (SEVERITIES.index(rule.severity), place) for place, (code, rule) in enumerate(RULES.items())}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that validation found.
+
+    Attributes:
+        code: a key of `RULES`.
+        expected: what should be.
+        found: what is.
+        files: the files that it is about, as in the inspection; none when it is about tags.
+        tags: the tags that it names.
+        set_aside: for an error about images, the files to leave out when errors are skipped. An error
+            without any cannot be skipped.
+    """
+
+    code: str
+    expected: str
+    found: str
+    files: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
+
+    @property
+    def severity(self) -> Severity:
+        """How grave it is."""
+        return RULES[self.code].severity
+
+    @property
+    def mend(self) -> str:
+        """What to do about it."""
+        return RULES[self.code].mend
+
+    @property
+    def subject(self) -> str:
+        """The files, else the tags, else the whole dataset."""
+        return ", ".join(self.files or self.tags) or "the dataset"
+
+
+def ranked(findings: Iterable[Finding]) -> list[Finding]:
+    """The gravest first, then in the order of `RULES`, then by file and tag."""
+    return sorted(findings, key=lambda item: (_RANK[item.code], item.files, item.tags, item.found))

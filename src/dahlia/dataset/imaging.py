@@ -1,0 +1,229 @@
+"""Bytes in, pixels out: the one decoder of training, evaluation and serving.
+
+Every accepted file becomes 8-bit RGB as displayed, by these rules: EXIF orientation is applied; grey is
+replicated; palettes are expanded; 16 bits become 8 by dropping the lower byte; CMYK is converted; alpha
+is composited on white; of an animation the first frame counts. Colour profiles are not applied.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import simplejpeg
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    WebPImagePlugin,
+)
+
+from dahlia.dataset.headers import ImageHeader, read_header, without_stray_bytes
+from dahlia.errors import ImageError
+
+__all__ = [
+    "MAX_EDGE",
+    "MAX_PIXELS",
+    "ImageHeader",
+    "decode",
+    "load",
+    "read_header",
+    "squash",
+    "thumbnail",
+    "to_tensor_layout",
+]
+
+Pixels = npt.NDArray[np.uint8]
+
+MAX_PIXELS = 10240 * 10240
+MAX_EDGE = 65535  # what a JPEG can hold
+OVERSAMPLING = 2  # `load` decodes to at least this many times the size that it then averages to
+
+_HARMLESS = ("extraneous bytes", "Unknown Adobe color transform", "JFIF revision", "Invalid SOS parameters")
+_OPENERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+}
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    IndexError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+
+
+def decode(data: bytes, *, at_least: int | None = None, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Decode an image file.
+
+    Args:
+        data: the whole file: JPEG, PNG, BMP, GIF or WebP, whatever its name was.
+        at_least: a JPEG may be decoded to fewer pixels, both edges not below this; None decodes all.
+        max_pixels: a header that promises more is refused before anything is allocated.
+
+    Returns:
+        (H, W, 3) RGB, as displayed.
+
+    Raises:
+        ImageError: with the code `zero-byte`, `not-an-image`, `unsupported-format`, `truncated`,
+            `unreadable` or `decompression-bomb`.
+    """
+    header = read_header(data)
+    if header.width * header.height > max_pixels or max(header.width, header.height) > MAX_EDGE:
+        raise ImageError(
+            f"Expected at most {max_pixels:,} pixels and edges of {MAX_EDGE:,}, received a header of "
+            f"{header.width}x{header.height}. Scale the image down.",
+            code="decompression-bomb",
+        )
+    if header.format == "JPEG" and header.components != 4:
+        pixels = _decode_jpeg(data, header, at_least)
+    else:
+        pixels = _decode_other(data, header)
+    return _turn(pixels, header.orientation)
+
+
+def squash(image: Pixels, size: int) -> Pixels:
+    """Resize to `size` x `size`, ignoring the aspect ratio.
+
+    An axis that shrinks is area-averaged; an axis that grows is interpolated linearly, because area
+    averaging would repeat pixels. Where one shrinks and the other grows, the shrinking goes first.
+
+    Args:
+        image: (H, W, 3).
+        size: pixels.
+
+    Returns:
+        (size, size, 3).
+    """
+    height, width = image.shape[:2]
+    if height > size or width > size:
+        image = _resize(image, min(width, size), min(height, size), cv2.INTER_AREA)
+    if height < size or width < size:
+        image = _resize(image, size, size, cv2.INTER_LINEAR)
+    return image
+
+
+def load(data: bytes, size: int) -> Pixels:
+    """Decode a file to the pixels that a model sees: (size, size, 3) RGB.
+
+    Raises:
+        ImageError: see `decode`.
+    """
+    return squash(decode(data, at_least=OVERSAMPLING * size), size)
+
+
+def to_tensor_layout(images: Sequence[Pixels]) -> npt.NDArray[np.float32]:
+    """Stack N squashed images into a contiguous float32 (N, 3, size, size), 0 to 255."""
+    if not images:
+        return np.empty((0, 3, 0, 0), np.float32)
+    height, width = images[0].shape[:2]
+    batch = np.empty((len(images), 3, height, width), np.float32)
+    for target, image in zip(batch, images, strict=True):
+        target[...] = image.transpose(2, 0, 1)
+    return batch
+
+
+def thumbnail(data: bytes, edge: int) -> bytes:
+    """A small JPEG of a file, aspect kept, its longer edge at most `edge` pixels.
+
+    Raises:
+        ImageError: see `decode`.
+    """
+    image = decode(data, at_least=edge)
+    height, width = image.shape[:2]
+    scale = min(1.0, edge / max(height, width))
+    small = (max(1, round(width * scale)), max(1, round(height * scale)))
+    encoded: bytes = simplejpeg.encode_jpeg(_resize(image, *small, cv2.INTER_AREA), quality=85)
+    return encoded
+
+
+def _resize(image: Pixels, width: int, height: int, method: int) -> Pixels:
+    return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
+
+
+def _decode_jpeg(data: bytes, header: ImageHeader, at_least: int | None) -> Pixels:
+    divisor = _divisor(min(header.width, header.height), at_least)
+    width, height = -(-header.width // divisor), -(-header.height // divisor)
+    if header.orientation >= 5:
+        width, height = height, width
+    try:
+        pixels: Pixels = simplejpeg.decode_jpeg(data, min_width=width, min_height=height)
+    except ValueError as error:
+        if not any(words in str(error) for words in _HARMLESS):
+            raise _damaged("JPEG", error) from error
+        try:
+            tidy = without_stray_bytes(data)
+            pixels = simplejpeg.decode_jpeg(tidy, min_width=width, min_height=height, strict=False)
+        except ValueError as fatal:
+            raise _damaged("JPEG", fatal) from fatal
+    return pixels
+
+
+def _divisor(edge: int, at_least: int | None) -> int:
+    # Only powers of two: a half is both faster and closer to the averaged original than five eighths.
+    if at_least is None:
+        return 1
+    return next((divisor for divisor in (8, 4, 2) if edge >= at_least * divisor), 1)
+
+
+def _decode_other(data: bytes, header: ImageHeader) -> Pixels:
+    # The plugin itself, not Image.open: the size has been checked, and Image.open would warn of it.
+    try:
+        with _OPENERS[header.format](io.BytesIO(data)) as image:
+            image.load()
+            return _to_rgb(image)
+    except _DAMAGE as error:
+        raise _damaged(header.format, error) from error
+
+
+def _to_rgb(image: Image.Image) -> Pixels:
+    if image.mode.startswith("I"):
+        return _from_16_bits(image)
+    if not image.has_transparency_data:
+        return np.array(image.convert("RGB"))
+    pixels = image.convert("RGBA")
+    white = Image.new("RGB", image.size, "white")
+    white.paste(pixels, mask=pixels)
+    return np.array(white)
+
+
+def _from_16_bits(image: Image.Image) -> Pixels:
+    values = np.array(image)
+    grey = (values >> 8).astype(np.uint8)
+    if "transparency" in image.info:
+        grey[values == image.info["transparency"]] = 255
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def _turn(pixels: Pixels, orientation: int) -> Pixels:
+    if orientation >= 5:
+        pixels = pixels.transpose(1, 0, 2)
+    rows, columns = _FLIPS[orientation]
+    return np.ascontiguousarray(pixels[::rows, ::columns])
+
+
+def _damaged(name: str, error: Exception) -> ImageError:
+    reason = str(error).strip().rstrip(".")
+    code = "truncated" if "truncated" in reason.lower() or "premature end" in reason.lower() else "unreadable"
+    return ImageError(
+        f"Expected a whole {name} image, received one that is damaged ({reason}). "
+        "Copy the file again, or save it anew with an image editor.",
+        code=code,
+    )
+
+
+# EXIF orientation -> steps along rows and columns, after the transposition of 5 to 8.
+_FLIPS = {1: (1, 1), 2: (1, -1), 3: (-1, -1), 4: (-1, 1), 5: (1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}

@@ -1,0 +1,129 @@
+"""The inspection: a row per image file that a source names, readable or not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dahlia.dataset.manifest import SCHEMA as MANIFEST_SCHEMA
+from dahlia.dataset.manifest import read_table
+from dahlia.dataset.records import Annotation, Region, Subset
+from dahlia.errors import DatasetError
+from dahlia.files import staged_file
+
+SCHEMA = pa.schema(
+    [MANIFEST_SCHEMA.field(name) for name in ("path", "source", "subset", "tags", "regions")]
+    + [
+        pa.field("problem", pa.string()),
+        pa.field("message", pa.string()),
+        pa.field("bytes", pa.int64()),
+        pa.field("id", pa.string()),
+        pa.field("format", pa.string()),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("phash", pa.string()),
+        pa.field("blurriness", pa.float64()),
+        pa.field("blurriness_grayscale_std", pa.float64()),
+        pa.field("brightness_perc_5", pa.float64()),
+        pa.field("brightness_perc_99", pa.float64()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What ingest found out about one file.
+
+    Attributes:
+        path: relative to the project folder with forward slashes; absolute when it lies outside.
+        source: see `Annotation.source`.
+        subset: `train` or `test`.
+        tags: in the source's order.
+        regions: as the source gives them, unchecked.
+        problem: code of the finding that keeps the file from being used; None for a whole image. Only
+            for a whole image are the fields from `width` on given.
+        message: the problem in words; None without one.
+        bytes: size of the file; None where it could not be looked at.
+        id: SHA-256 of the bytes; None where they were not read.
+        format: by content, for example `JPEG`; None where the content does not say.
+        width: pixels, EXIF orientation applied.
+        height: pixels, EXIF orientation applied.
+        phash: 64-bit perceptual hash, 16 hexadecimal digits.
+        blurriness: cleanvision's raw figure, as are the next three (see `dahlia.dataset.quality`).
+        blurriness_grayscale_std: deviation of the grey histogram.
+        brightness_perc_5: 5th percentile of brightness, 0 to 1.
+        brightness_perc_99: 99th percentile of brightness, 0 to 1.
+    """
+
+    path: str
+    source: str
+    subset: Subset
+    tags: tuple[str, ...]
+    regions: tuple[Region, ...]
+    problem: str | None = None
+    message: str | None = None
+    bytes: int | None = None
+    id: str | None = None
+    format: str | None = None
+    width: int | None = None
+    height: int | None = None
+    phash: str | None = None
+    blurriness: float | None = None
+    blurriness_grayscale_std: float | None = None
+    brightness_perc_5: float | None = None
+    brightness_perc_99: float | None = None
+
+
+def project_path(path: Path, root: Path) -> str:
+    """`path` relative to the project folder with forward slashes; absolute when it lies outside.
+
+    Raises:
+        DatasetError: the name is not UTF-8.
+    """
+    text = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise DatasetError(
+            f"Expected file names in UTF-8, received {os.fsencode(path)!r}. Rename the file and run again."
+        ) from None
+    return text
+
+
+def uninspected(annotation: Annotation, root: Path) -> Inspection:
+    """The row of a file before it is opened."""
+    return Inspection(
+        path=project_path(annotation.path, root),
+        source=annotation.source,
+        subset=annotation.subset,
+        tags=annotation.tags,
+        regions=annotation.regions,
+    )
+
+
+def save_inspection(path: Path, rows: Sequence[Inspection]) -> None:
+    """Write Parquet, rows sorted by path, then source."""
+    ordered = sorted(rows, key=lambda row: (row.path, row.source))
+    table = pa.Table.from_pylist([asdict(row) for row in ordered], schema=SCHEMA)
+    with staged_file(path) as staged:
+        pq.write_table(table, staged, compression="zstd")
+
+
+def load_inspection(path: Path) -> list[Inspection]:
+    """Read what `save_inspection` wrote.
+
+    Raises:
+        DatasetError: the file is missing or has another schema.
+    """
+    rows = read_table(path, SCHEMA, "dvc repro ingest").to_pylist()
+    return [
+        Inspection(
+            **{**row, "tags": tuple(row["tags"]), "regions": tuple(Region(**r) for r in row["regions"])}
+        )
+        for row in rows
+    ]

@@ -1,0 +1,116 @@
+"""One pass over the files: read once, hash, decode, measure; on several cores, without keeping pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from dahlia.dataset import quality
+from dahlia.dataset.imaging import decode, read_header
+from dahlia.dataset.inspection import Inspection, uninspected
+from dahlia.dataset.records import Annotation
+from dahlia.errors import ImageError
+
+SIGHT = 128  # pixels of the longer edge at which hash and quality are measured
+CHUNK = 32
+
+
+def inspect_all(
+    annotations: Sequence[Annotation], root: Path, *, max_bytes: int, workers: int = 0
+) -> Iterator[Inspection]:
+    """Inspect files in their given order; nothing but the rows is kept.
+
+    Threads, not processes: reading, hashing, decoding and resizing release the interpreter's lock, and
+    no project pays for a second process's imports.
+
+    Args:
+        annotations: what the sources say.
+        root: the project folder.
+        max_bytes: larger files are not read.
+        workers: threads; 0 for one per core.
+    """
+    _prepare()
+    chunks = [annotations[start : start + CHUNK] for start in range(0, len(annotations), CHUNK)]
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        for rows in pool.map(lambda chunk: _inspect_chunk(chunk, root, max_bytes), chunks):
+            yield from rows
+
+
+def inspect(annotation: Annotation, root: Path, *, max_bytes: int) -> Inspection:
+    """Read, hash, decode and measure one file; whatever is wrong with it becomes the row's `problem`."""
+    row = uninspected(annotation, root)
+    try:
+        size, data = _read(annotation.path, max_bytes)
+    except FileNotFoundError:
+        return _flawed(row, "missing-file", "there is no such file")
+    except OSError as error:
+        return _flawed(row, "unreadable", f"the file cannot be read ({error.strerror or error})")
+    row = replace(row, bytes=size)
+    if data is None:
+        return _flawed(row, "too-many-bytes", f"{size:,} bytes")
+    row = replace(row, id=hashlib.sha256(data).hexdigest())
+    try:
+        header = read_header(data)
+        row = replace(row, format=header.format)
+        seen = _sight(data)
+    except ImageError as error:
+        return _flawed(row, error.code, str(error))
+    figures = quality.measure(seen)
+    return replace(
+        row,
+        width=header.width,
+        height=header.height,
+        phash=perceptual_hash(seen),
+        blurriness=figures.blurriness,
+        blurriness_grayscale_std=figures.blurriness_grayscale_std,
+        brightness_perc_5=figures.brightness_perc_5,
+        brightness_perc_99=figures.brightness_perc_99,
+    )
+
+
+def perceptual_hash(image: Image.Image) -> str:
+    """The 64-bit DCT hash of an RGB image as 16 hexadecimal digits (ImageHash's `phash`)."""
+    from imagehash import phash
+
+    return str(phash(image))
+
+
+def _prepare() -> None:
+    # Imported and warmed here once: two threads that import the same package at a time can deadlock,
+    # and OpenCV's own threads would compete with ours.
+    cv2.setNumThreads(1)
+    grey = Image.new("RGB", (8, 8))
+    perceptual_hash(grey)
+    quality.measure(grey)
+
+
+def _inspect_chunk(chunk: Iterable[Annotation], root: Path, max_bytes: int) -> list[Inspection]:
+    return [inspect(annotation, root, max_bytes=max_bytes) for annotation in chunk]
+
+
+def _read(path: Path, max_bytes: int) -> tuple[int, bytes | None]:
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        return (size, None) if size > max_bytes else (size, file.read(size))
+
+
+def _flawed(row: Inspection, code: str, message: str) -> Inspection:
+    return replace(row, problem=code, message=message)
+
+
+def _sight(data: bytes) -> Image.Image:
+    pixels = decode(data, at_least=SIGHT)
+    height, width = pixels.shape[:2]
+    scale = SIGHT / max(height, width)
+    if scale < 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        return Image.fromarray(np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8))
+    return Image.fromarray(pixels)

@@ -1,0 +1,96 @@
+"""What the readers' `save` functions share: file names, copies, sizes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from dahlia.dataset.headers import read_header
+from dahlia.dataset.readers.sources import tags_of
+from dahlia.dataset.records import Annotation
+from dahlia.errors import DatasetError, ImageError
+from dahlia.files import staged_directory
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Give a folder that becomes `target` on success.
+
+    Raises:
+        DatasetError: `target` already holds something.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise DatasetError(f"Expected a new or empty folder, received {target}. Choose another name.")
+    with staged_directory(target) as staged:
+        yield staged
+
+
+def unique_names(annotations: Sequence[Annotation]) -> dict[Path, str]:
+    """A file name for each image, unlike any other even without suffix and in capitals."""
+    names: dict[Path, str] = {}
+    taken: set[str] = set()
+    for path in sorted((annotation.path for annotation in annotations), key=Path.as_posix):
+        stem, count = path.stem, 1
+        while stem.casefold() in taken:
+            count += 1
+            stem = f"{path.stem}_{count}"
+        taken.add(stem.casefold())
+        names[path] = stem + path.suffix
+    return names
+
+
+def copy_image(path: Path, target: Path) -> None:
+    """Copy an image, making the folders it needs.
+
+    Raises:
+        DatasetError: there is no such file.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        shutil.copyfile(path, target)
+    except (FileNotFoundError, IsADirectoryError):
+        raise _missing(path) from None
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image as displayed, in pixels.
+
+    Raises:
+        DatasetError: there is no such file, or its header cannot be read.
+    """
+    try:
+        header = read_header(path.read_bytes())
+    except OSError:
+        raise _missing(path) from None
+    except ImageError as error:
+        raise DatasetError(f"{path}: {error}") from error
+    return header.width, header.height
+
+
+def plain_tags(annotation: Annotation) -> list[str]:
+    """The tags to write apart from the regions, so that reading gives the same tags in the same order."""
+    boxed = [region.tag for region in annotation.regions]
+    plain = [tag for tag in annotation.tags if tag not in boxed]
+    return plain if tags_of([*plain, *boxed]) == annotation.tags else list(annotation.tags)
+
+
+def relative_name(path: Path, root: Path) -> str:
+    """An image's path relative to the folder of the file that names it, with forward slashes.
+
+    Raises:
+        DatasetError: the image lies outside that folder.
+    """
+    root = root.resolve()
+    if not path.is_relative_to(root):
+        raise DatasetError(
+            f"Expected images inside {root}, received {path}. Write the annotations to a folder that "
+            "holds the images."
+        )
+    return Path(os.path.relpath(path, root)).as_posix()
+
+
+def _missing(path: Path) -> DatasetError:
+    return DatasetError(f"Expected an image at {path}, which is not there. Put it back, or leave it out.")

@@ -1,0 +1,43 @@
+"""What the rules look at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dahlia.config import Params
+from dahlia.dataset.inspection import Inspection
+from dahlia.dataset.records import ImageRecord, Subset
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A dataset under validation.
+
+    Attributes:
+        rows: every file that a source names.
+        records: the manifest's rows; for rules about tags only those that can be used.
+        params: the parameters.
+    """
+
+    rows: Sequence[Inspection]
+    records: Sequence[ImageRecord]
+    params: Params
+
+    @property
+    def whole(self) -> list[Inspection]:
+        """The rows of images that could be decoded."""
+        return [row for row in self.rows if row.problem is None]
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether an image may have several tags."""
+        return self.params.project.classification == "multilabel"
+
+    def counts(self, subset: Subset) -> Counter[str]:
+        """Images per tag. In multilabel the negative tag is no tag: it says that none applies."""
+        ignored = self.params.project.negative_tag if self.multilabel else None
+        return Counter(
+            tag for record in self.records if record.subset == subset for tag in record.tags if tag != ignored
+        )

@@ -1,0 +1,138 @@
+"""Apply every rule, and decide whether the pipeline stops."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from dahlia.config import Params
+from dahlia.dataset.exclusion import Excluded, set_aside, without
+from dahlia.dataset.findings import Finding, ranked
+from dahlia.dataset.inspection import Inspection
+from dahlia.dataset.records import ImageRecord
+from dahlia.dataset.rules import copies, files, looks, regions, tags
+from dahlia.dataset.rules.survey import Survey
+from dahlia.errors import ValidationError
+
+MAX_LINES = 20
+
+_Rules = tuple[Callable[[Survey], Iterable[Finding]], ...]
+
+OF_FILES: _Rules = (
+    files.problems,
+    files.sizes,
+    files.extensions,
+    copies.same_bytes,
+    tags.tags_of_images,
+    tags.merged_negatives,
+    tags.names,
+    regions.regions,
+    looks.looks,
+)
+OF_WHAT_IS_LEFT: _Rules = (
+    copies.near_duplicates,
+    tags.unknown_test_tags,
+    tags.enough_images,
+    tags.balance,
+)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The outcome.
+
+    Attributes:
+        findings: the gravest first.
+        files: how many files the sources name.
+        images: how many distinct images can be used.
+        tags: for each tag, by name, its usable images for training and in the test set.
+        excluded: what is set aside; empty unless errors are skipped.
+        stops: the errors that stop the pipeline.
+    """
+
+    findings: tuple[Finding, ...]
+    files: int
+    images: int
+    tags: dict[str, tuple[int, int]]
+    excluded: tuple[Excluded, ...]
+    stops: tuple[Finding, ...]
+
+
+def validate(rows: Sequence[Inspection], records: Sequence[ImageRecord], params: Params) -> Validation:
+    """Apply every rule.
+
+    Images with errors count for no tag, whether errors stop the pipeline or are skipped.
+
+    Args:
+        rows: what ingest found out about each file.
+        records: the manifest.
+        params: the limits, and whether errors stop or are skipped.
+    """
+    survey = Survey(rows, records, params)
+    findings = _apply(OF_FILES, survey)
+    left = replace(survey, records=without(records, set_aside(findings, rows)))
+    findings = ranked(findings + _apply(OF_WHAT_IS_LEFT, left))
+    flawed = set_aside(findings, rows)
+    used = without(records, flawed)
+    skip = params.validate_.on_error == "skip"
+    errors = (finding for finding in findings if finding.severity == "error")
+    return Validation(
+        findings=tuple(findings),
+        files=len({row.path for row in rows}),
+        images=len(used),
+        tags=_counts(used),
+        excluded=tuple(flawed) if skip else (),
+        stops=tuple(finding for finding in errors if not (skip and finding.set_aside)),
+    )
+
+
+def refuse(validation: Validation, report: str) -> None:
+    """Stop the pipeline if errors are left to stop it.
+
+    Args:
+        validation: the outcome.
+        report: the file that shows all findings, for the message.
+
+    Raises:
+        ValidationError: the text lists the errors by code, in some 20 lines.
+    """
+    if not validation.stops:
+        return
+    lines, shown = _listed(validation.stops)
+    count, rest = len(validation.stops), len(validation.stops) - shown
+    text = [f"The dataset has {count} error{'' if count == 1 else 's'}.", *lines]
+    text.append(f"and {rest} more: see {report}" if rest else f"All findings: {report}")
+    if any(finding.set_aside for finding in validation.stops):
+        text.append("Mend them, or set `validate.on_error: skip` to go on without these images.")
+    raise ValidationError("\n".join(text))
+
+
+def _apply(rules: _Rules, survey: Survey) -> list[Finding]:
+    return [finding for rule in rules for finding in rule(survey)]
+
+
+def _counts(records: Iterable[ImageRecord]) -> dict[str, tuple[int, int]]:
+    counts = Counter((tag, record.subset) for record in records for tag in record.tags)
+    names = sorted({tag for tag, _ in counts})
+    return {name: (counts[name, "train"], counts[name, "test"]) for name in names}
+
+
+def _listed(stops: Sequence[Finding]) -> tuple[list[str], int]:
+    lines: list[str] = []
+    code, shown = "", 0
+    for finding in stops:
+        if finding.code != code:
+            lines.append(f"{finding.code}: expected {finding.expected}. {finding.mend}")
+            code = finding.code
+        lines.append(f"  {_brief(finding)}")
+        shown += 1
+        if len(lines) >= MAX_LINES - 1:
+            break
+    return lines, shown
+
+
+def _brief(finding: Finding) -> str:
+    more = len(finding.files) - 3
+    subject = ", ".join(finding.files[:3]) + (f" and {more} more" if more > 0 else "")
+    return f"{subject}: {finding.found}" if subject else finding.found

@@ -1,0 +1,109 @@
+"""How far probabilities can be believed, before and after calibration."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from dahlia.evaluation.figures import Calibration, Reliability, ReliabilityBin
+from dahlia.evaluation.intervals import proportion
+from dahlia.modeling.predictions import Predictions
+
+IMAGES_PER_BIN = 5
+SMALLEST = 1e-15
+
+Values = npt.NDArray[np.float64]
+
+
+def calibration(predictions: Predictions, *, bins: int, confidence: float, share: float) -> Calibration:
+    """Reliability before and after calibration.
+
+    Multiclass: top-label, the probability of the most probable tag against whether it is right.
+    Multilabel: the probability of each tag against whether it is there, all tags pooled.
+
+    Args:
+        predictions: N images.
+        bins: at most so many; fewer where a bin would hold less than `IMAGES_PER_BIN`.
+        confidence: of the bins' intervals.
+        share: see `dahlia.evaluation.intervals.independent_share`.
+    """
+
+    def of(probabilities: Values) -> Reliability:
+        return _reliability(predictions, probabilities, bins, confidence, share)
+
+    return Calibration(before=of(predictions.uncalibrated), after=of(predictions.probabilities))
+
+
+def expected_calibration_error(
+    sure: Values, hit: npt.NDArray[np.bool_], groups: npt.NDArray[np.intp]
+) -> float:
+    """ECE: the mean over predictions of |mean confidence - accuracy| of their bin.
+
+    Bins of equal mass are less biased than those of equal width (Roelofs et al. 2022, "Mitigating bias
+    in calibration error estimation").
+
+    Args:
+        sure: (M,) confidences, 0 to 1.
+        hit: (M,) whether each was right.
+        groups: (M,) the bin of each.
+    """
+    return float(np.abs(np.bincount(groups, weights=sure - hit)).sum() / len(sure))
+
+
+def equal_mass(sure: Values, bins: int) -> npt.NDArray[np.intp]:
+    """The bin (M,) of each confidence, 0 to `bins` - 1, of about equal mass; equal values stay together."""
+    count = max(1, min(bins, len(sure) // IMAGES_PER_BIN))
+    edges = np.unique(np.quantile(sure, np.linspace(0, 1, count + 1)[1:-1]))
+    groups = np.searchsorted(edges, sure, side="right")
+    return np.unique(groups, return_inverse=True)[1]
+
+
+def _reliability(
+    predictions: Predictions, probabilities: Values, bins: int, confidence: float, share: float
+) -> Reliability:
+    sure, hit = _confidences(predictions, probabilities)
+    groups = equal_mass(sure, bins)
+    brier, nll = _scores(predictions, probabilities)
+    return Reliability(
+        ece=expected_calibration_error(sure, hit, groups),
+        ece_by_chance=_by_chance(sure, groups),
+        brier=brier,
+        nll=nll,
+        bins=tuple(
+            ReliabilityBin(
+                confidence=float(sure[groups == group].mean()),
+                accuracy=proportion(
+                    int(hit[groups == group].sum()), int((groups == group).sum()), confidence, share
+                ),
+            )
+            for group in range(groups.max() + 1)
+        ),
+    )
+
+
+def _confidences(predictions: Predictions, probabilities: Values) -> tuple[Values, npt.NDArray[np.bool_]]:
+    if predictions.classification == "multilabel":
+        return probabilities.ravel(), predictions.truth.ravel()
+    top = probabilities.argmax(axis=1)
+    return probabilities[np.arange(len(top)), top], predictions.truth[np.arange(len(top)), top]
+
+
+def _by_chance(sure: Values, groups: npt.NDArray[np.intp]) -> float:
+    # in a calibrated model a bin's surplus of hits is about normal around 0; E|x| = sqrt(2 / pi) sigma
+    spread = np.sqrt(np.bincount(groups, weights=sure * (1 - sure)))
+    return float(np.sqrt(2 / np.pi) * spread.sum() / len(sure))
+
+
+def _scores(predictions: Predictions, probabilities: Values) -> tuple[float, float]:
+    squares = (probabilities - predictions.truth) ** 2
+    losses = tag_losses(predictions.truth, probabilities)
+    if predictions.classification == "multilabel":
+        return float(squares.mean()), float(losses.mean())
+    return float(squares.sum(axis=1).mean()), float(losses[predictions.truth].mean())
+
+
+def tag_losses(truth: npt.NDArray[np.bool_], probabilities: Values) -> Values:
+    """The negative log-likelihood (N, K) of each tag's state, nats; at most that of 1e-15."""
+    likelihood = np.where(truth, probabilities, 1 - probabilities)
+    losses: Values = -np.log(np.clip(likelihood, SMALLEST, 1.0))
+    return losses

@@ -1,0 +1,187 @@
+"""Predictions in, an `Evaluation` out; and `reports/evaluation.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError as PydanticError
+
+from dahlia.config import EvaluateParams
+from dahlia.dataset.records import ImageRecord
+from dahlia.errors import EvaluationError
+from dahlia.evaluation.calibration import calibration
+from dahlia.evaluation.curves import curves
+from dahlia.evaluation.figures import Evaluation, SetFigures
+from dahlia.evaluation.intervals import independent_share
+from dahlia.evaluation.label_issues import find_label_issues
+from dahlia.evaluation.metrics import Rules, measure
+from dahlia.evaluation.mistakes import confusion, worst
+from dahlia.evaluation.resampling import draw_weights
+from dahlia.evaluation.thresholds import recommend
+from dahlia.files import write_text
+from dahlia.modeling.predictions import Predictions
+
+SUM_TOLERANCE = 1e-3
+REMEDY = "Run `dvc repro train` to make models/predictions.parquet anew."
+
+
+def evaluate(
+    predictions: Predictions,
+    params: EvaluateParams,
+    *,
+    seed: int,
+    negative_tag: str | None,
+    records: Sequence[ImageRecord] = (),
+) -> Evaluation:
+    """Judge held-out predictions, and the user's own test set apart.
+
+    The figures do not depend on the order of the rows.
+
+    Args:
+        predictions: at least one held-out image; see `Predictions`.
+        params: threshold, confidence and the like.
+        seed: of the bootstrap.
+        negative_tag: the tag to mark as negative.
+        records: the manifest, for the paths of images.
+
+    Raises:
+        EvaluationError: there is no held-out image, or a value that no prediction can have.
+    """
+    check(predictions)
+    predictions = _by_id(predictions)
+    held_out, test = predictions.held_out, predictions.test
+    folds = len(np.unique(held_out.fold))
+    weights = draw_weights(params.bootstrap_samples, len(held_out.ids), seed)
+    rules = Rules(params.threshold, params.confidence, independent_share(folds), weights)
+    paths = {record.id: record.path for record in records}
+    return Evaluation.model_validate(
+        {
+            "classification": predictions.classification,
+            "tags": predictions.tags,
+            "negative_tag": negative_tag if negative_tag in predictions.tags else None,
+            "threshold": params.threshold,
+            "confidence": params.confidence,
+            "folds": folds,
+            "held_out": _judge(held_out, params, rules, negative_tag, paths),
+            "test": _judge_test(test, params, seed, negative_tag, paths) if test.ids else None,
+            "thresholds": recommend(held_out, params.threshold, weights),
+            "label_issues": find_label_issues(held_out, paths),
+        }
+    )
+
+
+def save_evaluation(path: Path, evaluation: Evaluation) -> None:
+    """Write the evaluation as JSON; the same evaluation gives the same bytes."""
+    write_text(path, evaluation.model_dump_json(indent=1) + "\n")
+
+
+def load_evaluation(path: Path) -> Evaluation:
+    """Read what `save_evaluation` wrote.
+
+    Raises:
+        EvaluationError: the file is missing, or was written by another version.
+    """
+    try:
+        return Evaluation.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise EvaluationError(
+            f"{path} was expected and is not there. Run `dvc repro evaluate` to make it."
+        ) from None
+    except PydanticError as error:
+        first = error.errors()[0]
+        raise EvaluationError(
+            f"{path} is not an evaluation of this version ({error.error_count()} problems, the first: "
+            f"{first['msg']} at {'.'.join(map(str, first['loc']))}). Run `dvc repro evaluate` again."
+        ) from error
+
+
+def check(predictions: Predictions) -> None:
+    """Refuse predictions that cannot be judged.
+
+    Raises:
+        EvaluationError: says what is wrong and how to mend it.
+    """
+    problem = _shape_problem(predictions) or _value_problem(predictions)
+    if problem:
+        raise EvaluationError(f"These predictions cannot be evaluated: {problem}. {REMEDY}")
+
+
+def _shape_problem(predictions: Predictions) -> str | None:
+    if predictions.classification not in ("multiclass", "multilabel"):
+        return f"the classification is {predictions.classification!r}, expected multiclass or multilabel"
+    if not predictions.tags or len(set(predictions.tags)) != len(predictions.tags):
+        return f"the tags are {list(predictions.tags)}, expected at least one and none twice"
+    if not len(predictions.held_out.ids):
+        return "there are none for held-out images, expected at least one"
+    if len(set(predictions.ids)) != len(predictions.ids):
+        return "an image appears twice, expected one row per image"
+    expected = (len(predictions.ids), len(predictions.tags))
+    for name in ("truth", "probabilities", "uncalibrated"):
+        shape = getattr(predictions, name).shape
+        if shape != expected:
+            return f"{name} has the shape {shape}, expected {expected} (images x tags)"
+    return None
+
+
+def _value_problem(predictions: Predictions) -> str | None:
+    for name in ("probabilities", "uncalibrated"):
+        values = getattr(predictions, name)
+        bad = ~((values >= 0) & (values <= 1)).all(axis=1)
+        if bad.any():
+            row = int(np.argmax(bad))
+            return f"{name} of image {predictions.ids[row]} are {values[row].tolist()}, expected 0 to 1"
+    if predictions.classification == "multilabel":
+        return None
+    bad = predictions.truth.sum(axis=1) != 1
+    if bad.any():
+        row = int(np.argmax(bad))
+        return f"image {predictions.ids[row]} has {int(predictions.truth[row].sum())} tags, expected one"
+    bad = np.abs(predictions.probabilities.sum(axis=1) - 1) > SUM_TOLERANCE
+    if bad.any():
+        row = int(np.argmax(bad))
+        total = predictions.probabilities[row].sum()
+        return f"probabilities of image {predictions.ids[row]} sum to {total:.4g}, expected 1"
+    return None
+
+
+def _by_id(predictions: Predictions) -> Predictions:
+    order = np.argsort(np.array(predictions.ids), kind="stable")
+    return Predictions(
+        ids=tuple(predictions.ids[row] for row in order),
+        tags=predictions.tags,
+        classification=predictions.classification,
+        fold=predictions.fold[order],
+        truth=predictions.truth[order],
+        probabilities=predictions.probabilities[order],
+        uncalibrated=predictions.uncalibrated[order],
+    )
+
+
+def _judge(
+    predictions: Predictions,
+    params: EvaluateParams,
+    rules: Rules,
+    negative_tag: str | None,
+    paths: Mapping[str, str],
+) -> SetFigures:
+    overall, tags = measure(predictions, rules, negative_tag)
+    return SetFigures(
+        overall=overall,
+        tags=tags,
+        confusion=confusion(predictions, params.threshold),
+        calibration=calibration(
+            predictions, bins=params.calibration_bins, confidence=params.confidence, share=rules.share
+        ),
+        curves=curves(predictions),
+        mistakes=worst(predictions, params.threshold, params.worst_images, paths),
+    )
+
+
+def _judge_test(
+    test: Predictions, params: EvaluateParams, seed: int, negative_tag: str | None, paths: Mapping[str, str]
+) -> SetFigures:
+    weights = draw_weights(params.bootstrap_samples, len(test.ids), seed)
+    rules = Rules(params.threshold, params.confidence, independent_share(0), weights)
+    return _judge(test, params, rules, negative_tag, paths)

@@ -1,0 +1,254 @@
+"""The figures of an evaluation, as they are kept in `reports/evaluation.json`.
+
+Every number is rounded to six significant decimals when it enters a model, so that two runs write the
+same bytes. A figure that is not defined (the precision of a tag that was never predicted) is `null`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+SIGNIFICANT_DECIMALS = 6
+
+
+def rounded(value: float) -> float:
+    """The value with six significant decimals."""
+    return float(f"{value:.{SIGNIFICANT_DECIMALS}g}")
+
+
+Figure = Annotated[float, AfterValidator(rounded)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Estimate(_Part):
+    """A figure with its interval.
+
+    Attributes:
+        value: the figure, 0 to 1; None where it is not defined.
+        low: lower end of the interval; None where `value` is None.
+        high: upper end of the interval; None where `value` is None.
+        images: the number of images that the figure rests on.
+    """
+
+    value: Figure | None
+    low: Figure | None
+    high: Figure | None
+    images: int
+
+
+class TagFigures(_Part):
+    """One tag at the threshold.
+
+    Attributes:
+        tag: its name.
+        negative: whether it is the project's negative tag.
+        positives: images that have the tag.
+        predicted: images for which its probability reaches the threshold.
+        correct: images that are both.
+        precision: correct / predicted.
+        recall: correct / positives.
+        f1: 2 correct / (positives + predicted).
+        ap: average precision, over all thresholds.
+        auc: area under the ROC curve; None without positives or without negatives.
+    """
+
+    tag: str
+    negative: bool
+    positives: int
+    predicted: int
+    correct: int
+    precision: Estimate
+    recall: Estimate
+    f1: Estimate
+    ap: Estimate
+    auc: Figure | None
+
+
+class OverallFigures(_Part):
+    """All tags together.
+
+    Attributes:
+        images: N.
+        correct: images judged right: the most probable tag is the true one (multiclass), or every tag
+            is right at the threshold (multilabel).
+        accuracy: correct / images.
+        precision: correct predictions / predictions, over all tags at the threshold, as the service
+            counts.
+        recall: correct predictions / true tags, likewise.
+        f1: 2 correct / (true tags + predictions).
+        ap: mean of the tags' average precision.
+        macro_precision: mean over the tags that have one.
+        macro_recall: mean over the tags that have one.
+        macro_f1: mean over the tags that have one.
+    """
+
+    images: int
+    correct: int
+    accuracy: Estimate
+    precision: Estimate
+    recall: Estimate
+    f1: Estimate
+    ap: Estimate
+    macro_precision: Estimate
+    macro_recall: Estimate
+    macro_f1: Estimate
+
+
+class Confusion(_Part):
+    """What was taken for what.
+
+    Attributes:
+        counts: multiclass: K x K images, rows are true tags, columns the most probable ones.
+            Multilabel: one row per tag with [true negatives, false positives, false negatives, true
+            positives] at the threshold.
+    """
+
+    counts: tuple[tuple[int, ...], ...]
+
+
+class ReliabilityBin(_Part):
+    """Predictions of like confidence: how sure they were (mean), and how often they were right."""
+
+    confidence: Figure
+    accuracy: Estimate
+
+
+class Reliability(_Part):
+    """How far probabilities can be believed.
+
+    Attributes:
+        ece: expected calibration error, 0 to 1.
+        ece_by_chance: the ECE that a perfectly calibrated model with these confidences would show on
+            so few images, on average.
+        brier: mean squared error of the probabilities (multiclass: summed over tags).
+        nll: mean negative log-likelihood, nats.
+        bins: bins of about equal mass, in rising order of confidence.
+    """
+
+    ece: Figure
+    ece_by_chance: Figure
+    brier: Figure
+    nll: Figure
+    bins: tuple[ReliabilityBin, ...]
+
+
+class Calibration(_Part):
+    """Reliability before and after calibration."""
+
+    before: Reliability
+    after: Reliability
+
+
+class Curves(_Part):
+    """A tag's curves, by falling threshold; empty where they are not defined."""
+
+    tag: str
+    precision: tuple[Figure, ...]
+    recall: tuple[Figure, ...]
+    false_positive_rate: tuple[Figure, ...]
+    true_positive_rate: tuple[Figure, ...]
+
+
+class Mistake(_Part):
+    """An image that was judged wrong, or right with a probability below the threshold.
+
+    Attributes:
+        image: the image's id.
+        path: the file, relative to the project folder; None where the manifest does not have it.
+        truth: its tags.
+        predicted: the most probable tag (multiclass) or the tags at the threshold (multilabel).
+        tag: the tag whose probability is most wrong.
+        probability: multiclass: of the most probable tag; multilabel: of `tag`.
+        true_probability: of the true tag; multilabel: of the true state of `tag`.
+        loss: negative log-likelihood of the truth, nats.
+    """
+
+    image: str
+    path: str | None
+    truth: tuple[str, ...]
+    predicted: tuple[str, ...]
+    tag: str
+    probability: Figure
+    true_probability: Figure
+    loss: Figure
+
+
+class SetFigures(_Part):
+    """All figures of one set of images."""
+
+    overall: OverallFigures
+    tags: tuple[TagFigures, ...]
+    confusion: Confusion
+    calibration: Calibration
+    curves: tuple[Curves, ...]
+    mistakes: tuple[Mistake, ...]
+
+
+class Threshold(_Part):
+    """A recommended threshold.
+
+    Attributes:
+        tag: the tag.
+        threshold: 0 to 1.
+        f1: at thresholds chosen without the images on which they are judged.
+        precision: likewise.
+        recall: likewise.
+    """
+
+    tag: str
+    threshold: Figure
+    f1: Figure | None
+    precision: Figure | None
+    recall: Figure | None
+
+
+class LabelIssue(_Part):
+    """An image whose given tags are likely wrong.
+
+    Attributes:
+        image: the image's id.
+        path: the file, relative to the project folder; None where the manifest does not have it.
+        given: its tags.
+        suggested: the tags it likely should have.
+        score: the probability of the given tagging; the lower the more likely it is wrong.
+    """
+
+    image: str
+    path: str | None
+    given: tuple[str, ...]
+    suggested: tuple[str, ...]
+    score: Figure
+
+
+class Evaluation(_Part):
+    """Everything that evaluation finds.
+
+    Attributes:
+        classification: `multiclass` or `multilabel`.
+        tags: K names in the order of the columns.
+        negative_tag: the name of the negative tag among `tags`, if any.
+        threshold: the probability from which a prediction counts.
+        confidence: of the intervals, for example 0.95.
+        folds: the number of folds behind the held-out predictions.
+        held_out: images of the dataset, each judged by a model that did not see it.
+        test: the user's own test set, judged by the final model; None where there is none.
+        thresholds: one per tag.
+        label_issues: most likely wrong first; of the held-out images.
+    """
+
+    format: Literal[1] = 1
+    classification: Literal["multiclass", "multilabel"]
+    tags: tuple[str, ...]
+    negative_tag: str | None
+    threshold: Figure
+    confidence: Figure
+    folds: int
+    held_out: SetFigures
+    test: SetFigures | None
+    thresholds: tuple[Threshold, ...]
+    label_issues: tuple[LabelIssue, ...]

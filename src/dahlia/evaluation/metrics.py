@@ -1,0 +1,172 @@
+"""Precision, recall, F1 and average precision, per tag and overall, each with its interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dahlia.evaluation.figures import Estimate, OverallFigures, TagFigures
+from dahlia.evaluation.intervals import proportion, resampled, undefined
+from dahlia.evaluation.resampling import Weights, average_precisions
+from dahlia.modeling.predictions import Predictions
+
+Draws = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How figures are counted and how wide intervals are.
+
+    Attributes:
+        threshold: a prediction counts when its probability reaches it.
+        confidence: of the intervals.
+        share: see `dahlia.evaluation.intervals.independent_share`.
+        weights: (B, N) see `dahlia.evaluation.resampling`.
+    """
+
+    threshold: float
+    confidence: float
+    share: float
+    weights: Weights
+
+    def proportion(self, successes: int, images: int) -> Estimate:
+        """See `dahlia.evaluation.intervals.proportion`."""
+        return proportion(successes, images, self.confidence, self.share)
+
+    def resampled(
+        self, value: float | None, draws: Draws, images: int, trials: float | None = None
+    ) -> Estimate:
+        """See `dahlia.evaluation.intervals.resampled`."""
+        return resampled(value, draws, images, self.confidence, self.share, trials)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    figures: TagFigures
+    precisions: Draws
+    recalls: Draws
+    f1s: Draws
+    aps: Draws
+
+
+def measure(
+    predictions: Predictions, rules: Rules, negative_tag: str | None
+) -> tuple[OverallFigures, tuple[TagFigures, ...]]:
+    """The figures overall and per tag.
+
+    Overall precision, recall and F1 are micro averages: all (image, tag) pairs are pooled, as the
+    service does. Overall AP is the mean over tags. Out-of-fold scores of all folds are ranked together,
+    which calibrated probabilities allow.
+
+    Args:
+        predictions: N images, N above 0.
+        rules: see `Rules`.
+        negative_tag: the tag to mark as negative.
+    """
+    tags = [_measure_tag(predictions, column, rules, negative_tag) for column in range(len(predictions.tags))]
+    return _measure_all(predictions, tags, rules), tuple(tag.figures for tag in tags)
+
+
+def counted(predictions: Predictions, threshold: float) -> npt.NDArray[np.bool_]:
+    """The predictions (N, K) that count: probability at or above the threshold."""
+    return predictions.probabilities >= threshold
+
+
+def right(predictions: Predictions, threshold: float) -> npt.NDArray[np.bool_]:
+    """The images (N,) judged right.
+
+    Multiclass: the most probable tag is the true one. Multilabel: every tag is right at the threshold.
+    """
+    if predictions.classification == "multiclass":
+        agreed = predictions.probabilities.argmax(axis=1) == predictions.truth.argmax(axis=1)
+    else:
+        agreed = (counted(predictions, threshold) == predictions.truth).all(axis=1)
+    return np.asarray(agreed, dtype=np.bool_)
+
+
+def _measure_tag(predictions: Predictions, column: int, rules: Rules, negative_tag: str | None) -> _Measured:
+    truth, scores = predictions.truth[:, column], predictions.probabilities[:, column]
+    chosen = scores >= rules.threshold
+    correct = truth & chosen
+    positives, predicted, hits = (int(mask.sum()) for mask in (truth, chosen, correct))
+    weigh = rules.weights
+    hit_weights, true_weights, chosen_weights = weigh @ correct, weigh @ truth, weigh @ chosen
+    f1s = _divide(2 * hit_weights, true_weights + chosen_weights)
+    f1 = 2 * hits / (positives + predicted) if positives else None
+    aps = average_precisions(truth, scores, weigh) if positives else np.zeros(len(weigh))
+    figures = TagFigures(
+        tag=predictions.tags[column],
+        negative=predictions.tags[column] == negative_tag,
+        positives=positives,
+        predicted=predicted,
+        correct=hits,
+        precision=rules.proportion(hits, predicted),
+        recall=rules.proportion(hits, positives),
+        f1=rules.resampled(f1, f1s, int((truth | chosen).sum())),
+        ap=rules.resampled(_average_precision(truth, scores), aps, positives),
+        auc=_roc_auc(truth, scores),
+    )
+    return _Measured(
+        figures, _divide(hit_weights, chosen_weights), _divide(hit_weights, true_weights), f1s, aps
+    )
+
+
+def _measure_all(predictions: Predictions, tags: list[_Measured], rules: Rules) -> OverallFigures:
+    chosen = counted(predictions, rules.threshold)
+    correct = chosen & predictions.truth
+    images = len(predictions.ids)
+    sure = int(right(predictions, rules.threshold).sum())
+    return OverallFigures(
+        images=images,
+        correct=sure,
+        accuracy=rules.proportion(sure, images),
+        precision=_ratio(correct, [chosen], rules),
+        recall=_ratio(correct, [predictions.truth], rules),
+        f1=_ratio(correct, [chosen, predictions.truth], rules),
+        ap=_mean([(tag.figures.ap, tag.aps) for tag in tags], images, rules, trials=images / 2),
+        macro_precision=_mean([(tag.figures.precision, tag.precisions) for tag in tags], images, rules),
+        macro_recall=_mean([(tag.figures.recall, tag.recalls) for tag in tags], images, rules),
+        macro_f1=_mean([(tag.figures.f1, tag.f1s) for tag in tags], images, rules),
+    )
+
+
+def _ratio(part: npt.NDArray[np.bool_], wholes: list[npt.NDArray[np.bool_]], rules: Rules) -> Estimate:
+    above = part.sum(axis=1) * len(wholes)
+    below = np.sum([whole.sum(axis=1) for whole in wholes], axis=0)
+    images = int(np.logical_or.reduce(wholes).any(axis=1).sum())
+    if images == 0:
+        return undefined()
+    draws = _divide(rules.weights @ above, rules.weights @ below)
+    return rules.resampled(float(above.sum() / below.sum()), draws, images)
+
+
+def _mean(
+    estimates: list[tuple[Estimate, Draws]], images: int, rules: Rules, trials: float | None = None
+) -> Estimate:
+    defined = [(each.value, draws) for each, draws in estimates if each.value is not None]
+    if not defined:
+        return undefined(images)
+    value = float(np.mean([value for value, _ in defined]))
+    return rules.resampled(value, np.mean([draws for _, draws in defined], axis=0), images, trials)
+
+
+def _divide(above: Draws, below: Draws) -> Draws:
+    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+
+
+def _average_precision(truth: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> float | None:
+    if not truth.any():
+        return None
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(truth, scores))
+
+
+def _roc_auc(truth: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> float | None:
+    if truth.all() or not truth.any():
+        return None
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(truth, scores))

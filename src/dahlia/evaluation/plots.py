@@ -1,0 +1,79 @@
+"""Data files for `dvc plots`, in `reports/plots/`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dahlia.evaluation.figures import Curves, Evaluation
+from dahlia.evaluation.metrics import counted
+from dahlia.files import staged_directory
+from dahlia.modeling.predictions import Predictions
+
+Row = Sequence[str | float]
+
+
+def save_plots(folder: Path, evaluation: Evaluation, predictions: Predictions) -> None:
+    """Write `confusion.csv`, `pr.csv`, `roc.csv` and `calibration.csv` of the held-out images.
+
+    `confusion.csv` has a row per image (multilabel: per image and tag) with the columns actual and
+    predicted. The others have a row per point with the columns series (a tag; before, after or ideal),
+    order (along the line) and the two coordinates; the Vega template `per_tag.json` draws them, a colour
+    per series. The folder appears whole or not at all.
+    """
+    with staged_directory(folder) as staged:
+        _write(staged / "confusion.csv", ("actual", "predicted"), _pairs(predictions.held_out, evaluation))
+        _write(
+            staged / "pr.csv",
+            ("series", "order", "recall", "precision"),
+            _along(evaluation.held_out.curves, "recall", "precision"),
+        )
+        _write(
+            staged / "roc.csv",
+            ("series", "order", "false_positive_rate", "true_positive_rate"),
+            _along(evaluation.held_out.curves, "false_positive_rate", "true_positive_rate"),
+        )
+        _write(
+            staged / "calibration.csv",
+            ("series", "order", "confidence", "accuracy", "images"),
+            _reliability(evaluation),
+        )
+
+
+def _pairs(predictions: Predictions, evaluation: Evaluation) -> Iterable[Row]:
+    order = np.argsort(np.array(predictions.ids), kind="stable")
+    tags = predictions.tags
+    if predictions.classification == "multiclass":
+        for row in order:
+            yield tags[predictions.truth[row].argmax()], tags[predictions.probabilities[row].argmax()]
+        return
+    chosen = counted(predictions, evaluation.threshold)
+    for row in order:
+        for column, tag in enumerate(tags):
+            absent = f"not {tag}"
+            yield tag if predictions.truth[row, column] else absent, tag if chosen[row, column] else absent
+
+
+def _along(curves: Sequence[Curves], x_name: str, y_name: str) -> Iterable[Row]:
+    for curve in curves:
+        points = zip(getattr(curve, x_name), getattr(curve, y_name), strict=True)
+        for order, (x, y) in enumerate(points):
+            yield curve.tag, order, x, y
+
+
+def _reliability(evaluation: Evaluation) -> Iterable[Row]:
+    calibration = evaluation.held_out.calibration
+    for series, reliability in (("before", calibration.before), ("after", calibration.after)):
+        for order, each in enumerate(reliability.bins):
+            yield series, order, each.confidence, each.accuracy.value or 0.0, each.accuracy.images
+    yield from (("ideal", 0, 0.0, 0.0, 0), ("ideal", 1, 1.0, 1.0, 0))
+
+
+def _write(path: Path, header: tuple[str, ...], rows: Iterable[Row]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)

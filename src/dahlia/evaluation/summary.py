@@ -1,0 +1,110 @@
+"""The evaluation in a few words, a small table, and the flat numbers of `reports/metrics.json`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dahlia.evaluation.figures import Estimate, Evaluation, SetFigures
+from dahlia.files import write_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def headline(evaluation: Evaluation, figures: SetFigures) -> tuple[str, str]:
+    """How good the model is, and how sure that is: two sentences.
+
+    Args:
+        evaluation: says what is counted and with which confidence.
+        figures: `evaluation.held_out` or `evaluation.test`.
+    """
+    overall = figures.overall
+    kind = "held-out" if figures is evaluation.held_out else "test"
+    photos = "photo" if overall.images == 1 else "photos"
+    count = f"{overall.correct} of {overall.images} {kind} {photos}"
+    if evaluation.classification == "multiclass":
+        first = f"{count} {'is' if overall.correct == 1 else 'are'} right"
+    else:
+        first = f"{count} {'has' if overall.correct == 1 else 'have'} every tag right"
+    return first, f"The true rate is likely between {rate_range(overall.accuracy)}"
+
+
+def rate_range(estimate: Estimate) -> str:
+    """`87 % and 97 %`: the interval in whole percents, rounded outwards."""
+    if estimate.low is None or estimate.high is None:
+        return "0 % and 100 %"
+    low = math.floor(100 * estimate.low + 1e-6)
+    high = math.ceil(100 * estimate.high - 1e-6)
+    return f"{low} % and {high} %"
+
+
+def in_words(estimate: Estimate) -> str:
+    """`0.93 [0.81, 0.98]`, or `-` where it is not defined."""
+    if estimate.value is None:
+        return "-"
+    return f"{two_decimals(estimate.value)} [{estimate.low:.2f}, {estimate.high:.2f}]"
+
+
+def two_decimals(value: float | None) -> str:
+    """`0.93`; a value just below 1 keeps the decimals that say so, and None is `-`."""
+    if value is None:
+        return "-"
+    text = f"{value:.2f}"
+    if text != "1.00" or value == 1:
+        return text
+    return f"{value:.3f}" if value < 0.9995 else "0.999+"
+
+
+def summary_table(evaluation: Evaluation) -> Table:
+    """Precision, recall and AP per tag, with intervals and the number of images; for a terminal."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    overall = evaluation.held_out.overall
+    first, second = headline(evaluation, evaluation.held_out)
+    table = Table(
+        title=f"{first}.\n{second}.",
+        caption=f"held-out images, threshold {evaluation.threshold:g}, "
+        f"[{100 * evaluation.confidence:g} % interval]".replace("[", r"\["),
+        title_justify="left",
+        caption_justify="left",
+    )
+    table.add_column("tag")
+    for name in ("images", "precision", "recall", "AP"):
+        table.add_column(name, justify="right")
+    for tag in evaluation.held_out.tags:
+        name = escape(tag.tag) + (" (negative)" if tag.negative else "")
+        row = [escape(in_words(each)) for each in (tag.precision, tag.recall, tag.ap)]
+        table.add_row(name, str(tag.positives), *row)
+    table.add_section()
+    row = [escape(in_words(each)) for each in (overall.precision, overall.recall, overall.ap)]
+    table.add_row("all", str(overall.images), *row)
+    return table
+
+
+def save_metrics(path: Path, evaluation: Evaluation) -> None:
+    """Write the flat numbers for `dvc metrics show`; figures that are not defined are left out."""
+    overall = evaluation.held_out.overall
+    numbers: dict[str, Any] = {
+        "images": overall.images,
+        "accuracy": overall.accuracy.value,
+        "accuracy_low": overall.accuracy.low,
+        "accuracy_high": overall.accuracy.high,
+        "precision": overall.precision.value,
+        "recall": overall.recall.value,
+        "f1": overall.f1.value,
+        "ap": overall.ap.value,
+        "ece": evaluation.held_out.calibration.after.ece,
+        "nll": evaluation.held_out.calibration.after.nll,
+        "likely_wrong_tags": len(evaluation.label_issues),
+    }
+    if evaluation.test:
+        numbers["test_images"] = evaluation.test.overall.images
+        numbers["test_accuracy"] = evaluation.test.overall.accuracy.value
+        numbers["test_ap"] = evaluation.test.overall.ap.value
+    numbers["tag_ap"] = {
+        tag.tag: tag.ap.value for tag in evaluation.held_out.tags if tag.ap.value is not None
+    }
+    write_json(path, {name: value for name, value in numbers.items() if value is not None})

@@ -1,0 +1,160 @@
+"""What the report shows: the figures chosen, ordered and put into words; no markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dahlia.evaluation import drawing
+from dahlia.evaluation.figures import Evaluation, SetFigures, TagFigures
+from dahlia.evaluation.summary import headline
+
+COLOURS = 8
+MOST_DOTS = 600
+MOST_CURVES = 8
+MOST_ROWS_OF_CONFUSION = 30
+MOST_CONFUSIONS = 5
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve, the colour's number, and whether it is dashed (colours repeat)."""
+
+    tag: str
+    path: str
+    colour: int
+    dashed: bool
+    ap: float
+
+
+@dataclass(frozen=True)
+class DotRow:
+    """A dot per photo: the right ones, then the wrong ones."""
+
+    name: str
+    colour: int
+    right: int
+    wrong: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the confusion matrix; `share` is of its row."""
+
+    count: int
+    share: float
+    correct: bool
+
+
+@dataclass(frozen=True)
+class SetView:
+    """One set of images as the report shows it."""
+
+    figures: SetFigures
+    first: str
+    second: str
+    weakest: str
+    dots: list[DotRow]
+    matrix: list[list[Cell]]
+    confusions: list[str]
+
+
+def set_view(evaluation: Evaluation, figures: SetFigures) -> SetView:
+    """Put one set of images into words and rows."""
+    first, second = headline(evaluation, figures)
+    return SetView(
+        figures=figures,
+        first=first,
+        second=second,
+        weakest=_weakest(figures),
+        dots=_dots(evaluation, figures),
+        matrix=_matrix(figures) if evaluation.classification == "multiclass" else [],
+        confusions=_confusions(evaluation, figures),
+    )
+
+
+def curve_views(figures: SetFigures) -> list[Curve]:
+    """The precision/recall curves, those of the lowest average precision where there are many."""
+    defined = [
+        Curve(tag.tag, drawing.staircase(curve), index % COLOURS, index >= COLOURS, tag.ap.value)
+        for index, (tag, curve) in enumerate(zip(figures.tags, figures.curves, strict=True))
+        if tag.ap.value is not None
+    ]
+    kept = sorted(defined, key=lambda curve: curve.ap)[:MOST_CURVES]
+    return [curve for curve in defined if curve in kept]
+
+
+def calibration_words(figures: SetFigures) -> str:
+    """What the calibration error means, in a sentence."""
+    after = figures.calibration.after
+    points = f"{100 * after.ece:.0f}"
+    chance = f"{100 * after.ece_by_chance:.0f}"
+    verdict = (
+        "no more than chance explains"
+        if after.ece <= 1.5 * after.ece_by_chance
+        else "more than chance explains"
+    )
+    return (
+        f"Stated probabilities are off by {points} points on average; a perfectly calibrated model would "
+        f"show {chance} on so few images: {verdict}."
+    )
+
+
+def _weakest(figures: SetFigures) -> str:
+    tags = [tag for tag in figures.tags if tag.positives]
+    if len(tags) < 2:
+        return ""
+    if all(tag.correct == tag.positives == tag.predicted for tag in tags):
+        return "No tag was missed and none was given wrongly."
+    tag = min(tags, key=_f1)
+    text = f"{tag.correct} of its {tag.positives} photos found"
+    false_alarms = tag.predicted - tag.correct
+    if false_alarms:
+        text += f", {false_alarms} given wrongly"
+    return f"Weakest tag: {tag.tag}, {text}."
+
+
+def _f1(tag: TagFigures) -> float:
+    return 1.0 if tag.f1.value is None else tag.f1.value
+
+
+def _dots(evaluation: Evaluation, figures: SetFigures) -> list[DotRow]:
+    if figures.overall.images > MOST_DOTS:
+        return []
+    if evaluation.classification == "multilabel":
+        correct = figures.overall.correct
+        return [DotRow("", 0, correct, figures.overall.images - correct)]
+    rows = zip(evaluation.tags, figures.confusion.counts, strict=True)
+    return [
+        DotRow(tag, index % COLOURS, counts[index], sum(counts) - counts[index])
+        for index, (tag, counts) in enumerate(rows)
+        if sum(counts)
+    ]
+
+
+def _matrix(figures: SetFigures) -> list[list[Cell]]:
+    counts = figures.confusion.counts
+    if len(counts) > MOST_ROWS_OF_CONFUSION:
+        return []
+    return [
+        [Cell(count, round(count / max(1, sum(row)), 4), at == index) for at, count in enumerate(row)]
+        for index, row in enumerate(counts)
+    ]
+
+
+def _confusions(evaluation: Evaluation, figures: SetFigures) -> list[str]:
+    if evaluation.classification == "multilabel":
+        return []
+    tags, counts = evaluation.tags, figures.confusion.counts
+    wrong = (
+        (count, tags[true], tags[taken])
+        for true, row in enumerate(counts)
+        for taken, count in enumerate(row)
+        if count and true != taken
+    )
+    return list(_phrases(sorted(wrong, key=lambda item: (-item[0], item[1:]))[:MOST_CONFUSIONS]))
+
+
+def _phrases(confusions: Iterable[tuple[int, str, str]]) -> Iterable[str]:
+    for count, true, taken in confusions:
+        yield f"{true} taken for {taken}: {count}"

@@ -1,0 +1,117 @@
+"""The proof: the artefact is run on real images, and must say what the trained model says."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dahlia.dataset.imaging import load, to_tensor_layout
+from dahlia.dataset.records import ImageRecord
+from dahlia.errors import VerificationError
+
+Batch = npt.NDArray[np.float32]
+Run = Callable[[Batch], Batch]
+_LATENCY_RUNS = 20
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two ways of computing the same probabilities on N images.
+
+    Attributes:
+        images: N.
+        largest: the largest absolute difference of a probability.
+        mean: the mean absolute difference.
+        agreement: the share of images with the same top tag.
+        worst: the path of the image that differs most.
+    """
+
+    images: int
+    largest: float
+    mean: float
+    agreement: float
+    worst: str
+
+
+def sample(records: Sequence[ImageRecord], count: int) -> list[ImageRecord]:
+    """At most `count` images, spread evenly over the manifest's order (which is that of hashes)."""
+    if len(records) <= count:
+        return list(records)
+    picks = np.linspace(0, len(records) - 1, count).round().astype(int)
+    return [records[pick] for pick in picks]
+
+
+def compare(reference: Run, artefact: Run, records: Sequence[ImageRecord], root: Path, size: int) -> Comparison:
+    """Run both on the same photos, one at a time through the artefact, as its users will.
+
+    Raises:
+        VerificationError: there is no image, or an output has another shape.
+    """
+    if not records:
+        raise VerificationError(
+            "An export is proven on real images, and the manifest has none. Run `dvc repro ingest`."
+        )
+    pixels = to_tensor_layout([load((root / record.path).read_bytes(), size) for record in records])
+    expected = reference(pixels)
+    received = np.concatenate([artefact(image[None]) for image in pixels])
+    if expected.shape != received.shape:
+        raise VerificationError(
+            f"The artefact answers with shape {received.shape}, the trained model with {expected.shape}. "
+            "Run `dvc repro export` again; if it stays, the bundle and the export are of two trainings."
+        )
+    difference = np.abs(expected.astype(np.float64) - received)
+    # NaN compares as small with everything: an artefact that gives it must not pass.
+    difference[~np.isfinite(difference)] = np.inf
+    return Comparison(
+        images=len(records),
+        largest=float(difference.max()),
+        mean=float(difference.mean()),
+        agreement=float((expected.argmax(1) == received.argmax(1)).mean()),
+        worst=records[int(difference.max(1).argmax())].path,
+    )
+
+
+def require(comparison: Comparison, limit: float, artefact: str) -> None:
+    """Refuse an artefact whose largest difference exceeds `limit`.
+
+    Raises:
+        VerificationError: it does; the message names the image that differs most.
+    """
+    if not comparison.largest <= limit:
+        raise VerificationError(
+            f"{artefact} does not compute what the trained model computes: probabilities may differ by "
+            f"{limit:g} and differ by up to {comparison.largest:.3g}, most on {comparison.worst}. Nothing was "
+            "written. Choose another opset or backbone, and report the backbone's name."
+        )
+
+
+def latency(artefact: Run, size: int) -> float:
+    """The median time of one image, in milliseconds, over 20 runs after a first."""
+    image = np.zeros((1, 3, size, size), np.float32)
+    artefact(image)
+    times = []
+    for _ in range(_LATENCY_RUNS):
+        start = time.perf_counter()
+        artefact(image)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times) * 1000
+
+
+def evidence(comparison: Comparison, limit: float, **more: Any) -> dict[str, Any]:
+    """What `verification.json` says."""
+    return {
+        "images": comparison.images,
+        "largest_difference": comparison.largest,
+        "mean_difference": comparison.mean,
+        "top_tag_agreement": comparison.agreement,
+        "limit": limit,
+        "image_that_differs_most": comparison.worst,
+        **more,
+    }

@@ -1,0 +1,24 @@
+"""Where the pipeline's artefacts are, relative to the project folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+DATASET = Path("data/dataset")
+MANIFEST = DATASET / "manifest.parquet"
+INSPECTION = DATASET / "inspection.parquet"
+EXCLUDED = DATASET / "excluded.parquet"
+FOLDS = DATASET / "folds.parquet"
+BUNDLE = Path("models/bundle")
+PREDICTIONS = Path("models/predictions.parquet")
+HISTORY = Path("models/history.csv")
+EXPORTS = Path("exports")
+REPORTS = Path("reports")
+VALIDATION_PAGE = REPORTS / "validation.html"
+EVALUATION = REPORTS / "evaluation.json"
+EVALUATION_PAGE = REPORTS / "evaluation.html"
+METRICS = REPORTS / "metrics.json"
+PLOTS = REPORTS / "plots"
+ITERATION = REPORTS / "iteration.json"
+FEATURE_CACHE = Path(".dahlia/features")

@@ -1,0 +1,147 @@
+"""Where backbone weights come from: shipped with the package, a file, or a model hub.
+
+`weights` in a domain is one of
+
+- `bundled`: the file that the package ships for the architecture (see `BUNDLED`);
+- a path ending in `.safetensors`;
+- `hub`, or a timm tag such as `hub:ra_in1k`: timm's weights from the Hugging Face hub or its local cache;
+- `none`: random numbers, for tests; training with it prints a warning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dahlia.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+HUB_TIMEOUT_SECONDS = 5.0
+_FOLDER = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class BundledWeights:
+    """One pretrained choice: the file, what it fits, and what it may be used for.
+
+    Attributes:
+        architecture: timm's name.
+        file: in the package's `modeling/weights`.
+        sha256: of the file.
+        licence: of the weights.
+    """
+
+    architecture: str
+    file: str
+    sha256: str
+    licence: str
+
+
+BUNDLED = {
+    record.architecture: record
+    for record in (
+        BundledWeights(
+            architecture="mobilenetv4_conv_small",
+            file="mobilenetv4_conv_small.safetensors",
+            sha256="f1bda5066d2f00ac65ad1336f95133b462222d3ed0069a6ef494e874d0d793ae",
+            licence="MIT",
+        ),
+    )
+}
+
+
+def read_weights(architecture: str, weights: str) -> dict[str, Tensor] | None:
+    """Read the tensors, as float32; `None` for `weights: none`.
+
+    Raises:
+        WeightsError: they are not there, are damaged, or cannot be had from the hub.
+    """
+    if weights == "none":
+        return None
+    if weights == "bundled":
+        return _read_safetensors(_bundled(architecture))
+    if weights == "hub" or weights.startswith("hub:"):
+        return _read_safetensors(_from_hub(architecture, weights.partition(":")[2]))
+    if weights.endswith(".safetensors"):
+        return _read_safetensors(Path(weights))
+    raise WeightsError(
+        f"`backbone.weights` is {weights!r}, expected bundled, hub, hub:TAG, none, or the path of a "
+        ".safetensors file. Choose one in conf/domain."
+    )
+
+
+def weights_fingerprint(architecture: str, normalisation: object, tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over the architecture, the normalisation, and every tensor's name, shape and bytes."""
+    digest = hashlib.sha256(json.dumps([architecture, normalisation]).encode())
+    for name in sorted(tensors):
+        array = tensors[name].detach().cpu().numpy()
+        digest.update(f"{name}{array.shape}{array.dtype}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _bundled(architecture: str) -> Path:
+    record = BUNDLED.get(architecture)
+    if record is None:
+        raise WeightsError(
+            f"No weights are bundled for {architecture}, only for {', '.join(sorted(BUNDLED))}. Use one of "
+            "these, or give `weights` a .safetensors file or hub."
+        )
+    path = _FOLDER / record.file
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != record.sha256:
+        raise WeightsError(
+            f"The bundled weights {path} are missing or damaged, expected SHA-256 {record.sha256}. "
+            "Install Dahlia again."
+        )
+    return path
+
+
+def _from_hub(architecture: str, tag: str) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    name = tag and f"{architecture}.{tag}" or _default_tag(architecture)
+    try:
+        return Path(
+            hf_hub_download(f"timm/{name}", "model.safetensors", etag_timeout=HUB_TIMEOUT_SECONDS)
+        )
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise WeightsError(
+            f"timm/{name} could not be had from the model hub or its local cache "
+            f"({type(error).__name__}). Check the name and the network, or use `weights: bundled`."
+        ) from error
+
+
+def _default_tag(architecture: str) -> str:
+    import timm
+
+    config = timm.get_pretrained_cfg(architecture)
+    if config is None or not config.hf_hub_id:
+        raise WeightsError(
+            f"timm knows no pretrained weights of {architecture} on the hub. Give `weights` a "
+            ".safetensors file, or choose another architecture."
+        )
+    return str(config.hf_hub_id).rpartition("/")[2]
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(path)
+    except FileNotFoundError:
+        raise WeightsError(
+            f"{path} was expected and is not there. Correct `backbone.weights`, or use `bundled`."
+        ) from None
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"{path} is not a safetensors file ({error}). Pickled checkpoints are not read: convert it with "
+            "safetensors, or use `bundled`."
+        ) from error
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}

@@ -1,0 +1,108 @@
+"""A project folder: laying out a new one, and saying what it offers."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from dahlia.composition import CONF, write_params
+from dahlia.errors import ConfigError
+from dahlia.files import staged_directory, write_text
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_SHARED = ("conf", "dvc.yaml", "bentofile.yaml", ".dvcignore", ".dvc/config", ".dvc/.gitignore", ".dvc/plots")
+_IGNORED = """\
+/.dahlia/
+/.venv/
+/mlflow.db
+/mlartifacts/
+/published/
+/data/images/
+/data/dataset/
+/models/
+/exports/
+"""
+
+
+def create_project(target: Path) -> None:
+    """Lay out an empty project: the pipeline, its configuration, Git and DVC.
+
+    Raises:
+        ConfigError: the folder exists and is not empty, or its name cannot be a project's.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ConfigError(f"Expected a new or empty folder, received {target}, which has files. Name another.")
+    source = _template()
+    with staged_directory(target) as staged:
+        for name in _SHARED:
+            origin, copy = source / name, staged / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if origin.is_dir():
+                shutil.copytree(origin, copy)
+            else:
+                shutil.copy(origin, copy)
+        (staged / "data" / "images").mkdir(parents=True)
+        _name_project(staged, target.resolve().name)
+        write_text(staged / ".gitignore", _IGNORED)
+        write_params(staged)
+    _start_git(target)
+
+
+def domains_table(root: Path) -> Table:
+    """The domains in `conf/domain`, withdrawn ones marked."""
+    from rich.table import Table
+
+    table = Table("domain=", "Name", "Backbone", "Input", "Views", "Exports", "Id")
+    for path in sorted((root / CONF / "domain").glob("*.yaml")):
+        domain = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if domain["withdrawn"]:
+            table.add_row(path.stem, domain["name"], f"[dim]{domain['withdrawn']}[/dim]", "", "", "", domain["id"])
+            continue
+        table.add_row(
+            path.stem,
+            domain["name"],
+            domain["backbone"]["architecture"],
+            str(domain["input"]["size"]),
+            ", ".join(domain["recipe"]["views"]),
+            ", ".join(domain["exports"]),
+            domain["id"],
+        )
+    return table
+
+
+def _template() -> Path:
+    """Beside the package when it is installed; the checkout itself when that is what is installed."""
+    packaged = Path(__file__).parent / "template"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2]
+
+
+def _name_project(folder: Path, name: str) -> None:
+    path = folder / CONF / "project" / "default.yaml"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = [f"name: {name!r}\n" if line.startswith("name:") else line for line in lines]
+    write_text(path, "".join(lines))
+
+
+def _start_git(folder: Path) -> None:
+    if (folder / ".git").exists() or _git(folder, "rev-parse", "--is-inside-work-tree") == "true":
+        return
+    if _git(folder, "init", "--quiet") is None:
+        raise ConfigError(
+            f"{folder} was laid out, but `git init` failed. Install Git and run `git init` there: DVC needs it."
+        )
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=30
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()

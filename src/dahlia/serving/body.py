@@ -1,0 +1,145 @@
+"""The image in a request's body, read no further than it may be large."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import FormParser, parse_options_header
+
+from dahlia.errors import ServingError
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import Field, File
+    from starlette.datastructures import Headers
+    from starlette.types import Receive
+
+MAX_IMAGE = 4 * 1024 * 1024
+MAX_BODY = MAX_IMAGE + 64 * 1024  # the image and the multipart lines around it
+MAX_DISCARD = 8 * MAX_BODY
+
+
+class Disconnected(Exception):  # noqa: N818
+    """The client went away before its body had arrived."""
+
+
+async def read_body(receive: Receive, headers: Headers) -> bytes:
+    """Read the whole body.
+
+    A body over the limit is not kept. What is left of it is thrown away, up to `MAX_DISCARD` bytes, since a
+    client that is still sending would otherwise see a broken connection and never read the answer.
+
+    Raises:
+        ServingError: it holds more than `MAX_BODY` bytes.
+        Disconnected: the client went away.
+    """
+    declared = headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > MAX_DISCARD:
+        raise _too_large()
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= MAX_BODY:
+            chunks.append(chunk)
+        else:
+            chunks.clear()
+        if size > MAX_DISCARD:
+            raise _too_large()
+        if not message.get("more_body", False):
+            break
+    if size > MAX_BODY:
+        raise _too_large()
+    return b"".join(chunks)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a multipart body; a file has a file name, a text has none."""
+
+    name: str
+    data: bytes
+    is_file: bool
+
+
+def image_of(body: bytes, content_type: str, field: str = "imageData", *, as_file: bool = False) -> bytes:
+    """The image in a body: a multipart field, with or without a file name, or else the body itself.
+
+    Args:
+        body: the whole body.
+        content_type: the request's header.
+        field: the multipart field's name, in any case.
+        as_file: refuse a field without a file name.
+
+    Raises:
+        ServingError: there is no such field, it is empty, or it holds more than `MAX_IMAGE` bytes.
+    """
+    images = [Part(field, body, is_file=True)]
+    if is_multipart(content_type):
+        images = [part for part in parts_of(body, content_type) if part.name.lower() == field.lower()]
+    if not images or not images[0].data or (as_file and not all(part.is_file for part in images)):
+        place = f"a file in the multipart field {field}" + ("" if as_file else ", or the body itself")
+        raise ServingError(
+            f"Expected an image as {place}; received {'an empty or other one' if images else 'none'}. "
+            "Send the bytes of a JPEG, PNG, BMP or GIF file.",
+            code="BadRequestImageStream",
+            status=400,
+        )
+    if len(images[0].data) > MAX_IMAGE:
+        raise _too_large()
+    return images[0].data
+
+
+def is_multipart(content_type: str) -> bool:
+    """Whether a content type promises a multipart form."""
+    return parse_options_header(content_type)[0] == b"multipart/form-data"
+
+
+def parts_of(body: bytes, content_type: str) -> list[Part]:
+    """The parts of a multipart body.
+
+    Raises:
+        ServingError: the body is not multipart.
+    """
+    parts: list[Part] = []
+
+    def on_field(field: Field) -> None:
+        parts.append(Part(_text(field.field_name), field.value or b"", is_file=False))
+
+    def on_file(file: File) -> None:
+        file.file_object.seek(0)
+        parts.append(Part(_text(file.field_name), file.file_object.read(), is_file=True))
+        file.close()
+
+    boundary = parse_options_header(content_type)[1].get(b"boundary")
+    config = {"MAX_MEMORY_FILE_SIZE": MAX_BODY}
+    try:
+        parser = FormParser("multipart/form-data", on_field, on_file, boundary=boundary, config=config)
+        parser.write(body)
+        parser.finalize()
+    except FormParserError as error:
+        raise ServingError(
+            f"Expected a multipart body, received one that cannot be parsed ({error}). Send the image in the "
+            "field imageData, or as the body with the type application/octet-stream.",
+            code="BadRequestImageStream",
+            status=400,
+        ) from error
+    return parts
+
+
+def _text(name: bytes | None) -> str:
+    return (name or b"").decode("latin-1")
+
+
+def _too_large() -> ServingError:
+    return ServingError(
+        f"Expected an image of at most {MAX_IMAGE // 1024 // 1024} MB, received a larger one. Scale it down, "
+        "or save it with a lower quality.",
+        code="BadRequestImageSizeBytes",
+        status=400,
+    )

@@ -1,0 +1,112 @@
+"""One published model: its graph in ONNX Runtime, fed with what `model.json` asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dahlia.dataset.imaging import load, to_tensor_layout
+from dahlia.errors import ServingError
+from dahlia.modeling.card import ModelCard, TagCard, load_card
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+INPUT = "data"
+OUTPUT = "model_output"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A tag and its calibrated probability, 0 to 1, with the precision of the graph's float32."""
+
+    tag: TagCard
+    probability: float
+
+
+class Model:
+    """A loaded model; safe to use from several threads.
+
+    Args:
+        session: the graph: `data` float32 (N, 3, size, size), RGB, 0 to 255, in; `model_output` float32
+            (N, K) out.
+        card: what it is, with its K tags in the order of the columns.
+        iteration: the iteration's id, a UUID.
+        number: the iteration's number.
+    """
+
+    def __init__(self, session: InferenceSession, card: ModelCard, iteration: str, number: int) -> None:
+        self.card = card
+        self.iteration = iteration
+        self.number = number
+        self._session = session
+
+    def predict(self, data: bytes) -> list[Scored]:
+        """Every tag, the most probable first.
+
+        Args:
+            data: an image file.
+
+        Raises:
+            ImageError: the file cannot be decoded.
+        """
+        batch = to_tensor_layout([load(data, self.card.input.size)])
+        row = self._session.run([OUTPUT], {INPUT: batch})[0][0]
+        # The shortest text of the float32 number, not the float64 that it widens to.
+        scored = [Scored(tag, float(str(value))) for tag, value in zip(self.card.tags, row, strict=True)]
+        return sorted(scored, key=lambda one: -one.probability)
+
+
+def load_model(folder: Path, iteration: str, number: int, threads: int = 1) -> Model:
+    """Load `model.onnx` and `model.json`, and run the graph once.
+
+    Args:
+        folder: where they are.
+        iteration: the iteration's id.
+        number: the iteration's number.
+        threads: threads of one prediction.
+
+    Raises:
+        ServingError: the graph cannot be loaded or does not fit the card.
+        TrainingError: `model.json` is missing or does not fit.
+    """
+    import onnxruntime
+
+    card = load_card(folder)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    size = card.input.size
+    try:
+        session = onnxruntime.InferenceSession(
+            (folder / "model.onnx").read_bytes(), options, providers=["CPUExecutionProvider"]
+        )
+        shape = session.run([OUTPUT], {INPUT: np.zeros((1, 3, size, size), np.float32)})[0].shape
+    except _load_errors() as error:
+        raise _unusable(folder, str(error).splitlines()[0]) from error
+    if shape != (1, len(card.tags)):
+        raise _unusable(folder, f"it gives {shape}, expected (1, {len(card.tags)})")
+    return Model(session, card, iteration, number)
+
+
+def _load_errors() -> tuple[type[Exception], ...]:
+    # ONNX Runtime's errors share no base of their own.
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    kinds = (getattr(state, name) for name in dir(state))
+    errors = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Exception)]
+    return (OSError, ValueError, RuntimeError, *errors)
+
+
+def _unusable(folder: Path, reason: str) -> ServingError:
+    return ServingError(
+        f"{folder / 'model.onnx'} cannot be served: {reason}. Publish another iteration, or record this one "
+        "anew with `dvc repro`.",
+        code="ErrorPredictionModelNotFound",
+        status=500,
+    )

@@ -1,0 +1,72 @@
+"""What the environment may set for the prediction service.
+
+| variable | default | meaning |
+| --- | --- | --- |
+| `DAHLIA_PREDICTION_KEY` | none | the key that every prediction must bring; without it the door is open |
+| `DAHLIA_WORKERS` | 1 | processes; each holds every published model |
+| `DAHLIA_THREADS` | cores / workers | predictions computed at once in a process |
+| `DAHLIA_MODEL_THREADS` | 1 | threads of one prediction; more help a single client, fewer help many |
+| `DAHLIA_MAX_CONCURRENCY` | 64 | predictions admitted at once in a process; more are answered with 429 |
+| `DAHLIA_POLL_SECONDS` | 1 | how often the registry is asked what is published |
+| `DAHLIA_PREDICTIONS` | `.dahlia/predictions` | where predictions are kept; unset, a Bento keeps none |
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dahlia.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one process; see the module's table."""
+
+    key: str | None
+    workers: int
+    threads: int
+    model_threads: int
+    max_concurrency: int
+    poll_seconds: float
+    predictions: Path | None
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the environment.
+
+    Raises:
+        ConfigError: a value is not a number of at least 1 (for the seconds: more than 0).
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = _count(environment, "DAHLIA_WORKERS", 1)
+    folder = environment.get("DAHLIA_PREDICTIONS")
+    return Settings(
+        key=environment.get("DAHLIA_PREDICTION_KEY") or None,
+        workers=workers,
+        threads=_count(environment, "DAHLIA_THREADS", max(1, cores // workers)),
+        model_threads=_count(environment, "DAHLIA_MODEL_THREADS", 1),
+        max_concurrency=_count(environment, "DAHLIA_MAX_CONCURRENCY", 64),
+        poll_seconds=_seconds(environment, "DAHLIA_POLL_SECONDS", 1.0),
+        predictions=Path(folder) if folder else None,
+    )
+
+
+def _count(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name, str(default))
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError(f"{name} must be a whole number of at least 1, received {text!r}. Set or unset it.")
+    return int(text)
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name, str(default))
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ConfigError(f"{name} must be a number of seconds above 0, received {text!r}. Set or unset it.")
+    return value

@@ -1,0 +1,125 @@
+"""Where the service learns what is published: the registry, or the folder that a Bento carries."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from dahlia import layout
+from dahlia.config import load_params
+from dahlia.errors import ServingError
+from dahlia.modeling.card import load_card, project_id
+from dahlia.tracking.registry import Registry
+from dahlia.tracking.snapshot import INDEX, ITERATION
+
+
+@dataclass(frozen=True)
+class Servable:
+    """An iteration's files on this machine."""
+
+    number: int
+    id: str
+    folder: Path
+
+
+class Source(Protocol):
+    """What is published, and where its files are."""
+
+    @property
+    def project_id(self) -> str | None:
+        """The project's id; None as long as it is not known."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether what is published can change while the service runs."""
+
+    def published(self) -> dict[str, int]:
+        """Publish names and iteration numbers.
+
+        Raises:
+            DahliaError: it cannot be found out.
+        """
+
+    def locate(self, number: int) -> Servable:
+        """An iteration's files.
+
+        Raises:
+            DahliaError: they cannot be had.
+        """
+
+
+class RegistrySource:
+    """Asks the project's MLflow registry."""
+
+    changes = True
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    @property
+    def project_id(self) -> str:
+        """The id of the project of `params.yaml`."""
+        return project_id(self._registry.project)
+
+    def published(self) -> dict[str, int]:
+        """See `Source`."""
+        return self._registry.published_versions()
+
+    def locate(self, number: int) -> Servable:
+        """See `Source`."""
+        iteration = self._registry.get(number)
+        return Servable(number, iteration.id, self._registry.servable(iteration))
+
+
+class DirectorySource:
+    """Reads a folder that `dahlia.tracking.snapshot` wrote; it does not change."""
+
+    changes = False
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        try:
+            index: dict[str, str] = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+            self._names = {name: self._read(folder / place) for name, place in index.items()}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ServingError(
+                f"Expected a project with params.yaml, or published models in {folder}; received neither "
+                f"({error}). Serve from the project folder; for a Bento, publish an iteration with "
+                "`dahlia publish` and build it again.",
+                code="ErrorPredictionModelNotFound",
+                status=500,
+            ) from error
+
+    @property
+    def project_id(self) -> str | None:
+        """The id on the models' cards."""
+        for servable in self._names.values():
+            return load_card(servable.folder).project_id
+        return None
+
+    def published(self) -> dict[str, int]:
+        """See `Source`."""
+        return {name: servable.number for name, servable in self._names.items()}
+
+    def locate(self, number: int) -> Servable:
+        """See `Source`."""
+        return next(servable for servable in self._names.values() if servable.number == number)
+
+    @staticmethod
+    def _read(folder: Path) -> Servable:
+        facts = json.loads((folder / ITERATION).read_text(encoding="utf-8"))
+        return Servable(int(facts["number"]), str(facts["id"]), folder)
+
+
+def open_source(root: Path) -> Source:
+    """The registry of the project in `root`; in a Bento, which has no `params.yaml`, its folder.
+
+    Raises:
+        DahliaError: `root` is neither.
+    """
+    params = root / layout.PARAMS
+    if not params.exists():
+        return DirectorySource(root / "published")
+    return RegistrySource(Registry.of(root, load_params(params)))

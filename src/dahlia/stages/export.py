@@ -1,0 +1,33 @@
+"""Export: the artefacts that the domain asks for, each with its proof."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dahlia import layout
+from dahlia.config import Params
+from dahlia.dataset.exclusion import load_excluded, without
+from dahlia.dataset.manifest import load_manifest
+
+
+def run(params: Params, root: Path) -> None:
+    """Write `exports/<format>/` for every format of the domain.
+
+    Args:
+        params: reads `export` and `domain.exports`.
+        root: the project folder.
+
+    Raises:
+        ExportError: an artefact cannot be written, or computes something else than the trained model.
+    """
+    from dahlia.export.artefacts import export_onnx
+    from dahlia.modeling.bundle import load_bundle
+
+    model, card = load_bundle(root / layout.BUNDLE)
+    records = without(load_manifest(root / layout.MANIFEST), load_excluded(root / layout.EXCLUDED))
+    for name in params.domain.exports:
+        comparison = export_onnx(root / layout.EXPORTS / name, model, card, records, root, params.export)
+        print(
+            f"export: {name}, {comparison.images} images, largest difference {comparison.largest:.1e} "
+            f"(limit {params.export.max_difference:g}), top tag agrees on {comparison.agreement:.0%}"
+        )

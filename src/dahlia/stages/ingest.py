@@ -1,0 +1,54 @@
+"""Ingest: one pass over the images; what there is, and what each file is like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from dahlia.config import Params
+from dahlia.dataset.inspection import Inspection, save_inspection
+from dahlia.dataset.inspector import inspect_all
+from dahlia.dataset.manifest import save_manifest
+from dahlia.dataset.merging import merge_copies
+from dahlia.dataset.readers import read
+
+MANIFEST = Path("data/dataset/manifest.parquet")
+INSPECTION = Path("data/dataset/inspection.parquet")
+
+
+def run(params: Params, root: Path) -> None:
+    """Write the manifest and the inspection.
+
+    Args:
+        params: reads `ingest` and `validate.max_bytes`.
+        root: the project folder; `ingest.source` is relative to it.
+
+    Raises:
+        DatasetError: the source is not there, or cannot be read in the format that it should have.
+    """
+    root = root.resolve()
+    annotations = [
+        annotation
+        for annotation in read(root / params.ingest.source, params.ingest.format)
+        if not annotation.path.is_relative_to(root / MANIFEST.parent)  # our own, when the source is `data`
+    ]
+    inspected = inspect_all(
+        annotations, root, max_bytes=params.validate_.max_bytes, workers=params.ingest.workers
+    )
+    rows = list(_watched(inspected, len(annotations)))
+    records = merge_copies(rows)
+    save_manifest(root / MANIFEST, records)
+    save_inspection(root / INSPECTION, rows)
+    tags = {tag for row in rows for tag in row.tags}
+    flawed = sum(row.problem is not None for row in rows)
+    print(f"ingest: {len(records):,} images, {len(tags)} tags, {flawed:,} unreadable")
+
+
+def _watched(rows: Iterable[Inspection], total: int) -> Iterator[Inspection]:
+    console = Console(stderr=True)
+    columns = (TextColumn("ingest"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield from progress.track(rows, total=total)

@@ -1,0 +1,110 @@
+"""Train: features, heads, the final model, and predictions of held-out images."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dahlia import __version__, layout
+from dahlia.config import Params
+from dahlia.dataset.folds import load_folds
+from dahlia.dataset.manifest import fingerprint, load_manifest
+from dahlia.files import staged_file
+from dahlia.modeling.card import (
+    BackboneCard,
+    InputCard,
+    ModelCard,
+    TagCard,
+    TrainingCard,
+    project_id,
+    tag_id,
+)
+from dahlia.modeling.predictions import save_predictions
+from dahlia.revision import git_revision
+from dahlia.training.data import TrainingData, gather
+
+if TYPE_CHECKING:
+    from dahlia.training.recipes import Trained
+
+
+def run(params: Params, root: Path) -> None:
+    """Write the bundle, the held-out predictions and the history.
+
+    Args:
+        params: reads `project`, `domain` and `training`.
+        root: the project folder.
+
+    Raises:
+        DatasetError: an earlier stage's file is missing.
+        TrainingError: the weights cannot be had, or the images cannot be learned from.
+    """
+    from dahlia.modeling.bundle import save_bundle
+    from dahlia.training.recipes import train
+
+    data = gather(
+        load_manifest(root / layout.MANIFEST),
+        load_folds(root / layout.FOLDS),
+        classification=params.project.classification,
+        negative_tag=params.project.negative_tag,
+    )
+    trained = train(data, params, root)
+    save_predictions(root / layout.PREDICTIONS, trained.predictions)
+    _save_history(root / layout.HISTORY, trained.history)
+    save_bundle(root / layout.BUNDLE, trained.model, _card(data, trained, params, root))
+    held_out = trained.predictions.held_out
+    right = (held_out.probabilities.argmax(1) == held_out.truth.argmax(1)).mean()
+    judged = f", {right:.1%} of held-out images right" if params.project.classification == "multiclass" else ""
+    print(
+        f"train: {trained.recipe}, {params.domain.backbone.architecture} ({params.domain.backbone.weights} "
+        f"weights), {int(data.training.sum()):,} images, {len(data.tags)} tags{judged}"
+    )
+
+
+def _card(data: TrainingData, trained: Trained, params: Params, root: Path) -> ModelCard:
+    project, backbone = params.project, trained.model.backbone
+    mean, std = backbone.normalisation
+    return ModelCard(
+        project=project.name,
+        project_id=project_id(project.name),
+        domain=params.domain.name,
+        domain_id=params.domain.id,
+        classification=project.classification,
+        tags=tuple(
+            TagCard(
+                id=tag_id(project.name, tag),
+                name=tag,
+                type="Negative" if tag == project.negative_tag else "Regular",
+            )
+            for tag in data.tags
+        ),
+        input=InputCard(size=params.domain.input.size),
+        backbone=BackboneCard(
+            architecture=backbone.architecture,
+            weights=params.domain.backbone.weights,
+            fingerprint=backbone.fingerprint,
+            features=backbone.features,
+            mean=mean,
+            std=std,
+        ),
+        temperature=trained.temperature,
+        training=TrainingCard(
+            recipe=trained.recipe,
+            regularisation=trained.strength,
+            views=tuple(params.domain.recipe.views),
+            images=int(np.sum(data.training)),
+            seed=project.seed,
+        ),
+        data_fingerprint=fingerprint(data.records),
+        git_revision=git_revision(root)[0],
+        dahlia_version=__version__,
+    )
+
+
+def _save_history(path: Path, history: list[dict[str, float]]) -> None:
+    with staged_file(path) as staged, staged.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["step", *history[0]])
+        writer.writeheader()
+        writer.writerows({"step": step, **row} for step, row in enumerate(history))

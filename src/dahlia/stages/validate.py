@@ -1,0 +1,55 @@
+"""Validate: what is wrong with the dataset, what is set aside, and whether training may start."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from dahlia.config import Params
+from dahlia.dataset.exclusion import save_excluded
+from dahlia.dataset.inspection import load_inspection
+from dahlia.dataset.manifest import load_manifest
+from dahlia.dataset.validation import Validation, refuse, validate
+from dahlia.dataset.validation_report import write_reports
+
+MANIFEST = Path("data/dataset/manifest.parquet")
+INSPECTION = Path("data/dataset/inspection.parquet")
+EXCLUDED = Path("data/dataset/excluded.parquet")
+REPORTS = Path("reports")
+
+
+def run(params: Params, root: Path) -> None:
+    """Write the reports and the list of what is set aside, then stop if errors are left.
+
+    Args:
+        params: reads `project` and `validate`.
+        root: the project folder.
+
+    Raises:
+        DatasetError: an earlier stage's file is missing.
+        ValidationError: the dataset has errors, and `validate.on_error` is `stop` or they are not
+            about images. The reports have been written.
+    """
+    root = root.resolve()
+    validation = validate(load_inspection(root / INSPECTION), load_manifest(root / MANIFEST), params)
+    save_excluded(root / EXCLUDED, validation.excluded)
+    write_reports(
+        root / REPORTS,
+        validation,
+        project=params.project.name,
+        root=root,
+        max_bytes=params.validate_.max_bytes,
+    )
+    print(_line(validation))
+    refuse(validation, (REPORTS / "validation.html").as_posix())
+
+
+def _line(validation: Validation) -> str:
+    counts = Counter(finding.severity for finding in validation.findings)
+    line = (
+        f"validate: {validation.images:,} images to use, {counts['error']:,} errors, "
+        f"{counts['warning']:,} warnings, {counts['advice']:,} pieces of advice"
+    )
+    if validation.excluded:
+        line += f"; set aside: {len(validation.excluded):,}"
+    return line

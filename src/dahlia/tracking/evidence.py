@@ -1,0 +1,184 @@
+"""What the earlier stages left behind, gathered for one run."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dahlia import layout
+from dahlia.config import Params
+from dahlia.errors import TrackingError
+from dahlia.modeling.card import ModelCard, load_card
+
+TAG_METRICS = "tag/"
+TAG_FIGURES = ("ap", "precision", "recall")
+
+_REQUIRED = {
+    layout.BUNDLE / "model.safetensors": "train",
+    layout.EVALUATION: "evaluate",
+    layout.METRICS: "evaluate",
+    layout.EXPORTS: "export",
+}
+_REPORTS = (
+    layout.PREDICTIONS,
+    layout.EVALUATION,
+    layout.METRICS,
+    layout.EVALUATION_PAGE,
+    layout.REPORTS / "validation.json",
+    layout.VALIDATION_PAGE,
+    layout.PLOTS,
+)
+_MAX_PARAMETER = 6000  # MLflow's limit on a parameter's value
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A metric over the steps of training."""
+
+    name: str
+    points: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that a run records.
+
+    Attributes:
+        card: the bundle's `model.json`.
+        parameters: `params.yaml`, keys joined by dots, values as text.
+        metrics: figures of the whole model, and `tag/<tag>/<figure>` for each tag.
+        curves: of `models/history.csv`, where training wrote one.
+        files: files and folders to keep, each with the artifact folder that it goes to.
+        fingerprint: SHA-256 over bundle, exports and evaluation: equal exactly when these are.
+    """
+
+    card: ModelCard
+    parameters: dict[str, str]
+    metrics: dict[str, float]
+    curves: tuple[Curve, ...]
+    files: tuple[tuple[Path, str], ...]
+    fingerprint: str
+
+
+def gather(root: Path, params: Params) -> Evidence:
+    """Read what the stages before `track` wrote into the project folder `root`.
+
+    Raises:
+        TrackingError: something that a run must hold is missing or cannot be read.
+        TrainingError: the bundle's `model.json` is missing or does not fit.
+    """
+    card = load_card(root / layout.BUNDLE)
+    for name, stage in _REQUIRED.items():
+        if not (root / name).exists():
+            raise TrackingError(f"{root / name} was expected and is not there. Run `dvc repro {stage}`.")
+    return Evidence(
+        card=card,
+        parameters=_parameters(params),
+        metrics=_overall(_read_json(root / layout.METRICS))
+        | _tag_metrics(_read_json(root / layout.EVALUATION)),
+        curves=_curves(root / layout.HISTORY),
+        files=_files(root),
+        fingerprint=_fingerprint(root),
+    )
+
+
+def flatten(value: object, prefix: str = "", separator: str = ".") -> Iterator[tuple[str, object]]:
+    """The leaves of nested mappings, with their keys joined by `separator`."""
+    if not isinstance(value, Mapping):
+        yield prefix, value
+        return
+    for key, inner in value.items():
+        yield from flatten(inner, f"{prefix}{separator}{key}" if prefix else str(key), separator)
+
+
+def _parameters(params: Params) -> dict[str, str]:
+    leaves = flatten(params.model_dump(mode="json", by_alias=True))
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in leaves}
+    return {key: text[:_MAX_PARAMETER] for key, text in texts.items()}
+
+
+def _overall(metrics: object) -> dict[str, float]:
+    figures = metrics if isinstance(metrics, Mapping) else {}
+    return _numbers({_metric_name(str(key)): value for key, value in figures.items()})
+
+
+def _tag_metrics(evaluation: object) -> dict[str, float]:
+    held_out = evaluation.get("held_out") if isinstance(evaluation, Mapping) else None
+    tags = held_out.get("tags", []) if isinstance(held_out, Mapping) else []
+    return _numbers(
+        {
+            TAG_METRICS + _metric_name(f"{tag['tag']}/{figure}"): _value(tag.get(figure))
+            for tag in tags
+            if isinstance(tag, Mapping) and "tag" in tag
+            for figure in TAG_FIGURES
+        }
+    )
+
+
+def _value(estimate: object) -> object:
+    return estimate.get("value") if isinstance(estimate, Mapping) else estimate
+
+
+def _numbers(values: Mapping[str, object]) -> dict[str, float]:
+    return {
+        key: float(value)
+        for key, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }
+
+
+def _metric_name(name: str) -> str:
+    return re.sub(r"[^\w./ -]|\.\.", "_", name).strip("/")
+
+
+def _curves(path: Path) -> tuple[Curve, ...]:
+    if not path.exists():
+        return ()
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        names = [name for name in (rows[0] if rows else ()) if name != "step"]
+        return tuple(
+            Curve(
+                _metric_name(name), tuple((int(row["step"]), float(row[name])) for row in rows if row[name])
+            )
+            for name in names
+        )
+    except (KeyError, ValueError, UnicodeDecodeError) as error:
+        raise TrackingError(
+            f"{path} was expected to hold numbers under `step` and further columns ({error}). "
+            "Run `dvc repro train` to make it anew."
+        ) from error
+
+
+def _files(root: Path) -> tuple[tuple[Path, str], ...]:
+    reports = [(root / name, "reports") for name in _REPORTS if (root / name).exists()]
+    return ((root / layout.BUNDLE, "bundle"), (root / layout.EXPORTS, "exports"), *reports)
+
+
+def _fingerprint(root: Path) -> str:
+    parts = [
+        path
+        for folder in (layout.BUNDLE, layout.EXPORTS)
+        for path in (root / folder).rglob("*")
+        if path.is_file()
+    ]
+    digest = hashlib.sha256()
+    for path in [*sorted(parts), root / layout.EVALUATION]:
+        with path.open("rb") as file:
+            inner = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{path.relative_to(root).as_posix()}\0{inner}\n".encode())
+    return digest.hexdigest()
+
+
+def _read_json(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise TrackingError(f"{path} is not JSON ({error}). Run `dvc repro evaluate` again.") from error

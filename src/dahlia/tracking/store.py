@@ -1,0 +1,84 @@
+"""The way into MLflow: where the store is, and a client that neither chats nor calls home."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dahlia.errors import TrackingError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+ARTIFACTS = "mlartifacts"
+
+_SQLITE = "sqlite:///"
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+}
+
+
+def resolve_uri(uri: str, root: Path) -> str:
+    """The store's URI with a relative SQLite path taken from the project folder `root`."""
+    database = sqlite_file(uri, root)
+    return f"{_SQLITE}{database}" if database else uri
+
+
+def sqlite_file(uri: str, root: Path) -> Path | None:
+    """The database file of an SQLite URI; None for any other store."""
+    if not uri.startswith(_SQLITE):
+        return None
+    return (root / uri.removeprefix(_SQLITE)).resolve()
+
+
+def connect(uri: str, root: Path, *, create: bool = False) -> MlflowClient:
+    """Open the store.
+
+    Args:
+        uri: any MLflow tracking URI; a relative SQLite path is relative to `root`.
+        root: the project folder.
+        create: make the SQLite database if it is not there.
+
+    Raises:
+        TrackingError: there is no store yet, or it cannot be opened.
+    """
+    database = sqlite_file(uri, root)
+    if database and not create and not database.exists():
+        raise TrackingError(
+            f"{database} was expected and is not there: nothing has been recorded yet. "
+            "Run `dvc repro` to train and record an iteration, or `dvc repro --force track` if only the "
+            "store was lost."
+        )
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    resolved = resolve_uri(uri, root)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow's use of SQLAlchemy is deprecated in places
+        from mlflow import MlflowClient
+
+        logging.getLogger("alembic").setLevel(logging.ERROR)
+        with translated_errors(f"Opening the store {uri}"):
+            return MlflowClient(tracking_uri=resolved, registry_uri=resolved)
+
+
+@contextmanager
+def translated_errors(doing: str) -> Iterator[None]:
+    """Turn what MLflow and its database raise into a TrackingError that says what was being done."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise TrackingError(
+            f"{doing} failed: {reason}. Check `track.uri` in params.yaml, that the store can be reached and "
+            "that its disk has space, then run again; what was recorded before is unchanged."
+        ) from error

@@ -1,0 +1,81 @@
+"""What training learns from: the usable images, their tags and their folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dahlia.dataset.folds import TEST_FOLD
+from dahlia.dataset.records import ImageRecord
+from dahlia.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """N images with K tags.
+
+    Attributes:
+        records: N images, sorted by id.
+        tags: K names, sorted without regard to case; the order of the model's outputs.
+        truth: (N, K) bool.
+        folds: (N,) the fold of each image; -1 for the user's own test set.
+    """
+
+    records: tuple[ImageRecord, ...]
+    tags: tuple[str, ...]
+    truth: npt.NDArray[np.bool_]
+    folds: npt.NDArray[np.int32]
+
+    @property
+    def training(self) -> npt.NDArray[np.bool_]:
+        """(N,) true for the images that training may see."""
+        return self.folds != TEST_FOLD
+
+    def where(self, rows: npt.NDArray[np.bool_]) -> tuple[ImageRecord, ...]:
+        """The records for which the mask (N,) holds."""
+        return tuple(record for record, keep in zip(self.records, rows, strict=True) if keep)
+
+
+def gather(
+    records: Sequence[ImageRecord],
+    folds: Mapping[str, int],
+    *,
+    classification: str,
+    negative_tag: str | None,
+) -> TrainingData:
+    """Put the images that have a fold into one table.
+
+    In a multilabel project an image under the negative tag is one with no tag; in a multiclass project the
+    negative tag is a tag like any other.
+
+    Raises:
+        TrainingError: fewer than two tags (one, in a multilabel project) or no image to learn from.
+    """
+    kept = sorted((record for record in records if record.id in folds), key=lambda record: record.id)
+    ignored = {negative_tag} if classification == "multilabel" else set()
+    learned = {
+        tag
+        for record in kept
+        if folds[record.id] != TEST_FOLD
+        for tag in record.tags
+        if tag not in ignored
+    }
+    tags = tuple(sorted(learned, key=lambda tag: (tag.casefold(), tag)))
+    least = 2 if classification == "multiclass" else 1
+    if len(tags) < least:
+        raise TrainingError(
+            f"Training needs at least {least} tags with images, received {len(tags)} ({', '.join(tags)}). "
+            "Add a folder of photos for another tag."
+        )
+    truth = np.array([[tag in record.tags for tag in tags] for record in kept], bool)
+    # A test image of a tag that was never learned cannot be right: it says nothing about this model.
+    known = truth.any(1) if classification == "multiclass" else np.ones(len(kept), bool)
+    return TrainingData(
+        records=tuple(record for record, keep in zip(kept, known, strict=True) if keep),
+        tags=tags,
+        truth=truth[known],
+        folds=np.array([folds[record.id] for record in kept], np.int32)[known],
+    )

@@ -1,0 +1,168 @@
+"""The quick recipe: a frozen backbone, and a linear head chosen and judged without peeking.
+
+For every fold i the head that predicts it is fitted on the other folds, and so are all choices made for
+it: the strength of regularisation and the temperature come from heads that saw neither fold i nor the
+fold j on which they are compared (nested cross-validation). So held-out figures are of images that no
+part of training or selection saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from dahlia.modeling.calibration import fit_temperature, negative_log_likelihood, to_probabilities
+from dahlia.training.heads import HeadProblems, Heads, fit_heads
+
+_HEADS_AT_ONCE = 16
+Logits = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class QuickResult:
+    """The final head, and what the folds say of heads made the same way.
+
+    Attributes:
+        weight: (D, K) of the final head.
+        bias: (K,).
+        temperature: of the final head.
+        strength: its regularisation.
+        probabilities: (N, K) held-out, calibrated.
+        uncalibrated: (N, K) the same without temperature.
+        search: for each strength the held-out loss per image (nats), for the curve.
+    """
+
+    weight: torch.Tensor
+    bias: torch.Tensor
+    temperature: float
+    strength: float
+    probabilities: Logits
+    uncalibrated: Logits
+    search: list[tuple[float, float]]
+
+
+def train_quick(
+    views: Sequence[npt.NDArray[np.float32]],
+    truth: npt.NDArray[np.bool_],
+    folds: npt.NDArray[np.int32],
+    *,
+    classification: str,
+    strengths: Sequence[float],
+    max_iterations: int,
+) -> QuickResult:
+    """Fit, choose and judge.
+
+    Args:
+        views: V arrays (N, D), the plain view first; heads are fitted on all, judged on the plain one.
+        truth: (N, K) bool.
+        folds: (N,) the fold of each image.
+        classification: `multiclass` or `multilabel`.
+        strengths: regularisation to choose from.
+        max_iterations: of the solver, per strength.
+    """
+    strengths = sorted(strengths, reverse=True)
+    parts = [int(part) for part in np.unique(folds)]
+    left_out: list[tuple[int, ...]] = [(), *((part,) for part in parts), *combinations(parts, 2)]
+    paths = _fit_all(views, truth, folds, left_out, classification, strengths, max_iterations)
+    plain = torch.from_numpy(views[0])
+    bench = _Bench(paths, {out: number for number, out in enumerate(left_out)}, plain, folds)
+
+    shape = truth.shape
+    calibrated, uncalibrated = np.zeros(shape), np.zeros(shape)
+    for part in parts:
+        inner = [other for other in parts if other != part]
+        rows = folds == part
+        strength, temperature = _choose(bench, inner, (part,), truth, classification, strengths)
+        logits = bench.logits((part,), part, strength)
+        calibrated[rows] = to_probabilities(logits / temperature, classification)
+        uncalibrated[rows] = to_probabilities(logits, classification)
+    best, temperature = _choose(bench, parts, (), truth, classification, strengths)
+    final = paths[best]
+    return QuickResult(
+        weight=final.weight[0],
+        bias=final.bias[0],
+        temperature=temperature,
+        strength=strengths[best],
+        probabilities=calibrated,
+        uncalibrated=uncalibrated,
+        search=[
+            (strength, _loss(bench, parts, (), truth, classification, number) / len(truth))
+            for number, strength in enumerate(strengths)
+        ],
+    )
+
+
+@dataclass(frozen=True)
+class _Bench:
+    paths: list[Heads]
+    number: dict[tuple[int, ...], int]
+    plain: torch.Tensor
+    folds: npt.NDArray[np.int32]
+
+    def logits(self, left_out: tuple[int, ...], part: int, strength: int) -> Logits:
+        head = self.number[tuple(sorted(left_out))]
+        rows = torch.from_numpy(self.folds == part)
+        return self.paths[strength].logits(self.plain[rows], head).double().numpy()
+
+
+def _choose(
+    bench: _Bench,
+    parts: list[int],
+    outer: tuple[int, ...],
+    truth: npt.NDArray[np.bool_],
+    classification: str,
+    strengths: Sequence[float],
+) -> tuple[int, float]:
+    losses = [_loss(bench, parts, outer, truth, classification, n) for n in range(len(strengths))]
+    best = int(np.argmin(losses))
+    logits = np.concatenate([bench.logits((*outer, part), part, best) for part in parts])
+    kept = np.concatenate([truth[bench.folds == part] for part in parts])
+    return best, fit_temperature(logits, kept, classification)
+
+
+def _loss(
+    bench: _Bench,
+    parts: list[int],
+    outer: tuple[int, ...],
+    truth: npt.NDArray[np.bool_],
+    classification: str,
+    strength: int,
+) -> float:
+    return sum(
+        negative_log_likelihood(
+            bench.logits((*outer, part), part, strength), truth[bench.folds == part], classification
+        )
+        for part in parts
+    )
+
+
+def _fit_all(
+    views: Sequence[npt.NDArray[np.float32]],
+    truth: npt.NDArray[np.bool_],
+    folds: npt.NDArray[np.int32],
+    left_out: list[tuple[int, ...]],
+    classification: str,
+    strengths: Sequence[float],
+    max_iterations: int,
+) -> list[Heads]:
+    features = torch.from_numpy(np.concatenate(views))
+    targets = torch.from_numpy(np.concatenate([truth] * len(views)).astype(np.float32))
+    in_views = np.concatenate([folds] * len(views))
+    rows = torch.from_numpy(np.stack([~np.isin(in_views, out) for out in left_out]))
+    chunks = [
+        fit_heads(
+            HeadProblems(features, targets, chunk, classification),
+            list(strengths),
+            max_iterations=max_iterations,
+        )
+        for chunk in rows.split(_HEADS_AT_ONCE)
+    ]
+    return [
+        Heads(torch.cat([heads.weight for heads in path]), torch.cat([heads.bias for heads in path]))
+        for path in zip(*chunks, strict=True)
+    ]

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from validation_photos import encoded, photo, write
+
+from dahlia.dataset.exclusion import Excluded
+from dahlia.dataset.findings import RULES, Finding
+from dahlia.dataset.validation import Validation
+from dahlia.dataset.validation_report import EDGE, PICTURES, render, summary, write_reports
+
+LIMIT = 100_000
+
+
+def outcome(*findings: Finding, **changed: object) -> Validation:
+    values: dict[str, object] = {
+        "findings": findings,
+        "files": 12,
+        "images": 10,
+        "tags": {"ash": (6, 2), "elm": (4, 0)},
+        "excluded": (),
+        "stops": tuple(finding for finding in findings if finding.severity == "error"),
+    }
+    return Validation(**{**values, **changed})  # type: ignore[arg-type]
+
+
+def page(root: Path, *findings: Finding, **changed: object) -> str:
+    return render(outcome(*findings, **changed), "Garden", root, LIMIT)
+
+
+def pictures(html: str) -> list[bytes]:
+    return [base64.b64decode(data) for data in re.findall(r'src="data:image/jpeg;base64,([^"]+)"', html)]
+
+
+def test_json_holds_every_finding_and_is_deterministic(tmp_path: Path) -> None:
+    finding = Finding("truncated", "a whole image file", "half of one", ("é.jpg",), set_aside=("é.jpg",))
+    few = Finding("few-images", "at least 50 images", "“elm” has 4", tags=("elm",))
+    validation = outcome(finding, few)
+    written = []
+    for name in ("one", "two"):
+        write_reports(tmp_path / name, validation, project="Garden", root=tmp_path, max_bytes=LIMIT)
+        written.append((tmp_path / name / "validation.json").read_text(encoding="utf-8"))
+    assert written[0] == written[1]
+    report = json.loads(written[0])
+    assert report == summary(validation)
+    assert report["counts"] == {"error": 1, "warning": 0, "advice": 1}
+    assert report["findings"][0] == {
+        "code": "truncated",
+        "severity": "error",
+        "files": ["é.jpg"],
+        "tags": [],
+        "expected": "a whole image file",
+        "found": "half of one",
+        "mend": RULES["truncated"].mend,
+    }
+
+
+def test_names_are_text_and_not_markup(tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script>"
+    finding = Finding("blurred", evil, evil, (f"{evil}.jpg",), (evil,))
+    html = render(outcome(finding, tags={evil: (1, 1)}), evil, tmp_path, LIMIT)
+    assert "<script" not in html
+    assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 6
+
+
+def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
+    write(tmp_path / "a.jpg", encoded(photo(1)))
+    html = page(tmp_path, Finding("blurred", "a sharp image", "a soft one", ("a.jpg",)))
+    sources = re.findall(r'(?:src|href)="([^"]*)"', html)
+    assert [source.split(",")[0] for source in sources] == ["data:image/jpeg;base64"]
+    assert "url(" not in html
+    assert "@import" not in html
+
+
+def test_pictures_are_small_and_few(tmp_path: Path) -> None:
+    names = [write(tmp_path / f"{n:02}.jpg", encoded(photo(n))).name for n in range(PICTURES + 6)]
+    html = page(tmp_path, *(Finding("blurred", "a sharp image", "a soft one", (name,)) for name in names))
+    shown = pictures(html)
+    assert len(shown) == PICTURES
+    assert max(Image.open(io.BytesIO(shown[0])).size) == EDGE
+    assert "and 6 more in validation.json" in html
+
+
+def test_of_a_large_group_only_some_files_are_shown(tmp_path: Path) -> None:
+    names = tuple(write(tmp_path / f"{n:02}.jpg", encoded(photo(n))).name for n in range(40))
+    html = page(tmp_path, Finding("near-duplicate", "images that differ", "40 images that look alike", names))
+    assert len(pictures(html)) == PICTURES
+    assert "16 more files" in html
+
+
+@pytest.mark.parametrize(
+    "data", [None, b"", b"no image", encoded(photo(1))[:900], encoded(photo(1)) + b"\0" * LIMIT]
+)
+def test_a_file_that_cannot_be_shown_has_a_placeholder(tmp_path: Path, data: bytes | None) -> None:
+    if data is not None:
+        write(tmp_path / "a.jpg", data)
+    html = page(tmp_path, Finding("unreadable", "a whole image file", "damage", ("a.jpg",)))
+    assert "no preview" in html
+    assert pictures(html) == []
+
+
+@pytest.mark.parametrize(
+    ("validation", "verdict"),
+    [
+        (outcome(), "Nothing is wrong"),
+        (outcome(Finding("dark", "light", "dark", ("a.jpg",))), "1 warning to look at"),
+        (outcome(Finding("truncated", "all", "half", ("a.jpg",))), "cannot start yet:</b> 1 error to mend"),
+        (
+            outcome(
+                Finding("truncated", "all", "half"), stops=(), excluded=(Excluded("a", None, "truncated"),)
+            ),
+            "1 file with errors\nis set aside",
+        ),
+        (outcome(files=0, images=0, tags={}), "<b>0</b>images to use"),
+    ],
+)
+def test_verdict(tmp_path: Path, validation: Validation, verdict: str) -> None:
+    assert verdict in render(validation, "Garden", tmp_path, LIMIT)

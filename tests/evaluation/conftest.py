@@ -1,0 +1,94 @@
+"""Generated predictions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from dahlia.config import EvaluateParams
+from dahlia.modeling.predictions import TEST_FOLD, Predictions
+
+
+def image_id(number: int) -> str:
+    return hashlib.sha256(str(number).encode()).hexdigest()
+
+
+@pytest.fixture
+def params() -> EvaluateParams:
+    return EvaluateParams(
+        threshold=0.5, confidence=0.95, bootstrap_samples=400, calibration_bins=10, worst_images=6
+    )
+
+
+@pytest.fixture
+def written() -> Callable[..., Predictions]:
+    """Predictions written out by hand: rows of true tag numbers and rows of probabilities."""
+
+    def make(
+        truth: Sequence[Sequence[int]],
+        probabilities: Sequence[Sequence[float]],
+        classification: str = "multiclass",
+        fold: Sequence[int] | None = None,
+    ) -> Predictions:
+        chances = np.array(probabilities, dtype=np.float64)
+        table = np.zeros(chances.shape, dtype=bool)
+        for row, columns in enumerate(truth):
+            table[row, list(columns)] = True
+        count, tags = chances.shape
+        return Predictions(
+            ids=tuple(sorted(image_id(number) for number in range(count))),
+            tags=tuple("abcdefgh"[:tags]),
+            classification=classification,
+            fold=np.array(np.arange(count) % 2 if fold is None else fold, dtype=np.int32),
+            truth=table,
+            probabilities=chances,
+            uncalibrated=chances,
+        )
+
+    return make
+
+
+@pytest.fixture
+def generated() -> Callable[..., Predictions]:
+    """Predictions of a model that is mostly right; `wrong` images at the front carry a wrong tag."""
+
+    def make(
+        images: int = 60,
+        tags: Sequence[str] = ("oak", "birch", "maple"),
+        classification: str = "multiclass",
+        strength: float = 3.0,
+        wrong: int = 2,
+        test: int = 0,
+        seed: int = 0,
+    ) -> Predictions:
+        draw = np.random.default_rng(seed)
+        total, many = images + test, len(tags)
+        if classification == "multiclass":
+            truth = np.eye(many, dtype=bool)[np.arange(total) % many]
+        else:
+            truth = draw.random((total, many)) < 0.4
+        scores = draw.normal(size=(total, many)) + strength * (truth - 0.5)
+        truth[:wrong] = (
+            np.roll(truth[:wrong], 1, axis=1) if classification == "multiclass" else ~truth[:wrong]
+        )
+        return Predictions(
+            ids=tuple(image_id(number) for number in range(total)),
+            tags=tuple(tags),
+            classification=classification,
+            fold=np.array([*(np.arange(images) // many % 5), *[TEST_FOLD] * test], dtype=np.int32),
+            truth=truth,
+            probabilities=_probabilities(1.5 * scores, classification),
+            uncalibrated=_probabilities(4 * scores, classification),
+        )
+
+    return make
+
+
+def _probabilities(scores: np.ndarray, classification: str) -> np.ndarray:
+    if classification == "multilabel":
+        return 1 / (1 + np.exp(-scores))
+    raised = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return raised / raised.sum(axis=1, keepdims=True)

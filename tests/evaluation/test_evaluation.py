@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dahlia.config import EvaluateParams
+from dahlia.dataset.records import ImageRecord
+from dahlia.errors import EvaluationError
+from dahlia.evaluation.evaluation import evaluate, load_evaluation, save_evaluation
+from dahlia.modeling.predictions import Predictions
+
+Make = Callable[..., Predictions]
+
+
+@pytest.mark.parametrize("classification", ["multiclass", "multilabel"])
+@pytest.mark.parametrize("test", [0, 20])
+def test_round_trip(
+    generated: Make, params: EvaluateParams, tmp_path: Path, classification: str, test: int
+) -> None:
+    predictions = generated(60, classification=classification, test=test)
+    evaluation = evaluate(predictions, params, seed=0, negative_tag=None)
+    save_evaluation(tmp_path / "evaluation.json", evaluation)
+    assert load_evaluation(tmp_path / "evaluation.json") == evaluation
+    assert (evaluation.test is None) == (test == 0)
+    assert evaluation.held_out.overall.images == 60
+
+
+def test_the_same_bytes_twice_and_in_any_order(
+    generated: Make, params: EvaluateParams, tmp_path: Path
+) -> None:
+    predictions = generated(60, test=9)
+    order = np.random.default_rng(1).permutation(69)
+    shuffled = Predictions(
+        ids=tuple(predictions.ids[row] for row in order),
+        tags=predictions.tags,
+        classification=predictions.classification,
+        fold=predictions.fold[order],
+        truth=predictions.truth[order],
+        probabilities=predictions.probabilities[order],
+        uncalibrated=predictions.uncalibrated[order],
+    )
+    for name, each in (("one", predictions), ("two", predictions), ("three", shuffled)):
+        save_evaluation(tmp_path / name, evaluate(each, params, seed=3, negative_tag=None))
+    first = (tmp_path / "one").read_bytes()
+    assert first == (tmp_path / "two").read_bytes() == (tmp_path / "three").read_bytes()
+
+
+def test_the_test_set_is_apart(generated: Make, params: EvaluateParams) -> None:
+    alone = generated(60)
+    with_test = generated(60, test=30)
+    shared = replace(
+        with_test,
+        truth=np.concatenate([alone.truth, with_test.truth[60:]]),
+        probabilities=np.concatenate([alone.probabilities, with_test.probabilities[60:]]),
+        uncalibrated=np.concatenate([alone.uncalibrated, with_test.uncalibrated[60:]]),
+    )
+    expected = evaluate(alone, params, seed=0, negative_tag=None)
+    found = evaluate(shared, params, seed=0, negative_tag=None)
+    assert found.held_out == expected.held_out
+    assert found.thresholds == expected.thresholds
+    assert found.test is not None
+    assert found.test.overall.images == 30
+
+
+def test_says_what_it_counted(generated: Make, params: EvaluateParams) -> None:
+    evaluation = evaluate(generated(60), params, seed=0, negative_tag="birch")
+    assert (evaluation.folds, evaluation.threshold, evaluation.negative_tag) == (5, 0.5, "birch")
+    assert evaluate(generated(60), params, seed=0, negative_tag="none").negative_tag is None
+
+
+def test_knows_paths(generated: Make, params: EvaluateParams) -> None:
+    predictions = generated(60)
+    record = ImageRecord(predictions.ids[0], "photos/a.jpg", 9, 9, ("oak",), (), "train", "folder", "0" * 16)
+    evaluation = evaluate(predictions, params, seed=0, negative_tag=None, records=[record])
+    assert "photos/a.jpg" in [each.path for each in evaluation.held_out.mistakes]
+
+
+def test_the_file_is_plain_json(generated: Make, params: EvaluateParams, tmp_path: Path) -> None:
+    path = tmp_path / "evaluation.json"
+    save_evaluation(path, evaluate(generated(6), params, seed=0, negative_tag=None))
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    assert json.loads(path.read_text(), parse_constant=refuse)["format"] == 1
+
+
+def _set(name: str, row: int, column: int, value: float) -> Callable[[Predictions], Predictions]:
+    def change(predictions: Predictions) -> Predictions:
+        values: Any = getattr(predictions, name).copy()
+        values[row, column] = value
+        return replace(predictions, **{name: values})
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda p: p.where(np.zeros(len(p.ids), bool)), "none for held-out images"),
+        (lambda p: p.where(p.fold == -1), "none for held-out images"),
+        (_set("probabilities", 2, 1, float("nan")), "expected 0 to 1"),
+        (_set("uncalibrated", 2, 1, float("inf")), "expected 0 to 1"),
+        (_set("probabilities", 2, 1, 1.5), "expected 0 to 1"),
+        (_set("probabilities", 2, 1, 0.0), "sum to"),
+        (_set("truth", 1, 0, True), "has 2 tags, expected one"),
+        (lambda p: replace(p, truth=p.truth[:, :2]), "truth has the shape"),
+        (lambda p: replace(p, ids=(p.ids[1], *p.ids[1:])), "appears twice"),
+        (lambda p: replace(p, tags=("oak", "oak", "elm")), "none twice"),
+        (lambda p: replace(p, classification="detection"), "expected multiclass or multilabel"),
+    ],
+)
+def test_refuses(
+    generated: Make, params: EvaluateParams, change: Callable[[Predictions], Predictions], words: str
+) -> None:
+    # row 1 is a birch and row 2 a maple, so each change breaks one rule alone
+    predictions = generated(12, test=3, wrong=0, strength=1.0)
+    with pytest.raises(EvaluationError, match=words) as caught:
+        evaluate(change(predictions), params, seed=0, negative_tag=None)
+    assert "dvc repro train" in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "words"), [(None, "is not there"), ("{}", "is not an evaluation")])
+def test_refuses_to_load(tmp_path: Path, text: str | None, words: str) -> None:
+    path = tmp_path / "evaluation.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(EvaluationError, match=words):
+        load_evaluation(path)
+
+
+@pytest.mark.parametrize(
+    ("images", "tags"), [(1, ("a", "b")), (2, ("a", "b")), (4, ("a",)), (7, tuple("abcdef"))]
+)
+@pytest.mark.parametrize("classification", ["multiclass", "multilabel"])
+def test_tiny_sets(
+    generated: Make, params: EvaluateParams, images: int, tags: tuple[str, ...], classification: str
+) -> None:
+    predictions = generated(images, tags, classification, wrong=0)
+    evaluation = evaluate(predictions, params, seed=0, negative_tag=None)
+    assert evaluation.held_out.overall.images == images

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dahlia.config import EvaluateParams
+from dahlia.dataset.records import ImageRecord
+from dahlia.evaluation.evaluation import evaluate
+from dahlia.evaluation.report import render, write_report
+from dahlia.modeling.predictions import Predictions
+
+Make = Callable[..., Predictions]
+HOSTILE = "<script>alert('\"&')</script>"
+
+
+def records_of(predictions: Predictions, folder: Path, missing: int) -> list[ImageRecord]:
+    for number in range(missing, len(predictions.ids)):
+        pixels = np.full((30, 40, 3), number * 3 % 256, np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.jpg")
+    return [
+        ImageRecord(image, f"{number}.jpg", 40, 30, ("oak",), (), "train", "folder", "0" * 16)
+        for number, image in enumerate(predictions.ids)
+    ]
+
+
+def drawn(predictions: Predictions, params: EvaluateParams, **options: object) -> str:
+    evaluation = evaluate(predictions, params, seed=0, negative_tag=options.get("negative_tag"))
+    return render(evaluation, predictions, lambda image: None, str(options.get("title", "Trees")))
+
+
+class Page(HTMLParser):
+    """Counts tags, keeps references, and checks that what opens closes."""
+
+    VOID = frozenset({"meta", "img", "br"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+        self.references: list[str] = []
+        self.text = ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        self.references += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_is_one_file_that_needs_no_network(generated: Make, params: EvaluateParams, tmp_path: Path) -> None:
+    predictions = generated(30, wrong=6, test=6)
+    records = records_of(predictions, tmp_path, missing=3)
+    path = tmp_path / "reports" / "evaluation.html"
+    evaluation = evaluate(predictions, params, seed=0, negative_tag=None, records=records)
+    write_report(evaluation, predictions, records, tmp_path, path, title="Trees")
+    text = path.read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.references
+    assert all(reference.startswith("data:image/jpeg;base64,") for reference in page.references)
+    assert not re.search(r"https?://|@import|url\(", text)
+    assert "script" not in page.seen
+    assert "no picture" in page.text
+    assert str(tmp_path) not in text
+
+
+def test_the_same_bytes_twice(generated: Make, params: EvaluateParams) -> None:
+    assert drawn(generated(30), params) == drawn(generated(30), params)
+
+
+@pytest.mark.parametrize("classification", ["multiclass", "multilabel"])
+def test_every_tag_is_there_and_escaped(generated: Make, params: EvaluateParams, classification: str) -> None:
+    tags = (HOSTILE, "Ünïcödé 森林", "a name that is far longer than any column of the report is wide")
+    text = drawn(generated(30, tags, classification, wrong=5, test=6), params, title=HOSTILE)
+    page = Page(text)
+    assert "<script" not in text
+    assert all(tag in page.text for tag in tags)
+
+
+def test_says_how_good_and_how_sure(generated: Make, params: EvaluateParams) -> None:
+    page = Page(drawn(generated(30, wrong=0, strength=40.0), params))
+    assert "30 of 30 held\u2011out photos are right." in page.text
+    assert "The true rate is likely between 85 % and 100 %." in page.text
+    assert "No held-out photo was judged wrong." in page.text
+
+
+def test_marks_the_negative_tag(generated: Make, params: EvaluateParams) -> None:
+    assert Page(drawn(generated(30), params)).seen.count("span") < Page(
+        drawn(generated(30), params, negative_tag="birch")
+    ).seen.count("span")
+
+
+def test_the_test_set_is_apart(generated: Make, params: EvaluateParams) -> None:
+    assert "Your own test set" not in drawn(generated(30), params)
+    assert "Your own test set" in drawn(generated(30, test=6), params)
+
+
+@pytest.mark.parametrize(
+    ("images", "tags"), [(1, 2), (2, 2), (4, 1), (80, 40)], ids=["one", "two", "one tag", "40 tags"]
+)
+@pytest.mark.parametrize("classification", ["multiclass", "multilabel"])
+def test_tiny_and_wide_sets(
+    generated: Make, params: EvaluateParams, images: int, tags: int, classification: str
+) -> None:
+    names = tuple(f"tag {number}" for number in range(tags))
+    page = Page(drawn(generated(images, names, classification, wrong=0), params))
+    assert all(name in page.text for name in names)
+    assert "nan" not in page.text.lower().split()

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from serving_helpers import FakeSource, build_client, load, picture, url
+from starlette.datastructures import Headers
+from starlette.testclient import TestClient
+
+from dahlia.errors import ServingError
+from dahlia.serving.body import MAX_BODY, MAX_DISCARD, Disconnected, read_body
+from dahlia.serving.catalogue import Catalogue
+from dahlia.serving.door import Desk, Door
+from dahlia.serving.predictor import Predictor
+from dahlia.serving.settings import read_settings
+
+KEY = "a-Secret"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Prediction-Key": KEY}, 200),
+        ({"prediction-key": KEY}, 200),
+        ({"Training-key": KEY}, 200),
+        ({"Ocp-Apim-Subscription-Key": KEY}, 200),
+        ({"Prediction-Key": "other", "Ocp-Apim-Subscription-Key": KEY}, 200),
+        ({"Prediction-Key": KEY.lower()}, 401),
+        ({"Prediction-Key": ""}, 401),
+        ({"Prediction-Key": "schlüssel".encode()}, 401),
+        ({}, 401),
+    ],
+)
+@pytest.mark.parametrize("path", [url(), "/predict"])
+def test_keys(source: FakeSource, headers: dict[str, Any], status: int, path: str) -> None:
+    files = {"image": ("a.jpg", picture())} if path == "/predict" else {"imageData": ("a.jpg", picture())}
+    with build_client(source, DAHLIA_PREDICTION_KEY=KEY) as client:
+        response = client.post(path, headers=headers, files=files)
+    assert response.status_code == status
+    if status == 401:
+        assert response.json()["error"]["code"] == "401"
+
+
+def test_without_a_key_every_key_is_welcome(client: TestClient) -> None:
+    assert client.post(url(), headers={"Prediction-Key": "any"}, content=picture()).status_code == 200
+
+
+def test_the_key_is_not_asked_where_nothing_is_predicted(source: FakeSource) -> None:
+    with build_client(source, DAHLIA_PREDICTION_KEY=KEY) as client:
+        assert client.get("/other").status_code == 200
+
+
+def test_predict_reaches_what_is_behind(client: TestClient) -> None:
+    response = client.post("/predict", files={"image": ("a.jpg", picture())})
+    assert response.status_code == 200
+    assert response.json()["reached"] > len(picture())
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "code"),
+    [
+        ({"json": {"image": "http://127.0.0.1/secret"}}, 415, "UnsupportedMediaType"),
+        ({"content": b"http://127.0.0.1/secret"}, 415, "UnsupportedMediaType"),
+        ({"files": {"image": (None, "http://127.0.0.1/secret")}}, 400, "BadRequestImageStream"),
+        (
+            {"files": [("image", ("a.jpg", picture())), ("image", (None, "http://127.0.0.1/secret"))]},
+            400,
+            "BadRequestImageStream",
+        ),
+        ({"files": {"other": ("a.jpg", picture())}}, 400, "BadRequestImageStream"),
+        ({"files": {"image": ("a.jpg", bytes(MAX_BODY))}}, 400, "BadRequestImageSizeBytes"),
+    ],
+)
+def test_predict_takes_files_only(
+    client: TestClient, options: dict[str, Any], status: int, code: str
+) -> None:
+    response = client.post("/predict", **options)
+    assert response.status_code == status
+    assert response.json()["code"] == code
+
+
+def test_too_many_at_once(source: FakeSource) -> None:
+    """The second request finds the first inside; its body is still coming."""
+    answers: list[dict[str, Any]] = []
+    predictor = Predictor(Catalogue(source, load), None, 1)
+    door = Door(_unreachable, Desk(read_settings({"DAHLIA_MAX_CONCURRENCY": "1"}), predictor))
+
+    async def scenario() -> None:
+        started, release = anyio.Event(), anyio.Event()
+
+        async def slow() -> dict[str, Any]:
+            started.set()
+            await release.wait()
+            return {"type": "http.disconnect"}
+
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(door, _scope(), slow, _collect([]))
+                await started.wait()
+                await door(_scope(), slow, _collect(answers))
+                release.set()
+
+    anyio.run(scenario)
+    assert answers[0]["status"] == 429
+    assert (b"retry-after", b"1") in answers[0]["headers"]
+    assert json.loads(answers[1]["body"])["error"]["code"] == "429"
+
+
+def test_before_the_service_has_started() -> None:
+    answers: list[dict[str, Any]] = []
+    door = Door(_unreachable, Desk(read_settings({})))
+
+    async def body() -> dict[str, Any]:
+        return {"type": "http.request", "body": picture()}
+
+    anyio.run(door, _scope(), body, _collect(answers))
+    assert answers[0]["status"] == 503
+
+
+@pytest.mark.parametrize(("chunk", "chunks"), [(1 << 20, MAX_DISCARD // (1 << 20) + 2), (MAX_DISCARD + 1, 1)])
+def test_reading_ends_at_the_limit(chunk: int, chunks: int) -> None:
+    asked = 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        return {"type": "http.request", "body": bytes(chunk), "more_body": True}
+
+    with pytest.raises(ServingError, match="4 MB"):
+        anyio.run(read_body, receive, Headers({}))
+    assert asked <= chunks
+
+
+def test_a_declared_flood_is_not_read_at_all() -> None:
+    async def receive() -> dict[str, Any]:
+        raise AssertionError("read")
+
+    with pytest.raises(ServingError, match="4 MB"):
+        anyio.run(read_body, receive, Headers({"content-length": str(MAX_DISCARD + 1)}))
+
+
+def test_a_client_that_leaves() -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(Disconnected):
+        anyio.run(read_body, receive, Headers({}))
+
+
+async def _unreachable(*_: object) -> None:
+    raise AssertionError("reached")
+
+
+def _scope() -> dict[str, Any]:
+    path = url()
+    return {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "headers": [],
+        "query_string": b"",
+    }
+
+
+def _collect(messages: list[dict[str, Any]]) -> Any:
+    async def send(message: dict[str, Any]) -> None:
+        messages.append(message)
+
+    return send
+
+
+def test_settings_folder() -> None:
+    assert read_settings({"DAHLIA_PREDICTIONS": "/data"}).predictions == Path("/data")

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_project import PROJECT, write_project
+
+from dahlia.errors import DahliaError, TrackingError
+from dahlia.tracking.record import record
+from dahlia.tracking.registry import Registry
+from dahlia.tracking.store import connect
+
+
+def runs_of(root: Path) -> list[Any]:
+    client = connect("sqlite:///mlflow.db", root)
+    experiment = client.get_experiment_by_name(PROJECT)
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id]))
+
+
+def test_an_iteration_holds_everything(root: Path) -> None:
+    params = write_project(root)
+    iteration = record(root, params)
+    assert iteration.number == 1
+    assert iteration.id == str(uuid.UUID(iteration.run_id))
+    assert iteration.status == "Completed"
+    assert (iteration.domain, iteration.classification, iteration.images) == (
+        "general_compact",
+        "multiclass",
+        12,
+    )
+    assert iteration.created.tzinfo is not None
+    assert iteration.metrics["precision"] == 0.9
+    assert iteration.metrics["tag/red/ap"] == 0.9
+    assert set(iteration.metrics) == {
+        "precision",
+        "recall",
+        "training/loss",
+        "tag/red/ap",
+        "tag/green/ap",
+        "tag/blue/ap",
+    }
+    (run,) = runs_of(root)
+    assert run.info.run_name == "Iteration 1"
+    assert run.data.params["training.max_iterations"] == "10"
+    assert run.data.params["domain.exports"] == '["onnx"]'
+    assert run.inputs.dataset_inputs[0].dataset.name == PROJECT
+    artifacts = root / "mlartifacts" / iteration.run_id / "artifacts"
+    kept = {path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file()}
+    assert kept == {
+        "bundle/model.json",
+        "bundle/model.safetensors",
+        "exports/onnx/model.json",
+        "exports/onnx/model.onnx",
+        "exports/onnx/verification.json",
+        "reports/evaluation.html",
+        "reports/evaluation.json",
+        "reports/metrics.json",
+        "reports/plots/pr.json",
+        "reports/predictions.parquet",
+    }
+
+
+def test_the_run_reads_well_in_mlflow(root: Path) -> None:
+    iteration = record(root, write_project(root))
+    client = connect("sqlite:///mlflow.db", root)
+    note = client.get_run(iteration.run_id).data.tags["mlflow.note.content"]
+    assert "| precision | 0.9 |" in note
+    assert "| red | 0.9 |" in note
+    assert [point.value for point in client.get_metric_history(iteration.run_id, "training/loss")] == [
+        1.5,
+        0.5,
+    ]
+
+
+def test_recording_the_same_again_makes_nothing_new(root: Path) -> None:
+    params = write_project(root)
+    first = record(root, params)
+    report = (root / "reports" / "iteration.json").read_text()
+    assert record(root, params) == first
+    assert (root / "reports" / "iteration.json").read_text() == report
+    assert json.loads(report)["number"] == 1
+    assert len(runs_of(root)) == 1
+
+
+def test_something_else_is_the_next_iteration(root: Path) -> None:
+    record(root, write_project(root))
+    second = record(root, write_project(root, favourite=1))
+    assert second.number == 2
+    assert record(root, write_project(root)).number == 1
+
+
+def test_git_revision_is_recorded(root: Path) -> None:
+    params = write_project(root)
+    git = ["git", "-C", str(root), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run(["git", "init", "-q", str(root)], check=True)
+    subprocess.run([*git, "add", "params.yaml"], check=True)
+    subprocess.run([*git, "commit", "-qm", "first"], check=True)
+    iteration = record(root, params)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
+    assert iteration.git_revision == head.strip()
+    assert not iteration.git_dirty
+
+
+def remove(name: str) -> Callable[[Path], None]:
+    return lambda root: shutil.rmtree(root / name) if (root / name).is_dir() else (root / name).unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (remove("models/bundle/model.json"), "dvc repro train"),
+        (remove("models/bundle/model.safetensors"), "dvc repro train"),
+        (remove("reports/evaluation.json"), "dvc repro evaluate"),
+        (remove("reports/metrics.json"), "dvc repro evaluate"),
+        (remove("exports"), "dvc repro export"),
+        (lambda root: (root / "reports" / "metrics.json").write_text("{"), "not JSON"),
+        (lambda root: (root / "models" / "history.csv").write_text("step,loss\nx,1\n"), "history.csv"),
+    ],
+)
+def test_missing_evidence_is_refused(root: Path, damage: Callable[[Path], object], message: str) -> None:
+    params = write_project(root)
+    damage(root)
+    with pytest.raises(DahliaError, match=message):
+        record(root, params)
+    assert not (root / "reports" / "iteration.json").exists()
+
+
+def test_a_failed_recording_leaves_no_iteration_and_is_cleaned(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    params = write_project(root)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_artifact", full)
+        with pytest.raises(TrackingError, match="No space left"):
+            record(root, params)
+    assert [run.info.status for run in runs_of(root)] == ["FAILED"]
+    assert Registry.of(root, params).iterations() == []
+    assert record(root, params).number == 1
+    assert [run.info.status for run in runs_of(root)] == ["FINISHED"]
+    assert len(list((root / "mlartifacts").glob("*/artifacts"))) == 1
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, {helpers!r})
+from pathlib import Path
+from dahlia.config import load_params
+from dahlia.tracking.record import record
+from mlflow import MlflowClient
+
+def die(*arguments, **options):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(MlflowClient, {method!r}, die)
+record(Path({root!r}), load_params(Path({root!r}) / "params.yaml"))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["log_batch", "log_artifact", "set_terminated", "create_model_version"])
+def test_a_killed_recording_leaves_no_iteration_and_is_cleaned(root: Path, method: str) -> None:
+    params = write_project(root)
+    script = KILLED.format(helpers=str(Path(__file__).parent), method=method, root=str(root))
+    killed = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script], check=False, env=os.environ, timeout=120
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert Registry.of(root, params).iterations() == []
+    assert len(runs_of(root)) == 1
+    assert record(root, params).number == 1
+    assert len(runs_of(root)) == 1
+
+
+@pytest.mark.slow
+def test_recording_says_nothing_and_makes_its_own_store(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    write_project(root)
+    script = (
+        "from pathlib import Path; from dahlia.config import load_params; "
+        "from dahlia.tracking.record import record; import sys; root = Path(sys.argv[1]); "
+        "record(root, load_params(root / 'params.yaml'))"
+    )
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(root)], check=True, capture_output=True, text=True, cwd=elsewhere
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+    assert (root / "mlflow.db").exists()
+    assert list(elsewhere.iterdir()) == []
