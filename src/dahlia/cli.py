@@ -78,7 +78,9 @@ def params(overrides: tuple[str, ...], check: bool) -> None:
 @cli.command()
 @click.option("--out", default="data/images", type=click.Path(path_type=Path), show_default=True)
 @click.option("--images-per-tag", default=60, type=click.IntRange(min=1), show_default=True)
-@click.option("--scenes", default=0, type=click.IntRange(min=0), help="Draw so many scenes with boxes instead.")
+@click.option(
+    "--scenes", default=0, type=click.IntRange(min=0), help="Draw so many scenes with boxes instead."
+)
 @click.option("--seed", default=0, type=click.IntRange(min=0), show_default=True)
 def sample(out: Path, images_per_tag: int, scenes: int, seed: int) -> None:
     """Draw the sample project's photos: daisies, daffodils and dahlias."""
@@ -162,6 +164,9 @@ def _print(table: Any) -> None:
 
 def main() -> None:
     """Run the command line; errors that a user can cause are printed without a traceback."""
+    # Threads that spin while they wait make small matrix work ten times slower on a busy machine. The
+    # runtime reads this once, when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:
@@ -177,6 +182,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except MemoryError:
-        click.secho("Out of memory. Close other programs, or lower `training.batch_size`.", fg="red", err=True)
+        click.secho(
+            "Out of memory. Close other programs, or lower `training.batch_size`.", fg="red", err=True
+        )
         code = 1
     sys.exit(code if isinstance(code, int) else 0)

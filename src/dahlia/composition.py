@@ -77,7 +77,9 @@ def _check_names(conf: Path, overrides: Sequence[str]) -> None:
         if group not in groups:
             raise ConfigError(f"unknown group `{group}`{nearest(group, sorted(groups))}")
         if key is None and value not in choices(conf.parent, group):
-            raise ConfigError(f"`{group}` has no choice {value!r}{nearest(value, choices(conf.parent, group))}")
+            raise ConfigError(
+                f"`{group}` has no choice {value!r}{nearest(value, choices(conf.parent, group))}"
+            )
         if key is not None:
             _check_key(group, key.split("."))
 

@@ -82,9 +82,7 @@ class RecipeParams(Section):
 
     views: list[Literal["plain", "mirror", "zoom", "zoom_mirror", "dim", "tilt"]] = Field(min_length=1)
     augmentation: list[
-        Literal[
-            "mirror", "crop", "colour", "light", "rotate", "rotate_any", "perspective", "blur", "weather"
-        ]
+        Literal["mirror", "crop", "colour", "light", "rotate", "rotate_any", "perspective", "blur", "weather"]
     ]
 
 
@@ -182,7 +180,9 @@ def check_params(values: Any, origin: str) -> Params:
         lines = [_explain(detail, values) for detail in error.errors()]
         raise ConfigError("\n".join(f"{origin}: {line}" for line in lines)) from error
     if params.domain.withdrawn:
-        raise ConfigError(f"{origin}: the domain {params.domain.name} cannot be used. {params.domain.withdrawn}")
+        raise ConfigError(
+            f"{origin}: the domain {params.domain.name} cannot be used. {params.domain.withdrawn}"
+        )
     return params
 
 

@@ -37,7 +37,9 @@ def create_project(target: Path) -> None:
         ConfigError: the folder exists and is not empty, or its name cannot be a project's.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ConfigError(f"Expected a new or empty folder, received {target}, which has files. Name another.")
+        raise ConfigError(
+            f"Expected a new or empty folder, received {target}, which has files. Name another."
+        )
     source = _template()
     with staged_directory(target) as staged:
         for name in _SHARED:
@@ -62,7 +64,9 @@ def domains_table(root: Path) -> Table:
     for path in sorted((root / CONF / "domain").glob("*.yaml")):
         domain = yaml.safe_load(path.read_text(encoding="utf-8"))
         if domain["withdrawn"]:
-            table.add_row(path.stem, domain["name"], f"[dim]{domain['withdrawn']}[/dim]", "", "", "", domain["id"])
+            table.add_row(
+                path.stem, domain["name"], f"[dim]{domain['withdrawn']}[/dim]", "", "", "", domain["id"]
+            )
             continue
         table.add_row(
             path.stem,

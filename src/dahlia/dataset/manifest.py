@@ -17,9 +17,7 @@ from dahlia.files import staged_file
 
 _REGION = pa.struct(
     [pa.field("tag", pa.string(), nullable=False)]
-    + [
-        pa.field(name, pa.float64(), nullable=False) for name in ("left", "top", "width", "height")
-    ]
+    + [pa.field(name, pa.float64(), nullable=False) for name in ("left", "top", "width", "height")]
 )
 
 SCHEMA = pa.schema(
@@ -71,8 +69,7 @@ def fingerprint(records: Sequence[ImageRecord]) -> str:
     digest = hashlib.sha256()
     for record in sorted(records, key=lambda record: record.id):
         regions = sorted(
-            (region.tag, region.left, region.top, region.width, region.height)
-            for region in record.regions
+            (region.tag, region.left, region.top, region.width, region.height) for region in record.regions
         )
         digest.update(repr((record.id, record.tags, regions, record.subset)).encode())
     return digest.hexdigest()
@@ -92,9 +89,7 @@ def read_table(path: Path, schema: pa.Schema, remedy: str) -> pa.Table:
     try:
         table = pq.read_table(path)
     except FileNotFoundError:
-        raise DatasetError(
-            f"{path} was expected and is not there. Run `{remedy}` to make it."
-        ) from None
+        raise DatasetError(f"{path} was expected and is not there. Run `{remedy}` to make it.") from None
     except (pa.ArrowException, OSError) as error:
         raise DatasetError(
             f"{path} is not a readable Parquet file ({error}). Delete it and run `{remedy}`."

@@ -48,7 +48,9 @@ def sample(records: Sequence[ImageRecord], count: int) -> list[ImageRecord]:
     return [records[pick] for pick in picks]
 
 
-def compare(reference: Run, artefact: Run, records: Sequence[ImageRecord], root: Path, size: int) -> Comparison:
+def compare(
+    reference: Run, artefact: Run, records: Sequence[ImageRecord], root: Path, size: int
+) -> Comparison:
     """Run both on the same photos, one at a time through the artefact, as its users will.
 
     Raises:

@@ -42,9 +42,7 @@ class Backbone(nn.Module):
         self.normalisation = (tuple(config["mean"]), tuple(config["std"]))
         self.register_buffer("mean", torch.tensor(config["mean"]).view(1, 3, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(config["std"]).view(1, 3, 1, 1) * 255, persistent=False)
-        self.fingerprint = weights_fingerprint(
-            architecture, self.normalisation, self.network.state_dict()
-        )
+        self.fingerprint = weights_fingerprint(architecture, self.normalisation, self.network.state_dict())
         self.eval()
         with torch.inference_mode():
             self.features = self(torch.zeros(1, 3, 64, 64)).shape[1]
@@ -93,9 +91,7 @@ def _load(network: nn.Module, tensors: dict[str, Tensor], architecture: str) -> 
     given = {name: value for name, value in tensors.items() if name in expected or name not in classifier}
     missing = [name for name in expected if name not in given]
     unknown = [name for name in given if name not in expected]
-    reshaped = [
-        name for name in given if name in expected and given[name].shape != expected[name].shape
-    ]
+    reshaped = [name for name in given if name in expected and given[name].shape != expected[name].shape]
     if missing or unknown or reshaped:
         first = [
             f"{kind} {name}"

@@ -107,9 +107,7 @@ def _from_hub(architecture: str, tag: str) -> Path:
 
     name = tag and f"{architecture}.{tag}" or _default_tag(architecture)
     try:
-        return Path(
-            hf_hub_download(f"timm/{name}", "model.safetensors", etag_timeout=HUB_TIMEOUT_SECONDS)
-        )
+        return Path(hf_hub_download(f"timm/{name}", "model.safetensors", etag_timeout=HUB_TIMEOUT_SECONDS))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise WeightsError(
             f"timm/{name} could not be had from the model hub or its local cache "
@@ -144,4 +142,6 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
             f"{path} is not a safetensors file ({error}). Pickled checkpoints are not read: convert it with "
             "safetensors, or use `bundled`."
         ) from error
-    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    return {
+        name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()
+    }

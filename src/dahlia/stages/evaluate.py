@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dahlia import layout
 from dahlia.config import Params
 from dahlia.dataset.manifest import load_manifest
 from dahlia.evaluation.evaluation import evaluate, save_evaluation
@@ -28,8 +29,8 @@ def run(params: Params, root: Path) -> None:
     """
     from rich.console import Console
 
-    predictions = load_predictions(root / "models" / "predictions.parquet")
-    records = load_manifest(root / "data" / "dataset" / "manifest.parquet")
+    predictions = load_predictions(root / layout.PREDICTIONS)
+    records = load_manifest(root / layout.MANIFEST)
     evaluation = evaluate(
         predictions,
         params.evaluate,
@@ -37,10 +38,9 @@ def run(params: Params, root: Path) -> None:
         negative_tag=params.project.negative_tag,
         records=records,
     )
-    reports = root / "reports"
     title = params.project.name
-    write_report(evaluation, predictions, records, root, reports / "evaluation.html", title=title)
-    save_plots(reports / "plots", evaluation, predictions)
-    save_evaluation(reports / "evaluation.json", evaluation)
-    save_metrics(reports / "metrics.json", evaluation)
+    write_report(evaluation, predictions, records, root, root / layout.EVALUATION_PAGE, title=title)
+    save_plots(root / layout.PLOTS, evaluation, predictions)
+    save_evaluation(root / layout.EVALUATION, evaluation)
+    save_metrics(root / layout.METRICS, evaluation)
     Console().print(summary_table(evaluation))

@@ -8,15 +8,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from dahlia import layout
 from dahlia.config import Params
 from dahlia.dataset.inspection import Inspection, save_inspection
 from dahlia.dataset.inspector import inspect_all
 from dahlia.dataset.manifest import save_manifest
 from dahlia.dataset.merging import merge_copies
 from dahlia.dataset.readers import read
-
-MANIFEST = Path("data/dataset/manifest.parquet")
-INSPECTION = Path("data/dataset/inspection.parquet")
 
 
 def run(params: Params, root: Path) -> None:
@@ -33,15 +31,15 @@ def run(params: Params, root: Path) -> None:
     annotations = [
         annotation
         for annotation in read(root / params.ingest.source, params.ingest.format)
-        if not annotation.path.is_relative_to(root / MANIFEST.parent)  # our own, when the source is `data`
+        if not annotation.path.is_relative_to(root / layout.DATASET)  # our own, when the source is `data`
     ]
     inspected = inspect_all(
         annotations, root, max_bytes=params.validate_.max_bytes, workers=params.ingest.workers
     )
     rows = list(_watched(inspected, len(annotations)))
     records = merge_copies(rows)
-    save_manifest(root / MANIFEST, records)
-    save_inspection(root / INSPECTION, rows)
+    save_manifest(root / layout.MANIFEST, records)
+    save_inspection(root / layout.INSPECTION, rows)
     tags = {tag for row in rows for tag in row.tags}
     flawed = sum(row.problem is not None for row in rows)
     print(f"ingest: {len(records):,} images, {len(tags)} tags, {flawed:,} unreadable")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from dahlia import layout
 from dahlia.config import Params, ProjectParams
 from dahlia.dataset.duplicates import near_duplicate_groups
 from dahlia.dataset.exclusion import load_excluded, without
@@ -13,10 +14,6 @@ from dahlia.dataset.folds import TEST_FOLD, load_folds, save_folds
 from dahlia.dataset.manifest import load_manifest
 from dahlia.dataset.records import ImageRecord
 from dahlia.dataset.splitting import assign_folds
-
-MANIFEST = Path("data/dataset/manifest.parquet")
-EXCLUDED = Path("data/dataset/excluded.parquet")
-FOLDS = Path("data/dataset/folds.parquet")
 
 
 def run(params: Params, root: Path) -> None:
@@ -29,12 +26,12 @@ def run(params: Params, root: Path) -> None:
     Raises:
         DatasetError: an earlier stage's file is missing, or the images cannot be divided.
     """
-    usable = without(load_manifest(root / MANIFEST), load_excluded(root / EXCLUDED))
+    usable = without(load_manifest(root / layout.MANIFEST), load_excluded(root / layout.EXCLUDED))
     records = list(_to_divide(usable, params.project))
     groups = near_duplicate_groups([record.phash for record in records], params.validate_.near_duplicate_bits)
-    previous = load_folds(root / FOLDS) if (root / FOLDS).exists() else {}
+    previous = load_folds(root / layout.FOLDS) if (root / layout.FOLDS).exists() else {}
     folds = assign_folds(records, groups.tolist(), params.split.folds, params.project.seed, previous)
-    save_folds(root / FOLDS, folds)
+    save_folds(root / layout.FOLDS, folds)
     test = sum(fold == TEST_FOLD for fold in folds.values())
     kept = sum(previous.get(name) == fold for name, fold in folds.items() if fold != TEST_FOLD)
     print(

@@ -56,7 +56,9 @@ def run(params: Params, root: Path) -> None:
     save_bundle(root / layout.BUNDLE, trained.model, _card(data, trained, params, root))
     held_out = trained.predictions.held_out
     right = (held_out.probabilities.argmax(1) == held_out.truth.argmax(1)).mean()
-    judged = f", {right:.1%} of held-out images right" if params.project.classification == "multiclass" else ""
+    judged = (
+        f", {right:.1%} of held-out images right" if params.project.classification == "multiclass" else ""
+    )
     print(
         f"train: {trained.recipe}, {params.domain.backbone.architecture} ({params.domain.backbone.weights} "
         f"weights), {int(data.training.sum()):,} images, {len(data.tags)} tags{judged}"

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from dahlia import layout
 from dahlia.config import Params
 from dahlia.dataset.exclusion import save_excluded
 from dahlia.dataset.inspection import load_inspection
 from dahlia.dataset.manifest import load_manifest
 from dahlia.dataset.validation import Validation, refuse, validate
 from dahlia.dataset.validation_report import write_reports
-
-MANIFEST = Path("data/dataset/manifest.parquet")
-INSPECTION = Path("data/dataset/inspection.parquet")
-EXCLUDED = Path("data/dataset/excluded.parquet")
-REPORTS = Path("reports")
 
 
 def run(params: Params, root: Path) -> None:
@@ -31,17 +27,19 @@ def run(params: Params, root: Path) -> None:
             about images. The reports have been written.
     """
     root = root.resolve()
-    validation = validate(load_inspection(root / INSPECTION), load_manifest(root / MANIFEST), params)
-    save_excluded(root / EXCLUDED, validation.excluded)
+    validation = validate(
+        load_inspection(root / layout.INSPECTION), load_manifest(root / layout.MANIFEST), params
+    )
+    save_excluded(root / layout.EXCLUDED, validation.excluded)
     write_reports(
-        root / REPORTS,
+        root / layout.REPORTS,
         validation,
         project=params.project.name,
         root=root,
         max_bytes=params.validate_.max_bytes,
     )
     print(_line(validation))
-    refuse(validation, (REPORTS / "validation.html").as_posix())
+    refuse(validation, layout.VALIDATION_PAGE.as_posix())
 
 
 def _line(validation: Validation) -> str:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from dahlia import layout
 from dahlia.config import Params
 from dahlia.files import write_json
+from dahlia.revision import git_revision
 from dahlia.tracking import iteration as tags
 from dahlia.tracking.evidence import TAG_METRICS, Evidence, gather
 from dahlia.tracking.iteration import Iteration
 from dahlia.tracking.note import note
 from dahlia.tracking.registry import Registry
-from dahlia.revision import git_revision
 from dahlia.tracking.store import ARTIFACTS, connect, sqlite_file, translated_errors
 
 if TYPE_CHECKING:

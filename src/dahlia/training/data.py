@@ -57,11 +57,7 @@ def gather(
     kept = sorted((record for record in records if record.id in folds), key=lambda record: record.id)
     ignored = {negative_tag} if classification == "multilabel" else set()
     learned = {
-        tag
-        for record in kept
-        if folds[record.id] != TEST_FOLD
-        for tag in record.tags
-        if tag not in ignored
+        tag for record in kept if folds[record.id] != TEST_FOLD for tag in record.tags if tag not in ignored
     }
     tags = tuple(sorted(learned, key=lambda tag: (tag.casefold(), tag)))
     least = 2 if classification == "multiclass" else 1

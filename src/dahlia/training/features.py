@@ -43,32 +43,41 @@ def extract_features(
     Raises:
         TrainingError: an image changed or vanished after ingest, or a feature is not finite.
     """
-    keys = [(record.id, view) for record in records for view in views]
-    missing = cache.missing(keys)
+    missing = cache.missing([(record.id, view) for record in records for view in views])
     if missing:
-        paths = {record.id: root / record.path for record in records}
-        data = PhotoViews(missing, paths, size)
-        loader = DataLoader(data, batch_size=batch_size, num_workers=_workers(len(missing)))
-        trainer = make_trainer(callbacks=[_ToCache(cache, missing)], inference_mode=True)
+        photos = PhotoViews(missing, {record.id: root / record.path for record in records}, size)
+        loader = DataLoader(
+            photos,
+            batch_size=max(1, batch_size // len(views)),
+            num_workers=_workers(len(photos)),
+            collate_fn=_join,
+        )
+        trainer = make_trainer(callbacks=[_ToCache(cache)], inference_mode=True)
         trainer.predict(_Extractor(backbone), loader, return_predictions=False)
     return {view: cache.get([(record.id, view) for record in records]) for view in views}
 
 
-class PhotoViews(Dataset[tuple[int, Tensor]]):
-    """Views of photos as (index, (3, size, size) uint8 tensor)."""
+class PhotoViews(Dataset[tuple[list[Key], Tensor]]):
+    """Photos, each in the views that are asked for: V keys and a (V, 3, size, size) uint8 tensor.
+
+    A photo is decoded once for all of its views.
+    """
 
     def __init__(self, keys: Sequence[Key], paths: dict[str, Path], size: int) -> None:
-        self.keys = keys
+        self.views: dict[str, list[str]] = {}
+        for image_id, view in keys:
+            self.views.setdefault(image_id, []).append(view)
+        self.ids = list(self.views)
         self.paths = paths
         self.size = size
 
     def __len__(self) -> int:
-        """The number of views."""
-        return len(self.keys)
+        """The number of photos."""
+        return len(self.ids)
 
-    def __getitem__(self, index: int) -> tuple[int, Tensor]:
-        """Decode the photo by the one decoder and look at it in one way."""
-        image_id, view = self.keys[index]
+    def __getitem__(self, index: int) -> tuple[list[Key], Tensor]:
+        """Decode a photo by the one decoder and look at it in its views."""
+        image_id = self.ids[index]
         path = self.paths[image_id]
         try:
             image = decode(path.read_bytes(), at_least=OVERSAMPLING * self.size)
@@ -77,8 +86,13 @@ class PhotoViews(Dataset[tuple[int, Tensor]]):
                 f"{path} could be read by ingest and cannot be now ({error.strerror}). Put it back, or run "
                 "`dvc repro` to take the change in."
             ) from error
-        pixels = squash(VIEWS[view](image), self.size)
-        return index, torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+        views = self.views[image_id]
+        pixels = np.stack([squash(VIEWS[view](image), self.size) for view in views]).transpose(0, 3, 1, 2)
+        return [(image_id, view) for view in views], torch.from_numpy(np.ascontiguousarray(pixels))
+
+
+def _join(photos: list[tuple[list[Key], Tensor]]) -> tuple[list[Key], Tensor]:
+    return [key for keys, _ in photos for key in keys], torch.cat([pixels for _, pixels in photos])
 
 
 class _Extractor(pl.LightningModule):
@@ -86,26 +100,31 @@ class _Extractor(pl.LightningModule):
         super().__init__()
         self.backbone = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def predict_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> tuple[Tensor, Tensor]:
-        indices, pixels = batch
+    def predict_step(self, batch: tuple[list[Key], Tensor], batch_idx: int) -> tuple[list[Key], Tensor]:
+        keys, pixels = batch
         features = self.backbone(pixels.float().contiguous(memory_format=torch.channels_last))
         if not torch.isfinite(features).all():
             raise TrainingError(
                 f"The backbone {self.backbone.architecture} gave features that are not finite. Its weights "
                 "are damaged: choose others in `domain.backbone.weights`."
             )
-        return indices, features
+        return keys, features
 
 
 class _ToCache(BasePredictionWriter):
-    def __init__(self, cache: FeatureCache, keys: Sequence[Key]) -> None:
+    def __init__(self, cache: FeatureCache) -> None:
         super().__init__("batch")
         self.cache = cache
-        self.keys = keys
 
-    def write_on_batch_end(self, *args: Any, **kwargs: Any) -> None:
-        indices, features = kwargs["prediction"] if "prediction" in kwargs else args[2]
-        self.cache.put([self.keys[index] for index in indices.tolist()], features.float().cpu().numpy())
+    def write_on_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        prediction: tuple[list[Key], Tensor],
+        *_: Any,
+    ) -> None:
+        keys, features = prediction
+        self.cache.put(keys, features.float().cpu().numpy())
 
 
 def _workers(images: int) -> int:

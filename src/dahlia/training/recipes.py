@@ -94,9 +94,7 @@ def _features(data: TrainingData, params: Params, root: Path, backbone: Backbone
     )
 
 
-def _predictions(
-    data: TrainingData, quick: QuickResult, plain: Features, classification: str
-) -> Predictions:
+def _predictions(data: TrainingData, quick: QuickResult, plain: Features, classification: str) -> Predictions:
     learned = data.training
     logits = plain.astype(np.float64) @ quick.weight.double().numpy() + quick.bias.double().numpy()
     calibrated = to_probabilities(logits / quick.temperature, classification)

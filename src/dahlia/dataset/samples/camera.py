@@ -36,7 +36,10 @@ def expose(rng: Generator, picture: Array) -> NDArray[np.uint8]:
     """Take the photo: colour cast, exposure, haze, vignette, blur and noise; (H, W, 3) RGB."""
     warmth = rng.normal(0.015, 0.055) * np.array([1, 0, -1])
     balance = np.exp(warmth + rng.normal(0, 0.018, 3)).astype(np.float32)
-    picture = picture * balance * np.float32(np.exp(rng.normal(0.14, 0.14)))
+    # As phones do: the brightest parts come near white, though not all the way in dim light.
+    bright = float(np.quantile(picture[::4, ::4].mean(axis=2), 0.96))
+    gain = (float(np.exp(rng.normal(-0.08, 0.14))) / max(bright, 0.1)) ** 0.75
+    picture = picture * balance * np.float32(gain)
     picture = _haze(rng, picture)
     picture = _tone(rng, picture)
     picture = _focus(rng, picture)
@@ -80,4 +83,6 @@ def _focus(rng: Generator, picture: Array) -> Array:
         back = (7 - length * np.cos(turn), 7 - length * np.sin(turn))
         cv2.line(kernel, (round(back[0]), round(back[1])), (round(tip[0]), round(tip[1])), 1.0)
         return np.asarray(cv2.filter2D(picture, -1, kernel / kernel.sum()), np.float32)
-    return soften(picture, float(rng.choice([0.0, rng.uniform(0.3, 0.7), rng.uniform(0.8, 1.6)], p=[0.35, 0.5, 0.15])))
+    return soften(
+        picture, float(rng.choice([0.0, rng.uniform(0.3, 0.7), rng.uniform(0.8, 1.6)], p=[0.35, 0.5, 0.15]))
+    )

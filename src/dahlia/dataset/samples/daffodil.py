@@ -96,7 +96,9 @@ def _corona(rng: Generator, depth: float, colours: tuple[tuple[float, ...], ...]
     tone = mix(colours[0], colours[1], np.clip((along[:-1] - 0.25) * 1.6, 0, 1)[None, :, :, None])
     ridges = 1 - 0.07 * np.cos(turn[:, :-1] * 24)[None, :, :, None]
     inward = 0.75 + 0.25 * along[:-1][None, :, :, None]
-    return from_grid(revolve(radius, height), tone * ridges * inward)
+    ring = np.linspace(0, 1.05, 4, dtype=np.float32)[:, None].repeat(25, axis=1)
+    floor = from_grid(revolve(throat * ring, 0.11 + 0 * ring), mix(colours[0], (0.45, 0.52, 0.12), 0.5) * 0.7)
+    return join([floor, from_grid(revolve(radius, height), tone * ridges * inward)])
 
 
 def _tube() -> Mesh:

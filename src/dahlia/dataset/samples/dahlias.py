@@ -7,7 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from dahlia.dataset.samples.mesh import Array, Mesh, Petals, cells, from_grid, join, mix, petal_points, revolve
+from dahlia.dataset.samples.mesh import (
+    Array,
+    Mesh,
+    Petals,
+    cells,
+    from_grid,
+    join,
+    mix,
+    petal_points,
+    revolve,
+)
 
 _GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
 
@@ -64,7 +74,9 @@ def dahlia(rng: Generator) -> Mesh:
 
 def _body(globe: float, colour: tuple[float, ...]) -> Mesh:
     turn = np.repeat(np.linspace(0, np.pi / 2, 7, dtype=np.float32)[:, None], 21, axis=1)
-    return from_grid(revolve(globe * np.sin(turn), globe * np.cos(turn)), mix(colour, (0.2, 0.3, 0.1), 0.25) * 0.7)
+    return from_grid(
+        revolve(globe * np.sin(turn), globe * np.cos(turn)), mix(colour, (0.2, 0.3, 0.1), 0.25) * 0.7
+    )
 
 
 def _arrange(rng: Generator, form: _Form, out: Array) -> Petals:

@@ -33,7 +33,11 @@ def daisy(rng: Generator) -> Mesh:
     """A daisy's head of radius 1 around z."""
     disc = float(rng.uniform(0.21, 0.34))
     colours = _RAYS[rng.choice(len(_RAYS), p=[row[2] for row in _RAYS])]
-    opening = float(rng.choice([rng.uniform(-0.15, 0.2), rng.uniform(0.2, 0.6), rng.uniform(-0.6, -0.15)], p=[0.6, 0.2, 0.2]))
+    opening = float(
+        rng.choice(
+            [rng.uniform(-0.15, 0.2), rng.uniform(0.2, 0.6), rng.uniform(-0.6, -0.15)], p=[0.6, 0.2, 0.2]
+        )
+    )
     count = int(rng.integers(15, 31))
     rings = [_rays(rng, count, disc, opening, colours[:2])]
     if rng.random() < 0.4:
@@ -68,7 +72,7 @@ def _rays(
     along, across = cells(12, 6)
     tone = mix(colours[0], colours[1], along**1.5)
     furrows = 1 - 0.07 * np.cos(across * 7.5) - 0.10 * np.abs(across) ** 3
-    return from_grid(points, tone * furrows * rng.uniform(0.93, 1.02, (number, 1, 1, 1)))
+    return from_grid(points, tone * furrows * rng.uniform(0.93, 1.02, (number, 1, 1, 1)), flat_rows=True)
 
 
 def _strap(along: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -100,7 +100,7 @@ def any_leaf(rng: Generator, foot: Array, size: float, turn: float) -> Mesh:
 def dry(mesh: Mesh, rng: Generator) -> Mesh:
     """The same leaf, withered."""
     brown = mix((0.45, 0.26, 0.10), (0.70, 0.48, 0.20), rng.random())
-    return Mesh(mesh.quads, mesh.colours.mean(axis=1, keepdims=True) * brown * np.float32(3.2))
+    return replace(mesh, colours=mesh.colours.mean(axis=1, keepdims=True) * brown * np.float32(3.2))
 
 
 def small_flower(rng: Generator, centre: tuple[float, float], radius: float) -> Mesh:
@@ -118,7 +118,9 @@ def small_flower(rng: Generator, centre: tuple[float, float], radius: float) -> 
     colour = np.array(_PETITE[rng.integers(len(_PETITE))], np.float32)
     points = petal_points(petals, lambda along: np.sqrt(np.maximum(np.sin(np.pi * along**1.3), 0.01)), 5, 4)
     heart = beads(
-        np.array([[0, 0, 0.1]], np.float32), np.array([0.2], np.float32), np.array([[0.9, 0.75, 0.2]], np.float32)
+        np.array([[0, 0, 0.1]], np.float32),
+        np.array([0.2], np.float32),
+        np.array([[0.9, 0.75, 0.2]], np.float32),
     )
     tilt, toward = rng.uniform(0, 0.8), rng.uniform(0, 2 * np.pi)
     axis = np.array([np.sin(tilt) * np.cos(toward), np.sin(tilt) * np.sin(toward), np.cos(tilt)])

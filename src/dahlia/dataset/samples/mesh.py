@@ -23,10 +23,12 @@ class Mesh:
     Attributes:
         quads: (N, 4, 3) corners.
         colours: (N, 3) unlit RGB, 0 to 1.
+        anchors: (N, 3) points whose depth decides what is drawn over what.
     """
 
     quads: Array
     colours: Array
+    anchors: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +71,27 @@ class Pose:
 def join(meshes: Sequence[Mesh]) -> Mesh:
     """One mesh of all the quadrilaterals."""
     return Mesh(
-        np.concatenate([mesh.quads for mesh in meshes]), np.concatenate([mesh.colours for mesh in meshes])
+        np.concatenate([mesh.quads for mesh in meshes]),
+        np.concatenate([mesh.colours for mesh in meshes]),
+        np.concatenate([mesh.anchors for mesh in meshes]),
     )
 
 
-def from_grid(points: Array, colours: Array) -> Mesh:
+def from_grid(points: Array, colours: Array, *, flat_rows: bool = False) -> Mesh:
     """Make quadrilaterals of grids of points.
 
     Args:
         points: (P, U, V, 3) corners of P surfaces.
         colours: (P, U - 1, V - 1, 3), or what broadcasts to it.
+        flat_rows: order each row as one piece, so that touching neighbours do not interlace.
     """
-    quads = np.stack(
-        [points[:, :-1, :-1], points[:, 1:, :-1], points[:, 1:, 1:], points[:, :-1, 1:]], axis=3
-    )
+    quads = np.stack([points[:, :-1, :-1], points[:, 1:, :-1], points[:, 1:, 1:], points[:, :-1, 1:]], axis=3)
     wanted = (*quads.shape[:3], 3)
-    return Mesh(quads.reshape(-1, 4, 3), np.broadcast_to(colours, wanted).reshape(-1, 3).astype(np.float32))
+    anchors = quads.mean(axis=3)
+    if flat_rows:
+        anchors = np.broadcast_to(anchors.mean(axis=2, keepdims=True), wanted)
+    painted = np.broadcast_to(colours, wanted).astype(np.float32)
+    return Mesh(quads.reshape(-1, 4, 3), painted.reshape(-1, 3), anchors.reshape(-1, 3))
 
 
 def cells(rows: int, columns: int) -> tuple[Array, Array]:
@@ -107,7 +114,9 @@ def petal_points(petals: Petals, profile: Profile, rows: int, columns: int) -> A
     side = breadth * np.sin(cup * across) / cup
     up = breadth * (1 - np.cos(cup * across)) / cup
     azimuth = _each(petals.azimuth)
-    up = up + _each(petals.wave) * across**2 * breadth * np.sin(9 * along + 5 * azimuth + 1.5 * np.sign(across))
+    up = up + _each(petals.wave) * across**2 * breadth * np.sin(
+        9 * along + 5 * azimuth + 1.5 * np.sign(across)
+    )
     turn = _each(petals.twist) * along
     side, up = side * np.cos(turn) - up * np.sin(turn), side * np.sin(turn) + up * np.cos(turn)
     side = side + _each(petals.sway) * along**2
@@ -163,7 +172,9 @@ def place(mesh: Mesh, pose: Pose) -> Mesh:
     """The mesh in pixels, with a mild perspective about the flower's centre."""
     quads = mesh.quads @ pose.rotation.T
     quads[..., :2] *= 1 + 0.12 * quads[..., 2:]
-    return Mesh(quads * np.float32(pose.scale) + pose.centre, mesh.colours)
+    scale = np.float32(pose.scale)
+    anchors = mesh.anchors @ pose.rotation.T * scale + pose.centre
+    return Mesh(quads * scale + pose.centre, mesh.colours, anchors)
 
 
 def mix(first: ArrayLike, second: ArrayLike, share: ArrayLike) -> Array:

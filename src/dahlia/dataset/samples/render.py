@@ -51,7 +51,9 @@ def render(mesh: Mesh, light: Light, frame: tuple[int, int], *, detail: int = 2,
     """
     beyond = int(4 * reach)
     low = np.maximum(np.floor(mesh.quads.min(axis=(0, 1))[:2]).astype(int) - 4, -beyond)
-    high = np.minimum(np.ceil(mesh.quads.max(axis=(0, 1))[:2]).astype(int) + 4, np.array(frame[::-1]) + beyond)
+    high = np.minimum(
+        np.ceil(mesh.quads.max(axis=(0, 1))[:2]).astype(int) + 4, np.array(frame[::-1]) + beyond
+    )
     width, height = (int(edge) for edge in np.maximum(high - low, 1))
     buffer = _paint(mesh, _lit(mesh, light), low, (height * detail, width * detail), detail)
     covered = (buffer[..., 3] > 0).astype(np.float32)
@@ -135,7 +137,7 @@ def _lit(mesh: Mesh, light: Light) -> Array:
     normal *= np.where(normal[:, 2:] < 0, -1, 1)
     facing = normal @ light.direction
     # Petals are thin: light wraps around them, and about half of it passes through from behind.
-    sun = np.maximum((facing + 0.35) / 1.35, -0.6 * facing)[:, None]
+    sun = np.maximum((facing + 0.5) / 1.5, -0.6 * facing)[:, None]
     sky = (0.72 + 0.28 * -normal[:, 1:2]) * light.ambient
     energy = (1 - light.ambient) * 1.3 * (0.1 + 0.9 * sun) * light.sun + sky * light.sky
     return np.asarray(mesh.colours * energy, np.float32)
@@ -144,7 +146,7 @@ def _lit(mesh: Mesh, light: Light) -> Array:
 def _paint(mesh: Mesh, colours: Array, low: np.ndarray, shape: tuple[int, int], detail: int) -> Array:
     buffer = np.zeros((*shape, 4), np.float32)
     depth = mesh.quads[..., 2].mean(axis=1)
-    order = np.argsort(depth, kind="stable")
+    order = np.argsort(mesh.anchors[:, 2], kind="stable")
     corners = np.round((mesh.quads[order, :, :2] - low) * detail * 4).astype(np.int32)
     values = np.column_stack([colours, depth - depth.min() + 1])[order].tolist()
     for corner, value in zip(corners, values, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -73,7 +74,7 @@ def _foliage(rng: Generator, frame: Frame, light: Light) -> Array:
         for _ in range(int(rng.integers(8, 16))):
             foot = np.array([rng.uniform(-0.1, 1.1) * frame[1], rng.uniform(-0.1, 1.1) * frame[0], 0])
             mesh = any_leaf(rng, foot, min(frame) * rng.uniform(0.18, 0.5), rng.uniform(0, 6.3))
-            meshes.append(Mesh(mesh.quads, mesh.colours * np.float32(0.5 + 0.2 * depth)))
+            meshes.append(replace(mesh, colours=mesh.colours * np.float32(0.5 + 0.2 * depth)))
         layer = render(join(meshes), light, frame, detail=1, reach=min(frame) * 0.06)
         over(picture, blur(layer, (2 - depth) * 2.0))
     return picture
@@ -128,7 +129,9 @@ def _stone(rng: Generator, frame: Frame, light: Light) -> Array:
         warp = 3 * noise(rng, frame, 60, 2)
         rows, columns = np.mgrid[: frame[0], : frame[1]].astype(np.float32)
         course = np.floor((rows + shift[0] + warp) / (tile * 0.6))
-        gap = np.minimum((rows + shift[0] + warp) % (tile * 0.6), (columns + shift[1] + warp + course * tile / 2) % tile)
+        gap = np.minimum(
+            (rows + shift[0] + warp) % (tile * 0.6), (columns + shift[1] + warp + course * tile / 2) % tile
+        )
         picture *= (0.45 + 0.55 * np.clip((gap - 2) / 3, 0, 1))[..., None]
     return picture * light.sun
 
@@ -153,7 +156,9 @@ def _sky(rng: Generator, frame: Frame, light: Light) -> Array:
     clouds = np.clip(noise(rng, frame, min(frame) / 2, 5, 1.6) * 0.6 + rng.uniform(-0.5, 0.5), 0, 1)
     picture = mix(picture, (0.96, 0.96, 0.97), clouds[..., None])
     if rng.random() < 0.7:
-        edge = frame[0] * rng.uniform(0.55, 0.95) + 0.08 * frame[0] * noise(rng, (1, frame[1]), min(frame) / 4, 5)
+        edge = frame[0] * rng.uniform(0.55, 0.95) + 0.08 * frame[0] * noise(
+            rng, (1, frame[1]), min(frame) / 4, 5
+        )
         hill = np.clip((np.arange(frame[0])[:, None] - edge) / 6, 0, 1)[..., None]
         green = rng.uniform((0.12, 0.24, 0.08), (0.30, 0.42, 0.20))
         picture = mix(picture, _tinted(green * 0.7, green * 1.4, noise(rng, frame, 30, 4)), hill)
