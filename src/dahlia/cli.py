@@ -97,6 +97,16 @@ def sample(out: Path, images_per_tag: int, scenes: int, seed: int) -> None:
 
 
 @cli.command()
+@click.pass_context
+def demo(context: click.Context) -> None:
+    """Draw the sample photos, run the pipeline, publish, and ask for a prediction."""
+    from dahlia.demo import run_demo
+
+    context.invoke(sample)
+    run_demo(Path())
+
+
+@cli.command()
 def domains() -> None:
     """List the domains of this project."""
     from dahlia.project import domains_table

@@ -45,8 +45,8 @@ def expose(rng: Generator, picture: Array) -> NDArray[np.uint8]:
     picture = _focus(rng, picture)
     frame = picture.shape[0], picture.shape[1]
     specks = rng.standard_normal((frame[0] // 2, frame[1] // 2, 3), np.float32)
-    grains = cv2.resize(specks, frame[::-1], interpolation=cv2.INTER_LINEAR)
-    grains += rng.standard_normal((*frame, 1), np.float32)
+    coloured = np.asarray(cv2.resize(specks, frame[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+    grains = coloured + rng.standard_normal((*frame, 1), np.float32)
     picture = picture + grains * np.float32(rng.uniform(0.004, 0.028))
     return np.asarray(cv2.convertScaleAbs(np.maximum(picture, 0), alpha=255), np.uint8)
 
@@ -83,6 +83,5 @@ def _focus(rng: Generator, picture: Array) -> Array:
         back = (7 - length * np.cos(turn), 7 - length * np.sin(turn))
         cv2.line(kernel, (round(back[0]), round(back[1])), (round(tip[0]), round(tip[1])), 1.0)
         return np.asarray(cv2.filter2D(picture, -1, kernel / kernel.sum()), np.float32)
-    return soften(
-        picture, float(rng.choice([0.0, rng.uniform(0.3, 0.7), rng.uniform(0.8, 1.6)], p=[0.35, 0.5, 0.15]))
-    )
+    sharpest, softest = ((0.0, 0.2), (0.3, 0.7), (0.8, 1.6))[rng.choice(3, p=[0.35, 0.5, 0.15])]
+    return soften(picture, float(rng.uniform(sharpest, softest)))

@@ -74,9 +74,8 @@ def dahlia(rng: Generator) -> Mesh:
 
 def _body(globe: float, colour: tuple[float, ...]) -> Mesh:
     turn = np.repeat(np.linspace(0, np.pi / 2, 7, dtype=np.float32)[:, None], 21, axis=1)
-    return from_grid(
-        revolve(globe * np.sin(turn), globe * np.cos(turn)), mix(colour, (0.2, 0.3, 0.1), 0.25) * 0.7
-    )
+    tone = mix(colour, (0.2, 0.3, 0.1), 0.25) * np.float32(0.7)
+    return from_grid(revolve(globe * np.sin(turn), globe * np.cos(turn)), tone)
 
 
 def _arrange(rng: Generator, form: _Form, out: Array) -> Petals:

@@ -33,11 +33,8 @@ def daisy(rng: Generator) -> Mesh:
     """A daisy's head of radius 1 around z."""
     disc = float(rng.uniform(0.21, 0.34))
     colours = _RAYS[rng.choice(len(_RAYS), p=[row[2] for row in _RAYS])]
-    opening = float(
-        rng.choice(
-            [rng.uniform(-0.15, 0.2), rng.uniform(0.2, 0.6), rng.uniform(-0.6, -0.15)], p=[0.6, 0.2, 0.2]
-        )
-    )
+    least, most = ((-0.15, 0.2), (0.2, 0.6), (-0.6, -0.15))[rng.choice(3, p=[0.6, 0.2, 0.2])]
+    opening = float(rng.uniform(least, most))
     count = int(rng.integers(15, 31))
     rings = [_rays(rng, count, disc, opening, colours[:2])]
     if rng.random() < 0.4:

@@ -67,7 +67,7 @@ _PETITE = (
 
 def stem(path: Array, width: float, tone: Array) -> Mesh:
     """A stem along (U, 3) pixels with `width` as its half width."""
-    return ribbon(path, np.full(len(path), width, np.float32) * np.linspace(0.85, 1.2, len(path)), tone)
+    return ribbon(path, np.linspace(0.85 * width, 1.2 * width, len(path), dtype=np.float32), tone)
 
 
 def leaf(form: LeafForm, rng: Generator, foot: Array, size: float, turn: float) -> Mesh:
@@ -117,11 +117,8 @@ def small_flower(rng: Generator, centre: tuple[float, float], radius: float) -> 
     )
     colour = np.array(_PETITE[rng.integers(len(_PETITE))], np.float32)
     points = petal_points(petals, lambda along: np.sqrt(np.maximum(np.sin(np.pi * along**1.3), 0.01)), 5, 4)
-    heart = beads(
-        np.array([[0, 0, 0.1]], np.float32),
-        np.array([0.2], np.float32),
-        np.array([[0.9, 0.75, 0.2]], np.float32),
-    )
+    gold = np.array([[0.9, 0.75, 0.2]], np.float32)
+    heart = beads(np.array([[0, 0, 0.1]], np.float32), np.array([0.2], np.float32), gold)
     tilt, toward = rng.uniform(0, 0.8), rng.uniform(0, 2 * np.pi)
     axis = np.array([np.sin(tilt) * np.cos(toward), np.sin(tilt) * np.sin(toward), np.cos(tilt)])
     pose = Pose(rotation_to(axis, float(rng.uniform(0, 6))), np.array([*centre, 0], np.float32), radius)

@@ -65,7 +65,7 @@ class Pose:
     @property
     def axis(self) -> Array:
         """Unit vector (3,) in which the flower faces."""
-        return self.rotation[:, 2]
+        return np.asarray(self.rotation[:, 2])
 
 
 def join(meshes: Sequence[Mesh]) -> Mesh:
@@ -95,9 +95,9 @@ def from_grid(points: Array, colours: Array, *, flat_rows: bool = False) -> Mesh
 
 
 def cells(rows: int, columns: int) -> tuple[Array, Array]:
-    """Centres of a petal's cells: along it (1, U, 1, 1) from 0 to 1, and across it (1, 1, V, 1) from -1 to 1."""
-    along = (np.arange(rows, dtype=np.float32) + 0.5) / rows
-    across = (np.arange(columns, dtype=np.float32) + 0.5) / columns * 2 - 1
+    """Centres of cells: along a petal (1, U, 1, 1), 0 to 1, and across it (1, 1, V, 1), -1 to 1."""
+    along = ((np.arange(rows) + 0.5) / rows).astype(np.float32)
+    across = ((np.arange(columns) + 0.5) / columns * 2 - 1).astype(np.float32)
     return along[None, :, None, None], across[None, None, :, None]
 
 
@@ -114,9 +114,8 @@ def petal_points(petals: Petals, profile: Profile, rows: int, columns: int) -> A
     side = breadth * np.sin(cup * across) / cup
     up = breadth * (1 - np.cos(cup * across)) / cup
     azimuth = _each(petals.azimuth)
-    up = up + _each(petals.wave) * across**2 * breadth * np.sin(
-        9 * along + 5 * azimuth + 1.5 * np.sign(across)
-    )
+    ripple = np.sin(9 * along + 5 * azimuth + 1.5 * np.sign(across))
+    up = up + _each(petals.wave) * across**2 * breadth * ripple
     turn = _each(petals.twist) * along
     side, up = side * np.cos(turn) - up * np.sin(turn), side * np.sin(turn) + up * np.cos(turn)
     side = side + _each(petals.sway) * along**2
@@ -131,7 +130,7 @@ def petal_points(petals: Petals, profile: Profile, rows: int, columns: int) -> A
     ).astype(np.float32)
 
 
-def revolve(radius: Array, height: Array) -> Array:
+def revolve(radius: NDArray[np.floating], height: NDArray[np.floating]) -> Array:
     """Corners (1, U, V, 3) of a surface of revolution, from (U, V) radii and heights per angle."""
     angle = np.linspace(0, 2 * np.pi, radius.shape[1], dtype=np.float32)[None, :]
     return np.stack([radius * np.cos(angle), radius * np.sin(angle), height], axis=2)[None].astype(np.float32)
@@ -165,7 +164,7 @@ def rotation_to(axis: Array, roll: float) -> Array:
     cross = np.array([[0, 0, x], [0, 0, y], [-x, -y, 0]])
     turn = np.eye(3) + cross + cross @ cross / (1 + max(z, -0.99))
     cosine, sine = np.cos(roll), np.sin(roll)
-    return (turn @ np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])).astype(np.float32)
+    return np.asarray(turn @ np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]]), np.float32)
 
 
 def place(mesh: Mesh, pose: Pose) -> Mesh:

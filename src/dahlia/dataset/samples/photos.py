@@ -132,10 +132,9 @@ def _obstruct(
     frame = picture.shape[0], picture.shape[1]
     turn = float(rng.uniform(0, 2 * np.pi))
     away = flower.radius * float(rng.uniform(1.2, 1.7))
-    foot = [centre[0] + np.cos(turn) * away, centre[1] + np.sin(turn) * away, 0]
-    mesh = any_leaf(
-        rng, np.array(foot, np.float32), flower.radius * 1.2, turn + np.pi + float(rng.normal(0, 0.5))
-    )
+    foot = np.array([centre[0] + np.cos(turn) * away, centre[1] + np.sin(turn) * away, 0], np.float32)
+    inward = turn + np.pi + float(rng.normal(0, 0.5))
+    mesh = any_leaf(rng, foot, flower.radius * 1.2, inward)
     layer = render(mesh, light, frame, detail=1, reach=flower.radius * 0.3)
     over(picture, blur(layer, min(frame) * float(rng.uniform(0.002, 0.014))))
 

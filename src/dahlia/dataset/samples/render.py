@@ -14,7 +14,14 @@ _EMPTY = -1e4
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """Light of a scene: a unit vector towards the sun (3,), RGB of sun and sky, and the ambient share 0 to 1."""
+    """Light of a scene.
+
+    Attributes:
+        direction: unit vector towards the sun (3,).
+        sun: RGB, near 1.
+        sky: RGB, near 1.
+        ambient: the sky's share of the light, 0 to 1.
+    """
 
     direction: Array
     sun: Array
@@ -50,15 +57,14 @@ def render(mesh: Mesh, light: Light, frame: tuple[int, int], *, detail: int = 2,
         reach: pixels over which parts shade one another.
     """
     beyond = int(4 * reach)
-    low = np.maximum(np.floor(mesh.quads.min(axis=(0, 1))[:2]).astype(int) - 4, -beyond)
-    high = np.minimum(
-        np.ceil(mesh.quads.max(axis=(0, 1))[:2]).astype(int) + 4, np.array(frame[::-1]) + beyond
-    )
+    flat = mesh.quads[..., :2]
+    low = np.maximum(np.floor(flat.min(axis=(0, 1))).astype(int) - 4, -beyond)
+    high = np.minimum(np.ceil(flat.max(axis=(0, 1))).astype(int) + 4, np.array(frame[::-1]) + beyond)
     width, height = (int(edge) for edge in np.maximum(high - low, 1))
     buffer = _paint(mesh, _lit(mesh, light), low, (height * detail, width * detail), detail)
     covered = (buffer[..., 3] > 0).astype(np.float32)
-    small = cv2.resize(buffer, (width, height), interpolation=cv2.INTER_AREA)
-    alpha = np.asarray(cv2.resize(covered, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+    small = _shrunk(buffer, width, height)
+    alpha = _shrunk(covered, width, height)
     depth = np.where(alpha > 0.05, small[..., 3] / np.maximum(alpha, 0.05), _EMPTY).astype(np.float32)
     shade = _shade(depth, light, reach)
     return Layer(_bounce(small[..., :3], shade), alpha, int(low[0]), int(low[1]))
@@ -70,8 +76,7 @@ def blur(layer: Layer, sigma: float) -> Layer:
         return layer
     pad = int(np.ceil(sigma * 2.5))
     stacked = np.dstack([layer.colour, layer.alpha])
-    padded = cv2.copyMakeBorder(stacked, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
-    soft = np.asarray(soften(padded, sigma), np.float32)
+    soft = soften(np.pad(stacked, ((pad, pad), (pad, pad), (0, 0))), sigma)
     return Layer(soft[..., :3], soft[..., 3], layer.left - pad, layer.top - pad)
 
 
@@ -83,8 +88,7 @@ def soften(picture: Array, sigma: float) -> Array:
     height, width = picture.shape[:2]
     if shrink == 1 or min(height, width) < 4 * shrink:
         return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
-    small = cv2.resize(picture, (width // shrink, height // shrink), interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), sigma / shrink)
+    small = cv2.GaussianBlur(_shrunk(picture, width // shrink, height // shrink), (0, 0), sigma / shrink)
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
@@ -117,6 +121,10 @@ def coverage(layer: Layer, frame: tuple[int, int]) -> Array:
         rows, columns, patch = inside
         full[rows, columns] = layer.alpha[patch]
     return full
+
+
+def _shrunk(picture: Array, width: int, height: int) -> Array:
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _overlap(frame: tuple[int, ...], layer: Layer) -> tuple[slice, slice, tuple[slice, slice]] | None:

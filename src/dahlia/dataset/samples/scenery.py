@@ -8,6 +8,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import ArrayLike
 
 from dahlia.dataset.samples.greenery import any_leaf, dry, small_flower
 from dahlia.dataset.samples.mesh import Array, Mesh, join, mix
@@ -54,7 +55,8 @@ def _scatter(rng: Generator, picture: Array, light: Light, flat: bool) -> None:
         mesh = any_leaf(rng, foot, edge * rng.uniform(0.08, 0.3), rng.uniform(0, 6.3))
         mesh = dry(mesh, rng) if flat and rng.random() < 0.6 else mesh
         _lay(picture, mesh, light, edge)
-    for _ in range(int(rng.choice([0, rng.integers(1, 4), rng.integers(4, 16)], p=[0.35, 0.35, 0.3]))):
+    most = (0, 3, 15)[rng.choice(3, p=[0.35, 0.35, 0.3])]
+    for _ in range(int(rng.integers(most // 3, most + 1))):
         centre = float(rng.uniform(0, frame[1])), float(rng.uniform(0, frame[0]))
         _lay(picture, small_flower(rng, centre, edge * rng.uniform(0.02, 0.07)), light, edge)
 
@@ -129,9 +131,8 @@ def _stone(rng: Generator, frame: Frame, light: Light) -> Array:
         warp = 3 * noise(rng, frame, 60, 2)
         rows, columns = np.mgrid[: frame[0], : frame[1]].astype(np.float32)
         course = np.floor((rows + shift[0] + warp) / (tile * 0.6))
-        gap = np.minimum(
-            (rows + shift[0] + warp) % (tile * 0.6), (columns + shift[1] + warp + course * tile / 2) % tile
-        )
+        sideways = columns + shift[1] + warp + course * tile / 2
+        gap = np.minimum((rows + shift[0] + warp) % (tile * 0.6), sideways % tile)
         picture *= (0.45 + 0.55 * np.clip((gap - 2) / 3, 0, 1))[..., None]
     return picture * light.sun
 
@@ -156,9 +157,8 @@ def _sky(rng: Generator, frame: Frame, light: Light) -> Array:
     clouds = np.clip(noise(rng, frame, min(frame) / 2, 5, 1.6) * 0.6 + rng.uniform(-0.5, 0.5), 0, 1)
     picture = mix(picture, (0.96, 0.96, 0.97), clouds[..., None])
     if rng.random() < 0.7:
-        edge = frame[0] * rng.uniform(0.55, 0.95) + 0.08 * frame[0] * noise(
-            rng, (1, frame[1]), min(frame) / 4, 5
-        )
+        crest = noise(rng, (1, frame[1]), min(frame) / 4, 5)
+        edge = frame[0] * (rng.uniform(0.55, 0.95) + 0.08 * crest)
         hill = np.clip((np.arange(frame[0])[:, None] - edge) / 6, 0, 1)[..., None]
         green = rng.uniform((0.12, 0.24, 0.08), (0.30, 0.42, 0.20))
         picture = mix(picture, _tinted(green * 0.7, green * 1.4, noise(rng, frame, 30, 4)), hill)
@@ -178,7 +178,7 @@ def _bokeh(rng: Generator, frame: Frame, light: Light) -> Array:
     return soften(np.asarray(picture, np.float32), 1.5)
 
 
-def _tinted(low: Array, high: Array, values: Array) -> Array:
+def _tinted(low: ArrayLike, high: ArrayLike, values: Array) -> Array:
     share = np.clip(0.5 + 0.28 * values, 0, 1)[..., None]
     return mix(low, high, share)
 

@@ -1,0 +1,40 @@
+# Two commands: `make demo` and `make test`. Both install what they need into .venv first.
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+export PATH := $(VENV)/bin:$(PATH)
+export VIRTUAL_ENV := $(VENV)
+export DVC_NO_ANALYTICS := 1
+export BENTOML_DO_NOT_TRACK := True
+
+.PHONY: demo test fast lint lock clean
+
+demo: $(VENV)/.installed  ## draw the sample photos, run the pipeline, publish, ask for a prediction
+	@dahlia demo
+
+test: lint $(VENV)/.installed  ## everything, fast tests first
+	@pytest -q -m "not slow"
+	@pytest -q -m slow
+
+fast: $(VENV)/.installed  ## the tests that take seconds
+	@pytest -q -m "not slow"
+
+lint: $(VENV)/.installed
+	@ruff check src tests benchmarks
+	@ruff format --check -q src tests benchmarks
+	@mypy
+	@lint-imports --no-logo
+
+lock:  ## renew requirements.lock
+	$(PYTHON) -m pip install -q uv
+	uv pip compile --universal --python-version 3.11 --group dev --no-header -o requirements.lock pyproject.toml
+
+clean:  ## forget what the pipeline made; photos, iterations and the environment stay
+	rm -rf .dahlia data/dataset models exports reports published dvc.lock .dvc/cache .dvc/tmp
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Dahlia needs Python 3.11 or later, this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 demo")'
+	@echo "Installing the locked environment into .venv (some minutes, several GB the first time)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check -r requirements.lock
+	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
