@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from dahlia import layout
-from dahlia.config import Params, check_params, nearest
+from dahlia.config import Params, check_params, known_keys, nearest
 from dahlia.errors import ConfigError
 from dahlia.files import write_text
 
@@ -32,8 +32,8 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     conf = (root / CONF).resolve()
     if not (conf / "config.yaml").is_file():
         raise ConfigError(
-            f"{conf / 'config.yaml'} was expected and is not there. Run this in a project folder, or make one "
-            "with `dahlia init DIR`."
+            f"{conf / 'config.yaml'} was expected and is not there. Run this in a project folder, or make "
+            "one with `dahlia init DIR`."
         )
     _check_names(conf, overrides)
     try:
@@ -85,8 +85,6 @@ def _check_names(conf: Path, overrides: Sequence[str]) -> None:
 
 
 def _check_key(group: str, keys: list[str]) -> None:
-    from dahlia.config import known_keys
-
     for depth, key in enumerate(keys):
         known = known_keys([group, *keys[:depth]])
         if known and key not in known:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from types import NoneType
+from typing import Annotated, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from pydantic import ValidationError as PydanticError
+from pydantic_core import ErrorDetails
 
 from dahlia.errors import ConfigError
 
@@ -20,7 +22,7 @@ from dahlia.errors import ConfigError
 class Section(BaseModel):
     """A part of `params.yaml`; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class ProjectParams(Section):
@@ -58,7 +60,7 @@ class ValidateParams(Section):
 class SplitParams(Section):
     """How images are divided into folds."""
 
-    folds: int = Field(ge=2, le=20)
+    folds: int = Field(ge=3, le=20)  # one to judge, one to choose on, and one to learn from
 
 
 class BackboneParams(Section):
@@ -99,14 +101,26 @@ class DomainParams(Section):
     exports: list[Literal["onnx"]] = Field(min_length=1)
 
 
+class FineTuningParams(Section):
+    """How the advanced recipe moves the backbone; see `conf/training/advanced.yaml`."""
+
+    budget_minutes: float = Field(gt=0)
+    max_epochs: PositiveInt
+    learning_rate: float = Field(gt=0)
+    layer_decay: float = Field(gt=0, le=1)
+    weight_decay: float = Field(ge=0)
+    label_smoothing: float = Field(ge=0, lt=1)
+    averaging: float = Field(ge=0, lt=1)
+
+
 class TrainingParams(Section):
     """The recipe; see `conf/training`."""
 
     recipe: Literal["quick", "advanced"]
-    regularisation: list[float] = Field(min_length=1)
+    regularisation: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
     max_iterations: PositiveInt
     batch_size: PositiveInt
-    budget_minutes: float = Field(ge=0)
+    fine_tuning: FineTuningParams | None
 
 
 class EvaluateParams(Section):
@@ -154,19 +168,29 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
         ConfigError: the file is missing or not YAML, or a key or value is not known; the message
             names the nearest known ones.
     """
+    return check_params(read_yaml(path), str(path))
+
+
+def read_yaml(path: Path) -> object:
+    """Read one of a project's YAML files.
+
+    Raises:
+        ConfigError: the file is missing, cannot be read, or is not YAML.
+    """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(
             f"{path} was expected and is not there. Run this in a project folder, or make one with "
             "`dahlia init DIR`."
         ) from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}. Restore the file.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {error}. Mend the line, or restore the file.") from error
-    return check_params(values, str(path))
 
 
-def check_params(values: Any, origin: str) -> Params:
+def check_params(values: object, origin: str) -> Params:
     """Check composed parameters; `origin` names them in messages.
 
     Raises:
@@ -177,7 +201,7 @@ def check_params(values: Any, origin: str) -> Params:
     try:
         params = Params.model_validate(values)
     except PydanticError as error:
-        lines = [_explain(detail, values) for detail in error.errors()]
+        lines = [_explain(detail) for detail in error.errors()]
         raise ConfigError("\n".join(f"{origin}: {line}" for line in lines)) from error
     if params.domain.withdrawn:
         raise ConfigError(
@@ -196,17 +220,21 @@ def nearest(word: str, known: list[str]) -> str:
 
 def known_keys(location: list[str]) -> list[str]:
     """The keys that the section at `location` may have; none where it is a value."""
-    model: type[BaseModel] | None = Params
+    model: type[BaseModel] = Params
     for part in location:
-        fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
-        inner = fields.get(part)
-        model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
-        if model is None:
+        inner = _fields(model).get(part)
+        inner = next((kind for kind in get_args(inner) if kind is not NoneType), inner)
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return []
-    return [field.alias or name for name, field in model.model_fields.items()]
+        model = inner
+    return list(_fields(model))
 
 
-def _explain(detail: Any, values: dict[str, Any]) -> str:
+def _fields(model: type[BaseModel]) -> dict[str, object]:
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+
+
+def _explain(detail: ErrorDetails) -> str:
     location = [str(part) for part in detail["loc"]]
     key = ".".join(location)
     if detail["type"] == "extra_forbidden":

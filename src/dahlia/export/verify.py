@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -106,7 +105,7 @@ def latency(artefact: Run, size: int) -> float:
     return statistics.median(times) * 1000
 
 
-def evidence(comparison: Comparison, limit: float, **more: Any) -> dict[str, Any]:
+def evidence(comparison: Comparison, limit: float, **more: object) -> dict[str, object]:
     """What `verification.json` says."""
     return {
         "images": comparison.images,

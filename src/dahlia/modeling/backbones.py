@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from typing import cast
+from typing import Any
 
 import timm
 import torch
@@ -14,6 +14,8 @@ from torch.nn import functional
 from dahlia.errors import WeightsError
 from dahlia.modeling.weights import read_weights, weights_fingerprint
 
+Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
+
 
 class Backbone(nn.Module):
     """A timm network without its classifier, with its normalisation inside.
@@ -22,38 +24,54 @@ class Backbone(nn.Module):
     each scaled to unit length: their raw scales differ by orders of magnitude between channels and images,
     and length says more about contrast than about content. Where both are the same, only one is taken.
 
+    Args:
+        architecture: timm's name.
+        tensors: the weights; `None` keeps random ones.
+        normalisation: mean and standard deviation per channel, 0 to 1; `None` takes timm's own for the
+            architecture. Weights that are pretrained otherwise want their own.
+
     Attributes:
         architecture: timm's name.
-        fingerprint: SHA-256 of architecture, normalisation and weights; features of equal fingerprints
-            are interchangeable.
+        normalisation: as given or found.
         features: length of the feature vector.
     """
 
+    network: Any  # timm's networks share methods that no type of theirs declares
     mean: Tensor
     std: Tensor
 
-    def __init__(self, architecture: str, tensors: dict[str, Tensor] | None) -> None:
+    def __init__(
+        self,
+        architecture: str,
+        tensors: dict[str, Tensor] | None,
+        normalisation: Normalisation | None = None,
+    ) -> None:
         super().__init__()
         self.architecture = architecture
         self.network = _create(architecture)
         if tensors is not None:
             _load(self.network, tensors, architecture)
         config = self.network.pretrained_cfg
-        self.normalisation = (tuple(config["mean"]), tuple(config["std"]))
-        self.register_buffer("mean", torch.tensor(config["mean"]).view(1, 3, 1, 1) * 255, persistent=False)
-        self.register_buffer("std", torch.tensor(config["std"]).view(1, 3, 1, 1) * 255, persistent=False)
-        self.fingerprint = weights_fingerprint(architecture, self.normalisation, self.network.state_dict())
+        self.normalisation = normalisation or (tuple(config["mean"]), tuple(config["std"]))
+        for name, values in zip(("mean", "std"), self.normalisation, strict=True):
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1) * 255, persistent=False)
         self.eval()
         with torch.inference_mode():
             self.features = self(torch.zeros(1, 3, 64, 64)).shape[1]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of architecture, normalisation and weights; equal ones give equal features."""
+        return weights_fingerprint(self.architecture, self.normalisation, self.network.state_dict())
 
     def forward(self, pixels: Tensor) -> Tensor:
         """(N, 3, H, W) float32 RGB, 0 to 255, to (N, features)."""
         maps = self.network.forward_features((pixels - self.mean) / self.std)
         last = self.network.forward_head(maps, pre_logits=True)
         parts = [last]
-        if maps.ndim == 4 and maps.shape[1] != last.shape[1]:
-            parts = [maps.mean((2, 3)), last]
+        channels = 3 if getattr(self.network, "output_fmt", "NCHW") == "NHWC" else 1
+        if maps.ndim == 4 and maps.shape[channels] != last.shape[1]:
+            parts = [maps.mean((1, 2) if channels == 3 else (2, 3)), last]
         return torch.cat([functional.normalize(part, dim=1) for part in parts], 1)
 
 
@@ -71,7 +89,13 @@ def load_backbone(architecture: str, weights: str) -> Backbone:
             stacklevel=2,
         )
         torch.manual_seed(0)
-    return Backbone(architecture, tensors)
+    return Backbone(architecture, tensors, pretrained_normalisation(architecture, weights))
+
+
+def pretrained_normalisation(architecture: str, weights: str) -> Normalisation | None:
+    """What weights of the hub were pretrained with, where timm knows; the tags of a network differ in it."""
+    config = timm.get_pretrained_cfg(f"{architecture}.{weights.partition(':')[2]}".rstrip("."))
+    return (tuple(config.mean), tuple(config.std)) if config else None
 
 
 def _create(architecture: str) -> nn.Module:
@@ -82,7 +106,14 @@ def _create(architecture: str) -> nn.Module:
             f"The backbone {architecture!r} is not known to timm; did you mean {' or '.join(close)}? "
             "Correct `domain.backbone.architecture`."
         )
-    return cast(nn.Module, timm.create_model(architecture, pretrained=False, num_classes=0))
+    network = timm.create_model(architecture, pretrained=False, num_classes=0)
+    config: Any = network.pretrained_cfg
+    if config["fixed_input_size"]:
+        raise WeightsError(
+            f"The backbone {architecture!r} sees photos of one size only, expected one that takes any size, "
+            "such as mobilenetv4_conv_small. Choose another `domain.backbone.architecture`."
+        )
+    return network
 
 
 def _load(network: nn.Module, tensors: dict[str, Tensor], architecture: str) -> None:

@@ -41,7 +41,9 @@ def load_bundle(folder: Path) -> tuple[Classifier, ModelCard]:
         ) from error
     prefix = "backbone.network."
     network = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-    model = Classifier(Backbone(card.backbone.architecture, network), len(card.tags), card.classification)
+    normalisation = (card.backbone.mean, card.backbone.std)
+    backbone = Backbone(card.backbone.architecture, network, normalisation)
+    model = Classifier(backbone, len(card.tags), card.classification)
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:

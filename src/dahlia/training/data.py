@@ -32,7 +32,7 @@ class TrainingData:
     @property
     def training(self) -> npt.NDArray[np.bool_]:
         """(N,) true for the images that training may see."""
-        return self.folds != TEST_FOLD
+        return np.not_equal(self.folds, TEST_FOLD)
 
     def where(self, rows: npt.NDArray[np.bool_]) -> tuple[ImageRecord, ...]:
         """The records for which the mask (N,) holds."""

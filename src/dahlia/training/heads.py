@@ -7,7 +7,6 @@ features, so they are fitted as one convex problem: one matrix product per step 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -17,7 +16,6 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from dahlia.errors import TrainingError
 from dahlia.training.trainer import make_trainer
-
 
 # p (1 - p) of a typical prediction while a head is being fitted; it only decides the speed.
 _TYPICAL_CURVATURE = 0.1
@@ -107,10 +105,11 @@ class HeadBank(pl.LightningModule):
         """Write the last strength's weights in this strength's scale; forget the old curvature."""
         previous = self.strengths[max(self.current_epoch - 1, 0)]
         with torch.no_grad():
-            self.weight *= (self._scale(previous) / self._scale(self.strength))[:, None]
-        self.optimizers().state.clear()  # type: ignore[union-attr]
+            self.weight.mul_((self._scale(previous) / self._scale(self.strength))[:, None])
+        for optimizer in self.trainer.optimizers:
+            optimizer.state.clear()
 
-    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+    def training_step(self, batch: object, batch_idx: int) -> Tensor:
         """The sum of all heads' objectives; they share no parameter, so each is minimised."""
         weight = self.weight * self._scale(self.strength)[:, None]
         heads, axes, tags = weight.shape

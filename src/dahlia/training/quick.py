@@ -34,6 +34,7 @@ class QuickResult:
         strength: its regularisation.
         probabilities: (N, K) held-out, calibrated.
         uncalibrated: (N, K) the same without temperature.
+        fold_heads: for each fold the (D, K) weight and (K,) bias fitted without it.
         search: for each strength the held-out loss per image (nats), for the curve.
     """
 
@@ -43,6 +44,7 @@ class QuickResult:
     strength: float
     probabilities: Logits
     uncalibrated: Logits
+    fold_heads: dict[int, tuple[torch.Tensor, torch.Tensor]]
     search: list[tuple[float, float]]
 
 
@@ -74,6 +76,7 @@ def train_quick(
 
     shape = truth.shape
     calibrated, uncalibrated = np.zeros(shape), np.zeros(shape)
+    fold_heads = {}
     for part in parts:
         inner = [other for other in parts if other != part]
         rows = folds == part
@@ -81,6 +84,7 @@ def train_quick(
         logits = bench.logits((part,), part, strength)
         calibrated[rows] = to_probabilities(logits / temperature, classification)
         uncalibrated[rows] = to_probabilities(logits, classification)
+        fold_heads[part] = bench.head((part,), strength)
     best, temperature = _choose(bench, parts, (), truth, classification, strengths)
     final = paths[best]
     return QuickResult(
@@ -90,6 +94,7 @@ def train_quick(
         strength=strengths[best],
         probabilities=calibrated,
         uncalibrated=uncalibrated,
+        fold_heads=fold_heads,
         search=[
             (strength, _loss(bench, parts, (), truth, classification, number) / len(truth))
             for number, strength in enumerate(strengths)
@@ -103,6 +108,10 @@ class _Bench:
     number: dict[tuple[int, ...], int]
     plain: torch.Tensor
     folds: npt.NDArray[np.int32]
+
+    def head(self, left_out: tuple[int, ...], strength: int) -> tuple[torch.Tensor, torch.Tensor]:
+        heads, number = self.paths[strength], self.number[tuple(sorted(left_out))]
+        return heads.weight[number], heads.bias[number]
 
     def logits(self, left_out: tuple[int, ...], part: int, strength: int) -> Logits:
         head = self.number[tuple(sorted(left_out))]
@@ -160,7 +169,7 @@ def _fit_all(
             list(strengths),
             max_iterations=max_iterations,
         )
-        for chunk in rows.split(_HEADS_AT_ONCE)
+        for chunk in torch.split(rows, _HEADS_AT_ONCE)
     ]
     return [
         Heads(torch.cat([heads.weight for heads in path]), torch.cat([heads.bias for heads in path]))

@@ -17,12 +17,15 @@ from dahlia.modeling.bundle import set_head
 from dahlia.modeling.calibration import to_probabilities
 from dahlia.modeling.classifier import Classifier
 from dahlia.modeling.predictions import Predictions
+from dahlia.training.advanced import AdvancedResult, predict_logits, train_advanced
 from dahlia.training.data import TrainingData
 from dahlia.training.feature_cache import FeatureCache
 from dahlia.training.features import extract_features
+from dahlia.training.fine_tuning import TuningData
 from dahlia.training.quick import QuickResult, train_quick
 
 Features = npt.NDArray[np.float32]
+Logits = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -69,14 +72,24 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
     )
     model = Classifier(backbone, len(data.tags), params.project.classification)
     set_head(model, quick.weight, quick.bias, quick.temperature)
-    return Trained(
-        model=model.eval(),
-        recipe="quick",
-        predictions=_predictions(data, quick, features["plain"], params.project.classification),
-        temperature=quick.temperature,
-        strength=quick.strength,
-        history=[{"strength": strength, "held_out_loss": loss} for strength, loss in quick.search],
+    model.eval()
+    logits = (
+        features["plain"].astype(np.float64) @ quick.weight.double().numpy() + quick.bias.double().numpy()
     )
+    history = [{"strength": strength, "held_out_loss": loss} for strength, loss in quick.search]
+    if params.training.fine_tuning is not None:
+        tuned = train_advanced(
+            model, quick, _tuning_data(data, params, root), data.folds[learned], params.training.fine_tuning
+        )
+        if tuned is not None:
+            paths = [root / record.path for record in data.where(~learned)]
+            if paths:
+                logits[~learned] = predict_logits(tuned.model, paths, params.domain.input.size)
+            predictions = _predictions(data, logits, tuned, params.project.classification)
+            return Trained(tuned.model, "advanced", predictions, tuned.temperature, quick.strength, history)
+        set_head(model, quick.weight, quick.bias, quick.temperature)
+    predictions = _predictions(data, logits, quick, params.project.classification)
+    return Trained(model, "quick", predictions, quick.temperature, quick.strength, history)
 
 
 def _features(data: TrainingData, params: Params, root: Path, backbone: Backbone) -> dict[str, Features]:
@@ -94,12 +107,25 @@ def _features(data: TrainingData, params: Params, root: Path, backbone: Backbone
     )
 
 
-def _predictions(data: TrainingData, quick: QuickResult, plain: Features, classification: str) -> Predictions:
+def _tuning_data(data: TrainingData, params: Params, root: Path) -> TuningData:
+    return TuningData(
+        paths=[root / record.path for record in data.where(data.training)],
+        truth=data.truth[data.training],
+        augmentation=params.domain.recipe.augmentation,
+        size=params.domain.input.size,
+        batch_size=params.training.batch_size,
+        seed=params.project.seed,
+    )
+
+
+def _predictions(
+    data: TrainingData, logits: Logits, judged: QuickResult | AdvancedResult, classification: str
+) -> Predictions:
+    """Held-out rows as the folds gave them; the others from the final model's `logits`."""
     learned = data.training
-    logits = plain.astype(np.float64) @ quick.weight.double().numpy() + quick.bias.double().numpy()
-    calibrated = to_probabilities(logits / quick.temperature, classification)
+    calibrated = to_probabilities(logits / judged.temperature, classification)
     uncalibrated = to_probabilities(logits, classification)
-    calibrated[learned], uncalibrated[learned] = quick.probabilities, quick.uncalibrated
+    calibrated[learned], uncalibrated[learned] = judged.probabilities, judged.uncalibrated
     return Predictions(
         ids=tuple(record.id for record in data.records),
         tags=data.tags,

@@ -10,6 +10,7 @@ from typing import Any
 import lightning.pytorch as pl
 
 _NOISE = (
+    r".*module\(s\) in eval mode at the start of training.*",
     r".*does not have many workers.*",
     r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",
     r".*Starting from v1\.9\.0, `tensorboardX` has been removed.*",

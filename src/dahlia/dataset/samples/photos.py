@@ -27,7 +27,7 @@ class Scene:
     Attributes:
         image: (H, W, 3) RGB.
         regions: one per flower, the extent of what is visible of its head.
-        masks: one per region, (H, W), true where the head covers at least half of the pixel.
+        masks: one per region, (H, W), true where the head is what shows in more than half of the pixel.
     """
 
     image: NDArray[np.uint8]
@@ -92,7 +92,7 @@ def draw_scene(rng: Generator, *, size: int = 512) -> Scene:
         if len(planted) < wanted:
             _plant(rng, picture, light, planted, base * float(rng.uniform(0.7, 1.25)), flat)
     dapple(rng, picture)
-    masks = tuple(flower.visible >= 0.5 for flower in planted)
+    masks = tuple(flower.visible > 0.5 for flower in planted)
     regions = tuple(_box(flower.tag, mask) for flower, mask in zip(planted, masks, strict=True))
     return Scene(expose(rng, picture), regions, masks)
 

@@ -1,0 +1,48 @@
+"""Random changes that keep a photo what it is; which ones, the domain says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dahlia.dataset.imaging import squash
+
+
+class Augmentation:
+    """Albumentations of a domain: an (H, W, 3) uint8 photo to (size, size, 3).
+
+    Args:
+        names: from `domain.recipe.augmentation`.
+        size: pixels of the edge.
+        seed: of the random changes.
+    """
+
+    def __init__(self, names: Sequence[str], size: int, seed: int) -> None:
+        import albumentations as alb
+
+        self.size = size
+        self.compose = alb.Compose(
+            [transform for name in names for transform in _transforms(alb, name, size)], seed=seed
+        )
+
+    def __call__(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Change the photo at random, then squash it as prediction does."""
+        return squash(np.ascontiguousarray(self.compose(image=image)["image"]), self.size)
+
+
+def _transforms(alb: Any, name: str, size: int) -> list[Any]:
+    table = {
+        "mirror": lambda: alb.HorizontalFlip(p=0.5),
+        "crop": lambda: alb.RandomResizedCrop((size, size), scale=(0.5, 1.0), ratio=(0.8, 1.25), p=0.9),
+        "colour": lambda: alb.ColorJitter(0.3, 0.3, 0.3, 0.03, p=0.8),
+        "light": lambda: alb.RandomBrightnessContrast(0.3, 0.3, p=0.7),
+        "rotate": lambda: alb.Rotate(15, border_mode=4, p=0.5),
+        "rotate_any": lambda: alb.Rotate(180, border_mode=4, p=0.7),
+        "perspective": lambda: alb.Perspective((0.02, 0.08), border_mode=4, p=0.5),
+        "blur": lambda: alb.GaussianBlur(blur_limit=(3, 5), p=0.3),
+        "weather": lambda: alb.RandomFog(fog_coef_range=(0.05, 0.3), p=0.2),
+    }
+    return [table[name]()]
