@@ -59,7 +59,6 @@ def two_decimals(value: float | None) -> str:
 
 def summary_table(evaluation: Evaluation) -> Table:
     """Precision, recall and AP per tag, with intervals and the number of images; for a terminal."""
-    from rich import box
     from rich.markup import escape
     from rich.table import Table
 
@@ -71,17 +70,17 @@ def summary_table(evaluation: Evaluation) -> Table:
         f"[{100 * evaluation.confidence:g} % interval]".replace("[", r"\["),
         title_justify="left",
         caption_justify="left",
-        box=box.SIMPLE_HEAD,
+        box=None,
+        padding=(0, 2, 0, 0),
         pad_edge=False,
     )
-    table.add_column("tag")
+    table.add_column("tag", overflow="fold")
     for name in ("images", "precision", "recall", "AP"):
         table.add_column(name, justify="right", no_wrap=True)
     for tag in evaluation.held_out.tags:
         name = escape(tag.tag) + (" (negative)" if tag.negative else "")
         row = [escape(in_words(each)) for each in (tag.precision, tag.recall, tag.ap)]
         table.add_row(name, str(tag.positives), *row)
-    table.add_section()
     row = [escape(in_words(each)) for each in (overall.precision, overall.recall, overall.ap)]
     table.add_row("all", str(overall.images), *row)
     return table

@@ -12,9 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dahlia.errors import WeightsError
-from dahlia.modeling.weights import read_weights, weights_fingerprint
-
-Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
+from dahlia.modeling.weights import (
+    Normalisation,
+    hub_normalisation,
+    read_weights,
+    weights_fingerprint,
+)
 
 
 class Backbone(nn.Module):
@@ -82,6 +85,7 @@ def load_backbone(architecture: str, weights: str) -> Backbone:
         WeightsError: the architecture is unknown (near misses are named), or the weights cannot be had
             or do not fit.
     """
+    _require_known(architecture)
     tensors = read_weights(architecture, weights)
     if tensors is None:
         warnings.warn(
@@ -89,16 +93,10 @@ def load_backbone(architecture: str, weights: str) -> Backbone:
             stacklevel=2,
         )
         torch.manual_seed(0)
-    return Backbone(architecture, tensors, pretrained_normalisation(architecture, weights))
+    return Backbone(architecture, tensors, hub_normalisation(architecture, weights))
 
 
-def pretrained_normalisation(architecture: str, weights: str) -> Normalisation | None:
-    """What weights of the hub were pretrained with, where timm knows; the tags of a network differ in it."""
-    config = timm.get_pretrained_cfg(f"{architecture}.{weights.partition(':')[2]}".rstrip("."))
-    return (tuple(config.mean), tuple(config.std)) if config else None
-
-
-def _create(architecture: str) -> nn.Module:
+def _require_known(architecture: str) -> None:
     known = timm.list_models()
     if architecture not in known:
         close = difflib.get_close_matches(architecture, known, n=3) or ["mobilenetv4_conv_small"]
@@ -106,6 +104,10 @@ def _create(architecture: str) -> nn.Module:
             f"The backbone {architecture!r} is not known to timm; did you mean {' or '.join(close)}? "
             "Correct `domain.backbone.architecture`."
         )
+
+
+def _create(architecture: str) -> nn.Module:
+    _require_known(architecture)
     network = timm.create_model(architecture, pretrained=False, num_classes=0)
     config: Any = network.pretrained_cfg
     if config["fixed_input_size"]:

@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dahlia.config import nearest
 from dahlia.errors import WeightsError
 
 if TYPE_CHECKING:
+    from timm.models import PretrainedCfg
     from torch import Tensor
 
+Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
 HUB_TIMEOUT_SECONDS = 5.0
 _FOLDER = Path(__file__).parent / "weights"
 
@@ -65,14 +68,26 @@ def read_weights(architecture: str, weights: str) -> dict[str, Tensor] | None:
         return None
     if weights == "bundled":
         return _read_safetensors(_bundled(architecture))
-    if weights == "hub" or weights.startswith("hub:"):
-        return _read_safetensors(_from_hub(architecture, weights.partition(":")[2]))
+    if _is_hub(weights):
+        return _read_safetensors(_from_hub(architecture, weights))
     if weights.endswith(".safetensors"):
         return _read_safetensors(Path(weights))
     raise WeightsError(
         f"`backbone.weights` is {weights!r}, expected bundled, hub, hub:TAG, none, or the path of a "
         ".safetensors file. Choose one in conf/domain."
     )
+
+
+def hub_normalisation(architecture: str, weights: str) -> Normalisation | None:
+    """The mean and standard deviation that weights of the hub were trained with; `None` for others.
+
+    Raises:
+        WeightsError: the hub has no such weights.
+    """
+    if not _is_hub(weights):
+        return None
+    config = _hub_record(architecture, weights)
+    return tuple(config.mean), tuple(config.std)
 
 
 def weights_fingerprint(architecture: str, normalisation: object, tensors: dict[str, Tensor]) -> str:
@@ -101,30 +116,41 @@ def _bundled(architecture: str) -> Path:
     return path
 
 
-def _from_hub(architecture: str, tag: str) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+def _is_hub(weights: str) -> bool:
+    return weights == "hub" or weights.startswith("hub:")
 
-    name = tag and f"{architecture}.{tag}" or _default_tag(architecture)
+
+def _from_hub(architecture: str, weights: str) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    # The hub's client lets errors of its HTTP library through, and which library differs by version.
+    transport = tuple(kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError")
+    name = _hub_record(architecture, weights).hf_hub_id
     try:
-        return Path(hf_hub_download(f"timm/{name}", "model.safetensors", etag_timeout=HUB_TIMEOUT_SECONDS))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        return Path(hf_hub_download(name, "model.safetensors", etag_timeout=HUB_TIMEOUT_SECONDS))
+    except (HFValidationError, OSError, *transport) as error:
         raise WeightsError(
-            f"timm/{name} could not be had from the model hub or its local cache "
+            f"{name} could not be had from the model hub or its local cache "
             f"({type(error).__name__}). Check the name and the network, or use `weights: bundled`."
         ) from error
 
 
-def _default_tag(architecture: str) -> str:
+def _hub_record(architecture: str, weights: str) -> PretrainedCfg:
     import timm
 
-    config = timm.get_pretrained_cfg(architecture)
-    if config is None or not config.hf_hub_id:
+    tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
+    if not tags:
         raise WeightsError(
             f"timm knows no pretrained weights of {architecture} on the hub. Give `weights` a "
             ".safetensors file, or choose another architecture."
         )
-    return str(config.hf_hub_id).rpartition("/")[2]
+    tag = weights.partition(":")[2]
+    if tag and tag not in tags:
+        raise WeightsError(
+            f"timm knows no weights {tag!r} of {architecture}{nearest(tag, tags)} Correct `weights`."
+        )
+    return timm.get_pretrained_cfg(f"{architecture}.{tag}" if tag else architecture)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -65,7 +65,7 @@ def train_advanced(
     epochs = min(params.max_epochs, int(passes / len(parts)))
     if epochs < 1:
         click.echo(
-            f"train: {params.budget_minutes:g} minutes are too few for one pass over the photos in each fold; "
+            f"train: {params.budget_minutes:g} minutes are too few for one pass over each fold; "
             "the quick head is kept. Raise `training.fine_tuning.budget_minutes`."
         )
         return None
