@@ -170,12 +170,15 @@ def _bokeh(rng: Generator, frame: Frame, light: Light) -> Array:
     glow = rng.uniform((0.34, 0.44, 0.16), (0.75, 0.78, 0.50))
     picture = soften(_tinted(shade, glow, noise(rng, frame, min(frame) / 2.2, 3) - 0.4), 8)
     for _ in range(int(rng.integers(6, 40))):
-        spot = np.zeros_like(picture)
-        centre = (int(rng.uniform(0, frame[1])), int(rng.uniform(0, frame[0])))
+        x, y = int(rng.uniform(0, frame[1])), int(rng.uniform(0, frame[0]))
+        size = int(min(frame) * rng.uniform(0.02, 0.09))
         colour = mix(glow, rng.uniform(0.4, 1.0, 3), rng.choice([0.2, 0.7])) * rng.uniform(0.15, 0.5)
-        cv2.circle(spot, centre, int(min(frame) * rng.uniform(0.02, 0.09)), colour.tolist(), -1, cv2.LINE_8)
-        picture = picture + spot * (1 - 0.6 * picture)
-    return soften(np.asarray(picture, np.float32), 1.5)
+        # A view of the picture, so that the disc is added in place.
+        patch = picture[max(y - size, 0) : y + size + 1, max(x - size, 0) : x + size + 1]
+        disc = np.zeros_like(patch)
+        cv2.circle(disc, (min(x, size), min(y, size)), size, colour.tolist(), -1, cv2.LINE_8)
+        patch += disc * (1 - 0.6 * patch)
+    return soften(picture, 1.5)
 
 
 def _tinted(low: ArrayLike, high: ArrayLike, values: Array) -> Array:
