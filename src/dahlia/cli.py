@@ -60,14 +60,12 @@ def init(directory: Path) -> None:
 @click.option("--check", is_flag=True, help="Only say whether params.yaml is the composition.")
 def params(overrides: tuple[str, ...], check: bool) -> None:
     """Compose conf/ into params.yaml, with OVERRIDES such as domain=food split.folds=10."""
-    import yaml
-
     from dahlia.composition import compose, write_params
+    from dahlia.config import read_yaml
     from dahlia.layout import PARAMS
 
     if check:
-        present = yaml.safe_load(PARAMS.read_text(encoding="utf-8")) if PARAMS.exists() else None
-        if present != compose(Path(), overrides):
+        if read_yaml(PARAMS) != compose(Path(), overrides):
             raise ConfigError("params.yaml is not the composition of conf/. Write it with `dahlia params`.")
         click.echo("params.yaml is the composition of conf/.")
         return

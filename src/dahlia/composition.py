@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from dahlia import layout
-from dahlia.config import Params, check_params, known_keys, nearest
+from dahlia.config import DomainParams, Params, check_domain, check_params, known_keys, nearest
 from dahlia.errors import ConfigError
 from dahlia.files import write_text
 
@@ -23,6 +23,40 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     Raises:
         ConfigError: a group, choice, key or value is not known; the message names the nearest.
     """
+    composed = _composed(root, overrides)
+    check_params(composed, f"{CONF}/")
+    return composed
+
+
+def write_params(root: Path, overrides: Sequence[str] = ()) -> Params:
+    """Compose and write `params.yaml`.
+
+    Raises:
+        ConfigError: see `compose`.
+    """
+    values = compose(root, overrides)
+    write_text(root / layout.PARAMS, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    return check_params(values, str(layout.PARAMS))
+
+
+def choices(root: Path, group: str) -> list[str]:
+    """The names of the files in `conf/<group>`."""
+    return sorted(path.stem for path in (root / CONF / group).glob("*.yaml"))
+
+
+def domains(root: Path) -> dict[str, DomainParams]:
+    """Every choice of `conf/domain` by its name; the withdrawn ones too.
+
+    Raises:
+        ConfigError: a domain cannot be composed, or has a key or value that is not known.
+    """
+    return {
+        name: check_domain(_composed(root, [f"domain={name}"])["domain"], f"{CONF / 'domain' / name}.yaml")
+        for name in choices(root, "domain")
+    }
+
+
+def _composed(root: Path, overrides: Sequence[str]) -> dict[str, Any]:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.errors import HydraException
@@ -42,27 +76,16 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     except (HydraException, OmegaConfBaseException) as error:
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(
-            f"conf/ cannot be composed with {' '.join(overrides) or 'its defaults'}: {reason}"
+            f"{CONF}/ cannot be composed with {' '.join(overrides) or 'its defaults'}: {reason}. Correct the "
+            "override or the file, and compose again with `dahlia params`."
         ) from error
-    check_params(composed, "conf/")
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{CONF}/ holds a file that is not YAML: {' '.join(str(error).split())}. Mend the line, or "
+            "restore the file."
+        ) from error
     assert isinstance(composed, dict)
     return {str(key): value for key, value in composed.items()}
-
-
-def write_params(root: Path, overrides: Sequence[str] = ()) -> Params:
-    """Compose and write `params.yaml`.
-
-    Raises:
-        ConfigError: see `compose`.
-    """
-    values = compose(root, overrides)
-    write_text(root / layout.PARAMS, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
-    return check_params(values, str(layout.PARAMS))
-
-
-def choices(root: Path, group: str) -> list[str]:
-    """The names of the files in `conf/<group>`."""
-    return sorted(path.stem for path in (root / CONF / group).glob("*.yaml"))
 
 
 def _check_names(conf: Path, overrides: Sequence[str]) -> None:

@@ -7,9 +7,10 @@ unknown key or value is refused here with the nearest known ones, whoever wrote 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from types import NoneType
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
@@ -17,6 +18,11 @@ from pydantic import ValidationError as PydanticError
 from pydantic_core import ErrorDetails
 
 from dahlia.errors import ConfigError
+
+PROJECT_NAME = r"^\w[\w .-]{0,63}$"
+NAMING = "at most 64 letters, digits, spaces and `_ . -`, the first a letter, digit or `_`"
+
+_Checked = TypeVar("_Checked", bound=BaseModel)
 
 
 class Section(BaseModel):
@@ -28,7 +34,7 @@ class Section(BaseModel):
 class ProjectParams(Section):
     """What the project is."""
 
-    name: str = Field(min_length=1, max_length=64, pattern=r"^[\w][\w .-]*$")
+    name: str = Field(pattern=PROJECT_NAME)
     classification: Literal["multiclass", "multilabel"]
     negative_tag: str | None
     seed: int = Field(ge=0)
@@ -198,16 +204,21 @@ def check_params(values: object, origin: str) -> Params:
     """
     if not isinstance(values, dict):
         raise ConfigError(f"{origin}: expected sections such as `project:`, received {values!r}.")
-    try:
-        params = Params.model_validate(values)
-    except PydanticError as error:
-        lines = [_explain(detail) for detail in error.errors()]
-        raise ConfigError("\n".join(f"{origin}: {line}" for line in lines)) from error
+    params = _check(Params, values, origin)
     if params.domain.withdrawn:
         raise ConfigError(
             f"{origin}: the domain {params.domain.name} cannot be used. {params.domain.withdrawn}"
         )
     return params
+
+
+def check_domain(values: object, origin: str) -> DomainParams:
+    """Check the section `domain` alone; a withdrawn one passes.
+
+    Raises:
+        ConfigError: see `check_params`.
+    """
+    return _check(DomainParams, values, origin, ["domain"])
 
 
 def nearest(word: str, known: list[str]) -> str:
@@ -234,8 +245,16 @@ def _fields(model: type[BaseModel]) -> dict[str, object]:
     return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
 
 
-def _explain(detail: ErrorDetails) -> str:
-    location = [str(part) for part in detail["loc"]]
+def _check(model: type[_Checked], values: object, origin: str, within: Sequence[str] = ()) -> _Checked:
+    try:
+        return model.model_validate(values)
+    except PydanticError as error:
+        lines = [_explain(detail, within) for detail in error.errors()]
+        raise ConfigError("\n".join(f"{origin}: {line}" for line in lines)) from error
+
+
+def _explain(detail: ErrorDetails, within: Sequence[str]) -> str:
+    location = [*within, *(str(part) for part in detail["loc"])]
     key = ".".join(location)
     if detail["type"] == "extra_forbidden":
         return f"unknown key `{key}`{nearest(location[-1], known_keys(location[:-1]))}"
@@ -244,4 +263,6 @@ def _explain(detail: ErrorDetails) -> str:
     if detail["type"] == "literal_error":
         expected = [word.strip("' ") for word in detail["ctx"]["expected"].replace(" or ", ",").split(",")]
         return f"`{key}` cannot be {detail['input']!r}{nearest(str(detail['input']), expected)}"
+    if detail["type"] == "string_pattern_mismatch":
+        return f"`{key}` cannot be {detail['input']!r}: expected {NAMING}."
     return f"`{key}` cannot be {detail['input']!r}: {detail['msg']}."

@@ -57,13 +57,7 @@ def staged_directory(path: Path) -> Iterator[Path]:
         for part in sorted(staged.rglob("*")):
             if part.is_file():
                 _flush(part)
-        if path.exists():
-            retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-            path.rename(retired / path.name)
-            staged.rename(path)
-            shutil.rmtree(retired, ignore_errors=True)
-        else:
-            staged.rename(path)
+        _take_place(staged, path)
         _flush(path.parent)
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -80,6 +74,23 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: object) -> None:
     """Write indented JSON with keys in their given order, whole or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _take_place(staged: Path, path: Path) -> None:
+    if not path.exists():
+        staged.rename(path)
+        return
+    retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+    try:
+        path.rename(retired / path.name)
+        try:
+            staged.rename(path)
+        except OSError:
+            (retired / path.name).rename(path)
+            raise
+    finally:
+        if path.exists():
+            shutil.rmtree(retired, ignore_errors=True)
 
 
 def _flush(path: Path) -> None:

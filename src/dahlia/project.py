@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
-from dahlia.composition import CONF, write_params
+from dahlia.composition import CONF, domains, write_params
+from dahlia.config import NAMING, PROJECT_NAME
 from dahlia.errors import ConfigError
 from dahlia.files import staged_directory, write_text
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _SHARED = ("conf", "dvc.yaml", "bentofile.yaml", ".dvcignore", ".dvc/config", ".dvc/.gitignore", ".dvc/plots")
+_STATE = ".dahlia"
 _IGNORED = """\
 /.dahlia/
 /.venv/
@@ -35,47 +36,44 @@ def create_project(target: Path) -> None:
 
     Raises:
         ConfigError: the folder exists and is not empty, or its name cannot be a project's.
+        DahliaError: the folder cannot be written.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ConfigError(
             f"Expected a new or empty folder, received {target}, which has files. Name another."
         )
-    source = _template()
-    with staged_directory(target) as staged:
-        for name in _SHARED:
-            origin, copy = source / name, staged / name
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            if origin.is_dir():
-                shutil.copytree(origin, copy)
-            else:
-                shutil.copy(origin, copy)
-        (staged / "data" / "images").mkdir(parents=True)
-        _name_project(staged, target.resolve().name)
-        write_text(staged / ".gitignore", _IGNORED)
-        write_params(staged)
+    target = target.resolve()
+    # Somebody may stand in an empty folder: it is filled, not replaced by another of its name.
+    filled = target.is_dir()
+    with staged_directory(target / _STATE if filled else target) as staged:
+        _lay_out(staged, target.name)
+        if filled:
+            for part in sorted(staged.iterdir()):
+                part.rename(target / part.name)
     _start_git(target)
 
 
 def domains_table(root: Path) -> Table:
-    """The domains in `conf/domain`, withdrawn ones marked."""
+    """The domains in `conf/domain`, withdrawn ones marked.
+
+    Raises:
+        ConfigError: this is no project folder, or a domain cannot be composed.
+    """
     from rich.table import Table
 
     table = Table("domain=", "Name", "Backbone", "Input", "Views", "Exports", "Id")
-    for path in sorted((root / CONF / "domain").glob("*.yaml")):
-        domain = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if domain["withdrawn"]:
-            table.add_row(
-                path.stem, domain["name"], f"[dim]{domain['withdrawn']}[/dim]", "", "", "", domain["id"]
-            )
+    for choice, domain in domains(root).items():
+        if domain.withdrawn:
+            table.add_row(choice, domain.name, f"[dim]{domain.withdrawn}[/dim]", "", "", "", domain.id)
             continue
         table.add_row(
-            path.stem,
-            domain["name"],
-            domain["backbone"]["architecture"],
-            str(domain["input"]["size"]),
-            ", ".join(domain["recipe"]["views"]),
-            ", ".join(domain["exports"]),
-            domain["id"],
+            choice,
+            domain.name,
+            domain.backbone.architecture,
+            str(domain.input.size),
+            ", ".join(domain.recipe.views),
+            ", ".join(domain.exports),
+            domain.id,
         )
     return table
 
@@ -84,6 +82,21 @@ def _template() -> Path:
     """Beside the package when it is installed; the checkout itself when that is what is installed."""
     packaged = Path(__file__).parent / "template"
     return packaged if packaged.is_dir() else Path(__file__).parents[2]
+
+
+def _lay_out(folder: Path, name: str) -> None:
+    source = _template()
+    for part in _SHARED:
+        origin, copy = source / part, folder / part
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if origin.is_dir():
+            shutil.copytree(origin, copy)
+        else:
+            shutil.copy(origin, copy)
+    (folder / "data" / "images").mkdir(parents=True)
+    _name_project(folder, name)
+    write_text(folder / ".gitignore", _IGNORED)
+    write_params(folder)
 
 
 def _name_project(folder: Path, name: str) -> None:
@@ -98,7 +111,8 @@ def _start_git(folder: Path) -> None:
         return
     if _git(folder, "init", "--quiet") is None:
         raise ConfigError(
-            f"{folder} was laid out, but `git init` failed. Install Git and run `git init` there: DVC needs it."
+            f"{folder} was laid out, but `git init` failed. Install Git and run `git init` there: DVC "
+            "needs it."
         )
 
 

@@ -87,7 +87,9 @@ def read_table(path: Path, schema: pa.Schema, remedy: str) -> pa.Table:
         DatasetError: the file is missing, damaged, or has another schema.
     """
     try:
-        table = pq.read_table(path)
+        # The dataset API, which pq.read_table would import, costs each stage 0.2 s.
+        with pq.ParquetFile(path) as file:
+            table = file.read()
     except FileNotFoundError:
         raise DatasetError(f"{path} was expected and is not there. Run `{remedy}` to make it.") from None
     except (pa.ArrowException, OSError) as error:

@@ -63,20 +63,25 @@ def onnx_runner(path: Path) -> Run:
     """Run the file on disk in ONNX Runtime on the CPU.
 
     Raises:
-        VerificationError: the runtime cannot load it.
+        VerificationError: the runtime cannot load it; and, when it is called, cannot run it.
     """
     import onnxruntime
 
+    version = f"ONNX Runtime {onnxruntime.__version__}"
     try:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    except Exception as error:
-        # ONNX Runtime's exceptions share no base but Exception.
+    except _runtime_errors() as error:
         raise VerificationError(
-            f"ONNX Runtime {onnxruntime.__version__} cannot load {path.name}: {error}. Lower `export.opset`."
+            f"{version} cannot load {path.name}: {error}. Lower `export.opset`."
         ) from error
 
     def run(pixels: Batch) -> Batch:
-        return np.asarray(session.run([OUTPUT], {INPUT: pixels})[0], np.float32)
+        try:
+            return np.asarray(session.run([OUTPUT], {INPUT: pixels})[0], np.float32)
+        except _runtime_errors() as error:
+            raise VerificationError(
+                f"{version} cannot run {path.name}: {error}. Lower `export.opset`."
+            ) from error
 
     return run
 
@@ -91,6 +96,22 @@ def torch_runner(model: Classifier) -> Run:
             return torch.cat(parts).numpy()
 
     return run
+
+
+def _runtime_errors() -> tuple[type[Exception], ...]:
+    # They share no base of their own; one per status code. Names that are not known are a ValueError.
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    return (
+        ValueError,
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.NoSuchFile,
+        state.NotImplemented,
+        state.RuntimeException,
+    )
 
 
 def _versions() -> dict[str, str]:

@@ -49,12 +49,19 @@ def write_onnx(path: Path, model: Classifier, card: ModelCard, opset: int) -> No
         raise ExportError("The ONNX exporter returned nothing, expected a program. Run the stage again.")
     proto = program.model_proto
     proto.producer_name = "dahlia"
+    _forget_where(proto.graph)
     onnx.helper.set_model_props(proto, _properties(card))
     try:
         onnx.checker.check_model(proto, full_check=True)
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ExportError(f"The ONNX checker refuses the graph: {error}. Choose another backbone.") from error
     path.write_bytes(proto.SerializeToString())
+
+
+def _forget_where(graph: onnx.GraphProto) -> None:
+    # The exporter notes a stack trace beside every node, with the paths of this machine.
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del part.metadata_props[:]
 
 
 def _properties(card: ModelCard) -> dict[str, str]:

@@ -59,7 +59,7 @@ def compare(
         raise VerificationError(
             "An export is proven on real images, and the manifest has none. Run `dvc repro ingest`."
         )
-    pixels = to_tensor_layout([load((root / record.path).read_bytes(), size) for record in records])
+    pixels = to_tensor_layout([load(_read(root / record.path), size) for record in records])
     expected = reference(pixels)
     received = np.concatenate([artefact(image[None]) for image in pixels])
     if expected.shape != received.shape:
@@ -79,6 +79,16 @@ def compare(
     )
 
 
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise VerificationError(
+            f"{path} could be read by ingest and cannot be now ({error.strerror}). Put it back, or run "
+            "`dvc repro` to take the change in."
+        ) from error
+
+
 def require(comparison: Comparison, limit: float, artefact: str) -> None:
     """Refuse an artefact whose largest difference exceeds `limit`.
 
@@ -88,8 +98,8 @@ def require(comparison: Comparison, limit: float, artefact: str) -> None:
     if not comparison.largest <= limit:
         raise VerificationError(
             f"{artefact} does not compute what the trained model computes: probabilities may differ by "
-            f"{limit:g} and differ by up to {comparison.largest:.3g}, most on {comparison.worst}. Nothing was "
-            "written. Choose another opset or backbone, and report the backbone's name."
+            f"{limit:g} and differ by up to {comparison.largest:.3g}, most on {comparison.worst}. Nothing "
+            "was written. Choose another opset or backbone, and report the backbone's name."
         )
 
 

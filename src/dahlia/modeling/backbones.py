@@ -14,6 +14,7 @@ from torch.nn import functional
 from dahlia.errors import WeightsError
 from dahlia.modeling.weights import (
     Normalisation,
+    as_normalisation,
     hub_normalisation,
     read_weights,
     weights_fingerprint,
@@ -55,7 +56,7 @@ class Backbone(nn.Module):
         if tensors is not None:
             _load(self.network, tensors, architecture)
         config = self.network.pretrained_cfg
-        self.normalisation = normalisation or (tuple(config["mean"]), tuple(config["std"]))
+        self.normalisation = normalisation or as_normalisation(config["mean"], config["std"])
         for name, values in zip(("mean", "std"), self.normalisation, strict=True):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1) * 255, persistent=False)
         self.eval()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from timm.models import PretrainedCfg
     from torch import Tensor
 
-Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
+Normalisation = tuple[tuple[float, float, float], tuple[float, float, float]]
 HUB_TIMEOUT_SECONDS = 5.0
+_HUB_FILE = "model.safetensors"
 _FOLDER = Path(__file__).parent / "weights"
 
 
@@ -87,7 +89,13 @@ def hub_normalisation(architecture: str, weights: str) -> Normalisation | None:
     if not _is_hub(weights):
         return None
     config = _hub_record(architecture, weights)
-    return tuple(config.mean), tuple(config.std)
+    return as_normalisation(config.mean, config.std)
+
+
+def as_normalisation(mean: Iterable[float], std: Iterable[float]) -> Normalisation:
+    """Mean and standard deviation of red, green and blue, 0 to 1, as timm lists them."""
+    (red, green, blue), (red_spread, green_spread, blue_spread) = mean, std
+    return (red, green, blue), (red_spread, green_spread, blue_spread)
 
 
 def weights_fingerprint(architecture: str, normalisation: object, tensors: dict[str, Tensor]) -> str:
@@ -121,36 +129,50 @@ def _is_hub(weights: str) -> bool:
 
 
 def _from_hub(architecture: str, weights: str) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
 
-    # The hub's client lets errors of its HTTP library through, and which library differs by version.
-    transport = tuple(kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError")
-    name = _hub_record(architecture, weights).hf_hub_id
+    name = str(_hub_record(architecture, weights).hf_hub_id)
+    cached = try_to_load_from_cache(name, _HUB_FILE)
+    if isinstance(cached, str):
+        return Path(cached)
     try:
-        return Path(hf_hub_download(name, "model.safetensors", etag_timeout=HUB_TIMEOUT_SECONDS))
-    except (HFValidationError, OSError, *transport) as error:
+        # Asked once first: where there is no network the download would try again for half a minute.
+        get_hf_file_metadata(hf_hub_url(name, _HUB_FILE), timeout=HUB_TIMEOUT_SECONDS)
+        return Path(hf_hub_download(name, _HUB_FILE, etag_timeout=HUB_TIMEOUT_SECONDS))
+    except _hub_errors() as error:
         raise WeightsError(
             f"{name} could not be had from the model hub or its local cache "
             f"({type(error).__name__}). Check the name and the network, or use `weights: bundled`."
         ) from error
 
 
+def _hub_errors() -> tuple[type[Exception], ...]:
+    # The hub's client lets errors of its HTTP library through, and which library differs by version.
+    from huggingface_hub.errors import HfHubHTTPError
+
+    kinds = [kind for kind in HfHubHTTPError.__mro__ if issubclass(kind, Exception)]
+    return (OSError, *(kind for kind in kinds if kind.__name__ == "HTTPError"))
+
+
 def _hub_record(architecture: str, weights: str) -> PretrainedCfg:
     import timm
 
-    tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
-    if not tags:
+    config = timm.get_pretrained_cfg(architecture)
+    if config is None or not config.hf_hub_id:
         raise WeightsError(
             f"timm knows no pretrained weights of {architecture} on the hub. Give `weights` a "
             ".safetensors file, or choose another architecture."
         )
     tag = weights.partition(":")[2]
-    if tag and tag not in tags:
+    if not tag:
+        return config
+    tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
+    tagged = timm.get_pretrained_cfg(f"{architecture}.{tag}") if tag in tags else None
+    if tagged is None:
         raise WeightsError(
             f"timm knows no weights {tag!r} of {architecture}{nearest(tag, tags)} Correct `weights`."
         )
-    return timm.get_pretrained_cfg(f"{architecture}.{tag}" if tag else architecture)
+    return tagged
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -18,6 +18,7 @@ from dahlia.serving import contract
 from dahlia.serving.answers import ImagePrediction
 from dahlia.serving.catalogue import Catalogue
 from dahlia.serving.door import Desk, Door
+from dahlia.serving.packing import CodeCarrier
 from dahlia.serving.predictor import Predictor
 from dahlia.serving.runtime import Model, load_model
 from dahlia.serving.settings import read_settings
@@ -31,7 +32,7 @@ _ROOT = Path.cwd()  # BentoML imports this module in the project's folder, or in
 _logger = logging.getLogger("bentoml.dahlia")
 
 
-@bentoml.service(name="dahlia", workers=_SETTINGS.workers, traffic={"timeout": 60})
+@bentoml.service(name="dahlia", workers=_SETTINGS.workers, traffic={"timeout": 60}, image=CodeCarrier())
 class PredictionService:
     """Classify images with the iterations that are published."""
 

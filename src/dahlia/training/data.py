@@ -68,7 +68,9 @@ def gather(
         )
     truth = np.array([[tag in record.tags for tag in tags] for record in kept], bool)
     # A test image of a tag that was never learned cannot be right: it says nothing about this model.
-    known = truth.any(1) if classification == "multiclass" else np.ones(len(kept), bool)
+    known: npt.NDArray[np.bool_] = np.ones(len(kept), bool)
+    if classification == "multiclass":
+        known = np.asarray(truth.any(1))
     return TrainingData(
         records=tuple(record for record, keep in zip(kept, known, strict=True) if keep),
         tags=tags,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
@@ -22,6 +22,7 @@ from dahlia.training.feature_cache import FeatureCache, Key
 from dahlia.training.trainer import make_trainer
 from dahlia.training.views import VIEWS
 
+Item = tuple[list[Key], Tensor] | TrainingError
 _LOADER_PAYS_FROM = 64
 
 
@@ -57,10 +58,11 @@ def extract_features(
     return {view: cache.get([(record.id, view) for record in records]) for view in views}
 
 
-class PhotoViews(Dataset[tuple[list[Key], Tensor]]):
+class PhotoViews(Dataset[Item]):
     """Photos, each in the views that are asked for: V keys and a (V, 3, size, size) uint8 tensor.
 
-    A photo is decoded once for all of its views.
+    A photo is decoded once for all of its views. For one that changed or vanished the item is the error
+    itself: raised in a loader's process, it would arrive as the text of a traceback.
     """
 
     def __init__(self, keys: Sequence[Key], paths: dict[str, Path], size: int) -> None:
@@ -75,32 +77,45 @@ class PhotoViews(Dataset[tuple[list[Key], Tensor]]):
         """The number of photos."""
         return len(self.ids)
 
-    def __getitem__(self, index: int) -> tuple[list[Key], Tensor]:
+    def __getitem__(self, index: int) -> Item:
         """Decode a photo by the one decoder and look at it in its views."""
         image_id = self.ids[index]
         path = self.paths[image_id]
         try:
-            image = decode(path.read_bytes(), at_least=OVERSAMPLING * self.size)
+            data = path.read_bytes()
         except OSError as error:
-            raise TrainingError(
+            return TrainingError(
                 f"{path} could be read by ingest and cannot be now ({error.strerror}). Put it back, or run "
                 "`dvc repro` to take the change in."
-            ) from error
+            )
+        if hashlib.sha256(data).hexdigest() != image_id:
+            return TrainingError(
+                f"{path} is not the photo that it was when ingest read it. Put the old one back, or run "
+                "`dvc repro` to take the change in."
+            )
+        image = decode(data, at_least=OVERSAMPLING * self.size)
         views = self.views[image_id]
         pixels = np.stack([squash(VIEWS[view](image), self.size) for view in views]).transpose(0, 3, 1, 2)
         return [(image_id, view) for view in views], torch.from_numpy(np.ascontiguousarray(pixels))
 
 
-def _join(photos: list[tuple[list[Key], Tensor]]) -> tuple[list[Key], Tensor]:
+def _join(items: list[Item]) -> Item:
+    photos: list[tuple[list[Key], Tensor]] = []
+    for item in items:
+        if isinstance(item, TrainingError):
+            return item
+        photos.append(item)
     return [key for keys, _ in photos for key in keys], torch.cat([pixels for _, pixels in photos])
 
 
 class _Extractor(pl.LightningModule):
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
-        self.backbone = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.backbone = backbone.to(memory_format=torch.channels_last)
 
-    def predict_step(self, batch: tuple[list[Key], Tensor], batch_idx: int) -> tuple[list[Key], Tensor]:
+    def predict_step(self, batch: Item, batch_idx: int) -> tuple[list[Key], Tensor]:
+        if isinstance(batch, TrainingError):
+            raise batch
         keys, pixels = batch
         features = self.backbone(pixels.float().contiguous(memory_format=torch.channels_last))
         if not torch.isfinite(features).all():
@@ -121,7 +136,7 @@ class _ToCache(BasePredictionWriter):
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
         prediction: tuple[list[Key], Tensor],
-        *_: Any,
+        *_: object,
     ) -> None:
         keys, features = prediction
         self.cache.put(keys, features.float().cpu().numpy())

@@ -16,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from dahlia.errors import TrainingError
 from dahlia.modeling.calibration import fit_temperature, negative_log_likelihood, to_probabilities
 from dahlia.training.heads import HeadProblems, Heads, fit_heads
 
 _HEADS_AT_ONCE = 16
+_LEAST_FOLDS = 3
 Logits = npt.NDArray[np.float64]
 
 
@@ -66,9 +68,17 @@ def train_quick(
         classification: `multiclass` or `multilabel`.
         strengths: regularisation to choose from.
         max_iterations: of the solver, per strength.
+
+    Raises:
+        TrainingError: there are fewer than three folds, or a loss is not finite.
     """
     strengths = sorted(strengths, reverse=True)
     parts = [int(part) for part in np.unique(folds)]
+    if len(parts) < _LEAST_FOLDS:
+        raise TrainingError(
+            f"Training needs images in at least {_LEAST_FOLDS} folds (one to judge, one to choose on, one to "
+            f"learn from), received {len(parts)}. Add photos, then run `dvc repro`."
+        )
     left_out: list[tuple[int, ...]] = [(), *((part,) for part in parts), *combinations(parts, 2)]
     paths = _fit_all(views, truth, folds, left_out, classification, strengths, max_iterations)
     plain = torch.from_numpy(views[0])

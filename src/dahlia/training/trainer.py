@@ -20,7 +20,7 @@ _NOISE = (
 def make_trainer(**options: Any) -> pl.Trainer:
     """A Lightning trainer without logger, checkpoints and chatter; `options` are Lightning's own.
 
-    A progress bar is shown when the output is a terminal.
+    A progress bar is shown when the output is a terminal. Ctrl-C is `KeyboardInterrupt`, as elsewhere.
     """
     for name in ("lightning.pytorch", "lightning.fabric", "pytorch_lightning"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -32,4 +32,15 @@ def make_trainer(**options: Any) -> pl.Trainer:
         "enable_model_summary": False,
         "enable_progress_bar": sys.stderr.isatty(),
     }
-    return pl.Trainer(**(defaults | options))
+    defaults.update(options)
+    defaults["callbacks"] = [*defaults.get("callbacks", []), _PassOnInterrupt()]
+    return pl.Trainer(**defaults)
+
+
+class _PassOnInterrupt(pl.Callback):
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        # Lightning would end the process itself, with code 1 and without a word.
+        if isinstance(exception, KeyboardInterrupt):
+            raise exception

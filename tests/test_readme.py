@@ -1,0 +1,114 @@
+"""The README's code blocks, run in their order as a reader would."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dahlia.dataset.samples import generate_garden
+
+ROOT = Path(__file__).parents[1]
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+BIN = Path(sys.executable).parent
+
+
+def shell(script: str, folder: Path, home: Path) -> str:
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder,
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def environment(home: Path) -> dict[str, str]:
+    names = {"GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.org"}
+    names |= {"GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.org"}
+    quiet = {"DVC_NO_ANALYTICS": "1", "BENTOML_DO_NOT_TRACK": "True"}
+    return {**os.environ, **names, **quiet, "HOME": str(home), "PATH": f"{BIN}:{os.environ['PATH']}"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(command: str, folder: Path, home: Path, port: int) -> Iterator[None]:
+    with (home / "serve.log").open("w") as log:
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {command}"],
+            cwd=folder,
+            env=environment(home),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            until = time.monotonic() + 90
+            while time.monotonic() < until:
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2).close()
+                    break
+                except OSError:
+                    time.sleep(0.2)
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(30)
+
+
+def test_the_two_commands_are_targets_of_the_makefile() -> None:
+    commands = re.findall(r"^make (\w+)", BLOCKS[0][1], re.MULTILINE)
+    assert commands == ["demo", "test"]
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(commands) <= set(targets)
+
+
+def test_the_links_and_pictures_of_the_readme_exist() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_blocks_run_in_their_order(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    photos = home / "photos"
+    generate_garden(photos, images_per_tag=8, seed=3, size=384)
+    bash = [text for language, text in BLOCKS if language == "bash"]
+    (python,) = [text for language, text in BLOCKS if language == "python"]
+    own, variant, parameters, serve = bash
+    project = tmp_path / "fruit"
+    shell(own, tmp_path, home)
+    assert "1" in shell(variant, project, home)
+    shell(parameters, project, home)
+    shutil.copy(next(photos.glob("*/*.jpg")), project / "photo.jpg")
+    port = free_port()
+    with serving(serve.strip().replace("3000", str(port)), project, home, port):
+        script = python.replace("3000", str(port))
+        answer = subprocess.run(
+            [sys.executable, "-c", script], cwd=project, env=environment(home), capture_output=True, text=True
+        )
+    assert answer.returncode == 0, answer.stderr
+    tag, probability = answer.stdout.split()
+    assert tag in ("daffodil", "dahlia", "daisy")
+    assert 0 < float(probability) <= 1
