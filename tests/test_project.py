@@ -1,3 +1,5 @@
+"""A new project: whole, named, composed, and under Git; or not there at all."""
+
 from __future__ import annotations
 
 import subprocess
@@ -6,12 +8,16 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import yaml
+from rich.console import Console
 
+from dahlia import project
+from dahlia.composition import compose
+from dahlia.config import load_params
 from dahlia.errors import ConfigError
-from dahlia.project import create_project
+from dahlia.project import create_project, domains_table
+from dahlia.revision import git_revision
+from small_projects import REPOSITORY, shipped
 
-CHECKOUT = Path(__file__).parents[1]
 LAID_OUT = {
     ".dvc",
     ".dvcignore",
@@ -29,13 +35,47 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def test_a_new_project(tmp_path: Path) -> None:
-    create_project(tmp_path / "rose garden")
-    assert names(tmp_path) == {"rose garden"}
-    project = tmp_path / "rose garden"
-    assert names(project) == LAID_OUT
-    assert list((project / "data" / "images").iterdir()) == []
-    assert yaml.safe_load((project / "params.yaml").read_text())["project"]["name"] == "rose garden"
+def contents(project: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(project).as_posix(): path.read_bytes()
+        for path in project.rglob("*")
+        if path.is_file() and ".git" not in path.relative_to(project).parts
+    }
+
+
+def git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b.c", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.mark.parametrize("name", ["garden", "rose garden", "Ölbaum-2", "2024"])
+def test_a_project_is_named_after_its_folder(tmp_path: Path, name: str) -> None:
+    create_project(tmp_path / name)
+    params = load_params(tmp_path / name / "params.yaml")
+    assert params.project.name == name
+    assert params == load_params(REPOSITORY / "params.yaml").model_copy(update={"project": params.project})
+
+
+def test_what_a_project_holds(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "garden"
+    create_project(target)
+    assert names(target) == LAID_OUT
+    assert (target / "dvc.yaml").read_bytes() == (REPOSITORY / "dvc.yaml").read_bytes()
+    assert list((target / "data" / "images").iterdir()) == []
+    assert compose(target)["domain"] == shipped()["domain"]
+    assert names(target.parent) == {"garden"}
+
+
+def test_what_the_pipeline_makes_is_not_for_git(tmp_path: Path) -> None:
+    create_project(tmp_path / "garden")
+    made = [
+        "models/bundle/model.json",
+        "data/images/a/1.jpg",
+        "exports/onnx/model.onnx",
+        ".dahlia/features/x",
+    ]
+    ignored = git(tmp_path / "garden", "check-ignore", *made).splitlines()
+    assert ignored == made
 
 
 def test_an_empty_folder_is_filled_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,26 +85,45 @@ def test_an_empty_folder_is_filled_where_it_is(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(folder)
     create_project(Path())
     assert folder.stat().st_ino == before
-    assert names(folder) == LAID_OUT | {".dahlia"}
+    assert names(folder) - {".dahlia"} == LAID_OUT
     assert names(tmp_path) == {"garden"}
-    assert yaml.safe_load(Path("params.yaml").read_text())["project"]["name"] == "garden"
+    assert load_params().project.name == "garden"
+
+
+@pytest.mark.parametrize("name", ["a!b", "it's", ".hidden", "-", "${x}", "a" * 65, "a\nb"])
+def test_names_that_no_project_can_have(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="expected at most 64 letters"):
+        create_project(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_with_files_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(ConfigError, match="new or empty folder"):
-        create_project(tmp_path)
+    (tmp_path / "mine.txt").touch()
+    for target in (tmp_path, tmp_path / "mine.txt"):
+        with pytest.raises(ConfigError, match=r"Expected a new or empty folder, received .* Name another"):
+            create_project(target)
     assert names(tmp_path) == {"mine.txt"}
 
 
-@pytest.mark.parametrize("existing", [False, True])
-def test_a_name_that_no_project_can_have(tmp_path: Path, existing: bool) -> None:
-    folder = tmp_path / "a+b"
-    if existing:
-        folder.mkdir()
-    with pytest.raises(ConfigError, match=r"project\.name"):
-        create_project(folder)
-    assert list(tmp_path.rglob("*")) == ([folder] if existing else [])
+@pytest.mark.parametrize("present", [False, True], ids=["new", "empty"])
+def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, present: bool) -> None:
+    target = tmp_path / "garden"
+    if present:
+        target.mkdir()
+
+    def fail(_: Path) -> None:
+        raise ConfigError("no")
+
+    monkeypatch.setattr(project, "write_params", fail)
+    with pytest.raises(ConfigError, match="no"):
+        create_project(target)
+    assert list(tmp_path.rglob("*")) == ([target] if present else [])
+
+
+def test_git_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"`git init` failed\. Install Git"):
+        create_project(tmp_path / "garden")
 
 
 def test_inside_a_repository_no_other_is_made(tmp_path: Path) -> None:
@@ -76,7 +135,7 @@ def test_inside_a_repository_no_other_is_made(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_an_installed_wheel_lays_out_the_same(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*build, "--wheel-dir", str(tmp_path), str(CHECKOUT)], check=True)
+    subprocess.run([*build, "--wheel-dir", str(tmp_path), str(REPOSITORY)], check=True)
     (wheel,) = tmp_path.glob("dahlia-*.whl")
     site = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
@@ -94,9 +153,31 @@ def test_an_installed_wheel_lays_out_the_same(tmp_path: Path) -> None:
     assert contents(installed) == contents(expected)
 
 
-def contents(project: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(project).as_posix(): path.read_bytes()
-        for path in project.rglob("*")
-        if path.is_file() and ".git" not in path.relative_to(project).parts
-    }
+def test_the_table_of_domains() -> None:
+    console = Console(width=250)
+    with console.capture() as capture:
+        console.print(domains_table(REPOSITORY))
+    table = capture.get()
+    assert "food_compact" in table
+    assert "0732100f-1a38-4e49-a514-c9b44c697ab5" in table
+    assert "withdrew this domain in March 2019" in table
+
+
+def test_a_folder_without_domains(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="dahlia init"):
+        domains_table(tmp_path)
+
+
+def test_the_revision_of_a_project(tmp_path: Path) -> None:
+    assert git_revision(tmp_path) == (None, False)
+    git(tmp_path, "init")
+    assert git_revision(tmp_path) == (None, False)
+    (tmp_path / "a").write_text("a")
+    git(tmp_path, "add", "a")
+    git(tmp_path, "commit", "-m", "a")
+    head = git(tmp_path, "rev-parse", "HEAD")
+    assert git_revision(tmp_path) == (head, False)
+    (tmp_path / "untracked").touch()
+    assert git_revision(tmp_path) == (head, False)
+    (tmp_path / "a").write_text("b")
+    assert git_revision(tmp_path) == (head, True)

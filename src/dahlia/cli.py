@@ -186,9 +186,6 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.secho("Interrupted. What was finished is kept; run the same command again.", err=True)
         code = INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except MemoryError:
         click.secho(
             "Out of memory. Close other programs, or lower `training.batch_size`.", fg="red", err=True

@@ -52,27 +52,28 @@ def domains(root: Path) -> dict[str, DomainParams]:
     """
     return {
         name: check_domain(_composed(root, [f"domain={name}"])["domain"], f"{CONF / 'domain' / name}.yaml")
-        for name in choices(root, "domain")
+        for name in choices(_conf(root).parent, "domain")
     }
 
 
 def _composed(root: Path, overrides: Sequence[str]) -> dict[str, Any]:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
-    from hydra.errors import HydraException
+    from hydra.errors import HydraException, OverrideParseException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    conf = (root / CONF).resolve()
-    if not (conf / "config.yaml").is_file():
-        raise ConfigError(
-            f"{conf / 'config.yaml'} was expected and is not there. Run this in a project folder, or make "
-            "one with `dahlia init DIR`."
-        )
+    conf = _conf(root)
     _check_names(conf, overrides)
     try:
         with initialize_config_dir(str(conf), version_base="1.3"):
             composed = OmegaConf.to_container(hydra_compose("config", list(overrides)), resolve=True)
+    except OverrideParseException as error:
+        key, _, value = error.override.partition("=")
+        raise ConfigError(
+            f"The override {error.override} cannot be read: expected Hydra's grammar, in which values with "
+            f"other than plain letters and digits are in quotes, such as \"{key}='{value}'\"."
+        ) from error
     except (HydraException, OmegaConfBaseException) as error:
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(
@@ -86,6 +87,16 @@ def _composed(root: Path, overrides: Sequence[str]) -> dict[str, Any]:
         ) from error
     assert isinstance(composed, dict)
     return {str(key): value for key, value in composed.items()}
+
+
+def _conf(root: Path) -> Path:
+    conf = (root / CONF).resolve()
+    if not (conf / "config.yaml").is_file():
+        raise ConfigError(
+            f"{conf / 'config.yaml'} was expected and is not there. Run this in a project folder, or make "
+            "one with `dahlia init DIR`."
+        )
+    return conf
 
 
 def _check_names(conf: Path, overrides: Sequence[str]) -> None:

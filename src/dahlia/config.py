@@ -143,7 +143,7 @@ class ExportParams(Section):
     """How exports are made and proven."""
 
     opset: int = Field(ge=17)
-    verification_images: PositiveInt
+    verification_images: int = Field(ge=1, le=64)
     max_difference: float = Field(gt=0)
 
 

@@ -34,7 +34,9 @@ def staged_file(path: Path) -> Iterator[Path]:
         staged.replace(path)
         _flush(path.parent)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        if _is_about(error, staged, path):
+            raise _unwritable(path, error) from error
+        raise
     finally:
         staged.unlink(missing_ok=True)
 
@@ -60,7 +62,9 @@ def staged_directory(path: Path) -> Iterator[Path]:
         _take_place(staged, path)
         _flush(path.parent)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        if _is_about(error, staged, path):
+            raise _unwritable(path, error) from error
+        raise
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 
@@ -99,6 +103,11 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _is_about(error: OSError, *ours: Path) -> bool:
+    # A full disk names no file; an error that names another file is its reader's own.
+    return error.filename is None or any(Path(error.filename).is_relative_to(place) for place in ours)
 
 
 def _unwritable(path: Path, error: OSError) -> DahliaError:

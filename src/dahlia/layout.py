@@ -22,3 +22,4 @@ METRICS = REPORTS / "metrics.json"
 PLOTS = REPORTS / "plots"
 ITERATION = REPORTS / "iteration.json"
 FEATURE_CACHE = Path(".dahlia/features")
+GRAPH_CACHE = Path(".dahlia/graphs")

@@ -43,6 +43,11 @@ def create_project(target: Path) -> None:
             f"Expected a new or empty folder, received {target}, which has files. Name another."
         )
     target = target.resolve()
+    if not re.fullmatch(PROJECT_NAME, target.name):
+        raise ConfigError(
+            f"The folder's name becomes the project's: expected {NAMING}; received {target.name!r}. "
+            "Choose another."
+        )
     # Somebody may stand in an empty folder: it is filled, not replaced by another of its name.
     filled = target.is_dir()
     with staged_directory(target / _STATE if filled else target) as staged:

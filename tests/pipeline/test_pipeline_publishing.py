@@ -1,4 +1,4 @@
-"""From iterations to answers: `dahlia publish`, `bentoml serve`, `bentoml build`, all from a project folder."""
+"""From iterations to answers: `dahlia publish`, `bentoml serve`, `bentoml build`, in a project folder."""
 
 from __future__ import annotations
 

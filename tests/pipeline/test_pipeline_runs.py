@@ -61,7 +61,7 @@ def test_nothing_changed_runs_nothing(finished: Project) -> None:
 
 def test_two_clean_runs_agree(finished: Project, planted: Project, tmp_path: Path) -> None:
     elsewhere = planted.copy(tmp_path / "another folder")
-    succeeded(Project(elsewhere.root, tmp_path / "another machine").dvc("repro"))
+    succeeded(Project(elsewhere.root, tmp_path / "another machine").dvc("repro", "evaluate"))
     assert elsewhere.evaluation == finished.evaluation
 
 
@@ -69,7 +69,7 @@ def test_ten_new_images(project: Project, photos: Path) -> None:
     before, folds = _features(project), load_folds(project.root / "data/dataset/folds.parquet")
     marked = _mark(project)
     added = _add_ten(project, photos)
-    done = succeeded(project.dvc("repro"))
+    done = succeeded(project.dvc("repro", "train"))
     after = _features(project)
     assert {image for image, _ in set(after) - set(before)} == added
     assert marked.items() <= after.items()  # what was known has not been computed again

@@ -183,24 +183,18 @@ def _until(holds: Any) -> None:
 @pytest.mark.slow
 def test_a_bento_answers_elsewhere(registry: Registry, tmp_path: Path) -> None:
     registry.publish(2, "in the bento")
-    build = tmp_path / "build"
-    shutil.copytree(registry.root / "published", build / "published")
-    shutil.copytree(CHECKOUT / "src" / "dahlia", build / "src" / "dahlia")
-    for name in ("bentofile.yaml", "params.yaml"):
-        shutil.copy(registry.root / name, build)
     home = tmp_path / "bentoml"
     environment = os.environ | {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}
     bentoml = str(Path(sys.executable).parent / "bentoml")
     built = subprocess.run(
         [bentoml, "build", "-o", "tag"],
-        cwd=build,
+        cwd=registry.root,
         env=environment,
         check=True,
         capture_output=True,
         text=True,
     )
     tag = built.stdout.strip().removeprefix("__tag__:")
-    shutil.rmtree(build)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     with serving(tag, elsewhere, home) as (base, _):

@@ -4,49 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dahlia import layout
 from dahlia.config import ExportParams
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import VerificationError
 from dahlia.export.onnx import FILE_NAME, INPUT, OUTPUT, write_onnx
-from dahlia.export.verify import Batch, Comparison, Run, compare, evidence, latency, require, sample
+from dahlia.export.verify import Batch, Comparison, Run, compare, evidence, latency, require
 from dahlia.files import staged_directory, write_json
-from dahlia.modeling.card import ModelCard, save_card
-
-if TYPE_CHECKING:
-    from dahlia.modeling.classifier import Classifier
+from dahlia.modeling.card import load_card, save_card
+from dahlia.modeling.reference import load_reference
 
 LABELS = "labels.txt"
 PROOF = "verification.json"
 
 
 def export_onnx(
-    folder: Path,
-    model: Classifier,
-    card: ModelCard,
-    records: Sequence[ImageRecord],
-    root: Path,
-    params: ExportParams,
+    folder: Path, bundle: Path, records: Sequence[ImageRecord], root: Path, params: ExportParams
 ) -> Comparison:
     """Write `model.onnx`, `model.json`, `labels.txt` and `verification.json`, or nothing.
+
+    Args:
+        folder: the target; replaced whole.
+        bundle: the trained model.
+        records: the manifest, to find the photos that the trained model was asked about.
+        root: the project folder.
+        params: opset, number of photos, and the largest difference that is allowed.
 
     Raises:
         ExportError: the graph cannot be written.
         VerificationError: it computes something else than the trained model.
     """
+    card = load_card(bundle)
+    reference = load_reference(bundle).first(params.verification_images)
     with staged_directory(folder) as staged:
         path = staged / FILE_NAME
-        write_onnx(path, model, card, params.opset)
+        write_onnx(path, bundle, card, params.opset, root / layout.GRAPH_CACHE)
         # One tag per line, no newline at the end: readers of Custom Vision's exports expect it so.
         (staged / LABELS).write_text("\n".join(tag.name for tag in card.tags), encoding="utf-8")
         save_card(staged, card)
         artefact = onnx_runner(path)
-        comparison = compare(
-            torch_runner(model), artefact, sample(records, params.verification_images), root, card.input.size
-        )
+        paths = {record.id: record.path for record in records}
+        comparison = compare(reference, artefact, paths, root, card.input.size)
         require(comparison, params.max_difference, "ONNX")
         proof = evidence(
             comparison,
@@ -86,18 +87,6 @@ def onnx_runner(path: Path) -> Run:
     return run
 
 
-def torch_runner(model: Classifier) -> Run:
-    """Run the trained module itself."""
-    import torch
-
-    def run(pixels: Batch) -> Batch:
-        with torch.inference_mode():
-            parts = [model(torch.from_numpy(part)) for part in np.array_split(pixels, -(-len(pixels) // 16))]
-            return torch.cat(parts).numpy()
-
-    return run
-
-
 def _runtime_errors() -> tuple[type[Exception], ...]:
     # They share no base of their own; one per status code. Names that are not known are a ValueError.
     from onnxruntime.capi import onnxruntime_pybind11_state as state
@@ -115,7 +104,6 @@ def _runtime_errors() -> tuple[type[Exception], ...]:
 
 
 def _versions() -> dict[str, str]:
-    import onnxruntime
-    import torch
+    from importlib.metadata import version
 
-    return {"torch": torch.__version__, "onnxruntime": onnxruntime.__version__}
+    return {name: version(name) for name in ("dahlia", "torch", "onnx", "onnxruntime")}

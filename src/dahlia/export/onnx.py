@@ -2,55 +2,30 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from pathlib import Path
 
+import numpy as np
 import onnx
-import torch
+from onnx import TensorProto, helper, numpy_helper
 
 from dahlia.errors import ExportError
+from dahlia.export.backbone_graph import FEATURES, INPUT, backbone_graph
 from dahlia.modeling.card import ModelCard
-from dahlia.modeling.classifier import Classifier
 
 FILE_NAME = "model.onnx"
-INPUT = "data"
 OUTPUT = "model_output"
 
 
-def write_onnx(path: Path, model: Classifier, card: ModelCard, opset: int) -> None:
+def write_onnx(path: Path, bundle: Path, card: ModelCard, opset: int, cache: Path) -> None:
     """Write and check the graph: `data` float32 (N, 3, size, size) to `model_output` (N, K).
 
     Raises:
         ExportError: an operation of the backbone has no ONNX form, or the checker refuses the file.
     """
-    example = torch.zeros(2, 3, card.input.size, card.input.size)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            # Deprecations inside the exporter are its authors' to mend.
-            warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                model,
-                (example,),
-                dynamo=True,
-                opset_version=opset,
-                input_names=[INPUT],
-                output_names=[OUTPUT],
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
-                verbose=False,
-            )
-    except torch.onnx.errors.OnnxExporterError as error:
-        raise ExportError(
-            f"{card.backbone.architecture} cannot be written as ONNX: {error}. Choose another backbone in "
-            "conf/domain."
-        ) from error
-    if program is None:
-        raise ExportError("The ONNX exporter returned nothing, expected a program. Run the stage again.")
-    proto = program.model_proto
+    proto = onnx.load(backbone_graph(bundle, card, opset, cache))
+    _append_head(proto.graph, bundle, card)
     proto.producer_name = "dahlia"
-    _forget_where(proto.graph)
-    onnx.helper.set_model_props(proto, _properties(card))
+    helper.set_model_props(proto, _properties(card))
     try:
         onnx.checker.check_model(proto, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -58,10 +33,30 @@ def write_onnx(path: Path, model: Classifier, card: ModelCard, opset: int) -> No
     path.write_bytes(proto.SerializeToString())
 
 
-def _forget_where(graph: onnx.GraphProto) -> None:
-    # The exporter notes a stack trace beside every node, with the paths of this machine.
-    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
-        del part.metadata_props[:]
+def _append_head(graph: onnx.GraphProto, bundle: Path, card: ModelCard) -> None:
+    """Head and temperature as one product, then softmax or sigmoid."""
+    weight, bias = _head(bundle)
+    weight, bias = weight / card.temperature, bias / card.temperature
+    graph.initializer.append(numpy_helper.from_array(weight.astype(np.float32), "head.weight"))
+    graph.initializer.append(numpy_helper.from_array(bias.astype(np.float32), "head.bias"))
+    graph.node.append(
+        helper.make_node("Gemm", [FEATURES, "head.weight", "head.bias"], ["logits"], name="head", transB=1)
+    )
+    if card.classification == "multiclass":
+        graph.node.append(helper.make_node("Softmax", ["logits"], [OUTPUT], name="probabilities", axis=-1))
+    else:
+        graph.node.append(helper.make_node("Sigmoid", ["logits"], [OUTPUT], name="probabilities"))
+    batch = graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    output = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [batch, len(card.tags)])
+    del graph.output[:]
+    graph.output.append(output)
+
+
+def _head(bundle: Path) -> tuple[np.ndarray, np.ndarray]:
+    from safetensors import safe_open
+
+    with safe_open(bundle / "model.safetensors", "np") as tensors:
+        return tensors.get_tensor("head.weight"), tensors.get_tensor("head.bias")
 
 
 def _properties(card: ModelCard) -> dict[str, str]:
@@ -73,3 +68,6 @@ def _properties(card: ModelCard) -> dict[str, str]:
         "dahlia.domain": card.domain,
         "dahlia.version": card.dahlia_version,
     }
+
+
+__all__ = ["FILE_NAME", "INPUT", "OUTPUT", "write_onnx"]

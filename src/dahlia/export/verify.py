@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dahlia.dataset.imaging import load, to_tensor_layout
-from dahlia.dataset.records import ImageRecord
 from dahlia.errors import VerificationError
+from dahlia.modeling.reference import Reference
 
 Batch = npt.NDArray[np.float32]
 Run = Callable[[Batch], Batch]
@@ -39,28 +39,27 @@ class Comparison:
     worst: str
 
 
-def sample(records: Sequence[ImageRecord], count: int) -> list[ImageRecord]:
-    """At most `count` images, spread evenly over the manifest's order (which is that of hashes)."""
-    if len(records) <= count:
-        return list(records)
-    picks = np.linspace(0, len(records) - 1, count).round().astype(int)
-    return [records[pick] for pick in picks]
-
-
 def compare(
-    reference: Run, artefact: Run, records: Sequence[ImageRecord], root: Path, size: int
+    reference: Reference, artefact: Run, paths: Mapping[str, str], root: Path, size: int
 ) -> Comparison:
-    """Run both on the same photos, one at a time through the artefact, as its users will.
+    """Run the artefact on the photos of the reference, one at a time, as its users will.
+
+    Args:
+        reference: what the trained module said.
+        artefact: the file that users get, loaded by its own runtime.
+        paths: the file of each image id, relative to `root`.
+        root: the project folder.
+        size: input edge in pixels.
 
     Raises:
-        VerificationError: there is no image, or an output has another shape.
+        VerificationError: there is no image, one is gone, or an output has another shape.
     """
-    if not records:
+    if not reference.ids:
         raise VerificationError(
-            "An export is proven on real images, and the manifest has none. Run `dvc repro ingest`."
+            "An export is proven on real images, and the bundle names none. Run `dvc repro train`."
         )
-    pixels = to_tensor_layout([load(_read(root / record.path), size) for record in records])
-    expected = reference(pixels)
+    pixels = to_tensor_layout([load(_photo(name, paths, root), size) for name in reference.ids])
+    expected = reference.probabilities
     received = np.concatenate([artefact(image[None]) for image in pixels])
     if expected.shape != received.shape:
         raise VerificationError(
@@ -71,20 +70,25 @@ def compare(
     # NaN compares as small with everything: an artefact that gives it must not pass.
     difference[~np.isfinite(difference)] = np.inf
     return Comparison(
-        images=len(records),
+        images=len(reference.ids),
         largest=float(difference.max()),
         mean=float(difference.mean()),
         agreement=float((expected.argmax(1) == received.argmax(1)).mean()),
-        worst=records[int(difference.max(1).argmax())].path,
+        worst=paths[reference.ids[int(difference.max(1).argmax())]],
     )
 
 
-def _read(path: Path) -> bytes:
+def _photo(name: str, paths: Mapping[str, str], root: Path) -> bytes:
+    if name not in paths:
+        raise VerificationError(
+            f"The image {name[:12]} that the model was asked about is not in the manifest any more. Run "
+            "`dvc repro` to train on what is there."
+        )
     try:
-        return path.read_bytes()
+        return (root / paths[name]).read_bytes()
     except OSError as error:
         raise VerificationError(
-            f"{path} could be read by ingest and cannot be now ({error.strerror}). Put it back, or run "
+            f"{paths[name]} could be read by ingest and cannot be now ({error.strerror}). Put it back, or run "
             "`dvc repro` to take the change in."
         ) from error
 

@@ -1,4 +1,4 @@
-"""The bundle: `model.safetensors` and `model.json`, all that a trained model is."""
+"""The bundle: `model.safetensors`, `model.json` and `reference.parquet`, all that a trained model is."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from dahlia.files import staged_directory
 from dahlia.modeling.backbones import Backbone
 from dahlia.modeling.card import ModelCard, load_card, save_card
 from dahlia.modeling.classifier import Classifier
+from dahlia.modeling.reference import Reference, save_reference
 
 WEIGHTS_NAME = "model.safetensors"
 
 
-def save_bundle(folder: Path, model: Classifier, card: ModelCard) -> None:
+def save_bundle(folder: Path, model: Classifier, card: ModelCard, reference: Reference) -> None:
     """Write the bundle, whole or not at all."""
     with staged_directory(folder) as staged:
         tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
         save_file(tensors, staged / WEIGHTS_NAME, metadata={"dahlia": card.dahlia_version})
         save_card(staged, card)
+        save_reference(staged, reference)
 
 
 def load_bundle(folder: Path) -> tuple[Classifier, ModelCard]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from dahlia import layout
 from dahlia.config import Params
-from dahlia.dataset.exclusion import load_excluded, without
 from dahlia.dataset.manifest import load_manifest
 
 
@@ -21,12 +20,12 @@ def run(params: Params, root: Path) -> None:
         ExportError: an artefact cannot be written, or computes something else than the trained model.
     """
     from dahlia.export.artefacts import export_onnx
-    from dahlia.modeling.bundle import load_bundle
 
-    model, card = load_bundle(root / layout.BUNDLE)
-    records = without(load_manifest(root / layout.MANIFEST), load_excluded(root / layout.EXCLUDED))
+    records = load_manifest(root / layout.MANIFEST)
     for name in params.domain.exports:
-        comparison = export_onnx(root / layout.EXPORTS / name, model, card, records, root, params.export)
+        comparison = export_onnx(
+            root / layout.EXPORTS / name, root / layout.BUNDLE, records, root, params.export
+        )
         print(
             f"export: {name}, {comparison.images} images, largest difference {comparison.largest:.1e} "
             f"(limit {params.export.max_difference:g}), top tag agrees on {comparison.agreement:.0%}"

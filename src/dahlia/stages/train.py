@@ -13,6 +13,7 @@ from dahlia.config import Params
 from dahlia.dataset.folds import load_folds
 from dahlia.dataset.manifest import fingerprint, load_manifest
 from dahlia.files import staged_file
+from dahlia.imports import quick_imports
 from dahlia.modeling.card import (
     BackboneCard,
     InputCard,
@@ -41,8 +42,10 @@ def run(params: Params, root: Path) -> None:
         DatasetError: an earlier stage's file is missing.
         TrainingError: the weights cannot be had, or the images cannot be learned from.
     """
-    from dahlia.modeling.bundle import save_bundle
-    from dahlia.training.recipes import train
+    with quick_imports():
+        from dahlia.modeling.bundle import save_bundle
+        from dahlia.modeling.reference import ask_module
+        from dahlia.training.recipes import train
 
     data = gather(
         load_manifest(root / layout.MANIFEST),
@@ -53,7 +56,8 @@ def run(params: Params, root: Path) -> None:
     trained = train(data, params, root)
     save_predictions(root / layout.PREDICTIONS, trained.predictions)
     _save_history(root / layout.HISTORY, trained.history)
-    save_bundle(root / layout.BUNDLE, trained.model, _card(data, trained, params, root))
+    reference = ask_module(trained.model, data.records, root, params.domain.input.size)
+    save_bundle(root / layout.BUNDLE, trained.model, _card(data, trained, params, root), reference)
     held_out = trained.predictions.held_out
     right = (held_out.probabilities.argmax(1) == held_out.truth.argmax(1)).mean()
     judged = (

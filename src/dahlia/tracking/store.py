@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dahlia.errors import TrackingError
+from dahlia.imports import quick_imports
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -59,7 +60,7 @@ def connect(uri: str, root: Path, *, create: bool = False) -> MlflowClient:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     resolved = resolve_uri(uri, root)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), quick_imports():
         warnings.simplefilter("ignore")  # MLflow's use of SQLAlchemy is deprecated in places
         from mlflow import MlflowClient
 

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import os
+
+# Both are read once: by the thread pool when torch is loaded, by the hub's client when it is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from small_projects import ARCHITECTURE, SmallProject, make_params
+
+if TYPE_CHECKING:
+    from dahlia.modeling.backbones import Backbone
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A `.safetensors` file of a network that is small enough to run in milliseconds."""
+    import timm
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    network = timm.create_model(ARCHITECTURE, pretrained=False, num_classes=10)
+    save_file(network.state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def tiny_backbone(tiny_weights: Path) -> Backbone:
+    from dahlia.modeling.backbones import load_backbone
+
+    return load_backbone(ARCHITECTURE, str(tiny_weights))
+
+
+@pytest.fixture
+def project(tmp_path: Path, tiny_weights: Path) -> SmallProject:
+    """Twelve photos each of two colours, as `split` leaves them."""
+    project = SmallProject(tmp_path / "project", make_params(tiny_weights))
+    project.plant(red=12, blue=12)
+    return project

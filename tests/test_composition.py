@@ -1,0 +1,184 @@
+"""`conf/` composes `params.yaml`, and every choice in it is one that somebody would choose."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dahlia.composition import choices, compose, domains, write_params
+from dahlia.config import DomainParams, load_params
+from dahlia.errors import ConfigError
+from small_projects import REPOSITORY, shipped
+
+IDS = {  # of Custom Vision's classification domains
+    "general": ("General", "ee85a74c-405e-4adc-bb47-ffa8ca0c9f31"),
+    "food": ("Food", "c151d5b5-dd07-472a-acc8-15d29dea8518"),
+    "landmarks": ("Landmarks", "ca455789-012d-4b50-9fec-5bb63841c793"),
+    "retail": ("Retail", "b30a91ae-e3c1-4f73-a81e-c270bff27c39"),
+    "adult": ("Adult", "45badf75-3591-4f26-a705-45678d3e9f5f"),
+    "general_compact": ("General (compact)", "0732100f-1a38-4e49-a514-c9b44c697ab5"),
+    "food_compact": ("Food (compact)", "8882951b-82cd-4c32-970b-d5f8cb8bf6d7"),
+    "landmarks_compact": ("Landmarks (compact)", "b5cfd229-2ac7-4b2b-8d0a-2b0661344894"),
+    "retail_compact": ("Retail (compact)", "6b4faeda-8396-481b-9f8b-177b9fa3097f"),
+}
+USABLE = sorted(set(IDS) - {"adult"})
+GROUPS = sorted(path.name for path in (REPOSITORY / "conf").iterdir() if path.is_dir())
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, DomainParams]:
+    return domains(REPOSITORY)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project folder with nothing but `conf/`."""
+    shutil.copytree(REPOSITORY / "conf", tmp_path / "conf")
+    return tmp_path
+
+
+def test_params_yaml_is_the_composition() -> None:
+    present = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
+    assert present == shipped(), "write it with `dahlia params`"
+
+
+def test_sections_are_groups_are_stages() -> None:
+    stages = {path.stem for path in (REPOSITORY / "src" / "dahlia" / "stages").glob("[a-z]*.py")}
+    assert set(GROUPS) == set(shipped())
+    assert stages - {"train"} <= set(GROUPS)
+
+
+@pytest.mark.parametrize(
+    ("group", "choice"),
+    [(group, choice) for group in GROUPS for choice in choices(REPOSITORY, group) if choice != "adult"],
+)
+def test_every_choice_composes(group: str, choice: str) -> None:
+    own = yaml.safe_load((REPOSITORY / "conf" / group / f"{choice}.yaml").read_text(encoding="utf-8"))
+    own.pop("defaults", None)
+    section = compose(REPOSITORY, [f"{group}={choice}"])[group]
+    assert section | own == section
+
+
+def test_the_domains_are_those_of_custom_vision(found: dict[str, DomainParams]) -> None:
+    assert {choice: (domain.name, domain.id) for choice, domain in found.items()} == IDS
+
+
+def test_domains_differ_in_what_they_do(found: dict[str, DomainParams]) -> None:
+    for one, other in itertools.combinations(USABLE, 2):
+        mine, theirs = found[one], found[other]
+        assert (mine.backbone, mine.input, mine.recipe) != (theirs.backbone, theirs.input, theirs.recipe)
+
+
+@pytest.mark.parametrize("name", [name for name in USABLE if not name.endswith("_compact")])
+def test_a_compact_domain_sees_no_more_than_its_pair(found: dict[str, DomainParams], name: str) -> None:
+    full, compact = found[name], found[f"{name}_compact"]
+    assert compact.input.size < full.input.size
+    assert set(compact.recipe.views) <= set(full.recipe.views)
+
+
+@pytest.mark.parametrize("name", USABLE)
+def test_the_plain_view_comes_first(found: dict[str, DomainParams], name: str) -> None:
+    assert found[name].recipe.views[0] == "plain"
+
+
+@pytest.mark.parametrize("name", ["landmarks", "landmarks_compact", "retail", "retail_compact"])
+def test_what_must_not_be_mirrored_is_not(found: dict[str, DomainParams], name: str) -> None:
+    recipe = found[name].recipe
+    assert not any("mirror" in word for word in [*recipe.views, *recipe.augmentation])
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "value"),
+    [
+        ("split.folds=10", ("split", "folds"), 10),
+        ("project.name=rose garden", ("project", "name"), "rose garden"),
+        ("project.negative_tag=null", ("project", "negative_tag"), None),
+        ("validate=skip", ("validate", "on_error"), "skip"),
+        ("domain=food", ("domain", "name"), "Food"),
+        ("domain.backbone.weights=hub:e2400_r224_in1k", ("domain", "backbone", "weights"), None),
+    ],
+)
+def test_overrides(override: str, key: tuple[str, ...], value: object) -> None:
+    found: object = compose(REPOSITORY, [override])
+    for part in key:
+        assert isinstance(found, dict)
+        found = found[part]
+    assert found == (value if value is not None or "null" in override else override.partition("=")[2])
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("domain=fod", "`domain` has no choice 'fod'; did you mean food?"),
+        ("domain=", "`domain` has no choice ''; known: adult, food"),
+        ("trainig=quick", "unknown group `trainig`; did you mean training?"),
+        ("split.fold=3", r"unknown key `split\.fold`; did you mean folds?"),
+        ("split.folds.x=3", "cannot be composed with split.folds.x=3: "),
+        ("split.folds=3,4", "cannot be composed with split.folds=3,4: Ambiguous"),
+        ("domain.backbone=resnet18", "`domain.backbone` cannot be 'resnet18'"),
+        ("validate.on_error=stpo", "`validate.on_error` cannot be 'stpo'; did you mean stop?"),
+        (
+            "training.fine_tuning.budget=3",
+            "unknown key `training.fine_tuning.budget`; did you mean budget_min",
+        ),
+        ("project.name=${x}", "cannot be composed with .* Interpolation key 'x' not found"),
+        ("project.name=Ölbaum", r"project\.name=Ölbaum cannot be read: .*such as \"project\.name='Ölbaum'\""),
+        ("+x", r"Expected an override like domain=food or split\.folds=10, received '\+x'"),
+        ("~domain", "Expected an override like domain=food"),
+        ("hydra.run.dir=x", "unknown group `hydra`; known: domain"),
+        ("domain=adult", r"domain Adult cannot be used\. Custom Vision withdrew this domain in March 2019"),
+    ],
+)
+def test_refused(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        compose(REPOSITORY, [override])
+
+
+def test_what_is_refused_is_not_written(root: Path) -> None:
+    write_params(root)
+    before = (root / "params.yaml").read_bytes()
+    with pytest.raises(ConfigError):
+        write_params(root, ["split.folds=1"])
+    assert (root / "params.yaml").read_bytes() == before
+
+
+def test_what_is_written_reads_back(root: Path) -> None:
+    written = write_params(root, ["domain=retail", "project.name='Ölbaum'"])
+    assert load_params(root / "params.yaml") == written
+    assert "Ölbaum" in (root / "params.yaml").read_text(encoding="utf-8")
+
+
+def test_a_domain_of_the_users_own(root: Path) -> None:
+    (root / "conf" / "domain" / "birds.yaml").write_text(
+        "defaults: [general]\nname: Birds\ninput:\n  size: 320\n"
+    )
+    found = domains(root)
+    assert (found["birds"].name, found["birds"].input.size) == ("Birds", 320)
+    assert found["birds"].backbone == found["general"].backbone
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: [", r"conf/ holds a file that is not YAML: .*birds\.yaml.*line 1"),
+        ("name: Birds\n", "the key `domain.id` is missing"),
+        ("defaults: [general]\nimput: {size: 320}\n", "unknown key `domain.imput`; did you mean input?"),
+        ("defaults: [generl]\n", "cannot be composed with domain=birds: .*generl"),
+    ],
+    ids=["not yaml", "missing keys", "unknown key", "unknown default"],
+)
+def test_a_domain_that_cannot_be_used(root: Path, text: str, message: str) -> None:
+    (root / "conf" / "domain" / "birds.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        compose(root, ["domain=birds"])
+    with pytest.raises(ConfigError, match=message):
+        domains(root)
+
+
+def test_a_folder_that_is_no_project(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"config\.yaml was expected and is not there.*dahlia init"):
+        compose(tmp_path)
