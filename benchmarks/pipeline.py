@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -104,8 +105,8 @@ def repro(project: Path) -> Timing:
     ended = time.perf_counter()
     if process.returncode:
         raise SystemExit("".join(output))
-    ends = [moment for _, moment in begun[1:]] + [ended]
-    stages = {stage: end - start for (stage, start), end in zip(begun, ends, strict=True)}
+    marks = [*begun, ("", ended)]
+    stages = {stage: end - start for (stage, start), (_, end) in pairwise(marks)}
     return Timing(ended - started, stages)
 
 

@@ -160,7 +160,7 @@ def test_the_table_of_domains() -> None:
     table = capture.get()
     assert "food_compact" in table
     assert "0732100f-1a38-4e49-a514-c9b44c697ab5" in table
-    assert "withdrew this domain in March 2019" in table
+    assert "Adult (withdrawn)" in table
 
 
 def test_a_folder_without_domains(tmp_path: Path) -> None:

@@ -167,7 +167,8 @@ def _registry() -> Any:
 def _print(table: Any) -> None:
     from rich.console import Console
 
-    Console().print(table)
+    # A pipe has no width of its own, and the default of 80 columns would cut what a program reads.
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
 def main() -> None:

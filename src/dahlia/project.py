@@ -21,7 +21,8 @@ _STATE = ".dahlia"
 _IGNORED = """\
 /.dahlia/
 /.venv/
-/mlflow.db
+/mlflow.db*
+/.mlflow.db*
 /mlartifacts/
 /published/
 /data/images/
@@ -66,20 +67,14 @@ def domains_table(root: Path) -> Table:
     """
     from rich.table import Table
 
-    table = Table("domain=", "Name", "Backbone", "Input", "Views", "Exports", "Id")
+    table = Table("domain=", "Name", "Input", "Id", box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for choice, domain in domains(root).items():
-        if domain.withdrawn:
-            table.add_row(choice, domain.name, f"[dim]{domain.withdrawn}[/dim]", "", "", "", domain.id)
-            continue
-        table.add_row(
-            choice,
-            domain.name,
-            domain.backbone.architecture,
-            str(domain.input.size),
-            ", ".join(domain.recipe.views),
-            ", ".join(domain.exports),
-            domain.id,
+        name, size = (
+            (f"{domain.name} (withdrawn)", "") if domain.withdrawn else (domain.name, str(domain.input.size))
         )
+        table.add_row(choice, name, size, domain.id)
+    for column in table.columns:
+        column.no_wrap = True
     return table
 
 
@@ -112,6 +107,7 @@ def _name_project(folder: Path, name: str) -> None:
 
 
 def _start_git(folder: Path) -> None:
+    """A repository with one commit: DVC's experiments start from a commit."""
     if (folder / ".git").exists() or _git(folder, "rev-parse", "--is-inside-work-tree") == "true":
         return
     if _git(folder, "init", "--quiet") is None:
@@ -119,6 +115,10 @@ def _start_git(folder: Path) -> None:
             f"{folder} was laid out, but `git init` failed. Install Git and run `git init` there: DVC "
             "needs it."
         )
+    _git(folder, "add", ".")
+    commit = ("commit", "--quiet", "--message", "Lay out the project")
+    if _git(folder, *commit) is None:  # nobody has told Git who they are yet
+        _git(folder, "-c", "user.name=Dahlia", "-c", "user.email=dahlia@localhost", *commit)
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import random
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +19,7 @@ from pipeline_projects import STAGES, Finished, Project, succeeded
 
 pytestmark = pytest.mark.slow
 
-WITHIN = {"train": 5.0, "evaluate": 3.0, "export": 4.0, "track": 3.0}  # seconds that a stage may take
+WITHIN = {"train": 4.0, "evaluate": 1.5, "export": 2.5}  # seconds; the other stages take about one
 OUTPUTS = ("exports", "models/bundle", "reports/plots")
 
 
@@ -27,8 +29,9 @@ def test_killed_at_every_stage(finished: Project, planted: Project, tmp_path: Pa
     project = planted.copy(tmp_path)
     rng = random.Random(seed)
     for stage in STAGES:
-        killed = _stopped(project, stage, rng.random() * WITHIN.get(stage, 1.2), signal.SIGKILL)
-        assert killed.code == -signal.SIGKILL, killed.output
+        killed = _stopped(project, stage, rng.random() * WITHIN.get(stage, 1.0), signal.SIGKILL)
+        may_have_ended = stage == STAGES[-1]
+        assert killed.code == -signal.SIGKILL or may_have_ended, killed.output
     succeeded(project.dvc("repro"))
     assert project.evaluation == finished.evaluation
     assert "up to date" in succeeded(project.dvc("repro")).output
@@ -39,9 +42,29 @@ def test_killed_at_every_stage(finished: Project, planted: Project, tmp_path: Pa
     assert len(list((project.root / "mlartifacts").iterdir())) == 1
 
 
-@pytest.mark.parametrize(("stage", "seconds"), [("export", 1.5), ("track", 1.0)])
-def test_interrupted(project: Project, stage: str, seconds: float) -> None:
-    succeeded(project.dahlia("params", "export.verification_images=8"))
+def test_killed_while_the_store_is_made(project: Project) -> None:
+    """MLflow makes its tables one by one, and cannot open a database in which some are missing."""
+    (project.root / "mlflow.db").unlink()
+    shutil.rmtree(project.root / "mlartifacts")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dahlia", "stage", "track"], cwd=project.root, env=project.environment
+    )
+    while not any(path.stat().st_size for path in project.root.glob("*mlflow.db*")):
+        assert process.poll() is None
+        time.sleep(0.005)
+    time.sleep(0.35)  # about half of the tables
+    process.kill()
+    process.wait()
+    succeeded(project.dvc("repro", "--force", "--single-item", "track"))
+    assert _iterations(project) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "stage", "seconds"),
+    [("domain=food_compact", "train", 2.5), ("export.verification_images=8", "track", 1.0)],
+)
+def test_interrupted(project: Project, changed: str, stage: str, seconds: float) -> None:
+    succeeded(project.dahlia("params", changed))
     done = _stopped(project, stage, seconds, signal.SIGINT)
     assert done.code not in (0, -signal.SIGINT)
     assert "Interrupted. What was finished is kept; run the same command again." in done.output

@@ -8,6 +8,7 @@ import pytest
 from photo_projects import make_params, plant, prepare
 from PIL import Image
 
+from dahlia import layout
 from dahlia.dataset.folds import TEST_FOLD, load_folds
 from dahlia.dataset.manifest import load_manifest
 from dahlia.errors import DatasetError
@@ -15,8 +16,8 @@ from dahlia.stages import split
 
 
 def folds_by_path(root: Path) -> dict[str, int]:
-    folds = load_folds(root / split.FOLDS)
-    records = load_manifest(root / split.MANIFEST)
+    folds = load_folds(root / layout.FOLDS)
+    records = load_manifest(root / layout.MANIFEST)
     return {
         record.path.removeprefix("data/photos/"): folds[record.id] for record in records if record.id in folds
     }
@@ -78,4 +79,4 @@ def test_a_tag_of_near_duplicates_is_refused(tmp_path: Path) -> None:
     prepare(tmp_path, params)
     with pytest.raises(DatasetError, match=r"“elm”.*near_duplicate_bits"):
         split.run(params, tmp_path)
-    assert not (tmp_path / split.FOLDS).exists()
+    assert not (tmp_path / layout.FOLDS).exists()

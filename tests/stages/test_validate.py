@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from photo_projects import make_params, plant
 
+from dahlia import layout
 from dahlia.dataset.exclusion import load_excluded
 from dahlia.errors import DatasetError, ValidationError
 from dahlia.stages import ingest, validate
 
 
 def report(root: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads((root / validate.REPORTS / "validation.json").read_text())
+    found: dict[str, object] = json.loads((root / layout.REPORTS / "validation.json").read_text())
     return found
 
 
@@ -20,7 +21,7 @@ def test_a_sound_dataset_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[s
     ingest.run(make_params(), plant(tmp_path, ash=5, elm=5))
     validate.run(make_params(min_edge=32, advised_images_per_tag=5), tmp_path)
     assert report(tmp_path)["findings"] == []
-    assert load_excluded(tmp_path / validate.EXCLUDED) == []
+    assert load_excluded(tmp_path / layout.EXCLUDED) == []
     assert capsys.readouterr().out.endswith(
         "validate: 10 images to use, 0 errors, 0 warnings, 0 pieces of advice\n"
     )
@@ -44,7 +45,7 @@ def test_skip_sets_aside_and_says_how_many(tmp_path: Path, capsys: pytest.Captur
     params = make_params(on_error="skip")
     ingest.run(params, tmp_path)
     validate.run(params, tmp_path)
-    (row,) = load_excluded(tmp_path / validate.EXCLUDED)
+    (row,) = load_excluded(tmp_path / layout.EXCLUDED)
     assert (row.path, row.id, row.code) == ("data/photos/ash/5.jpg", None, "zero-byte")
     assert capsys.readouterr().out.endswith("; set aside: 1\n")
 

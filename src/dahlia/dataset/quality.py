@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from PIL import Image
 
 from dahlia.dataset.inspection import Inspection
+from dahlia.imports import quick_imports
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,8 @@ def issues(rows: Sequence[Inspection]) -> dict[str, list[int]]:
     """
     if not rows:
         return {code: [] for code in ISSUES.values()}
-    from cleanvision.issue_managers.image_property_issue_manager import ImagePropertyIssueManager
+    with quick_imports():
+        from cleanvision.issue_managers.image_property_issue_manager import ImagePropertyIssueManager
 
     figures = _frame(rows)
     manager = ImagePropertyIssueManager()
@@ -59,7 +61,8 @@ def issues(rows: Sequence[Inspection]) -> dict[str, list[int]]:
 
 @cache
 def _properties() -> tuple[Any, Any]:
-    from cleanvision.issue_managers.image_property import BlurrinessProperty, BrightnessProperty
+    with quick_imports():
+        from cleanvision.issue_managers.image_property import BlurrinessProperty, BrightnessProperty
 
     return BlurrinessProperty(), BrightnessProperty("dark")
 

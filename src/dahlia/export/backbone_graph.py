@@ -10,6 +10,8 @@ import logging
 import warnings
 from pathlib import Path
 
+import onnx
+
 from dahlia.errors import ExportError
 from dahlia.files import staged_file
 from dahlia.imports import quick_imports
@@ -67,4 +69,12 @@ def _convert(bundle: Path, card: ModelCard, opset: int) -> bytes:
         ) from error
     if program is None:
         raise ExportError("The ONNX exporter returned nothing, expected a program. Run the stage again.")
-    return bytes(program.model_proto.SerializeToString())
+    proto = program.model_proto
+    _forget_where(proto.graph)
+    return bytes(proto.SerializeToString())
+
+
+def _forget_where(graph: onnx.GraphProto) -> None:
+    # The exporter notes a stack trace beside every node, with the paths of this machine.
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del part.metadata_props[:]

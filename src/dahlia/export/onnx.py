@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from dahlia.errors import ExportError
+from dahlia.errors import ExportError, TrainingError
 from dahlia.export.backbone_graph import FEATURES, INPUT, backbone_graph
 from dahlia.modeling.card import ModelCard
 
@@ -21,8 +21,9 @@ def write_onnx(path: Path, bundle: Path, card: ModelCard, opset: int, cache: Pat
 
     Raises:
         ExportError: an operation of the backbone has no ONNX form, or the checker refuses the file.
+        TrainingError: the bundle is not whole.
     """
-    proto = onnx.load(backbone_graph(bundle, card, opset, cache))
+    proto = _load(backbone_graph(bundle, card, opset, cache))
     _append_head(proto.graph, bundle, card)
     proto.producer_name = "dahlia"
     helper.set_model_props(proto, _properties(card))
@@ -31,6 +32,16 @@ def write_onnx(path: Path, bundle: Path, card: ModelCard, opset: int, cache: Pat
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ExportError(f"The ONNX checker refuses the graph: {error}. Choose another backbone.") from error
     path.write_bytes(proto.SerializeToString())
+
+
+def _load(kept: Path) -> onnx.ModelProto:
+    try:
+        onnx.checker.check_model(kept)
+    except onnx.checker.ValidationError as error:
+        raise ExportError(
+            f"The graph {kept} is damaged ({error}). Delete the file (it is only a cache), then run again."
+        ) from error
+    return onnx.load(kept)
 
 
 def _append_head(graph: onnx.GraphProto, bundle: Path, card: ModelCard) -> None:
@@ -53,10 +64,16 @@ def _append_head(graph: onnx.GraphProto, bundle: Path, card: ModelCard) -> None:
 
 
 def _head(bundle: Path) -> tuple[np.ndarray, np.ndarray]:
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    with safe_open(bundle / "model.safetensors", "np") as tensors:
-        return tensors.get_tensor("head.weight"), tensors.get_tensor("head.bias")
+    path = bundle / "model.safetensors"
+    try:
+        with safe_open(path, "np") as tensors:
+            return tensors.get_tensor("head.weight"), tensors.get_tensor("head.bias")
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(
+            f"{path} could not be read ({error}). Run `dvc repro train` to train it again."
+        ) from error
 
 
 def _properties(card: ModelCard) -> dict[str, str]:

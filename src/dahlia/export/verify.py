@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -52,7 +53,7 @@ def compare(
         size: input edge in pixels.
 
     Raises:
-        VerificationError: there is no image, one is gone, or an output has another shape.
+        VerificationError: there is no image, one is gone or changed, or an output has another shape.
     """
     if not reference.ids:
         raise VerificationError(
@@ -85,12 +86,18 @@ def _photo(name: str, paths: Mapping[str, str], root: Path) -> bytes:
             "`dvc repro` to train on what is there."
         )
     try:
-        return (root / paths[name]).read_bytes()
+        data = (root / paths[name]).read_bytes()
     except OSError as error:
         raise VerificationError(
-            f"{paths[name]} could be read by ingest and cannot be now ({error.strerror}). Put it back, or run "
-            "`dvc repro` to take the change in."
+            f"{paths[name]} could be read by ingest and cannot be now ({error.strerror}). Put it back, or "
+            "run `dvc repro` to take the change in."
         ) from error
+    if hashlib.sha256(data).hexdigest() != name:
+        raise VerificationError(
+            f"{paths[name]} is not the photo that it was when the model was asked about it. Put the old one "
+            "back, or run `dvc repro` to take the change in."
+        )
+    return data
 
 
 def require(comparison: Comparison, limit: float, artefact: str) -> None:

@@ -51,7 +51,8 @@ def load_bundle(folder: Path) -> tuple[Classifier, ModelCard]:
     except RuntimeError as error:
         raise TrainingError(
             f"{path} does not fit {folder / 'model.json'} ({len(card.tags)} tags of "
-            f"{card.backbone.features} features): {error}. Run `dvc repro train` again."
+            f"{card.backbone.features} features): {' '.join(str(error).split()).rstrip('. ')}. Run "
+            "`dvc repro train` again."
         ) from error
     return model.eval(), card
 

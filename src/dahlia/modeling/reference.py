@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from dahlia.dataset.imaging import load, to_tensor_layout
 from dahlia.dataset.manifest import read_table
 from dahlia.dataset.records import ImageRecord
+from dahlia.errors import TrainingError
 
 if TYPE_CHECKING:
     from dahlia.modeling.classifier import Classifier
@@ -55,7 +56,11 @@ class Reference:
 
 
 def ask_module(model: Classifier, records: Sequence[ImageRecord], root: Path, size: int) -> Reference:
-    """Run the module on at most `MOST_IMAGES` of the photos, spread evenly over all."""
+    """Run the module on at most `MOST_IMAGES` of the photos, spread evenly over all.
+
+    Raises:
+        TrainingError: a photo vanished after ingest.
+    """
     import torch
 
     all_ids = Reference(tuple(record.id for record in records), np.zeros((len(records), 0), np.float32))
@@ -64,11 +69,19 @@ def ask_module(model: Classifier, records: Sequence[ImageRecord], root: Path, si
     answers = []
     with torch.inference_mode():
         for start in range(0, len(picked), _BATCH):
-            photos = [
-                load((root / record.path).read_bytes(), size) for record in picked[start : start + _BATCH]
-            ]
+            photos = [load(_photo(root / record.path), size) for record in picked[start : start + _BATCH]]
             answers.append(model(torch.from_numpy(to_tensor_layout(photos))).numpy())
     return Reference(tuple(record.id for record in picked), np.concatenate(answers))
+
+
+def _photo(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TrainingError(
+            f"{path} could be read by ingest and cannot be now ({error.strerror}). Put it back, or run "
+            "`dvc repro` to take the change in."
+        ) from error
 
 
 def save_reference(folder: Path, reference: Reference) -> None:

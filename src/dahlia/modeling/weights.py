@@ -4,7 +4,8 @@
 
 - `bundled`: the file that the package ships for the architecture (see `BUNDLED`);
 - a path ending in `.safetensors`;
-- `hub`, or a timm tag such as `hub:ra_in1k`: timm's weights from the Hugging Face hub or its local cache;
+- a timm name such as `mobilenetv3_large_100.ra_in1k` (or `hub:ra_in1k`; `hub` alone is timm's default): from
+  the Hugging Face hub or its local cache;
 - `none`: random numbers, for tests; training with it prints a warning.
 """
 
@@ -66,6 +67,7 @@ def read_weights(architecture: str, weights: str) -> dict[str, Tensor] | None:
     Raises:
         WeightsError: they are not there, are damaged, or cannot be had from the hub.
     """
+    weights = _without_architecture(architecture, weights)
     if weights == "none":
         return None
     if weights == "bundled":
@@ -75,8 +77,8 @@ def read_weights(architecture: str, weights: str) -> dict[str, Tensor] | None:
     if weights.endswith(".safetensors"):
         return _read_safetensors(Path(weights))
     raise WeightsError(
-        f"`backbone.weights` is {weights!r}, expected bundled, hub, hub:TAG, none, or the path of a "
-        ".safetensors file. Choose one in conf/domain."
+        f"`backbone.weights` is {weights!r}, expected bundled, hub, a timm name such as {architecture}.TAG, "
+        "none, or the path of a .safetensors file. Choose one in conf/domain."
     )
 
 
@@ -86,6 +88,7 @@ def hub_normalisation(architecture: str, weights: str) -> Normalisation | None:
     Raises:
         WeightsError: the hub has no such weights.
     """
+    weights = _without_architecture(architecture, weights)
     if not _is_hub(weights):
         return None
     config = _hub_record(architecture, weights)
@@ -122,6 +125,14 @@ def _bundled(architecture: str) -> Path:
             "Install Dahlia again."
         )
     return path
+
+
+def _without_architecture(architecture: str, weights: str) -> str:
+    if weights == architecture:
+        return "hub"
+    if weights.startswith(f"{architecture}.") and not weights.endswith(".safetensors"):
+        return f"hub:{weights.removeprefix(architecture + '.')}"
+    return weights
 
 
 def _is_hub(weights: str) -> bool:

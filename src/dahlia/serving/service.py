@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import bentoml
 from starlette.responses import Response
@@ -18,7 +19,7 @@ from dahlia.serving import contract
 from dahlia.serving.answers import ImagePrediction
 from dahlia.serving.catalogue import Catalogue
 from dahlia.serving.door import Desk, Door
-from dahlia.serving.packing import CodeCarrier
+from dahlia.serving.packing import copy_package
 from dahlia.serving.predictor import Predictor
 from dahlia.serving.runtime import Model, load_model
 from dahlia.serving.settings import read_settings
@@ -32,7 +33,14 @@ _ROOT = Path.cwd()  # BentoML imports this module in the project's folder, or in
 _logger = logging.getLogger("bentoml.dahlia")
 
 
-@bentoml.service(name="dahlia", workers=_SETTINGS.workers, traffic={"timeout": 60}, image=CodeCarrier())
+class _CodeCarrier(bentoml.images.Image):  # type: ignore[misc]
+    def freeze(self, bento_fs: Path, *rest: Any, **options: Any) -> Any:
+        # BentoML calls this once for each Bento, which lies in `bento_fs` and is imported from its `src`.
+        copy_package(Path(bento_fs) / "src")
+        return super().freeze(bento_fs, *rest, **options)
+
+
+@bentoml.service(name="dahlia", workers=_SETTINGS.workers, traffic={"timeout": 60}, image=_CodeCarrier())
 class PredictionService:
     """Classify images with the iterations that are published."""
 

@@ -11,6 +11,7 @@ from dahlia.evaluation.evaluation import evaluate, save_evaluation
 from dahlia.evaluation.plots import save_plots
 from dahlia.evaluation.report import write_report
 from dahlia.evaluation.summary import save_metrics, summary_table
+from dahlia.imports import quick_imports
 from dahlia.modeling.predictions import load_predictions
 
 
@@ -28,6 +29,9 @@ def run(params: Params, root: Path) -> None:
         EvaluationError: the predictions cannot be judged.
     """
     from rich.console import Console
+
+    with quick_imports():  # what judging needs below
+        import sklearn.metrics  # noqa: F401
 
     predictions = load_predictions(root / layout.PREDICTIONS)
     records = load_manifest(root / layout.MANIFEST)

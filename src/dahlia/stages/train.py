@@ -54,9 +54,9 @@ def run(params: Params, root: Path) -> None:
         negative_tag=params.project.negative_tag,
     )
     trained = train(data, params, root)
+    reference = ask_module(trained.model, data.records, root, params.domain.input.size)
     save_predictions(root / layout.PREDICTIONS, trained.predictions)
     _save_history(root / layout.HISTORY, trained.history)
-    reference = ask_module(trained.model, data.records, root, params.domain.input.size)
     save_bundle(root / layout.BUNDLE, trained.model, _card(data, trained, params, root), reference)
     held_out = trained.predictions.held_out
     right = (held_out.probabilities.argmax(1) == held_out.truth.argmax(1)).mean()

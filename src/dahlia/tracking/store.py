@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dahlia.errors import TrackingError
+from dahlia.files import staged_file
 from dahlia.imports import quick_imports
 
 if TYPE_CHECKING:
@@ -66,7 +67,19 @@ def connect(uri: str, root: Path, *, create: bool = False) -> MlflowClient:
 
         logging.getLogger("alembic").setLevel(logging.ERROR)
         with translated_errors(f"Opening the store {uri}"):
+            if database and not database.exists():
+                _create(database)
             return MlflowClient(tracking_uri=resolved, registry_uri=resolved)
+
+
+def _create(database: Path) -> None:
+    # MLflow makes its tables one by one, and never again opens a file in which some are missing.
+    from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
+
+    with staged_file(database) as staged:
+        engine = create_sqlalchemy_engine(f"{_SQLITE}{staged}")  # type: ignore[no-untyped-call]
+        _initialize_tables(engine)  # type: ignore[no-untyped-call]
+        engine.dispose()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from dahlia.tracking.iteration import Iteration
 if TYPE_CHECKING:
     from rich.table import Table
 
-HEADLINE = ("accuracy", "ap", "precision", "recall")
+HEADLINE = ("accuracy", "ap")
 _TITLES = {"parameter": "Parameter", "metric": "Metric", "tag": "Tag"}
 
 
@@ -20,13 +20,14 @@ def iterations_table(iterations: Sequence[Iteration], metrics: Sequence[str] = H
     from rich.table import Table
 
     shown = [name for name in metrics if any(name in iteration.metrics for iteration in iterations)]
-    table = Table("Iteration", "Created", "Domain", "Type", "Images", *shown, "Commit", "Published as")
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in ("N", "Created", "Domain", "Images", *shown, "Commit", "Published as"):
+        table.add_column(name, no_wrap=name not in ("Domain", "Published as"), overflow="fold")
     for iteration in iterations:
         table.add_row(
             str(iteration.number),
             iteration.created.astimezone().strftime("%Y-%m-%d %H:%M"),
             iteration.domain,
-            iteration.classification,
             str(iteration.images),
             *(_figure(iteration.metrics.get(name)) for name in shown),
             _commit(iteration),
@@ -39,7 +40,9 @@ def comparison_table(rows: Sequence[Row], first: int, second: int) -> Table:
     """The rows of `Registry.compare`, with the difference where both have a number."""
     from rich.table import Table
 
-    table = Table("", "", f"Iteration {first}", f"Iteration {second}", "Difference")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for name in ("", "", f"Iteration {first}", f"Iteration {second}", "Difference"):
+        table.add_column(name, overflow="fold")
     kind = ""
     for row in rows:
         table.add_row(

@@ -27,8 +27,14 @@ class FeatureCache:
     """
 
     def __init__(self, folder: Path, fingerprint: str, size: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{fingerprint[:16]}-{size}.sqlite"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrainingError(
+                f"The feature cache {folder} cannot be made ({error.strerror}). Choose a project folder that "
+                "you may write to."
+            ) from error
         with self._connection() as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(

@@ -129,13 +129,18 @@ class HeadBank(pl.LightningModule):
         return objective
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """L-BFGS over the whole data; one Lightning step runs it to the end."""
+        """L-BFGS over the whole data; one Lightning step runs it to the end.
+
+        The heads share its steps, so what a head is not fitted on touches it as far as the optimum is
+        missed: with tolerances of 1e-3 and 1e-5, other labels in the fold that is left out moved its
+        held-out probabilities by up to 0.14 on 90 images; with these, by 0.013.
+        """
         return torch.optim.LBFGS(
             self.parameters(),
             max_iter=self.max_iterations,
             history_size=10,
-            tolerance_grad=1e-3,
-            tolerance_change=1e-5,
+            tolerance_grad=1e-5,
+            tolerance_change=1e-9,
             line_search_fn="strong_wolfe",
         )
 

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from dahlia.modeling.calibration import fit_temperature, negative_log_likelihood, to_probabilities
+
+KINDS = pytest.mark.parametrize("classification", ["multiclass", "multilabel"])
+Case = tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]
+
+
+def drawn(classification: str, count: int = 4000) -> Case:
+    """Logits, and truth drawn from the probabilities that they stand for."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (count, 3))
+    shares = to_probabilities(logits, classification)
+    if classification == "multilabel":
+        return logits, rng.random((count, 3)) < shares
+    picks = (shares.cumsum(1) < rng.random((count, 1))).sum(1)
+    return logits, np.eye(3, dtype=bool)[picks]
+
+
+@KINDS
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 3.0])
+def test_the_temperature_is_recovered(classification: str, temperature: float) -> None:
+    logits, truth = drawn(classification)
+    assert fit_temperature(logits * temperature, truth, classification) == pytest.approx(temperature, rel=0.1)
+
+
+@KINDS
+def test_it_does_not_depend_on_order(classification: str) -> None:
+    logits, truth = drawn(classification, 60)
+    order = np.random.default_rng(1).permutation(60)
+    found = fit_temperature(logits[order], truth[order], classification)
+    assert found == pytest.approx(fit_temperature(logits, truth, classification), rel=1e-3)
+
+
+@KINDS
+def test_perfect_separation_does_not_ask_for_certainty(classification: str) -> None:
+    truth = np.eye(3, dtype=bool)[np.arange(9) % 3]
+    temperature = fit_temperature(np.where(truth, 4.0, -4.0), truth, classification)
+    assert 0.2 < temperature < 1
+    assert (to_probabilities(np.where(truth, 4.0, -4.0) / temperature, classification) < 1).all()
+
+
+@KINDS
+def test_always_wrong_stays_within_bounds(classification: str) -> None:
+    truth = np.eye(3, dtype=bool)[np.arange(300) % 3]
+    temperature = fit_temperature(np.where(truth, -50.0, 50.0), truth, classification)
+    assert 1 < temperature <= 20.001
+
+
+@KINDS
+def test_huge_logits_give_numbers(classification: str) -> None:
+    logits = np.array([[1e6, -1e6, 0.0]])
+    shares = to_probabilities(logits, classification)
+    assert np.isfinite(shares).all()
+    assert ((shares >= 0) & (shares <= 1)).all()
+    assert np.isfinite(negative_log_likelihood(logits, np.array([[True, False, False]]), classification))
+
+
+@KINDS
+def test_the_loss_is_that_of_the_probabilities(classification: str) -> None:
+    logits, truth = drawn(classification, 50)
+    shares = to_probabilities(logits, classification)
+    said = np.where(truth, shares, 1 - shares) if classification == "multilabel" else shares[truth]
+    assert negative_log_likelihood(logits, truth, classification) == pytest.approx(-np.log(said).sum())
+
+
+def test_no_image_means_one() -> None:
+    none = np.zeros((0, 3))
+    assert fit_temperature(none, none.astype(bool), "multiclass") == pytest.approx(1, abs=1e-3)

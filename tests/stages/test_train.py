@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from dahlia import layout
+from dahlia.errors import DahliaError, DatasetError, TrainingError, WeightsError
+from dahlia.modeling.bundle import load_bundle
+from dahlia.modeling.card import load_card, tag_id
+from dahlia.modeling.predictions import Predictions, load_predictions
+from dahlia.stages import train
+from small_projects import SmallProject, make_params
+
+PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
+
+
+def outputs(root: Path) -> Iterator[Path]:
+    return (path for path in sorted((root / "models").rglob("*")) if path.is_file())
+
+
+def run(project: SmallProject) -> Predictions:
+    train.run(project.params, project.root)
+    return load_predictions(project.root / layout.PREDICTIONS)
+
+
+def test_what_training_leaves(project: SmallProject, capsys: pytest.CaptureFixture[str]) -> None:
+    predictions = run(project)
+    assert [path.relative_to(project.root / "models").as_posix() for path in outputs(project.root)] == [
+        "bundle/model.json",
+        "bundle/model.safetensors",
+        "bundle/reference.parquet",
+        "history.csv",
+        "predictions.parquet",
+    ]
+    assert predictions.tags == ("blue", "red")
+    assert set(predictions.ids) == {record.id for record in project.records}
+    assert (predictions.probabilities.argmax(1) == predictions.truth.argmax(1)).mean() > 0.9
+    said = capsys.readouterr().out
+    assert said.startswith("train: quick, test_resnet (")
+    assert "24 images, 2 tags" in said
+
+
+def test_two_clean_runs_are_alike_to_the_byte(project: SmallProject, tmp_path: Path) -> None:
+    other = SmallProject(tmp_path / "other", project.params)
+    other.plant(red=12, blue=12)
+    for each in (project, other):
+        train.run(each.params, each.root)
+    first, second = (
+        {path.relative_to(each.root): path.read_bytes() for path in outputs(each.root)}
+        for each in (project, other)
+    )
+    assert first == second
+
+
+def test_a_second_run_from_the_cache_is_alike(project: SmallProject) -> None:
+    train.run(project.params, project.root)
+    first = {path: path.read_bytes() for path in outputs(project.root)}
+    train.run(project.params, project.root)
+    assert {path: path.read_bytes() for path in outputs(project.root)} == first
+
+
+def test_nothing_is_pickled(project: SmallProject) -> None:
+    train.run(project.params, project.root)
+    for path in (path for path in project.root.rglob("*") if path.is_file()):
+        assert not path.read_bytes().startswith(PICKLES), path
+        assert path.suffix not in {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".npy"}
+
+
+def test_the_card_says_how(project: SmallProject) -> None:
+    project.plant(test=True, red=3)
+    train.run(project.params, project.root)
+    card = load_card(project.root / layout.BUNDLE)
+    assert [(tag.name, tag.type) for tag in card.tags] == [("blue", "Regular"), ("red", "Regular")]
+    assert card.tags[0].id == tag_id(project.params.project.name, "blue")
+    assert card.training.recipe == "quick"
+    assert card.training.images == 24
+    assert card.training.regularisation in project.params.training.regularisation
+    assert card.git_revision is None
+    model, _ = load_bundle(project.root / layout.BUNDLE)
+    assert model.backbone.fingerprint == card.backbone.fingerprint
+    assert load_file(project.root / layout.BUNDLE / "model.safetensors")["temperature"] == pytest.approx(
+        card.temperature
+    )
+
+
+def test_the_users_test_set_is_judged_and_not_learned(project: SmallProject) -> None:
+    before = run(project)
+    project.plant(test=True, red=4, blue=4)
+    after = run(project)
+    assert len(after.test.ids) == 8
+    assert after.held_out.ids == before.ids
+    np.testing.assert_allclose(after.held_out.probabilities, before.probabilities, atol=1e-4)
+    np.testing.assert_allclose(after.test.probabilities.sum(1), 1)
+    model, _ = load_bundle(project.root / layout.BUNDLE)
+    assert isinstance(model.head, torch.nn.Linear)
+
+
+def test_history_is_the_search(project: SmallProject) -> None:
+    train.run(project.params, project.root)
+    with (project.root / layout.HISTORY).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["strength"]) for row in rows] == [1e-3, 1e-4]
+    assert all(0 < float(row["held_out_loss"]) < 1 for row in rows)
+
+
+def test_multilabel_with_the_negative_tag(project: SmallProject, tiny_weights: Path) -> None:
+    project.params = make_params(tiny_weights, classification="multilabel")
+    project.plant(Negative=12)
+    predictions = run(project)
+    assert predictions.tags == ("blue", "red")
+    assert not predictions.truth.any(1).all()
+    assert load_card(project.root / layout.BUNDLE).classification == "multilabel"
+
+
+def test_ten_more_photos(project: SmallProject) -> None:
+    first = run(project)
+    project.plant(red=5, blue=5)
+    second = run(project)
+    assert len(second.ids) == len(first.ids) + 10
+    assert load_card(project.root / layout.BUNDLE).training.images == 34
+
+
+@pytest.mark.parametrize(
+    ("mishap", "error", "message"),
+    [
+        (lambda p: (p.root / layout.MANIFEST).unlink(), DatasetError, "manifest.parquet was expected"),
+        (lambda p: (p.root / layout.FOLDS).unlink(), DatasetError, "folds.parquet was expected"),
+        (lambda p: (p.root / p.records[0].path).unlink(), TrainingError, "cannot be now"),
+        (lambda p: setattr(p, "params", make_params(Path("gone.safetensors"))), WeightsError, "is not there"),
+    ],
+    ids=["no manifest", "no folds", "no photo", "no weights"],
+)
+@pytest.mark.parametrize("cached", [True, False], ids=["features kept", "features gone"])
+def test_what_stops_it_leaves_the_last_model(
+    project: SmallProject,
+    mishap: Callable[[SmallProject], object],
+    error: type[DahliaError],
+    message: str,
+    cached: bool,
+) -> None:
+    train.run(project.params, project.root)
+    before = {path: path.read_bytes() for path in outputs(project.root)}
+    mishap(project)
+    project.params = project.params.model_copy(
+        update={"training": project.params.training.model_copy(update={"max_iterations": 3})}
+    )
+    if not cached:
+        shutil.rmtree(project.root / layout.FEATURE_CACHE)
+    with pytest.raises(error, match=message):
+        train.run(project.params, project.root)
+    assert {path: path.read_bytes() for path in outputs(project.root)} == before

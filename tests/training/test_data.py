@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dahlia.dataset.records import ImageRecord
+from dahlia.errors import TrainingError
+from dahlia.training.data import TrainingData, gather
+
+
+def record(name: str, *tags: str) -> ImageRecord:
+    return ImageRecord(name * 64, f"{name}.jpg", 8, 8, tags, (), "train", "folder", "0" * 16)
+
+
+def gathered(
+    *rows: tuple[ImageRecord, int | None], classification: str = "multiclass", negative: str | None = None
+) -> TrainingData:
+    folds = {row.id: fold for row, fold in rows if fold is not None}
+    return gather([row for row, _ in rows], folds, classification=classification, negative_tag=negative)
+
+
+def test_a_table_by_id_and_tag() -> None:
+    data = gathered((record("c", "rose"), 1), (record("a", "Aster"), 0), (record("b", "aster"), 2))
+    assert [row.path for row in data.records] == ["a.jpg", "b.jpg", "c.jpg"]
+    assert data.tags == ("Aster", "aster", "rose")
+    assert data.truth.tolist() == [[True, False, False], [False, True, False], [False, False, True]]
+    assert data.folds.tolist() == [0, 2, 1]
+    assert data.folds.dtype == np.int32
+    assert data.training.all()
+
+
+def test_what_has_no_fold_is_left_out() -> None:
+    data = gathered((record("a", "x"), 0), (record("b", "y"), 1), (record("c", "z"), None))
+    assert data.tags == ("x", "y")
+    assert len(data.records) == 2
+
+
+def test_the_users_test_set_is_told_apart() -> None:
+    data = gathered((record("a", "x"), 0), (record("b", "y"), 1), (record("c", "y"), -1))
+    assert data.training.tolist() == [True, True, False]
+    assert [row.path for row in data.where(data.training)] == ["a.jpg", "b.jpg"]
+    assert data.truth[2].tolist() == [False, True]
+
+
+@pytest.mark.parametrize(("classification", "kept"), [("multiclass", 2), ("multilabel", 3)])
+def test_a_test_image_of_a_tag_that_was_never_learned(classification: str, kept: int) -> None:
+    rows = ((record("a", "x"), 0), (record("b", "y"), 1), (record("c", "z"), -1))
+    data = gathered(*rows, classification=classification)
+    assert data.tags == ("x", "y")
+    assert len(data.records) == len(data.truth) == len(data.folds) == kept
+    assert not data.truth[2:].any()
+
+
+def test_the_negative_tag_of_a_multilabel_project_is_no_tag() -> None:
+    rows = ((record("a", "x", "y"), 0), (record("b", "Negative"), 1), (record("c", "y"), 2))
+    data = gathered(*rows, classification="multilabel", negative="Negative")
+    assert data.tags == ("x", "y")
+    assert data.truth.tolist() == [[True, True], [False, False], [False, True]]
+
+
+def test_the_negative_tag_of_a_multiclass_project_is_a_tag() -> None:
+    data = gathered((record("a", "x"), 0), (record("b", "Negative"), 1), negative="Negative")
+    assert data.tags == ("Negative", "x")
+
+
+@pytest.mark.parametrize(
+    ("rows", "classification", "negative", "message"),
+    [
+        ((), "multiclass", None, "at least 2 tags with images, received 0"),
+        (((record("a", "x"), 0),), "multiclass", None, r"at least 2 tags with images, received 1 \(x\)"),
+        (((record("a", "x"), 0), (record("b", "y"), -1)), "multiclass", None, r"received 1 \(x\)"),
+        (((record("a", "x"), 0), (record("b", "y"), None)), "multiclass", None, r"received 1 \(x\)"),
+        (((record("a", "No"), 0),), "multilabel", "No", "at least 1 tags with images, received 0"),
+        (((record("a"), 0),), "multilabel", None, "Add a folder of photos for another tag"),
+    ],
+)
+def test_too_few_tags(
+    rows: tuple[tuple[ImageRecord, int | None], ...], classification: str, negative: str | None, message: str
+) -> None:
+    with pytest.raises(TrainingError, match=message):
+        gathered(*rows, classification=classification, negative=negative)
+
+
+def test_one_tag_is_enough_for_multilabel() -> None:
+    data = gathered((record("a", "x"), 0), (record("b"), 1), classification="multilabel")
+    assert data.truth.tolist() == [[True], [False]]

@@ -1,0 +1,157 @@
+"""The quick recipe: what it chooses, and that no image has a say in its own judgement."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from dahlia.errors import TrainingError
+from dahlia.modeling.calibration import to_probabilities
+from dahlia.training.quick import QuickResult, train_quick
+
+Features = npt.NDArray[np.float32]
+Truth = npt.NDArray[np.bool_]
+Folds = npt.NDArray[np.int32]
+KINDS = pytest.mark.parametrize("classification", ["multiclass", "multilabel"])
+STRENGTHS = [1e-5, 1e-3, 1e-4]
+
+
+def clouds(count: int = 90, size: int = 40, apart: float = 1.0) -> tuple[Features, Truth, Folds]:
+    """Three clouds of unit vectors, `apart` from each other, spread over five folds."""
+    rng = np.random.default_rng(0)
+    tags = np.arange(count) % 3
+    features = rng.normal(size=(count, size)) + apart * rng.normal(size=(3, size))[tags]
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    return (
+        features.astype(np.float32),
+        np.eye(3, dtype=bool)[tags],
+        (np.arange(count) // 3 % 5).astype(np.int32),
+    )
+
+
+def trained(
+    features: Features, truth: Truth, folds: Folds, classification: str = "multiclass", **more: Features
+) -> QuickResult:
+    return train_quick(
+        [features, *more.values()],
+        truth,
+        folds,
+        classification=classification,
+        strengths=STRENGTHS,
+        max_iterations=60,
+    )
+
+
+def accuracy(result: QuickResult, truth: Truth) -> float:
+    return float((result.probabilities.argmax(1) == truth.argmax(1)).mean())
+
+
+@KINDS
+def test_what_comes_back(classification: str) -> None:
+    features, truth, folds = clouds()
+    result = trained(features, truth, folds, classification)
+    assert result.weight.shape == (40, 3)
+    assert result.bias.shape == (3,)
+    assert result.strength in STRENGTHS
+    assert [strength for strength, _ in result.search] == sorted(STRENGTHS, reverse=True)
+    assert min(result.search, key=lambda point: point[1])[0] == result.strength
+    assert set(result.fold_heads) == set(range(5))
+    assert 0.05 <= result.temperature <= 20
+    for shares in (result.probabilities, result.uncalibrated):
+        assert ((shares >= 0) & (shares <= 1)).all()
+        if classification == "multiclass":
+            np.testing.assert_allclose(shares.sum(1), 1)
+    assert accuracy(result, truth) > 0.9
+
+
+@KINDS
+def test_held_out_figures_are_of_heads_fitted_without_the_fold(classification: str) -> None:
+    features, truth, folds = clouds()
+    result = trained(features, truth, folds, classification)
+    for part, (weight, bias) in result.fold_heads.items():
+        rows = folds == part
+        logits = features[rows].astype(np.float64) @ weight.double().numpy() + bias.double().numpy()
+        np.testing.assert_allclose(
+            result.uncalibrated[rows], to_probabilities(logits, classification), atol=1e-5
+        )
+
+
+@KINDS
+def test_labels_have_no_say_in_their_own_judgement(classification: str) -> None:
+    # Heads share the solver's steps, so what is unseen is unseen to its tolerance and not to the bit.
+    features, truth, folds = clouds(apart=0.5)
+    before = trained(features, truth, folds, classification)
+    for part in (0, 3):
+        rows = folds == part
+        turned = truth.copy()
+        turned[rows] = np.roll(turned[rows], 1, axis=1)
+        after = trained(features, turned, folds, classification)
+        np.testing.assert_allclose(after.probabilities[rows], before.probabilities[rows], atol=0.02)
+        assert np.abs(after.probabilities[~rows] - before.probabilities[~rows]).max() > 0.2
+
+
+@KINDS
+def test_one_label_does_not_pull_its_own_prediction(classification: str) -> None:
+    features, truth, folds = clouds(apart=0.5)
+    before = trained(features, truth, folds, classification).probabilities
+    pulls = []
+    for image in range(0, 90, 9):
+        turned = truth.copy()
+        turned[image] = np.roll(turned[image], 1)
+        after = trained(features, turned, folds, classification).probabilities
+        pulls.append(((after[image] - before[image]) * (turned[image] * 1.0 - truth[image])).sum())
+    assert np.abs(pulls).max() < 0.01
+    assert np.mean(pulls) < 0.002
+
+
+@KINDS
+def test_labels_that_mean_nothing_are_not_foretold(classification: str) -> None:
+    _, truth, folds = clouds(300, 64)
+    noise = np.random.default_rng(1).normal(size=(300, 64))
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    result = trained(noise.astype(np.float32), truth, folds, classification)
+    assert accuracy(result, truth) < 0.4
+    # Sigmoids that are cooled down end at a half, a softmax at its share.
+    share = 1 / 3 if classification == "multiclass" else 1 / 2
+    assert result.probabilities[truth].mean() < share + 0.04
+
+
+@KINDS
+def test_training_repeats_itself(classification: str) -> None:
+    one, two = (trained(*clouds(), classification) for _ in range(2))
+    assert torch.equal(one.weight, two.weight)
+    assert np.array_equal(one.probabilities, two.probabilities)
+    assert (one.temperature, one.strength, one.search) == (two.temperature, two.strength, two.search)
+
+
+def test_views_teach_and_only_the_plain_one_is_judged() -> None:
+    features, truth, folds = clouds()
+    alone = trained(features, truth, folds)
+    twice = trained(features, truth, folds, again=features)
+    np.testing.assert_allclose(twice.uncalibrated, alone.uncalibrated, atol=0.03)
+    misleading = trained(features, truth, folds, other=np.roll(features, 1, axis=0))
+    assert accuracy(misleading, truth) < accuracy(alone, truth) or misleading.temperature < alone.temperature
+
+
+def test_folds_need_not_be_numbered_from_zero() -> None:
+    features, truth, folds = clouds()
+    one, two = trained(features, truth, folds), trained(features, truth, folds * 3 + 4)
+    assert np.array_equal(one.probabilities, two.probabilities)
+    assert set(two.fold_heads) == {4, 7, 10, 13, 16}
+
+
+def test_many_folds_are_fitted_in_several_banks() -> None:
+    features, truth, _ = clouds(count=60)
+    folds = (np.arange(60) // 3 % 7).astype(np.int32)
+    result = trained(features, truth, folds)
+    assert set(result.fold_heads) == set(range(7))
+    assert accuracy(result, truth) > 0.9
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_too_few_folds(parts: int) -> None:
+    features, truth, folds = clouds()
+    with pytest.raises(TrainingError, match=f"at least 3 folds.*received {parts}"):
+        trained(features, truth, folds % parts)
