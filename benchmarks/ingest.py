@@ -23,7 +23,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from dahlia.config import IngestParams, Params, ProjectParams, SplitParams, ValidateParams
+from dahlia.params import IngestParams, Params, ProjectParams, SplitParams, ValidateParams
 
 BASES = 5000
 EDGE = 512

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from dahlia.composition import choices, compose, domains, write_params
-from dahlia.config import DomainParams, load_params
+from dahlia.config import load_params
 from dahlia.errors import ConfigError
+from dahlia.params import DomainParams
 from small_projects import REPOSITORY, shipped
 
 IDS = {  # of Custom Vision's classification domains

@@ -10,9 +10,10 @@ from typing import Any
 import yaml
 
 from dahlia import layout
-from dahlia.config import DomainParams, Params, check_domain, check_params, known_keys, nearest
+from dahlia.config import check_domain, check_params, known_keys, nearest
 from dahlia.errors import ConfigError
 from dahlia.files import write_text
+from dahlia.params import DomainParams, Params
 
 CONF = Path("conf")
 

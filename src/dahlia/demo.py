@@ -18,8 +18,9 @@ from pathlib import Path
 import click
 
 from dahlia import layout
-from dahlia.config import Params, load_params
+from dahlia.config import load_params
 from dahlia.errors import DahliaError
+from dahlia.params import Params
 
 NAME = "demo"
 _START_SECONDS = 90.0

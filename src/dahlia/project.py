@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dahlia.composition import CONF, domains, write_params
-from dahlia.config import NAMING, PROJECT_NAME
 from dahlia.errors import ConfigError
 from dahlia.files import staged_directory, write_text
+from dahlia.params import NAMING, PROJECT_NAME
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dahlia.config import IngestParams, Params, ProjectParams, SplitParams, ValidateParams
+from dahlia.params import IngestParams, Params, ProjectParams, SplitParams, ValidateParams
 
 PROJECT = {"name": "Garden", "classification": "multiclass", "negative_tag": "Nothing", "seed": 7}
 VALIDATE = {

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from dahlia.config import EvaluateParams
 from dahlia.modeling.predictions import TEST_FOLD, Predictions
+from dahlia.params import EvaluateParams
 
 
 def image_id(number: int) -> str:

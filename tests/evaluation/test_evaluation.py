@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dahlia.config import EvaluateParams
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import EvaluationError
 from dahlia.evaluation.evaluation import evaluate, load_evaluation, save_evaluation
 from dahlia.modeling.predictions import Predictions
+from dahlia.params import EvaluateParams
 
 Make = Callable[..., Predictions]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dahlia.config import EvaluateParams
 from dahlia.evaluation.evaluation import evaluate
 from dahlia.evaluation.plots import save_plots
 from dahlia.modeling.predictions import Predictions
+from dahlia.params import EvaluateParams
 
 Make = Callable[..., Predictions]
 

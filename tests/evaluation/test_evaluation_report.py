@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dahlia.config import EvaluateParams
 from dahlia.dataset.records import ImageRecord
 from dahlia.evaluation.evaluation import evaluate
 from dahlia.evaluation.report import render, write_report
 from dahlia.modeling.predictions import Predictions
+from dahlia.params import EvaluateParams
 
 Make = Callable[..., Predictions]
 HOSTILE = "<script>alert('\"&')</script>"

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from dahlia.config import EvaluateParams
 from dahlia.evaluation.evaluation import evaluate
 from dahlia.evaluation.figures import Estimate
 from dahlia.evaluation.summary import (
@@ -19,6 +18,7 @@ from dahlia.evaluation.summary import (
     two_decimals,
 )
 from dahlia.modeling.predictions import Predictions
+from dahlia.params import EvaluateParams
 
 Make = Callable[..., Predictions]
 

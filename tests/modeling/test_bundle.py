@@ -200,5 +200,5 @@ def test_the_module_is_asked(project: SmallProject, model: Classifier) -> None:
 
 def test_a_photo_that_vanished_is_named(project: SmallProject, model: Classifier) -> None:
     (project.root / project.records[3].path).unlink()
-    with pytest.raises(TrainingError, match=r"003\.jpg could be read by ingest and cannot be now"):
+    with pytest.raises(DatasetError, match=r"003\.jpg could be read by ingest and cannot be now"):
         ask_module(model, project.records, project.root, SIZE)

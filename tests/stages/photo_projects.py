@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dahlia.config import IngestParams, Params, ProjectParams, SplitParams, ValidateParams
+from dahlia.params import IngestParams, Params, ProjectParams, SplitParams, ValidateParams
 from dahlia.stages import ingest, validate
 
 SECTIONS: dict[str, dict[str, Any]] = {

@@ -9,12 +9,12 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from dahlia.config import EvaluateParams, Params, ProjectParams
 from dahlia.dataset.manifest import save_manifest
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import DatasetError, EvaluationError
 from dahlia.evaluation.evaluation import load_evaluation
 from dahlia.modeling.predictions import Predictions, save_predictions
+from dahlia.params import EvaluateParams, Params, ProjectParams
 from dahlia.stages import evaluate
 
 WRITTEN = ["evaluation.html", "evaluation.json", "metrics.json", "plots"]

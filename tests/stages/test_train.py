@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from dahlia import layout
-from dahlia.errors import DahliaError, DatasetError, TrainingError, WeightsError
+from dahlia.errors import DahliaError, DatasetError, WeightsError
 from dahlia.modeling.bundle import load_bundle
 from dahlia.modeling.card import load_card, tag_id
 from dahlia.modeling.predictions import Predictions, load_predictions
@@ -132,7 +132,7 @@ def test_ten_more_photos(project: SmallProject) -> None:
     [
         (lambda p: (p.root / layout.MANIFEST).unlink(), DatasetError, "manifest.parquet was expected"),
         (lambda p: (p.root / layout.FOLDS).unlink(), DatasetError, "folds.parquet was expected"),
-        (lambda p: (p.root / p.records[0].path).unlink(), TrainingError, "cannot be now"),
+        (lambda p: (p.root / p.records[0].path).unlink(), DatasetError, "cannot be now"),
         (lambda p: setattr(p, "params", make_params(Path("gone.safetensors"))), WeightsError, "is not there"),
     ],
     ids=["no manifest", "no folds", "no photo", "no weights"],

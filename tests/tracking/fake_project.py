@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 
 from dahlia.composition import compose
-from dahlia.config import Params, check_params
+from dahlia.config import check_params
 from dahlia.modeling.card import (
     BackboneCard,
     InputCard,
@@ -27,6 +27,7 @@ from dahlia.modeling.card import (
     save_card,
     tag_id,
 )
+from dahlia.params import Params
 
 PROJECT = "rose garden"
 TAGS = ("red", "green", "blue")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dahlia.dataset.records import ImageRecord
-from dahlia.errors import TrainingError
+from dahlia.errors import DatasetError, TrainingError
 from dahlia.modeling.backbones import Backbone
 from dahlia.training.feature_cache import FeatureCache
 from dahlia.training.features import PhotoViews, extract_features
@@ -86,7 +86,7 @@ def test_only_what_is_new_is_computed(bench: Bench) -> None:
 def test_what_was_computed_is_kept_when_a_photo_fails(bench: Bench) -> None:
     records = bench.project.records
     (bench.project.root / records[-1].path).unlink()
-    with pytest.raises(TrainingError):
+    with pytest.raises(DatasetError):
         bench.extract(records)
     kept = bench.seen
     assert kept > 0
@@ -107,7 +107,7 @@ def test_photos_that_changed_after_ingest(bench: Bench, change: str, extra: int)
     elif change != "gone":
         path.write_bytes(photo((1, 2, 3), 99) if change == "another" else data[: len(data) // 2])
     with pytest.raises(
-        TrainingError, match=r"003\.jpg (could be read by ingest|is not the photo).*dvc repro"
+        DatasetError, match=r"003\.jpg (could be read by ingest|is not the photo).*dvc repro"
     ) as caught:
         bench.extract(bench.project.records)
     assert "Traceback" not in str(caught.value)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from dahlia.config import RecipeParams
+from dahlia.params import RecipeParams
 from dahlia.training.views import VIEWS
 
 Image = npt.NDArray[np.uint8]

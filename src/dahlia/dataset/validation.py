@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from dahlia.config import Params
 from dahlia.dataset.exclusion import Excluded, set_aside, without
 from dahlia.dataset.findings import Finding, ranked
 from dahlia.dataset.inspection import Inspection
@@ -14,6 +13,7 @@ from dahlia.dataset.records import ImageRecord
 from dahlia.dataset.rules import copies, files, looks, regions, tags
 from dahlia.dataset.rules.survey import Survey
 from dahlia.errors import ValidationError
+from dahlia.params import Params
 
 MAX_LINES = 20
 

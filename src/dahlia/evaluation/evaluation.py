@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError as PydanticError
 
-from dahlia.config import EvaluateParams
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import EvaluationError
 from dahlia.evaluation.calibration import calibration
@@ -22,6 +21,7 @@ from dahlia.evaluation.resampling import draw_weights
 from dahlia.evaluation.thresholds import recommend
 from dahlia.files import write_text
 from dahlia.modeling.predictions import Predictions
+from dahlia.params import EvaluateParams
 
 SUM_TOLERANCE = 1e-3
 REMEDY = "Run `dvc repro train` to make models/predictions.parquet anew."

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from dahlia import layout
-from dahlia.config import ExportParams
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import VerificationError
 from dahlia.export.onnx import FILE_NAME, INPUT, OUTPUT, write_onnx
@@ -16,6 +15,7 @@ from dahlia.export.verify import Batch, Comparison, Run, compare, evidence, late
 from dahlia.files import staged_directory, write_json
 from dahlia.modeling.card import load_card, save_card
 from dahlia.modeling.reference import load_reference
+from dahlia.params import ExportParams
 
 LABELS = "labels.txt"
 PROOF = "verification.json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dahlia.dataset.imaging import load, to_tensor_layout
+from dahlia.dataset.photos import read_photo
 from dahlia.errors import VerificationError
 from dahlia.modeling.reference import Reference
 
@@ -53,7 +53,8 @@ def compare(
         size: input edge in pixels.
 
     Raises:
-        VerificationError: there is no image, one is gone or changed, or an output has another shape.
+        DatasetError: a photo vanished or changed after ingest.
+        VerificationError: there is no image, or an output has another shape.
     """
     if not reference.ids:
         raise VerificationError(
@@ -85,19 +86,7 @@ def _photo(name: str, paths: Mapping[str, str], root: Path) -> bytes:
             f"The image {name[:12]} that the model was asked about is not in the manifest any more. Run "
             "`dvc repro` to train on what is there."
         )
-    try:
-        data = (root / paths[name]).read_bytes()
-    except OSError as error:
-        raise VerificationError(
-            f"{paths[name]} could be read by ingest and cannot be now ({error.strerror}). Put it back, or "
-            "run `dvc repro` to take the change in."
-        ) from error
-    if hashlib.sha256(data).hexdigest() != name:
-        raise VerificationError(
-            f"{paths[name]} is not the photo that it was when the model was asked about it. Put the old one "
-            "back, or run `dvc repro` to take the change in."
-        )
-    return data
+    return read_photo(root / paths[name], name)
 
 
 def require(comparison: Comparison, limit: float, artefact: str) -> None:

@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 
 from dahlia.dataset.imaging import load, to_tensor_layout
 from dahlia.dataset.manifest import read_table
+from dahlia.dataset.photos import read_photo
 from dahlia.dataset.records import ImageRecord
-from dahlia.errors import TrainingError
 
 if TYPE_CHECKING:
     from dahlia.modeling.classifier import Classifier
@@ -59,7 +59,7 @@ def ask_module(model: Classifier, records: Sequence[ImageRecord], root: Path, si
     """Run the module on at most `MOST_IMAGES` of the photos, spread evenly over all.
 
     Raises:
-        TrainingError: a photo vanished after ingest.
+        DatasetError: a photo vanished or changed after ingest.
     """
     import torch
 
@@ -69,19 +69,10 @@ def ask_module(model: Classifier, records: Sequence[ImageRecord], root: Path, si
     answers = []
     with torch.inference_mode():
         for start in range(0, len(picked), _BATCH):
-            photos = [load(_photo(root / record.path), size) for record in picked[start : start + _BATCH]]
+            batch = picked[start : start + _BATCH]
+            photos = [load(read_photo(root / record.path, record.id), size) for record in batch]
             answers.append(model(torch.from_numpy(to_tensor_layout(photos))).numpy())
     return Reference(tuple(record.id for record in picked), np.concatenate(answers))
-
-
-def _photo(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise TrainingError(
-            f"{path} could be read by ingest and cannot be now ({error.strerror}). Put it back, or run "
-            "`dvc repro` to take the change in."
-        ) from error
 
 
 def save_reference(folder: Path, reference: Reference) -> None:

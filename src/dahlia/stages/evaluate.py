@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from dahlia import layout
-from dahlia.config import Params
 from dahlia.dataset.manifest import load_manifest
 from dahlia.evaluation.evaluation import evaluate, save_evaluation
 from dahlia.evaluation.plots import save_plots
@@ -13,6 +12,7 @@ from dahlia.evaluation.report import write_report
 from dahlia.evaluation.summary import save_metrics, summary_table
 from dahlia.imports import quick_imports
 from dahlia.modeling.predictions import load_predictions
+from dahlia.params import Params
 
 
 def run(params: Params, root: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from dahlia import layout
-from dahlia.config import Params
 from dahlia.dataset.manifest import load_manifest
+from dahlia.params import Params
 
 
 def run(params: Params, root: Path) -> None:

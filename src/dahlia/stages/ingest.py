@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dahlia import layout
-from dahlia.config import Params
 from dahlia.dataset.inspection import Inspection, save_inspection
 from dahlia.dataset.inspector import inspect_all
 from dahlia.dataset.manifest import save_manifest
 from dahlia.dataset.merging import merge_copies
 from dahlia.dataset.readers import read
+from dahlia.params import Params
 
 
 def run(params: Params, root: Path) -> None:

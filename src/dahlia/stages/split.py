@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from dahlia import layout
-from dahlia.config import Params, ProjectParams
 from dahlia.dataset.duplicates import near_duplicate_groups
 from dahlia.dataset.exclusion import load_excluded, without
 from dahlia.dataset.folds import TEST_FOLD, load_folds, save_folds
 from dahlia.dataset.manifest import load_manifest
 from dahlia.dataset.records import ImageRecord
 from dahlia.dataset.splitting import assign_folds
+from dahlia.params import Params, ProjectParams
 
 
 def run(params: Params, root: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dahlia.config import Params
+from dahlia.params import Params
 from dahlia.tracking.record import record
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dahlia import __version__, layout
-from dahlia.config import Params
 from dahlia.dataset.folds import load_folds
 from dahlia.dataset.manifest import fingerprint, load_manifest
 from dahlia.files import staged_file
@@ -24,6 +23,7 @@ from dahlia.modeling.card import (
     tag_id,
 )
 from dahlia.modeling.predictions import save_predictions
+from dahlia.params import Params
 from dahlia.revision import git_revision
 from dahlia.training.data import TrainingData, gather
 
@@ -99,7 +99,7 @@ def _card(data: TrainingData, trained: Trained, params: Params, root: Path) -> M
         training=TrainingCard(
             recipe=trained.recipe,
             regularisation=trained.strength,
-            views=tuple(params.domain.recipe.views),
+            views=trained.views,
             images=int(np.sum(data.training)),
             seed=project.seed,
         ),

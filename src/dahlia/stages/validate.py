@@ -6,12 +6,12 @@ from collections import Counter
 from pathlib import Path
 
 from dahlia import layout
-from dahlia.config import Params
 from dahlia.dataset.exclusion import save_excluded
 from dahlia.dataset.inspection import load_inspection
 from dahlia.dataset.manifest import load_manifest
 from dahlia.dataset.validation import Validation, refuse, validate
 from dahlia.dataset.validation_report import write_reports
+from dahlia.params import Params
 
 
 def run(params: Params, root: Path) -> None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dahlia import layout
-from dahlia.config import Params
 from dahlia.errors import TrackingError
 from dahlia.modeling.card import ModelCard, load_card
+from dahlia.params import Params
 
 TAG_METRICS = "tag/"
 TAG_FIGURES = ("ap", "precision", "recall")
@@ -34,6 +34,7 @@ _REPORTS = (
     layout.VALIDATION_PAGE,
     layout.PLOTS,
 )
+_PROOF = "verification.json"
 _MAX_PARAMETER = 6000  # MLflow's limit on a parameter's value
 
 
@@ -167,7 +168,7 @@ def _fingerprint(root: Path) -> str:
         path
         for folder in (layout.BUNDLE, layout.EXPORTS)
         for path in (root / folder).rglob("*")
-        if path.is_file()
+        if path.is_file() and path.name != _PROOF  # it holds a latency, which differs every time
     ]
     digest = hashlib.sha256()
     for path in [*sorted(parts), root / layout.EVALUATION]:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dahlia import layout
-from dahlia.config import Params
 from dahlia.files import write_json
+from dahlia.params import Params
 from dahlia.revision import git_revision
 from dahlia.tracking import iteration as tags
 from dahlia.tracking.evidence import TAG_METRICS, Evidence, gather

@@ -7,8 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dahlia.config import Params, nearest
+from dahlia.config import nearest
 from dahlia.errors import TrackingError
+from dahlia.params import Params
 from dahlia.tracking import names
 from dahlia.tracking.artifacts import servable_folder
 from dahlia.tracking.comparison import Row, compare_runs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -11,16 +11,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dahlia.config import FineTuningParams
 from dahlia.dataset.imaging import load, to_tensor_layout
+from dahlia.dataset.photos import read_photo
 from dahlia.modeling.bundle import set_head
 from dahlia.modeling.calibration import fit_temperature, negative_log_likelihood, to_probabilities
 from dahlia.modeling.classifier import Classifier
+from dahlia.params import FineTuningParams
 from dahlia.training.fine_tuning import TuningData, fine_tune, seconds_per_epoch
 from dahlia.training.quick import QuickResult
 
 # What is left of the budget for the probe, for judging, and for a machine that is busier than it was.
 _USABLE_BUDGET = 0.85
+_BATCH = 32
 Logits = npt.NDArray[np.float64]
 
 
@@ -95,19 +97,20 @@ def train_advanced(
     )
 
 
-def predict_logits(model: Classifier, paths: Sequence[Path], size: int) -> Logits:
-    """(N, K) uncalibrated logits of photos, prepared as prediction prepares them."""
+def predict_logits(model: Classifier, photos: Sequence[tuple[str, Path]], size: int) -> Logits:
+    """(N, K) uncalibrated logits of N photos (id and file), prepared as prediction prepares them."""
     parts = []
     with torch.inference_mode():
-        for first in range(0, len(paths), 32):
-            photos = [load(path.read_bytes(), size) for path in paths[first : first + 32]]
-            pixels = torch.from_numpy(to_tensor_layout(photos))
-            parts.append(model.head(model.backbone(pixels)).double().numpy())
+        for first in range(0, len(photos), _BATCH):
+            batch = [load(read_photo(path, name), size) for name, path in photos[first : first + _BATCH]]
+            parts.append(
+                model.head(model.backbone(torch.from_numpy(to_tensor_layout(batch)))).double().numpy()
+            )
     return np.concatenate(parts)
 
 
 def _logits(model: Classifier, data: TuningData) -> Logits:
-    return predict_logits(model, data.paths, data.size)
+    return predict_logits(model, list(zip(data.ids, data.paths, strict=True)), data.size)
 
 
 def _cross_fitted(
@@ -129,13 +132,12 @@ def _loss(probabilities: Logits, truth: npt.NDArray[np.bool_], classification: s
 
 
 def _subset(data: TuningData, rows: npt.NDArray[np.bool_]) -> TuningData:
-    return TuningData(
-        paths=[path for path, keep in zip(data.paths, rows.tolist(), strict=True) if keep],
+    kept = np.flatnonzero(rows).tolist()
+    return replace(
+        data,
+        ids=[data.ids[row] for row in kept],
+        paths=[data.paths[row] for row in kept],
         truth=data.truth[rows],
-        augmentation=data.augmentation,
-        size=data.size,
-        batch_size=data.batch_size,
-        seed=data.seed,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,14 +14,15 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dahlia.dataset.imaging import OVERSAMPLING, decode, squash
+from dahlia.dataset.photos import read_photo
 from dahlia.dataset.records import ImageRecord
-from dahlia.errors import TrainingError
+from dahlia.errors import DatasetError, TrainingError
 from dahlia.modeling.backbones import Backbone
 from dahlia.training.feature_cache import FeatureCache, Key
 from dahlia.training.trainer import make_trainer
 from dahlia.training.views import VIEWS
 
-Item = tuple[list[Key], Tensor] | TrainingError
+Item = tuple[list[Key], Tensor] | DatasetError
 _LOADER_PAYS_FROM = 64
 
 
@@ -42,7 +42,8 @@ def extract_features(
         For each view an (N, D) array in the order of `records`.
 
     Raises:
-        TrainingError: an image changed or vanished after ingest, or a feature is not finite.
+        DatasetError: an image changed or vanished after ingest.
+        TrainingError: a feature is not finite.
     """
     missing = cache.missing([(record.id, view) for record in records for view in views])
     if missing:
@@ -80,19 +81,10 @@ class PhotoViews(Dataset[Item]):
     def __getitem__(self, index: int) -> Item:
         """Decode a photo by the one decoder and look at it in its views."""
         image_id = self.ids[index]
-        path = self.paths[image_id]
         try:
-            data = path.read_bytes()
-        except OSError as error:
-            return TrainingError(
-                f"{path} could be read by ingest and cannot be now ({error.strerror}). Put it back, or run "
-                "`dvc repro` to take the change in."
-            )
-        if hashlib.sha256(data).hexdigest() != image_id:
-            return TrainingError(
-                f"{path} is not the photo that it was when ingest read it. Put the old one back, or run "
-                "`dvc repro` to take the change in."
-            )
+            data = read_photo(self.paths[image_id], image_id)
+        except DatasetError as error:
+            return error
         image = decode(data, at_least=OVERSAMPLING * self.size)
         views = self.views[image_id]
         pixels = np.stack([squash(VIEWS[view](image), self.size) for view in views]).transpose(0, 3, 1, 2)
@@ -102,7 +94,7 @@ class PhotoViews(Dataset[Item]):
 def _join(items: list[Item]) -> Item:
     photos: list[tuple[list[Key], Tensor]] = []
     for item in items:
-        if isinstance(item, TrainingError):
+        if isinstance(item, DatasetError):
             return item
         photos.append(item)
     return [key for keys, _ in photos for key in keys], torch.cat([pixels for _, pixels in photos])
@@ -114,7 +106,7 @@ class _Extractor(pl.LightningModule):
         self.backbone = backbone.to(memory_format=torch.channels_last)
 
     def predict_step(self, batch: Item, batch_idx: int) -> tuple[list[Key], Tensor]:
-        if isinstance(batch, TrainingError):
+        if isinstance(batch, DatasetError):
             raise batch
         keys, pixels = batch
         features = self.backbone(pixels.float().contiguous(memory_format=torch.channels_last))

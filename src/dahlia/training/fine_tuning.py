@@ -21,10 +21,11 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset
 
-from dahlia.config import FineTuningParams
 from dahlia.dataset.imaging import OVERSAMPLING, decode
+from dahlia.dataset.photos import read_photo
 from dahlia.errors import TrainingError
 from dahlia.modeling.classifier import Classifier
+from dahlia.params import FineTuningParams
 from dahlia.training.augmentation import Augmentation
 from dahlia.training.trainer import make_trainer
 
@@ -37,6 +38,7 @@ class TuningData:
     """N photos to learn from.
 
     Attributes:
+        ids: N image ids.
         paths: N files.
         truth: (N, K) bool.
         augmentation: the domain's names.
@@ -45,6 +47,7 @@ class TuningData:
         seed: of order and augmentation.
     """
 
+    ids: Sequence[str]
     paths: Sequence[Path]
     truth: npt.NDArray[np.bool_]
     augmentation: Sequence[str]
@@ -153,7 +156,9 @@ class _Augmented(Dataset[tuple[Tensor, Tensor]]):
         return len(self.data.paths)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        image = decode(self.data.paths[index].read_bytes(), at_least=OVERSAMPLING * self.data.size)
+        image = decode(
+            read_photo(self.data.paths[index], self.data.ids[index]), at_least=OVERSAMPLING * self.data.size
+        )
         pixels = np.ascontiguousarray(self.augmentation(image).transpose(2, 0, 1))
         return torch.from_numpy(pixels), torch.from_numpy(self.data.truth[index].astype(np.float32))
 

@@ -11,12 +11,12 @@ import numpy.typing as npt
 import torch
 
 from dahlia import layout
-from dahlia.config import Params
 from dahlia.modeling.backbones import Backbone, load_backbone
 from dahlia.modeling.bundle import set_head
 from dahlia.modeling.calibration import to_probabilities
 from dahlia.modeling.classifier import Classifier
 from dahlia.modeling.predictions import Predictions
+from dahlia.params import Params
 from dahlia.training.advanced import AdvancedResult, predict_logits, train_advanced
 from dahlia.training.data import TrainingData
 from dahlia.training.feature_cache import FeatureCache
@@ -38,6 +38,7 @@ class Trained:
         predictions: held-out, and of the user's own test set by the final model.
         temperature: of the final model.
         strength: regularisation of the final head.
+        views: what the heads were fitted on.
         history: rows of numbers in the order in which they were measured, for curves.
     """
 
@@ -46,6 +47,7 @@ class Trained:
     predictions: Predictions
     temperature: float
     strength: float
+    views: tuple[str, ...]
     history: list[dict[str, float]]
 
 
@@ -61,6 +63,7 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
     torch.set_flush_denormal(True)
     backbone = load_backbone(params.domain.backbone.architecture, params.domain.backbone.weights)
     features = _features(data, params, root, backbone)
+    views = tuple(features)
     learned = data.training
     quick = train_quick(
         [view[learned] for view in features.values()],
@@ -82,14 +85,16 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
             model, quick, _tuning_data(data, params, root), data.folds[learned], params.training.fine_tuning
         )
         if tuned is not None:
-            paths = [root / record.path for record in data.where(~learned)]
-            if paths:
-                logits[~learned] = predict_logits(tuned.model, paths, params.domain.input.size)
+            own = [(record.id, root / record.path) for record in data.where(~learned)]
+            if own:
+                logits[~learned] = predict_logits(tuned.model, own, params.domain.input.size)
             predictions = _predictions(data, logits, tuned, params.project.classification)
-            return Trained(tuned.model, "advanced", predictions, tuned.temperature, quick.strength, history)
+            return Trained(
+                tuned.model, "advanced", predictions, tuned.temperature, quick.strength, views, history
+            )
         set_head(model, quick.weight, quick.bias, quick.temperature)
     predictions = _predictions(data, logits, quick, params.project.classification)
-    return Trained(model, "quick", predictions, quick.temperature, quick.strength, history)
+    return Trained(model, "quick", predictions, quick.temperature, quick.strength, views, history)
 
 
 def _features(data: TrainingData, params: Params, root: Path, backbone: Backbone) -> dict[str, Features]:
@@ -108,8 +113,10 @@ def _features(data: TrainingData, params: Params, root: Path, backbone: Backbone
 
 
 def _tuning_data(data: TrainingData, params: Params, root: Path) -> TuningData:
+    records = data.where(data.training)
     return TuningData(
-        paths=[root / record.path for record in data.where(data.training)],
+        ids=[record.id for record in records],
+        paths=[root / record.path for record in records],
         truth=data.truth[data.training],
         augmentation=params.domain.recipe.augmentation,
         size=params.domain.input.size,

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dahlia.config import Params
 from dahlia.dataset.inspection import Inspection
 from dahlia.dataset.records import ImageRecord, Subset
+from dahlia.params import Params
 
 
 @dataclass(frozen=True)

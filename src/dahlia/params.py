@@ -1,0 +1,161 @@
+"""What `params.yaml` may say: one model per section, unknown keys and values refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+
+PROJECT_NAME = r"^\w[\w .-]{0,63}$"
+NAMING = "at most 64 letters, digits, spaces and `_ . -`, the first a letter, digit or `_`"
+
+
+class Section(BaseModel):
+    """A part of `params.yaml`; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class ProjectParams(Section):
+    """What the project is."""
+
+    name: str = Field(pattern=PROJECT_NAME)
+    classification: Literal["multiclass", "multilabel"]
+    negative_tag: str | None
+    seed: int = Field(ge=0)
+
+
+class IngestParams(Section):
+    """Where images and annotations come from."""
+
+    format: Literal["auto", "folder", "csv", "coco", "voc", "yolo"]
+    source: str
+    workers: int = Field(ge=0)
+
+
+class ValidateParams(Section):
+    """Limits of the dataset; see `conf/validate`."""
+
+    on_error: Literal["stop", "skip"]
+    max_bytes: PositiveInt
+    max_edge: PositiveInt
+    max_aspect_ratio: float = Field(gt=1)
+    min_edge: PositiveInt
+    min_images_per_tag: PositiveInt
+    advised_images_per_tag: PositiveInt
+    max_imbalance: float = Field(gt=1)
+    near_duplicate_bits: int = Field(ge=0, le=16)
+    min_region_edge: float = Field(gt=0, lt=1)
+
+
+class SplitParams(Section):
+    """How images are divided into folds."""
+
+    folds: int = Field(ge=3, le=20)  # one to judge, one to choose on, and one to learn from
+
+
+class BackboneParams(Section):
+    """The frozen network that turns an image into features."""
+
+    architecture: str
+    weights: str
+
+
+class InputParams(Section):
+    """What the network sees."""
+
+    size: int = Field(ge=32, le=1024)
+
+
+class RecipeParams(Section):
+    """How photos of this domain may be looked at without becoming something else.
+
+    `views` are fixed and serve the quick recipe; `augmentation` is random and serves the advanced one.
+    """
+
+    views: list[Literal["plain", "mirror", "zoom", "zoom_mirror", "dim", "tilt"]] = Field(min_length=1)
+    augmentation: list[
+        Literal["mirror", "crop", "colour", "light", "rotate", "rotate_any", "perspective", "blur", "weather"]
+    ]
+
+
+class DomainParams(Section):
+    """A Custom Vision domain; see `conf/domain`."""
+
+    id: str
+    name: str
+    task: Literal["classification"]
+    withdrawn: str | None
+    backbone: BackboneParams
+    input: InputParams
+    recipe: RecipeParams
+    exports: list[Literal["onnx"]] = Field(min_length=1)
+
+
+class FineTuningParams(Section):
+    """How the advanced recipe moves the backbone; see `conf/training/advanced.yaml`."""
+
+    budget_minutes: float = Field(gt=0)
+    max_epochs: PositiveInt
+    learning_rate: float = Field(gt=0)
+    layer_decay: float = Field(gt=0, le=1)
+    weight_decay: float = Field(ge=0)
+    label_smoothing: float = Field(ge=0, lt=1)
+    averaging: float = Field(ge=0, lt=1)
+
+
+class TrainingParams(Section):
+    """The recipe; see `conf/training`."""
+
+    recipe: Literal["quick", "advanced"]
+    regularisation: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
+    max_iterations: PositiveInt
+    batch_size: PositiveInt
+    fine_tuning: FineTuningParams | None
+
+    @model_validator(mode="after")
+    def _one_recipe(self) -> TrainingParams:
+        if (self.recipe == "advanced") != (self.fine_tuning is not None):
+            raise ValueError(
+                "the quick recipe has no `fine_tuning`, the advanced one needs it; choose with "
+                "`dahlia params training=quick` or `training=advanced`"
+            )
+        return self
+
+
+class EvaluateParams(Section):
+    """How the held-out predictions are judged."""
+
+    threshold: float = Field(ge=0, le=1)
+    confidence: float = Field(gt=0, lt=1)
+    bootstrap_samples: PositiveInt
+    calibration_bins: PositiveInt
+    worst_images: PositiveInt
+
+
+class ExportParams(Section):
+    """How exports are made and proven."""
+
+    opset: int = Field(ge=17)
+    verification_images: int = Field(ge=1, le=64)
+    max_difference: float = Field(gt=0)
+
+
+class TrackParams(Section):
+    """Where iterations are kept."""
+
+    uri: str
+
+
+class Params(Section):
+    """All of `params.yaml`."""
+
+    project: ProjectParams
+    ingest: IngestParams
+    validate_: ValidateParams = Field(alias="validate")
+    split: SplitParams
+    domain: DomainParams
+    training: TrainingParams
+    evaluate: EvaluateParams
+    export: ExportParams
+    track: TrackParams
