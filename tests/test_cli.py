@@ -295,7 +295,7 @@ def test_ctrl_c_while_training_keeps_the_features(project: SmallProject) -> None
     (project.root / "params.yaml").write_text(yaml.safe_dump(values))
     features = project.root / ".dahlia" / "features"
     process = _start(project.root, "-m", "dahlia", "stage", "train")
-    said = _interrupt(process, lambda: any(path.stat().st_size for path in features.glob("*.sqlite-wal")))
+    said = _interrupt(process, lambda: any(features.glob("*.sqlite")))
     assert process.returncode == 130
     assert said.strip().splitlines()[-1].startswith("Interrupted. What was finished is kept")
     assert "Traceback" not in said

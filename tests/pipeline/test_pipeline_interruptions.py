@@ -61,7 +61,7 @@ def test_killed_while_the_store_is_made(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("changed", "stage", "seconds"),
-    [("domain=food_compact", "train", 2.5), ("export.verification_images=8", "track", 1.0)],
+    [("domain=food_compact", "train", 1.5), ("export.verification_images=8", "track", 0.6)],
 )
 def test_interrupted(project: Project, changed: str, stage: str, seconds: float) -> None:
     succeeded(project.dahlia("params", changed))

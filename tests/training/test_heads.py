@@ -140,5 +140,5 @@ def test_a_tag_without_photos_in_a_part_is_no_error() -> None:
 
 def test_a_loss_that_is_no_number() -> None:
     problems = make("multiclass", (90, 20), np.zeros((1, 90), bool))
-    with pytest.raises(TrainingError, match=r"became nan at strength 0\.001, expected a finite"):
+    with pytest.raises(TrainingError, match=r"no number at strength 0\.001, expected a finite"):
         fit_heads(problems, [1e-3], max_iterations=5)

@@ -80,7 +80,6 @@ def test_held_out_figures_are_of_heads_fitted_without_the_fold(classification: s
 
 @KINDS
 def test_labels_have_no_say_in_their_own_judgement(classification: str) -> None:
-    # Heads share the solver's steps, so what is unseen is unseen to its tolerance and not to the bit.
     features, truth, folds = clouds(apart=0.5)
     before = trained(features, truth, folds, classification)
     for part in (0, 3):
@@ -88,7 +87,7 @@ def test_labels_have_no_say_in_their_own_judgement(classification: str) -> None:
         turned = truth.copy()
         turned[rows] = np.roll(turned[rows], 1, axis=1)
         after = trained(features, turned, folds, classification)
-        np.testing.assert_allclose(after.probabilities[rows], before.probabilities[rows], atol=0.02)
+        np.testing.assert_array_equal(after.probabilities[rows], before.probabilities[rows])
         assert np.abs(after.probabilities[~rows] - before.probabilities[~rows]).max() > 0.2
 
 
@@ -96,14 +95,11 @@ def test_labels_have_no_say_in_their_own_judgement(classification: str) -> None:
 def test_one_label_does_not_pull_its_own_prediction(classification: str) -> None:
     features, truth, folds = clouds(apart=0.5)
     before = trained(features, truth, folds, classification).probabilities
-    pulls = []
-    for image in range(0, 90, 9):
+    for image in (0, 45, 89):
         turned = truth.copy()
         turned[image] = np.roll(turned[image], 1)
         after = trained(features, turned, folds, classification).probabilities
-        pulls.append(((after[image] - before[image]) * (turned[image] * 1.0 - truth[image])).sum())
-    assert np.abs(pulls).max() < 0.01
-    assert np.mean(pulls) < 0.002
+        np.testing.assert_array_equal(after[image], before[image])
 
 
 @KINDS

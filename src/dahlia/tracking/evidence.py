@@ -34,7 +34,7 @@ _REPORTS = (
     layout.VALIDATION_PAGE,
     layout.PLOTS,
 )
-_PROOF = "verification.json"
+_PROOF, _LATENCY = "verification.json", "milliseconds_per_image"
 _MAX_PARAMETER = 6000  # MLflow's limit on a parameter's value
 
 
@@ -168,14 +168,25 @@ def _fingerprint(root: Path) -> str:
         path
         for folder in (layout.BUNDLE, layout.EXPORTS)
         for path in (root / folder).rglob("*")
-        if path.is_file() and path.name != _PROOF  # it holds a latency, which differs every time
+        if path.is_file()
     ]
     digest = hashlib.sha256()
     for path in [*sorted(parts), root / layout.EVALUATION]:
-        with path.open("rb") as file:
-            inner = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"{path.relative_to(root).as_posix()}\0{inner}\n".encode())
+        digest.update(f"{path.relative_to(root).as_posix()}\0{_content(path)}\n".encode())
     return digest.hexdigest()
+
+
+def _content(path: Path) -> str:
+    if path.name == _PROOF:  # its latency differs every time
+        proof = _read_json(path)
+        kept = (
+            {name: value for name, value in proof.items() if name != _LATENCY}
+            if isinstance(proof, dict)
+            else proof
+        )
+        return json.dumps(kept, sort_keys=True)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_json(path: Path) -> object:

@@ -10,6 +10,7 @@ from typing import Any
 import lightning.pytorch as pl
 
 _NOISE = (
+    r".*configure_optimizers` returned `None`.*",
     r".*module\(s\) in eval mode at the start of training.*",
     r".*does not have many workers.*",
     r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",
