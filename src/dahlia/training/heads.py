@@ -147,9 +147,8 @@ class HeadBank(pl.LightningModule):
         value = (loss * self.share.T).sum(0) + weight.square().sum((1, 2)) * (self.strength / 2)
         if not torch.isfinite(value).all():
             raise TrainingError(
-                f"The loss of the heads became infinite or no number at strength {self.strength:g}, expected a "
-                "finite number. Check "
-                "`training.regularisation` and the weights of the backbone."
+                f"The loss of the heads became infinite or no number at strength {self.strength:g}, expected "
+                "a finite number. Check `training.regularisation` and the weights of the backbone."
             )
         slope = slope * self.share.T[:, :, None]
         towards = (self.features.T @ slope.flatten(1)).view(axes, heads, tags).permute(1, 0, 2)
