@@ -291,12 +291,14 @@ def test_ctrl_c_ends_with_130_and_a_line(folder: Path) -> None:
 def test_ctrl_c_while_training_keeps_the_features(project: SmallProject) -> None:
     import yaml
 
-    project.plant(red=400, blue=400)
+    project.plant(red=800, blue=800)
     values = project.params.model_dump(by_alias=True)
     (project.root / "params.yaml").write_text(yaml.safe_dump(values))
     features = project.root / ".dahlia" / "features"
     process = _start(project.root, "-m", "dahlia", "stage", "train")
-    said = _interrupt(process, lambda: any(features.glob("*.sqlite")))
+    said = _interrupt(
+        process, lambda: any(path.stat().st_size > 50_000 for path in features.glob("*.sqlite"))
+    )
     assert process.returncode == 130
     assert said.strip().splitlines()[-1].startswith("Interrupted. What was finished is kept")
     assert "Traceback" not in said
