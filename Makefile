@@ -24,12 +24,12 @@ lint: $(VENV)/.installed
 	@mypy
 	@lint-imports --no-logo
 
-lock:  ## renew requirements.lock
-	$(PYTHON) -m pip install -q uv
-	uv pip compile --universal --python-version 3.11 --group dev --no-header -o requirements.lock pyproject.toml
+lock: $(VENV)/.installed  ## renew requirements.lock
+	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check uv
+	uv pip compile -q --universal --python-version 3.11 --group dev --no-header -o requirements.lock pyproject.toml
 
 clean:  ## forget what the pipeline made; photos, iterations and the environment stay
-	rm -rf .dahlia data/dataset models exports reports published dvc.lock .dvc/cache .dvc/tmp
+	rm -rf .dahlia data/dataset models exports reports dvc.lock .dvc/cache .dvc/tmp
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Dahlia needs Python 3.11 or later, this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 demo")'
