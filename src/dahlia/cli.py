@@ -186,10 +186,7 @@ def main() -> None:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.secho("Interrupted. What was finished is kept; run the same command again.", err=True)
-        sys.stdout.flush()
-        # An interrupt that came while a library ran exec() marks CPython for ending by the signal itself,
-        # even when it was handled; and what exit handlers would do, a second Ctrl-C would only break off.
-        os._exit(INTERRUPTED)
+        code = INTERRUPTED
     except MemoryError:
         click.secho(
             "Out of memory. Close other programs, or lower `training.batch_size`.", fg="red", err=True
