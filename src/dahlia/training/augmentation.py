@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,8 @@ class Augmentation:
     """
 
     def __init__(self, names: Sequence[str], size: int, seed: int) -> None:
+        # It would otherwise ask the package index for a newer version, each time it is imported.
+        os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
         import albumentations as alb
 
         self.size = size
