@@ -100,6 +100,7 @@ def _service(root: Path) -> Iterator[str]:
         process = subprocess.Popen(
             ["bentoml", "serve", "--host", "127.0.0.1", "--port", str(port)],
             cwd=root,
+            env={"BENTOML_DO_NOT_TRACK": "True", **os.environ},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
