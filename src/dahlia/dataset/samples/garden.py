@@ -54,8 +54,7 @@ def generate_garden(
     """Write `target/<tag>/<tag>_000.jpg` and so on for daisy, daffodil and dahlia, whole or not at all.
 
     Each image depends on the seed, its tag and its number alone, so a larger garden has the same
-    first images; rounding may still differ in a few pixels from one environment to another.
-    With `start` above 0 the images join those already in `target`; otherwise they
+    first images. With `start` above 0 the images join those already in `target`; otherwise they
     take the place of an earlier garden.
 
     Args:

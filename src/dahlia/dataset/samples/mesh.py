@@ -160,19 +160,28 @@ def ribbon(path: Array, width: Array, colour: Array, strips: int = 5) -> Mesh:
 
 def rotation_to(axis: Array, roll: float) -> Array:
     """The rotation (3, 3) that turns z into `axis` after a roll about z, radians."""
-    x, y, z = (float(value) for value in axis / np.linalg.norm(axis))
+    x, y, z = (float(value) for value in axis / np.sqrt(np.sum(axis**2)))
     cross = np.array([[0, 0, x], [0, 0, y], [-x, -y, 0]])
-    turn = np.eye(3) + cross + cross @ cross / (1 + max(z, -0.99))
+    turn = np.eye(3) + cross + turned(cross, cross.T) / (1 + max(z, -0.99))
     cosine, sine = np.cos(roll), np.sin(roll)
-    return np.asarray(turn @ np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]]), np.float32)
+    rolled = np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]])
+    return turned(turn, rolled).astype(np.float32)
+
+
+def turned(points: Array, rotation: Array) -> Array:
+    """The points (..., 3) times the transpose of the rotation (K, 3): (..., K)."""
+    # Not a matrix product of BLAS: the order of its sums depends on where arrays lie in memory,
+    # and the garden would differ from one environment to another.
+    x, y, z = np.moveaxis(points[..., None, :] * rotation, -1, 0)
+    return np.asarray(x + y + z)
 
 
 def place(mesh: Mesh, pose: Pose) -> Mesh:
     """The mesh in pixels, with a mild perspective about the flower's centre."""
-    quads = mesh.quads @ pose.rotation.T
+    quads = turned(mesh.quads, pose.rotation)
     quads[..., :2] *= 1 + 0.12 * quads[..., 2:]
     scale = np.float32(pose.scale)
-    anchors = mesh.anchors @ pose.rotation.T * scale + pose.centre
+    anchors = turned(mesh.anchors, pose.rotation) * scale + pose.centre
     return Mesh(quads * scale + pose.centre, mesh.colours, anchors)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dahlia.dataset.samples.mesh import Array, Mesh
+from dahlia.dataset.samples.mesh import Array, Mesh, turned
 
 _EMPTY = -1e4
 
@@ -143,7 +143,7 @@ def _lit(mesh: Mesh, light: Light) -> Array:
     normal = np.cross(first, second)
     normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-9
     normal *= np.where(normal[:, 2:] < 0, -1, 1)
-    facing = normal @ light.direction
+    facing = turned(normal, light.direction[None])[:, 0]
     # Petals are thin: light wraps around them, and about half of it passes through from behind.
     sun = np.maximum((facing + 0.5) / 1.5, -0.6 * facing)[:, None]
     sky = (0.72 + 0.28 * -normal[:, 1:2]) * light.ambient
