@@ -43,6 +43,20 @@ def stage(name: str) -> None:
 
 
 @cli.command()
+@click.argument("overrides", nargs=-1)
+def pretrain(overrides: tuple[str, ...]) -> None:
+    """Train a backbone on a corpus, by conf/pretrain.yaml with OVERRIDES such as corpus=photos.zip."""
+    from dahlia.composition import compose_alone
+    from dahlia.pretraining.settings import PretrainingParams
+
+    settings = compose_alone(Path(), "pretrain", PretrainingParams, overrides)
+    from dahlia.pretraining.pretraining import pretrain as run
+
+    written = run(settings, Path())
+    click.echo(f"{written}: name it in `domain.backbone.weights`.")
+
+
+@cli.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 def init(directory: Path) -> None:
     """Lay out a new, empty project in DIRECTORY."""

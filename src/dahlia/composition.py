@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+from pydantic import BaseModel
 
 from dahlia import layout
-from dahlia.config import check_domain, check_params, known_keys, nearest
+from dahlia.config import check_domain, check_params, check_section, known_keys, nearest
 from dahlia.errors import ConfigError
 from dahlia.files import write_text
 from dahlia.params import DomainParams, Params
 
 CONF = Path("conf")
+_Checked = TypeVar("_Checked", bound=BaseModel)
 
 
 def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -24,9 +26,25 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     Raises:
         ConfigError: a group, choice, key or value is not known; the message names the nearest.
     """
-    composed = _composed(root, overrides)
+    _check_names(_conf(root), overrides)
+    composed = _composed(root, "config", overrides)
     check_params(composed, f"{CONF}/")
     return composed
+
+
+def compose_alone(root: Path, name: str, model: type[_Checked], overrides: Sequence[str] = ()) -> _Checked:
+    """Compose `conf/<name>.yaml`, which is no part of `params.yaml`, and check it against its model.
+
+    Raises:
+        ConfigError: see `compose`.
+    """
+    for override in overrides:
+        key = override.partition("=")[0].lstrip("+~")
+        *location, last = key.split(".")
+        known = known_keys(location, model)
+        if "=" not in override or (known and last not in known):
+            raise ConfigError(f"unknown key `{key}`{nearest(last, known or known_keys([], model))}")
+    return check_section(model, _composed(root, name, overrides), f"{CONF / name}.yaml")
 
 
 def write_params(root: Path, overrides: Sequence[str] = ()) -> Params:
@@ -52,12 +70,14 @@ def domains(root: Path) -> dict[str, DomainParams]:
         ConfigError: a domain cannot be composed, or has a key or value that is not known.
     """
     return {
-        name: check_domain(_composed(root, [f"domain={name}"])["domain"], f"{CONF / 'domain' / name}.yaml")
+        name: check_domain(
+            _composed(root, "config", [f"domain={name}"])["domain"], f"{CONF / 'domain' / name}.yaml"
+        )
         for name in choices(_conf(root).parent, "domain")
     }
 
 
-def _composed(root: Path, overrides: Sequence[str]) -> dict[str, Any]:
+def _composed(root: Path, name: str, overrides: Sequence[str]) -> dict[str, Any]:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.errors import HydraException, OverrideParseException
@@ -65,10 +85,9 @@ def _composed(root: Path, overrides: Sequence[str]) -> dict[str, Any]:
     from omegaconf.errors import OmegaConfBaseException
 
     conf = _conf(root)
-    _check_names(conf, overrides)
     try:
         with initialize_config_dir(str(conf), version_base="1.3"):
-            composed = OmegaConf.to_container(hydra_compose("config", list(overrides)), resolve=True)
+            composed = OmegaConf.to_container(hydra_compose(name, list(overrides)), resolve=True)
     except OverrideParseException as error:
         key, _, value = error.override.partition("=")
         raise ConfigError(

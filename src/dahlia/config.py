@@ -60,7 +60,7 @@ def check_params(values: object, origin: str) -> Params:
     """
     if not isinstance(values, dict):
         raise ConfigError(f"{origin}: expected sections such as `project:`, received {values!r}.")
-    params = _check(Params, values, origin)
+    params = check_section(Params, values, origin)
     if params.domain.withdrawn:
         raise ConfigError(
             f"{origin}: the domain {params.domain.name} cannot be used. {params.domain.withdrawn}"
@@ -74,7 +74,7 @@ def check_domain(values: object, origin: str) -> DomainParams:
     Raises:
         ConfigError: see `check_params`.
     """
-    return _check(DomainParams, values, origin, ["domain"])
+    return check_section(DomainParams, values, origin, within="domain.")
 
 
 def nearest(word: str, known: list[str]) -> str:
@@ -85,9 +85,8 @@ def nearest(word: str, known: list[str]) -> str:
     return f"; known: {', '.join(known)}."
 
 
-def known_keys(location: list[str]) -> list[str]:
-    """The keys that the section at `location` may have; none where it is a value."""
-    model: type[BaseModel] = Params
+def known_keys(location: Sequence[str], model: type[BaseModel] = Params) -> list[str]:
+    """The keys that the section at `location` in `model` may have; none where it is a value."""
     for part in location:
         inner = _fields(model).get(part)
         inner = next((kind for kind in get_args(inner) if kind is not NoneType), inner)
@@ -97,23 +96,28 @@ def known_keys(location: list[str]) -> list[str]:
     return list(_fields(model))
 
 
+def check_section(model: type[_Checked], values: object, origin: str, within: str = "") -> _Checked:
+    """Check values against a model; keys are named with `within` before them, values with `origin`.
+
+    Raises:
+        ConfigError: a key or value is not known, or one is missing.
+    """
+    try:
+        return model.model_validate(values)
+    except PydanticError as error:
+        lines = [_explain(detail, model, within) for detail in error.errors()]
+        raise ConfigError("\n".join(f"{origin}: {line}" for line in lines)) from error
+
+
 def _fields(model: type[BaseModel]) -> dict[str, object]:
     return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
 
 
-def _check(model: type[_Checked], values: object, origin: str, within: Sequence[str] = ()) -> _Checked:
-    try:
-        return model.model_validate(values)
-    except PydanticError as error:
-        lines = [_explain(detail, within) for detail in error.errors()]
-        raise ConfigError("\n".join(f"{origin}: {line}" for line in lines)) from error
-
-
-def _explain(detail: ErrorDetails, within: Sequence[str]) -> str:
-    location = [*within, *(str(part) for part in detail["loc"])]
-    key = ".".join(location)
+def _explain(detail: ErrorDetails, model: type[BaseModel], within: str) -> str:
+    location = [str(part) for part in detail["loc"]]
+    key = within + ".".join(location)
     if detail["type"] == "extra_forbidden":
-        return f"unknown key `{key}`{nearest(location[-1], known_keys(location[:-1]))}"
+        return f"unknown key `{key}`{nearest(location[-1], known_keys(location[:-1], model))}"
     if detail["type"] == "missing":
         return f"the key `{key}` is missing; compose it anew with `dahlia params`."
     if detail["type"] == "literal_error":

@@ -1,0 +1,207 @@
+"""The student of pretraining: it learns the labels, and to see in every part what a teacher sees."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+
+from dahlia.errors import TrainingError
+from dahlia.modeling.backbones import Backbone
+from dahlia.pretraining.augmentation import random_views
+from dahlia.pretraining.corpus import Corpus
+from dahlia.pretraining.settings import PretrainingParams
+from dahlia.pretraining.teacher import averaged_to
+
+_STATISTICS_FROM = 2048
+_WARM_UP = 0.03
+
+Batch = tuple[Tensor, Tensor, int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many steps there are, and how they are divided.
+
+    Attributes:
+        steps: in all.
+        interval: steps from one checkpoint to the next.
+        devices: processes that share a step's photos.
+    """
+
+    steps: int
+    interval: int
+    devices: int = 1
+
+
+class Pretrainer(pl.LightningModule):
+    """AdamW with warm-up and cosine on the sum of three losses, and an average of the weights.
+
+    The losses: cross-entropy of the labels; the cosine distance between a linear map of the student's
+    features and the teacher's mean map; the same for each position of the last map. The teacher sees the
+    very views that the student sees (Beyer et al. 2022, "Knowledge distillation: a good teacher is patient
+    and consistent"); its values are standardised per channel.
+    """
+
+    whole_mean: Tensor
+    whole_std: Tensor
+    part_mean: Tensor
+    part_std: Tensor
+    teacher: list[nn.Module | None]  # in a list, its weights are none of this module's state
+
+    def __init__(
+        self,
+        student: Backbone,
+        teacher: nn.Module | None,
+        corpus: Corpus,
+        params: PretrainingParams,
+        plan: Plan,
+    ) -> None:
+        super().__init__()
+        self.student = student.to(memory_format=torch.channels_last)
+        self.averaged = copy.deepcopy(self.student).eval().requires_grad_(False)
+        self.teacher = [teacher]
+        self.corpus = corpus
+        self.params_ = params
+        self.plan = plan
+        with torch.inference_mode():
+            maps, last = _seen(self.student, torch.zeros(1, 3, 64, 64))
+            wide = 0 if teacher is None else teacher(torch.zeros(1, 3, 64, 64)).shape[1]
+        self.classifier = nn.Linear(last.shape[1], len(corpus.classes))
+        self.whole = nn.Linear(maps.shape[1] + last.shape[1], wide)
+        self.part = nn.Conv2d(maps.shape[1], wide, 1)
+        for name in ("whole_mean", "whole_std", "part_mean", "part_std"):
+            self.register_buffer(name, torch.zeros(wide))
+
+    def on_fit_start(self) -> None:
+        """Learn the scale of the teacher's values, unless a checkpoint has brought it."""
+        teacher = self._teacher()
+        if teacher is None or bool(self.whole_std.any()):
+            return
+        maps = [
+            teacher(self._views(batch[0], batch[2])[0]).float()
+            for batch in (
+                self._batches()[step] for step in range(-(-_STATISTICS_FROM // self.params_.batch_size))
+            )
+        ]
+        wholes = torch.cat([found.mean((2, 3)) for found in maps])
+        parts = torch.cat([found.flatten(2).transpose(1, 2).flatten(0, 1) for found in maps])
+        for name, values in (("whole", wholes), ("part", parts)):
+            getattr(self, f"{name}_mean").copy_(values.mean(0))
+            getattr(self, f"{name}_std").copy_(values.std(0) + 1e-4)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """The batches up to the next checkpoint; which photos a step sees follows from its number alone."""
+        return DataLoader(self._batches(), batch_size=None, shuffle=False)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """One step; logs its losses."""
+        images, labels, step = batch
+        views, rows = self._views(images, step)
+        targets = functional.one_hot(labels, len(self.corpus.classes)).float()[rows.to(labels.device)].mean(1)
+        maps, last = _seen(self.student, views * 255)
+        losses = {"label": functional.cross_entropy(self.classifier(last), targets, label_smoothing=0.1)}
+        teacher = self._teacher()
+        if teacher is not None:
+            with torch.no_grad():
+                wanted = averaged_to(teacher(views), maps).float()
+            part = (wanted - self.part_mean.view(1, -1, 1, 1)) / self.part_std.view(1, -1, 1, 1)
+            whole = (wanted.mean((2, 3)) - self.whole_mean) / self.whole_std
+            features = torch.cat([_unit(maps.mean((2, 3))), _unit(last)], 1)
+            losses["whole"] = 1 - functional.cosine_similarity(self.whole(features).float(), whole).mean()
+            losses["part"] = 1 - functional.cosine_similarity(self.part(maps).float(), part).mean()
+        weights = {
+            "label": self.params_.label_weight,
+            "whole": self.params_.whole_weight,
+            "part": self.params_.part_weight,
+        }
+        loss = torch.stack([weights[name] * value for name, value in losses.items()]).sum()
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"The loss became {loss.item()} at step {self.global_step}, expected a finite number. Lower "
+                "`learning_rate`, and run the same command again: it goes on from the last checkpoint."
+            )
+        self.log_dict({name: value.detach() for name, value in losses.items()})
+        return loss
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Follow the weights with their average."""
+        kept = 1 - min(self.params_.averaging, (1 + self.global_step) / (10 + self.global_step))
+        with torch.no_grad():
+            for average, now in zip(
+                self.averaged.state_dict().values(), self.student.state_dict().values(), strict=True
+            ):
+                if average.is_floating_point():
+                    average.lerp_(now, kept)
+                else:
+                    average.copy_(now)
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW without decay on biases and normalisation."""
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        groups = [
+            {"params": [p for p in trained if p.ndim > 1], "weight_decay": self.params_.weight_decay},
+            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, self.params_.learning_rate)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _factor(self, step: int) -> float:
+        warm_up = max(1, round(_WARM_UP * self.plan.steps))
+        if step < warm_up:
+            return (step + 1) / warm_up
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm_up) / max(1, self.plan.steps - warm_up))))
+
+    def _teacher(self) -> nn.Module | None:
+        teacher = self.teacher[0]
+        return None if teacher is None else teacher.to(self.device)
+
+    def _views(self, images: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        chance = torch.Generator().manual_seed((self.params_.seed << 32) + step)
+        sizes = self.params_.sizes
+        size = sizes[int(torch.randint(len(sizes), (1,), generator=chance))]
+        return random_views(images.to(self.device), size, self.params_.mosaics, chance)
+
+    def _batches(self) -> _Batches:
+        return _Batches(self.corpus, self.params_, self.plan, self.global_step, self.global_rank)
+
+
+class _Batches(Dataset[Batch]):
+    def __init__(self, corpus: Corpus, params: PretrainingParams, plan: Plan, first: int, rank: int) -> None:
+        self.corpus, self.params, self.plan, self.first, self.rank = corpus, params, plan, first, rank
+
+    def __len__(self) -> int:
+        return max(1, min(self.plan.interval, self.plan.steps - self.first))
+
+    def __getitem__(self, index: int) -> Batch:
+        step = (self.first + index) * self.plan.devices + self.rank
+        each = min(self.params.batch_size, len(self.corpus.labels))
+        per_epoch = len(self.corpus.labels) // each
+        order = torch.Generator().manual_seed((self.params.seed << 32) + step // per_epoch)
+        rows = torch.randperm(len(self.corpus.labels), generator=order)
+        chosen = rows[step % per_epoch * each :][:each].sort().values.numpy()
+        return (
+            torch.from_numpy(self.corpus.images[chosen]),
+            torch.from_numpy(self.corpus.labels[chosen]),
+            step,
+        )
+
+
+def _seen(student: Backbone, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    maps: Tensor = student.network.forward_features((pixels - student.mean) / student.std)
+    return maps, student.network.forward_head(maps, pre_logits=True)
+
+
+def _unit(features: Tensor) -> Tensor:
+    # As the heads see them; times the root of their number, so that values are near one.
+    unit: Tensor = functional.normalize(features.float(), dim=1)
+    return unit * math.sqrt(features.shape[1])

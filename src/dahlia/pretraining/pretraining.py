@@ -1,0 +1,147 @@
+"""`dahlia pretrain`: a corpus in, a backbone out; killed at any time, it goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from safetensors.torch import save_file
+
+from dahlia import __version__, layout
+from dahlia.errors import ConfigError
+from dahlia.files import staged_file, write_json
+from dahlia.modeling.backbones import Backbone, load_backbone
+from dahlia.pretraining.corpus import Corpus, open_corpus
+from dahlia.pretraining.distillation import Plan, Pretrainer
+from dahlia.pretraining.settings import PretrainingParams
+from dahlia.pretraining.teacher import load_teacher
+from dahlia.training.checkpoints import SafetensorsCheckpoints
+from dahlia.training.trainer import make_trainer
+
+_CHECKPOINT = "last"
+
+
+def pretrain(params: PretrainingParams, root: Path) -> Path:
+    """Train a backbone and write its averaged weights, float16, with a record of how beside them.
+
+    Returns:
+        The file, which `domain.backbone.weights` can name.
+
+    Raises:
+        DatasetError: there is no such corpus.
+        WeightsError: the student's or teacher's weights cannot be had.
+        TrainingError: a loss is not finite.
+    """
+    out = root / params.out
+    if out.suffix != ".safetensors":
+        raise ConfigError(f"`out` is {params.out}, expected a name that ends in .safetensors. Correct it.")
+    pl.seed_everything(params.seed, verbose=False)
+    torch.set_flush_denormal(True)
+    corpus = open_corpus(root / params.corpus, root / layout.PRETRAINING, params.stored_size, _say_decoded)
+    click.echo(f"pretrain: {len(corpus.labels):,} photos in {len(corpus.classes)} classes")
+    if corpus.unreadable:
+        click.echo(f"pretrain: {corpus.unreadable:,} files could not be decoded and are left out")
+    asked = params.teacher
+    teacher = None if asked is None else load_teacher(asked.architecture, asked.weights)
+    student = load_backbone(params.student.architecture, params.student.weights)
+    plan = _plan(corpus, params)
+    module = Pretrainer(student, teacher, corpus, params, plan)
+    folder = root / layout.PRETRAINING / _key(params, corpus, student)
+    checkpoint = folder / f"{_CHECKPOINT}.ckpt"
+    if checkpoint.is_file():
+        click.echo("pretrain: going on from the last checkpoint")
+    trainer = make_trainer(
+        max_steps=plan.steps,
+        max_epochs=-1,
+        devices=params.devices,
+        precision=_precision(params.precision),
+        gradient_clip_val=1.0,
+        reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=False,
+        enable_checkpointing=True,
+        plugins=[SafetensorsCheckpoints()],
+        callbacks=[
+            ModelCheckpoint(folder, _CHECKPOINT, enable_version_counter=False, save_on_train_epoch_end=True),
+            _Progress(plan.steps),
+        ],
+    )
+    trainer.fit(module, ckpt_path=str(checkpoint) if checkpoint.is_file() else None, weights_only=True)
+    _save(out, module.averaged, _record(params, corpus, trainer))
+    return out
+
+
+def _plan(corpus: Corpus, params: PretrainingParams) -> Plan:
+    each = min(params.batch_size, len(corpus.labels)) * params.devices
+    steps = max(1, round(params.epochs * len(corpus.labels) / each))
+    return Plan(steps, min(params.checkpoint_steps, steps), params.devices)
+
+
+def _key(params: PretrainingParams, corpus: Corpus, student: Backbone) -> str:
+    determined_by = [
+        params.model_dump(exclude={"out", "corpus", "checkpoint_steps"}),
+        len(corpus.labels),
+        corpus.classes,
+        student.fingerprint,
+    ]
+    return hashlib.sha256(json.dumps(determined_by).encode()).hexdigest()[:16]
+
+
+def _precision(asked: str) -> str:
+    if asked != "auto":
+        return asked
+    # Where the CPU has no bfloat16 of its own, it is slower than float32.
+    native = torch.cuda.is_bf16_supported() if torch.cuda.is_available() else _cpu_has_bf16()
+    return "bf16-mixed" if native else "32-true"
+
+
+def _cpu_has_bf16() -> bool:
+    supported: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return supported
+
+
+class _Progress(pl.Callback):
+    def __init__(self, steps: int) -> None:
+        self.steps, self.first, self.started = steps, 0, time.monotonic()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.first, self.started = trainer.global_step, time.monotonic()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        done = trainer.global_step
+        left = (time.monotonic() - self.started) / max(1, done - self.first) * (self.steps - done)
+        losses = ", ".join(f"{name} {float(value):.3f}" for name, value in trainer.callback_metrics.items())
+        if trainer.is_global_zero:
+            click.echo(f"pretrain: step {done:,} of {self.steps:,}, {losses}, {left / 60:.0f} min left")
+
+
+def _say_decoded(done: int, of: int) -> None:
+    if done % 10_000 == 0:
+        click.echo(f"pretrain: {done:,} of {of:,} photos decoded")
+
+
+def _save(path: Path, backbone: Backbone, record: dict[str, Any]) -> None:
+    tensors = {
+        name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
+        for name, value in backbone.network.state_dict().items()
+    }
+    with staged_file(path) as staged:
+        save_file(tensors, staged, metadata={"architecture": backbone.architecture})
+    write_json(path.with_suffix(".json"), record)
+
+
+def _record(params: PretrainingParams, corpus: Corpus, trainer: pl.Trainer) -> dict[str, Any]:
+    return {
+        "dahlia_version": __version__,
+        "photos": len(corpus.labels),
+        "classes": len(corpus.classes),
+        "steps": trainer.global_step,
+        "losses": {name: round(float(value), 4) for name, value in trainer.callback_metrics.items()},
+        "params": params.model_dump(exclude={"corpus", "out"}),
+    }

@@ -1,0 +1,38 @@
+"""What `conf/pretrain.yaml` may say."""
+
+from __future__ import annotations
+
+from pydantic import Field, PositiveInt
+
+from dahlia.params import BackboneParams, Section
+
+
+class TeacherParams(Section):
+    """A network to learn from."""
+
+    architecture: str
+    weights: str
+
+
+class PretrainingParams(Section):
+    """How a backbone is trained on a corpus; see `conf/pretrain.yaml`."""
+
+    corpus: str
+    student: BackboneParams
+    teacher: TeacherParams | None
+    out: str
+    epochs: float = Field(gt=0)
+    batch_size: PositiveInt
+    sizes: list[int] = Field(min_length=1)
+    stored_size: int = Field(ge=32, le=512)
+    mosaics: float = Field(ge=0, le=1)
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    averaging: float = Field(ge=0, lt=1)
+    label_weight: float = Field(ge=0)
+    whole_weight: float = Field(ge=0)
+    part_weight: float = Field(ge=0)
+    checkpoint_steps: PositiveInt
+    precision: str
+    devices: int = Field(ge=1)
+    seed: int = Field(ge=0)

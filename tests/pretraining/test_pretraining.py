@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from pretraining_corpora import folder_corpus
+from safetensors.torch import load_file
+
+from dahlia.composition import compose_alone
+from dahlia.errors import ConfigError
+from dahlia.modeling.backbones import load_backbone
+from dahlia.pretraining.settings import PretrainingParams
+from dahlia.project import create_project
+
+SMALL = (
+    "student.weights=none",
+    "batch_size=8",
+    "sizes=[32]",
+    "stored_size=32",
+    "epochs=8",
+    "checkpoint_steps=3",
+    "teacher={architecture: mobilenetv4_conv_small, weights: none}",
+)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pretraining") / "project"
+    create_project(root)
+    folder_corpus(root / "corpus")
+    return root
+
+
+def command(project: Path, *overrides: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "dahlia", "pretrain", *SMALL, *overrides],
+        cwd=project,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_the_settings_are_those_of_conf(project: Path) -> None:
+    settings = compose_alone(project, "pretrain", PretrainingParams, ["corpus=photos.zip", "sizes=[64]"])
+    assert (settings.corpus, settings.sizes) == ("photos.zip", [64])
+    written = yaml.safe_load((project / "conf/pretrain.yaml").read_text())
+    assert set(written) == set(PretrainingParams.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("epoch=3", r"unknown key `epoch`; did you mean epochs"),
+        ("student.weight=none", r"unknown key `student.weight`; did you mean weights"),
+        ("epochs=0", r"`epochs` cannot be 0: Input should be greater than 0"),
+        ("sizes=[]", r"`sizes` cannot be \[\]"),
+        ("corpus", r"unknown key `corpus`"),
+    ],
+)
+def test_what_settings_cannot_be(project: Path, override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        compose_alone(project, "pretrain", PretrainingParams, [override])
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_it_ends_where_it_would_have(project: Path) -> None:
+    whole = command(project, "out=whole.safetensors", "devices=1")
+    output = whole.communicate(timeout=280)[0]
+    assert whole.returncode == 0, output
+    assert "step 24 of 24" in output
+    # Another folder of checkpoints: the steps between them determine nothing.
+    for path in (project / ".dahlia/pretraining").rglob("last.ckpt"):
+        path.unlink()
+    killed = command(project, "out=resumed.safetensors")
+    assert killed.stdout
+    for line in killed.stdout:
+        if "step 6 of" in line:
+            break
+    _until(lambda: any((project / ".dahlia/pretraining").rglob("last.ckpt")))
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    killed.stdout.close()
+    resumed = command(project, "out=resumed.safetensors")
+    output = resumed.communicate(timeout=280)[0]
+    assert resumed.returncode == 0, output
+    assert "going on from the last checkpoint" in output
+    assert "step 3 of" not in output
+    first, second = load_file(project / "whole.safetensors"), load_file(project / "resumed.safetensors")
+    assert all((first[name] == second[name]).all() for name in first)
+    backbone = load_backbone("mobilenetv4_conv_small", str(project / "resumed.safetensors"))
+    assert backbone.features == 2240
+    record = yaml.safe_load((project / "resumed.json").read_text())
+    assert (record["photos"], record["classes"], record["steps"]) == (24, 3, 24)
+
+
+@pytest.mark.slow
+def test_what_a_user_can_do_wrong_has_no_traceback(project: Path) -> None:
+    for overrides, message in (
+        (["corpus=nowhere"], "was expected and is not there"),
+        (["out=backbone.pt"], "ends in .safetensors"),
+    ):
+        process = command(project, *overrides)
+        output = process.communicate(timeout=280)[0]
+        assert process.returncode != 0
+        assert message in output
+        assert "Traceback" not in output
+
+
+def _until(condition: object) -> None:
+    assert callable(condition)
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")
