@@ -138,7 +138,7 @@ def test_half_precision_is_read_as_single(tmp_path: Path, kind: torch.dtype) -> 
     assert features(backbone).dtype == torch.float32
 
 
-@pytest.mark.parametrize("weights", ["bundled", "none", "hub"])
+@pytest.mark.parametrize("weights", ["bundled", "none", "hub", "auto"])
 def test_unknown_architectures(weights: str) -> None:
     with pytest.raises(
         WeightsError, match=r"'mobilenetv4_conv_smal' is not known.*mean mobilenetv4_conv_small or"

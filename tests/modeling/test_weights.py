@@ -1,64 +1,62 @@
 from __future__ import annotations
 
-import hashlib
+import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import huggingface_hub
 import pytest
 import torch
-from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+from fake_hub import FakeHub, keep
 from safetensors.torch import save_file
 
 from dahlia.errors import WeightsError
+from dahlia.modeling import hub as hub_module
 from dahlia.modeling import weights as module
 from dahlia.modeling.backbones import load_backbone
-from dahlia.modeling.weights import BUNDLED, hub_normalisation, read_weights, weights_fingerprint
+from dahlia.modeling.pretrained import BUNDLED, FOLDER, Pretrained, hub_record
+from dahlia.modeling.weights import Origin, find_weights, weights_fingerprint
 from small_projects import ARCHITECTURE
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-HTTP_ERROR = next(kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError")
+SHIPPED = next(iter(BUNDLED.values()))
+REPOSITORY = hub_record(ARCHITECTURE).repository
 
 
 @pytest.mark.parametrize("record", BUNDLED.values(), ids=BUNDLED)
-def test_bundled_weights_are_those_of_the_record(record: module.BundledWeights) -> None:
-    path = Path(module.__file__).parent / "weights" / record.file
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == record.sha256
-    assert record.licence
-    tensors = read_weights(record.architecture, "bundled")
-    assert tensors is not None
-    assert all(tensor.dtype == torch.float32 for tensor in tensors.values() if tensor.is_floating_point())
-
-
-def test_every_bundled_file_has_a_record() -> None:
-    files = {path.name for path in (Path(module.__file__).parent / "weights").glob("*.safetensors")}
-    assert files == {record.file for record in BUNDLED.values()}
+def test_bundled_weights(record: Pretrained) -> None:
+    found = find_weights(record.architecture, "bundled")
+    assert found.origin == Origin("bundled", f"bundled {record.architecture}", "as asked for")
+    assert found.normalisation == (record.mean, record.std)
+    assert found.tensors is not None
+    kinds = {tensor.dtype for tensor in found.tensors.values() if tensor.is_floating_point()}
+    assert kinds == {torch.float32}
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "gone"])
 def test_damaged_bundled_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
-    record = next(iter(BUNDLED.values()))
-    data = bytearray((Path(module.__file__).parent / "weights" / record.file).read_bytes())
+    record = SHIPPED
+    data = bytearray((FOLDER / record.file).read_bytes())
     data[-1] ^= 1
     if damage != "gone":
         (tmp_path / record.file).write_bytes(data[: len(data) // 2] if damage == "cut" else data)
-    monkeypatch.setattr(module, "_FOLDER", tmp_path)
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
     with pytest.raises(WeightsError, match=f"missing or damaged, expected SHA-256 {record.sha256}"):
-        read_weights(record.architecture, "bundled")
+        find_weights(record.architecture, "bundled")
 
 
 def test_nothing_is_bundled_for_others() -> None:
     with pytest.raises(
         WeightsError, match="No weights are bundled for resnet18, only for mobilenetv4_conv_small"
     ):
-        read_weights("resnet18", "bundled")
+        find_weights("resnet18", "bundled")
 
 
 @pytest.mark.parametrize("weights", ["", "bundeld", "model.pth", "hubs", "/tmp/model.bin"])
 def test_what_weights_may_say(weights: str) -> None:
-    with pytest.raises(WeightsError, match=r"expected bundled, hub, a timm name such as"):
-        read_weights(ARCHITECTURE, weights)
+    with pytest.raises(WeightsError, match=r"expected auto, bundled, hub, a timm name such as"):
+        find_weights(ARCHITECTURE, weights)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +74,7 @@ def test_files_that_are_not_safetensors(tmp_path: Path, write: Callable[[Path], 
     path = tmp_path / "model.safetensors"
     write(path)
     with pytest.raises(WeightsError, match=r"is not a safetensors file.*Pickled checkpoints are not read"):
-        read_weights(ARCHITECTURE, str(path))
+        find_weights(ARCHITECTURE, str(path))
 
 
 def test_a_file_that_is_cut_short(tmp_path: Path) -> None:
@@ -84,106 +82,113 @@ def test_a_file_that_is_cut_short(tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(100)}, path)
     path.write_bytes(path.read_bytes()[:-4])
     with pytest.raises(WeightsError, match="is not a safetensors file"):
-        read_weights(ARCHITECTURE, str(path))
+        find_weights(ARCHITECTURE, str(path))
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"was expected and is not there\. Correct `backbone\.weights`"):
-        read_weights(ARCHITECTURE, str(tmp_path / "model.safetensors"))
+        find_weights(ARCHITECTURE, str(tmp_path / "model.safetensors"))
 
 
 def test_none_is_none() -> None:
-    assert read_weights(ARCHITECTURE, "none") is None
+    found = find_weights(ARCHITECTURE, "none")
+    assert found.tensors is None
+    assert found.origin == Origin("none", "random", "as asked for")
 
 
-@pytest.fixture
-def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty local cache of the hub's client."""
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    return tmp_path / "hub"
+def test_a_file_is_named_and_its_folder_is_not(tiny_weights: Path) -> None:
+    origin = find_weights(ARCHITECTURE, str(tiny_weights)).origin
+    assert origin == Origin("tiny.safetensors", "file tiny.safetensors", "as asked for")
+    assert load_backbone(ARCHITECTURE, str(tiny_weights)).origin == origin
 
 
-def keep(cache: Path, repository: str, weights: Path) -> None:
-    folder = cache / f"models--{repository.replace('/', '--')}"
-    (folder / "refs").mkdir(parents=True)
-    (folder / "refs" / "main").write_text(COMMIT)
-    (folder / "snapshots" / COMMIT).mkdir(parents=True)
-    (folder / "snapshots" / COMMIT / "model.safetensors").write_bytes(weights.read_bytes())
-
-
-@pytest.mark.parametrize("weights", ["hub", "hub:r160_in1k", "test_resnet", "test_resnet.r160_in1k"])
-def test_the_hubs_cache_is_enough(
-    hub_cache: Path, tiny_weights: Path, weights: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        huggingface_hub, "get_hf_file_metadata", lambda *_, **__: pytest.fail("asked the hub")
-    )
-    keep(hub_cache, f"timm/{ARCHITECTURE}.r160_in1k", tiny_weights)
+@pytest.mark.parametrize("weights", ["hub", "hub:r160_in1k", "test_resnet", "test_resnet.r160_in1k", "auto"])
+def test_the_hubs_cache_is_enough(hub_cache: Path, tiny_weights: Path, weights: str) -> None:
+    keep(hub_cache, REPOSITORY, tiny_weights.read_bytes())
     expected = load_backbone(ARCHITECTURE, str(tiny_weights)).network.state_dict()
-    found = load_backbone(ARCHITECTURE, weights).network.state_dict()
-    assert all(torch.equal(found[name], value) for name, value in expected.items())
+    found = load_backbone(ARCHITECTURE, weights)
+    assert all(torch.equal(found.network.state_dict()[name], value) for name, value in expected.items())
+    assert found.origin.weights == weights
+    assert found.origin.source == f"hub {REPOSITORY}"
+    assert found.normalisation == ((0.5,) * 3, (0.5,) * 3)
 
 
-@pytest.mark.parametrize(
-    "error",
-    [HTTP_ERROR("no route"), OfflineModeIsEnabled("offline"), TimeoutError("slow"), ConnectionError("reset")],
-    ids=lambda error: type(error).__name__,
-)
-def test_a_hub_that_cannot_be_reached(
-    hub_cache: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    asked = []
-
-    def fail(*_: object, **__: object) -> None:
-        asked.append(1)
-        raise error
-
-    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", fail)
-    with pytest.raises(WeightsError, match=rf"r160_in1k could not be had.*\({type(error).__name__}\)"):
-        read_weights(ARCHITECTURE, "hub")
-    assert len(asked) == 1
+@pytest.mark.parametrize("weights", ["hub", "auto"])
+def test_downloaded_and_cached_are_told_alike(hub: FakeHub, tiny_weights: Path, weights: str) -> None:
+    hub.body = tiny_weights.read_bytes()
+    first, second = (find_weights(ARCHITECTURE, weights) for _ in range(2))
+    assert first.origin == second.origin
+    assert first.tensors is not None
 
 
-def test_a_download_that_breaks_off(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise HTTP_ERROR("broken off")
-
-    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda *_, **__: None)
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
-    with pytest.raises(WeightsError, match="Check the name and the network, or use `weights: bundled`"):
-        read_weights(ARCHITECTURE, "hub")
-
-
-@pytest.mark.parametrize(
-    ("architecture", "weights", "message"),
-    [
-        (ARCHITECTURE, "hub:r160_in1", "no weights 'r160_in1' of test_resnet; did you mean r160_in1k?"),
-        ("vit_base_patch16_224", "hub:dinoo", "did you mean dino?"),
-        ("test_coatnet", "hub", "no pretrained weights of test_coatnet on the hub"),
-    ],
-)
-def test_tags_that_are_not_known(architecture: str, weights: str, message: str) -> None:
+def test_a_hub_that_has_nothing_stops_who_asked_for_it(hub_cache: Path) -> None:
+    message = r"r160_in1k could not be had .*: the hub's client is in offline mode.*or use `weights: bundled`"
     with pytest.raises(WeightsError, match=message):
-        read_weights(architecture, weights)
+        find_weights(ARCHITECTURE, "hub")
 
 
-@pytest.mark.parametrize(
-    ("architecture", "weights", "mean"),
-    [
-        ("vit_base_patch16_224", "hub:dino", (0.485, 0.456, 0.406)),
-        ("vit_base_patch16_224", "hub:augreg_in21k", (0.5, 0.5, 0.5)),
-        ("mobilenetv4_conv_small", "hub", (0.485, 0.456, 0.406)),
-    ],
-)
-def test_each_tag_has_its_normalisation(architecture: str, weights: str, mean: tuple[float, ...]) -> None:
-    found = hub_normalisation(architecture, weights)
-    assert found is not None
-    assert found[0] == mean
+def test_auto_falls_back_to_what_is_bundled(hub: FakeHub) -> None:
+    hub.status = 500
+    found = find_weights(SHIPPED.architecture, "auto")
+    assert found.origin == Origin("auto", SHIPPED.source, "because the hub answered with status 500")
+    assert found.normalisation == SHIPPED.normalisation
+    bundled = find_weights(SHIPPED.architecture, "bundled").tensors
+    assert found.tensors is not None
+    assert bundled is not None
+    assert all(torch.equal(found.tensors[name], value) for name, value in bundled.items())
 
 
-@pytest.mark.parametrize("weights", ["bundled", "none", "a.safetensors"])
-def test_others_have_the_normalisation_of_the_architecture(weights: str) -> None:
-    assert hub_normalisation(ARCHITECTURE, weights) is None
+def test_auto_without_anything_says_what_was_tried(hub: FakeHub) -> None:
+    hub.status, hub.error_code = 404, "EntryNotFound"
+    message = (
+        r"No pretrained weights of test_resnet could be had: .*has no model\.safetensors, and pickled .* are "
+        r"not read, and none are bundled for it, only for mobilenetv4_conv_small\. .* a \.safetensors file"
+    )
+    with pytest.raises(WeightsError, match=message):
+        find_weights(ARCHITECTURE, "auto")
+
+
+@pytest.mark.parametrize("weights", ["hub", "auto"])
+def test_another_checksum_is_never_passed_over(hub: FakeHub, weights: str) -> None:
+    hub.body, hub.stated = b"something else", "a" * 64
+    with pytest.raises(WeightsError, match="arrived damaged"):
+        find_weights(SHIPPED.architecture, weights)
+
+
+@pytest.mark.parametrize("weights", ["hub", "auto"])
+def test_another_architecture_on_the_hub(hub_cache: Path, tiny_weights: Path, weights: str) -> None:
+    keep(hub_cache, hub_record(SHIPPED.architecture).repository, tiny_weights.read_bytes())
+    with pytest.raises(
+        WeightsError, match=r"do not fit mobilenetv4_conv_small: .*the first: missing conv_stem"
+    ):
+        load_backbone(SHIPPED.architecture, weights)
+
+
+def test_auto_does_not_wait_for_a_silent_hub(
+    silent_hub: str, go_online: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_online(silent_hub)
+    monkeypatch.setattr(hub_module, "ANSWER_SECONDS", 0.5)
+    origin = find_weights(SHIPPED.architecture, "auto").origin
+    assert str(origin) == f"{SHIPPED.source}, because the hub did not answer within 0.5 s"
+
+
+@pytest.mark.slow
+def test_a_process_ends_though_the_hub_is_silent(silent_hub: str, tmp_path: Path) -> None:
+    script = (
+        "from dahlia.modeling.backbones import load_backbone\n"
+        f"print(load_backbone({SHIPPED.architecture!r}, 'auto').origin)"
+    )
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        env=kept | {"HF_ENDPOINT": silent_hub, "HF_HOME": str(tmp_path), "NO_PROXY": "127.0.0.1"},
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.strip() == f"{SHIPPED.source}, because the hub did not answer within 5 s"
 
 
 def test_a_fingerprint_knows_names_shapes_and_kinds() -> None:

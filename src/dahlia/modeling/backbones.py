@@ -12,13 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dahlia.errors import WeightsError
-from dahlia.modeling.weights import (
-    Normalisation,
-    as_normalisation,
-    hub_normalisation,
-    read_weights,
-    weights_fingerprint,
-)
+from dahlia.modeling.pretrained import RECOMMENDED, Normalisation, as_normalisation
+from dahlia.modeling.weights import Origin, find_weights, weights_fingerprint
+
+_RECOMMENDED = [name.partition(".")[0] for name in RECOMMENDED]
 
 
 class Backbone(nn.Module):
@@ -38,9 +35,11 @@ class Backbone(nn.Module):
         architecture: timm's name.
         normalisation: as given or found.
         features: length of the feature vector.
+        origin: which weights it started from.
     """
 
     network: Any  # timm's networks share methods that no type of theirs declares
+    origin: Origin
     mean: Tensor
     std: Tensor
 
@@ -52,6 +51,7 @@ class Backbone(nn.Module):
     ) -> None:
         super().__init__()
         self.architecture = architecture
+        self.origin = Origin("tensors", "tensors", "given by the caller")
         self.network = _create(architecture)
         if tensors is not None:
             _load(self.network, tensors, architecture)
@@ -87,20 +87,22 @@ def load_backbone(architecture: str, weights: str) -> Backbone:
             or do not fit.
     """
     _require_known(architecture)
-    tensors = read_weights(architecture, weights)
-    if tensors is None:
+    found = find_weights(architecture, weights)
+    if found.tensors is None:
         warnings.warn(
             "`weights: none` means random numbers: the model will be poor. It is meant for tests.",
             stacklevel=2,
         )
         torch.manual_seed(0)
-    return Backbone(architecture, tensors, hub_normalisation(architecture, weights))
+    backbone = Backbone(architecture, found.tensors, found.normalisation)
+    backbone.origin = found.origin
+    return backbone
 
 
 def _require_known(architecture: str) -> None:
     known = timm.list_models()
     if architecture not in known:
-        close = difflib.get_close_matches(architecture, known, n=3) or ["mobilenetv4_conv_small"]
+        close = difflib.get_close_matches(architecture, known, n=3) or _RECOMMENDED
         raise WeightsError(
             f"The backbone {architecture!r} is not known to timm; did you mean {' or '.join(close)}? "
             "Correct `domain.backbone.architecture`."
@@ -114,7 +116,7 @@ def _create(architecture: str) -> nn.Module:
     if config["fixed_input_size"]:
         raise WeightsError(
             f"The backbone {architecture!r} sees photos of one size only, expected one that takes any size, "
-            "such as mobilenetv4_conv_small. Choose another `domain.backbone.architecture`."
+            f"such as {', '.join(_RECOMMENDED)}. Choose another `domain.backbone.architecture`."
         )
     return network
 

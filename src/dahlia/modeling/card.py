@@ -42,11 +42,15 @@ class InputCard(_Part):
 class BackboneCard(_Part):
     """Which network made the features, and with which weights.
 
-    `fingerprint` is the SHA-256 of architecture, weights and normalisation.
+    `weights` is what was asked for, `source` what was taken and `reason` why; none of them is a path, and
+    models of before they were kept have the first alone. `fingerprint` is the SHA-256 of architecture,
+    weights and normalisation.
     """
 
     architecture: str
     weights: str
+    source: str = ""
+    reason: str = ""
     fingerprint: str
     features: int
     mean: tuple[float, float, float]

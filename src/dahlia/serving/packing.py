@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dahlia
 
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", "weights", "template")  # for training and new projects
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "bundled", "template")  # for training and new projects
 
 
 def copy_package(target: Path) -> None:
