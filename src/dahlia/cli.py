@@ -44,6 +44,25 @@ def stage(name: str) -> None:
 
 @cli.command()
 @click.argument("overrides", nargs=-1)
+@click.option(
+    "--multirun", "-m", is_flag=True, help="A trial for every combination, or what Optuna proposes."
+)
+def train(overrides: tuple[str, ...], multirun: bool) -> None:
+    """Try other parameters beside the pipeline, such as domain.input.size=128; trials are MLflow runs."""
+    from dahlia.trials import run_trials, trials_table
+
+    trials = run_trials(Path(), overrides, sweep=multirun)
+    _print(trials_table(trials))
+    if len(trials) > 1:
+        click.echo(
+            "The best of several was chosen on the photos that judge it: expect a little less on new ones."
+        )
+    if trials[0].overrides:
+        click.echo(f"To keep it: dahlia params {' '.join(trials[0].overrides)} && dvc repro")
+
+
+@cli.command()
+@click.argument("overrides", nargs=-1)
 def pretrain(overrides: tuple[str, ...]) -> None:
     """Train a backbone on a corpus, by conf/pretrain.yaml with OVERRIDES such as corpus=photos.zip."""
     from dahlia.composition import compose_alone

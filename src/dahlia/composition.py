@@ -77,6 +77,18 @@ def domains(root: Path) -> dict[str, DomainParams]:
     }
 
 
+def check_override_keys(root: Path, override: str) -> None:
+    """Check that the group and key exist, and choices if they are plain names; a sweep has several values.
+
+    Raises:
+        ConfigError: see `compose`.
+    """
+    conf, (key, _, value) = _conf(root), override.partition("=")
+    plain = value.split(",") if re.fullmatch(r"\w+(,\w+)*", value) else []
+    grouped = "=" in override and "." not in key
+    _check_names(conf, [f"{key}={choice}" for choice in plain] if grouped else [override])
+
+
 def _composed(root: Path, name: str, overrides: Sequence[str]) -> dict[str, Any]:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir

@@ -25,3 +25,21 @@ ITERATION = REPORTS / "iteration.json"
 FEATURE_CACHE = Path(".dahlia/features")
 GRAPH_CACHE = Path(".dahlia/graphs")
 PRETRAINING = Path(".dahlia/pretraining")
+TRIALS = Path(".dahlia/trials")
+ADVANCED = Path(".dahlia/advanced")
+
+_COPIES = ((".dvc", "tmp", "exps"), TRIALS.parts)
+
+
+def home(root: Path) -> Path:
+    """The project folder: `root` itself, or the project that it is a copy of.
+
+    A queued experiment of DVC and a trial run in a copy inside the project. What outlives them, the
+    iterations and the caches, is the project's.
+    """
+    resolved = root.resolve()
+    for parts in _COPIES:
+        for folder in resolved.parents:
+            if folder.parts[-len(parts) :] == parts:
+                return folder.parents[len(parts) - 1]
+    return resolved

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from fake_project import PROJECT, write_project
 
+from dahlia import layout
 from dahlia.errors import DahliaError, TrackingError
+from dahlia.modeling.card import load_card, save_card
 from dahlia.tracking.record import record
 from dahlia.tracking.registry import Registry
 from dahlia.tracking.store import connect
@@ -80,6 +82,35 @@ def test_the_run_reads_well_in_mlflow(root: Path) -> None:
         1.5,
         0.5,
     ]
+
+
+@pytest.mark.parametrize(
+    ("origin", "weights", "reason", "said"),
+    [
+        ({"weights": "bundled"}, "bundled", None, "from a tiny with weights bundled. The figures"),
+        (
+            {"weights": "auto", "source": "bundled tiny", "reason": "because the hub did not answer"},
+            "bundled tiny",
+            "because the hub did not answer",
+            "from a tiny with weights bundled tiny (because the hub did not answer). The figures",
+        ),
+    ],
+    ids=["as before origins were kept", "with its origin"],
+)
+def test_the_run_says_which_weights(
+    root: Path, origin: dict[str, str], weights: str, reason: str | None, said: str
+) -> None:
+    params = write_project(root)
+    card = load_card(root / layout.BUNDLE)
+    save_card(
+        root / layout.BUNDLE,
+        card.model_copy(update={"backbone": card.backbone.model_copy(update=origin)}),
+    )
+    run_id = record(root, params).run_id
+    tags = connect(Registry.of(root, params).uri, root).get_run(run_id).data.tags
+    assert tags["dahlia.weights"] == weights
+    assert tags.get("dahlia.weights_reason") == reason
+    assert said in tags["mlflow.note.content"]
 
 
 def test_recording_the_same_again_makes_nothing_new(root: Path) -> None:

@@ -41,7 +41,7 @@ def export_onnx(
     reference = load_reference(bundle).first(params.verification_images)
     with staged_directory(folder) as staged:
         path = staged / FILE_NAME
-        write_onnx(path, bundle, card, params.opset, root / layout.GRAPH_CACHE)
+        write_onnx(path, bundle, card, params.opset, layout.home(root) / layout.GRAPH_CACHE)
         # One tag per line, no newline at the end: readers of Custom Vision's exports expect it so.
         (staged / LABELS).write_text("\n".join(tag.name for tag in card.tags), encoding="utf-8")
         save_card(staged, card)

@@ -67,8 +67,13 @@ class Evidence:
     fingerprint: str
 
 
-def gather(root: Path, params: Params) -> Evidence:
+def gather(root: Path, params: Params, *, exported: bool = True) -> Evidence:
     """Read what the stages before `track` wrote into the project folder `root`.
+
+    Args:
+        root: the project folder.
+        params: what it was made with.
+        exported: whether there must be exports; a trial has none.
 
     Raises:
         TrackingError: something that a run must hold is missing or cannot be read.
@@ -76,7 +81,7 @@ def gather(root: Path, params: Params) -> Evidence:
     """
     card = load_card(root / layout.BUNDLE)
     for name, stage in _REQUIRED.items():
-        if not (root / name).exists():
+        if not (root / name).exists() and (exported or name != layout.EXPORTS):
             raise TrackingError(f"{root / name} was expected and is not there. Run `dvc repro {stage}`.")
     return Evidence(
         card=card,
@@ -160,7 +165,8 @@ def _curves(path: Path) -> tuple[Curve, ...]:
 
 def _files(root: Path) -> tuple[tuple[Path, str], ...]:
     reports = [(root / name, "reports") for name in _REPORTS if (root / name).exists()]
-    return ((root / layout.BUNDLE, "bundle"), (root / layout.EXPORTS, "exports"), *reports)
+    folders = [(root / layout.BUNDLE, "bundle"), (root / layout.EXPORTS, "exports")]
+    return (*(folder for folder in folders if folder[0].is_dir()), *reports)
 
 
 def _fingerprint(root: Path) -> str:

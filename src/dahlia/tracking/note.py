@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dahlia.modeling.card import BackboneCard
 from dahlia.tracking.evidence import TAG_METRICS, Evidence
 
 
@@ -12,7 +13,8 @@ def note(evidence: Evidence, number: int) -> str:
         f"## {card.project}, iteration {number}",
         "",
         f"{card.domain}, {card.classification}, trained on {card.training.images} images by the "
-        f"{card.training.recipe} recipe. The figures come from images that the scored model did not see.",
+        f"{card.training.recipe} recipe, from a {card.backbone.architecture} with weights "
+        f"{_weights(card.backbone)}. The figures come from images that the scored model did not see.",
         "",
         "| figure | value |",
         "| --- | ---: |",
@@ -29,6 +31,12 @@ def note(evidence: Evidence, number: int) -> str:
         "Files: `bundle/` is the model, `exports/` its exports, `reports/` the evaluation.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _weights(backbone: BackboneCard) -> str:
+    if not backbone.source:
+        return backbone.weights
+    return f"{backbone.source} ({backbone.reason})"
 
 
 def _average_precisions(evidence: Evidence) -> list[tuple[str, float]]:

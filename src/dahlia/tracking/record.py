@@ -21,7 +21,7 @@ from dahlia.tracking.evidence import TAG_METRICS, Evidence, gather
 from dahlia.tracking.iteration import Iteration
 from dahlia.tracking.note import note
 from dahlia.tracking.registry import Registry
-from dahlia.tracking.store import ARTIFACTS, connect, sqlite_file, translated_errors
+from dahlia.tracking.store import connect, open_experiment, translated_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _BATCH = 100  # MLflow's limit on parameters in one request; metrics may be 1000
 _DAY = 24 * 3600
+_TAG_WEIGHTS, _TAG_REASON = "dahlia.weights", "dahlia.weights_reason"
 
 
 def record(root: Path, params: Params) -> Iteration:
@@ -43,12 +44,12 @@ def record(root: Path, params: Params) -> Iteration:
     root = root.resolve()
     evidence = gather(root, params)
     registry = Registry.of(root, params)
-    client = connect(registry.uri, root, create=True)
+    client = connect(registry.uri, registry.root, create=True)
     with translated_errors("Recording the iteration"):
         experiment = _prepare(client, registry)
         _sweep(client, experiment, registry)
         found = registry.find(evidence.fingerprint)
-        iteration = found or registry.get(_write(client, experiment, evidence, registry))
+        iteration = found or registry.get(_write(client, experiment, evidence, registry, root))
     _write_report(root / layout.ITERATION, iteration)
     return iteration
 
@@ -56,13 +57,7 @@ def record(root: Path, params: Params) -> Iteration:
 def _prepare(client: MlflowClient, registry: Registry) -> str:
     from mlflow.exceptions import MlflowException
 
-    experiment = client.get_experiment_by_name(registry.project)
-    if experiment and experiment.lifecycle_stage == "deleted":
-        client.restore_experiment(experiment.experiment_id)
-    location = (registry.root / ARTIFACTS).as_uri() if sqlite_file(registry.uri, registry.root) else None
-    identifier: str = (
-        experiment.experiment_id if experiment else client.create_experiment(registry.project, location)
-    )
+    identifier = open_experiment(client, registry.project, registry.uri, registry.root)
     try:
         client.create_registered_model(registry.project)
     except MlflowException as error:
@@ -71,14 +66,12 @@ def _prepare(client: MlflowClient, registry: Registry) -> str:
     return identifier
 
 
-def _write(client: MlflowClient, experiment: str, evidence: Evidence, registry: Registry) -> int:
+def _write(client: MlflowClient, experiment: str, evidence: Evidence, registry: Registry, root: Path) -> int:
     number = max((known.number for known in registry.iterations()), default=0) + 1
-    run = client.create_run(
-        experiment, tags=_run_tags(evidence, registry.root), run_name=f"Iteration {number}"
-    )
+    run = client.create_run(experiment, tags=_run_tags(evidence, root), run_name=f"Iteration {number}")
     identifier = run.info.run_id
     try:
-        _log_figures(client, identifier, evidence)
+        log_figures(client, identifier, evidence)
         _log_dataset(client, identifier, evidence)
         for path, folder in evidence.files:
             _log_files(client, identifier, path, folder)
@@ -101,6 +94,7 @@ def _write(client: MlflowClient, experiment: str, evidence: Evidence, registry: 
 
 def _run_tags(evidence: Evidence, root: Path) -> dict[str, str]:
     revision, dirty = git_revision(root)
+    backbone = evidence.card.backbone
     values = {
         tags.TAG_DOMAIN: evidence.card.domain,
         tags.TAG_CLASSIFICATION: evidence.card.classification,
@@ -108,14 +102,18 @@ def _run_tags(evidence: Evidence, root: Path) -> dict[str, str]:
         tags.TAG_FINGERPRINT: evidence.fingerprint,
         tags.TAG_DATA: evidence.card.data_fingerprint,
         tags.TAG_RECORDER: _recorder(),
+        _TAG_WEIGHTS: backbone.source or backbone.weights,
         "mlflow.source.name": "dvc repro",
     }
+    if backbone.reason:
+        values[_TAG_REASON] = backbone.reason
     if revision:
         values |= {tags.TAG_REVISION: revision, tags.TAG_DIRTY: str(dirty).lower()}
     return values
 
 
-def _log_figures(client: MlflowClient, run_id: str, evidence: Evidence) -> None:
+def log_figures(client: MlflowClient, run_id: str, evidence: Evidence) -> None:
+    """Write parameters, metrics and curves into a run, within MLflow's limits on one request."""
     from mlflow.entities import Metric, Param
 
     now = int(time.time() * 1000)

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dahlia import layout
 from dahlia.config import nearest
 from dahlia.errors import TrackingError
 from dahlia.params import Params
@@ -45,8 +46,8 @@ class Registry:
 
     @classmethod
     def of(cls, root: Path, params: Params) -> Registry:
-        """The registry of the project in `root`."""
-        return cls(root, params.project.name, params.track.uri)
+        """The registry of the project in `root`, or that `root` is a copy of."""
+        return cls(layout.home(root), params.project.name, params.track.uri)
 
     def iterations(self) -> list[Iteration]:
         """All iterations, by rising number."""

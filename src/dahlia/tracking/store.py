@@ -33,6 +33,17 @@ def resolve_uri(uri: str, root: Path) -> str:
     return f"{_SQLITE}{database}" if database else uri
 
 
+def open_experiment(client: MlflowClient, name: str, uri: str, root: Path) -> str:
+    """The id of the experiment with this name, made or restored where need be."""
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        location = (root / ARTIFACTS).as_uri() if sqlite_file(uri, root) else None
+        return str(client.create_experiment(name, location))
+    if experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
+    return str(experiment.experiment_id)
+
+
 def sqlite_file(uri: str, root: Path) -> Path | None:
     """The database file of an SQLite URI; None for any other store."""
     if not uri.startswith(_SQLITE):
