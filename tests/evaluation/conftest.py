@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from dahlia.modeling.learning_curve import FoldOutcomes, LearningCurve
 from dahlia.modeling.predictions import TEST_FOLD, Predictions
 from dahlia.params import EvaluateParams
 
@@ -85,6 +86,51 @@ def generated() -> Callable[..., Predictions]:
         )
 
     return make
+
+
+@pytest.fixture
+def curved() -> Callable[..., LearningCurve]:
+    """The learning curve of such predictions: the last digit is their own, the others were tossed."""
+
+    def make(predictions: Predictions, recipe: str = "quick", steep: float = 0.7) -> LearningCurve:
+        held_out = predictions.held_out
+        if held_out.classification == "multiclass":
+            given = np.eye(len(held_out.tags), dtype=bool)[held_out.probabilities.argmax(1)]
+        else:
+            given = held_out.probabilities >= 0.5
+        luck = np.random.default_rng(0).random(len(held_out.ids))
+        known = [luck < steep + (1 - steep) * share for share in (0.25, 0.5, 0.75, 1.0)]
+
+        def folds(among: np.ndarray, right: np.ndarray) -> list[FoldOutcomes]:
+            return [_fold(int(part), held_out.fold, among, right, known) for part in np.unique(held_out.fold)]
+
+        return LearningCurve.model_validate(
+            {
+                "recipe": recipe,
+                "classification": held_out.classification,
+                "shares": (0.25, 0.5, 0.75, 1.0),
+                "tags": held_out.tags,
+                "whole": folds(np.ones(len(held_out.ids), bool), (given == held_out.truth).all(1)),
+                "by_tag": [folds(held_out.truth[:, tag], given[:, tag]) for tag in range(len(held_out.tags))],
+            }
+        )
+
+    return make
+
+
+def _fold(
+    part: int, fold: np.ndarray, among: np.ndarray, right: np.ndarray, known: list[np.ndarray]
+) -> FoldOutcomes:
+    pool = int((among & (fold != part)).sum())
+    ways = [
+        "".join(str(int(right[row] and luck[row])) for luck in known)
+        for row in np.flatnonzero(among & (fold == part))
+    ]
+    return FoldOutcomes(
+        fold=part,
+        learned=(-(-pool // 4), -(-pool // 2), -(-3 * pool // 4), pool),
+        outcomes={way: ways.count(way) for way in sorted(set(ways))},
+    )
 
 
 def _probabilities(scores: np.ndarray, classification: str) -> np.ndarray:

@@ -12,6 +12,7 @@ import pytest
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import EvaluationError
 from dahlia.evaluation.evaluation import evaluate, load_evaluation, save_evaluation
+from dahlia.modeling.learning_curve import LearningCurve
 from dahlia.modeling.predictions import Predictions
 from dahlia.params import EvaluateParams
 
@@ -66,6 +67,36 @@ def test_the_test_set_is_apart(generated: Make, params: EvaluateParams) -> None:
     assert found.thresholds == expected.thresholds
     assert found.test is not None
     assert found.test.overall.images == 30
+
+
+def test_a_learning_curve_is_told_and_kept(
+    generated: Make, curved: Callable[..., LearningCurve], params: EvaluateParams, tmp_path: Path
+) -> None:
+    predictions = generated(60, test=9)
+    evaluation = evaluate(predictions, params, seed=0, negative_tag=None, curve=curved(predictions))
+    assert evaluation.learning is not None
+    assert evaluation.learning.whole.points[-1].value == evaluation.held_out.overall.accuracy.value
+    assert [each.tag for each in evaluation.learning.tags] == list(predictions.tags)
+    save_evaluation(tmp_path / "evaluation.json", evaluation)
+    assert load_evaluation(tmp_path / "evaluation.json") == evaluation
+    assert evaluate(predictions, params, seed=0, negative_tag=None).learning is None
+
+
+def test_an_evaluation_from_before_there_was_a_learning_curve(
+    generated: Make, params: EvaluateParams, tmp_path: Path
+) -> None:
+    old = evaluate(generated(30), params, seed=0, negative_tag=None)
+    values = old.model_dump(mode="json")
+    del values["learning"]
+    (tmp_path / "evaluation.json").write_text(json.dumps(values))
+    assert load_evaluation(tmp_path / "evaluation.json") == old
+
+
+def test_a_learning_curve_of_other_photos_is_refused(
+    generated: Make, curved: Callable[..., LearningCurve], params: EvaluateParams
+) -> None:
+    with pytest.raises(EvaluationError, match=r"of 60 held-out images .* one of 30 images"):
+        evaluate(generated(60), params, seed=0, negative_tag=None, curve=curved(generated(30)))
 
 
 def test_says_what_it_counted(generated: Make, params: EvaluateParams) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from dahlia.evaluation.evaluation import evaluate
 from dahlia.evaluation.plots import save_plots
+from dahlia.modeling.learning_curve import LearningCurve
 from dahlia.modeling.predictions import Predictions
 from dahlia.params import EvaluateParams
 
@@ -23,9 +24,12 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture
-def folder(generated: Make, params: EvaluateParams, tmp_path: Path) -> Path:
+def folder(
+    generated: Make, curved: Callable[..., LearningCurve], params: EvaluateParams, tmp_path: Path
+) -> Path:
     predictions = generated(60, tags=('oak, "old"', "birch", "maple"), test=9)
-    save_plots(tmp_path / "plots", evaluate(predictions, params, seed=0, negative_tag=None), predictions)
+    evaluation = evaluate(predictions, params, seed=0, negative_tag=None, curve=curved(predictions))
+    save_plots(tmp_path / "plots", evaluation, predictions)
     return tmp_path / "plots"
 
 
@@ -56,6 +60,27 @@ def test_lines_stay_between_0_and_1(folder: Path, name: str, x: str, y: str) -> 
     found = rows(folder / name)
     assert len({row["series"] for row in found}) == 3
     assert all(0 <= float(row[column]) <= 1 for row in found for column in (x, y))
+
+
+def test_the_learning_curve_of_all_photos_and_of_each_tag(folder: Path) -> None:
+    found = rows(folder / "learning_curve.csv")
+    assert Counter(row["series"] for row in found) == {
+        "all photos": 4,
+        'oak, "old"': 4,
+        "birch": 4,
+        "maple": 4,
+    }
+    for row in found:
+        assert 0 <= float(row["low"]) <= float(row["right"]) <= float(row["high"]) <= 1
+    assert [row["share"] for row in found[:4]] == ["0.25", "0.5", "0.75", "1.0"]
+
+
+def test_without_a_learning_curve_its_file_has_a_header_alone(
+    generated: Make, params: EvaluateParams, tmp_path: Path
+) -> None:
+    predictions = generated(12)
+    save_plots(tmp_path / "plots", evaluate(predictions, params, seed=0, negative_tag=None), predictions)
+    assert rows(tmp_path / "plots" / "learning_curve.csv") == []
 
 
 def test_dvc_draws_the_template(folder: Path) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 from dahlia.dataset.records import ImageRecord
 from dahlia.evaluation.evaluation import evaluate
 from dahlia.evaluation.report import render, write_report
+from dahlia.modeling.learning_curve import LearningCurve
 from dahlia.modeling.predictions import Predictions
 from dahlia.params import EvaluateParams
 
@@ -30,7 +31,9 @@ def records_of(predictions: Predictions, folder: Path, missing: int) -> list[Ima
 
 
 def drawn(predictions: Predictions, params: EvaluateParams, **options: object) -> str:
-    evaluation = evaluate(predictions, params, seed=0, negative_tag=options.get("negative_tag"))
+    curve = options.get("curve")
+    assert curve is None or isinstance(curve, LearningCurve)
+    evaluation = evaluate(predictions, params, seed=0, negative_tag=options.get("negative_tag"), curve=curve)
     return render(evaluation, predictions, lambda image: None, str(options.get("title", "Trees")))
 
 
@@ -122,3 +125,58 @@ def test_tiny_and_wide_sets(
     page = Page(drawn(generated(images, names, classification, wrong=0), params))
     assert all(name in page.text for name in names)
     assert "nan" not in page.text.lower().split()
+
+
+@pytest.mark.parametrize("classification", ["multiclass", "multilabel"])
+@pytest.mark.parametrize(("images", "tags"), [(60, 3), (6, 2), (2, 2), (120, 12)])
+def test_draws_the_learning_curve(
+    generated: Make,
+    curved: Callable[..., LearningCurve],
+    params: EvaluateParams,
+    classification: str,
+    images: int,
+    tags: int,
+) -> None:
+    names = (HOSTILE, *(f"tag {number}" for number in range(1, tags)))
+    predictions = generated(images, names, classification, wrong=0, test=4)
+    curve = curved(predictions)
+    text = drawn(predictions, params, curve=curve)
+    page = Page(text)
+    evaluation = evaluate(predictions, params, seed=0, negative_tag=None, curve=curve)
+    assert evaluation.learning is not None
+    assert "Would more photos help?" in page.text
+    assert all(sentence in page.text for sentence in evaluation.learning.sentences)
+    assert "The last point is the held-out figure above." in page.text
+    assert "<script" not in text
+    numbers = [
+        float(each) for path in re.findall(r'd="([^"]+)"', text) for each in re.findall(r"[-\d.]+", path)
+    ]
+    assert all(0 <= number <= 440 for number in numbers)
+
+
+def test_no_learning_curve_no_section(generated: Make, params: EvaluateParams) -> None:
+    assert "Would more photos help?" not in drawn(generated(30), params)
+
+
+@pytest.mark.parametrize(
+    ("classification", "recipe", "threshold", "words"),
+    [
+        ("multiclass", "advanced", 0.5, "the model itself was fine-tuned"),
+        ("multilabel", "quick", 0.3, "Here a tag counts from 50% on, above from 30%"),
+        ("multiclass", "quick", 0.3, "The last point is the held-out figure above."),
+    ],
+)
+def test_says_where_the_curve_ends_elsewhere(
+    generated: Make,
+    curved: Callable[..., LearningCurve],
+    params: EvaluateParams,
+    classification: str,
+    recipe: str,
+    threshold: float,
+    words: str,
+) -> None:
+    predictions = generated(60, classification=classification)
+    changed = params.model_copy(update={"threshold": threshold})
+    page = Page(drawn(predictions, changed, curve=curved(predictions, recipe)))
+    assert words in page.text
+    assert ("The last point is" in page.text) == (words.startswith("The last point is"))

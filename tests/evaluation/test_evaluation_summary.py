@@ -17,6 +17,7 @@ from dahlia.evaluation.summary import (
     summary_table,
     two_decimals,
 )
+from dahlia.modeling.learning_curve import LearningCurve
 from dahlia.modeling.predictions import Predictions
 from dahlia.params import EvaluateParams
 
@@ -72,6 +73,18 @@ def test_the_table_shows_every_tag_literally(generated: Make, params: EvaluatePa
     assert "[red]oak[/red]" in text
     assert "none of these (negative)" in text
     assert "[95 % interval]" in text
+
+
+def test_the_table_says_whether_more_photos_would_help(
+    generated: Make, curved: Callable[..., LearningCurve], params: EvaluateParams
+) -> None:
+    predictions = generated(60, tags=("[red]oak[/red]", "birch"))
+    curve = curved(predictions, steep=0.0)
+    evaluation = evaluate(predictions, params, seed=0, negative_tag=None, curve=curve)
+    assert evaluation.learning is not None
+    text = " ".join(printed(summary_table(evaluation)).split())
+    assert evaluation.learning.sentences[0] in text
+    assert all(sentence not in text for sentence in evaluation.learning.sentences[1:])
 
 
 def test_metrics_are_flat_and_leave_out_what_is_not_defined(

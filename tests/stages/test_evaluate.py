@@ -11,8 +11,9 @@ import pytest
 
 from dahlia.dataset.manifest import save_manifest
 from dahlia.dataset.records import ImageRecord
-from dahlia.errors import DatasetError, EvaluationError
+from dahlia.errors import DahliaError, EvaluationError
 from dahlia.evaluation.evaluation import load_evaluation
+from dahlia.modeling.learning_curve import FoldOutcomes, LearningCurve, save_learning_curve
 from dahlia.modeling.predictions import Predictions, save_predictions
 from dahlia.params import EvaluateParams, Params, ProjectParams
 from dahlia.stages import evaluate
@@ -44,10 +45,24 @@ def predictions_of(images: int) -> Predictions:
     )
 
 
+def curve_of(images: int) -> LearningCurve:
+    tag = FoldOutcomes(fold=0, learned=(2, 4, 6, 8), outcomes={"0011": images // 2})
+    whole = FoldOutcomes(fold=0, learned=(4, 8, 12, 16), outcomes={"0011": images})
+    return LearningCurve(
+        recipe="quick",
+        classification="multiclass",
+        shares=(0.25, 0.5, 0.75, 1.0),
+        tags=("oak", "birch"),
+        whole=(whole,),
+        by_tag=((tag,), (tag,)),
+    )
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     predictions = predictions_of(20)
     save_predictions(tmp_path / "models" / "predictions.parquet", predictions)
+    save_learning_curve(tmp_path / "models" / "learning_curve.json", curve_of(20))
     records = [
         ImageRecord(image, f"data/{number}.jpg", 8, 8, ("oak",), (), "train", "folder", "0" * 16)
         for number, image in enumerate(predictions.ids)
@@ -69,7 +84,12 @@ def test_writes_the_reports_and_prints_the_summary(
     evaluation = load_evaluation(reports / "evaluation.json")
     numbers: dict[str, Any] = json.loads((reports / "metrics.json").read_text())
     assert numbers["accuracy"] == evaluation.held_out.overall.accuracy.value
-    assert "of 20 held-out photos" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "of 20 held-out photos" in said
+    assert evaluation.learning is not None
+    assert evaluation.learning.sentences[0] in " ".join(said.split())
+    assert "Would more photos help?" in (reports / "evaluation.html").read_text(encoding="utf-8")
+    assert (reports / "plots" / "learning_curve.csv").is_file()
 
 
 def test_runs_twice_to_the_same_bytes(project: Path, params: Params) -> None:
@@ -88,8 +108,18 @@ def test_leaves_what_was_there_when_it_cannot_judge(project: Path, params: Param
     assert contents(project / "reports") == before
 
 
-@pytest.mark.parametrize("missing", ["models/predictions.parquet", "data/dataset/manifest.parquet"])
+def test_refuses_the_learning_curve_of_another_training(project: Path, params: Params) -> None:
+    save_learning_curve(project / "models" / "learning_curve.json", curve_of(18))
+    with pytest.raises(EvaluationError, match="dvc repro train"):
+        evaluate.run(params, project)
+    assert not (project / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    "missing",
+    ["models/predictions.parquet", "models/learning_curve.json", "data/dataset/manifest.parquet"],
+)
 def test_names_what_is_missing(project: Path, params: Params, missing: str) -> None:
     (project / missing).unlink()
-    with pytest.raises(DatasetError, match="is not there"):
+    with pytest.raises(DahliaError, match="is not there"):
         evaluate.run(params, project)

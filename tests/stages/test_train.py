@@ -14,6 +14,7 @@ from dahlia import layout
 from dahlia.errors import DahliaError, DatasetError, WeightsError
 from dahlia.modeling.bundle import load_bundle
 from dahlia.modeling.card import load_card, tag_id
+from dahlia.modeling.learning_curve import load_learning_curve
 from dahlia.modeling.predictions import Predictions, load_predictions
 from dahlia.stages import train
 from small_projects import SmallProject, make_params
@@ -37,14 +38,17 @@ def test_what_training_leaves(project: SmallProject, capsys: pytest.CaptureFixtu
         "bundle/model.safetensors",
         "bundle/reference.parquet",
         "history.csv",
+        "learning_curve.json",
         "predictions.parquet",
     ]
     assert predictions.tags == ("blue", "red")
     assert set(predictions.ids) == {record.id for record in project.records}
     assert (predictions.probabilities.argmax(1) == predictions.truth.argmax(1)).mean() > 0.9
     said = capsys.readouterr().out
-    assert said.startswith("train: quick, test_resnet (")
-    assert "24 images, 2 tags" in said
+    assert said.startswith(
+        "train: test_resnet with weights: file tiny.safetensors, as asked for\n"
+        "train: quick, test_resnet, 24 images, 2 tags"
+    )
 
 
 def test_two_clean_runs_are_alike_to_the_byte(project: SmallProject, tmp_path: Path) -> None:
@@ -83,6 +87,9 @@ def test_the_card_says_how(project: SmallProject) -> None:
     assert card.training.images == 24
     assert card.training.regularisation in project.params.training.regularisation
     assert card.git_revision is None
+    used = card.backbone.weights, card.backbone.source, card.backbone.reason
+    assert used == ("tiny.safetensors", "file tiny.safetensors", "as asked for")
+    assert str(project.root.parent) not in (project.root / layout.BUNDLE / "model.json").read_text()
     model, _ = load_bundle(project.root / layout.BUNDLE)
     assert model.backbone.fingerprint == card.backbone.fingerprint
     assert load_file(project.root / layout.BUNDLE / "model.safetensors")["temperature"] == pytest.approx(
@@ -108,6 +115,18 @@ def test_history_is_the_search(project: SmallProject) -> None:
         rows = list(csv.DictReader(file))
     assert [float(row["strength"]) for row in rows] == [1e-3, 1e-4]
     assert all(0 < float(row["held_out_loss"]) < 1 for row in rows)
+
+
+def test_the_learning_curve_ends_at_the_held_out_figure(project: SmallProject) -> None:
+    project.plant(test=True, red=4, blue=4)
+    held_out = run(project).held_out
+    curve = load_learning_curve(project.root / layout.LEARNING_CURVE)
+    ways = [(way, count) for fold in curve.whole for way, count in fold.outcomes.items()]
+    right = held_out.probabilities.argmax(1) == held_out.truth.argmax(1)
+    assert sum(count for _, count in ways) == len(held_out.ids) == 24
+    assert sum(count for way, count in ways if way[-1] == "1") == right.sum()
+    assert max(fold.learned[-1] for fold in curve.whole) < 24
+    assert (curve.recipe, curve.tags) == ("quick", ("blue", "red"))
 
 
 def test_multilabel_with_the_negative_tag(project: SmallProject, tiny_weights: Path) -> None:

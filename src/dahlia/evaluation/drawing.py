@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dahlia.evaluation.figures import Curves, Estimate, Reliability
+from dahlia.evaluation.figures import Curves, Estimate, LearningSeries, Reliability
 
 WIDTH, HEIGHT = 440, 350
 LEFT, TOP, RIGHT, BOTTOM = 54, 12, 428, 304
+MOST_TICKS = 6
+# Where an axis of shares may begin, and the step of its ticks.
+_FLOORS = ((0.9, 0.02), (0.75, 0.05), (0.5, 0.1), (0.0, 0.25))
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,58 @@ class Dot:
     high: float
     radius: float
     label: str
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Axes of a learning curve: images from 0 to `most`, shares from `floor` to 1."""
+
+    most: float
+    floor: float
+    images: tuple[int, ...]
+    shares: tuple[float, ...]
+
+    def across(self, images: float) -> float:
+        """The x of so many images."""
+        return across(images / self.most)
+
+    def up(self, share: float) -> float:
+        """The y of a share."""
+        return up((share - self.floor) / (1 - self.floor))
+
+    def path(self, series: LearningSeries) -> str:
+        """The SVG path through a learning curve."""
+        return path([self._at(point.images, point.value) for point in series.points])
+
+    def band(self, series: LearningSeries) -> str:
+        """The SVG path around its worst and best folds."""
+        best = [self._at(point.images, point.high) for point in series.points]
+        worst = [self._at(point.images, point.low) for point in reversed(series.points)]
+        return f"{path([*best, *worst])} Z"
+
+    def _at(self, images: float, share: float) -> tuple[float, float]:
+        return images / self.most, (share - self.floor) / (1 - self.floor)
+
+
+def learning_scale(series: Sequence[LearningSeries], *, ranges: bool) -> Scale:
+    """Axes with room for all curves.
+
+    Args:
+        series: at least one.
+        ranges: whether the worst and best folds are drawn too.
+    """
+    points = [point for each in series for point in each.points]
+    largest = max(1.0, *(point.images for point in points))
+    lowest = min(point.low if ranges else point.value for point in points)
+    floor, step = next((floor, step) for floor, step in _FLOORS if floor <= lowest)
+    steps = (size * 10**power for power in range(9) for size in (1, 2, 5))
+    wide = next(each for each in steps if largest / each <= MOST_TICKS)
+    return Scale(
+        most=1.05 * largest,
+        floor=floor,
+        images=tuple(range(0, int(1.05 * largest) + 1, wide)),
+        shares=tuple(round(floor + at * step, 4) for at in range(round((1 - floor) / step) + 1)),
+    )
 
 
 def across(value: float) -> float:

@@ -15,11 +15,13 @@ from dahlia.evaluation.curves import curves
 from dahlia.evaluation.figures import Evaluation, SetFigures
 from dahlia.evaluation.intervals import independent_share
 from dahlia.evaluation.label_issues import find_label_issues
+from dahlia.evaluation.learning import check_fits, learning
 from dahlia.evaluation.metrics import Rules, measure
 from dahlia.evaluation.mistakes import confusion, worst
 from dahlia.evaluation.resampling import draw_weights
 from dahlia.evaluation.thresholds import recommend
 from dahlia.files import write_text
+from dahlia.modeling.learning_curve import LearningCurve
 from dahlia.modeling.predictions import Predictions
 from dahlia.params import EvaluateParams
 
@@ -34,6 +36,7 @@ def evaluate(
     seed: int,
     negative_tag: str | None,
     records: Sequence[ImageRecord] = (),
+    curve: LearningCurve | None = None,
 ) -> Evaluation:
     """Judge held-out predictions, and the user's own test set apart.
 
@@ -45,13 +48,17 @@ def evaluate(
         seed: of the bootstrap.
         negative_tag: the tag to mark as negative.
         records: the manifest, for the paths of images.
+        curve: what fewer images would have given, from the same training.
 
     Raises:
-        EvaluationError: there is no held-out image, or a value that no prediction can have.
+        EvaluationError: there is no held-out image, a value that no prediction can have, or a curve of
+            another training.
     """
     check(predictions)
     predictions = _by_id(predictions)
     held_out, test = predictions.held_out, predictions.test
+    if curve is not None:
+        check_fits(curve, held_out)
     folds = len(np.unique(held_out.fold))
     weights = draw_weights(params.bootstrap_samples, len(held_out.ids), seed)
     rules = Rules(params.threshold, params.confidence, independent_share(folds), weights)
@@ -68,6 +75,7 @@ def evaluate(
             "test": _judge_test(test, params, seed, negative_tag, paths) if test.ids else None,
             "thresholds": recommend(held_out, params.threshold, weights),
             "label_issues": find_label_issues(held_out, paths),
+            "learning": learning(curve, params.confidence) if curve is not None else None,
         }
     )
 

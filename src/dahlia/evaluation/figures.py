@@ -225,6 +225,68 @@ class LabelIssue(_Part):
     score: Figure
 
 
+class LearningPoint(_Part):
+    """How often held-out images were right after learning from so many.
+
+    Attributes:
+        share: of the other folds' images.
+        images: that were learned from, on average; for a tag, those that have it.
+        value: the share of held-out images that were right.
+        low: in the worst fold.
+        high: in the best fold.
+    """
+
+    share: Figure
+    images: Figure
+    value: Figure
+    low: Figure
+    high: Figure
+
+
+class LearningSeries(_Part):
+    """A learning curve.
+
+    Attributes:
+        tag: whose images; None for all together.
+        images: held-out images behind each point.
+        points: by rising share; shares that no image tells apart are left out.
+        gain: what `value` gained from half of the images to all of them; None where there are too few
+            images to halve.
+        gain_low: lower end of its interval, which compares each image with itself.
+        gain_high: upper end of its interval.
+    """
+
+    tag: str | None
+    images: int
+    points: tuple[LearningPoint, ...]
+    gain: Figure | None
+    gain_low: Figure | None
+    gain_high: Figure | None
+
+
+class Learning(_Part):
+    """Whether more images would help, from heads fitted on shares of those that are there.
+
+    Attributes:
+        recipe: the recipe of the final model. The heads here are quick ones.
+        threshold: multilabel: the one used here, which may not be the evaluation's; None in multiclass.
+        whole: all images.
+        tags: one per tag that has images.
+        doubling: what twice the images would likely add to the share that is right; None where the curve
+            is no power law or its gain is not clear.
+        most_helped: tags that more images would help most, that first; empty where this cannot be told.
+        sentences: the verdict; the first says most.
+    """
+
+    recipe: Literal["quick", "advanced"]
+    threshold: Figure | None
+    whole: LearningSeries
+    tags: tuple[LearningSeries, ...]
+    doubling: tuple[Figure, Figure] | None
+    most_helped: tuple[str, ...]
+    sentences: tuple[str, ...]
+
+
 class Evaluation(_Part):
     """Everything that evaluation finds.
 
@@ -239,6 +301,7 @@ class Evaluation(_Part):
         test: the user's own test set, judged by the final model; None where there is none.
         thresholds: one per tag.
         label_issues: most likely wrong first; of the held-out images.
+        learning: whether more images would help; None where training did not measure it.
     """
 
     format: Literal[1] = 1
@@ -252,3 +315,4 @@ class Evaluation(_Part):
     test: SetFigures | None
     thresholds: tuple[Threshold, ...]
     label_issues: tuple[LabelIssue, ...]
+    learning: Learning | None = None

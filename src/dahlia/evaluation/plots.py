@@ -17,12 +17,12 @@ Row = Sequence[str | float]
 
 
 def save_plots(folder: Path, evaluation: Evaluation, predictions: Predictions) -> None:
-    """Write `confusion.csv`, `pr.csv`, `roc.csv` and `calibration.csv` of the held-out images.
+    """Write `confusion.csv`, `pr.csv`, `roc.csv`, `calibration.csv` and `learning_curve.csv`.
 
     `confusion.csv` has a row per image (multilabel: per image and tag) with the columns actual and
-    predicted. The others have a row per point with the columns series (a tag; before, after or ideal),
-    order (along the line) and the two coordinates; the Vega template `per_tag.json` draws them, a colour
-    per series. The folder appears whole or not at all.
+    predicted. The others have a row per point with the columns series (a tag; all photos; before, after or
+    ideal), order (along the line) and the two coordinates; the Vega template `per_tag.json` draws them, a
+    colour per series. All are of held-out images. The folder appears whole or not at all.
     """
     with staged_directory(folder) as staged:
         _write(staged / "confusion.csv", ("actual", "predicted"), _pairs(predictions.held_out, evaluation))
@@ -40,6 +40,11 @@ def save_plots(folder: Path, evaluation: Evaluation, predictions: Predictions) -
             staged / "calibration.csv",
             ("series", "order", "confidence", "accuracy", "images"),
             _reliability(evaluation),
+        )
+        _write(
+            staged / "learning_curve.csv",
+            ("series", "order", "share", "right", "low", "high", "photos"),
+            _learned(evaluation),
         )
 
 
@@ -70,6 +75,14 @@ def _reliability(evaluation: Evaluation) -> Iterable[Row]:
         for order, each in enumerate(reliability.bins):
             yield series, order, each.confidence, each.accuracy.value or 0.0, each.accuracy.images
     yield from (("ideal", 0, 0.0, 0.0, 0), ("ideal", 1, 1.0, 1.0, 0))
+
+
+def _learned(evaluation: Evaluation) -> Iterable[Row]:
+    learning = evaluation.learning
+    for each in (learning.whole, *learning.tags) if learning else ():
+        for order, point in enumerate(each.points):
+            series = "all photos" if each.tag is None else each.tag
+            yield series, order, point.share, point.value, point.low, point.high, point.images
 
 
 def _write(path: Path, header: tuple[str, ...], rows: Iterable[Row]) -> None:

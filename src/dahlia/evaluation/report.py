@@ -11,6 +11,7 @@ from dahlia.dataset.records import ImageRecord
 from dahlia.errors import ImageError
 from dahlia.evaluation import drawing
 from dahlia.evaluation.figures import Evaluation
+from dahlia.evaluation.learning_view import learning_view
 from dahlia.evaluation.summary import in_words, two_decimals
 from dahlia.evaluation.view import calibration_words, curve_views, set_view
 from dahlia.files import write_text
@@ -83,6 +84,7 @@ def _view(evaluation: Evaluation, predictions: Predictions, title: str) -> dict[
         "test": set_view(evaluation, evaluation.test) if evaluation.test else None,
         "curves": curve_views(held_out),
         "calibration_words": calibration_words(held_out),
+        "learning": learning_view(evaluation),
         "label_issues": evaluation.label_issues[:MOST_LABEL_ISSUES],
         "untagged": int((~predictions.held_out.truth.any(axis=1)).sum()),
     }

@@ -58,14 +58,17 @@ def two_decimals(value: float | None) -> str:
 
 
 def summary_table(evaluation: Evaluation) -> Table:
-    """Precision, recall and AP per tag, with intervals and the number of images; for a terminal."""
+    """Precision, recall and AP per tag, with intervals and images, under the verdicts; for a terminal."""
     from rich.markup import escape
     from rich.table import Table
 
     overall = evaluation.held_out.overall
     first, second = headline(evaluation, evaluation.held_out)
+    title = f"{first}.\n{second}."
+    if evaluation.learning:
+        title += f"\n{escape(evaluation.learning.sentences[0])}"
     table = Table(
-        title=f"{first}.\n{second}.",
+        title=title,
         caption=f"held-out images, threshold {evaluation.threshold:g}, "
         f"[{100 * evaluation.confidence:g} % interval]".replace("[", r"\["),
         title_justify="left",

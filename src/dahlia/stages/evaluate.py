@@ -11,6 +11,7 @@ from dahlia.evaluation.plots import save_plots
 from dahlia.evaluation.report import write_report
 from dahlia.evaluation.summary import save_metrics, summary_table
 from dahlia.imports import quick_imports
+from dahlia.modeling.learning_curve import load_learning_curve
 from dahlia.modeling.predictions import load_predictions
 from dahlia.params import Params
 
@@ -26,6 +27,7 @@ def run(params: Params, root: Path) -> None:
 
     Raises:
         DatasetError: predictions or manifest are missing or damaged.
+        TrainingError: the learning curve is.
         EvaluationError: the predictions cannot be judged.
     """
     from rich.console import Console
@@ -35,12 +37,14 @@ def run(params: Params, root: Path) -> None:
 
     predictions = load_predictions(root / layout.PREDICTIONS)
     records = load_manifest(root / layout.MANIFEST)
+    curve = load_learning_curve(root / layout.LEARNING_CURVE)
     evaluation = evaluate(
         predictions,
         params.evaluate,
         seed=params.project.seed,
         negative_tag=params.project.negative_tag,
         records=records,
+        curve=curve,
     )
     title = params.project.name
     write_report(evaluation, predictions, records, root, root / layout.EVALUATION_PAGE, title=title)

@@ -22,6 +22,7 @@ from dahlia.modeling.card import (
     project_id,
     tag_id,
 )
+from dahlia.modeling.learning_curve import save_learning_curve
 from dahlia.modeling.predictions import save_predictions
 from dahlia.params import Params
 from dahlia.revision import git_revision
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def run(params: Params, root: Path) -> None:
-    """Write the bundle, the held-out predictions and the history.
+    """Write the bundle, the held-out predictions, the history and the learning curve.
 
     Args:
         params: reads `project`, `domain` and `training`.
@@ -57,6 +58,9 @@ def run(params: Params, root: Path) -> None:
     reference = ask_module(trained.model, data.records, root, params.domain.input.size)
     save_predictions(root / layout.PREDICTIONS, trained.predictions)
     _save_history(root / layout.HISTORY, trained.history)
+    save_learning_curve(
+        root / layout.LEARNING_CURVE, trained.curve.model_copy(update={"recipe": trained.recipe})
+    )
     save_bundle(root / layout.BUNDLE, trained.model, _card(data, trained, params, root), reference)
     held_out = trained.predictions.held_out
     right = (held_out.probabilities.argmax(1) == held_out.truth.argmax(1)).mean()
@@ -64,8 +68,8 @@ def run(params: Params, root: Path) -> None:
         f", {right:.1%} of held-out images right" if params.project.classification == "multiclass" else ""
     )
     print(
-        f"train: {trained.recipe}, {params.domain.backbone.architecture} ({params.domain.backbone.weights} "
-        f"weights), {int(data.training.sum()):,} images, {len(data.tags)} tags{judged}"
+        f"train: {trained.recipe}, {params.domain.backbone.architecture}, "
+        f"{int(data.training.sum()):,} images, {len(data.tags)} tags{judged}"
     )
 
 
@@ -89,7 +93,9 @@ def _card(data: TrainingData, trained: Trained, params: Params, root: Path) -> M
         input=InputCard(size=params.domain.input.size),
         backbone=BackboneCard(
             architecture=backbone.architecture,
-            weights=params.domain.backbone.weights,
+            weights=backbone.origin.weights,
+            source=backbone.origin.source,
+            reason=backbone.origin.reason,
             fingerprint=backbone.fingerprint,
             features=backbone.features,
             mean=mean,
