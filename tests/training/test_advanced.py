@@ -1,6 +1,12 @@
-"""The advanced recipe: a budget that is kept, and a model that must earn its place."""
+"""The advanced recipe: a budget that is kept, a model that must earn its place, a kill that costs little."""
 
 from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,136 +14,410 @@ import torch
 
 from dahlia import layout
 from dahlia.config import check_params
-from dahlia.errors import ConfigError, DatasetError
+from dahlia.errors import ConfigError, DahliaError, DatasetError, TrainingError
 from dahlia.modeling.backbones import Backbone
+from dahlia.modeling.bundle import WEIGHTS_NAME
 from dahlia.modeling.card import load_card
-from dahlia.modeling.classifier import Classifier
-from dahlia.params import FineTuningParams, Params
+from dahlia.modeling.predictions import load_predictions
 from dahlia.stages import train
-from dahlia.training import advanced
-from dahlia.training.data import TrainingData, gather
-from dahlia.training.fine_tuning import TuningData, fine_tune, seconds_per_epoch
-from dahlia.training.recipes import train as train_recipe
-from small_projects import SIZE, SmallProject
+from dahlia.training import advanced, tuning_run
+from dahlia.training.advanced import AdvancedResult, train_advanced
+from dahlia.training.checkpoints import SafetensorsCheckpoints
+from dahlia.training.course import Course
+from dahlia.training.fine_tuning import FineTuner
+from dahlia.training.judging import predict_logits
+from dahlia.training.photo_memory import PhotoMemory
+from small_projects import SIZE, SmallProject, make_record, photo
+from tuning_cases import Case, Machine, make_case, states, tuning, with_tuning
 
-TUNING = FineTuningParams(
-    budget_minutes=1.0,
-    max_epochs=2,
-    learning_rate=1e-3,
-    layer_decay=0.75,
-    weight_decay=0.05,
-    label_smoothing=0.1,
-    averaging=0.5,
-)
+SLOW = pytest.mark.slow
+Out = pytest.CaptureFixture[str]
 
 
-def with_tuning(params: Params, **changes: float) -> Params:
-    values = params.model_dump(by_alias=True)
-    tuning = TUNING.model_dump() | changes
-    values["training"] |= {"recipe": "advanced", "fine_tuning": tuning}
-    return check_params(values, "params.yaml")
+@pytest.fixture
+def case(project: SmallProject, tiny_backbone: Backbone) -> Case:
+    return make_case(project, tiny_backbone)
 
 
-def data_of(project: SmallProject) -> TrainingData:
-    return gather(project.records, project.folds, classification="multiclass", negative_tag=None)
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state"
 
 
-def tuning_data(project: SmallProject) -> TuningData:
-    data = data_of(project)
-    return TuningData(
-        ids=[record.id for record in data.records],
-        paths=[project.root / record.path for record in data.records],
-        truth=data.truth,
-        augmentation=["mirror"],
-        size=SIZE,
-        batch_size=8,
-        seed=0,
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Every training step moves its clock."""
+    machine, step = Machine(), FineTuner.training_step
+
+    def timed(self: FineTuner, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        machine.work(len(batch[0]))
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(FineTuner, "training_step", timed)
+    return machine
+
+
+def same(one: AdvancedResult, two: AdvancedResult) -> bool:
+    weights = two.model.state_dict()
+    return (
+        np.array_equal(one.probabilities, two.probabilities)
+        and (one.epochs, one.temperature) == (two.epochs, two.temperature)
+        and all(torch.equal(value, weights[name]) for name, value in one.model.state_dict().items())
     )
 
 
-def state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+def finished(result: AdvancedResult | None) -> AdvancedResult:
+    assert result is not None
+    return result
 
 
-def test_fine_tuning_moves_a_copy(project: SmallProject, tiny_backbone: Backbone) -> None:
-    model = Classifier(tiny_backbone, 2, "multiclass")
-    before = state(model)
-    tuned = fine_tune(model, tuning_data(project), TUNING, epochs=2)
-    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
-    moved = [name for name, tensor in tuned.state_dict().items() if not torch.equal(before[name], tensor)]
-    assert "head.weight" in moved
-    assert any(name.startswith("backbone.network.") for name in moved)
-    assert not [name for name in moved if "running_" in name]  # statistics stay as they were
-    assert not tuned.training
+def test_it_learns_two_colours(case: Case, state: Path, capsys: Out) -> None:
+    before = {name: value.clone() for name, value in case.start.state_dict().items()}
+    result = finished(train_advanced(*case.arguments, tuning(learning_rate=0.02, max_epochs=6), state))
+    said = capsys.readouterr().out
+    assert "fine-tuning is better by" in said
+    assert "of held-out images right against 50.0%" in said
+    photos = list(zip(case.data.ids, case.data.paths, strict=True))
+    logits = predict_logits(result.model, photos, PhotoMemory(SIZE))
+    assert (logits.argmax(1) == case.data.truth.argmax(1)).mean() > 0.9
+    assert (result.probabilities.argmax(1) == case.data.truth.argmax(1)).mean() > 0.8
+    assert 1 <= result.epochs <= 6
+    assert result.gain > 0
+    assert not result.model.training
+    assert states(state) == []
+    assert all(torch.equal(before[name], value) for name, value in case.start.state_dict().items())
 
 
-def test_fine_tuning_repeats_itself(project: SmallProject, tiny_backbone: Backbone) -> None:
-    torch.manual_seed(1)
-    model = Classifier(tiny_backbone, 2, "multiclass")
-    one, two = (fine_tune(model, tuning_data(project), TUNING, epochs=1).state_dict() for _ in range(2))
-    assert all(torch.equal(one[name], two[name]) for name in one)
+@SLOW
+def test_it_repeats_itself(case: Case, state: Path) -> None:
+    one, two = (finished(train_advanced(*case.arguments, tuning(), state)) for _ in range(2))
+    assert same(one, two)
 
 
-def test_it_learns_two_colours(project: SmallProject, tiny_backbone: Backbone) -> None:
-    data = tuning_data(project)
-    model = Classifier(tiny_backbone, 2, "multiclass")
-    tuned = fine_tune(model, data, TUNING.model_copy(update={"learning_rate": 0.02}), epochs=8)
-    logits = advanced.predict_logits(tuned, list(zip(data.ids, data.paths, strict=True)), SIZE)
-    assert (logits.argmax(1) == data.truth.argmax(1)).mean() > 0.9
+def test_several_tags_and_none(project: SmallProject, tiny_backbone: Backbone, state: Path) -> None:
+    for number in range(6):
+        path = project.root / f"data/images/none-{number}.jpg"
+        path.write_bytes(photo((90, 90, 90), 500 + number))
+        project.records.append(make_record(path, project.root, ()))
+    case = make_case(project, tiny_backbone, classification="multilabel")
+    assert not case.data.truth.any(1).all()
+    result = finished(train_advanced(*case.arguments, tuning(learning_rate=0.02, max_epochs=6), state))
+    assert ((result.probabilities >= 0.5) == case.data.truth).mean() > 0.8
 
 
-def test_the_probe_leaves_the_model_alone(project: SmallProject, tiny_backbone: Backbone) -> None:
-    model = Classifier(tiny_backbone, 2, "multiclass")
-    before = state(model)
-    assert seconds_per_epoch(model, tuning_data(project), TUNING) > 0
-    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+@pytest.mark.parametrize("reds", [1, pytest.param(2, marks=SLOW)])
+def test_a_tag_with_hardly_any_image(
+    project: SmallProject, tiny_backbone: Backbone, state: Path, reds: int
+) -> None:
+    project.records = [
+        *(record for record in project.records if "blue" in record.tags),
+        *[record for record in project.records if "red" in record.tags][:reds],
+    ]
+    case = make_case(project, tiny_backbone)
+    result = finished(train_advanced(*case.arguments, tuning(), state))
+    assert np.isfinite(result.probabilities).all()
 
 
+def test_photos_that_are_all_alike(case: Case, state: Path, capsys: Out) -> None:
+    case.data = case.data.__class__(**{**vars(case.data), "ids": [case.data.ids[0]] * 24})
+    case.data = case.data.__class__(**{**vars(case.data), "paths": [case.data.paths[0]] * 24})
+    train_advanced(*case.arguments, tuning(), state)
+    assert "nats an image" in capsys.readouterr().out
+
+
+def test_a_quick_head_that_is_better_is_kept(case: Case, state: Path, capsys: Out) -> None:
+    case.quick.probabilities[:] = np.where(case.data.truth, 0.999, 0.001)
+    assert train_advanced(*case.arguments, tuning(), state) is None
+    said = capsys.readouterr().out
+    assert "fine-tuning is worse by" in said
+    assert "right against 100.0%; the quick head is kept" in said
+    assert states(state) == []
+
+
+# The budget -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("minutes", "epochs"),
+    # 24 photos and three folds: 3 x 16 + 24 = 72 draws per epoch; the probe draws 24; 0.01 s each.
+    [(1.0, 20), pytest.param(0.1, 6, marks=SLOW), pytest.param(0.05, 2, marks=SLOW), (0.025, 1)],
+)
+def test_the_budget_decides_how_long(
+    case: Case, machine: Machine, state: Path, monkeypatch: pytest.MonkeyPatch, minutes: float, epochs: int
+) -> None:
+    planned = []
+    monkeypatch.setattr(advanced, "_result", lambda bench, _: planned.append(bench.plan.epochs))
+    train_advanced(*case.arguments, tuning(budget_minutes=minutes, max_epochs=20), state, clock=machine)
+    assert planned == [epochs]
+
+
+@pytest.mark.parametrize("minutes", [1e-9, 0.004])
 def test_a_budget_too_short_for_one_pass_keeps_the_quick_head(
-    project: SmallProject, capsys: pytest.CaptureFixture[str]
+    case: Case, machine: Machine, state: Path, capsys: Out, minutes: float
 ) -> None:
-    trained = train_recipe(data_of(project), with_tuning(project.params, budget_minutes=1e-9), project.root)
-    assert trained.recipe == "quick"
+    assert train_advanced(*case.arguments, tuning(budget_minutes=minutes), state, clock=machine) is None
     assert "too few for one pass" in capsys.readouterr().out
+    assert machine.photos <= 24
 
 
-@pytest.mark.parametrize(("gain", "recipe"), [(1.0, "advanced"), (-1.0, "quick")])
-def test_the_better_of_the_two_is_kept(
-    project: SmallProject, monkeypatch: pytest.MonkeyPatch, gain: float, recipe: str
+def slower(after: int, factor: float) -> Machine:
+    def change(machine: Machine) -> None:
+        if machine.photos > after:
+            machine.seconds = 0.01 * factor
+
+    return Machine(change=change)
+
+
+@pytest.mark.parametrize(
+    ("after", "factor", "said", "kept"),
+    [
+        pytest.param(60, 2, "fit into the budget", True, marks=SLOW),
+        (60, 5, "fit into the budget", True),
+        pytest.param(60, 1000, "the quick head is kept", False, marks=SLOW),
+        (24, 1000, "the quick head is kept", False),
+        pytest.param(480, 4, "the final model has", True, marks=SLOW),
+        (432 + 24, 10_000, "too few for the final model", False),
+    ],
+)
+def test_a_machine_that_becomes_slower(
+    case: Case,
+    state: Path,
+    capsys: Out,
+    monkeypatch: pytest.MonkeyPatch,
+    after: int,
+    factor: float,
+    said: str,
+    kept: bool,
 ) -> None:
-    losses = iter([1.0 + gain, 1.0])  # of the quick head, then of the fine-tuned model
-    monkeypatch.setattr(advanced, "_loss", lambda *_: next(losses))
-    project.plant(test=True, red=2, blue=2)
-    project.params = with_tuning(project.params)
-    train.run(project.params, project.root)
-    card = load_card(project.root / layout.BUNDLE)
-    assert card.training.recipe == recipe
+    machine, step = slower(after, factor), FineTuner.training_step
+
+    def timed(self: FineTuner, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        machine.work(len(batch[0]))
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(FineTuner, "training_step", timed)
+    params = tuning(budget_minutes=0.15, max_epochs=9, patience=9, learning_rate=0.02)
+    result = train_advanced(*case.arguments, params, state, clock=machine)
+    assert said in capsys.readouterr().out
+    assert (result is not None) == kept
+    # One step more at most: whoever finds the budget spent has just made one.
+    assert machine.now - 1000 <= params.budget_minutes * 60 + 8 * machine.seconds
+    assert states(state) == []
 
 
-def test_held_out_photos_are_predicted_without_their_own_labels(
-    project: SmallProject, monkeypatch: pytest.MonkeyPatch
+def test_later_folds_stop_where_finished_ones_say_so(
+    case: Case, machine: Machine, state: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[tuple[str, ...]] = []
-    tune = advanced.fine_tune
+    judge = Course._judge
 
-    def watched(model: Classifier, data: TuningData, *rest: object) -> Classifier:
-        seen.append(tuple(data.ids))
-        return tune(model, data, *rest)  # type: ignore[arg-type]
+    def worse_each_time(self: Course, module: FineTuner) -> None:
+        judge(self, module)
+        assert self.held_out is None or len(self.judged) > 0
+        if self.held_out is not None:
+            rank = len(self.judged)
+            truth = torch.from_numpy(self.held_out.truth).double()
+            self.judged[-1] = (truth if rank == 1 else torch.rand_like(truth) / 10) * 4
 
-    monkeypatch.setattr(advanced, "fine_tune", watched)
-    data = data_of(project)
-    train_recipe(data, with_tuning(project.params, max_epochs=1), project.root)
-    for part, ids in enumerate(seen[:5]):
-        held_out = {record.id for record, fold in zip(data.records, data.folds, strict=True) if fold == part}
-        assert held_out.isdisjoint(ids)
-        assert len(held_out) + len(ids) == len(data.records)
+    monkeypatch.setattr(Course, "_judge", worse_each_time)
+    params = tuning(max_epochs=8, patience=1)
+    result = finished(train_advanced(*case.arguments, params, state, clock=machine))
+    assert "2 folds were best after 1 of 8 epochs; the others stop after 2" in capsys.readouterr().out
+    assert result.epochs == 1
+    assert machine.photos == 24 + 8 * 32 + 2 * 16 + 24  # the probe, two folds, a short one, the final model
 
 
-def test_a_photo_that_vanished_is_named(project: SmallProject, tiny_backbone: Backbone) -> None:
-    data = tuning_data(project)
-    data.paths[3].unlink()
+# Going on ---------------------------------------------------------------------------------------------
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    "epoch", [pytest.param(epoch, marks=[SLOW] * (epoch not in (2, 10))) for epoch in range(1, 13)]
+)
+def test_what_was_cut_off_goes_on_as_if_it_had_not_been(
+    case: Case, state: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
+) -> None:
+    params = tuning(max_epochs=3, learning_rate=0.02)
+    whole = finished(train_advanced(*case.arguments, params, state.with_name("whole")))
+    saved = 0
+    save = SafetensorsCheckpoints.save_checkpoint
+
+    def cut_off(
+        self: SafetensorsCheckpoints, checkpoint: dict[str, object], *rest: object, **options: object
+    ) -> None:
+        nonlocal saved
+        save(self, checkpoint, *rest, **options)  # type: ignore[arg-type]
+        saved += "state_dict" in checkpoint
+        if saved == epoch:
+            raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SafetensorsCheckpoints, "save_checkpoint", cut_off)
+        try:
+            train_advanced(*case.arguments, params, state)
+        except KilledError:
+            assert states(state)
+    assert same(finished(train_advanced(*case.arguments, params, state)), whole)
+    assert states(state) == []
+
+
+@SLOW
+def test_going_on_makes_no_new_plan(
+    case: Case, machine: Machine, state: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = tuning(budget_minutes=0.1, max_epochs=20)
+    with monkeypatch.context() as patch:
+        patch.setattr(advanced, "_result", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train_advanced(*case.arguments, params, state, clock=machine)
+    assert states(state) == ["plan.safetensors"]
+    machine.now, drawn = 0.0, machine.photos
+    train_advanced(*case.arguments, params, state, clock=machine)
+    assert "goes on with fine-tuning" in capsys.readouterr().out
+    assert machine.photos - drawn <= 6 * 72  # and nothing for a probe
+    assert machine.now <= 6.0 - drawn * 0.01
+
+
+def test_other_photos_or_parameters_begin_anew(case: Case, state: Path) -> None:
+    for params in (tuning(), tuning(label_smoothing=0.2)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(advanced, "_result", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                train_advanced(*case.arguments, params, state)
+        assert len(list(state.iterdir())) == 1  # what the other left is gone
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from dahlia.config import load_params
+from dahlia.stages import train
+from dahlia.training import advanced
+from dahlia.training.checkpoints import SafetensorsCheckpoints
+
+advanced._gain = lambda *_: 1.0
+save, saved = SafetensorsCheckpoints.save_checkpoint, 0
+def watched(self, checkpoint, *rest, **options):
+    global saved
+    save(self, checkpoint, *rest, **options)
+    saved += "state_dict" in checkpoint
+    if "state_dict" in checkpoint and saved == int(sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGKILL)
+SafetensorsCheckpoints.save_checkpoint = watched
+train.run(load_params(Path("params.yaml")), Path("."))
+"""
+
+
+@SLOW
+def test_kill_9_and_the_same_command(project: SmallProject) -> None:
+    import yaml
+
+    params = with_tuning(project.params, max_epochs=3, learning_rate=0.02).model_dump(by_alias=True)
+    (project.root / "params.yaml").write_text(yaml.safe_dump(params))
+
+    def run(kill_after: int) -> int:
+        command = [sys.executable, "-c", KILLED, str(kill_after)]
+        return subprocess.run(command, cwd=project.root, check=False, env=os.environ).returncode
+
+    assert run(0) == 0
+    whole = load_predictions(project.root / layout.PREDICTIONS)
+    weights = (project.root / layout.BUNDLE / WEIGHTS_NAME).read_bytes()
+    (project.root / layout.PREDICTIONS).unlink()
+    for after in (2, 3):
+        assert run(after) == -signal.SIGKILL
+    assert run(0) == 0
+    again = load_predictions(project.root / layout.PREDICTIONS)
+    np.testing.assert_array_equal(again.probabilities, whole.probabilities)
+    assert (project.root / layout.BUNDLE / WEIGHTS_NAME).read_bytes() == weights
+    assert load_card(project.root / layout.BUNDLE).training.recipe == "advanced"
+    assert states(project.root / layout.ADVANCED) == []
+
+
+# What goes wrong --------------------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_no_number_says_where(
+    case: Case, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = FineTuner.training_step
+
+    def poisoned(self: FineTuner, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        if self.current_epoch == 1 and batch_idx == 1 and self.where != "the probe":
+            torch.nn.init.constant_(self.model.head.bias, float("nan"))
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(FineTuner, "training_step", poisoned)
+    expected = r"loss became nan at step 3 in epoch 2 of fold 1 of 3, .*learning_rate"
+    with pytest.raises(TrainingError, match=expected):
+        train_advanced(*case.arguments, tuning(), state)
+
+
+ALLOCATOR = RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory")
+
+
+@pytest.mark.parametrize(
+    ("error", "fits", "probed"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory."), 4, True),
+        pytest.param(MemoryError(), 4, False, marks=SLOW),
+        pytest.param(ALLOCATOR, 4, False, marks=SLOW),
+        (ALLOCATOR, 0, True),
+        (MemoryError(), 0, False),
+    ],
+)
+def test_memory_that_is_short(
+    case: Case,
+    state: Path,
+    capsys: Out,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    fits: int,
+    probed: bool,
+) -> None:
+    step = FineTuner.training_step
+
+    def greedy(self: FineTuner, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        if len(batch[0]) > fits and (probed or self.where != "the probe"):
+            raise error
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(FineTuner, "training_step", greedy)
+    if fits:
+        finished(train_advanced(*case.arguments, tuning(), state))
+    else:
+        with pytest.raises(TrainingError, match="does not suffice for 4 photos of 32 px"):
+            train_advanced(*case.arguments, tuning(), state)
+    assert capsys.readouterr().out.count("memory is short; goes on with 4 photos at once") == 1
+
+
+def test_another_error_is_not_about_memory(case: Case, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(FineTuner, "training_step", broken)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        train_advanced(*case.arguments, tuning(), state)
+
+
+def test_no_room_for_checkpoints(case: Case, state: Path) -> None:
+    blocked = state
+    blocked.write_text("a file where a folder should be")
+    with pytest.raises(DahliaError, match=r"could not be written.*run again"):
+        train_advanced(*case.arguments, tuning(), blocked)
+
+
+def test_a_photo_that_vanished_is_named(case: Case, state: Path) -> None:
+    case.data.paths[3].unlink()
     with pytest.raises(DatasetError, match=r"could be read by ingest and cannot be now.*dvc repro"):
-        fine_tune(Classifier(tiny_backbone, 2, "multiclass"), data, TUNING, epochs=1)
+        train_advanced(*case.arguments, tuning(), state)
+
+
+@pytest.mark.parametrize("minutes", [0.0, -1.0])
+def test_a_budget_that_is_none(project: SmallProject, minutes: float) -> None:
+    with pytest.raises(ConfigError, match=r"training\.fine_tuning\.budget_minutes.* cannot be .*greater"):
+        with_tuning(project.params, budget_minutes=minutes)
 
 
 def test_recipe_and_fine_tuning_belong_together(project: SmallProject) -> None:
@@ -147,14 +427,32 @@ def test_recipe_and_fine_tuning_belong_together(project: SmallProject) -> None:
         check_params(values, "params.yaml")
 
 
-def test_temperatures_come_from_the_other_folds() -> None:
-    rng = np.random.default_rng(0)
-    truth = np.eye(2, dtype=bool)[rng.integers(0, 2, 60)]
-    logits = rng.normal(size=(60, 2)) + 2 * truth
-    folds = np.arange(60, dtype=np.int32) % 3
-    before = advanced._cross_fitted(logits, truth, folds, "multiclass")
-    turned = truth.copy()
-    turned[folds == 1] = ~turned[folds == 1]
-    after = advanced._cross_fitted(logits, turned, folds, "multiclass")
-    np.testing.assert_array_equal(before[folds == 1], after[folds == 1])
-    assert np.abs(before[folds == 0] - after[folds == 0]).max() > 0
+# The stage --------------------------------------------------------------------------------------------
+
+
+@SLOW
+def test_the_stage_says_which_recipe_won(project: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.plant(test=True, red=2, blue=2)
+    project.params = with_tuning(project.params)
+    for gain, recipe in ((1.0, "advanced"), (-1.0, "quick")):
+        monkeypatch.setattr(advanced, "_gain", lambda *_, gain=gain: gain)
+        train.run(project.params, project.root)
+        assert load_card(project.root / layout.BUNDLE).training.recipe == recipe
+    assert len(load_predictions(project.root / layout.PREDICTIONS).test.ids) == 4
+
+
+def test_a_fold_is_predicted_by_a_run_that_did_not_see_it(
+    case: Case, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, fit = [], tuning_run._fit
+
+    def watched(bench: object, run: tuning_run.Run, *rest: object, **options: object) -> None:
+        seen.append((set(run.data.ids), set() if run.held_out is None else set(run.held_out.ids)))
+        fit(bench, run, *rest, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(tuning_run, "_fit", watched)
+    train_advanced(*case.arguments, tuning(max_epochs=1), state)
+    assert len(seen) == 4
+    for learned, held_out in seen:
+        assert learned.isdisjoint(held_out)
+        assert learned | held_out == set(case.data.ids)

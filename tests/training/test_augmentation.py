@@ -39,3 +39,24 @@ def test_light_keeps_grey_grey() -> None:
     for _ in range(10):
         changed = change(grey).astype(int)
         assert np.ptp(changed, axis=2).max() <= 1
+
+
+def test_a_key_decides() -> None:
+    change, other = (Augmentation(["mirror", "crop", "colour"], 32, seed=7) for _ in range(2))
+    other(photo())
+
+    def changed(change: Augmentation, *key: int) -> np.ndarray:
+        change.reseed(*key)
+        return change(photo())
+
+    assert np.array_equal(changed(change, 3, 4), changed(other, 3, 4))
+    assert not np.array_equal(changed(change, 3, 4), changed(change, 3, 5))
+
+
+def test_changes_have_chances_of_their_own() -> None:
+    change = Augmentation(["mirror", "rotate"], 32, seed=0)
+    draws = []
+    for number in range(200):
+        change.reseed(number)
+        draws.append([one.py_random.random() for one in change.compose.transforms])
+    assert abs(np.corrcoef(np.array(draws).T)[0, 1]) < 0.2

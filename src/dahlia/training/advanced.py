@@ -1,29 +1,39 @@
-"""The advanced recipe: the backbone learns too, and must beat the quick head on held-out photos."""
+"""The advanced recipe: the backbone learns too, and must beat the quick head on held-out photos.
+
+One run per fold, each from the quick head that was fitted without it, then a final run on all photos. Every
+run follows one schedule, fixed before the first, and is judged after every epoch; how many of the epochs are
+used is chosen crosswise (see `epoch_choice`). What is finished is on disk (see `tuning_state`), so the same
+command goes on after a kill; what is over budget is not begun (see `course`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from dahlia.dataset.imaging import load, to_tensor_layout
-from dahlia.dataset.photos import read_photo
-from dahlia.modeling.bundle import set_head
-from dahlia.modeling.calibration import fit_temperature, negative_log_likelihood, to_probabilities
 from dahlia.modeling.classifier import Classifier
 from dahlia.params import FineTuningParams
-from dahlia.training.fine_tuning import TuningData, fine_tune, seconds_per_epoch
+from dahlia.training.budget import Budget, Clock, Timetable
+from dahlia.training.course import RECORD
+from dahlia.training.epoch_choice import Judged, accuracy, judge, loss
+from dahlia.training.fine_tuning import averaged_model
+from dahlia.training.fold_runs import Problem, judge_folds
+from dahlia.training.hardware import devices_for
+from dahlia.training.judging import Logits
+from dahlia.training.photo_memory import PhotoMemory
 from dahlia.training.quick import QuickResult
+from dahlia.training.tuning_data import TuningData
+from dahlia.training.tuning_run import Bench, Run, seconds_per_photo, tune
+from dahlia.training.tuning_state import Plan, TuningFolder, run_key
 
-# What is left of the budget for the probe, for judging, and for a machine that is busier than it was.
-_USABLE_BUDGET = 0.85
-_BATCH = 32
-Logits = npt.NDArray[np.float64]
+# What is left of the budget for judging, for writing, and for a machine that is busier than it was.
+_USABLE_BUDGET = 0.8
 
 
 @dataclass(frozen=True)
@@ -53,95 +63,145 @@ def train_advanced(
     data: TuningData,
     folds: npt.NDArray[np.int32],
     params: FineTuningParams,
+    state: Path,
+    *,
+    memory: PhotoMemory | None = None,
+    clock: Clock = time.monotonic,
 ) -> AdvancedResult | None:
-    """Fine-tune once per fold and once on all, for as many epochs as the budget allows.
+    """Fine-tune once per fold and once on all, within the budget; go on where a killed run stopped.
 
-    The schedule is fixed before the first fold, so no held-out photo decides when to stop. Each fold
-    starts from the quick head that was fitted without it.
+    Args:
+        start: the classifier; it stays as it is.
+        quick: its heads, and their held-out predictions.
+        data: N photos.
+        folds: (N,).
+        params: of the recipe.
+        state: the folder for what is finished; emptied when the recipe ends.
+        memory: where decoded photos are kept; made where there is none.
+        clock: seconds that only grow.
 
     Returns:
         The result, or `None` where the quick head is as good or the budget is too short for one pass.
+
+    Raises:
+        DatasetError: a photo changed or vanished after ingest.
+        TrainingError: the loss is not finite, or memory is short.
+        DahliaError: what is finished cannot be written.
     """
-    parts = [int(part) for part in np.unique(folds)]
-    passes = params.budget_minutes * 60 * _USABLE_BUDGET / seconds_per_epoch(start, data, params)
-    epochs = min(params.max_epochs, int(passes / len(parts)))
-    if epochs < 1:
-        click.echo(
-            f"train: {params.budget_minutes:g} minutes are too few for one pass over each fold; "
-            "the quick head is kept. Raise `training.fine_tuning.budget_minutes`."
-        )
+    problem = Problem(quick, data, folds, start.classification)
+    folder = TuningFolder(state, run_key(start, quick, data, folds, params))
+    bench = _prepare(start, problem, params, folder, memory or PhotoMemory(data.size), clock)
+    result = _result(bench, problem)
+    folder.remove()
+    return result
+
+
+def _prepare(
+    start: Classifier,
+    problem: Problem,
+    params: FineTuningParams,
+    folder: TuningFolder,
+    memory: PhotoMemory,
+    clock: Clock,
+) -> Bench:
+    data, folds = problem.data, problem.folds
+    subsets = [data.where(folds != part) for part in problem.parts]
+    timetable = Timetable(tuple(subset.draws(params.balancing) for subset in [*subsets, data]))
+    kept = folder.plan()
+    spent = max([kept.spent if kept else 0.0, *_spent(folder, problem)])
+    budget = Budget(params.budget_minutes * 60, spent, clock)
+    memory.fill(data.ids, data.paths, lambda: budget.left <= 0)
+    bench = Bench(start, params, memory, budget, timetable, folder, kept or Plan(0, 1, 1, 0, 0.0))
+    if kept is None or kept.epochs == 0:
+        _plan(bench, data)
+    else:
+        click.echo(f"train: goes on with fine-tuning that was cut off after {spent / 60:.1f} minutes")
+    return bench
+
+
+def _spent(folder: TuningFolder, problem: Problem) -> list[float]:
+    records = [folder.read(run) for run in range(len(problem.parts) + 1)]
+    return [record[RECORD]["spent"] for record in records if record is not None]
+
+
+def _plan(bench: Bench, data: TuningData) -> None:
+    epochs, devices = 0, 1
+    if bench.budget.left > 0:
+        pace = seconds_per_photo(bench, data)
+        usable = bench.budget.left - (1 - _USABLE_BUDGET) * bench.budget.seconds
+        epochs = bench.timetable.affordable(0, 0, bench.params.max_epochs, usable, pace)
+        devices = devices_for(pace * epochs * bench.timetable.draws[-1])
+    bench.keep(epochs=epochs, devices=devices, horizon=epochs)
+
+
+def _result(bench: Bench, problem: Problem) -> AdvancedResult | None:
+    if bench.plan.epochs < 1:
+        _too_short(bench, "too few for one pass over each fold")
         return None
-    logits = np.zeros(data.truth.shape)
-    for part in parts:
-        model = _with_head(start, *quick.fold_heads[part])
-        tuned = fine_tune(model, _subset(data, folds != part), params, epochs)
-        logits[folds == part] = _logits(tuned, _subset(data, folds == part))
-    probabilities = _cross_fitted(logits, data.truth, folds, start.classification)
-    gain = _loss(quick.probabilities, data.truth, start.classification) - _loss(
-        probabilities, data.truth, start.classification
-    )
-    if gain <= 0:
-        click.echo(f"train: fine-tuning is worse by {-gain:.3f} nats an image; the quick head is kept")
+    logits = judge_folds(bench, problem)
+    if logits is None:
+        _too_short(bench, "too few for one pass over each fold, the machine became slower")
         return None
-    click.echo(f"train: fine-tuning is better by {gain:.3f} nats an image, {epochs} epochs")
-    model = fine_tune(_with_head(start, quick.weight, quick.bias), data, params, epochs)
-    temperature = fit_temperature(logits, data.truth, start.classification)
-    model.temperature.fill_(temperature)
+    judged = judge(logits, problem.data.truth, problem.folds, problem.classification)
+    if not _wins(problem, judged):
+        return None
+    kept = tune(bench, _final(bench, problem), judged.epochs)
+    done = 0 if kept is None else min(judged.epochs, kept[RECORD]["epochs"])
+    if kept is None or done < 1:
+        _too_short(bench, "too few for the final model, the machine became slower")
+        return None
+    if done < judged.epochs:
+        click.echo(f"train: the machine became slower; the final model has {done} epochs of {judged.epochs}")
+        judged = judge(logits[done - 1 : done], problem.data.truth, problem.folds, problem.classification)
+        if not _wins(problem, judged):
+            return None
+    return _finished(bench, problem, judged, kept, done)
+
+
+def _final(bench: Bench, problem: Problem) -> Run:
+    head = (problem.quick.weight, problem.quick.bias)
+    return Run(len(problem.parts), "the final model", head, problem.data, None)
+
+
+def _finished(
+    bench: Bench, problem: Problem, judged: Judged, kept: dict[str, Any], epochs: int
+) -> AdvancedResult:
+    model = averaged_model(bench.start, kept["state_dict"])
+    model.temperature.fill_(judged.temperature)
     return AdvancedResult(
         model=model,
-        temperature=temperature,
-        probabilities=probabilities,
-        uncalibrated=to_probabilities(logits, start.classification),
+        temperature=judged.temperature,
+        probabilities=judged.probabilities,
+        uncalibrated=judged.uncalibrated,
         epochs=epochs,
-        gain=gain,
+        gain=_gain(problem, judged),
     )
 
 
-def predict_logits(model: Classifier, photos: Sequence[tuple[str, Path]], size: int) -> Logits:
-    """(N, K) uncalibrated logits of N photos (id and file), prepared as prediction prepares them."""
-    parts = []
-    with torch.inference_mode():
-        for first in range(0, len(photos), _BATCH):
-            batch = [load(read_photo(path, name), size) for name, path in photos[first : first + _BATCH]]
-            parts.append(
-                model.head(model.backbone(torch.from_numpy(to_tensor_layout(batch)))).double().numpy()
-            )
-    return np.concatenate(parts)
+def _gain(problem: Problem, judged: Judged) -> float:
+    truth, kind = problem.data.truth, problem.classification
+    return loss(problem.quick.probabilities, truth, kind) - loss(judged.probabilities, truth, kind)
 
 
-def _logits(model: Classifier, data: TuningData) -> Logits:
-    return predict_logits(model, list(zip(data.ids, data.paths, strict=True)), data.size)
-
-
-def _cross_fitted(
-    logits: Logits, truth: npt.NDArray[np.bool_], folds: npt.NDArray[np.int32], classification: str
-) -> Logits:
-    """Each fold's temperature comes from the other folds."""
-    probabilities = np.zeros_like(logits)
-    for part in np.unique(folds):
-        rows = folds == part
-        temperature = fit_temperature(logits[~rows], truth[~rows], classification)
-        probabilities[rows] = to_probabilities(logits[rows] / temperature, classification)
-    return probabilities
-
-
-def _loss(probabilities: Logits, truth: npt.NDArray[np.bool_], classification: str) -> float:
-    clipped = np.clip(probabilities, 1e-12, 1 - 1e-12)
-    logits = np.log(clipped) if classification == "multiclass" else np.log(clipped / (1 - clipped))
-    return negative_log_likelihood(logits, truth, classification) / len(truth)
-
-
-def _subset(data: TuningData, rows: npt.NDArray[np.bool_]) -> TuningData:
-    kept = np.flatnonzero(rows).tolist()
-    return replace(
-        data,
-        ids=[data.ids[row] for row in kept],
-        paths=[data.paths[row] for row in kept],
-        truth=data.truth[rows],
+def _wins(problem: Problem, judged: Judged) -> bool:
+    truth, kind = problem.data.truth, problem.classification
+    before, after = (
+        accuracy(table, truth, kind) for table in (problem.quick.probabilities, judged.probabilities)
     )
+    gain = _gain(problem, judged)
+    what = "images" if kind == "multiclass" else "tags"
+    said = f"{after:.1%} of held-out {what} right against {before:.1%}"
+    if gain <= 0:
+        click.echo(
+            f"train: fine-tuning is worse by {-gain:.3f} nats an image, {said}; the quick head is kept"
+        )
+        return False
+    click.echo(f"train: fine-tuning is better by {gain:.3f} nats an image, {said}; {judged.epochs} epochs")
+    return True
 
 
-def _with_head(model: Classifier, weight: torch.Tensor, bias: torch.Tensor) -> Classifier:
-    # fine_tune copies the model before it changes it, so the head may be set in place.
-    set_head(model, weight, bias, 1.0)
-    return model
+def _too_short(bench: Bench, why: str) -> None:
+    click.echo(
+        f"train: {bench.params.budget_minutes:g} minutes are {why}; the quick head is kept. Raise "
+        "`training.fine_tuning.budget_minutes`."
+    )

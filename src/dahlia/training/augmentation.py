@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dahlia.dataset.imaging import squash
+from dahlia.training.balancing import seed_of
 
 
 class Augmentation:
@@ -26,10 +27,20 @@ class Augmentation:
         os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
         import albumentations as alb
 
-        self.size = size
+        self.size, self.seed = size, seed
         self.compose = alb.Compose(
-            [transform for name in names for transform in _transforms(alb, name, size)], seed=seed
+            [transform for name in names for transform in _transforms(alb, name, size)]
         )
+        self.reseed()
+
+    def reseed(self, *key: int) -> None:
+        """Start the chance anew, as the seed and `key` (numbers that are not negative) decide.
+
+        Each change has a chance of its own: with one seed for all, which is what the library gives them, a
+        photo that is mirrored would always be cropped too.
+        """
+        for number, change in enumerate(self.compose.transforms):
+            change.set_random_seed(seed_of(self.seed, number, *key))
 
     def __call__(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Change the photo at random, then squash it as prediction does."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +37,7 @@ class SafetensorsCheckpoints(CheckpointIO):
         tensors: dict[str, torch.Tensor] = {}
         state = json.dumps(_packed(checkpoint, tensors))
         with staged_file(Path(path)) as staged:
-            save_file(tensors, staged, metadata={_HEADER: state})
+            _write(tensors, staged, state)
 
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: bool | None = None
@@ -48,16 +51,26 @@ class SafetensorsCheckpoints(CheckpointIO):
             with safe_open(str(path), "pt") as file:
                 state = json.loads(file.metadata()[_HEADER])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            unpacked: dict[str, Any] = _unpacked(state, tensors)
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise TrainingError(
                 f"The checkpoint {path} cannot be read ({error}). Delete it, and training starts anew."
             ) from error
-        unpacked: dict[str, Any] = _unpacked(state, tensors)
         return unpacked
 
     def remove_checkpoint(self, path: Any) -> None:
         """Delete the file, if it is there."""
         Path(path).unlink(missing_ok=True)
+
+
+def _write(tensors: dict[str, torch.Tensor], path: Path, state: str) -> None:
+    try:
+        save_file(tensors, path, metadata={_HEADER: state})
+    except SafetensorError as error:
+        # A full disk is one of these too, with its number in the text alone.
+        found = re.search(r"os error (\d+)", str(error))
+        number = int(found.group(1)) if found else errno.EIO
+        raise OSError(number, os.strerror(number)) from error
 
 
 def _packed(value: Any, tensors: dict[str, torch.Tensor]) -> Any:

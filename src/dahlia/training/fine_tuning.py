@@ -3,197 +3,130 @@
 from __future__ import annotations
 
 import copy
-import math
-import re
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import numpy as np
-import numpy.typing as npt
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from dahlia.dataset.imaging import OVERSAMPLING, decode
-from dahlia.dataset.photos import read_photo
-from dahlia.errors import TrainingError
+from dahlia.errors import DatasetError, TrainingError
 from dahlia.modeling.classifier import Classifier
 from dahlia.params import FineTuningParams
-from dahlia.training.augmentation import Augmentation
-from dahlia.training.trainer import make_trainer
+from dahlia.training.mixing import Mixing
+from dahlia.training.photo_memory import PhotoMemory
+from dahlia.training.schedule import parameter_groups, rate_factor
+from dahlia.training.tuning_data import Batch, TuningData
 
-_WARM_UP = 0.1
-_PROBE_STEPS = 2
-
-
-@dataclass(frozen=True)
-class TuningData:
-    """N photos to learn from.
-
-    Attributes:
-        ids: N image ids.
-        paths: N files.
-        truth: (N, K) bool.
-        augmentation: the domain's names.
-        size: input edge in pixels.
-        batch_size: photos per step.
-        seed: of order and augmentation.
-    """
-
-    ids: Sequence[str]
-    paths: Sequence[Path]
-    truth: npt.NDArray[np.bool_]
-    augmentation: Sequence[str]
-    size: int
-    batch_size: int
-    seed: int
-
-    def loader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        """Shuffled batches of augmented photos, (B, 3, size, size) uint8, and their (B, K) truth."""
-        order = torch.Generator().manual_seed(self.seed)
-        return DataLoader(
-            _Augmented(self), batch_size=min(self.batch_size, len(self.paths)), shuffle=True, generator=order
-        )
+_AVERAGED = "averaged.module."
+_Tensors = list[Tensor] | tuple[Tensor, ...]
 
 
 class FineTuner(pl.LightningModule):
-    """AdamW with layer-wise rates, warm-up and cosine, label smoothing, and averaged weights.
+    """AdamW with layer-wise rates, warm-up and cosine, mixing, label smoothing, and averaged weights.
 
-    Batch normalisation keeps its statistics: batches of few photos would only add noise to them.
+    Batch normalisation keeps its statistics: batches of few photos would only add noise to them. Order,
+    augmentation and mixing are functions of seed, epoch and batch, so that a run that was cut off goes on
+    exactly as if it had not been.
+
+    Args:
+        model: what to start from; a copy is trained.
+        data: what to learn from.
+        memory: where decoded photos are.
+        params: rates, smoothing and the like.
+        epochs: of the whole schedule, of which the run may end early.
+        where: for messages, for example `fold 2 of 5`.
+        splits: parts of a batch whose gradients are added up where memory is short.
     """
 
-    def __init__(self, model: Classifier, params: FineTuningParams, steps: int) -> None:
+    def __init__(
+        self,
+        model: Classifier,
+        data: TuningData,
+        memory: PhotoMemory,
+        params: FineTuningParams,
+        *,
+        epochs: int,
+        where: str,
+        splits: int = 1,
+    ) -> None:
         super().__init__()
-        self.model = model
-        self.params = params
-        self.steps = steps
-        self.averaged = AveragedModel(model, avg_fn=self._average)
+        # On two cores convolutions of this layout take two thirds of the time.
+        self.model = copy.deepcopy(model).to(memory_format=torch.channels_last)
+        self.averaged = AveragedModel(self.model, multi_avg_fn=self._average).requires_grad_(False)
+        self.data, self.memory, self.params = data, memory, params
+        self.epochs, self.where, self.splits = epochs, where, splits
+        self.mixing = Mixing(params.mixup, params.cutmix, params.mixing, data.seed)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """One batch; the loss is that of the uncalibrated logits."""
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """The batches of this device."""
+        world, rank = self.trainer.world_size, self.trainer.global_rank
+        return self.data.loader(
+            self.memory, self.params.balancing, splits=self.splits, rank=rank, world=world
+        )
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """One batch; the loss is that of the uncalibrated logits.
+
+        Raises:
+            DatasetError: a photo changed or vanished.
+            TrainingError: the loss is not finite.
+        """
+        if isinstance(batch, DatasetError):
+            raise batch
         self.model.eval()
-        pixels, truth = batch
-        logits = self.model.head(self.model.backbone(pixels.float()))
+        pixels, truth = self.mixing(batch[0].float(), batch[1], self.current_epoch, batch_idx)
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        logits = self.model.head(self.model.backbone(pixels)).float()
         if self.model.classification == "multiclass":
-            loss = functional.cross_entropy(
-                logits, truth.argmax(1), label_smoothing=self.params.label_smoothing
-            )
+            loss = functional.cross_entropy(logits, truth, label_smoothing=self.params.label_smoothing)
         else:
             loss = functional.binary_cross_entropy_with_logits(logits, truth)
         if not torch.isfinite(loss):
             raise TrainingError(
-                f"The loss became {loss.item()} at step {self.global_step} of fine-tuning, expected a finite "
-                "number. Lower `training.fine_tuning.learning_rate`."
+                f"The loss became {loss.item()} at step {self.global_step} in epoch "
+                f"{self.current_epoch + 1} of {self.where}, expected a finite number. Lower "
+                "`training.fine_tuning.learning_rate`."
             )
         return loss
 
-    def on_train_batch_end(self, *_: Any) -> None:
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Follow the weights with their average."""
+        super().optimizer_step(*args, **kwargs)
         self.averaged.update_parameters(self.model)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Rates fall from the head to the stem; one schedule for all."""
-        optimizer = torch.optim.AdamW(_groups(self.model, self.params))
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._factor)
+        # Lightning knows the number of its batches later than this.
+        steps = self.epochs * self.data.steps(self.params.balancing, self.splits, self.trainer.world_size)
+        optimizer = torch.optim.AdamW(parameter_groups(self.model, self.params))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _average(self, averaged: Tensor, current: Tensor, _: Tensor | int) -> Tensor:
-        return averaged.lerp(current, 1 - self.params.averaging)
+    def on_train_start(self) -> None:
+        """Give moments that were read from a file the layout of their weights, and so the same kernels."""
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise TypeError(type(optimizer))
+        for parameter, state in optimizer.state.items():
+            for name, value in state.items():
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    state[name] = torch.empty_like(parameter).copy_(value)
 
-    def _factor(self, step: int) -> float:
-        warm_up = max(1, round(_WARM_UP * self.steps))
-        if step < warm_up:
-            return (step + 1) / warm_up
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm_up) / max(1, self.steps - warm_up))))
-
-
-def fine_tune(model: Classifier, data: TuningData, params: FineTuningParams, epochs: int) -> Classifier:
-    """Fine-tune a copy of `model`; its averaged weights come back in evaluation mode."""
-    loader = data.loader()
-    pl.seed_everything(data.seed, verbose=False)
-    tuner = FineTuner(copy.deepcopy(model), params, epochs * len(loader))
-    make_trainer(max_epochs=epochs, gradient_clip_val=1.0).fit(tuner, loader)
-    averaged = tuner.averaged.module
-    if not isinstance(averaged, Classifier):
-        raise TypeError(type(averaged))
-    return averaged.cpu().eval()
+    def _average(self, averaged: _Tensors, current: _Tensors, number: Tensor | int) -> None:
+        # An average over 50 steps would hold a run of 30 back: it grows with the steps, as TensorFlow's does.
+        steps = int(number)
+        share = 1 - min(self.params.averaging, (1 + steps) / (10 + steps))
+        torch._foreach_lerp_(averaged, current, share)
 
 
-def seconds_per_epoch(model: Classifier, data: TuningData, params: FineTuningParams) -> float:
-    """What one pass over the photos takes here, from a few steps that are thrown away."""
-    loader = data.loader()
-    timer = _Timer()
-    tuner = FineTuner(copy.deepcopy(model), params, len(loader))
-    make_trainer(max_steps=_PROBE_STEPS + 1, callbacks=[timer], enable_progress_bar=False).fit(tuner, loader)
-    return timer.seconds / max(1, timer.steps) * len(loader)
-
-
-class _Timer(pl.Callback):
-    def __init__(self) -> None:
-        self.seconds, self.steps, self.last = 0.0, 0, time.perf_counter()
-
-    def on_train_start(self, *_: Any) -> None:
-        self.last = time.perf_counter()
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        now = time.perf_counter()
-        self.seconds, self.steps, self.last = self.seconds + now - self.last, self.steps + 1, now
-
-
-class _Augmented(Dataset[tuple[Tensor, Tensor]]):
-    def __init__(self, data: TuningData) -> None:
-        self.data = data
-        self.augmentation = Augmentation(data.augmentation, data.size, data.seed)
-
-    def __len__(self) -> int:
-        return len(self.data.paths)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        image = decode(
-            read_photo(self.data.paths[index], self.data.ids[index]), at_least=OVERSAMPLING * self.data.size
-        )
-        pixels = np.ascontiguousarray(self.augmentation(image).transpose(2, 0, 1))
-        return torch.from_numpy(pixels), torch.from_numpy(self.data.truth[index].astype(np.float32))
-
-
-def _groups(model: Classifier, params: FineTuningParams) -> list[dict[str, Any]]:
-    depths = {name: _stage(name) for name, _ in model.backbone.network.named_parameters()}
-    deepest = max(depths.values(), default=0)
-    groups = [
-        {
-            "params": [parameter],
-            "lr": params.learning_rate * 0.1 * params.layer_decay ** (deepest - depths[name]),
-            "weight_decay": _decay(parameter, params),
-        }
-        for name, parameter in model.backbone.network.named_parameters()
-    ]
-    return [
-        *groups,
-        *(
-            {
-                "params": [parameter],
-                "lr": params.learning_rate,
-                "weight_decay": _decay(parameter, params),
-            }
-            for parameter in model.head.parameters()
-        ),
-    ]
-
-
-def _decay(parameter: nn.Parameter, params: FineTuningParams) -> float:
-    return params.weight_decay if parameter.ndim > 1 else 0.0
-
-
-def _stage(name: str) -> int:
-    """Stem first, then timm's numbered stages, then whatever comes after them."""
-    found = re.match(r"(?:blocks|layers?|stages)\.?(\d+)", name)
-    if found:
-        return int(found.group(1)) + 1
-    return 0 if re.match(r"(conv_stem|bn1|conv1|stem|patch_embed|cls_token|pos_embed)", name) else 8
+def averaged_model(start: Classifier, state: dict[str, Tensor]) -> Classifier:
+    """The averaged weights of a `FineTuner`'s state, on the CPU and in evaluation mode."""
+    model = copy.deepcopy(start)
+    model.load_state_dict(
+        {name.removeprefix(_AVERAGED): value for name, value in state.items() if name.startswith(_AVERAGED)}
+    )
+    return model.eval()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lightning.pytorch as pl
 import numpy as np
@@ -15,14 +16,20 @@ from dahlia.modeling.backbones import Backbone, load_backbone
 from dahlia.modeling.bundle import set_head
 from dahlia.modeling.calibration import to_probabilities
 from dahlia.modeling.classifier import Classifier
+from dahlia.modeling.learning_curve import LearningCurve
 from dahlia.modeling.predictions import Predictions
 from dahlia.params import Params
-from dahlia.training.advanced import AdvancedResult, predict_logits, train_advanced
 from dahlia.training.data import TrainingData
 from dahlia.training.feature_cache import FeatureCache
 from dahlia.training.features import extract_features
-from dahlia.training.fine_tuning import TuningData
+from dahlia.training.judging import predict_logits
+from dahlia.training.learning_curve import measure_learning_curve
+from dahlia.training.photo_memory import PhotoMemory
 from dahlia.training.quick import QuickResult, train_quick
+from dahlia.training.tuning_data import TuningData
+
+if TYPE_CHECKING:
+    from dahlia.training.advanced import AdvancedResult
 
 Features = npt.NDArray[np.float32]
 Logits = npt.NDArray[np.float64]
@@ -40,6 +47,7 @@ class Trained:
         strength: regularisation of the final head.
         views: what the heads were fitted on.
         history: rows of numbers in the order in which they were measured, for curves.
+        curve: what quick heads from fewer photos would have given, whichever recipe won.
     """
 
     model: Classifier
@@ -49,6 +57,7 @@ class Trained:
     strength: float
     views: tuple[str, ...]
     history: list[dict[str, float]]
+    curve: LearningCurve
 
 
 def train(data: TrainingData, params: Params, root: Path) -> Trained:
@@ -62,16 +71,24 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
     # Subnormal weights in the tails of the solver cost tenfold time and change no figure.
     torch.set_flush_denormal(True)
     backbone = load_backbone(params.domain.backbone.architecture, params.domain.backbone.weights)
+    print(f"train: {backbone.architecture} with weights: {backbone.origin}", flush=True)
     features = _features(data, params, root, backbone)
     views = tuple(features)
     learned = data.training
+    photos = [view[learned] for view in features.values()], data.truth[learned], data.folds[learned]
     quick = train_quick(
-        [view[learned] for view in features.values()],
-        data.truth[learned],
-        data.folds[learned],
+        *photos,
         classification=params.project.classification,
         strengths=params.training.regularisation,
         max_iterations=params.training.max_iterations,
+    )
+    curve = measure_learning_curve(
+        *photos,
+        quick,
+        tags=data.tags,
+        classification=params.project.classification,
+        max_iterations=params.training.max_iterations,
+        seed=params.project.seed,
     )
     model = Classifier(backbone, len(data.tags), params.project.classification)
     set_head(model, quick.weight, quick.bias, quick.temperature)
@@ -81,20 +98,25 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
     )
     history = [{"strength": strength, "held_out_loss": loss} for strength, loss in quick.search]
     if params.training.fine_tuning is not None:
+        from dahlia.training.advanced import train_advanced
+
         tuned = train_advanced(
-            model, quick, _tuning_data(data, params, root), data.folds[learned], params.training.fine_tuning
+            model,
+            quick,
+            _tuning_data(data, params, root),
+            data.folds[learned],
+            params.training.fine_tuning,
+            root / layout.ADVANCED,
         )
         if tuned is not None:
             own = [(record.id, root / record.path) for record in data.where(~learned)]
-            if own:
-                logits[~learned] = predict_logits(tuned.model, own, params.domain.input.size)
+            logits[~learned] = predict_logits(tuned.model, own, PhotoMemory(params.domain.input.size))
             predictions = _predictions(data, logits, tuned, params.project.classification)
             return Trained(
-                tuned.model, "advanced", predictions, tuned.temperature, quick.strength, views, history
+                tuned.model, "advanced", predictions, tuned.temperature, quick.strength, views, history, curve
             )
-        set_head(model, quick.weight, quick.bias, quick.temperature)
     predictions = _predictions(data, logits, quick, params.project.classification)
-    return Trained(model, "quick", predictions, quick.temperature, quick.strength, views, history)
+    return Trained(model, "quick", predictions, quick.temperature, quick.strength, views, history, curve)
 
 
 def _features(data: TrainingData, params: Params, root: Path, backbone: Backbone) -> dict[str, Features]:
@@ -107,7 +129,7 @@ def _features(data: TrainingData, params: Params, root: Path, backbone: Backbone
         root=root,
         backbone=backbone,
         size=size,
-        cache=FeatureCache(root / layout.FEATURE_CACHE, backbone.fingerprint, size),
+        cache=FeatureCache(layout.home(root) / layout.FEATURE_CACHE, backbone.fingerprint, size),
         batch_size=params.training.batch_size,
     )
 

@@ -14,6 +14,7 @@ _NOISE = (
     r".*module\(s\) in eval mode at the start of training.*",
     r".*does not have many workers.*",
     r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",
+    r".*does not have a deterministic implementation.*",
     r".*Starting from v1\.9\.0, `tensorboardX` has been removed.*",
 )
 

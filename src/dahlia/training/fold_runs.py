@@ -1,0 +1,104 @@
+"""The runs of the folds: each judged on photos that it did not see, all of the same length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import click
+import numpy as np
+import numpy.typing as npt
+
+from dahlia.training.course import RECORD
+from dahlia.training.epoch_choice import best_epoch
+from dahlia.training.judging import Logits
+from dahlia.training.quick import QuickResult
+from dahlia.training.tuning_data import TuningData
+from dahlia.training.tuning_run import Bench, Run, is_whole, tune
+
+_VOTERS = 2
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is to be learned.
+
+    Attributes:
+        quick: heads to start from, and their held-out predictions.
+        data: N photos.
+        folds: (N,).
+        classification: `multiclass` or `multilabel`.
+    """
+
+    quick: QuickResult
+    data: TuningData
+    folds: npt.NDArray[np.int32]
+    classification: str
+
+    @property
+    def parts(self) -> list[int]:
+        """The folds, sorted."""
+        return [int(part) for part in np.unique(self.folds)]
+
+
+def judge_folds(bench: Bench, problem: Problem) -> Logits | None:
+    """Run every fold that is not finished.
+
+    Returns:
+        (E, N, K) held-out logits after as many epochs as all folds have; `None` where the budget is too
+        short for one epoch of each fold and of the final model.
+
+    Raises:
+        TrainingError: see `tune`.
+    """
+    finished: list[Logits] = []
+    for number, part in enumerate(problem.parts):
+        logits = bench.folder.logits(number)
+        if logits is None:
+            logits = _judge_fold(bench, problem, number, part)
+        if len(logits) < 1 or bench.plan.horizon < 1:
+            return None
+        finished.append(logits)
+        _stop_early(bench, problem, finished)
+    epochs = min(bench.plan.horizon, *(len(logits) for logits in finished))
+    table = np.zeros((epochs, *problem.data.truth.shape))
+    for part, logits in zip(problem.parts, finished, strict=True):
+        table[:, problem.folds == part] = logits[:epochs]
+    return table
+
+
+def _judge_fold(bench: Bench, problem: Problem, number: int, part: int) -> Logits:
+    own = problem.folds == part
+    run = Run(
+        number=number,
+        where=f"fold {number + 1} of {len(problem.parts)}",
+        head=problem.quick.fold_heads[part],
+        data=problem.data.where(~own),
+        held_out=problem.data.where(own),
+    )
+    before = bench.plan.horizon
+    kept = tune(bench, run, before)
+    # A fold that the clock cut off in the middle leaves nothing for the folds after it.
+    horizon = min(before, kept[RECORD]["horizon"]) if kept is not None and is_whole(kept, before) else 0
+    if 0 < horizon < before:
+        click.echo(f"train: the machine became slower; {horizon} epochs of {before} fit into the budget")
+    bench.keep(horizon=horizon)
+    if kept is None:
+        return np.zeros((0, int(own.sum()), problem.data.truth.shape[1]))
+    logits = np.stack([epoch.numpy() for epoch in kept[RECORD]["judged"]])
+    bench.folder.finish(number, logits)
+    return logits
+
+
+def _stop_early(bench: Bench, problem: Problem, finished: list[Logits]) -> None:
+    horizon = bench.plan.horizon
+    if not _VOTERS <= len(finished) < len(problem.parts):
+        return
+    rows = [np.flatnonzero(problem.folds == part) for part in problem.parts[: len(finished)]]
+    together = np.concatenate([logits[:horizon] for logits in finished], axis=1)
+    best, _ = best_epoch(together, problem.data.truth[np.concatenate(rows)], problem.classification)
+    if best + bench.params.patience < horizon:
+        bench.keep(horizon=best + bench.params.patience)
+        click.echo(
+            f"train: {len(finished)} folds were best after {best} of {horizon} epochs; the others stop after "
+            f"{bench.plan.horizon}"
+        )

@@ -1,0 +1,134 @@
+"""What fine-tuning learns from: photos, their truth, and the batches made of them."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from dahlia.errors import DatasetError
+from dahlia.training.augmentation import Augmentation
+from dahlia.training.balancing import Draw, Draws, repeat_factors
+from dahlia.training.photo_memory import PhotoMemory
+
+Batch = tuple[Tensor, Tensor] | DatasetError
+_LOADER_PAYS_FROM = 64
+_MOST_WORKERS = 8
+
+
+@dataclass(frozen=True)
+class TuningData:
+    """N photos to learn from.
+
+    Attributes:
+        ids: N image ids.
+        paths: N files.
+        truth: (N, K) bool.
+        augmentation: the domain's names.
+        size: input edge in pixels.
+        batch_size: photos per step, over all devices.
+        seed: of order, augmentation and mixing.
+    """
+
+    ids: Sequence[str]
+    paths: Sequence[Path]
+    truth: npt.NDArray[np.bool_]
+    augmentation: Sequence[str]
+    size: int
+    batch_size: int
+    seed: int
+
+    def where(self, rows: npt.NDArray[np.bool_]) -> TuningData:
+        """The photos for which the mask (N,) holds."""
+        kept = np.flatnonzero(rows).tolist()
+        return replace(
+            self,
+            ids=[self.ids[row] for row in kept],
+            paths=[self.paths[row] for row in kept],
+            truth=self.truth[rows],
+        )
+
+    def draws(self, balancing: float) -> int:
+        """Photos drawn per epoch; see `balancing.repeat_factors`."""
+        return Draws(repeat_factors(self.truth, balancing), self.seed).total
+
+    def steps(self, balancing: float, splits: int = 1, world: int = 1) -> int:
+        """Steps of the optimiser per epoch; see `loader`."""
+        photos = math.ceil(self.draws(balancing) / world)
+        return math.ceil(math.ceil(photos / self._at_once(splits, world)) / splits)
+
+    def loader(
+        self, memory: PhotoMemory, balancing: float, *, splits: int = 1, rank: int = 0, world: int = 1
+    ) -> DataLoader[Batch]:
+        """Batches of augmented photos, (B, 3, size, size) uint8, and their (B, K) truth as float32.
+
+        Args:
+            memory: where decoded photos are.
+            balancing: see `balancing.repeat_factors`.
+            splits: in how many a batch is divided where memory is short.
+            rank: of this device.
+            world: devices; each gets its part of a batch.
+
+        Returns:
+            A loader whose items are batches, or the error of a photo that changed or vanished.
+        """
+        draws = Draws(repeat_factors(self.truth, balancing), self.seed, rank, world)
+        workers = _workers(len(self.ids))
+        return DataLoader(
+            Augmented(self, memory),
+            batch_size=self._at_once(splits, world),
+            sampler=draws,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            collate_fn=_join,
+        )
+
+    def _at_once(self, splits: int, world: int) -> int:
+        return max(1, self.batch_size // (splits * world))
+
+
+class Augmented(Dataset[tuple[Tensor, Tensor] | DatasetError]):
+    """Augmented photos by (epoch, position, photo): the same key gives the same pixels, whoever asks.
+
+    For a photo that changed or vanished the item is the error itself: raised in a loader's process, it would
+    arrive as the text of a traceback.
+    """
+
+    def __init__(self, data: TuningData, memory: PhotoMemory) -> None:
+        self.data, self.memory = data, memory
+        self.augmentation = Augmentation(data.augmentation, data.size, data.seed)
+
+    def __len__(self) -> int:
+        return len(self.data.ids)
+
+    def __getitem__(self, key: Draw) -> tuple[Tensor, Tensor] | DatasetError:
+        """(3, size, size) uint8 and (K,) float32."""
+        epoch, position, row = key
+        try:
+            photo = self.memory.get(self.data.ids[row], self.data.paths[row])
+        except DatasetError as error:
+            return error
+        self.augmentation.reseed(epoch, position)
+        pixels = np.ascontiguousarray(self.augmentation(photo.reduced).transpose(2, 0, 1))
+        return torch.from_numpy(pixels), torch.from_numpy(self.data.truth[row].astype(np.float32))
+
+
+def _join(items: list[tuple[Tensor, Tensor] | DatasetError]) -> Batch:
+    photos: list[tuple[Tensor, Tensor]] = []
+    for item in items:
+        if isinstance(item, DatasetError):
+            return item
+        photos.append(item)
+    return torch.stack([pixels for pixels, _ in photos]), torch.stack([truth for _, truth in photos])
+
+
+def _workers(photos: int) -> int:
+    return 0 if photos < _LOADER_PAYS_FROM else min(_MOST_WORKERS, os.cpu_count() or 1)

@@ -1,0 +1,120 @@
+"""What fine-tuning has finished, on disk: a run that is killed goes on from there."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from dahlia.modeling.classifier import Classifier
+from dahlia.params import FineTuningParams
+from dahlia.training.checkpoints import SafetensorsCheckpoints
+from dahlia.training.hardware import precision
+from dahlia.training.quick import QuickResult
+from dahlia.training.tuning_data import TuningData
+
+_FORMAT = 1
+_PREFIX = "tuning-"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was decided before the first fold, so that going on decides nothing anew.
+
+    Attributes:
+        epochs: of the schedule.
+        devices: that it runs on.
+        splits: parts of a batch where memory is short.
+        horizon: epochs after which every run ends; at most `epochs`.
+        spent: seconds, up to when this was written.
+    """
+
+    epochs: int
+    devices: int
+    splits: int
+    horizon: int
+    spent: float
+
+
+class TuningFolder:
+    """The folder of one fine-tuning.
+
+    Args:
+        root: where such folders are; those of other data or parameters are deleted.
+        key: see `run_key`.
+    """
+
+    def __init__(self, root: Path, key: str) -> None:
+        self.path = root / f"{_PREFIX}{key[:16]}"
+        self.files = SafetensorsCheckpoints()
+        for other in root.glob(f"{_PREFIX}*"):
+            if other != self.path:
+                shutil.rmtree(other, ignore_errors=True)
+
+    def plan(self) -> Plan | None:
+        """The plan, if one was made."""
+        path = self.path / "plan.safetensors"
+        return Plan(**self.files.load_checkpoint(path)) if path.exists() else None
+
+    def save_plan(self, plan: Plan) -> None:
+        """Write the plan.
+
+        Raises:
+            DahliaError: it cannot be written.
+        """
+        self.files.save_checkpoint(asdict(plan), self.path / "plan.safetensors")
+
+    def checkpoint(self, run: int) -> Path:
+        """Where the run of that number keeps its last epoch."""
+        return self.path / f"run-{run}.safetensors"
+
+    def read(self, run: int) -> dict[str, Any] | None:
+        """The last epoch of a run, if it has finished one."""
+        path = self.checkpoint(run)
+        return self.files.load_checkpoint(path) if path.exists() else None
+
+    def logits(self, run: int) -> npt.NDArray[np.float64] | None:
+        """(E, n, K) of a finished fold."""
+        path = self.path / f"logits-{run}.safetensors"
+        if not path.exists():
+            return None
+        kept: npt.NDArray[np.float64] = self.files.load_checkpoint(path)["logits"].numpy()
+        return kept
+
+    def finish(self, run: int, logits: npt.NDArray[np.float64]) -> None:
+        """Keep a fold's held-out logits; its weights are needed no more."""
+        path = self.path / f"logits-{run}.safetensors"
+        self.files.save_checkpoint({"logits": torch.from_numpy(logits)}, path)
+        self.files.remove_checkpoint(self.checkpoint(run))
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def run_key(
+    start: Classifier,
+    quick: QuickResult,
+    data: TuningData,
+    folds: npt.NDArray[np.int32],
+    params: FineTuningParams,
+) -> str:
+    """A SHA-256 of all that decides the outcome: data, folds, parameters, backbone, heads, libraries."""
+    digest = hashlib.sha256()
+    spoken = (
+        *(_FORMAT, torch.__version__, lightning.__version__, precision()),
+        *(start.backbone.fingerprint, start.classification, params.model_dump_json()),
+        *(tuple(data.augmentation), data.size, data.batch_size, data.seed, tuple(data.ids), data.truth.shape),
+    )
+    digest.update(repr(spoken).encode())
+    digest.update(np.packbits(data.truth).tobytes() + folds.astype("<i4").tobytes())
+    for weight, bias in [(quick.weight, quick.bias), *(head for _, head in sorted(quick.fold_heads.items()))]:
+        digest.update(weight.double().numpy().tobytes() + bias.double().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dahlia.modeling.backbones import Backbone
+from dahlia.modeling.classifier import Classifier
+from dahlia.training.schedule import _stage, parameter_groups, rate_factor
+from tuning_cases import tuning
+
+
+@pytest.mark.parametrize(
+    ("step", "steps", "expected"),
+    [(0, 100, 0.1), (9, 100, 1.0), (10, 100, 1.0), (55, 100, 0.5), (100, 100, 0.0), (150, 100, 0.0)],
+)
+def test_warm_up_then_cosine(step: int, steps: int, expected: float) -> None:
+    assert rate_factor(step, steps) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_short_schedules_learn(steps: int) -> None:
+    factors = [rate_factor(step, steps) for step in range(steps)]
+    assert all(0 < factor <= 1 for factor in factors)
+
+
+@pytest.mark.parametrize(
+    ("name", "stage"),
+    [
+        ("conv_stem.weight", 0),
+        ("conv1.0.weight", 0),
+        ("patch_embed.proj.weight", 0),
+        ("blocks.0.0.conv.weight", 1),
+        ("layer3.1.bn1.weight", 4),
+        ("stages.2.blocks.0.conv_dw.weight", 3),
+        ("conv_head.weight", 8),
+        ("norm.weight", 8),
+    ],
+)
+def test_stages_of_timm(name: str, stage: int) -> None:
+    assert _stage(name) == stage
+
+
+def test_rates_fall_from_the_head_to_the_stem(tiny_backbone: Backbone) -> None:
+    model = Classifier(tiny_backbone, 2, "multiclass")
+    groups = parameter_groups(model, tuning())
+    rates = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+    decays = {id(parameter): group["weight_decay"] for group in groups for parameter in group["params"]}
+    parameters = dict(model.named_parameters())
+    assert set(rates) == {id(parameter) for parameter in parameters.values()}
+    along = ["conv1.0.weight", "layer1.0.conv1.weight", "layer2.0.conv1.weight", "layer4.0.conv1.weight"]
+    ladder = [rates[id(parameters[f"backbone.network.{name}"])] for name in along]
+    ladder.append(rates[id(parameters["head.weight"])])
+    assert ladder == sorted(set(ladder))
+    assert ladder[-1] == tuning().learning_rate
+    assert decays[id(parameters["head.bias"])] == 0
+    assert decays[id(parameters["head.weight"])] == tuning().weight_decay
+    assert len(groups) < len(parameters)
+    torch.optim.AdamW(groups)
