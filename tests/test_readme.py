@@ -96,11 +96,12 @@ def test_the_blocks_run_in_their_order(tmp_path: Path) -> None:
     generate_garden(photos, images_per_tag=8, seed=3, size=384)
     bash = [text for language, text in BLOCKS if language == "bash"]
     (python,) = [text for language, text in BLOCKS if language == "python"]
-    own, variant, parameters, serve = bash
+    own, variant, parameters, trials, serve = bash
     project = tmp_path / "fruit"
     shell(own, tmp_path, home)
     assert "1" in shell(variant, project, home)
     shell(parameters, project, home)
+    assert shell(trials, project, home).count("To keep it: dahlia params domain.input.size=") == 2
     shutil.copy(next(photos.glob("*/*.jpg")), project / "photo.jpg")
     port = free_port()
     with serving(serve.strip().replace("3000", str(port)), project, home, port):

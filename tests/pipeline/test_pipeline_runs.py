@@ -49,7 +49,7 @@ def test_dvc_shows_metrics_and_plots(finished: Project) -> None:
     assert metrics[""]["data"]["reports/metrics.json"]["data"]["images"] == 24
     plots = json.loads(succeeded(finished.dvc("plots", "show", "--json")).output)
     assert "errors" not in plots
-    assert set(plots["data"]) == {"Confusion", "Precision and recall", "ROC", "Calibration"}
+    assert set(plots["data"]) == {"Confusion", "Precision and recall", "ROC", "Calibration", "Learning curve"}
     assert all(plot[0]["content"]["data"]["values"] for plot in plots["data"].values())
 
 
