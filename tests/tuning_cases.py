@@ -16,8 +16,9 @@ from dahlia.modeling.backbones import Backbone
 from dahlia.modeling.calibration import to_probabilities
 from dahlia.modeling.classifier import Classifier
 from dahlia.params import FineTuningParams, Params
+from dahlia.training.advanced import AdvancedResult
+from dahlia.training.fine_tuning.data import TuningData
 from dahlia.training.quick import QuickResult
-from dahlia.training.tuning_data import TuningData
 from small_projects import SIZE, SmallProject
 
 TUNING = FineTuningParams(
@@ -121,3 +122,17 @@ class Machine:
 
 def states(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def same(one: AdvancedResult, two: AdvancedResult) -> bool:
+    weights = two.model.state_dict()
+    return (
+        np.array_equal(one.probabilities, two.probabilities)
+        and (one.epochs, one.temperature) == (two.epochs, two.temperature)
+        and all(torch.equal(value, weights[name]) for name, value in one.model.state_dict().items())
+    )
+
+
+def finished(result: AdvancedResult | None) -> AdvancedResult:
+    assert result is not None
+    return result

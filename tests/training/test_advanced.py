@@ -1,11 +1,7 @@
-"""The advanced recipe: a budget that is kept, a model that must earn its place, a kill that costs little."""
+"""The advanced recipe: a budget that is kept, a model that must earn its place."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,59 +12,21 @@ from dahlia import layout
 from dahlia.config import check_params
 from dahlia.errors import ConfigError, DahliaError, DatasetError, TrainingError
 from dahlia.modeling.backbones import Backbone
-from dahlia.modeling.bundle import WEIGHTS_NAME
 from dahlia.modeling.card import load_card
 from dahlia.modeling.predictions import load_predictions
 from dahlia.stages import train
-from dahlia.training import advanced, tuning_run
-from dahlia.training.advanced import AdvancedResult, train_advanced
-from dahlia.training.checkpoints import SafetensorsCheckpoints
-from dahlia.training.course import Course
-from dahlia.training.fine_tuning import FineTuner
-from dahlia.training.judging import predict_logits
-from dahlia.training.photo_memory import PhotoMemory
+from dahlia.training import advanced
+from dahlia.training.advanced import train_advanced
+from dahlia.training.fine_tuning import run as tuning_run
+from dahlia.training.fine_tuning.course import Course
+from dahlia.training.fine_tuning.judging import predict_logits
+from dahlia.training.fine_tuning.photo_memory import PhotoMemory
+from dahlia.training.fine_tuning.tuner import FineTuner
 from small_projects import SIZE, SmallProject, make_record, photo
-from tuning_cases import Case, Machine, make_case, states, tuning, with_tuning
+from tuning_cases import Case, Machine, finished, make_case, same, states, tuning, with_tuning
 
 SLOW = pytest.mark.slow
 Out = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def case(project: SmallProject, tiny_backbone: Backbone) -> Case:
-    return make_case(project, tiny_backbone)
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Every training step moves its clock."""
-    machine, step = Machine(), FineTuner.training_step
-
-    def timed(self: FineTuner, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
-        machine.work(len(batch[0]))
-        return step(self, batch, batch_idx)
-
-    monkeypatch.setattr(FineTuner, "training_step", timed)
-    return machine
-
-
-def same(one: AdvancedResult, two: AdvancedResult) -> bool:
-    weights = two.model.state_dict()
-    return (
-        np.array_equal(one.probabilities, two.probabilities)
-        and (one.epochs, one.temperature) == (two.epochs, two.temperature)
-        and all(torch.equal(value, weights[name]) for name, value in one.model.state_dict().items())
-    )
-
-
-def finished(result: AdvancedResult | None) -> AdvancedResult:
-    assert result is not None
-    return result
 
 
 def test_it_learns_two_colours(case: Case, state: Path, capsys: Out) -> None:
@@ -224,115 +182,6 @@ def test_later_folds_stop_where_finished_ones_say_so(
     assert "2 folds were best after 1 of 8 epochs; the others stop after 2" in capsys.readouterr().out
     assert result.epochs == 1
     assert machine.photos == 24 + 8 * 32 + 2 * 16 + 24  # the probe, two folds, a short one, the final model
-
-
-# Going on ---------------------------------------------------------------------------------------------
-
-
-class KilledError(Exception):
-    pass
-
-
-@pytest.mark.parametrize(
-    "epoch", [pytest.param(epoch, marks=[SLOW] * (epoch not in (2, 10))) for epoch in range(1, 13)]
-)
-def test_what_was_cut_off_goes_on_as_if_it_had_not_been(
-    case: Case, state: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
-) -> None:
-    params = tuning(max_epochs=3, learning_rate=0.02)
-    whole = finished(train_advanced(*case.arguments, params, state.with_name("whole")))
-    saved = 0
-    save = SafetensorsCheckpoints.save_checkpoint
-
-    def cut_off(
-        self: SafetensorsCheckpoints, checkpoint: dict[str, object], *rest: object, **options: object
-    ) -> None:
-        nonlocal saved
-        save(self, checkpoint, *rest, **options)  # type: ignore[arg-type]
-        saved += "state_dict" in checkpoint
-        if saved == epoch:
-            raise KilledError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(SafetensorsCheckpoints, "save_checkpoint", cut_off)
-        try:
-            train_advanced(*case.arguments, params, state)
-        except KilledError:
-            assert states(state)
-    assert same(finished(train_advanced(*case.arguments, params, state)), whole)
-    assert states(state) == []
-
-
-@SLOW
-def test_going_on_makes_no_new_plan(
-    case: Case, machine: Machine, state: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    params = tuning(budget_minutes=0.1, max_epochs=20)
-    with monkeypatch.context() as patch:
-        patch.setattr(advanced, "_result", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            train_advanced(*case.arguments, params, state, clock=machine)
-    assert states(state) == ["plan.safetensors"]
-    machine.now, drawn = 0.0, machine.photos
-    train_advanced(*case.arguments, params, state, clock=machine)
-    assert "goes on with fine-tuning" in capsys.readouterr().out
-    assert machine.photos - drawn <= 6 * 72  # and nothing for a probe
-    assert machine.now <= 6.0 - drawn * 0.01
-
-
-def test_other_photos_or_parameters_begin_anew(case: Case, state: Path) -> None:
-    for params in (tuning(), tuning(label_smoothing=0.2)):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(advanced, "_result", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-            with pytest.raises(KeyboardInterrupt):
-                train_advanced(*case.arguments, params, state)
-        assert len(list(state.iterdir())) == 1  # what the other left is gone
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from dahlia.config import load_params
-from dahlia.stages import train
-from dahlia.training import advanced
-from dahlia.training.checkpoints import SafetensorsCheckpoints
-
-advanced._gain = lambda *_: 1.0
-save, saved = SafetensorsCheckpoints.save_checkpoint, 0
-def watched(self, checkpoint, *rest, **options):
-    global saved
-    save(self, checkpoint, *rest, **options)
-    saved += "state_dict" in checkpoint
-    if "state_dict" in checkpoint and saved == int(sys.argv[1]):
-        os.kill(os.getpid(), signal.SIGKILL)
-SafetensorsCheckpoints.save_checkpoint = watched
-train.run(load_params(Path("params.yaml")), Path("."))
-"""
-
-
-@SLOW
-def test_kill_9_and_the_same_command(project: SmallProject) -> None:
-    import yaml
-
-    params = with_tuning(project.params, max_epochs=3, learning_rate=0.02).model_dump(by_alias=True)
-    (project.root / "params.yaml").write_text(yaml.safe_dump(params))
-
-    def run(kill_after: int) -> int:
-        command = [sys.executable, "-c", KILLED, str(kill_after)]
-        return subprocess.run(command, cwd=project.root, check=False, env=os.environ).returncode
-
-    assert run(0) == 0
-    whole = load_predictions(project.root / layout.PREDICTIONS)
-    weights = (project.root / layout.BUNDLE / WEIGHTS_NAME).read_bytes()
-    (project.root / layout.PREDICTIONS).unlink()
-    for after in (2, 3):
-        assert run(after) == -signal.SIGKILL
-    assert run(0) == 0
-    again = load_predictions(project.root / layout.PREDICTIONS)
-    np.testing.assert_array_equal(again.probabilities, whole.probabilities)
-    assert (project.root / layout.BUNDLE / WEIGHTS_NAME).read_bytes() == weights
-    assert load_card(project.root / layout.BUNDLE).training.recipe == "advanced"
-    assert states(project.root / layout.ADVANCED) == []
 
 
 # What goes wrong --------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from dahlia.pretraining.augmentation import random_views
 from dahlia.pretraining.corpus import Corpus
 from dahlia.pretraining.settings import PretrainingParams
 from dahlia.pretraining.teacher import averaged_to
+from dahlia.training.hardware import narrowed_inference
 
 _STATISTICS_FROM = 2048
 _WARM_UP = 0.03
@@ -86,12 +87,8 @@ class Pretrainer(pl.LightningModule):
         teacher = self._teacher()
         if teacher is None or bool(self.whole_std.any()):
             return
-        maps = [
-            teacher(self._views(batch[0], batch[2])[0]).float()
-            for batch in (
-                self._batches()[step] for step in range(-(-_STATISTICS_FROM // self.params_.batch_size))
-            )
-        ]
+        first = (self._batches()[step] for step in range(-(-_STATISTICS_FROM // self.params_.batch_size)))
+        maps = [self._taught(teacher, self._views(images, step)[0]) for images, _, step in first]
         wholes = torch.cat([found.mean((2, 3)) for found in maps])
         parts = torch.cat([found.flatten(2).transpose(1, 2).flatten(0, 1) for found in maps])
         for name, values in (("whole", wholes), ("part", parts)):
@@ -111,8 +108,7 @@ class Pretrainer(pl.LightningModule):
         losses = {"label": functional.cross_entropy(self.classifier(last), targets, label_smoothing=0.1)}
         teacher = self._teacher()
         if teacher is not None:
-            with torch.no_grad():
-                wanted = averaged_to(teacher(views), maps).float()
+            wanted = averaged_to(self._taught(teacher, views), maps)
             part = (wanted - self.part_mean.view(1, -1, 1, 1)) / self.part_std.view(1, -1, 1, 1)
             whole = (wanted.mean((2, 3)) - self.whole_mean) / self.whole_std
             features = torch.cat([_unit(maps.mean((2, 3))), _unit(last)], 1)
@@ -164,6 +160,11 @@ class Pretrainer(pl.LightningModule):
     def _teacher(self) -> nn.Module | None:
         teacher = self.teacher[0]
         return None if teacher is None else teacher.to(self.device)
+
+    def _taught(self, teacher: nn.Module, views: Tensor) -> Tensor:
+        with torch.no_grad(), narrowed_inference(self.device):
+            maps: Tensor = teacher(views)
+        return maps.float()
 
     def _views(self, images: Tensor, step: int) -> tuple[Tensor, Tensor]:
         chance = torch.Generator().manual_seed((self.params_.seed << 32) + step)

@@ -23,6 +23,7 @@ from dahlia.pretraining.distillation import Plan, Pretrainer
 from dahlia.pretraining.settings import PretrainingParams
 from dahlia.pretraining.teacher import load_teacher
 from dahlia.training.checkpoints import SafetensorsCheckpoints
+from dahlia.training.hardware import precision
 from dahlia.training.trainer import make_trainer
 
 _CHECKPOINT = "last"
@@ -61,7 +62,7 @@ def pretrain(params: PretrainingParams, root: Path) -> Path:
         max_steps=plan.steps,
         max_epochs=-1,
         devices=params.devices,
-        precision=_precision(params.precision),
+        precision=precision() if params.precision == "auto" else params.precision,
         gradient_clip_val=1.0,
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
@@ -91,19 +92,6 @@ def _key(params: PretrainingParams, corpus: Corpus, student: Backbone) -> str:
         student.fingerprint,
     ]
     return hashlib.sha256(json.dumps(determined_by).encode()).hexdigest()[:16]
-
-
-def _precision(asked: str) -> str:
-    if asked != "auto":
-        return asked
-    # Where the CPU has no bfloat16 of its own, it is slower than float32.
-    native = torch.cuda.is_bf16_supported() if torch.cuda.is_available() else _cpu_has_bf16()
-    return "bf16-mixed" if native else "32-true"
-
-
-def _cpu_has_bf16() -> bool:
-    supported: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return supported
 
 
 class _Progress(pl.Callback):

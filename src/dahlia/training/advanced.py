@@ -2,8 +2,8 @@
 
 One run per fold, each from the quick head that was fitted without it, then a final run on all photos. Every
 run follows one schedule, fixed before the first, and is judged after every epoch; how many of the epochs are
-used is chosen crosswise (see `epoch_choice`). What is finished is on disk (see `tuning_state`), so the same
-command goes on after a kill; what is over budget is not begun (see `course`).
+used is chosen crosswise (`fine_tuning/epoch_choice.py`). What is finished is on disk (`fine_tuning/state.py`),
+so the same command goes on after a kill; what is over budget is not begun (`fine_tuning/course.py`).
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ import numpy.typing as npt
 
 from dahlia.modeling.classifier import Classifier
 from dahlia.params import FineTuningParams
-from dahlia.training.budget import Budget, Clock, Timetable
-from dahlia.training.course import RECORD
-from dahlia.training.epoch_choice import Judged, accuracy, judge, loss
-from dahlia.training.fine_tuning import averaged_model
-from dahlia.training.fold_runs import Problem, judge_folds
+from dahlia.training.fine_tuning.budget import Budget, Clock, Timetable
+from dahlia.training.fine_tuning.course import RECORD
+from dahlia.training.fine_tuning.data import TuningData
+from dahlia.training.fine_tuning.epoch_choice import Judged, accuracy, judge, loss
+from dahlia.training.fine_tuning.fold_runs import Problem, judge_folds
+from dahlia.training.fine_tuning.judging import Logits
+from dahlia.training.fine_tuning.photo_memory import PhotoMemory
+from dahlia.training.fine_tuning.run import Bench, Run, seconds_per_photo, tune
+from dahlia.training.fine_tuning.state import Plan, TuningFolder, run_key
+from dahlia.training.fine_tuning.tuner import averaged_model
 from dahlia.training.hardware import devices_for
-from dahlia.training.judging import Logits
-from dahlia.training.photo_memory import PhotoMemory
 from dahlia.training.quick import QuickResult
-from dahlia.training.tuning_data import TuningData
-from dahlia.training.tuning_run import Bench, Run, seconds_per_photo, tune
-from dahlia.training.tuning_state import Plan, TuningFolder, run_key
 
 # What is left of the budget for judging, for writing, and for a machine that is busier than it was.
 _USABLE_BUDGET = 0.8

@@ -20,6 +20,19 @@ def precision() -> str:
     return "bf16-mixed" if native else "32-true"
 
 
+def narrowed_inference(device: torch.device) -> torch.autocast:
+    """A context in which convolutions without gradients run in bfloat16, where the device multiplies it.
+
+    On a CPU with AVX512-BF16 the forward pass of MobileNet 1.0 takes 0.45 of its time in float32; training
+    does not gain (see `precision`).
+    """
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return torch.autocast(device.type, torch.bfloat16, enabled=native)
+
+
 def devices_for(seconds_per_run: float) -> int:
     """All GPUs where one needs more than a minute for a run, else one device."""
     return max(1, torch.cuda.device_count()) if seconds_per_run > _SEVERAL_PAY_FROM else 1

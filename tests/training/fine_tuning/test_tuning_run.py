@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from dahlia.modeling.backbones import Backbone
-from dahlia.training.budget import Budget, Timetable
-from dahlia.training.course import RECORD
-from dahlia.training.photo_memory import PhotoMemory
-from dahlia.training.tuning_run import Bench, Run, is_whole, tune
-from dahlia.training.tuning_state import Plan, TuningFolder
+from dahlia.training.fine_tuning.budget import Budget, Timetable
+from dahlia.training.fine_tuning.course import RECORD
+from dahlia.training.fine_tuning.photo_memory import PhotoMemory
+from dahlia.training.fine_tuning.run import Bench, Run, is_whole, tune
+from dahlia.training.fine_tuning.state import Plan, TuningFolder
 from small_projects import SIZE, SmallProject
 from tuning_cases import Case, Machine, make_case, tuning
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dahlia.training.epoch_choice import accuracy, best_epoch, judge, loss
+from dahlia.training.fine_tuning.epoch_choice import accuracy, best_epoch, judge, loss
 
 KINDS = ["multiclass", "multilabel"]
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 from dahlia.dataset.imaging import OVERSAMPLING, load
 from dahlia.errors import DatasetError
-from dahlia.training import photo_memory
-from dahlia.training.photo_memory import PhotoMemory
+from dahlia.training.fine_tuning import photo_memory
+from dahlia.training.fine_tuning.photo_memory import PhotoMemory
 
 SIZE = 32
 

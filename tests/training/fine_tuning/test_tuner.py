@@ -8,9 +8,9 @@ import torch
 from dahlia.modeling.backbones import Backbone
 from dahlia.modeling.classifier import Classifier
 from dahlia.training.checkpoints import SafetensorsCheckpoints
-from dahlia.training.fine_tuning import FineTuner, averaged_model
+from dahlia.training.fine_tuning.photo_memory import PhotoMemory
+from dahlia.training.fine_tuning.tuner import FineTuner, averaged_model
 from dahlia.training.hardware import trainer_options
-from dahlia.training.photo_memory import PhotoMemory
 from dahlia.training.trainer import make_trainer
 from small_projects import SIZE, SmallProject
 from tuning_cases import tuning, tuning_data

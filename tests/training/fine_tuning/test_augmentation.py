@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dahlia.params import RecipeParams
-from dahlia.training.augmentation import Augmentation
+from dahlia.training.fine_tuning.augmentation import Augmentation
 
 (_ALLOWED,) = get_args(RecipeParams.model_fields["augmentation"].annotation)
 NAMES = get_args(_ALLOWED)

@@ -5,7 +5,7 @@ import torch
 
 from dahlia.modeling.backbones import Backbone
 from dahlia.modeling.classifier import Classifier
-from dahlia.training.schedule import _stage, parameter_groups, rate_factor
+from dahlia.training.fine_tuning.schedule import _stage, parameter_groups, rate_factor
 from tuning_cases import tuning
 
 

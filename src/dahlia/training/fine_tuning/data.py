@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dahlia.errors import DatasetError
-from dahlia.training.augmentation import Augmentation
-from dahlia.training.balancing import Draw, Draws, repeat_factors
-from dahlia.training.photo_memory import PhotoMemory
+from dahlia.training.fine_tuning.augmentation import Augmentation
+from dahlia.training.fine_tuning.balancing import Draw, Draws, repeat_factors
+from dahlia.training.fine_tuning.photo_memory import PhotoMemory
 
 Batch = tuple[Tensor, Tensor] | DatasetError
 _LOADER_PAYS_FROM = 64

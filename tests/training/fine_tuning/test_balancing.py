@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from dahlia.training.balancing import Draws, repeat_factors, seed_of
+from dahlia.training.fine_tuning.balancing import Draws, repeat_factors, seed_of
 
 
 def tagged(*rows: str) -> np.ndarray:

@@ -15,15 +15,15 @@ from dahlia.errors import TrainingError
 from dahlia.modeling.bundle import set_head
 from dahlia.modeling.classifier import Classifier
 from dahlia.params import FineTuningParams
-from dahlia.training.budget import Budget, Timetable
 from dahlia.training.checkpoints import SafetensorsCheckpoints
-from dahlia.training.course import RECORD, Course
-from dahlia.training.fine_tuning import FineTuner
+from dahlia.training.fine_tuning.budget import Budget, Timetable
+from dahlia.training.fine_tuning.course import RECORD, Course
+from dahlia.training.fine_tuning.data import TuningData
+from dahlia.training.fine_tuning.photo_memory import PhotoMemory
+from dahlia.training.fine_tuning.state import Plan, TuningFolder
+from dahlia.training.fine_tuning.tuner import FineTuner
 from dahlia.training.hardware import is_out_of_memory, trainer_options
-from dahlia.training.photo_memory import PhotoMemory
 from dahlia.training.trainer import make_trainer
-from dahlia.training.tuning_data import TuningData
-from dahlia.training.tuning_state import Plan, TuningFolder
 
 _MOST_SPLITS = 2
 _PROBE_STEPS = 3

@@ -16,10 +16,10 @@ from torch.utils.data import DataLoader
 from dahlia.errors import DatasetError, TrainingError
 from dahlia.modeling.classifier import Classifier
 from dahlia.params import FineTuningParams
-from dahlia.training.mixing import Mixing
-from dahlia.training.photo_memory import PhotoMemory
-from dahlia.training.schedule import parameter_groups, rate_factor
-from dahlia.training.tuning_data import Batch, TuningData
+from dahlia.training.fine_tuning.data import Batch, TuningData
+from dahlia.training.fine_tuning.mixing import Mixing
+from dahlia.training.fine_tuning.photo_memory import PhotoMemory
+from dahlia.training.fine_tuning.schedule import parameter_groups, rate_factor
 
 _AVERAGED = "averaged.module."
 _Tensors = list[Tensor] | tuple[Tensor, ...]

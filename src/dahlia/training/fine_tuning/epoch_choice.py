@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dahlia.modeling.calibration import fit_temperature, negative_log_likelihood, to_probabilities
-from dahlia.training.judging import Logits
+from dahlia.training.fine_tuning.judging import Logits
 
 Truth = npt.NDArray[np.bool_]
 

@@ -16,9 +16,9 @@ import torch
 from dahlia.modeling.classifier import Classifier
 from dahlia.params import FineTuningParams
 from dahlia.training.checkpoints import SafetensorsCheckpoints
+from dahlia.training.fine_tuning.data import TuningData
 from dahlia.training.hardware import precision
 from dahlia.training.quick import QuickResult
-from dahlia.training.tuning_data import TuningData
 
 _FORMAT = 1
 _PREFIX = "tuning-"

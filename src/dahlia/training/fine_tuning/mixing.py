@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dahlia.training.balancing import seed_of
+from dahlia.training.fine_tuning.balancing import seed_of
 
 
 class Mixing:

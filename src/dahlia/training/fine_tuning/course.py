@@ -9,9 +9,9 @@ import lightning.pytorch as pl
 import torch
 
 from dahlia.modeling.classifier import Classifier
-from dahlia.training.budget import Budget, Pace, Timetable
-from dahlia.training.judging import predict_logits
-from dahlia.training.tuning_data import TuningData
+from dahlia.training.fine_tuning.budget import Budget, Pace, Timetable
+from dahlia.training.fine_tuning.data import TuningData
+from dahlia.training.fine_tuning.judging import predict_logits
 
 RECORD = "dahlia"
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dahlia.dataset.imaging import squash
-from dahlia.training.balancing import seed_of
+from dahlia.training.fine_tuning.balancing import seed_of
 
 
 class Augmentation:

@@ -8,12 +8,12 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from dahlia.training.course import RECORD
-from dahlia.training.epoch_choice import best_epoch
-from dahlia.training.judging import Logits
+from dahlia.training.fine_tuning.course import RECORD
+from dahlia.training.fine_tuning.data import TuningData
+from dahlia.training.fine_tuning.epoch_choice import best_epoch
+from dahlia.training.fine_tuning.judging import Logits
+from dahlia.training.fine_tuning.run import Bench, Run, is_whole, tune
 from dahlia.training.quick import QuickResult
-from dahlia.training.tuning_data import TuningData
-from dahlia.training.tuning_run import Bench, Run, is_whole, tune
 
 _VOTERS = 2
 

@@ -11,7 +11,7 @@ import torch
 
 from dahlia.dataset.imaging import to_tensor_layout
 from dahlia.modeling.classifier import Classifier
-from dahlia.training.photo_memory import PhotoMemory
+from dahlia.training.fine_tuning.photo_memory import PhotoMemory
 
 Logits = npt.NDArray[np.float64]
 _BATCH = 32

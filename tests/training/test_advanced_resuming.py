@@ -1,0 +1,131 @@
+"""The advanced recipe, cut off: the same command goes on as if it had not been."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dahlia import layout
+from dahlia.modeling.bundle import WEIGHTS_NAME
+from dahlia.modeling.card import load_card
+from dahlia.modeling.predictions import load_predictions
+from dahlia.training import advanced
+from dahlia.training.advanced import train_advanced
+from dahlia.training.checkpoints import SafetensorsCheckpoints
+from small_projects import SmallProject
+from tuning_cases import Case, Machine, finished, same, states, tuning, with_tuning
+
+SLOW = pytest.mark.slow
+Out = pytest.CaptureFixture[str]
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    "epoch", [pytest.param(epoch, marks=[SLOW] * (epoch not in (2, 10))) for epoch in range(1, 13)]
+)
+def test_what_was_cut_off_goes_on_as_if_it_had_not_been(
+    case: Case, state: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
+) -> None:
+    params = tuning(max_epochs=3, learning_rate=0.02)
+    whole = finished(train_advanced(*case.arguments, params, state.with_name("whole")))
+    saved = 0
+    save = SafetensorsCheckpoints.save_checkpoint
+
+    def cut_off(
+        self: SafetensorsCheckpoints, checkpoint: dict[str, object], *rest: object, **options: object
+    ) -> None:
+        nonlocal saved
+        save(self, checkpoint, *rest, **options)  # type: ignore[arg-type]
+        saved += "state_dict" in checkpoint
+        if saved == epoch:
+            raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SafetensorsCheckpoints, "save_checkpoint", cut_off)
+        try:
+            train_advanced(*case.arguments, params, state)
+        except KilledError:
+            assert states(state)
+    assert same(finished(train_advanced(*case.arguments, params, state)), whole)
+    assert states(state) == []
+
+
+@SLOW
+def test_going_on_makes_no_new_plan(
+    case: Case, machine: Machine, state: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = tuning(budget_minutes=0.1, max_epochs=20)
+    with monkeypatch.context() as patch:
+        patch.setattr(advanced, "_result", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train_advanced(*case.arguments, params, state, clock=machine)
+    assert states(state) == ["plan.safetensors"]
+    machine.now, drawn = 0.0, machine.photos
+    train_advanced(*case.arguments, params, state, clock=machine)
+    assert "goes on with fine-tuning" in capsys.readouterr().out
+    assert machine.photos - drawn <= 6 * 72  # and nothing for a probe
+    assert machine.now <= 6.0 - drawn * 0.01
+
+
+def test_other_photos_or_parameters_begin_anew(case: Case, state: Path) -> None:
+    for params in (tuning(), tuning(label_smoothing=0.2)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(advanced, "_result", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                train_advanced(*case.arguments, params, state)
+        assert len(list(state.iterdir())) == 1  # what the other left is gone
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from dahlia.config import load_params
+from dahlia.stages import train
+from dahlia.training import advanced
+from dahlia.training.checkpoints import SafetensorsCheckpoints
+
+advanced._gain = lambda *_: 1.0
+save, saved = SafetensorsCheckpoints.save_checkpoint, 0
+def watched(self, checkpoint, *rest, **options):
+    global saved
+    save(self, checkpoint, *rest, **options)
+    saved += "state_dict" in checkpoint
+    if "state_dict" in checkpoint and saved == int(sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGKILL)
+SafetensorsCheckpoints.save_checkpoint = watched
+train.run(load_params(Path("params.yaml")), Path("."))
+"""
+
+
+@SLOW
+def test_kill_9_and_the_same_command(project: SmallProject) -> None:
+    import yaml
+
+    params = with_tuning(project.params, max_epochs=3, learning_rate=0.02).model_dump(by_alias=True)
+    (project.root / "params.yaml").write_text(yaml.safe_dump(params))
+
+    def run(kill_after: int) -> int:
+        command = [sys.executable, "-c", KILLED, str(kill_after)]
+        return subprocess.run(command, cwd=project.root, check=False, env=os.environ).returncode
+
+    assert run(0) == 0
+    whole = load_predictions(project.root / layout.PREDICTIONS)
+    weights = (project.root / layout.BUNDLE / WEIGHTS_NAME).read_bytes()
+    (project.root / layout.PREDICTIONS).unlink()
+    for after in (2, 3):
+        assert run(after) == -signal.SIGKILL
+    assert run(0) == 0
+    again = load_predictions(project.root / layout.PREDICTIONS)
+    np.testing.assert_array_equal(again.probabilities, whole.probabilities)
+    assert (project.root / layout.BUNDLE / WEIGHTS_NAME).read_bytes() == weights
+    assert load_card(project.root / layout.BUNDLE).training.recipe == "advanced"
+    assert states(project.root / layout.ADVANCED) == []
