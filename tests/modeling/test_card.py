@@ -41,5 +41,5 @@ def test_models_of_before_origins_were_kept_are_read(tmp_path: Path) -> None:
 
 def test_keys_that_are_not_known_are_refused(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text(json.dumps(BEFORE | {"later": 1}))
-    with pytest.raises(TrainingError, match="does not describe a model of this version"):
+    with pytest.raises(TrainingError, match="is not the card of a model of this version"):
         load_card(tmp_path)

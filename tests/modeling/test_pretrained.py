@@ -4,7 +4,8 @@ import pytest
 import timm
 
 from dahlia.errors import WeightsError
-from dahlia.modeling.pretrained import BUNDLED, FOLDER, RECOMMENDED, Pretrained, hub_record, sha256_of
+from dahlia.files import sha256_of
+from dahlia.modeling.pretrained import BUNDLED, FOLDER, RECOMMENDED, Pretrained, hub_record
 
 
 @pytest.mark.parametrize("record", BUNDLED.values(), ids=BUNDLED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,6 +67,21 @@ def test_tensors_that_share_memory(tmp_path: Path) -> None:
     assert all(torch.equal(back[name], value[name]) for name in value)
     back["tied"].zero_()
     assert back["part"].tolist() == [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 5, 2), (4, 1, 3, 3), (4, 3, 1, 1), (1, 3, 2, 2)], ids=str)
+def test_tensors_keep_their_layout(shape: tuple[int, ...], tmp_path: Path) -> None:
+    tensor = torch.rand(shape).to(memory_format=torch.channels_last)
+    back = round_trip({"a": tensor}, tmp_path / "c")["a"]
+    assert back.stride() == tensor.stride()
+    assert torch.equal(back, tensor)
+
+
+def test_layouts_that_do_not_fit(tmp_path: Path) -> None:
+    header = {"dict": [["a", {"tensor": ["0", [100, 1]]}]]}
+    save_file({"0": torch.ones(2, 2)}, tmp_path / "c", metadata={"state": json.dumps(header)})
+    with pytest.raises(TrainingError, match=r"cannot be read \(strides"):
+        FILES.load_checkpoint(tmp_path / "c")
 
 
 def test_a_parameter_that_learns(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError as PydanticError
 
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import EvaluationError
@@ -21,6 +20,7 @@ from dahlia.evaluation.mistakes import confusion, worst
 from dahlia.evaluation.resampling import draw_weights
 from dahlia.evaluation.thresholds import recommend
 from dahlia.files import write_text
+from dahlia.json_files import load_json
 from dahlia.modeling.learning_curve import LearningCurve
 from dahlia.modeling.predictions import Predictions
 from dahlia.params import EvaluateParams
@@ -91,18 +91,7 @@ def load_evaluation(path: Path) -> Evaluation:
     Raises:
         EvaluationError: the file is missing, or was written by another version.
     """
-    try:
-        return Evaluation.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise EvaluationError(
-            f"{path} was expected and is not there. Run `dvc repro evaluate` to make it."
-        ) from None
-    except PydanticError as error:
-        first = error.errors()[0]
-        raise EvaluationError(
-            f"{path} is not an evaluation of this version ({error.error_count()} problems, the first: "
-            f"{first['msg']} at {'.'.join(map(str, first['loc']))}). Run `dvc repro evaluate` again."
-        ) from error
+    return load_json(path, Evaluation, what="an evaluation", stage="evaluate", error=EvaluationError)
 
 
 def check(predictions: Predictions) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic import ValidationError as PydanticError
 
 from dahlia.errors import TrainingError
 from dahlia.files import write_text
+from dahlia.json_files import load_json
 
 NAMESPACE = uuid.UUID("6f0f5c4e-6a0b-5d0c-9a53-64a11ab1d0e5")
 FILE_NAME = "model.json"
@@ -108,14 +108,4 @@ def load_card(folder: Path) -> ModelCard:
         TrainingError: it is missing or does not fit.
     """
     path = folder / FILE_NAME
-    try:
-        return ModelCard.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise TrainingError(
-            f"{path} was expected and is not there. Run `dvc repro train` to train a model."
-        ) from None
-    except PydanticError as error:
-        raise TrainingError(
-            f"{path} does not describe a model of this version ({error.error_count()} problems, the first: "
-            f"{error.errors()[0]['msg']} at {error.errors()[0]['loc']}). Run `dvc repro train` again."
-        ) from error
+    return load_json(path, ModelCard, what="the card of a model", stage="train", error=TrainingError)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dahlia.errors import WeightsError
-from dahlia.modeling.pretrained import Pretrained, sha256_of
+from dahlia.files import sha256_of
+from dahlia.modeling.pretrained import Pretrained
 
 ANSWER_SECONDS = 5.0
 STANDSTILL_SECONDS = 120.0  # the client reports every 10 MiB only, so this allows for slow lines

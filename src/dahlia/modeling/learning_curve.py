@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
-from pydantic import ValidationError as PydanticError
 
 from dahlia.errors import TrainingError
 from dahlia.files import write_text
+from dahlia.json_files import load_json
 
 HALF = 0.5
 
@@ -85,16 +85,4 @@ def load_learning_curve(path: Path) -> LearningCurve:
     Raises:
         TrainingError: the file is missing or does not fit.
     """
-    try:
-        return LearningCurve.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise TrainingError(
-            f"{path} was expected and is not there. Run `dvc repro train` to make it."
-        ) from None
-    except PydanticError as error:
-        first = error.errors()[0]
-        raise TrainingError(
-            f"{path} is not a learning curve of this version ({error.error_count()} problems, the first: "
-            f"{first['msg']} at {'.'.join(map(str, first['loc'])) or 'its top'}). "
-            "Run `dvc repro train` again."
-        ) from error
+    return load_json(path, LearningCurve, what="a learning curve", stage="train", error=TrainingError)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,12 +111,6 @@ def as_normalisation(mean: Iterable[float], std: Iterable[float]) -> Normalisati
     """Mean and standard deviation of red, green and blue, 0 to 1, as timm lists them."""
     (red, green, blue), (red_spread, green_spread, blue_spread) = mean, std
     return (red, green, blue), (red_spread, green_spread, blue_spread)
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _config(architecture: str, tag: str) -> PretrainedCfg:

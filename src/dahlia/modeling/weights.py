@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dahlia.errors import WeightsError
+from dahlia.files import sha256_of
 from dahlia.modeling.hub import HubError, fetch
 from dahlia.modeling.pretrained import (
     BUNDLED,
@@ -26,7 +27,6 @@ from dahlia.modeling.pretrained import (
     Normalisation,
     Pretrained,
     hub_record,
-    sha256_of,
 )
 
 if TYPE_CHECKING:

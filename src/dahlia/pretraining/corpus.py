@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dahlia.dataset.imaging import OVERSAMPLING, decode
+from dahlia.dataset.readers.sources import IMAGE_SUFFIXES
 from dahlia.errors import DatasetError, ImageError
 from dahlia.files import staged_directory, write_json
 
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp"})
 MAX_BYTES = 32 * 1024 * 1024
 _LEAST_CLASSES = 2
 
@@ -85,7 +85,7 @@ def _photos(source: Path) -> list[_Photo]:
     found = [photo for archive in archives for photo in _of_archive(archive)]
     if not archives:
         for path in sorted(source.glob("*/*")):
-            if path.suffix.lower() in EXTENSIONS and path.is_file():
+            if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
                 name = path.relative_to(source).as_posix()
                 found.append(_Photo(path.parent.name, name, path.stat().st_size, None))
     return found
@@ -96,7 +96,7 @@ def _of_archive(archive: Path) -> Iterator[_Photo]:
         with zipfile.ZipFile(archive) as opened:
             for member in opened.infolist():
                 path = PurePosixPath(member.filename)
-                if path.suffix.lower() in EXTENSIONS and len(path.parts) > 1:
+                if path.suffix.lower() in IMAGE_SUFFIXES and len(path.parts) > 1:
                     yield _Photo(path.parent.name, member.filename, member.file_size, archive)
     except (zipfile.BadZipFile, OSError) as error:
         raise DatasetError(

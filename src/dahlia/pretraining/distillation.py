@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import lightning.pytorch as pl
@@ -21,6 +22,7 @@ from dahlia.pretraining.corpus import Corpus
 from dahlia.pretraining.settings import PretrainingParams
 from dahlia.pretraining.teacher import averaged_to
 from dahlia.training.hardware import narrowed_inference
+from dahlia.training.schedule import averaged_share, rate_factor
 
 _STATISTICS_FROM = 2048
 _WARM_UP = 0.03
@@ -130,13 +132,13 @@ class Pretrainer(pl.LightningModule):
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Follow the weights with their average."""
-        kept = 1 - min(self.params_.averaging, (1 + self.global_step) / (10 + self.global_step))
+        share = averaged_share(self.global_step, self.params_.averaging)
         with torch.no_grad():
             for average, now in zip(
                 self.averaged.state_dict().values(), self.student.state_dict().values(), strict=True
             ):
                 if average.is_floating_point():
-                    average.lerp_(now, kept)
+                    average.lerp_(now, share)
                 else:
                     average.copy_(now)
 
@@ -148,14 +150,9 @@ class Pretrainer(pl.LightningModule):
             {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(groups, self.params_.learning_rate)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._factor)
+        factor = partial(rate_factor, steps=self.plan.steps, warm_up=_WARM_UP)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def _factor(self, step: int) -> float:
-        warm_up = max(1, round(_WARM_UP * self.plan.steps))
-        if step < warm_up:
-            return (step + 1) / warm_up
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm_up) / max(1, self.plan.steps - warm_up))))
 
     def _teacher(self) -> nn.Module | None:
         teacher = self.teacher[0]
@@ -179,6 +176,7 @@ class Pretrainer(pl.LightningModule):
 class _Batches(Dataset[Batch]):
     def __init__(self, corpus: Corpus, params: PretrainingParams, plan: Plan, first: int, rank: int) -> None:
         self.corpus, self.params, self.plan, self.first, self.rank = corpus, params, plan, first, rank
+        self.drawn: tuple[int, Tensor] | None = None
 
     def __len__(self) -> int:
         return max(1, min(self.plan.interval, self.plan.steps - self.first))
@@ -187,14 +185,19 @@ class _Batches(Dataset[Batch]):
         step = (self.first + index) * self.plan.devices + self.rank
         each = min(self.params.batch_size, len(self.corpus.labels))
         per_epoch = len(self.corpus.labels) // each
-        order = torch.Generator().manual_seed((self.params.seed << 32) + step // per_epoch)
-        rows = torch.randperm(len(self.corpus.labels), generator=order)
+        rows = self._order(step // per_epoch)
         chosen = rows[step % per_epoch * each :][:each].sort().values.numpy()
         return (
             torch.from_numpy(self.corpus.images[chosen]),
             torch.from_numpy(self.corpus.labels[chosen]),
             step,
         )
+
+    def _order(self, epoch: int) -> Tensor:
+        if self.drawn is None or self.drawn[0] != epoch:
+            chance = torch.Generator().manual_seed((self.params.seed << 32) + epoch)
+            self.drawn = epoch, torch.randperm(len(self.corpus.labels), generator=chance)
+        return self.drawn[1]
 
 
 def _seen(student: Backbone, pixels: Tensor) -> tuple[Tensor, Tensor]:

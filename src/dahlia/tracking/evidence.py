@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dahlia import layout
 from dahlia.errors import TrackingError
+from dahlia.files import sha256_of
 from dahlia.modeling.card import ModelCard, load_card
 from dahlia.params import Params
 
@@ -191,8 +192,7 @@ def _content(path: Path) -> str:
             else proof
         )
         return json.dumps(kept, sort_keys=True)
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path)
 
 
 def _read_json(path: Path) -> object:

@@ -1,9 +1,10 @@
 """The advanced recipe: the backbone learns too, and must beat the quick head on held-out photos.
 
 One run per fold, each from the quick head that was fitted without it, then a final run on all photos. Every
-run follows one schedule, fixed before the first, and is judged after every epoch; how many of the epochs are
-used is chosen crosswise (`fine_tuning/epoch_choice.py`). What is finished is on disk (`fine_tuning/state.py`),
-so the same command goes on after a kill; what is over budget is not begun (`fine_tuning/course.py`).
+run follows one schedule, fixed before the first, and is judged after every epoch; how many of the epochs
+are used is chosen crosswise (`fine_tuning/epoch_choice.py`). What is finished is on disk
+(`fine_tuning/state.py`), so the same command goes on after a kill; what is over budget is not begun
+(`fine_tuning/course.py`).
 """
 
 from __future__ import annotations

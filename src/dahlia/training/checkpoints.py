@@ -77,8 +77,11 @@ def _packed(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
     if isinstance(value, torch.Tensor):
         name = str(len(tensors))
         # Tensors that share memory, as tied weights do, cannot lie in one file.
-        tensors[name] = value.detach().cpu().clone().contiguous()
-        return {_TENSOR: name}
+        kept = value.detach().cpu().clone()
+        tensors[name] = kept.contiguous()
+        # Another layout may mean another kernel, whose sums differ in the last bit.
+        strides = None if kept.stride() == torch.empty(kept.shape, device="meta").stride() else kept.stride()
+        return {_TENSOR: [name, strides]}
     if isinstance(value, dict):
         return {_PAIRS: [[_packed(key, tensors), _packed(item, tensors)] for key, item in value.items()]}
     if isinstance(value, tuple):
@@ -100,7 +103,18 @@ def _unpacked(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
         return value
     ((kind, content),) = value.items()
     if kind == _TENSOR:
-        return tensors[content]
+        name, strides = content
+        tensor = tensors[name]
+        return tensor if strides is None else _laid_out(tensor, strides)
     if kind == _TUPLE:
         return tuple(_unpacked(item, tensors) for item in content)
     return {_unpacked(key, tensors): _unpacked(item, tensors) for key, item in content}
+
+
+def _laid_out(tensor: torch.Tensor, strides: list[int]) -> torch.Tensor:
+    expected = 1
+    for stride, edge in sorted(zip(strides, tensor.shape, strict=True)):
+        if edge > 1 and stride != expected:
+            raise ValueError(f"strides {strides} do not fit the shape {list(tensor.shape)}")
+        expected *= edge
+    return torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype).copy_(tensor)

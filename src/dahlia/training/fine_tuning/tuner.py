@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import Any
 
 import lightning.pytorch as pl
@@ -19,8 +20,10 @@ from dahlia.params import FineTuningParams
 from dahlia.training.fine_tuning.data import Batch, TuningData
 from dahlia.training.fine_tuning.mixing import Mixing
 from dahlia.training.fine_tuning.photo_memory import PhotoMemory
-from dahlia.training.fine_tuning.schedule import parameter_groups, rate_factor
+from dahlia.training.fine_tuning.rates import parameter_groups
+from dahlia.training.schedule import averaged_share, rate_factor
 
+_WARM_UP = 0.1
 _AVERAGED = "averaged.module."
 _Tensors = list[Tensor] | tuple[Tensor, ...]
 
@@ -103,24 +106,12 @@ class FineTuner(pl.LightningModule):
         # Lightning knows the number of its batches later than this.
         steps = self.epochs * self.data.steps(self.params.balancing, self.splits, self.trainer.world_size)
         optimizer = torch.optim.AdamW(parameter_groups(self.model, self.params))
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, steps))
+        factor = partial(rate_factor, steps=steps, warm_up=_WARM_UP)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def on_train_start(self) -> None:
-        """Give moments that were read from a file the layout of their weights, and so the same kernels."""
-        optimizer = self.optimizers(use_pl_optimizer=False)
-        if not isinstance(optimizer, torch.optim.Optimizer):
-            raise TypeError(type(optimizer))
-        for parameter, state in optimizer.state.items():
-            for name, value in state.items():
-                if isinstance(value, Tensor) and value.shape == parameter.shape:
-                    state[name] = torch.empty_like(parameter).copy_(value)
-
     def _average(self, averaged: _Tensors, current: _Tensors, number: Tensor | int) -> None:
-        # An average over 50 steps would hold a run of 30 back: it grows with the steps, as TensorFlow's does.
-        steps = int(number)
-        share = 1 - min(self.params.averaging, (1 + steps) / (10 + steps))
-        torch._foreach_lerp_(averaged, current, share)
+        torch._foreach_lerp_(averaged, current, averaged_share(int(number), self.params.averaging))
 
 
 def averaged_model(start: Classifier, state: dict[str, Tensor]) -> Classifier:

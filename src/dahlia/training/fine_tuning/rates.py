@@ -1,8 +1,7 @@
-"""How fast each part of a network learns, and when."""
+"""How fast each part of a network learns."""
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
@@ -11,17 +10,8 @@ from torch import nn
 from dahlia.modeling.classifier import Classifier
 from dahlia.params import FineTuningParams
 
-_WARM_UP = 0.1
 _BACKBONE_SHARE = 0.1
 _LAST_STAGE = 8
-
-
-def rate_factor(step: int, steps: int) -> float:
-    """Warm-up over a tenth of the steps, then half a cosine to zero; 0 to 1."""
-    warm_up = max(1, round(_WARM_UP * steps))
-    if step < warm_up:
-        return (step + 1) / warm_up
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm_up) / max(1, steps - warm_up))))
 
 
 def parameter_groups(model: Classifier, params: FineTuningParams) -> list[dict[str, Any]]:

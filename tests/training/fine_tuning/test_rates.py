@@ -5,22 +5,8 @@ import torch
 
 from dahlia.modeling.backbones import Backbone
 from dahlia.modeling.classifier import Classifier
-from dahlia.training.fine_tuning.schedule import _stage, parameter_groups, rate_factor
+from dahlia.training.fine_tuning.rates import _stage, parameter_groups
 from tuning_cases import tuning
-
-
-@pytest.mark.parametrize(
-    ("step", "steps", "expected"),
-    [(0, 100, 0.1), (9, 100, 1.0), (10, 100, 1.0), (55, 100, 0.5), (100, 100, 0.0), (150, 100, 0.0)],
-)
-def test_warm_up_then_cosine(step: int, steps: int, expected: float) -> None:
-    assert rate_factor(step, steps) == pytest.approx(expected, abs=1e-6)
-
-
-@pytest.mark.parametrize("steps", [1, 2, 7])
-def test_short_schedules_learn(steps: int) -> None:
-    factors = [rate_factor(step, steps) for step in range(steps)]
-    assert all(0 < factor <= 1 for factor in factors)
 
 
 @pytest.mark.parametrize(
