@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,8 @@ def train(overrides: tuple[str, ...], multirun: bool) -> None:
         click.echo(
             "The best of several was chosen on the photos that judge it: expect a little less on new ones."
         )
-    if trials[0].overrides:
-        click.echo(f"To keep it: dahlia params {' '.join(trials[0].overrides)} && dvc repro")
+    if trials[0].overrides and not trials[0].problem:
+        click.echo(f"To keep it: dahlia params {shlex.join(trials[0].overrides)} && dvc repro")
 
 
 @cli.command()

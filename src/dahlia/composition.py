@@ -39,11 +39,13 @@ def compose_alone(root: Path, name: str, model: type[_Checked], overrides: Seque
         ConfigError: see `compose`.
     """
     for override in overrides:
-        key = override.partition("=")[0].lstrip("+~")
+        key, given, _ = override.lstrip("+~").partition("=")
+        if not given:
+            raise ConfigError(f"Expected an override like epochs=10, received {override!r}.")
         *location, last = key.split(".")
         known = known_keys(location, model)
-        if "=" not in override or (known and last not in known):
-            raise ConfigError(f"unknown key `{key}`{nearest(last, known or known_keys([], model))}")
+        if known and last not in known:
+            raise ConfigError(f"unknown key `{key}`{nearest(last, known)}")
     return check_section(model, _composed(root, name, overrides), f"{CONF / name}.yaml")
 
 

@@ -174,8 +174,16 @@ def _run(root: Path, folder: Path, composed: Any) -> Trial:
         metrics = record_trial(root, workspace, params, overrides, sweep=folder.parent.name)
     except DahliaError as error:
         return Trial(overrides, _FAILED, None, str(error))
-    score = metrics["accuracy" if params.project.classification == "multiclass" else "ap"]
-    return Trial(overrides, score, metrics.get("nll"))
+    figure = "accuracy" if params.project.classification == "multiclass" else "ap"
+    if figure not in metrics:
+        return Trial(
+            overrides,
+            _FAILED,
+            None,
+            f"The held-out figure `{figure}` is not defined: no tag is on some held-out photos and missing on "
+            "others. Tag more photos, then run `dvc repro`.",
+        )
+    return Trial(overrides, metrics[figure], metrics.get("nll"))
 
 
 def _workspace(root: Path, folder: Path) -> Path:

@@ -50,6 +50,19 @@ def test_what_cannot_be_decoded_is_left_out_and_counted(tmp_path: Path) -> None:
     assert (len(corpus.labels), len(corpus.images), corpus.unreadable) == (24, 24, 2)
 
 
+def test_a_file_that_vanishes_meanwhile_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, read = folder_corpus(tmp_path / "photos"), Path.read_bytes
+
+    def vanished(path: Path) -> bytes:
+        if path.parent.name == "class 2":
+            raise FileNotFoundError(path)
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", vanished)
+    corpus = open_corpus(folder, tmp_path / "cache", 32)
+    assert (len(corpus.labels), corpus.unreadable) == (16, 8)
+
+
 def test_a_corpus_is_decoded_once(tmp_path: Path) -> None:
     told: list[int] = []
     folder = folder_corpus(tmp_path / "photos")
@@ -86,6 +99,7 @@ def test_no_more_is_inflated_than_the_zip_states(tmp_path: Path) -> None:
         (lambda path: path.mkdir(), "found 0 classes"),
         (lambda path: folder_corpus(path, classes=1), "found 1 classes"),
         (lambda path: path.write_bytes(b"PK no zip"), "not a readable zip"),
+        (lambda path: zip_corpus(path, {"a/1.jpg": b"x", "b/1.jpg": b"y"}), "none of its 2 files could"),
         (lambda path: zip_corpus(path, {"loose.jpg": photo(1)}), "found 0 classes"),
     ],
 )

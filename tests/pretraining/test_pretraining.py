@@ -62,7 +62,10 @@ def test_the_settings_are_those_of_conf(project: Path) -> None:
         ("student.weight=none", r"unknown key `student.weight`; did you mean weights"),
         ("epochs=0", r"`epochs` cannot be 0: Input should be greater than 0"),
         ("sizes=[]", r"`sizes` cannot be \[\]"),
-        ("corpus", r"unknown key `corpus`"),
+        ("corpus", r"Expected an override like epochs=10, received 'corpus'"),
+        ("sizes=[96,129]", r"`sizes.1` cannot be 129: Input should be a multiple of 2"),
+        ("sizes=[16]", r"`sizes.0` cannot be 16: .*greater than or equal to 32"),
+        ("precision=bf17", r"`precision` cannot be 'bf17'; known: auto, 32-true"),
     ],
 )
 def test_what_settings_cannot_be(project: Path, override: str, message: str) -> None:
@@ -106,6 +109,7 @@ def test_what_a_user_can_do_wrong_has_no_traceback(project: Path) -> None:
     for overrides, message in (
         (["corpus=nowhere"], "was expected and is not there"),
         (["out=backbone.pt"], "ends in .safetensors"),
+        (["devices=64"], "`devices` is 64, and "),
     ):
         process = command(project, *overrides)
         output = process.communicate(timeout=280)[0]

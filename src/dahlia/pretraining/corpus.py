@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -33,12 +36,14 @@ class Corpus:
         labels: (N,) int64, positions in `classes`.
         classes: names, sorted.
         unreadable: how many files were left out.
+        digest: SHA-256 of the names, labels and sizes of its files.
     """
 
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
     classes: tuple[str, ...]
     unreadable: int
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ def open_corpus(source: Path, cache: Path, size: int, progress: Progress = lambd
         progress: is told how many photos are decoded, and of how many.
 
     Raises:
-        DatasetError: there is no such corpus, or fewer than two classes in it.
+        DatasetError: there is no such corpus, fewer than two classes are in it, or no photo can be read.
     """
     photos = _photos(source)
     classes = tuple(sorted({photo.label for photo in photos}))
@@ -75,7 +80,7 @@ def open_corpus(source: Path, cache: Path, size: int, progress: Progress = lambd
     kept = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
     labels = np.load(folder / "labels.npy")
     images = np.load(folder / "images.npy", mmap_mode="r")[: len(labels)]
-    return Corpus(images, labels, tuple(kept["classes"]), kept["unreadable"])
+    return Corpus(images, labels, tuple(kept["classes"]), kept["unreadable"], digest)
 
 
 def _photos(source: Path) -> list[_Photo]:
@@ -125,6 +130,11 @@ def _decode_all(
             images[len(labels)] = _middle(pixels, size)
             labels.append(number[photo.label])
             progress(done + 1, len(photos))
+        if not labels:
+            raise DatasetError(
+                f"{source}: expected photos, and none of its {len(photos):,} files could be decoded. Give "
+                "another `corpus`."
+            )
         images.flush()
         np.save(staged / "labels.npy", np.array(labels, np.int64))
         write_json(
@@ -133,29 +143,21 @@ def _decode_all(
 
 
 def _read(source: Path, photos: list[_Photo]) -> Iterator[tuple[_Photo, bytes]]:
-    opened: zipfile.ZipFile | None = None
-    try:
-        for photo in photos:
-            if photo.bytes > MAX_BYTES:
-                yield photo, b""
-            elif photo.archive is None:
-                yield photo, (source / photo.name).read_bytes()
-            else:
-                if opened is None or opened.filename != str(photo.archive):
-                    opened = zipfile.ZipFile(photo.archive)
-                yield photo, _inflated(opened, photo)
-    finally:
-        if opened is not None:
-            opened.close()
+    for archive, members in groupby(photos, lambda photo: photo.archive):
+        with nullcontext() if archive is None else zipfile.ZipFile(archive) as opened:
+            for photo in members:
+                yield photo, b"" if photo.bytes > MAX_BYTES else _content(source, photo, opened)
 
 
-def _inflated(archive: zipfile.ZipFile, photo: _Photo) -> bytes:
+def _content(source: Path, photo: _Photo, archive: zipfile.ZipFile | None) -> bytes:
     try:
+        if archive is None:
+            return (source / photo.name).read_bytes()
         with archive.open(photo.name) as member:
             # What the directory states may be a lie: no more than it states is ever inflated.
             return member.read(photo.bytes)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError):
-        # Damaged, of an unknown compression, or encrypted.
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError):
+        # Damaged, forbidden, encrypted, or of an unknown compression, which is a RuntimeError too.
         return b""
 
 

@@ -36,6 +36,7 @@ def pretrain(params: PretrainingParams, root: Path) -> Path:
         The file, which `domain.backbone.weights` can name.
 
     Raises:
+        ConfigError: `out` is no name of weights, or there are fewer devices.
         DatasetError: there is no such corpus.
         WeightsError: the student's or teacher's weights cannot be had.
         TrainingError: a loss is not finite.
@@ -43,6 +44,7 @@ def pretrain(params: PretrainingParams, root: Path) -> Path:
     out = root / params.out
     if out.suffix != ".safetensors":
         raise ConfigError(f"`out` is {params.out}, expected a name that ends in .safetensors. Correct it.")
+    _check_devices(params.devices)
     pl.seed_everything(params.seed, verbose=False)
     torch.set_flush_denormal(True)
     corpus = open_corpus(root / params.corpus, root / layout.PRETRAINING, params.stored_size, _say_decoded)
@@ -78,6 +80,12 @@ def pretrain(params: PretrainingParams, root: Path) -> Path:
     return out
 
 
+def _check_devices(asked: int) -> None:
+    there = max(1, torch.cuda.device_count())
+    if asked > there:
+        raise ConfigError(f"`devices` is {asked}, and {there} can be used here. Give devices={there}.")
+
+
 def _plan(corpus: Corpus, params: PretrainingParams) -> Plan:
     each = min(params.batch_size, len(corpus.labels)) * params.devices
     steps = max(1, round(params.epochs * len(corpus.labels) / each))
@@ -87,8 +95,7 @@ def _plan(corpus: Corpus, params: PretrainingParams) -> Plan:
 def _key(params: PretrainingParams, corpus: Corpus, student: Backbone) -> str:
     determined_by = [
         params.model_dump(exclude={"out", "corpus", "checkpoint_steps"}),
-        len(corpus.labels),
-        corpus.classes,
+        corpus.digest,
         student.fingerprint,
     ]
     return hashlib.sha256(json.dumps(determined_by).encode()).hexdigest()[:16]

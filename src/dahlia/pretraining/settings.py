@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from pydantic import Field, PositiveInt
 
 from dahlia.params import BackboneParams, Section
@@ -23,7 +25,7 @@ class PretrainingParams(Section):
     out: str
     epochs: float = Field(gt=0)
     batch_size: PositiveInt
-    sizes: list[int] = Field(min_length=1)
+    sizes: list[Annotated[int, Field(ge=32, le=1024, multiple_of=2)]] = Field(min_length=1)
     stored_size: int = Field(ge=32, le=512)
     mosaics: float = Field(ge=0, le=1)
     learning_rate: float = Field(gt=0)
@@ -33,6 +35,6 @@ class PretrainingParams(Section):
     whole_weight: float = Field(ge=0)
     part_weight: float = Field(ge=0)
     checkpoint_steps: PositiveInt
-    precision: str
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
     devices: int = Field(ge=1)
     seed: int = Field(ge=0)
