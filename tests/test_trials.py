@@ -107,6 +107,14 @@ def test_the_only_trial_fails(garden: SmallProject) -> None:
         run_trials(garden.root, ["domain.input.size=5"], sweep=False)
 
 
+def test_a_score_that_is_not_defined(garden: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dahlia.stages.train.run", lambda params, root: None)
+    monkeypatch.setattr("dahlia.stages.evaluate.run", lambda params, root: None)
+    monkeypatch.setattr("dahlia.tracking.trials.record_trial", lambda *_, **__: {"nll": 1.0})
+    with pytest.raises(DahliaError, match="`accuracy` is not defined: .*Tag more photos"):
+        run_trials(garden.root, [], sweep=False)
+
+
 def test_values_that_hydra_cannot_read(garden: SmallProject, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ConfigError, match="Hydra refused"):
         run_trials(garden.root, ["domain.input.size=[3"], sweep=False)

@@ -6,7 +6,8 @@ features, so they are fitted as one convex problem: one matrix product per step 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import lightning.pytorch as pl
@@ -21,6 +22,7 @@ from dahlia.training.trainer import make_trainer
 
 # p (1 - p) of a typical prediction while a head is being fitted; it only decides the speed.
 _TYPICAL_CURVATURE = 0.1
+_HEADS_AT_ONCE = 16
 _TOLERANCE = 1e-4
 _LEAST_GAIN = 1e-6
 
@@ -41,6 +43,21 @@ class HeadProblems:
     targets: Tensor
     rows: Tensor
     classification: str
+
+
+@dataclass(frozen=True)
+class PrincipalAxes:
+    """Where features vary.
+
+    Attributes:
+        centre: (D,) their mean.
+        axes: (D, A) orthonormal columns, A at most min(N, D); directions without variance are left out.
+        variances: (A,) along them.
+    """
+
+    centre: Tensor
+    axes: Tensor
+    variances: Tensor
 
 
 @dataclass(frozen=True)
@@ -71,6 +88,7 @@ class HeadBank(pl.LightningModule):
 
     Args:
         problems: what to fit.
+        principal: of the problems' features.
         strengths: falling, each > 0.
         max_iterations: L-BFGS steps per strength at most.
     """
@@ -83,13 +101,15 @@ class HeadBank(pl.LightningModule):
     variances: Tensor
     weight: Tensor
 
-    def __init__(self, problems: HeadProblems, strengths: list[float], max_iterations: int) -> None:
+    def __init__(
+        self, problems: HeadProblems, principal: PrincipalAxes, strengths: list[float], max_iterations: int
+    ) -> None:
         super().__init__()
         self.strengths = strengths
         self.max_iterations = max_iterations
         self.automatic_optimization = False
         self.multiclass = problems.classification == "multiclass"
-        centre, axes, variances = _principal_axes(problems.features.double())
+        centre, axes, variances = principal.centre, principal.axes, principal.variances
         rows = problems.rows.float()
         self.register_buffer("features", ((problems.features.double() - centre) @ axes).float())
         self.register_buffer("targets", problems.targets)
@@ -160,20 +180,41 @@ class HeadBank(pl.LightningModule):
         return torch.cat([scale, scale.new_tensor([_TYPICAL_CURVATURE]).rsqrt()])
 
 
-def fit_heads(problems: HeadProblems, strengths: list[float], *, max_iterations: int) -> list[Heads]:
+def fit_heads(
+    problems: HeadProblems,
+    strengths: Sequence[float],
+    *,
+    max_iterations: int,
+    principal: PrincipalAxes | None = None,
+) -> list[Heads]:
     """Fit all problems for each strength.
+
+    Args:
+        problems: P of them; memory is bounded however many there are.
+        strengths: each > 0.
+        max_iterations: L-BFGS steps per strength at most.
+        principal: of the features, where they are known already.
 
     Returns:
         One `Heads` (P heads) per strength, in the order of `strengths` sorted to fall.
     """
-    bank = HeadBank(problems, sorted(strengths, reverse=True), max_iterations)
-    trainer = make_trainer(max_epochs=len(strengths), accelerator="cpu", log_every_n_steps=1)
-    whole = DataLoader(TensorDataset(torch.zeros(1, 1)), batch_size=1)
-    trainer.fit(bank, whole)
-    return bank.path
+    falling = sorted(strengths, reverse=True)
+    principal = principal or principal_axes(problems.features)
+    paths = []
+    for rows in torch.split(problems.rows, _HEADS_AT_ONCE):
+        bank = HeadBank(replace(problems, rows=rows), principal, falling, max_iterations)
+        trainer = make_trainer(max_epochs=len(falling), accelerator="cpu", log_every_n_steps=1)
+        trainer.fit(bank, DataLoader(TensorDataset(torch.zeros(1, 1)), batch_size=1))
+        paths.append(bank.path)
+    return [
+        Heads(torch.cat([heads.weight for heads in same]), torch.cat([heads.bias for heads in same]))
+        for same in zip(*paths, strict=True)
+    ]
 
 
-def _principal_axes(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def principal_axes(features: Tensor) -> PrincipalAxes:
+    """The principal axes of features (N, D), in float64."""
+    features = features.double()
     count, size = features.shape
     centre = features.mean(0)
     centred = features - centre
@@ -184,4 +225,4 @@ def _principal_axes(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     kept = values > values.max().clamp_min(1e-12) * 1e-9
     values, vectors = values[kept], vectors[:, kept]
     axes = centred.T @ vectors / values.sqrt() if count < size else vectors
-    return centre, axes, values / count
+    return PrincipalAxes(centre, axes, values / count)

@@ -20,7 +20,6 @@ from dahlia.training.heads import HeadProblems, fit_heads
 from dahlia.training.quick import QuickResult
 
 SHARES = (0.25, 0.5, 0.75)
-_HEADS_AT_ONCE = 16
 _THRESHOLD = 0.5
 Mask = npt.NDArray[np.bool_]
 Features = npt.NDArray[np.float32]
@@ -58,7 +57,7 @@ def measure_learning_curve(
     parts = [int(part) for part in np.unique(folds)]
     drawn = {part: _draw(truth, folds != part, np.random.default_rng([seed, part])) for part in parts}
     problems = [(part, rows) for part in parts for rows in drawn[part]]
-    logits = _held_out_logits(views, truth, folds, problems, quick.strength, classification, max_iterations)
+    logits = _held_out_logits(views, truth, folds, problems, quick, classification, max_iterations)
     given = [
         _given(to_probabilities(logits[:, share], classification), classification)
         for share in range(len(SHARES))
@@ -105,7 +104,7 @@ def _held_out_logits(
     truth: Mask,
     folds: npt.NDArray[np.int32],
     problems: Sequence[tuple[int, Mask]],
-    strength: float,
+    quick: QuickResult,
     classification: str,
     max_iterations: int,
 ) -> npt.NDArray[np.float64]:
@@ -114,14 +113,17 @@ def _held_out_logits(
     targets = torch.from_numpy(np.concatenate([truth] * len(views)).astype(np.float32))
     rows = torch.from_numpy(np.stack([np.tile(learned, len(views)) for _, learned in problems]))
     plain = torch.from_numpy(views[0])
+    (heads,) = fit_heads(
+        HeadProblems(features, targets, rows, classification),
+        [quick.strength],
+        max_iterations=max_iterations,
+        principal=quick.principal,
+    )
     logits = np.zeros((len(truth), len(SHARES), truth.shape[1]))
-    for start in range(0, len(problems), _HEADS_AT_ONCE):
-        chunk = HeadProblems(features, targets, rows[start : start + _HEADS_AT_ONCE], classification)
-        (heads,) = fit_heads(chunk, [strength], max_iterations=max_iterations)
-        for head in range(len(heads.weight)):
-            part, share = problems[start + head][0], (start + head) % len(SHARES)
-            judged = folds == part
-            logits[judged, share] = heads.logits(plain[torch.from_numpy(judged)], head).double().numpy()
+    for number, (part, _) in enumerate(problems):
+        judged = folds == part
+        found = heads.logits(plain[torch.from_numpy(judged)], number)
+        logits[judged, number % len(SHARES)] = found.double().numpy()
     return logits
 
 

@@ -18,9 +18,8 @@ import torch
 
 from dahlia.errors import TrainingError
 from dahlia.modeling.calibration import fit_temperature, negative_log_likelihood, to_probabilities
-from dahlia.training.heads import HeadProblems, Heads, fit_heads
+from dahlia.training.heads import HeadProblems, Heads, PrincipalAxes, fit_heads, principal_axes
 
-_HEADS_AT_ONCE = 16
 _LEAST_FOLDS = 3
 Logits = npt.NDArray[np.float64]
 
@@ -38,6 +37,7 @@ class QuickResult:
         uncalibrated: (N, K) the same without temperature.
         fold_heads: for each fold the (D, K) weight and (K,) bias fitted without it.
         search: for each strength the held-out loss per image (nats), for the curve.
+        principal: axes of the features of all views, for whoever fits more heads on them.
     """
 
     weight: torch.Tensor
@@ -48,6 +48,7 @@ class QuickResult:
     uncalibrated: Logits
     fold_heads: dict[int, tuple[torch.Tensor, torch.Tensor]]
     search: list[tuple[float, float]]
+    principal: PrincipalAxes | None = None
 
 
 def train_quick(
@@ -80,7 +81,9 @@ def train_quick(
             f"learn from), received {len(parts)}. Add photos, then run `dvc repro`."
         )
     left_out: list[tuple[int, ...]] = [(), *((part,) for part in parts), *combinations(parts, 2)]
-    paths = _fit_all(views, truth, folds, left_out, classification, strengths, max_iterations)
+    problems = _problems(views, truth, folds, left_out, classification)
+    principal = principal_axes(problems.features)
+    paths = fit_heads(problems, strengths, max_iterations=max_iterations, principal=principal)
     plain = torch.from_numpy(views[0])
     bench = _Bench(paths, {out: number for number, out in enumerate(left_out)}, plain, folds)
 
@@ -109,6 +112,7 @@ def train_quick(
             (strength, _loss(bench, parts, (), truth, classification, number) / len(truth))
             for number, strength in enumerate(strengths)
         ],
+        principal=principal,
     )
 
 
@@ -160,28 +164,17 @@ def _loss(
     )
 
 
-def _fit_all(
+def _problems(
     views: Sequence[npt.NDArray[np.float32]],
     truth: npt.NDArray[np.bool_],
     folds: npt.NDArray[np.int32],
     left_out: list[tuple[int, ...]],
     classification: str,
-    strengths: Sequence[float],
-    max_iterations: int,
-) -> list[Heads]:
-    features = torch.from_numpy(np.concatenate(views))
-    targets = torch.from_numpy(np.concatenate([truth] * len(views)).astype(np.float32))
+) -> HeadProblems:
     in_views = np.concatenate([folds] * len(views))
-    rows = torch.from_numpy(np.stack([~np.isin(in_views, out) for out in left_out]))
-    chunks = [
-        fit_heads(
-            HeadProblems(features, targets, chunk, classification),
-            list(strengths),
-            max_iterations=max_iterations,
-        )
-        for chunk in torch.split(rows, _HEADS_AT_ONCE)
-    ]
-    return [
-        Heads(torch.cat([heads.weight for heads in path]), torch.cat([heads.bias for heads in path]))
-        for path in zip(*chunks, strict=True)
-    ]
+    return HeadProblems(
+        torch.from_numpy(np.concatenate(views)),
+        torch.from_numpy(np.concatenate([truth] * len(views)).astype(np.float32)),
+        torch.from_numpy(np.stack([~np.isin(in_views, out) for out in left_out])),
+        classification,
+    )
