@@ -1,7 +1,7 @@
 """Accuracy on few photos a tag, on photos that no part of training or selection saw, against peers.
 
     python benchmarks/fewshot.py DIR [DIR ...] --images 5 10 30 50 --draws 3 --methods quick scikit-learn
-        [--earlier FILE] [--results FILE] [--plot FILE]
+        [--earlier FILE] [--teacher FILE] [--results FILE] [--plot FILE]
 
 A DIR holds `train/<tag>/` and `test/<tag>/`; one without `test/` is judged by leave-one-out on all its
 photos (`quick` and `scikit-learn` alone). Each draw takes so many training photos a tag by chance. Results
@@ -16,6 +16,7 @@ import json
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -27,11 +28,11 @@ from dahlia.composition import compose
 from dahlia.dataset.records import ImageRecord
 from dahlia.files import write_json
 from dahlia.params import Params
-from fewshot_methods import Method, ours, plain_fine_tune, scikit_learn, with_weights
+from fewshot_methods import Method, ours, plain_fine_tune, scikit_learn, teacher_features, with_weights
 from packs import divided, draw, survey
 
 REPOSITORY = Path(__file__).parents[1]
-QUICK, ADVANCED, PEER = "quick", "advanced", "scikit-learn"
+QUICK, ADVANCED, PEER, TEACHER = "quick", "advanced", "scikit-learn", "teacher's features"
 PLAIN, RANDOM, EARLIER = "plain fine-tune", "plain, random weights", "quick, earlier weights"
 MOST_FOLDS = 20
 Row = dict[str, Any]
@@ -49,7 +50,7 @@ class Contest:
 
 def main() -> None:
     options = _arguments()
-    contests = [contest(name, options.earlier) for name in options.methods]
+    contests = [contest(name, options) for name in options.methods]
     kept: list[Row] = json.loads(options.results.read_text()) if options.results.exists() else []
     with tempfile.TemporaryDirectory() as folder:
         for pack in options.packs:
@@ -68,17 +69,23 @@ def main() -> None:
         save_plot(options.plot, kept)
 
 
-def contest(name: str, earlier: Path | None) -> Contest:
+def contest(name: str, options: argparse.Namespace) -> Contest:
     """A method by its name."""
     quick = compose(REPOSITORY)
     if name == ADVANCED:
         return Contest(
             name, ours, with_weights(compose(REPOSITORY, ["training=advanced"]), "bundled"), "bundled"
         )
-    if name == EARLIER and earlier is None:
-        raise SystemExit(f"`{EARLIER}` needs --earlier FILE.")
-    weights = {RANDOM: "none", EARLIER: str(earlier)}.get(name, "bundled")
-    methods: dict[str, Method] = {PEER: scikit_learn, PLAIN: plain_fine_tune, RANDOM: plain_fine_tune}
+    for needing, file in ((EARLIER, options.earlier), (TEACHER, options.teacher)):
+        if name == needing and file is None:
+            raise SystemExit(f"`{name}` needs --{'earlier' if name == EARLIER else 'teacher'} FILE.")
+    weights = {RANDOM: "none", EARLIER: str(options.earlier)}.get(name, "bundled")
+    methods: dict[str, Method] = {
+        PEER: scikit_learn,
+        PLAIN: plain_fine_tune,
+        RANDOM: plain_fine_tune,
+        TEACHER: partial(teacher_features, weights=options.teacher),
+    }
     return Contest(name, methods.get(name, ours), with_weights(quick, weights), weights)
 
 
@@ -144,11 +151,20 @@ def verdicts(rows: list[Row]) -> Iterable[str]:
         for pack in dict.fromkeys(row["pack"] for row in own):
             part = [row for row in own if row["pack"] == pack]
             held = sum(row["low"] <= row["test"] <= row["high"] for row in part)
-            worst = max(row["ece"] for row in part)
             yield (
                 f"{method}, {pack}: the 95 % interval held in {held} of {len(part)} draws; held out minus "
-                f"test {mean(row['held_out'] - row['test'] for row in part):+.3f}; largest ECE {worst:.3f}."
+                f"test {mean(row['held_out'] - row['test'] for row in part):+.3f}{calibrated(part)}."
             )
+
+
+def calibrated(rows: list[Row]) -> str:
+    """The calibration error on untouched photos, by the number of photos a tag."""
+    told = []
+    for count in sorted({row["images"] for row in rows if "test_ece" in row}):
+        own = [row for row in rows if row["images"] == count]
+        error, chance = (mean(row[key] for row in own) for key in ("test_ece", "test_ece_by_chance"))
+        told.append(f"{error:.3f} at {count} ({chance:.3f} by chance)")
+    return f"; ECE on untouched photos {', '.join(told)}" if told else ""
 
 
 def _arguments() -> argparse.Namespace:
@@ -158,6 +174,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--methods", nargs="+", default=[QUICK, PEER], metavar="METHOD")
     parser.add_argument("--earlier", type=Path)
+    parser.add_argument("--teacher", type=Path)
     parser.add_argument("--results", type=Path, default=Path(".dahlia/fewshot.json"))
     parser.add_argument("--plot", type=Path)
     return parser.parse_args()
