@@ -68,11 +68,11 @@ def measured(size: int) -> dict[str, float]:
             return pool.submit(run_stages, folder).result()
 
 
-def write_images(folder: Path, size: int) -> None:
-    """Write `size` JPEGs into a folder per tag."""
+def write_images(folder: Path, size: int, most: int = BASES) -> None:
+    """Write `size` JPEGs, of `most` pictures at most, into a folder per tag."""
     for tag in range(TAGS):
         (folder / f"tag{tag:02}").mkdir(parents=True)
-    bases = min(BASES, size)
+    bases = min(most, size)
     for base in range(bases):
         data = picture(base)
         for copy in range(base, size, bases):

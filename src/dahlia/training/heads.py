@@ -23,6 +23,7 @@ from dahlia.training.trainer import make_trainer
 # p (1 - p) of a typical prediction while a head is being fitted; it only decides the speed.
 _TYPICAL_CURVATURE = 0.1
 _HEADS_AT_ONCE = 16
+_ROWS_AT_ONCE = 4096
 _TOLERANCE = 1e-4
 _LEAST_GAIN = 1e-6
 
@@ -111,7 +112,7 @@ class HeadBank(pl.LightningModule):
         self.multiclass = problems.classification == "multiclass"
         centre, axes, variances = principal.centre, principal.axes, principal.variances
         rows = problems.rows.float()
-        self.register_buffer("features", ((problems.features.double() - centre) @ axes).float())
+        self.register_buffer("features", _in_axes(problems.features, principal))
         self.register_buffer("targets", problems.targets)
         self.register_buffer("share", rows / rows.sum(1, keepdim=True))
         self.register_buffer("centre", centre.float())
@@ -213,16 +214,21 @@ def fit_heads(
 
 
 def principal_axes(features: Tensor) -> PrincipalAxes:
-    """The principal axes of features (N, D), in float64."""
-    features = features.double()
+    """The principal axes of features (N, D), in float64; of many features no float64 copy is made."""
     count, size = features.shape
-    centre = features.mean(0)
-    centred = features - centre
+    centre = features.mean(0, dtype=torch.float64)
     if count < size:
+        centred = features - centre
         values, vectors = torch.linalg.eigh(centred @ centred.T)
     else:
-        values, vectors = torch.linalg.eigh(centred.T @ centred)
+        parts = (part - centre for part in torch.split(features, _ROWS_AT_ONCE))
+        values, vectors = torch.linalg.eigh(sum((part.T @ part for part in parts), torch.zeros(())))
     kept = values > values.max().clamp_min(1e-12) * 1e-9
     values, vectors = values[kept], vectors[:, kept]
     axes = centred.T @ vectors / values.sqrt() if count < size else vectors
     return PrincipalAxes(centre, axes, values / count)
+
+
+def _in_axes(features: Tensor, principal: PrincipalAxes) -> Tensor:
+    parts = torch.split(features, _ROWS_AT_ONCE)
+    return torch.cat([((part - principal.centre) @ principal.axes).float() for part in parts])

@@ -103,7 +103,7 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
         tuned = train_advanced(
             model,
             quick,
-            _tuning_data(data, params, root),
+            tuning_data(data, params, root),
             data.folds[learned],
             params.training.fine_tuning,
             root / layout.ADVANCED,
@@ -134,7 +134,8 @@ def _features(data: TrainingData, params: Params, root: Path, backbone: Backbone
     )
 
 
-def _tuning_data(data: TrainingData, params: Params, root: Path) -> TuningData:
+def tuning_data(data: TrainingData, params: Params, root: Path) -> TuningData:
+    """What fine-tuning learns from: the photos of all folds."""
     records = data.where(data.training)
     return TuningData(
         ids=[record.id for record in records],
