@@ -1,0 +1,27 @@
+"""TensorFlow itself, quiet and without types: its own are not fit to check against."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import warnings
+from typing import Any
+
+from dahlia.imports import quick_imports
+
+
+def _load() -> Any:
+    # Read once, when the library starts; who wants its notes sets them. Without oneDNN the same file gives
+    # the same numbers on every processor, and the library does not announce it on every start.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    with quick_imports(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = importlib.import_module("tensorflow")
+        notes = importlib.import_module("absl.logging")
+    notes.set_verbosity(notes.ERROR)
+    module.get_logger().setLevel("ERROR")
+    return module
+
+
+tf: Any = _load()

@@ -1,0 +1,147 @@
+"""From a module of torch to a graph of TensorFlow, operation by operation."""
+
+from __future__ import annotations
+
+import importlib
+import operator
+import re
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.fx import Node
+from torch.fx.node import map_aggregate
+
+from dahlia.errors import ExportError
+from dahlia.export.tensorflow._runtime import tf
+from dahlia.export.tensorflow.folding import CONVOLUTION, fold, foldable_norm
+from dahlia.export.tensorflow.graph import BGR_TO_RGB, FORMER_OUTPUT, INPUT, OUTPUT, ImageGraph
+from dahlia.export.tensorflow.program import Program, layer_of, shape_of, size_of, trace
+from dahlia.export.tensorflow.registry import OPERATIONS, Call, UnsupportedError
+from dahlia.export.tensorflow.values import BATCH, NHWC, Value, arrange, constant, written_out
+
+for _module in ("convolution", "elementwise", "pooling", "product", "reduction", "shape"):
+    importlib.import_module(f"dahlia.export.tensorflow.{_module}")
+
+Channels = Literal["RGB", "BGR"]
+
+
+def convert(module: nn.Module, size: int, *, domain: str, channels: Channels = "RGB") -> ImageGraph:
+    """Write a module as a graph of TensorFlow.
+
+    Args:
+        module: a `Classifier`, or any module in evaluation mode on the CPU that takes (N, 3, size, size)
+            float32 RGB and gives one tensor.
+        size: input edge in pixels.
+        domain: named in errors.
+        channels: the order in which users of the graph give the colours.
+
+    Returns:
+        A graph from `Placeholder` float32 (N, size, size, 3), in the range that the module takes, to
+        `model_outputs`, which `loss` repeats under the name that older clients ask for.
+
+    Raises:
+        ExportError: torch cannot follow the module, or an operation has no TensorFlow form here.
+    """
+    program = trace(module, size, domain)
+    graph = tf.Graph()
+    with graph.as_default():
+        pixels = tf.compat.v1.placeholder(tf.float32, [None, size, size, 3], INPUT)
+        if channels == "BGR":
+            pixels = tf.reverse(pixels, [3], name=BGR_TO_RGB)
+        walk = _Walk(program, pixels, domain)
+        result = walk.result()
+        answer = tf.identity(arrange(written_out(result, walk.batch), tuple(range(result.rank))), OUTPUT)
+        tf.identity(answer, FORMER_OUTPUT)
+    return ImageGraph(graph.as_graph_def(), size)
+
+
+class _Walk:
+    """One pass over the nodes. What is known before any image is computed by torch itself."""
+
+    def __init__(self, program: Program, pixels: Any, domain: str) -> None:
+        self.nodes = list(program.graph.nodes)
+        self.domain = domain
+        self.batch = tf.shape(pixels, name="batch")[0]
+        size = pixels.shape[1]
+        self.known: dict[Node, Any] = dict(program.constants)
+        self.known[program.image] = Value(pixels, NHWC, (BATCH, 3, size, size))
+        self.folded: dict[Node, Node] = {}
+
+    def result(self) -> Value:
+        for node in self.nodes:
+            if node.op == "call_function":
+                self.known[node] = self._computed(node)
+        (answer,) = self.nodes[-1].args[0]
+        return _as_value(self.known[answer])
+
+    def _computed(self, node: Node) -> Any:
+        try:
+            result = node.meta.get("val")
+            if isinstance(result, int | torch.SymInt):
+                return size_of(result)
+            if result is None:
+                return None
+            if node in self.folded:
+                return self.known[self.folded[node]], None, None
+            args, kwargs = self._arguments(node)
+            if node.target is operator.getitem:
+                return args[0][args[1]]
+            if not self._follows_the_image(node):
+                return node.target(*args, **kwargs)  # type: ignore[operator]
+            return self._written(node, args, kwargs)
+        except UnsupportedError as error:
+            raise self._refusal(node, f"is used with {error}, which") from error
+
+    def _arguments(self, node: Node) -> tuple[Any, Any]:
+        def read(argument: Any) -> Any:
+            return self.known[argument] if isinstance(argument, Node) else argument
+
+        args = map_aggregate(node.args, read)
+        norm = foldable_norm(node, self.known) if node.target is CONVOLUTION else None
+        if norm is not None and self._follows_the_image(node):
+            self.folded[norm] = node
+            args = (args[0], *fold(node, norm, self.known), *args[3:])
+        return args, map_aggregate(node.kwargs, read)
+
+    def _follows_the_image(self, node: Node) -> bool:
+        return any(
+            isinstance(self.known[source], Value | tuple | int) for source in node.all_input_nodes
+        )
+
+    def _written(self, node: Node, args: Any, kwargs: Any) -> Any:
+        write = OPERATIONS.get(str(node.target))
+        if write is None:
+            raise self._refusal(node, "")
+        call = Call(shape_of(node), self.batch)
+        args, kwargs = map_aggregate((args, kwargs), _as_value_if_tensor)
+        try:
+            with tf.name_scope(_scope(layer_of(node))):
+                return write(call, *args, **kwargs)
+        except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+            text = " ".join(str(error).split())[:300]
+            raise UnsupportedError(f"what TensorFlow refuses ({text})") from error
+
+    def _refusal(self, node: Node, use: str) -> ExportError:
+        layer = layer_of(node)
+        return ExportError(
+            f"The network of {self.domain} cannot be written for TensorFlow: the operation {node.target} of "
+            f"the layer {layer or 'outermost'} {use} has no TensorFlow form here. Export to ONNX instead, or "
+            "choose another `domain.backbone.architecture`."
+        )
+
+
+def _as_value(known: Any) -> Value:
+    return known if isinstance(known, Value) else constant(known.cpu().numpy())
+
+
+def _as_value_if_tensor(argument: Any) -> Any:
+    return constant(argument.cpu().numpy()) if isinstance(argument, Tensor) else argument
+
+
+def _scope(layer: str) -> str:
+    # The slash at the end: a layer that is entered again goes on in its scope.
+    path = re.sub(r"[^A-Za-z0-9_/]", "_", layer.replace(".", "/"))
+    return f"model/{path}/" if path else "model/"
+
+
