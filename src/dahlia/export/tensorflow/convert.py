@@ -105,9 +105,7 @@ class _Walk:
         return args, map_aggregate(node.kwargs, read)
 
     def _follows_the_image(self, node: Node) -> bool:
-        return any(
-            isinstance(self.known[source], Value | tuple | int) for source in node.all_input_nodes
-        )
+        return any(isinstance(self.known[source], Value | tuple | int) for source in node.all_input_nodes)
 
     def _written(self, node: Node, args: Any, kwargs: Any) -> Any:
         write = OPERATIONS.get(str(node.target))
@@ -143,5 +141,3 @@ def _scope(layer: str) -> str:
     # The slash at the end: a layer that is entered again goes on in its scope.
     path = re.sub(r"[^A-Za-z0-9_/]", "_", layer.replace(".", "/"))
     return f"model/{path}/" if path else "model/"
-
-

@@ -20,9 +20,19 @@ def elementwise(call: Call, function: Callable[..., Any], *arguments: Value | Nu
     """Apply a function of TensorFlow to values and numbers that broadcast to the shape of the result."""
     values = [argument for argument in arguments if isinstance(argument, Value)]
     tensors, order = align(values, len(call.shape))
-    waiting = iter(tensors)
+    waiting = iter(_promoted(tensors))
     given = [next(waiting) if isinstance(argument, Value) else argument for argument in arguments]
     return Value(function(*given), order, call.shape)
+
+
+def _promoted(tensors: list[Any]) -> list[Any]:
+    """Whole numbers that are known as the fractions that they meet; torch promotes, TensorFlow does not."""
+    if not any(tf.is_tensor(tensor) and tensor.dtype.is_floating for tensor in tensors):
+        return tensors
+    return [
+        tensor.astype(np.float32) if not tf.is_tensor(tensor) and tensor.dtype.kind in "iu" else tensor
+        for tensor in tensors
+    ]
 
 
 _UNARY: dict[str, _Unary] = {

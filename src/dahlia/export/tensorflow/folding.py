@@ -26,16 +26,15 @@ def foldable_norm(convolution: Node, known: Mapping[Node, Any]) -> Node | None:
     return norm
 
 
-def fold(convolution: Node, norm: Node, known: Mapping[Node, Any]) -> tuple[Tensor, Tensor]:
+def fold(convolution: Node, norm: Node, known: Mapping[Any, Any]) -> tuple[Tensor, Tensor]:
     """The weight and bias with which the convolution computes both, in float32 after float64."""
 
     def read(argument: Any) -> Tensor | None:
         return known[argument].double() if isinstance(argument, Node) else None
 
-    weight, bias = read(convolution.args[1]), read(convolution.args[2])
-    gain, shift, mean, variance = (read(argument) for argument in norm.args[1:5])
-    epsilon = norm.args[6]
-    assert weight is not None and mean is not None and variance is not None and isinstance(epsilon, float)
+    weight, bias = known[convolution.args[1]].double(), read(convolution.args[2])
+    gain, shift = read(norm.args[1]), read(norm.args[2])
+    mean, variance, epsilon = known[norm.args[3]].double(), known[norm.args[4]].double(), norm.args[6]
     scale = (variance + epsilon).rsqrt()
     if gain is not None:
         scale = scale * gain

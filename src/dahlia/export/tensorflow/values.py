@@ -137,4 +137,3 @@ def written_out(value: Value, batch: Any, dims: Sequence[int] | None = None) -> 
 def size_now(size: int, batch: Any) -> Any:
     """A size as a number, or as a tensor where it follows the batch."""
     return batch * (size // BATCH) if is_dynamic(size) else size
-

@@ -74,8 +74,8 @@ def write_tflite(
     except _refusals() as error:
         text = " ".join(str(error).split())[:300]
         raise ExportError(
-            f"The graph cannot be written for LiteRT as {flavour}: {text}. Choose another flavour, or another "
-            "`domain.backbone.architecture`."
+            f"The graph cannot be written for LiteRT as {flavour}: {text}. Choose another flavour, or "
+            "another `domain.backbone.architecture`."
         ) from error
     with staged_file(path) as staged:
         staged.write_bytes(content)
@@ -93,8 +93,8 @@ def _batches(graph: ImageGraph, photos: Iterable[Photo]) -> Iterator[list[npt.ND
         yield [(photo[..., ::-1] if graph.channels == "BGR" else photo)[None].astype(np.float32)]
     if count == 0:
         raise ExportError(
-            "Quantisation to int8 learns the range of every map from photos, received none. Give some hundred "
-            "of the training set."
+            "Quantisation to int8 learns the range of every map from photos, received none. Give some "
+            "hundred of the training set."
         )
 
 
