@@ -47,7 +47,8 @@ def measured(module: nn.Module) -> nn.Module:
     """Give batch norms inside some statistics, as training would."""
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d | nn.BatchNorm1d):
-            assert part.running_mean is not None and part.running_var is not None
+            assert part.running_mean is not None
+            assert part.running_var is not None
             part.running_mean.normal_()
             part.running_var.uniform_(0.2, 3)
             if part.affine:

@@ -284,7 +284,7 @@ def test_damaged_files_are_refused(tmp_path: Path, kind: str, content: bytes | N
         inside = path / "saved_model.pb" if kind == "saved" else path
         inside.parent.mkdir(exist_ok=True)
         inside.write_bytes(content)
-    with pytest.raises(VerificationError, match="TensorFlow .* cannot load model"):
+    with pytest.raises(VerificationError, match=r"TensorFlow .* cannot load model"):
         RUNNERS[kind](path)
 
 
@@ -293,7 +293,7 @@ def test_images_of_another_size_are_refused(
     tmp_path: Path, graph: ImageGraph, photos: SmallProject, kind: str
 ) -> None:
     run = write(kind, tmp_path / "model", graph, photos)
-    with pytest.raises(VerificationError, match="TensorFlow .* cannot run model"):
+    with pytest.raises(VerificationError, match=r"TensorFlow .* cannot run model"):
         run(np.zeros((1, 4, SIZE, SIZE), np.float32))
 
 
