@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import warnings
 from typing import Any
@@ -17,6 +18,9 @@ def _load() -> Any:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     with quick_imports(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        if importlib.util.find_spec("triton"):
+            # Torch's compiler brings a compiler library that crashes when TensorFlow's is there before it.
+            importlib.import_module("triton")
         module = importlib.import_module("tensorflow")
         notes = importlib.import_module("absl.logging")
     notes.set_verbosity(notes.ERROR)
