@@ -188,9 +188,9 @@ SHAPES: dict[str, Case] = {
     "join orders": lambda x: torch.cat([x[:, :, :10], x[:, :, :10].transpose(2, 3)], -1),
     "stack": lambda x: torch.stack([x, -x], 2),
     "class token": Fixed(
-        (1, 1, 3), lambda x, c: torch.cat([c.expand(len(x), -1, -1), x.flatten(2).transpose(1, 2)], 1)
+        (1, 1, 3), lambda x, c: torch.cat([c.expand(x.shape[0], -1, -1), x.flatten(2).transpose(1, 2)], 1)
     ),
-    "join zeros": lambda x: torch.cat([x.new_zeros(len(x), 1, 12, 10), x], 1),
+    "join zeros": lambda x: torch.cat([x.new_zeros(x.shape[0], 1, 12, 10), x], 1),
     "expand": lambda x: x.mean(1, keepdim=True).expand(-1, 3, -1, -1) - x,
     "expand, then merge": lambda x: x.mean(1, keepdim=True).expand(-1, 3, -1, -1).flatten(1, 2),
     "expand, then sum": lambda x: x.mean(1, keepdim=True).expand(-1, 3, -1, -1).sum(1),
@@ -205,7 +205,7 @@ SHAPES: dict[str, Case] = {
 REDUCTIONS: dict[str, Case] = {
     "mean of channels": lambda x: x.mean(1),
     "mean of places": lambda x: x.mean((-1, -2)),
-    "mean of all": lambda x: x.mean((1, 2, 3)),
+    "mean of all": lambda x: x.mean((1, 2, 3))[:, None],
     "mean of sequence": lambda x: x.flatten(2).transpose(1, 2).mean(1),
     "sum": lambda x: x.sum((1, 3), keepdim=True),
     "largest": lambda x: x.amax((2, 3)),
@@ -226,7 +226,6 @@ REDUCTIONS: dict[str, Case] = {
         (3,), lambda x, c: F.layer_norm(x.permute(0, 2, 3, 1), (3,), c, c - 1)
     ),
     "group norm": nn.Sequential(nn.Conv2d(3, 6, 1), nn.GroupNorm(2, 6)),
-    "instance norm": nn.InstanceNorm2d(3, affine=True),
 }
 
 

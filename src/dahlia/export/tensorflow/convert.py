@@ -91,7 +91,7 @@ class _Walk:
                 return node.target(*args, **kwargs)  # type: ignore[operator]
             return self._written(node, args, kwargs)
         except UnsupportedError as error:
-            raise self._refusal(node, f"is used with {error}, which") from error
+            raise self._refusal(node, f"is used with {error}, which ") from error
 
     def _arguments(self, node: Node) -> tuple[Any, Any]:
         def read(argument: Any) -> Any:
@@ -124,7 +124,7 @@ class _Walk:
         layer = layer_of(node)
         return ExportError(
             f"The network of {self.domain} cannot be written for TensorFlow: the operation {node.target} of "
-            f"the layer {layer or 'outermost'} {use} has no TensorFlow form here. Export to ONNX instead, or "
+            f"the layer {layer or 'outermost'} {use}has no TensorFlow form here. Export to ONNX instead, or "
             "choose another `domain.backbone.architecture`."
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dahlia.export.tensorflow._runtime import tf
-from dahlia.export.tensorflow.registry import OPERATIONS, Call, UnsupportedError, operation
+from dahlia.export.tensorflow.registry import OPERATIONS, Call, operation
 from dahlia.export.tensorflow.values import Value, align, is_constant
 
 Number = int | float | bool
@@ -44,6 +44,7 @@ _UNARY: dict[str, _Unary] = {
     "floor": tf.floor,
     "log": tf.math.log,
     "log1p": tf.math.log1p,
+    "bitwise_not": tf.logical_not,  # of truth values; TensorFlow refuses those of bits
     "logical_not": tf.logical_not,
     "neg": tf.negative,
     "reciprocal": tf.math.reciprocal,
@@ -69,6 +70,8 @@ _BINARY: dict[str, _Binary] = {
     "ge": tf.greater_equal,
     "maximum": tf.maximum,
     "minimum": tf.minimum,
+    "bitwise_and": tf.logical_and,
+    "bitwise_or": tf.logical_or,
     "logical_and": tf.logical_and,
     "logical_or": tf.logical_or,
 }
@@ -153,10 +156,13 @@ def gelu(call: Call, x: Value, approximate: str = "none") -> Value:
 
 @operation("aten.elu.default")
 def elu(call: Call, x: Value, alpha: Number = 1, scale: Number = 1, input_scale: Number = 1) -> Value:
-    """Clevert, Unterthiner and Hochreiter 2015."""
-    if (scale, input_scale) != (1, 1):
-        raise UnsupportedError(f"scales {scale} and {input_scale}")
-    return elementwise(call, lambda x: tf.nn.relu(x) - alpha * (1 - tf.exp(tf.minimum(x, 0))), x)
+    """Clevert, Unterthiner and Hochreiter 2015; with a scale, Klambauer et al. 2017."""
+
+    def function(x: Any) -> Any:
+        below = 1 - tf.exp(tf.minimum(x, 0) * input_scale)
+        return scale * (tf.nn.relu(x) - alpha * below)
+
+    return elementwise(call, function, x)
 
 
 @operation("aten.leaky_relu.default")
