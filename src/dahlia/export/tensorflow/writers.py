@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -70,7 +71,10 @@ def write_tflite(
         batches = list(_batches(graph, photos))
         converter.representative_dataset = lambda: iter(batches)
     try:
-        content = converter.convert()
+        with warnings.catch_warnings():
+            # The converter asks for what only images of whole numbers would need.
+            warnings.filterwarnings("ignore", message="Statistics for quantized inputs were expected")
+            content = converter.convert()
     except _refusals() as error:
         text = " ".join(str(error).split())[:300]
         raise ExportError(
