@@ -93,7 +93,7 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
     "an operation without a form": (Function(lambda x: x.cumsum(2)), "aten.cumsum.default of the layer odd "),
     "a use without a form": (nn.MaxPool2d(3, 1, 1, 2), r"max_pool2d\S* of the layer odd is used with a pool"),
     "a transposed convolution": (nn.ConvTranspose2d(4, 2, 2), "aten.convolution.default of the layer odd"),
-    "some images of a batch": (Function(lambda x: x[1:]), "no multiple of the number of images"),
+    "some images of a batch": (Function(lambda x: torch.cat([x, x[:1]])), "some of the images of a batch"),
     "a negative pad": (Function(lambda x: F.pad(x, (-1, 0))), "negative amounts"),
     "another norm": (Function(lambda x: torch.linalg.vector_norm(x, 3, dim=1)), "norm of order 3"),
 }

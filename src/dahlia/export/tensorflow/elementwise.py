@@ -94,8 +94,8 @@ def _register_binary(name: str, function: _Binary) -> None:
 
 for _name, _function in _UNARY.items():
     _register_unary(_name, _function)
-for _name, _function in _BINARY.items():
-    _register_binary(_name, _function)
+for _name, _of_two in _BINARY.items():
+    _register_binary(_name, _of_two)
 
 
 @operation("aten.add.Tensor", "aten.add.Scalar")

@@ -61,7 +61,7 @@ def trace(module: nn.Module, size: int, domain: str) -> Program:
             exported = torch.export.export(module, (torch.zeros(2, 3, size, size),), dynamic_shapes=shapes)
             table = torch.export.default_decompositions()
             for whole in _KEPT_WHOLE:
-                table.pop(whole, None)
+                table.pop(whole, None)  # type: ignore[no-untyped-call]
             return _program(exported.run_decompositions(table))
     except (RuntimeError, TypeError, ValueError) as error:
         raise ExportError(

@@ -33,7 +33,7 @@ def frozen_runner(path: Path) -> Run:
         with graph.as_default():
             tf.graph_util.import_graph_def(definition, name="")
         ends = [graph.get_tensor_by_name(f"{name}:0") for name in (INPUT, OUTPUT)]
-    except (OSError, DecodeError, *_refusals()) as error:
+    except (DecodeError, *_refusals()) as error:
         raise _unusable("load", path, error) from error
     names = [node.name for node in definition.node]
     session = tf.compat.v1.Session(graph=graph)
@@ -53,7 +53,7 @@ def saved_model_runner(folder: Path) -> Run:
     try:
         model = tf.saved_model.load(str(folder))
         serve = model.signatures["serving_default"]
-    except (OSError, *_refusals()) as error:
+    except _refusals() as error:
         raise _unusable("load", folder, error) from error
     functions = serve.graph.as_graph_def().library.function
     names = [node.name for function in functions for node in function.node_def]
@@ -79,7 +79,7 @@ def tflite_runner(path: Path) -> Run:
             interpreter = tf.lite.Interpreter(model_path=str(path))
         interpreter.allocate_tensors()
         (given,), (answered,) = interpreter.get_input_details(), interpreter.get_output_details()
-    except (OSError, *_refusals()) as error:
+    except _refusals() as error:
         raise _unusable("load", path, error) from error
     names = [tensor["name"] for tensor in interpreter.get_tensor_details()]
 
@@ -108,7 +108,7 @@ def _run(path: Path, names: Iterable[str], answer: Any) -> Run:
 
 
 def _refusals() -> tuple[type[Exception], ...]:
-    return (tf.errors.OpError, RuntimeError, ValueError, KeyError)
+    return (OSError, tf.errors.OpError, RuntimeError, ValueError, KeyError)
 
 
 def _unusable(what: str, path: Path, error: Exception) -> VerificationError:
