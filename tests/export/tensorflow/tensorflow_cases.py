@@ -123,7 +123,7 @@ WINDOWS: dict[str, Case] = {
     "convolution, stride 3, padding 2": nn.Conv2d(3, 4, 3, 3, 2),
     "convolution of patches": nn.Conv2d(3, 4, 2, 2),
     "convolution, oblong": nn.Conv2d(3, 4, (3, 5), (2, 1), (1, 2)),
-    "convolution, same": nn.Conv2d(3, 4, 4, padding="same"),
+    "convolution, same": nn.Conv2d(3, 4, (3, 5), padding="same"),
     "convolution, dilated": nn.Conv2d(3, 4, 3, padding=2, dilation=2),
     "convolution, dilated with stride": nn.Conv2d(3, 4, 3, 2, 2, dilation=2),
     "convolution of groups": nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 6, 3, 2, 1, groups=2)),
