@@ -60,7 +60,7 @@ class FineTuner(pl.LightningModule):
         super().__init__()
         # On two cores convolutions of this layout take two thirds of the time.
         self.model = copy.deepcopy(model).to(memory_format=torch.channels_last)
-        self.start = [copy.deepcopy(model)]  # in a list, its weights are none of this module's state
+        self.start = [copy.deepcopy(self.model)]  # in a list, its weights are none of this module's state
         self.averaged = AveragedModel(self.model, multi_avg_fn=self._average).requires_grad_(False)
         self.data, self.memory, self.params = data, memory, params
         self.epochs, self.where, self.splits = epochs, where, splits
