@@ -21,9 +21,6 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from dahlia.composition import compose
 from dahlia.dataset.records import ImageRecord
 from dahlia.files import write_json
@@ -59,10 +56,9 @@ def main() -> None:
             for row in missing(contests, pack.name, records, workspace, options, kept):
                 kept.append(row)
                 write_json(options.results, kept)
-    console = Console(width=120)
-    console.print(table(kept))
+    print(table(kept))
     for line in verdicts(kept):
-        console.print(line)
+        print(line)
     if options.plot:
         from fewshot_plot import save_plot
 
@@ -123,17 +119,17 @@ def leave_one_out(params: Params, images: int) -> Params:
     return params.model_copy(update={"split": split})
 
 
-def table(rows: list[Row]) -> Table:
-    """A line per pack and number of photos, a column per method."""
+def table(rows: list[Row]) -> str:
+    """In Markdown: a line per pack and number of photos, a column per method."""
     methods = list(dict.fromkeys(row["method"] for row in rows))
-    made = Table("photos", "a tag", *methods, box=None)
-    for pack, count in dict.fromkeys((row["pack"], row["images"]) for row in rows):
+    lines = [["photos", "a tag", *methods], ["---"] * (2 + len(methods))]
+    for pack, count in sorted({(row["pack"], row["images"]) for row in rows}):
         cells = []
         for method in methods:
             own = [r for r in rows if (r["pack"], r["images"], r["method"]) == (pack, count, method)]
             cells.append(spread(own) if own else "-")
-        made.add_row(pack, str(count), *cells)
-    return made
+        lines.append([pack, str(count), *cells])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def spread(rows: list[Row]) -> str:

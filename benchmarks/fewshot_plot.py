@@ -41,7 +41,7 @@ def save_plot(path: Path, rows: list[Row]) -> None:
         panel.minorticks_off()
         panel.grid(alpha=0.3)
     panels[0][0].set_ylabel("accuracy on untouched photos")
-    panels[0][-1].legend(frameon=False, fontsize=8, loc="lower right")
+    panels[0][0].legend(frameon=False, fontsize=8, loc="lower right")
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)

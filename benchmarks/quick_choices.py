@@ -45,14 +45,14 @@ class Choice:
         name: for the table.
         size: edge of the input, pixels.
         views: that the heads are fitted on.
-        columns: of the features.
+        columns: first and end, of the features.
         scaling: (N, D) plain features and all views to all views.
     """
 
     name: str
     size: int
     views: tuple[str, ...]
-    columns: slice = slice(None)
+    columns: tuple[int, int | None] = (0, None)
     scaling: Scaling = lambda plain, views: views
 
 
@@ -78,8 +78,8 @@ def choices(params: Params) -> list[Choice]:
         replace(now, name="plain alone", views=("plain",)),
         replace(now, name="and mirror", views=("plain", "mirror")),
         replace(now, name="four and dim, tilt", views=(*now.views, "dim", "tilt")),
-        replace(now, name="the map alone", columns=slice(0, MAP)),
-        replace(now, name="pre-logits alone", columns=slice(MAP, None)),
+        replace(now, name="the map alone", columns=(0, MAP)),
+        replace(now, name="pre-logits alone", columns=(MAP, None)),
         replace(now, name="standardised", scaling=standardised),
         replace(now, name="square roots", scaling=rooted),
     ]
@@ -99,7 +99,7 @@ def judge(
         cache=FeatureCache(root / ".dahlia/features", backbone.fingerprint, choice.size),
         batch_size=params.training.batch_size,
     )
-    views = [view[:, choice.columns] for view in found.values()]
+    views = [view[:, slice(*choice.columns)] for view in found.values()]
     result = train_quick(
         choice.scaling(views[0], views),
         data.truth,

@@ -51,7 +51,7 @@ def measured(root: Path) -> list[str]:
     from dahlia.modeling.classifier import Classifier
     from dahlia.training.fine_tuning.photo_memory import PhotoMemory
     from dahlia.training.fine_tuning.tuner import FineTuner
-    from dahlia.training.recipes import tuning_data, train
+    from dahlia.training.recipes import train, tuning_data
     from dahlia.training.trainer import make_trainer
     from packs import divided, survey
 

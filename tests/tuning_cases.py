@@ -30,6 +30,7 @@ TUNING = FineTuningParams(
     weight_decay=0.05,
     label_smoothing=0.1,
     averaging=0.5,
+    interpolation=0.8,
     mixup=0.2,
     cutmix=1.0,
     mixing=0.5,

@@ -102,6 +102,7 @@ class FineTuningParams(Section):
     weight_decay: float = Field(ge=0)
     label_smoothing: float = Field(ge=0, lt=1)
     averaging: float = Field(ge=0, lt=1)
+    interpolation: float = Field(gt=0, le=1)
     mixup: float = Field(ge=0)
     cutmix: float = Field(ge=0)
     mixing: float = Field(ge=0, le=1)

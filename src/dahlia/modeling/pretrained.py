@@ -68,7 +68,7 @@ BUNDLED = {
             mean=(0.485, 0.456, 0.406),
             std=(0.229, 0.224, 0.225),
             licence="MIT",
-            sha256="865d1b98268a5ea55d5fc63bdeb7ea15a17b7ceec108fded66529367f2582923",
+            sha256="94b82fcdb9b1644020c568ab8e02d2793bc949da082f5683e0d5c613d4991c7e",
         ),
     )
 }

@@ -27,9 +27,9 @@ from dahlia.training.fine_tuning.epoch_choice import Judged, accuracy, judge, lo
 from dahlia.training.fine_tuning.fold_runs import Problem, judge_folds
 from dahlia.training.fine_tuning.judging import Logits
 from dahlia.training.fine_tuning.photo_memory import PhotoMemory
-from dahlia.training.fine_tuning.run import Bench, Run, seconds_per_photo, tune
+from dahlia.training.fine_tuning.run import Bench, Run, seconds_per_photo, start_of, tune
 from dahlia.training.fine_tuning.state import Plan, TuningFolder, run_key
-from dahlia.training.fine_tuning.tuner import averaged_model
+from dahlia.training.fine_tuning.tuner import restored
 from dahlia.training.hardware import devices_for
 from dahlia.training.quick import QuickResult
 
@@ -167,7 +167,8 @@ def _final(bench: Bench, problem: Problem) -> Run:
 def _finished(
     bench: Bench, problem: Problem, judged: Judged, kept: dict[str, Any], epochs: int
 ) -> AdvancedResult:
-    model = averaged_model(bench.start, kept["state_dict"])
+    start = start_of(bench, _final(bench, problem))
+    model = restored(start, kept["state_dict"], bench.params.interpolation)
     model.temperature.fill_(judged.temperature)
     return AdvancedResult(
         model=model,

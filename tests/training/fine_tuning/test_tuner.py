@@ -9,7 +9,7 @@ from dahlia.modeling.backbones import Backbone
 from dahlia.modeling.classifier import Classifier
 from dahlia.training.checkpoints import SafetensorsCheckpoints
 from dahlia.training.fine_tuning.photo_memory import PhotoMemory
-from dahlia.training.fine_tuning.tuner import FineTuner, averaged_model
+from dahlia.training.fine_tuning.tuner import FineTuner, restored
 from dahlia.training.hardware import trainer_options
 from dahlia.training.trainer import make_trainer
 from small_projects import SIZE, SmallProject
@@ -36,7 +36,7 @@ def fit(
 
 
 def weights(tuner: FineTuner, model: Classifier) -> dict[str, torch.Tensor]:
-    return averaged_model(model, tuner.state_dict()).state_dict()
+    return restored(model, tuner.state_dict(), 1.0).state_dict()
 
 
 def test_a_copy_moves(project: SmallProject, tiny_backbone: Backbone) -> None:
@@ -78,3 +78,15 @@ def test_checkpoints_hold_no_photo(project: SmallProject, tiny_backbone: Backbon
     tuner.trainer.save_checkpoint(tmp_path / "c")
     weights = sum(value.numel() * 4 for value in tuner.model.state_dict().values())
     assert (tmp_path / "c").stat().st_size < 4.2 * weights + 100_000
+
+
+def test_the_kept_model_lies_between(project: SmallProject, tiny_backbone: Backbone) -> None:
+    model = Classifier(tiny_backbone, 2, "multiclass").eval()
+    tuner = fit(project, model)
+    tuner.params = tuning(interpolation=0.25)
+    start, end, kept = model.state_dict(), weights(tuner, model), tuner.result().state_dict()
+    again = restored(model, tuner.state_dict(), 0.25).state_dict()
+    for name, value in kept.items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, start[name] + 0.25 * (end[name] - start[name]))
+        assert torch.equal(value, again[name])

@@ -8,7 +8,6 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
-from dahlia.modeling.classifier import Classifier
 from dahlia.training.fine_tuning.budget import Budget, Pace, Timetable
 from dahlia.training.fine_tuning.data import TuningData
 from dahlia.training.fine_tuning.judging import predict_logits
@@ -17,7 +16,7 @@ RECORD = "dahlia"
 
 
 class Course(pl.Callback):
-    """After each epoch: held-out logits of the averaged weights, a checkpoint, and a look at the clock.
+    """After each epoch: judge the model as it would be kept, write a checkpoint, look at the clock.
 
     Checked once per step: a run ends at once when the budget is spent, and that epoch is not judged.
 
@@ -89,8 +88,5 @@ class Course(pl.Callback):
     def _judge(self, module: Any) -> None:
         if self.held_out is None:
             return
-        model = module.averaged.module
-        if not isinstance(model, Classifier):
-            raise TypeError(type(model))
         photos = list(zip(self.held_out.ids, self.held_out.paths, strict=True))
-        self.judged.append(torch.from_numpy(predict_logits(model.eval(), photos, module.memory)))
+        self.judged.append(torch.from_numpy(predict_logits(module.result(), photos, module.memory)))

@@ -10,7 +10,6 @@ from torch import nn
 from dahlia.modeling.classifier import Classifier
 from dahlia.params import FineTuningParams
 
-_BACKBONE_SHARE = 0.1
 _LAST_STAGE = 8
 
 
@@ -20,8 +19,7 @@ def parameter_groups(model: Classifier, params: FineTuningParams) -> list[dict[s
     deepest = max((_stage(name) for name, _ in named), default=0)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in named:
-        depth = params.layer_decay ** (deepest - _stage(name))
-        rate = params.learning_rate * _BACKBONE_SHARE * depth
+        rate = params.learning_rate * params.layer_decay ** (deepest - _stage(name))
         groups.setdefault((rate, _decay(parameter, params)), []).append(parameter)
     for parameter in model.head.parameters():
         groups.setdefault((params.learning_rate, _decay(parameter, params)), []).append(parameter)

@@ -89,6 +89,13 @@ def tune(bench: Bench, run: Run, horizon: int) -> dict[str, Any] | None:
         return bench.folder.read(run.number)
 
 
+def start_of(bench: Bench, run: Run) -> Classifier:
+    """Where a run starts: the backbone as it came, and the quick head that did not see what is held out."""
+    model = copy.deepcopy(bench.start)
+    set_head(model, *run.head, 1.0)
+    return model
+
+
 def is_whole(kept: dict[str, Any] | None, horizon: int) -> bool:
     """Whether a run's last checkpoint is of its last epoch: the horizon, or less where time is short."""
     return kept is not None and kept[RECORD]["epochs"] >= min(horizon, kept[RECORD]["horizon"])
@@ -137,8 +144,7 @@ def seconds_per_photo(bench: Bench, data: TuningData) -> float:
 
 
 def _fit(bench: Bench, run: Run, course: Course, *, resumed: bool) -> None:
-    model = copy.deepcopy(bench.start)
-    set_head(model, *run.head, 1.0)
+    model = start_of(bench, run)
     trainer = make_trainer(
         max_epochs=bench.plan.epochs,
         gradient_clip_val=_CLIP,

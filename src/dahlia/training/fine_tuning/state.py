@@ -20,7 +20,7 @@ from dahlia.training.fine_tuning.data import TuningData
 from dahlia.training.hardware import precision
 from dahlia.training.quick import QuickResult
 
-_FORMAT = 1
+_FORMAT = 2
 _PREFIX = "tuning-"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -59,6 +60,7 @@ class FineTuner(pl.LightningModule):
         super().__init__()
         # On two cores convolutions of this layout take two thirds of the time.
         self.model = copy.deepcopy(model).to(memory_format=torch.channels_last)
+        self.start = [copy.deepcopy(self.model)]  # in a list, its weights are none of this module's state
         self.averaged = AveragedModel(self.model, multi_avg_fn=self._average).requires_grad_(False)
         self.data, self.memory, self.params = data, memory, params
         self.epochs, self.where, self.splits = epochs, where, splits
@@ -110,14 +112,37 @@ class FineTuner(pl.LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def result(self) -> Classifier:
+        """The model as it would be kept now; see `interpolated`."""
+        averaged: dict[str, Tensor] = self.averaged.module.state_dict()
+        return interpolated(self.start[0].to(self.device), averaged, self.params.interpolation)
+
     def _average(self, averaged: _Tensors, current: _Tensors, number: Tensor | int) -> None:
         torch._foreach_lerp_(averaged, current, averaged_share(int(number), self.params.averaging))
 
 
-def averaged_model(start: Classifier, state: dict[str, Tensor]) -> Classifier:
-    """The averaged weights of a `FineTuner`'s state, on the CPU and in evaluation mode."""
+def interpolated(start: Classifier, averaged: Mapping[str, Tensor], share: float) -> Classifier:
+    """A model part of the way from where fine-tuning started to where it led, in evaluation mode.
+
+    Between the two lie models that forget less than the second and are better than both: Wortsman et al.
+    2022, "Robust fine-tuning of zero-shot models". On photos of other places more so than on held-out ones.
+
+    Args:
+        start: the quick model; it stays as it is.
+        averaged: the fine-tuned weights, by the names of `start`.
+        share: of the way, 0 to 1.
+    """
     model = copy.deepcopy(start)
-    model.load_state_dict(
-        {name.removeprefix(_AVERAGED): value for name, value in state.items() if name.startswith(_AVERAGED)}
-    )
+    kept = model.state_dict()
+    for name, after in averaged.items():
+        if after.is_floating_point():
+            kept[name].lerp_(after.to(kept[name]), share)
     return model.eval()
+
+
+def restored(start: Classifier, state: Mapping[str, Tensor], share: float) -> Classifier:
+    """What `FineTuner.result` was when `state`, the module's, was written."""
+    averaged = {
+        name.removeprefix(_AVERAGED): value for name, value in state.items() if name.startswith(_AVERAGED)
+    }
+    return interpolated(start, averaged, share)
