@@ -3,8 +3,9 @@
     python benchmarks/training_scale.py --sizes 1000 10000
 
 Photos are JPEGs of 512 pixels, all different (see `ingest.py`). Each size runs in a process of its own: the
-quick recipe with all its views, then `STEPS` steps of fine-tuning, of which the table says how long they
-waited for their photos. Memory is the peak of the process, and of its largest loader.
+quick recipe with all its views, then `STEPS` steps of fine-tuning, or an epoch where that is shorter, of
+which the table says how long they waited for their photos. Memory is the peak of the process, and of its
+largest loader, which shares most of it with the process.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def measured(root: Path) -> list[str]:
     return [
         f"{seconds:.0f}",
         f"{memory:.0f}",
-        f"{(waiting.waited + waiting.worked) / (STEPS - 1):.3f}",
+        f"{(waiting.waited + waiting.worked) / waiting.steps:.3f}",
         f"{waiting.waited / (waiting.waited + waiting.worked):.1%}",
         f"{peak(resource.RUSAGE_SELF):.0f}",
         f"{peak(resource.RUSAGE_CHILDREN):.0f}",
@@ -87,6 +88,7 @@ class Waiting(pl.Callback):
 
     def __init__(self) -> None:
         self.waited = self.worked = 0.0
+        self.steps = 0
         self.since: float | None = None
 
     def on_train_batch_start(self, *_: Any) -> None:
@@ -101,6 +103,7 @@ class Waiting(pl.Callback):
         now = time.perf_counter()
         if self.since is not None:
             self.worked += now - self.began
+            self.steps += 1
         self.since = now
 
 
