@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 Row = dict[str, Any]
-_COLOURS = ("#7a1f5c", "#d1495b", "#30638e", "#8d99ae", "#c9c9c9", "#edae49")
+_COLOURS = ("#7a1f5c", "#d1495b", "#30638e", "#00798c", "#8d99ae", "#edae49", "#2b2d42")
 
 
 def save_plot(path: Path, rows: list[Row]) -> None:
@@ -23,9 +24,9 @@ def save_plot(path: Path, rows: list[Row]) -> None:
         if len({r["images"] for r in rows if r["pack"] == p}) > 1
     ]
     methods = list(dict.fromkeys(row["method"] for row in rows))
-    figure, panels = pyplot.subplots(1, len(sets), figsize=(5.2 * len(sets), 4), squeeze=False)
+    figure, panels = pyplot.subplots(1, len(sets), figsize=(5.2 * len(sets), 4.4), squeeze=False)
     for panel, pack in zip(panels[0], sets, strict=True):
-        for method, colour in zip(methods, _COLOURS, strict=False):
+        for method, colour in zip(methods, itertools.cycle(_COLOURS), strict=False):
             own = [row for row in rows if row["pack"] == pack and row["method"] == method]
             counts = sorted({row["images"] for row in own})
             values = [[row["test"] for row in own if row["images"] == count] for count in counts]
@@ -41,7 +42,8 @@ def save_plot(path: Path, rows: list[Row]) -> None:
         panel.minorticks_off()
         panel.grid(alpha=0.3)
     panels[0][0].set_ylabel("accuracy on untouched photos")
-    panels[0][0].legend(frameon=False, fontsize=8, loc="lower right")
-    figure.tight_layout()
+    lines, names = panels[0][0].get_legend_handles_labels()
+    figure.tight_layout(rect=(0, 0.1, 1, 1))
+    figure.legend(lines, names, frameon=False, fontsize=9, loc="lower center", ncols=4)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
