@@ -181,7 +181,8 @@ def _taught(data: TrainingData, root: Path, weights: Path, mirrored: bool) -> np
 
 def features(data: TrainingData, params: Params, root: Path) -> npt.NDArray[np.float32]:
     """The plain view's features (N, D), from the cache where it has them."""
-    backbone = load_backbone(params.domain.backbone.architecture, params.domain.backbone.weights)
+    domain = params.domain
+    backbone = load_backbone(domain.backbone.architecture, domain.backbone.weights, domain.input.smoothing)
     size = params.domain.input.size
     return extract_features(
         data.records,

@@ -119,11 +119,12 @@ def main() -> None:
     parser.add_argument("--images", nargs="+", type=int, default=[10, 50])
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--weights", default="bundled")
+    parser.add_argument("--smoothing", type=float, default=0.16)
     options = parser.parse_args()
     values = compose(REPOSITORY)
     values["domain"]["backbone"]["weights"] = options.weights
     params = check_params(values, "conf/")
-    backbone = load_backbone(params.domain.backbone.architecture, options.weights)
+    backbone = load_backbone(params.domain.backbone.architecture, options.weights, options.smoothing)
     made = Table("choice", *(f"{pack.name} {n}" for pack in options.packs for n in options.images), "mean")
     with tempfile.TemporaryDirectory() as folder:
         surveyed = {pack.name: survey(pack, Path(folder) / pack.name, params) for pack in options.packs}

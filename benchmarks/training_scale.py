@@ -66,7 +66,8 @@ def measured(root: Path) -> list[str]:
         train(data, quick, root / "work")
     seconds, memory = time.perf_counter() - start, peak(resource.RUSAGE_SELF)
 
-    backbone = load_backbone(params.domain.backbone.architecture, params.domain.backbone.weights)
+    domain = params.domain
+    backbone = load_backbone(domain.backbone.architecture, domain.backbone.weights, domain.input.smoothing)
     learned, photos = tuning_data(data, params, root / "work"), PhotoMemory(params.domain.input.size)
     photos.fill(learned.ids, learned.paths, lambda: False)
     model = Classifier(backbone, len(data.tags), "multiclass").eval()

@@ -38,7 +38,7 @@ def make_params(weights: Path, **project: object) -> Params:
     values = shipped()
     domain = values["domain"] | {
         "backbone": {"architecture": ARCHITECTURE, "weights": str(weights)},
-        "input": {"size": SIZE},
+        "input": {"size": SIZE, "smoothing": 0.16},
         "recipe": {"views": ["plain", "mirror"], "augmentation": ["mirror"]},
     }
     training = values["training"] | {"regularisation": [1e-3, 1e-4], "max_iterations": 20}

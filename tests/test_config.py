@@ -60,16 +60,16 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "two folds": (put("split.folds", 2), "`split.folds` cannot be 2: .*greater than or equal to 3"),
     "no strength": (put("training.regularisation", []), "`training.regularisation` cannot be"),
     "strength of nothing": (put("training.regularisation", [0.0]), "`training.regularisation.0` cannot be 0"),
-    "limit without end": (put("export.max_difference", float("inf")), "cannot be inf: .*finite"),
-    "no number": (put("export.max_difference", float("nan")), "cannot be nan"),
+    "limit without end": (put("domain.input.smoothing", float("inf")), "cannot be inf: .*finite"),
+    "no number": (put("domain.input.smoothing", float("nan")), "cannot be nan"),
     "name of a path": (put("project.name", "a/b"), "cannot be 'a/b': expected at most 64 letters"),
     "name too long": (put("project.name", "a" * 65), "expected at most 64 letters"),
     "no name": (put("project.name", ""), "cannot be '': expected at most 64"),
     "section as a list": (put("split", [5]), "`split` cannot be"),
     "withdrawn": (put("domain.withdrawn", "Use general."), r"domain .* cannot be used\. Use general\."),
     "two at once": (
-        lambda v: (put("split.fold", 1)(v), put("export.opse", 1)(v)),
-        "split.fold`; did you mean folds.*\n.*export.opse`; did you mean opset",
+        lambda v: (put("split.fold", 1)(v), put("export.format", [])(v)),
+        "split.fold`; did you mean folds.*\n.*export.format`; did you mean formats",
     ),
 }
 
@@ -134,7 +134,7 @@ def test_a_domain_alone_is_named_in_full() -> None:
     ("location", "known"),
     [
         (["split"], ["folds"]),
-        (["domain", "input"], ["size"]),
+        (["domain", "input"], ["size", "smoothing"]),
         (["split", "folds"], []),
         (["nothing"], []),
         (["project", "negative_tag"], []),

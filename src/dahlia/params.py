@@ -9,6 +9,27 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 PROJECT_NAME = r"^\w[\w .-]{0,63}$"
 NAMING = "at most 64 letters, digits, spaces and `_ . -`, the first a letter, digit or `_`"
 
+ExportFamily = Literal["onnx", "coreml", "tensorflow", "litert", "tfjs", "openvino", "docker"]
+ExportName = Literal[
+    "onnx",
+    "onnx-float16",
+    "onnx-int8",
+    "coreml",
+    "coreml-float16",
+    "coreml-mlmodel",
+    "coreml-mlmodel-float16",
+    "tensorflow",
+    "tensorflow-saved-model",
+    "litert",
+    "litert-float16",
+    "litert-int8",
+    "tfjs",
+    "openvino",
+    "openvino-int8",
+    "docker",
+    "docker-arm",
+]
+
 
 class Section(BaseModel):
     """A part of `params.yaml`; unknown keys are refused."""
@@ -65,6 +86,7 @@ class InputParams(Section):
     """What the network sees."""
 
     size: int = Field(ge=32, le=1024)
+    smoothing: float = Field(ge=0, le=1 / 3)
 
 
 class RecipeParams(Section):
@@ -89,7 +111,7 @@ class DomainParams(Section):
     backbone: BackboneParams
     input: InputParams
     recipe: RecipeParams
-    exports: list[Literal["onnx"]] = Field(min_length=1)
+    exports: list[ExportFamily]
 
 
 class FineTuningParams(Section):
@@ -140,11 +162,10 @@ class EvaluateParams(Section):
 
 
 class ExportParams(Section):
-    """How exports are made and proven."""
+    """Which exports the pipeline makes, and on how many photos differences are measured."""
 
-    opset: int = Field(ge=17)
-    verification_images: int = Field(ge=1, le=64)
-    max_difference: float = Field(gt=0)
+    formats: list[ExportName] = Field(min_length=1)
+    verification_images: int = Field(ge=1, le=200)
 
 
 class TrackParams(Section):

@@ -23,7 +23,7 @@ from dahlia.modeling.card import (
     tag_id,
 )
 from dahlia.modeling.classifier import Classifier
-from dahlia.modeling.reference import Reference, ask_module, load_reference
+from dahlia.modeling.reference import Reference, ask_module, load_reference, spread
 from small_projects import SIZE, SmallProject
 
 PIXELS = torch.randint(0, 256, (4, 3, SIZE, SIZE), generator=torch.Generator().manual_seed(0)).float()
@@ -183,18 +183,17 @@ def test_the_reference_reads_back(bundle: Path) -> None:
 @pytest.mark.parametrize(
     ("count", "picks"), [(1, [0]), (2, [0, 9]), (4, [0, 3, 6, 9]), (10, range(10)), (99, range(10))]
 )
-def test_some_of_a_reference_are_spread_over_it(count: int, picks: list[int]) -> None:
-    reference = Reference(tuple("abcdefghij"), np.arange(10, dtype=np.float32)[:, None])
-    found = reference.first(count)
-    assert found.ids == tuple("abcdefghij"[pick] for pick in picks)
-    assert found.probabilities[:, 0].tolist() == list(picks)
+def test_some_are_spread_over_all(count: int, picks: list[int]) -> None:
+    assert spread("abcdefghij", count) == ["abcdefghij"[pick] for pick in picks]
 
 
 def test_the_module_is_asked(project: SmallProject, model: Classifier) -> None:
-    project.plant(red=60)
+    project.plant(red=200)
+    held_out = project.plant(test=True, red=5)
     found = ask_module(model, project.records, project.root, SIZE)
-    assert len(found.ids) == 64
+    assert len(found.ids) == len(set(found.ids)) == 200
     assert set(found.ids) <= {record.id for record in project.records}
+    assert set(found.ids[:5]) == {record.id for record in held_out}
     np.testing.assert_allclose(found.probabilities.sum(1), 1, rtol=1e-5)
 
 

@@ -116,13 +116,19 @@ def squash(image: Pixels, size: int) -> Pixels:
     return image
 
 
-def load(data: bytes, size: int) -> Pixels:
+def load(data: bytes, size: int, *, scaled: bool = True) -> Pixels:
     """Decode a file to the pixels that a model sees: (size, size, 3) RGB.
+
+    Args:
+        data: the whole file.
+        size: pixels.
+        scaled: let a large JPEG be decoded to fewer pixels first, which is faster. Without it the pixels are
+            those of other programs that decode in full and average areas.
 
     Raises:
         ImageError: see `decode`.
     """
-    return squash(decode(data, at_least=OVERSAMPLING * size), size)
+    return squash(decode(data, at_least=OVERSAMPLING * size if scaled else None), size)
 
 
 def to_tensor_layout(images: Sequence[Pixels]) -> npt.NDArray[np.float32]:

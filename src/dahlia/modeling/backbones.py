@@ -30,10 +30,13 @@ class Backbone(nn.Module):
         tensors: the weights; `None` keeps random ones.
         normalisation: mean and standard deviation per channel, 0 to 1; `None` takes timm's own for the
             architecture. Weights that are pretrained otherwise want their own.
+        smoothing: how much of each of its two neighbours a pixel takes on, 0 to a third, along either axis.
+            Programs that shrink a photo without averaging leave fine noise in it; a little of it hides that.
 
     Attributes:
         architecture: timm's name.
         normalisation: as given or found.
+        smoothing: as given.
         features: length of the feature vector.
         origin: which weights it started from.
     """
@@ -42,12 +45,14 @@ class Backbone(nn.Module):
     origin: Origin
     mean: Tensor
     std: Tensor
+    blur: Tensor
 
     def __init__(
         self,
         architecture: str,
         tensors: dict[str, Tensor] | None,
         normalisation: Normalisation | None = None,
+        smoothing: float = 0.0,
     ) -> None:
         super().__init__()
         self.architecture = architecture
@@ -59,18 +64,25 @@ class Backbone(nn.Module):
         self.normalisation = normalisation or as_normalisation(config["mean"], config["std"])
         for name, values in zip(("mean", "std"), self.normalisation, strict=True):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1) * 255, persistent=False)
+        self.smoothing = smoothing
+        line = torch.tensor([smoothing, 1 - 2 * smoothing, smoothing])
+        self.register_buffer("blur", torch.outer(line, line).repeat(3, 1, 1, 1), persistent=False)
         self.eval()
         with torch.inference_mode():
             self.features = self(torch.zeros(1, 3, 64, 64)).shape[1]
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of architecture, normalisation and weights; equal ones give equal features."""
-        return weights_fingerprint(self.architecture, self.normalisation, self.network.state_dict())
+        """SHA-256 of architecture, preprocessing and weights; equal ones give equal features."""
+        preprocessing = (self.normalisation, self.smoothing) if self.smoothing else self.normalisation
+        return weights_fingerprint(self.architecture, preprocessing, self.network.state_dict())
 
     def forward(self, pixels: Tensor) -> Tensor:
         """(N, 3, H, W) float32 RGB, 0 to 255, to (N, features)."""
-        maps = self.network.forward_features((pixels - self.mean) / self.std)
+        seen = (pixels - self.mean) / self.std
+        if self.smoothing:
+            seen = functional.conv2d(seen, self.blur, padding=1, groups=3)
+        maps = self.network.forward_features(seen)
         last = self.network.forward_head(maps, pre_logits=True)
         parts = [last]
         channels = 3 if getattr(self.network, "output_fmt", "NCHW") == "NHWC" else 1
@@ -79,7 +91,7 @@ class Backbone(nn.Module):
         return torch.cat([functional.normalize(part, dim=1) for part in parts], 1)
 
 
-def load_backbone(architecture: str, weights: str) -> Backbone:
+def load_backbone(architecture: str, weights: str, smoothing: float = 0.0) -> Backbone:
     """Make a backbone; see `dahlia.modeling.weights` for what `weights` may say.
 
     Raises:
@@ -94,7 +106,7 @@ def load_backbone(architecture: str, weights: str) -> Backbone:
             stacklevel=2,
         )
         torch.manual_seed(0)
-    backbone = Backbone(architecture, found.tensors, found.normalisation)
+    backbone = Backbone(architecture, found.tensors, found.normalisation, smoothing)
     backbone.origin = found.origin
     return backbone
 

@@ -44,7 +44,7 @@ def load_bundle(folder: Path) -> tuple[Classifier, ModelCard]:
     prefix = "backbone.network."
     network = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     normalisation = (card.backbone.mean, card.backbone.std)
-    backbone = Backbone(card.backbone.architecture, network, normalisation)
+    backbone = Backbone(card.backbone.architecture, network, normalisation, card.backbone.smoothing)
     model = Classifier(backbone, len(card.tags), card.classification)
     try:
         model.load_state_dict(tensors)

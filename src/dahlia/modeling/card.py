@@ -44,7 +44,7 @@ class BackboneCard(_Part):
 
     `weights` is what was asked for, `source` what was taken and `reason` why; none of them is a path, and
     models of before they were kept have the first alone. `fingerprint` is the SHA-256 of architecture,
-    weights and normalisation.
+    weights and preprocessing. What `smoothing` is, `Backbone` says.
     """
 
     architecture: str
@@ -55,6 +55,7 @@ class BackboneCard(_Part):
     features: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    smoothing: float = 0.0
 
 
 class TrainingCard(_Part):

@@ -1,12 +1,15 @@
 """What the trained module itself says of some photos: the measure of every export.
 
 The module computes it once, when it is trained, and it travels in the bundle. So an export is compared
-with the trained model without building that model again.
+with the trained model without building that model again. Photos are decoded in full, as programs that use an
+export do.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dahlia.dataset.imaging import load, to_tensor_layout
+from dahlia.dataset.imaging import Pixels, load, to_tensor_layout
 from dahlia.dataset.manifest import read_table
 from dahlia.dataset.photos import read_photo
 from dahlia.dataset.records import ImageRecord
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from dahlia.modeling.classifier import Classifier
 
 FILE_NAME = "reference.parquet"
-MOST_IMAGES = 64
+MOST_IMAGES = 200
 SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -47,32 +50,49 @@ class Reference:
     ids: tuple[str, ...]
     probabilities: npt.NDArray[np.float32]
 
-    def first(self, count: int) -> Reference:
-        """At most `count` of the images, spread evenly over all."""
-        if len(self.ids) <= count:
-            return self
-        picks = np.linspace(0, len(self.ids) - 1, count).round().astype(int)
-        return Reference(tuple(self.ids[pick] for pick in picks), self.probabilities[picks])
-
 
 def ask_module(model: Classifier, records: Sequence[ImageRecord], root: Path, size: int) -> Reference:
-    """Run the module on at most `MOST_IMAGES` of the photos, spread evenly over all.
+    """Run the module on at most `MOST_IMAGES` of the photos.
+
+    Those of the user's own test set come first; the others are spread evenly over all.
 
     Raises:
         DatasetError: a photo vanished or changed after ingest.
     """
     import torch
 
-    all_ids = Reference(tuple(record.id for record in records), np.zeros((len(records), 0), np.float32))
-    chosen = set(all_ids.first(MOST_IMAGES).ids)
-    picked = [record for record in records if record.id in chosen]
+    by_id = {record.id: record for record in records}
+    held_out = [record.id for record in records if record.subset == "test"]
+    others = [record.id for record in records if record.subset != "test"]
+    ids = spread(held_out, MOST_IMAGES)
+    ids += spread(others, MOST_IMAGES - len(ids))
     answers = []
     with torch.inference_mode():
-        for start in range(0, len(picked), _BATCH):
-            batch = picked[start : start + _BATCH]
-            photos = [load(read_photo(root / record.path, record.id), size) for record in batch]
-            answers.append(model(torch.from_numpy(to_tensor_layout(photos))).numpy())
-    return Reference(tuple(record.id for record in picked), np.concatenate(answers))
+        for start in range(0, len(ids), _BATCH):
+            pixels = whole_photos([by_id[one] for one in ids[start : start + _BATCH]], root, size)
+            answers.append(model(torch.from_numpy(pixels)).numpy())
+    return Reference(tuple(ids), np.concatenate(answers))
+
+
+def whole_photos(records: Sequence[ImageRecord], root: Path, size: int) -> npt.NDArray[np.float32]:
+    """The pixels of photos that are decoded in full: (N, 3, size, size) RGB, 0 to 255.
+
+    Raises:
+        DatasetError: a photo vanished or changed after ingest.
+    """
+
+    def pixels(record: ImageRecord) -> Pixels:
+        return load(read_photo(root / record.path, record.id), size, scaled=False)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return to_tensor_layout(list(pool.map(pixels, records)))
+
+
+def spread(items: Sequence[str], count: int) -> list[str]:
+    """At most `count` of the items, in their order, spread evenly over all."""
+    if len(items) <= count:
+        return list(items)
+    return [items[pick] for pick in np.linspace(0, len(items) - 1, count).round().astype(int)]
 
 
 def save_reference(folder: Path, reference: Reference) -> None:

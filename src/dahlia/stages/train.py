@@ -100,6 +100,7 @@ def _card(data: TrainingData, trained: Trained, params: Params, root: Path) -> M
             features=backbone.features,
             mean=mean,
             std=std,
+            smoothing=backbone.smoothing,
         ),
         temperature=trained.temperature,
         training=TrainingCard(

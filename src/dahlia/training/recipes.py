@@ -70,7 +70,8 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
     pl.seed_everything(params.project.seed, verbose=False)
     # Subnormal weights in the tails of the solver cost tenfold time and change no figure.
     torch.set_flush_denormal(True)
-    backbone = load_backbone(params.domain.backbone.architecture, params.domain.backbone.weights)
+    domain = params.domain
+    backbone = load_backbone(domain.backbone.architecture, domain.backbone.weights, domain.input.smoothing)
     print(f"train: {backbone.architecture} with weights: {backbone.origin}", flush=True)
     features = _features(data, params, root, backbone)
     views = tuple(features)
