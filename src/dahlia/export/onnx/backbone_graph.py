@@ -13,50 +13,56 @@ from pathlib import Path
 import onnx
 
 from dahlia.errors import ExportError
+from dahlia.export.source import Source
 from dahlia.files import staged_file
 from dahlia.imports import quick_imports
-from dahlia.modeling.card import ModelCard
 
+OPSET = 20  # ONNX Runtime 1.17 and later
 INPUT = "data"
 FEATURES = "features"
 
 
-def backbone_graph(bundle: Path, card: ModelCard, opset: int, cache: Path) -> Path:
-    """The graph of the bundle's backbone: `data` float32 (N, 3, size, size) to `features` (N, D).
-
-    Args:
-        bundle: read only where the cache has no graph yet.
-        card: of the bundle.
-        opset: ONNX operator set.
-        cache: folder of graphs, by fingerprint.
+def backbone_graph(source: Source) -> onnx.ModelProto:
+    """The graph of the backbone: `data` float32 (N, 3, size, size) RGB to `features` (N, D).
 
     Raises:
-        ExportError: an operation of the backbone has no ONNX form.
+        ExportError: an operation of the backbone has no ONNX form, or the graph that was kept is damaged.
+        TrainingError: the bundle is not whole; it is read only where no graph was kept.
     """
-    path = cache / f"{card.backbone.fingerprint[:16]}-{card.input.size}-opset{opset}.onnx"
-    if not path.exists():
-        with staged_file(path) as staged:
-            staged.write_bytes(_convert(bundle, card, opset))
-    return path
+    card = source.card
+    kept = source.cache / f"{card.backbone.fingerprint[:16]}-{card.input.size}-opset{OPSET}.onnx"
+    if not kept.exists():
+        with staged_file(kept) as staged:
+            staged.write_bytes(_convert(source))
+    return _load(kept)
 
 
-def _convert(bundle: Path, card: ModelCard, opset: int) -> bytes:
+def _load(kept: Path) -> onnx.ModelProto:
+    try:
+        onnx.checker.check_model(kept)
+    except onnx.checker.ValidationError as error:
+        raise ExportError(
+            f"The graph {kept} is damaged ({error}). Delete the file (it is only a cache), then run again."
+        ) from error
+    return onnx.load(kept)
+
+
+def _convert(source: Source) -> bytes:
+    model = source.module()
     with quick_imports():
         import torch
 
-        from dahlia.modeling.bundle import load_bundle
-
-    model, _ = load_bundle(bundle)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    size, architecture = source.card.input.size, source.card.backbone.architecture
     try:
         with warnings.catch_warnings():
             # Deprecations inside the exporter are its authors' to mend.
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 model.backbone,
-                (torch.zeros(2, 3, card.input.size, card.input.size),),
+                (torch.zeros(2, 3, size, size),),
                 dynamo=True,
-                opset_version=opset,
+                opset_version=OPSET,
                 input_names=[INPUT],
                 output_names=[FEATURES],
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
@@ -64,8 +70,7 @@ def _convert(bundle: Path, card: ModelCard, opset: int) -> bytes:
             )
     except torch.onnx.errors.OnnxExporterError as error:
         raise ExportError(
-            f"{card.backbone.architecture} cannot be written as ONNX: {error}. Choose another backbone in "
-            "conf/domain."
+            f"{architecture} cannot be written as ONNX: {error}. Choose another backbone in conf/domain."
         ) from error
     if program is None:
         raise ExportError("The ONNX exporter returned nothing, expected a program. Run the stage again.")

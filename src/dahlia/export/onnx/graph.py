@@ -1,4 +1,4 @@
-"""ONNX: one graph from pixels to calibrated probabilities."""
+"""One ONNX graph from pixels to calibrated probabilities."""
 
 from __future__ import annotations
 
@@ -9,50 +9,58 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from dahlia.errors import ExportError, TrainingError
-from dahlia.export.backbone_graph import FEATURES, INPUT, backbone_graph
+from dahlia.export.conventions import Channels
+from dahlia.export.onnx.backbone_graph import FEATURES, INPUT, OPSET, backbone_graph
+from dahlia.export.onnx.pixels import take_pixels
+from dahlia.export.source import Source
 from dahlia.modeling.card import ModelCard
 
 FILE_NAME = "model.onnx"
 OUTPUT = "model_output"
+HEAD = "head"
+_IR_VERSION = 9  # of ONNX Runtime 1.17
 
 
-def write_onnx(path: Path, bundle: Path, card: ModelCard, opset: int, cache: Path) -> None:
-    """Write and check the graph: `data` float32 (N, 3, size, size) to `model_output` (N, K).
+def probability_graph(source: Source, channels: Channels, full: int = 255) -> onnx.ModelProto:
+    """The graph in float32: `data` (N, 3, size, size) to `model_output` (N, K).
+
+    Args:
+        source: the trained model; torch is imported only where its backbone has not been converted before.
+        channels: the order of colours in `data`.
+        full: what white is in `data`: 255 or 1.
 
     Raises:
-        ExportError: an operation of the backbone has no ONNX form, or the checker refuses the file.
+        ExportError: an operation of the backbone has no ONNX form.
         TrainingError: the bundle is not whole.
     """
-    proto = _load(backbone_graph(bundle, card, opset, cache))
-    _append_head(proto.graph, bundle, card)
-    proto.producer_name = "dahlia"
-    helper.set_model_props(proto, _properties(card))
+    proto = backbone_graph(source)
+    take_pixels(proto.graph, channels, full)
+    _append_head(proto.graph, source.bundle, source.card)
+    proto.ir_version = _IR_VERSION
+    return proto
+
+
+def save_graph(path: Path, proto: onnx.ModelProto) -> None:
+    """Check the graph and write it.
+
+    Raises:
+        ExportError: the checker refuses it.
+    """
     try:
         onnx.checker.check_model(proto, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ExportError(f"The ONNX checker refuses the graph: {error}. Choose another backbone.") from error
-    path.write_bytes(proto.SerializeToString())
-
-
-def _load(kept: Path) -> onnx.ModelProto:
-    try:
-        onnx.checker.check_model(kept)
-    except onnx.checker.ValidationError as error:
-        raise ExportError(
-            f"The graph {kept} is damaged ({error}). Delete the file (it is only a cache), then run again."
-        ) from error
-    return onnx.load(kept)
+    path.write_bytes(proto.SerializeToString(deterministic=True))
 
 
 def _append_head(graph: onnx.GraphProto, bundle: Path, card: ModelCard) -> None:
     """Head and temperature as one product, then softmax or sigmoid."""
     weight, bias = _head(bundle)
     weight, bias = weight / card.temperature, bias / card.temperature
-    graph.initializer.append(numpy_helper.from_array(weight.astype(np.float32), "head.weight"))
-    graph.initializer.append(numpy_helper.from_array(bias.astype(np.float32), "head.bias"))
-    graph.node.append(
-        helper.make_node("Gemm", [FEATURES, "head.weight", "head.bias"], ["logits"], name="head", transB=1)
-    )
+    names = [f"{HEAD}.weight", f"{HEAD}.bias"]
+    for name, values in zip(names, (weight, bias), strict=True):
+        graph.initializer.append(numpy_helper.from_array(values.astype(np.float32), name))
+    graph.node.append(helper.make_node("Gemm", [FEATURES, *names], ["logits"], name=HEAD, transB=1))
     if card.classification == "multiclass":
         graph.node.append(helper.make_node("Softmax", ["logits"], [OUTPUT], name="probabilities", axis=-1))
     else:
@@ -76,15 +84,4 @@ def _head(bundle: Path) -> tuple[np.ndarray, np.ndarray]:
         ) from error
 
 
-def _properties(card: ModelCard) -> dict[str, str]:
-    return {
-        "Image.BitmapPixelFormat": "Rgb8",
-        "Image.NominalPixelRange": "NominalRange_0_255",
-        "Image.ColorSpaceGamma": "SRGB",
-        "dahlia.tags": "\n".join(tag.name for tag in card.tags),
-        "dahlia.domain": card.domain,
-        "dahlia.version": card.dahlia_version,
-    }
-
-
-__all__ = ["FILE_NAME", "INPUT", "OUTPUT", "write_onnx"]
+__all__ = ["FILE_NAME", "HEAD", "INPUT", "OPSET", "OUTPUT", "probability_graph", "save_graph"]

@@ -1,0 +1,1 @@
+"""ONNX: written from torch, at three precisions, opened in ONNX Runtime."""

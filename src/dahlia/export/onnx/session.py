@@ -1,0 +1,96 @@
+"""The file as its users open it, in ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from dahlia.errors import VerificationError
+from dahlia.export.onnx.class_outputs import LABEL, SCORES, tags_of
+from dahlia.export.onnx.graph import FILE_NAME, INPUT, OUTPUT
+from dahlia.export.onnx.properties import BGR, FULL_RANGE, PIXEL_FORMAT, PIXEL_RANGE
+from dahlia.export.port import Batch, Opened, Run
+
+_PROBES = 4
+
+
+@contextmanager
+def open_onnx(folder: Path) -> Iterator[Opened]:
+    """Open `model.onnx` on the CPU.
+
+    Order and range of its colours are read from its properties, as Custom Vision's published samples do. The
+    tags are those of `classLabel`, which is run once and must say what `model_output` says, like `loss`.
+
+    Raises:
+        VerificationError: the runtime cannot load it, or its outputs contradict each other; and, when it is
+            called, cannot run it.
+    """
+    import onnxruntime
+
+    path = folder / FILE_NAME
+    runtime = f"ONNX Runtime {onnxruntime.__version__}"
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except runtime_errors() as error:
+        raise _unusable("load", path, runtime, error) from error
+    tags = tags_of(onnx.load(path))
+    run = _runner(session, path, runtime)
+    _require_agreement(session, tags, path, runtime)
+    yield Opened(run, tags, runtime)
+
+
+def runtime_errors() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises; its own errors share no base."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    kinds = (getattr(state, name) for name in dir(state))
+    errors = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Exception)]
+    return (OSError, ValueError, RuntimeError, *errors)
+
+
+def _runner(session: Any, path: Path, runtime: str) -> Run:
+    properties = session.get_modelmeta().custom_metadata_map
+    turned = properties.get(PIXEL_FORMAT) == BGR
+    full = 255 if properties.get(PIXEL_RANGE) == FULL_RANGE else 1
+
+    def run(pixels: Batch) -> Batch:
+        data = np.ascontiguousarray(pixels[:, ::-1] if turned else pixels)
+        data = data if full == 255 else data / np.float32(255)
+        try:
+            return np.asarray(session.run([OUTPUT], {INPUT: data})[0], np.float32)
+        except runtime_errors() as error:
+            raise _unusable("run", path, runtime, error) from error
+
+    return run
+
+
+def _require_agreement(session: Any, tags: tuple[str, ...], path: Path, runtime: str) -> None:
+    """Ask for all outputs at once, on random pixels."""
+    shape = session.get_inputs()[0].shape
+    data = np.random.default_rng(0).uniform(0, 255, (_PROBES, *shape[1:])).astype(np.float32)
+    try:
+        rows, labels, scores = session.run([OUTPUT, LABEL, SCORES], {INPUT: data})
+    except runtime_errors() as error:
+        raise _unusable("run", path, runtime, error) from error
+    best = [tags[column] for column in rows.argmax(1)] if rows.shape[1] == len(tags) else None
+    said = [dict(zip(tags, row.tolist(), strict=False)) for row in rows]
+    if best != list(labels) or said != scores:
+        raise VerificationError(
+            f"{path.name} contradicts itself: `{LABEL}` and `{SCORES}` were expected to say what `{OUTPUT}` "
+            f"says of {', '.join(tags)}; for random pixels they give {labels[0]!r} and {scores[0]} where it "
+            f"gives {rows[0]}. Export again."
+        )
+
+
+def _unusable(what: str, path: Path, runtime: str, error: Exception) -> VerificationError:
+    text = " ".join(str(error).split())[:300]
+    return VerificationError(
+        f"{runtime} cannot {what} {path.name}: {text}. Export again; if it stays, report the backbone's name."
+    )

@@ -1,0 +1,1 @@
+"""OpenVINO: made of the ONNX graphs, opened in its own runtime."""

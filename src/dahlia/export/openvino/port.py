@@ -1,0 +1,124 @@
+"""OpenVINO's intermediate representation, in float16 and with 8 bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dahlia.errors import ExportError, VerificationError
+from dahlia.export.conventions import read_labels
+from dahlia.export.onnx.graph import INPUT, OUTPUT, probability_graph
+from dahlia.export.onnx.quantisation import to_int8
+from dahlia.export.openvino._runtime import ov
+from dahlia.export.port import Batch, Opened, Usage
+from dahlia.export.source import Source
+from dahlia.modeling.card import ModelCard
+
+FILE_NAME = "model.xml"
+
+
+def write(folder: Path, source: Source, flavour: str) -> None:
+    """Write `model.xml` and `model.bin`: `data` (N, 3, size, size) RGB, 0 to 1, to `model_output` (N, K).
+
+    Args:
+        folder: where to.
+        source: the trained model.
+        flavour: `float16` (weights; what is computed with is the device's choice) or `int8`.
+
+    Raises:
+        ExportError: an operation of the backbone has no form in ONNX or OpenVINO.
+        TrainingError: the bundle is not whole.
+    """
+    proto = probability_graph(source, "RGB", full=1)
+    if flavour == "int8":
+        proto = to_int8(proto, source, "RGB", full=1)
+    try:
+        model = ov.Core().read_model(proto.SerializeToString())
+    except RuntimeError as error:
+        raise ExportError(
+            f"OpenVINO {ov.__version__} cannot read the graph of {source.card.backbone.architecture}: "
+            f"{_first_words(error)}. Choose another backbone in conf/domain."
+        ) from error
+    _name_by_place(model)
+    ov.save_model(model, folder / FILE_NAME, compress_to_fp16=True)
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Opened]:
+    """Open it on the CPU, computing in float32.
+
+    Raises:
+        VerificationError: the runtime cannot load it; and, when it is called, cannot run it.
+    """
+    path = folder / FILE_NAME
+    # Processors with bfloat16 compute in it unless told otherwise, each with other digits.
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    try:
+        compiled = ov.Core().compile_model(path, "CPU", exact)
+        given, answered = compiled.input(INPUT), compiled.output(OUTPUT)
+    except RuntimeError as error:
+        raise _unusable("load", path, error) from error
+
+    def run(pixels: Batch) -> Batch:
+        try:
+            answer = compiled({given: pixels / np.float32(255)})[answered]
+        except RuntimeError as error:
+            raise _unusable("run", path, error) from error
+        return np.array(answer, np.float32)
+
+    yield Opened(run, read_labels(folder), f"OpenVINO {ov.__version__}")
+
+
+def usage(card: ModelCard, flavour: str) -> Usage:
+    """How to run it."""
+    size = card.input.size
+    lines = f"""\
+import cv2
+import numpy as np
+import openvino
+
+tags = open("labels.txt", encoding="utf-8").read().split("\\n")
+model = openvino.Core().compile_model("model.xml", "CPU")
+photo = cv2.imread("photo.jpg")
+photo = cv2.resize(photo, ({size}, {size}), interpolation=cv2.INTER_AREA)
+data = photo[:, :, ::-1].transpose(2, 0, 1)[None].astype(np.float32) / 255
+probabilities = model({{"data": data}})["model_output"][0]
+best = probabilities.argmax()
+print(tags[best], probabilities[best])
+"""
+    kept = {
+        "float16": "Weights are float16; the device chooses what it computes with.",
+        "int8": "Weights and most maps are 8 bits, ranges learnt from the training photos.",
+    }
+    notes = (
+        f"Input `data`: float32, N x 3 x {size} x {size}, RGB, 0 to 1.",
+        f"Output `model_output`: float32, N x {len(card.tags)}, probabilities in the order of `labels.txt`.",
+        kept[flavour],
+        "Processors with bfloat16 compute in it by default, with about three digits; "
+        '`compile_model("model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})` computes in float32.',
+        "`import openvino` reports its use to Intel unless `openvino-telemetry` is uninstalled or "
+        "`opt_in_out --opt_out` was run.",
+    )
+    return Usage("openvino opencv-python-headless numpy", lines, notes)
+
+
+def _name_by_place(model: Any) -> None:
+    """Name what the graph leaves without a name by its place; a counter of the process names it otherwise."""
+    for place, node in enumerate(model.get_ordered_ops()):
+        if node.get_friendly_name() == node.get_name():
+            node.set_friendly_name(f"{node.get_type_name()}_{place}")
+
+
+def _unusable(what: str, path: Path, error: Exception) -> VerificationError:
+    return VerificationError(
+        f"OpenVINO {ov.__version__} cannot {what} {path.name}: {_first_words(error)}. Export again; if it "
+        "stays, report the backbone's name."
+    )
+
+
+def _first_words(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
