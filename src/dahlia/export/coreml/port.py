@@ -1,0 +1,122 @@
+"""Core ML as a port: four flavours, opened in Core ML on macOS and in an interpreter elsewhere."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from dahlia.errors import ExportError, VerificationError
+from dahlia.export.conventions import channels
+from dahlia.export.coreml.device import has_core_ml, on_device
+from dahlia.export.coreml.interpreter.model import RUNTIME, Interpreted
+from dahlia.export.port import Opened, Usage
+from dahlia.export.source import Source
+from dahlia.modeling.card import ModelCard
+
+_FORMS: dict[str, Literal["program", "program-float16", "network"]] = {
+    "float32": "program",
+    "float16": "program-float16",
+    "mlmodel": "network",
+    "mlmodel-float16": "network",
+}
+_FILES = ("model.mlpackage", "model.mlmodel")
+
+
+def write(folder: Path, source: Source, flavour: str) -> None:
+    """Write `model.mlpackage` (`float32`, `float16`) or `model.mlmodel` (`mlmodel`, `mlmodel-float16`).
+
+    A program wants iOS 15 or macOS 12, the first that run programs; nothing that is needed came later.
+    A neural network wants iOS 13 or macOS 10.15, or one year later where a layer does.
+
+    Raises:
+        ExportError: an operation has no such form, or the flavour is not known.
+        TrainingError: the bundle is not whole.
+    """
+    if flavour not in _FORMS:
+        raise ExportError(
+            f"Core ML has the flavours {', '.join(_FORMS)}; received `{flavour}`. Choose one of them."
+        )
+    module = source.module()
+    from dahlia.export.coreml.convert import convert
+    from dahlia.export.coreml.description import describe
+    from dahlia.export.coreml.package import NETWORK, PACKAGE, write_network, write_package
+    from dahlia.export.coreml.precision import halve_weights
+
+    with tempfile.TemporaryDirectory(prefix="dahlia-coreml-") as scratch:
+        converted = convert(module, source.card, _FORMS[flavour], Path(scratch))
+        describe(converted.model, source.card)
+        if flavour == "mlmodel-float16":
+            halve_weights(converted.model.neuralNetworkClassifier)
+        if _FORMS[flavour] == "network":
+            write_network(folder / NETWORK, converted.model)
+        else:
+            write_package(folder / PACKAGE, converted)
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Opened]:
+    """Open what lies in `folder`: in Core ML on macOS, elsewhere in an interpreter of the file's operations.
+
+    Raises:
+        VerificationError: there is no model or it is damaged; and, when it is run, it cannot be run.
+    """
+    found = [folder / name for name in _FILES if (folder / name).exists()]
+    if len(found) != 1:
+        raise VerificationError(
+            f"{folder} was expected to hold {' or '.join(_FILES)} and holds {len(found)} of them. Export "
+            "again."
+        )
+    if has_core_ml():
+        yield on_device(found[0])
+        return
+    model = Interpreted(found[0])
+    yield Opened(model.run, model.labels, RUNTIME)
+
+
+def usage(card: ModelCard, flavour: str) -> Usage:
+    """Python for macOS, and the lines of Swift that an app needs."""
+    file = "model.mlmodel" if _FORMS.get(flavour) == "network" else "model.mlpackage"
+    needs = (
+        "iOS 13 or macOS 10.15 (some networks iOS 14 or macOS 11)"
+        if file == "model.mlmodel"
+        else "iOS 15 or macOS 12"
+    )
+    size = card.input.size
+    return Usage(
+        packages="coremltools opencv-python-headless pillow",
+        lines=_PYTHON.format(size=size, file=file),
+        notes=(
+            f"Runs on {needs} and later; the Python lines run on macOS alone.",
+            f"Input `data`: an image of {size} x {size} pixels, 0 to 255. The model asks for "
+            f"{channels(card)} and Core ML turns any image into that; scaling is inside the model.",
+            "Output `classLabel`: the most probable tag. Output `loss`: the probability of each tag.",
+            f"In an app, add `{file}` to the Xcode target and ask Vision:\n\n{_SWIFT}",
+        ),
+    )
+
+
+_PYTHON = """\
+from pathlib import Path
+
+import coremltools as ct
+import cv2
+from PIL import Image
+
+tags = Path("labels.txt").read_text(encoding="utf-8").split("\\n")
+photo = cv2.imread("photo.jpg")
+photo = cv2.resize(photo, ({size}, {size}), interpolation=cv2.INTER_AREA)
+image = Image.fromarray(photo[..., ::-1].copy())  # OpenCV reads BGR, Pillow holds RGB
+answer = ct.models.MLModel("{file}").predict({{"data": image}})["loss"]
+probabilities = [answer[tag] for tag in tags]
+best = probabilities.index(max(probabilities))
+print(tags[best], probabilities[best])
+"""
+_SWIFT = """\
+```swift
+let request = VNCoreMLRequest(model: try VNCoreMLModel(for: model(configuration: .init()).model))
+request.imageCropAndScaleOption = .scaleFill
+try VNImageRequestHandler(cgImage: photo).perform([request])  // request.results: tag and confidence
+```"""
