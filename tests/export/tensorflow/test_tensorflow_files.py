@@ -12,16 +12,20 @@ import torch
 from tensorflow_cases import measured
 from torch import nn
 
+from dahlia import layout
 from dahlia.dataset.imaging import load, to_tensor_layout
 from dahlia.errors import ExportError, VerificationError
+from dahlia.export.album import Album, gather_album
+from dahlia.export.port import Batch, Opened, Run
 from dahlia.export.tensorflow.convert import Channels, convert
 from dahlia.export.tensorflow.graph import ImageGraph
 from dahlia.export.tensorflow.runners import frozen_runner, saved_model_runner, tflite_runner
 from dahlia.export.tensorflow.writers import write_frozen_pb, write_saved_model, write_tflite
-from dahlia.export.verify import Batch, Comparison, Run, compare, require
+from dahlia.export.verify import Comparison, Limit, compare, require
 from dahlia.modeling.backbones import Backbone, load_backbone
+from dahlia.modeling.card import ModelCard, load_card
 from dahlia.modeling.classifier import Classifier
-from dahlia.modeling.reference import Reference, ask_module
+from dahlia.modeling.reference import ask_module
 from small_projects import ARCHITECTURE, SIZE, SmallProject, make_params
 
 Fault = Callable[[Any], None]
@@ -50,8 +54,14 @@ def photos(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Smal
 
 
 @pytest.fixture(scope="module")
-def reference(classifier: Classifier, photos: SmallProject) -> Reference:
-    return ask_module(classifier, photos.records, photos.root, SIZE)
+def card(trained_once: SmallProject) -> ModelCard:
+    return load_card(trained_once.root / layout.BUNDLE)
+
+
+@pytest.fixture(scope="module")
+def album(classifier: Classifier, photos: SmallProject, card: ModelCard) -> Album:
+    reference = ask_module(classifier, photos.records, photos.root, SIZE)
+    return gather_album(reference, card, photos.records, photos.root, len(photos.records))
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +75,18 @@ def graph(graphs: dict[Channels, ImageGraph]) -> ImageGraph:
     return graphs["RGB"]
 
 
+Prove = Callable[[Run, float], Comparison]
+
+
 @pytest.fixture
-def prove(photos: SmallProject, reference: Reference) -> Callable[[Run], Comparison]:
-    paths = {record.id: record.path for record in photos.records}
-    return lambda run: compare(reference, run, paths, photos.root, SIZE)
+def prove(album: Album, card: ModelCard) -> Prove:
+    def compared(run: Run, limit: float) -> Comparison:
+        opened = Opened(run, tuple(tag.name for tag in card.tags), "TensorFlow")
+        comparison = compare(album, opened, card, Limit(limit, None))
+        require(comparison, Limit(limit, None), "TensorFlow")
+        return comparison
+
+    return compared
 
 
 def pixels(project: SmallProject) -> list[np.ndarray]:
@@ -95,13 +113,13 @@ def test_a_file_says_what_was_trained(
     tmp_path: Path,
     graphs: dict[Channels, ImageGraph],
     photos: SmallProject,
-    prove: Callable[[Run], Comparison],
+    prove: Prove,
     kind: str,
     limit: float,
     channels: Channels,
 ) -> None:
     run = write(kind, tmp_path / "model", graphs[channels], photos)
-    require(prove(run), limit, kind)
+    prove(run, limit)
     batch: Batch = to_tensor_layout(pixels(photos)[:3])
     single = np.concatenate([run(image[None]) for image in batch])
     np.testing.assert_allclose(run(batch), single, atol=1e-5)
@@ -114,12 +132,12 @@ def test_swapped_colours_are_caught(
     tmp_path: Path,
     graph: ImageGraph,
     photos: SmallProject,
-    prove: Callable[[Run], Comparison],
+    prove: Prove,
     kind: str,
 ) -> None:
     run = write(kind, tmp_path / "model", graph, photos)
     with pytest.raises(VerificationError, match="does not compute what the trained model computes"):
-        require(prove(lambda batch: run(batch[:, ::-1])), 1e-2, kind)
+        prove(lambda batch: run(batch[:, ::-1]), 1e-2)
 
 
 def test_independent_tags(tmp_path: Path, tiny_backbone: Backbone, photos: SmallProject) -> None:
@@ -264,15 +282,13 @@ FAULTS: dict[str, Fault] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_faults_are_caught(
-    tmp_path: Path, graph: ImageGraph, prove: Callable[[Run], Comparison], fault: Fault
-) -> None:
+def test_faults_are_caught(tmp_path: Path, graph: ImageGraph, prove: Prove, fault: Fault) -> None:
     faulty = type(graph.definition)()
     faulty.CopyFrom(graph.definition)
     fault(faulty)
     write_frozen_pb(tmp_path / "model.pb", ImageGraph(faulty, SIZE))
     with pytest.raises(VerificationError, match=r"does not compute .* most on data/images/"):
-        require(prove(frozen_runner(tmp_path / "model.pb")), 1e-4, "TensorFlow")
+        prove(frozen_runner(tmp_path / "model.pb"), 1e-4)
 
 
 RUNNERS = {"frozen": frozen_runner, "saved": saved_model_runner, "float32": tflite_runner}

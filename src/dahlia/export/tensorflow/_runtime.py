@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from dahlia.imports import quick_imports
@@ -29,3 +32,17 @@ def _load() -> Any:
 
 
 tf: Any = _load()
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Let nothing be written to the standard error: LiteRT's own remarks go there, past every setting."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from dahlia.errors import VerificationError
-from dahlia.export.tensorflow._runtime import tf
+from dahlia.export.port import Batch, Run
+from dahlia.export.tensorflow._runtime import silence, tf
 from dahlia.export.tensorflow.graph import BGR_TO_RGB, INPUT, OUTPUT
-from dahlia.export.verify import Batch, Run
 
 
 def frozen_runner(path: Path) -> Run:
@@ -73,11 +73,11 @@ def tflite_runner(path: Path) -> Run:
         VerificationError: it cannot be loaded; and, when it is called, cannot be run.
     """
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), silence():
             # It is about to move to a package of its own; the pin on tensorflow holds until then.
             warnings.filterwarnings("ignore", message=r"\s*Warning: tf.lite.Interpreter is deprecated")
             interpreter = tf.lite.Interpreter(model_path=str(path))
-        interpreter.allocate_tensors()
+            interpreter.allocate_tensors()
         (given,), (answered,) = interpreter.get_input_details(), interpreter.get_output_details()
     except _refusals() as error:
         raise _unusable("load", path, error) from error

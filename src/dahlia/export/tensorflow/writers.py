@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dahlia.errors import ExportError
-from dahlia.export.tensorflow._runtime import tf
+from dahlia.export.tensorflow._runtime import silence, tf
 from dahlia.export.tensorflow.graph import INPUT, OUTPUT, ImageGraph
+from dahlia.export.tensorflow.numbering import number_anew
 from dahlia.files import staged_directory, staged_file
 
 Flavour = Literal["float32", "float16", "int8"]
@@ -26,14 +27,24 @@ def write_frozen_pb(path: Path, graph: ImageGraph) -> None:
 
 
 def write_saved_model(folder: Path, graph: ImageGraph) -> None:
-    """Write a SavedModel whose signature `serving_default` takes `Placeholder` and gives `model_outputs`.
+    """Write a SavedModel; the folder is replaced whole. See `save_model`."""
+    with staged_directory(folder) as staged:
+        save_model(staged, graph)
 
-    The folder is replaced whole.
+
+def save_model(folder: Path, graph: ImageGraph) -> None:
+    """Write a SavedModel into an empty folder that is there.
+
+    Its signature `serving_default` takes `Placeholder` and gives `model_outputs`. The same graph gives the
+    same files.
     """
     module = tf.Module()
     module.serve = _serving(graph)
-    with staged_directory(folder) as staged:
-        tf.saved_model.save(module, str(staged), signatures={"serving_default": module.serve})
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
+    # What TensorFlow leaves beside the model: a random number for telemetry, and a folder for no file.
+    (folder / "fingerprint.pb").unlink(missing_ok=True)
+    (folder / "assets").rmdir()
+    number_anew(folder / "saved_model.pb")
 
 
 def _serving(graph: ImageGraph) -> Any:
@@ -50,10 +61,16 @@ def _serving(graph: ImageGraph) -> Any:
 def write_tflite(
     path: Path, graph: ImageGraph, flavour: Flavour = "float32", photos: Iterable[Photo] = ()
 ) -> None:
-    """Write a flat buffer for LiteRT that takes `Placeholder` and gives `model_outputs`, both float32.
+    """Write a flat buffer for LiteRT; see `flat_buffer`."""
+    content = flat_buffer(graph, flavour, photos)
+    with staged_file(path) as staged:
+        staged.write_bytes(content)
+
+
+def flat_buffer(graph: ImageGraph, flavour: Flavour, photos: Iterable[Photo] = ()) -> bytes:
+    """A model of LiteRT that takes `Placeholder` and gives `model_outputs`, both float32.
 
     Args:
-        path: the file.
         graph: what it computes.
         flavour: of the weights; with `int8` the maps between the layers are of 8 bits too.
         photos: (size, size, 3) uint8 RGB each. Read for `int8` alone, to learn the range of every map; some
@@ -71,18 +88,16 @@ def write_tflite(
         batches = list(_batches(graph, photos))
         converter.representative_dataset = lambda: iter(batches)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), silence():
             # The converter asks for what only images of whole numbers would need.
             warnings.filterwarnings("ignore", message="Statistics for quantized inputs were expected")
-            content = converter.convert()
+            return bytes(converter.convert())
     except _refusals() as error:
         text = " ".join(str(error).split())[:300]
         raise ExportError(
             f"The graph cannot be written for LiteRT as {flavour}: {text}. Choose another flavour, or "
             "another `domain.backbone.architecture`."
         ) from error
-    with staged_file(path) as staged:
-        staged.write_bytes(content)
 
 
 def _batches(graph: ImageGraph, photos: Iterable[Photo]) -> Iterator[list[npt.NDArray[np.float32]]]:

@@ -1,0 +1,91 @@
+"""TensorFlow: the frozen graph that Custom Vision exports, and a SavedModel, opened in TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dahlia.errors import VerificationError
+from dahlia.export.conventions import channels, read_labels
+from dahlia.export.port import Opened, Usage
+from dahlia.export.source import Source
+from dahlia.export.tensorflow._runtime import tf
+from dahlia.export.tensorflow.frozen import frozen_graph
+from dahlia.export.tensorflow.graph import INPUT, OUTPUT
+from dahlia.export.tensorflow.reading import image_notes, photo_lines
+from dahlia.export.tensorflow.runners import frozen_runner, saved_model_runner
+from dahlia.export.tensorflow.writers import save_model, write_frozen_pb
+from dahlia.modeling.card import ModelCard
+
+FROZEN = "model.pb"
+SAVED = "saved_model.pb"
+
+
+def write(folder: Path, source: Source, flavour: str) -> None:
+    """Write `model.pb` (flavour `frozen`), or `saved_model.pb` and `variables/` (`saved-model`).
+
+    Raises:
+        ExportError: an operation of the network has no TensorFlow form.
+        TrainingError: the bundle is not whole.
+    """
+    graph = frozen_graph(source, channels(source.card))
+    if flavour == "frozen":
+        write_frozen_pb(folder / FROZEN, graph)
+    else:
+        save_model(folder, graph)
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Opened]:
+    """Open the frozen graph or the SavedModel, whichever the folder holds.
+
+    Raises:
+        VerificationError: it holds neither, or TensorFlow cannot load it; and, when it is run, cannot run it.
+    """
+    if (folder / FROZEN).exists():
+        run = frozen_runner(folder / FROZEN)
+    elif (folder / SAVED).exists():
+        run = saved_model_runner(folder)
+    else:
+        raise VerificationError(
+            f"{folder} was expected to hold {FROZEN} or {SAVED} and holds neither. Export again."
+        )
+    yield Opened(run, read_labels(folder), f"TensorFlow {tf.__version__}")
+
+
+def usage(card: ModelCard, flavour: str) -> Usage:
+    """How to run it in Python with TensorFlow 2."""
+    run = _FROZEN_LINES if flavour == "frozen" else _SAVED_LINES
+    imports = ("import cv2", "import numpy as np", "import tensorflow as tf", "")
+    lines = (*imports, *photo_lines(card), *run, "best = probabilities.argmax()")
+    return Usage(
+        packages="tensorflow opencv-python-headless",
+        lines="\n".join((*lines, "print(tags[best], probabilities[best])")),
+        notes=(*image_notes(card), *_NOTES[flavour]),
+    )
+
+
+_FROZEN_LINES = (
+    "definition = tf.compat.v1.GraphDef()",
+    'definition.ParseFromString(open("model.pb", "rb").read())',
+    "with tf.compat.v1.Session(graph=tf.Graph()) as session:",
+    '    tf.import_graph_def(definition, name="")',
+    f'    answers = session.run("{OUTPUT}:0", {{"{INPUT}:0": photo[None].astype(np.float32)}})',
+    "probabilities = answers[0]",
+)
+_SAVED_LINES = (
+    'model = tf.saved_model.load(".")',
+    f'answers = model.signatures["serving_default"]({INPUT}=tf.constant(photo[None].astype(np.float32)))',
+    f'probabilities = answers["{OUTPUT}"].numpy()[0]',
+)
+_NOTES = {
+    "frozen": (
+        f"The input is `{INPUT}:0`; the output is `{OUTPUT}:0`, and under its older name `loss:0`.",
+        "`model.pb` is a frozen `GraphDef`; programs that were written for TensorFlow 1 read it.",
+    ),
+    "saved-model": (
+        f"The signature `serving_default` takes `{INPUT}` and gives `{OUTPUT}`.",
+        "TensorFlow Serving takes these files from a folder named after a version, such as `1`.",
+    ),
+}

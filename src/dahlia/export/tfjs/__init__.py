@@ -1,0 +1,1 @@
+"""TensorFlow.js: a graph model of the frozen graph, proven in TensorFlow.js itself."""

@@ -1,0 +1,92 @@
+"""TensorFlow.js: `model.json` and `weights.bin`, opened in Node."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dahlia.errors import VerificationError
+from dahlia.export.conventions import LABELS, channels, read_labels
+from dahlia.export.port import Batch, Opened, Usage
+from dahlia.export.source import Source
+from dahlia.export.tfjs.graph_model import MODEL, WEIGHTS, write_graph_model
+from dahlia.export.tfjs.node import Session, started
+from dahlia.modeling.card import ModelCard
+
+
+def write(folder: Path, source: Source, flavour: str) -> None:
+    """Write `model.json` and `weights.bin`; the one flavour is `float32`.
+
+    Raises:
+        ExportError: an operation of the network has no TensorFlow.js form.
+        TrainingError: the bundle is not whole.
+    """
+    from dahlia.export.tensorflow.frozen import frozen_graph
+
+    del flavour
+    write_graph_model(folder, frozen_graph(source, channels(source.card)), source.card)
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Opened]:
+    """Open it in TensorFlow.js; the labels are those in `model.json`.
+
+    Raises:
+        VerificationError: Node or TensorFlow.js cannot be had, a file is missing or damaged, the labels are
+            others than those in `labels.txt`; and, when it is run, TensorFlow.js cannot run it.
+    """
+    model = _read(folder)
+    about = model["userDefinedMetadata"]
+    labels = tuple(about["labels"])
+    if labels != read_labels(folder):
+        raise VerificationError(
+            f"{folder / LABELS} and {MODEL} name other tags, expected the same in the same order: one of "
+            "them is of another training. Export again."
+        )
+    with started(folder / MODEL) as session:
+        swapped = about["Image.BitmapPixelFormat"] == "Bgr8"
+        yield Opened(lambda pixels: _ask(session, pixels, swapped), labels, session.runtime)
+
+
+def _ask(session: Session, pixels: Batch, swapped: bool) -> Batch:
+    return session.run(np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)[..., :: -1 if swapped else 1]))
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    try:
+        model: dict[str, Any] = json.loads((folder / MODEL).read_text(encoding="utf-8"))
+        size = (folder / WEIGHTS).stat().st_size
+        needed = sum(_bytes(spec) for group in model["weightsManifest"] for spec in group["weights"])
+        about = model["userDefinedMetadata"]
+        missing = {"labels", "Image.BitmapPixelFormat"} - set(about)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder, f"{type(error).__name__}: {error}") from error
+    if missing:
+        raise _damaged(folder, f"its metadata lacks {', '.join(sorted(missing))}")
+    if size != needed:
+        raise _damaged(folder, f"{WEIGHTS} has {size} bytes, expected {needed}")
+    return model
+
+
+def _bytes(spec: dict[str, Any]) -> int:
+    return int(np.prod(spec["shape"], dtype=np.int64)) * (1 if spec["dtype"] == "bool" else 4)
+
+
+def _damaged(folder: Path, what: str) -> VerificationError:
+    return VerificationError(
+        f"{folder} was expected to hold a graph model of TensorFlow.js ({MODEL}, {WEIGHTS}): {what}. Export "
+        "again."
+    )
+
+
+def usage(card: ModelCard, flavour: str) -> Usage:
+    """How to run it in Node, and what to change in a browser."""
+    from dahlia.export.tfjs.usage import describe
+
+    del flavour
+    return describe(card)
