@@ -1,0 +1,183 @@
+"""Photos from the web, for `/url`: http and https, to public addresses, bounded in time and size.
+
+A host's name is looked up once, and the address that was checked is the one that is connected to: a name that
+changes its mind in between (DNS rebinding) leads nowhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urljoin, urlsplit
+
+import anyio
+import h11
+
+from dahlia.errors import ServingError
+from dahlia.serving.body import MAX_IMAGE
+
+if TYPE_CHECKING:
+    from anyio.abc import ByteStream
+
+    from dahlia.export.docker.context.settings import Reach
+
+SECONDS = 15
+MAX_REDIRECTS = 5
+
+# Public by its number, but the inner door of a cloud: Azure's host agent.
+_REFUSED = frozenset({ipaddress.ip_address("168.63.129.16")})
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_UNREACHABLE = (OSError, anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError)
+
+
+@dataclass(frozen=True)
+class _Target:
+    host: str
+    port: int
+    tls: bool
+    request: h11.Request
+
+
+async def fetch(url: str, reach: Reach) -> bytes:
+    """The bytes at an address, redirects followed.
+
+    Args:
+        url: http or https.
+        reach: `public` refuses addresses that are not; `off` refuses all.
+
+    Raises:
+        ServingError: it is refused, does not answer in time, answers with an error, or is over 4 MB.
+    """
+    if reach == "off":
+        raise _refused("this server fetches no photos. Send the photo itself to /image")
+    try:
+        with anyio.fail_after(SECONDS):
+            for _ in range(MAX_REDIRECTS + 1):
+                answer = await _get(_target(url), reach)
+                if isinstance(answer, bytes):
+                    return answer
+                url = urljoin(url, answer)
+    except TimeoutError:
+        raise _refused(f"it did not come within {SECONDS} seconds") from None
+    except _UNREACHABLE as error:
+        raise _refused(f"its host cannot be reached ({str(error) or type(error).__name__})") from error
+    except (h11.ProtocolError, ValueError) as error:
+        raise _refused(f"its host does not answer in HTTP ({error})") from error
+    raise _refused(f"it redirects more than {MAX_REDIRECTS} times")
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the public internet, also where IPv6 wraps an IPv4 address."""
+    number = ipaddress.ip_address(address)
+    if isinstance(number, ipaddress.IPv6Address):
+        wrapped = number.ipv4_mapped or number.sixtofour
+        if number in _NAT64:
+            wrapped = ipaddress.IPv4Address(int(number) & 0xFFFFFFFF)
+        if wrapped:
+            return is_public(str(wrapped))
+        if number.teredo:
+            return False
+    return number.is_global and not number.is_multicast and number not in _REFUSED
+
+
+def _target(url: str) -> _Target:
+    try:
+        parts = urlsplit(url.strip())
+        host = (parts.hostname or "").encode("idna").decode()
+        tls = parts.scheme == "https"
+        port = parts.port or (443 if tls else 80)
+    except ValueError as error:
+        raise _refused(f"the address cannot be read ({error})") from error
+    if parts.scheme not in ("http", "https") or not host:
+        raise _refused("the address is not one of http:// or https://")
+    path = quote(parts.path or "/", safe="/%:=&~+!$,;'@()*") + (
+        f"?{_query(parts.query)}" if parts.query else ""
+    )
+    name = f"[{host}]" if ":" in host else host
+    headers = [
+        ("Host", name if port == (443 if tls else 80) else f"{name}:{port}"),
+        ("Accept", "image/*"),
+        ("Accept-Encoding", "identity"),
+        ("User-Agent", "Mozilla/5.0 (compatible; classifier)"),
+        ("Connection", "close"),
+    ]
+    return _Target(host, port, tls, h11.Request(method="GET", target=path, headers=headers))
+
+
+def _query(query: str) -> str:
+    return quote(query, safe="/%:=&~+!$,;'@()*?[]")
+
+
+async def _get(target: _Target, reach: Reach) -> bytes | str:
+    """The body; or the address that it redirects to."""
+    async with await _connect(target, reach) as stream:
+        connection = h11.Connection(h11.CLIENT)
+        await stream.send(connection.send(target.request) or b"")
+        connection.send(h11.EndOfMessage())
+        response: Any = await _next(stream, connection)
+        while not isinstance(response, h11.Response):
+            response = await _next(stream, connection)
+        location = dict(response.headers).get(b"location")
+        if response.status_code in (301, 302, 303, 307, 308) and location:
+            return location.decode("latin-1")
+        if response.status_code != 200:
+            raise _refused(f"its host answers with {response.status_code}")
+        return await _body(stream, connection)
+
+
+async def _connect(target: _Target, reach: Reach) -> ByteStream:
+    found = await anyio.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    addresses = dict.fromkeys(str(place[0]) for *_, place in found)
+    allowed = [address for address in addresses if reach == "any" or is_public(address)]
+    if not allowed:
+        raise _refused("its host has no public address. URL_FETCH=any allows addresses of your own network")
+    *earlier, last = allowed
+    for address in earlier:
+        with contextlib.suppress(OSError):  # another address of the same host may answer
+            return await _open(address, target)
+    return await _open(last, target)
+
+
+async def _open(address: str, target: _Target) -> ByteStream:
+    if not target.tls:
+        return await anyio.connect_tcp(address, target.port)
+    return await anyio.connect_tcp(
+        address, target.port, tls=True, tls_hostname=target.host, tls_standard_compatible=False
+    )
+
+
+async def _body(stream: ByteStream, connection: h11.Connection) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while isinstance(event := await _next(stream, connection), h11.Data):
+        chunks.append(bytes(event.data))
+        size += len(event.data)
+        if size > MAX_IMAGE:
+            raise ServingError(
+                f"Expected an image of at most {MAX_IMAGE // 1024 // 1024} MB at the address, received a "
+                "larger one. Scale it down, or save it with a lower quality.",
+                code="BadRequestImageSizeBytes",
+                status=400,
+            )
+    return b"".join(chunks)
+
+
+async def _next(stream: ByteStream, connection: h11.Connection) -> Any:
+    while (event := connection.next_event()) is h11.NEED_DATA:
+        try:
+            connection.receive_data(await stream.receive())
+        except anyio.EndOfStream:
+            connection.receive_data(b"")
+    return event
+
+
+def _refused(reason: str) -> ServingError:
+    return ServingError(
+        f"Expected the address of a photo that can be fetched; {reason}. Check it in a browser, or send the "
+        "photo itself.",
+        code="BadRequestImageUrl",
+        status=400,
+    )

@@ -1,0 +1,62 @@
+"""What the environment may set.
+
+| variable | default | meaning |
+| --- | --- | --- |
+| `PORT` | 80 | where to listen; 0 takes a free one |
+| `HOST` | 0.0.0.0 | on which address |
+| `PREDICTION_KEY` | none | the key that every prediction must bring; without it the door is open |
+| `URL_FETCH` | public | from where `/url` fetches: `public` addresses, `any` (your network too), `off` |
+| `THREADS` | cores | predictions computed at once |
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+from dahlia.errors import ConfigError
+
+Reach = Literal["public", "any", "off"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """See the module's table."""
+
+    host: str
+    port: int
+    key: str | None
+    reach: Reach
+    threads: int
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read the environment; an empty variable counts as unset.
+
+    Raises:
+        ConfigError: a value cannot be used.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    reach = environment.get("URL_FETCH") or "public"
+    if reach not in get_args(Reach):
+        raise ConfigError(
+            f"URL_FETCH must be one of {', '.join(get_args(Reach))}; received {reach!r}. Mend it."
+        )
+    return Settings(
+        host=environment.get("HOST") or "0.0.0.0",  # noqa: S104  # a container's ports open from outside alone
+        port=_number(environment, "PORT", 80, 0, 65535),
+        key=environment.get("PREDICTION_KEY") or None,
+        reach=cast(Reach, reach),
+        threads=_number(environment, "THREADS", cores, 1, 1024),
+    )
+
+
+def _number(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = environment.get(name) or str(default)
+    if not (text.isdecimal() and text.isascii() and least <= int(text) <= most):
+        raise ConfigError(
+            f"{name} must be a number from {least} to {most}, received {text!r}. Set or unset it."
+        )
+    return int(text)

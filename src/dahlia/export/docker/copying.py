@@ -1,0 +1,47 @@
+"""The code in the export: the server of `context/`, and the very decoder that training used.
+
+Nothing is kept twice: the modules are read from the installed package when an export is written, and their
+imports of each other are turned into imports of neighbours in one folder.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import re
+from pathlib import Path
+
+import dahlia
+from dahlia.files import write_text
+
+SERVER = ("app", "settings", "door", "routes", "answers", "model", "fetch", "health")
+SHARED = {
+    "errors": "dahlia",
+    "formats": "dahlia.dataset",
+    "headers": "dahlia.dataset",
+    "imaging": "dahlia.dataset",
+    "body": "dahlia.serving",
+}
+_CONTEXT = "dahlia.export.docker.context"
+_IMPORT = re.compile(r"^( *from )dahlia(?:\.\w+)*\.(\w+)(?= import )", re.MULTILINE)
+
+
+def write_code(app: Path) -> None:
+    """Write the server's modules into a folder, side by side."""
+    for module in SERVER:
+        write_text(app / f"{module}.py", _neighbourly(_read(_CONTEXT, f"{module}.py")))
+    for module, package in SHARED.items():
+        origin = f"# {package}.{module} of Dahlia {dahlia.__version__}, unchanged but for its imports.\n"
+        write_text(app / f"{module}.py", origin + _neighbourly(_read(package, f"{module}.py")))
+
+
+def dockerfile(platform: str) -> str:
+    """The Dockerfile for a platform such as `linux/arm64`."""
+    return _read(_CONTEXT, "Dockerfile").replace("@PLATFORM@", platform)
+
+
+def _read(package: str, name: str) -> str:
+    return (importlib.resources.files(package) / name).read_text(encoding="utf-8")
+
+
+def _neighbourly(text: str) -> str:
+    return _IMPORT.sub(r"\1\2", text)

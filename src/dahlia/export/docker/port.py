@@ -1,0 +1,120 @@
+"""The Docker export: `Dockerfile` and `app/`, a server around the ONNX model.
+
+Its flavours are `linux` (x86-64) and `arm` (64-bit ARM).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from dahlia.errors import ExportError
+from dahlia.export import conventions
+from dahlia.export.docker.copying import dockerfile, write_code
+from dahlia.export.docker.process import APP, running
+from dahlia.export.docker.requirements import requirements
+from dahlia.export.onnx import port as onnx_port
+from dahlia.export.port import Batch, Opened, Usage
+from dahlia.export.source import Source
+from dahlia.files import sha256_of, write_json, write_text
+from dahlia.modeling.card import NAMESPACE, ModelCard
+
+PORT = 8080
+_MACHINES = {"linux": ("linux/amd64", "x86_64"), "arm": ("linux/arm64", "aarch64")}
+
+
+def write(folder: Path, source: Source, flavour: str) -> None:
+    """Write `Dockerfile` and `app/` into an empty folder.
+
+    Raises:
+        ExportError: the graph cannot be written, or a package of the server is not installed here.
+        TrainingError: the bundle is not whole.
+    """
+    platform, machine = _machine(flavour)
+    app = folder / APP.parent
+    app.mkdir(parents=True, exist_ok=True)
+    onnx_port.write(app, source, "float32")
+    conventions.write_labels(app, source.card)
+    write_json(app / "model.json", _facts(source.card, sha256_of(app / "model.onnx")))
+    write_text(app / "requirements.txt", requirements(machine))
+    write_code(app)
+    write_text(folder / "Dockerfile", dockerfile(platform))
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Opened]:
+    """Start the server of the export and post photos to it.
+
+    Raises:
+        VerificationError: it does not start; and, when it is run, does not answer.
+    """
+    labels = conventions.read_labels(folder / APP.parent)
+    with running(folder) as server:
+
+        def run(pixels: Batch) -> Batch:
+            return server.probabilities(pixels, labels)
+
+        runtime = f"app.py on uvicorn {version('uvicorn')}, ONNX Runtime {version('onnxruntime')}"
+        yield Opened(run, labels, runtime)
+
+
+def usage(card: ModelCard, flavour: str) -> Usage:
+    """How to build and run the container, and how to ask it."""
+    platform, _ = _machine(flavour)
+    return Usage(packages="", lines=_LINES, notes=_notes(card, platform))
+
+
+def _machine(flavour: str) -> tuple[str, str]:
+    if flavour not in _MACHINES:
+        raise ExportError(f"docker has no flavour `{flavour}`; known: {', '.join(_MACHINES)}.")
+    return _MACHINES[flavour]
+
+
+def _facts(card: ModelCard, digest: str) -> dict[str, object]:
+    # An iteration gets its id when it is recorded, after its exports; this one follows from the model itself.
+    iteration = uuid.uuid5(NAMESPACE, f"model:{digest}")
+    return {
+        "project": {"id": card.project_id, "name": card.project},
+        "iteration": str(iteration),
+        "tags": [tag.model_dump() for tag in card.tags],
+    }
+
+
+def _notes(card: ModelCard, platform: str) -> tuple[str, ...]:
+    base = f"http://127.0.0.1:{PORT}"
+    return (
+        f"Build: `docker build --platform {platform} --tag classifier .`, with Docker 23 or newer.",
+        f"Run: `docker run --rm --publish {PORT}:80 classifier`.",
+        f"Without Docker: `pip install -r app/requirements.txt`, then `PORT={PORT} python app/app.py`.",
+        f"`POST {base}/image` takes a JPEG, PNG, BMP, GIF or WebP of at most 4 MB, as the body or as the "
+        "field `imageData` of a form. Post photos as they are: the server decodes, turns and resizes them as "
+        "training did.",
+        f'`POST {base}/url` takes `{{"url": "https://..."}}`. Both answer as its containers do.',
+        f"`{base}/customvision/v3.1/prediction/...` answers as the cloud of Custom Vision: give its client "
+        f"libraries `{base}` as the endpoint, `{card.project_id}` as the project, and any publish name.",
+        "`--env PREDICTION_KEY=...` asks for that key in the header `Prediction-Key`. Without it, whoever "
+        "reaches the port may ask.",
+        "`--env URL_FETCH=off` fetches no photos from the web, `any` those of your own network too; the "
+        "default, `public`, only from public addresses.",
+        "`--env PORT=8080` where port 80 is kept from users who are not root. `--env THREADS=4` bounds the "
+        "predictions that are computed at once.",
+        "`GET /healthz` tells whether it answers. SIGTERM ends it once what is under way is answered.",
+    )
+
+
+_LINES = f"""\
+import json
+import urllib.request
+from pathlib import Path
+
+photo = Path("photo.jpg").read_bytes()
+headers = {{"Content-Type": "application/octet-stream"}}
+request = urllib.request.Request("http://127.0.0.1:{PORT}/image", photo, headers)
+with urllib.request.urlopen(request) as response:
+    predictions = json.load(response)["predictions"]
+best = max(predictions, key=lambda prediction: prediction["probability"])
+print(best["tagName"], best["probability"])
+"""
