@@ -35,12 +35,19 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("name", type=click.Choice(STAGES))
-def stage(name: str) -> None:
-    """Run one stage of the pipeline in this folder (`dvc repro` does)."""
+@click.argument("item", required=False)
+def stage(name: str, item: str | None) -> None:
+    """Run one stage of the pipeline in this folder (`dvc repro` does); of `export` one ITEM, a format."""
     from dahlia.config import load_params
 
+    if (name == "export") != (item is not None):
+        raise click.UsageError(
+            "expected `stage export FORMAT`, such as `stage export onnx`."
+            if name == "export"
+            else f"the stage `{name}` takes nothing more, received `{item}`."
+        )
     params = load_params()
-    importlib.import_module(f"dahlia.stages.{name}").run(params, Path())
+    importlib.import_module(f"dahlia.stages.{name}").run(params, Path(), *filter(None, [item]))
 
 
 @cli.command()
@@ -179,6 +186,22 @@ def unpublish(name: str) -> None:
     """Stop serving a name."""
     _registry().unpublish(name)
     click.echo(f"Nothing is published as {name} any more.")
+
+
+@cli.command()
+@click.argument("number", type=int, metavar="N")
+@click.option("--format", "families", required=True, multiple=True, help="onnx, coreml, litert, ... or all.")
+@click.option("--flavour", help="float16, int8, ...; the format's first where it is left out.")
+@click.option("--out", default="downloads", type=click.Path(path_type=Path), show_default=True)
+def export(number: int, families: tuple[str, ...], flavour: str | None, out: Path) -> None:
+    """Write zips of iteration N, each proven to compute what was trained."""
+    from dahlia.config import load_params
+    from dahlia.export.downloads import write_downloads
+    from dahlia.export.formats import chosen
+
+    forms = tuple(form for family in families for form in chosen(family, flavour))
+    registry = _registry()
+    write_downloads(forms, registry.get(number), registry, load_params(), Path(), out)
 
 
 @cli.command()

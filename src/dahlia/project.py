@@ -29,6 +29,7 @@ _IGNORED = """\
 /data/dataset/
 /models/
 /exports/
+/downloads/
 """
 
 

@@ -29,7 +29,7 @@ class Finished:
     @property
     def ran(self) -> list[str]:
         """The stages that DVC ran."""
-        return re.findall(r"^Running stage '(\w+)'", self.output, re.MULTILINE)
+        return re.findall(r"^Running stage '(\w+)(?:@[\w-]+)?'", self.output, re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pipeline_projects import TAGS, Project, succeeded
 from dahlia.dataset.folds import load_folds
 from dahlia.dataset.samples import generate_scenes
 from dahlia.project import create_project
+from dahlia.tracking.store import connect
 
 pytestmark = pytest.mark.slow
 
@@ -88,6 +89,44 @@ def test_a_change_under_export_trains_nothing(finished: Project, twice: Project)
     proof = json.loads((twice.root / "exports/onnx/verification.json").read_text())
     assert proof["images"] == 8
     assert json.loads((twice.root / "reports/iteration.json").read_text())["number"] == 2
+
+
+def test_another_format_runs_alone(project: Project) -> None:
+    succeeded(project.dahlia("params", "export.formats=[onnx,openvino]"))
+    done = succeeded(project.dvc("repro"))
+    assert "Running stage 'export@openvino'" in done.output
+    assert "Running stage 'export@onnx'" not in done.output
+    assert [stage for stage in TRAINED if f"Running stage '{stage}'" in done.output] == []
+    iteration = json.loads((project.root / "reports/iteration.json").read_text())
+    assert iteration["number"] == 2
+    store = connect("sqlite:///mlflow.db", project.root)
+    kept = store.list_artifacts(iteration["id"].replace("-", ""), "exports")
+    assert [part.path for part in kept] == ["exports/onnx", "exports/openvino"]
+    succeeded(project.dahlia("params", "export.formats=[onnx]"))
+    again = succeeded(project.dvc("repro"))
+    assert "Running stage 'export@" not in again.output
+    assert json.loads((project.root / "reports/iteration.json").read_text())["number"] == 1
+
+
+def test_downloads_of_an_iteration(project: Project) -> None:
+    done = succeeded(project.dahlia("export", "1", "--format", "onnx", "--format", "openvino"))
+    assert "onnx, 24 images, largest difference " in done.output
+    made = sorted(path.name for path in (project.root / "downloads").iterdir())
+    name = f"{project.root.name}-1"
+    assert made == [
+        f"{name}-onnx.verification.json",
+        f"{name}-onnx.zip",
+        f"{name}-openvino.verification.json",
+        f"{name}-openvino.zip",
+    ]
+    refused = project.dahlia("export", "7", "--format", "onnx")
+    assert refused.code == 1
+    assert "received 7; known: 1" in refused.output
+    assert "did you mean onnx" in project.dahlia("export", "1", "--format", "onx").output
+    unknown = project.dahlia("export", "1", "--format", "litert", "--flavour", "float61")
+    assert "litert has no flavour `float61`; did you mean float16" in unknown.output
+    succeeded(project.dahlia("params", "domain=general"))
+    assert project.dahlia("export", "1", "--format", "onnx").code == 0  # the iteration's domain is compact
 
 
 def test_scenes_with_regions(tmp_path: Path, machine: Path) -> None:

@@ -54,7 +54,7 @@ def test_an_iteration_holds_everything(root: Path) -> None:
     (run,) = runs_of(root)
     assert run.info.run_name == "Iteration 1"
     assert run.data.params["training.max_iterations"] == "10"
-    assert run.data.params["domain.exports"] == '["onnx"]'
+    assert run.data.params["export.formats"] == '["onnx"]'
     assert run.inputs.dataset_inputs[0].dataset.name == PROJECT
     artifacts = root / "mlartifacts" / iteration.run_id / "artifacts"
     kept = {path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file()}

@@ -2,108 +2,234 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
+from filelock import FileLock, Timeout
 
-from dahlia import layout
+from dahlia import __version__, layout
 from dahlia.dataset.records import ImageRecord
-from dahlia.errors import VerificationError
-from dahlia.export.onnx import FILE_NAME, INPUT, OUTPUT, write_onnx
-from dahlia.export.verify import Batch, Comparison, Run, compare, evidence, latency, require
-from dahlia.files import staged_directory, write_json
-from dahlia.modeling.card import load_card, save_card
-from dahlia.modeling.reference import load_reference
+from dahlia.errors import ExportError
+from dahlia.export.album import Album, calibration_photos, gather_album
+from dahlia.export.formats import Format
+from dahlia.export.packing import PROOF, add_companions, add_manifest, add_proof, write_zip
+from dahlia.export.readme import title
+from dahlia.export.source import Source
+from dahlia.export.verify import LIMITS, Comparison, Limit, compare, latency, require
+from dahlia.files import staged_directory, staged_file, write_json
+from dahlia.modeling.card import ModelCard, load_card
+from dahlia.modeling.reference import MOST_IMAGES, load_reference
 from dahlia.params import ExportParams
 
-LABELS = "labels.txt"
-PROOF = "verification.json"
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained model on its way out.
+
+    Attributes:
+        source: what writers start from.
+        album: reads at most so many photos, and what the model says of them.
+    """
+
+    source: Source
+    album: Callable[[int], Album]
 
 
-def export_onnx(
-    folder: Path, bundle: Path, records: Sequence[ImageRecord], root: Path, params: ExportParams
-) -> Comparison:
-    """Write `model.onnx`, `model.json`, `labels.txt` and `verification.json`, or nothing.
+@dataclass(frozen=True)
+class Proof:
+    """That an artefact computes what the trained model computes; `verification.json`.
+
+    Attributes:
+        comparison: with the trained model.
+        limit: what was allowed.
+        runtime: what ran it.
+        bytes: of all files of the artefact.
+        milliseconds_per_image: the median latency of one image in that runtime, on this machine.
+    """
+
+    comparison: Comparison
+    limit: Limit
+    runtime: str
+    bytes: int
+    milliseconds_per_image: float
+
+    def document(self, form: Format) -> dict[str, object]:
+        """As JSON, keys in reading order."""
+        one = self.comparison
+        return {
+            "format": form.family,
+            "flavour": form.flavour,
+            "images": one.images,
+            "largest_difference": one.largest,
+            "mean_difference": one.mean,
+            "image_that_differs_most": one.worst,
+            "top_tag_agreement": one.agreement,
+            "accuracy": {
+                "images": one.judged,
+                "of": one.judged_on,
+                "trained_model": one.before,
+                "artefact": one.after,
+            },
+            "limit": asdict(self.limit),
+            "bytes": self.bytes,
+            "milliseconds_per_image": round(self.milliseconds_per_image, 2),
+            "runtime": self.runtime,
+            "versions": {"dahlia": __version__},
+        }
+
+    def sentence(self, form: Format) -> str:
+        """For people who watch."""
+        one = self.comparison
+        return (
+            f"{form.name}, {one.images} images, largest difference {one.largest:.1e}{_allowed(self.limit)}, "
+            f"top tag agrees on {one.agreement:.0%}, {self.bytes / 1e6:.1f} MB"
+        )
+
+
+def _allowed(limit: Limit) -> str:
+    if limit.difference is not None:
+        return f" (limit {limit.difference:g})"
+    return f" (limit {limit.accuracy:.0%} of accuracy)"
+
+
+def subject_of(bundle: Path, records: Sequence[ImageRecord], root: Path) -> Subject:
+    """What is needed to write and prove exports of a bundle.
 
     Args:
-        folder: the target; replaced whole.
         bundle: the trained model.
         records: the manifest, to find the photos that the trained model was asked about.
         root: the project folder.
-        params: opset, number of photos, and the largest difference that is allowed.
 
     Raises:
-        ExportError: the graph cannot be written.
-        VerificationError: it computes something else than the trained model.
+        DatasetError: the bundle's answers cannot be read.
+        TrainingError: the bundle is not whole.
     """
     card = load_card(bundle)
-    reference = load_reference(bundle).first(params.verification_images)
-    with staged_directory(folder) as staged:
-        path = staged / FILE_NAME
-        write_onnx(path, bundle, card, params.opset, layout.home(root) / layout.GRAPH_CACHE)
-        # One tag per line, no newline at the end: readers of Custom Vision's exports expect it so.
-        (staged / LABELS).write_text("\n".join(tag.name for tag in card.tags), encoding="utf-8")
-        save_card(staged, card)
-        artefact = onnx_runner(path)
-        paths = {record.id: record.path for record in records}
-        comparison = compare(reference, artefact, paths, root, card.input.size)
-        require(comparison, params.max_difference, "ONNX")
-        proof = evidence(
-            comparison,
-            params.max_difference,
-            bytes=path.stat().st_size,
-            milliseconds_per_image=round(latency(artefact, card.input.size), 2),
-            versions=_versions(),
-        )
-        write_json(staged / PROOF, proof)
-    return comparison
+    reference = load_reference(bundle)
+    source = Source(
+        bundle,
+        card,
+        cache=layout.home(root) / layout.GRAPH_CACHE,
+        photos=lambda: calibration_photos(card, records, root),
+    )
+    return Subject(source, lru_cache(lambda count: gather_album(reference, card, records, root, count)))
 
 
-def onnx_runner(path: Path) -> Run:
-    """Run the file on disk in ONNX Runtime on the CPU.
+def write_export(form: Format, folder: Path, subject: Subject, params: ExportParams) -> Proof:
+    """Write an export with its proof into a folder, replaced whole, or nothing.
 
     Raises:
-        VerificationError: the runtime cannot load it; and, when it is called, cannot run it.
+        ExportError: it cannot be written, or is being written by another process.
+        VerificationError: it computes something else than the trained model.
     """
-    import onnxruntime
+    with _alone(folder, form, subject.source.cache), staged_directory(folder) as staged:
+        _write(form, staged, subject)
+        proof = prove(form, staged, subject, params)
+        write_json(staged / PROOF, proof.document(form))
+    return proof
 
-    version = f"ONNX Runtime {onnxruntime.__version__}"
+
+def write_download(form: Format, path: Path, subject: Subject, params: ExportParams, iteration: str) -> Proof:
+    """Write an export's zip, proven from its own files, or nothing.
+
+    Args:
+        form: which.
+        path: of the zip; `verification.json` lies in it and, under its name, beside it.
+        subject: the model.
+        params: how many photos.
+        iteration: the iteration's id, for `cvexport.manifest`.
+
+    Raises:
+        ExportError: see `write_export`.
+    """
+    with _alone(path, form, subject.source.cache), staged_file(path) as packed, _workshop(path) as folder:
+        made, unpacked = folder / "made", folder / "unpacked"
+        made.mkdir()
+        _write(form, made, subject)
+        add_manifest(made, form, iteration, datetime.now(UTC))
+        write_zip(packed, made)
+        with zipfile.ZipFile(packed) as content:
+            content.extractall(unpacked)
+        proof = prove(form, unpacked, subject, params)
+        add_proof(packed, proof.document(form))
+    write_json(path.with_suffix(f".{PROOF}"), proof.document(form))
+    return proof
+
+
+def prove(form: Format, folder: Path, subject: Subject, params: ExportParams) -> Proof:
+    """Open an export as its users do, and compare it with the trained model.
+
+    Raises:
+        DatasetError: a photo vanished or changed after ingest.
+        VerificationError: it computes something else, or none of the photos is left.
+    """
+    limit = LIMITS[form.precision]
+    album = subject.album(params.verification_images if limit.accuracy is None else MOST_IMAGES)
+    card = subject.source.card
+    with form.load_port().opened(folder) as opened:
+        comparison = compare(album, opened, card, limit)
+        require(comparison, limit, title(form))
+        milliseconds = latency(opened.run, card.input.size)
+        runtime = opened.runtime
+    return Proof(comparison, limit, runtime, _bytes(folder), milliseconds)
+
+
+def require_allowed(form: Format, card: ModelCard, allowed: Sequence[str]) -> None:
+    """Refuse what the domain does not export.
+
+    Args:
+        form: what is asked for.
+        card: of the model.
+        allowed: families of formats; none for a domain that is not compact.
+
+    Raises:
+        ExportError: the domain does not have it.
+    """
+    if not allowed:
+        raise ExportError(
+            f"{card.domain} is a domain that is served, not exported. Choose a compact one (`dahlia "
+            "domains`), for example `dahlia params domain=general_compact`, and train again."
+        )
+    if form.family not in allowed:
+        raise ExportError(
+            f"{card.domain} is exported as {', '.join(allowed)}, not as {form.family}. Add it to "
+            "`domain.exports`, or choose one of these."
+        )
+
+
+def _write(form: Format, folder: Path, subject: Subject) -> None:
+    form.load_port().write(folder, subject.source, form.flavour)
+    add_companions(folder, form, subject.source.card)
+
+
+@contextmanager
+def _workshop(path: Path) -> Iterator[Path]:
+    # Beside the target: a disk that is full is then found to be so before the last step.
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as name:
+        yield Path(name)
+
+
+def _bytes(folder: Path) -> int:
+    return sum(part.stat().st_size for part in folder.rglob("*") if part.is_file())
+
+
+@contextmanager
+def _alone(target: Path, form: Format, cache: Path) -> Iterator[None]:
+    # The system drops the lock with the process, however that ends.
+    name = hashlib.sha256(str(target.resolve()).encode()).hexdigest()[:16]
+    cache.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(cache / f"{name}.lock")
     try:
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    except _runtime_errors() as error:
-        raise VerificationError(
-            f"{version} cannot load {path.name}: {error}. Lower `export.opset`."
+        with lock.acquire(timeout=0):
+            yield
+    except Timeout as error:
+        raise ExportError(
+            f"{form.name} is being exported to {target} by another process. Wait until it is done."
         ) from error
-
-    def run(pixels: Batch) -> Batch:
-        try:
-            return np.asarray(session.run([OUTPUT], {INPUT: pixels})[0], np.float32)
-        except _runtime_errors() as error:
-            raise VerificationError(
-                f"{version} cannot run {path.name}: {error}. Lower `export.opset`."
-            ) from error
-
-    return run
-
-
-def _runtime_errors() -> tuple[type[Exception], ...]:
-    # They share no base of their own; one per status code. Names that are not known are a ValueError.
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    return (
-        ValueError,
-        state.Fail,
-        state.InvalidArgument,
-        state.InvalidGraph,
-        state.InvalidProtobuf,
-        state.NoSuchFile,
-        state.NotImplemented,
-        state.RuntimeException,
-    )
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    return {name: version(name) for name in ("dahlia", "torch", "onnx", "onnxruntime")}

@@ -1,68 +1,90 @@
-"""The proof: the artefact is run on real images, and must say what the trained model says."""
+"""The proof: the artefact is run on real photos, and must say what the trained model says."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from dahlia.dataset.imaging import load, to_tensor_layout
-from dahlia.dataset.photos import read_photo
 from dahlia.errors import VerificationError
-from dahlia.modeling.reference import Reference
+from dahlia.export.album import Album
+from dahlia.export.formats import Precision
+from dahlia.export.port import Batch, Opened, Run
+from dahlia.modeling.card import ModelCard
 
-Batch = npt.NDArray[np.float32]
-Run = Callable[[Batch], Batch]
 _LATENCY_RUNS = 20
+_THRESHOLD = 0.5  # at which a tag of a multilabel project counts as given
+_MULTICLASS = "multiclass"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two ways of computing the same probabilities on N images.
+    """Two ways of computing the same probabilities on N photos.
 
     Attributes:
         images: N.
         largest: the largest absolute difference of a probability.
         mean: the mean absolute difference.
-        agreement: the share of images with the same top tag.
-        worst: the path of the image that differs most.
+        agreement: the share of photos with the same top tag.
+        flipped: the path of a photo whose top tag differs although the trained model preferred its own by
+            more than the limit; None where there is none.
+        worst: the path of the photo that differs most.
+        before: the share that the trained model has right, of the photos that `judged_on` names.
+        after: the share that the artefact has right, of the same.
+        judged: how many photos these are.
+        judged_on: `test photos`, or `photos trained on` where there is no test set.
     """
 
     images: int
     largest: float
     mean: float
     agreement: float
+    flipped: str | None
     worst: str
+    before: float
+    after: float
+    judged: int
+    judged_on: str
 
 
-def compare(
-    reference: Reference, artefact: Run, paths: Mapping[str, str], root: Path, size: int
-) -> Comparison:
-    """Run the artefact on the photos of the reference, one at a time, as its users will.
+@dataclass(frozen=True)
+class Limit:
+    """What is allowed of a precision.
+
+    Attributes:
+        difference: the largest difference in probability; None allows any.
+        accuracy: the largest loss of accuracy, as a share; None allows any.
+    """
+
+    difference: float | None
+    accuracy: float | None
+
+
+LIMITS: dict[Precision, Limit] = {
+    "float32": Limit(1e-4, None),
+    "float16": Limit(1e-2, None),
+    "int8": Limit(None, 0.01),
+}
+
+
+def compare(album: Album, opened: Opened, card: ModelCard, limit: Limit) -> Comparison:
+    """Run the artefact on photos, one at a time, as its users will.
 
     Args:
-        reference: what the trained module said.
-        artefact: the file that users get, loaded by its own runtime.
-        paths: the file of each image id, relative to `root`.
-        root: the project folder.
-        size: input edge in pixels.
+        album: photos and what the trained model says of them.
+        opened: the file that users get, in its own runtime.
+        card: of the trained model.
+        limit: below which a preference of the trained model is none.
 
     Raises:
-        DatasetError: a photo vanished or changed after ingest.
-        VerificationError: there is no image, or an output has another shape.
+        VerificationError: the labels are not the model's, an output has another shape, or it cannot be run.
     """
-    if not reference.ids:
-        raise VerificationError(
-            "An export is proven on real images, and the bundle names none. Run `dvc repro train`."
-        )
-    pixels = to_tensor_layout([load(_photo(name, paths, root), size) for name in reference.ids])
-    expected = reference.probabilities
-    received = np.concatenate([artefact(image[None]) for image in pixels])
+    _require_labels(opened.labels, card)
+    received = np.concatenate([opened.run(image[None]) for image in album.pixels])
+    expected = album.expected
     if expected.shape != received.shape:
         raise VerificationError(
             f"The artefact answers with shape {received.shape}, the trained model with {expected.shape}. "
@@ -71,36 +93,81 @@ def compare(
     difference = np.abs(expected.astype(np.float64) - received)
     # NaN compares as small with everything: an artefact that gives it must not pass.
     difference[~np.isfinite(difference)] = np.inf
+    kind = card.classification
+    judged = album.held_out if album.held_out.any() else np.ones_like(album.held_out)
     return Comparison(
-        images=len(reference.ids),
+        images=len(album.paths),
         largest=float(difference.max()),
         mean=float(difference.mean()),
         agreement=float((expected.argmax(1) == received.argmax(1)).mean()),
-        worst=paths[reference.ids[int(difference.max(1).argmax())]],
+        flipped=_flipped(album, received, limit.difference or 0.0),
+        worst=album.paths[int(difference.max(1).argmax())],
+        before=accuracy(expected[judged], album.truth[judged], kind),
+        after=accuracy(received[judged], album.truth[judged], kind),
+        judged=int(judged.sum()),
+        judged_on="test photos" if album.held_out.any() else "photos trained on",
     )
 
 
-def _photo(name: str, paths: Mapping[str, str], root: Path) -> bytes:
-    if name not in paths:
+def _require_labels(labels: tuple[str, ...], card: ModelCard) -> None:
+    expected = tuple(tag.name for tag in card.tags)
+    if labels != expected:
         raise VerificationError(
-            f"The image {name[:12]} that the model was asked about is not in the manifest any more. Run "
-            "`dvc repro` to train on what is there."
+            f"The artefact names its columns {', '.join(labels)}; the trained model has "
+            f"{', '.join(expected)}. It is of another training: run `dvc repro export` again."
         )
-    return read_photo(root / paths[name], name)
 
 
-def require(comparison: Comparison, limit: float, artefact: str) -> None:
-    """Refuse an artefact whose largest difference exceeds `limit`.
+def _flipped(album: Album, received: Batch, margin: float) -> str | None:
+    if album.expected.shape[1] < 2:
+        return None
+    ranked = np.sort(album.expected, axis=1)
+    sure = ranked[:, -1] - ranked[:, -2] > margin
+    rows = np.flatnonzero(sure & (album.expected.argmax(1) != received.argmax(1)))
+    return album.paths[rows[0]] if len(rows) else None
+
+
+def accuracy(probabilities: Batch, truth: npt.NDArray[np.bool_], classification: str) -> float:
+    """The share that is right: photos whose top tag is theirs, or (multilabel) decisions at one half."""
+    if classification == _MULTICLASS:
+        return float(truth[np.arange(len(truth)), probabilities.argmax(1)].mean())
+    return float(((probabilities >= _THRESHOLD) == truth).mean())
+
+
+def require(comparison: Comparison, limit: Limit, artefact: str) -> None:
+    """Refuse an artefact that does not compute what the trained model computes.
 
     Raises:
-        VerificationError: it does; the message names the image that differs most.
+        VerificationError: it exceeds the limit; the message names the photo that differs most.
     """
-    if not comparison.largest <= limit:
+    worst = f"{comparison.largest:.3g}, most on {comparison.worst}"
+    if limit.difference is not None and not comparison.largest <= limit.difference:
         raise VerificationError(
             f"{artefact} does not compute what the trained model computes: probabilities may differ by "
-            f"{limit:g} and differ by up to {comparison.largest:.3g}, most on {comparison.worst}. Nothing "
-            "was written. Choose another opset or backbone, and report the backbone's name."
+            f"{limit.difference:g} and differ by up to {worst}. {_ADVICE}"
         )
+    if limit.difference is not None and comparison.flipped:
+        raise VerificationError(
+            f"{artefact} gives {comparison.flipped} another top tag than the trained model, which was sure "
+            f"of it by more than {limit.difference:g}. {_ADVICE}"
+        )
+    if not np.isfinite(comparison.largest):
+        raise VerificationError(
+            f"{artefact} gives what is no number: probabilities differ by up to {worst}. {_ADVICE}"
+        )
+    if limit.accuracy is not None and comparison.before - comparison.after > limit.accuracy + 1e-9:
+        raise VerificationError(
+            f"{artefact} may lose {limit.accuracy:.0%} of accuracy and loses "
+            f"{comparison.before - comparison.after:.1%} on {comparison.judged} {comparison.judged_on} "
+            f"({comparison.before:.1%} before, {comparison.after:.1%} after); probabilities differ by up to "
+            f"{worst}. Nothing was written. Take the flavour float16, or add photos: they tell its ranges."
+        )
+
+
+_ADVICE = (
+    "Nothing was written. Choose another flavour or `domain.backbone.architecture`, and report the "
+    "backbone's name."
+)
 
 
 def latency(artefact: Run, size: int) -> float:
@@ -113,16 +180,3 @@ def latency(artefact: Run, size: int) -> float:
         artefact(image)
         times.append(time.perf_counter() - start)
     return statistics.median(times) * 1000
-
-
-def evidence(comparison: Comparison, limit: float, **more: object) -> dict[str, object]:
-    """What `verification.json` says."""
-    return {
-        "images": comparison.images,
-        "largest_difference": comparison.largest,
-        "mean_difference": comparison.mean,
-        "top_tag_agreement": comparison.agreement,
-        "limit": limit,
-        "image_that_differs_most": comparison.worst,
-        **more,
-    }

@@ -31,8 +31,8 @@ class Model:
     """A loaded model; safe to use from several threads.
 
     Args:
-        session: the graph: `data` float32 (N, 3, size, size), RGB, 0 to 255, in; `model_output` float32
-            (N, K) out.
+        session: the graph: `data` float32 (N, 3, size, size), 0 to 255, in; `model_output` float32
+            (N, K) out. The order of the colours is read from its metadata.
         card: what it is, with its K tags in the order of the columns.
         iteration: the iteration's id, a UUID.
         number: the iteration's number.
@@ -43,6 +43,8 @@ class Model:
         self.iteration = iteration
         self.number = number
         self._session = session
+        metadata = session.get_modelmeta().custom_metadata_map
+        self._bgr = metadata.get("Image.BitmapPixelFormat") == "Bgr8"
 
     def predict(self, data: bytes) -> list[Scored]:
         """Every tag, the most probable first.
@@ -53,7 +55,8 @@ class Model:
         Raises:
             ImageError: the file cannot be decoded.
         """
-        batch = to_tensor_layout([load(data, self.card.input.size)])
+        pixels = load(data, self.card.input.size)
+        batch = to_tensor_layout([pixels[..., ::-1] if self._bgr else pixels])
         row = self._session.run([OUTPUT], {INPUT: batch})[0][0]
         # The shortest text of the float32 number, not the float64 that it widens to.
         scored = [Scored(tag, float(str(value))) for tag, value in zip(self.card.tags, row, strict=True)]

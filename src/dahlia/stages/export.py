@@ -1,4 +1,4 @@
-"""Export: the artefacts that the domain asks for, each with its proof."""
+"""Export: an artefact with its proof."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from dahlia.dataset.manifest import load_manifest
 from dahlia.params import Params
 
 
-def run(params: Params, root: Path) -> None:
-    """Write `exports/<format>/` for every format of the domain.
+def run(params: Params, root: Path, name: str) -> None:
+    """Write `exports/<name>/`.
 
     Args:
         params: reads `export` and `domain.exports`.
         root: the project folder.
+        name: of the format; `onnx` is what the service runs, whatever the domain is.
 
     Raises:
-        ExportError: an artefact cannot be written, or computes something else than the trained model.
+        ExportError: there is no such format, the domain does not have it, it cannot be written, or it
+            computes something else than the trained model.
     """
-    from dahlia.export.artefacts import export_onnx
+    from dahlia.export.artefacts import require_allowed, subject_of, write_export
+    from dahlia.export.formats import by_name
+    from dahlia.export.packing import SERVED
 
-    records = load_manifest(root / layout.MANIFEST)
-    for name in params.domain.exports:
-        comparison = export_onnx(
-            root / layout.EXPORTS / name, root / layout.BUNDLE, records, root, params.export
-        )
-        print(
-            f"export: {name}, {comparison.images} images, largest difference {comparison.largest:.1e} "
-            f"(limit {params.export.max_difference:g}), top tag agrees on {comparison.agreement:.0%}"
-        )
+    form = by_name(name)
+    subject = subject_of(root / layout.BUNDLE, load_manifest(root / layout.MANIFEST), root)
+    if name != SERVED:
+        require_allowed(form, subject.source.card, params.domain.exports)
+    proof = write_export(form, root / layout.EXPORTS / name, subject, params.export)
+    print(f"export: {proof.sentence(form)}")

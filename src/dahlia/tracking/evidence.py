@@ -84,14 +84,16 @@ def gather(root: Path, params: Params, *, exported: bool = True) -> Evidence:
     for name, stage in _REQUIRED.items():
         if not (root / name).exists() and (exported or name != layout.EXPORTS):
             raise TrackingError(f"{root / name} was expected and is not there. Run `dvc repro {stage}`.")
+    # A folder of a format that was taken out of the list may still be there; it is of another model.
+    exports = tuple(root / layout.EXPORTS / name for name in params.export.formats)
     return Evidence(
         card=card,
         parameters=_parameters(params),
         metrics=_overall(_read_json(root / layout.METRICS))
         | _tag_metrics(_read_json(root / layout.EVALUATION)),
         curves=_curves(root / layout.HISTORY),
-        files=_files(root),
-        fingerprint=_fingerprint(root),
+        files=_files(root, exports),
+        fingerprint=_fingerprint(root, exports),
     )
 
 
@@ -164,18 +166,15 @@ def _curves(path: Path) -> tuple[Curve, ...]:
         ) from error
 
 
-def _files(root: Path) -> tuple[tuple[Path, str], ...]:
+def _files(root: Path, exports: tuple[Path, ...]) -> tuple[tuple[Path, str], ...]:
     reports = [(root / name, "reports") for name in _REPORTS if (root / name).exists()]
-    folders = [(root / layout.BUNDLE, "bundle"), (root / layout.EXPORTS, "exports")]
+    folders = [(root / layout.BUNDLE, "bundle"), *((path, "exports") for path in exports)]
     return (*(folder for folder in folders if folder[0].is_dir()), *reports)
 
 
-def _fingerprint(root: Path) -> str:
+def _fingerprint(root: Path, exports: tuple[Path, ...]) -> str:
     parts = [
-        path
-        for folder in (layout.BUNDLE, layout.EXPORTS)
-        for path in (root / folder).rglob("*")
-        if path.is_file()
+        path for folder in (root / layout.BUNDLE, *exports) for path in folder.rglob("*") if path.is_file()
     ]
     digest = hashlib.sha256()
     for path in [*sorted(parts), root / layout.EVALUATION]:

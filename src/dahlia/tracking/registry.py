@@ -12,7 +12,7 @@ from dahlia.config import nearest
 from dahlia.errors import TrackingError
 from dahlia.params import Params
 from dahlia.tracking import names
-from dahlia.tracking.artifacts import servable_folder
+from dahlia.tracking.artifacts import bundle_folder, servable_folder
 from dahlia.tracking.comparison import Row, compare_runs
 from dahlia.tracking.iteration import Iteration, iteration_of
 from dahlia.tracking.snapshot import write_snapshot
@@ -133,6 +133,15 @@ class Registry:
         """
         with translated_errors(f"Fetching the model of iteration {iteration.number}"):
             return servable_folder(self._client, iteration, self.root)
+
+    def bundle(self, iteration: Iteration) -> Path:
+        """A local folder with the iteration's trained model.
+
+        Raises:
+            TrackingError: it holds none, or it cannot be downloaded.
+        """
+        with translated_errors(f"Fetching the model of iteration {iteration.number}"):
+            return bundle_folder(self._client, iteration, self.root)
 
     def write_snapshot(self) -> Path:
         """Write `published/`: every published model, in the shape that a Bento carries.

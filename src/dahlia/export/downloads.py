@@ -1,0 +1,102 @@
+"""`dahlia export`: the zips of an iteration, side by side where they load different libraries."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+
+from dahlia import layout
+from dahlia.dataset.manifest import load_manifest
+from dahlia.errors import DahliaError, ExportError
+from dahlia.export.artefacts import Subject, require_allowed, subject_of, write_download
+from dahlia.export.formats import Format
+from dahlia.modeling.card import load_card
+from dahlia.params import Params
+from dahlia.tracking.iteration import Iteration
+from dahlia.tracking.registry import Registry
+
+# Families that load one library share a process: importing it is most of the whole. The first of TensorFlow's
+# loads torch too and keeps the graph for the others. In this order the two that need most memory never meet.
+_TOGETHER = (("tensorflow",), ("onnx", "openvino", "docker"), ("coreml",), ("litert", "tfjs"))
+_AT_ONCE = 2
+
+
+def write_downloads(
+    forms: Sequence[Format], iteration: Iteration, registry: Registry, params: Params, root: Path, out: Path
+) -> None:
+    """Write `<project>-<N>-<format>.zip` and its `.verification.json` for every format.
+
+    A format that fails does not keep the others from being made.
+
+    Args:
+        forms: what to write.
+        iteration: of which.
+        registry: where its trained model is.
+        params: of the project.
+        root: the project folder.
+        out: folder of the zips.
+
+    Raises:
+        ExportError: the domain does not have a format, or at least one could not be written.
+        TrackingError: the iteration's model cannot be had.
+    """
+    bundle = registry.bundle(iteration)
+    card = load_card(bundle)
+    allowed = _allowed(card.domain, params, root)
+    for form in forms:
+        require_allowed(form, card, allowed)
+    groups = [part for family in _TOGETHER if (part := [form for form in forms if form.family in family])]
+    paths = {form: out / f"{registry.project}-{iteration.number}-{form.name}.zip" for form in forms}
+    if len(groups) > 1:
+        failed = _side_by_side(groups, paths, iteration.number, out)
+    else:
+        subject = subject_of(bundle, load_manifest(root / layout.MANIFEST), root)
+        failed = [form.name for form in forms if not _made(form, paths[form], subject, params, iteration.id)]
+    if failed:
+        raise ExportError(
+            f"Not written: {', '.join(failed)}; the reasons are above. All others are in {out}."
+        )
+
+
+def _allowed(domain: str, params: Params, root: Path) -> Sequence[str]:
+    if params.domain.name == domain:
+        return params.domain.exports
+    # The iteration was trained in another domain than the one that is chosen now.
+    from dahlia.composition import domains
+
+    return next((known.exports for known in domains(root).values() if known.name == domain), ())
+
+
+def _made(form: Format, path: Path, subject: Subject, params: Params, iteration: str) -> bool:
+    started = time.monotonic()
+    try:
+        proof = write_download(form, path, subject, params.export, iteration)
+    except DahliaError as error:
+        click.secho(f"{form.name}: {error}", fg="red", err=True)
+        return False
+    click.echo(f"{proof.sentence(form)}, {path} ({time.monotonic() - started:.0f} s)")
+    return True
+
+
+def _side_by_side(
+    groups: Sequence[Sequence[Format]], paths: Mapping[Format, Path], number: int, out: Path
+) -> list[str]:
+    def run(forms: Sequence[Format]) -> list[str]:
+        named = [word for form in forms for word in ("--format", form.name)]
+        command = [sys.executable, "-m", "dahlia", "export", str(number), *named, "--out", str(out)]
+        before = [_written(paths[form]) for form in forms]
+        subprocess.run(command)
+        return [form.name for form, at in zip(forms, before, strict=True) if _written(paths[form]) == at]
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return [name for names in pool.map(run, groups) for name in names]
+
+
+def _written(path: Path) -> int | None:
+    return path.stat().st_mtime_ns if path.exists() else None

@@ -1,0 +1,113 @@
+"""What lies beside a model in every export, and the zip around both.
+
+Names and keys are those of Custom Vision's exports, so that programs that read them go on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from dahlia.export.conventions import LABELS, channels, write_labels
+from dahlia.export.formats import Format
+from dahlia.export.readme import licence, readme
+from dahlia.modeling.card import ModelCard, save_card
+
+MANIFEST = "cvexport.manifest"
+METADATA = "metadata_properties.json"
+PROOF = "verification.json"
+SERVED = "onnx"
+_EXPORTER_VERSIONS = {"tensorflow": "2.1", "docker": "2.2"}
+
+
+def add_companions(folder: Path, form: Format, card: ModelCard) -> None:
+    """Put labels, metadata, licence and README beside a model, and the card that the service reads."""
+    beside = (folder / form.model_file).parent
+    write_labels(beside, card)
+    if form.name == SERVED:
+        save_card(folder, card)
+    properties = metadata_properties(form, card)
+    (beside / METADATA).write_text(json.dumps(properties, indent=2), encoding="utf-8")
+    (folder / "LICENSE").write_text(licence(card), encoding="utf-8")
+    (folder / "README.md").write_text(readme(form, card), encoding="utf-8")
+
+
+def metadata_properties(form: Format, card: ModelCard) -> dict[str, str]:
+    """What the graph does with pixels, in Custom Vision's words; all values are text."""
+    unit = form.family == "openvino"
+    method = "ClassificationMultiClass" if card.classification == "multiclass" else "ClassificationMultiLabel"
+    values = {
+        "Metadata.AdditionalModelInfo": "",
+        "Metadata.Version": "1.2",
+        "Postprocess.Method": method,
+        "Postprocess.Yolo.Biases": "[]",
+        "Postprocess.Yolo.NmsThreshold": "0.0",
+        "Preprocess.CropHeight": "0",
+        "Preprocess.CropMethod": "NoCrop",
+        "Preprocess.CropWidth": "0",
+        "Preprocess.MaxDimension": "0",
+        "Preprocess.MaxScale": "0.0",
+        "Preprocess.MinDimension": "0",
+        "Preprocess.MinScale": "0.0",
+        "Preprocess.NormalizeMean": "[0.0, 0.0, 0.0]",
+        "Preprocess.NormalizeStd": "[1.0, 1.0, 1.0]",
+        "Preprocess.ResizeMethod": "Stretch",
+        "Preprocess.TargetHeight": str(card.input.size),
+        "Preprocess.TargetWidth": str(card.input.size),
+    }
+    pixels = {
+        "Image.BitmapPixelFormat": "Rgb8" if unit or channels(card) == "RGB" else "Bgr8",
+        "Image.ColorSpaceGamma": "SRGB",
+        "Image.NominalPixelRange": "Normalized_0_1" if unit else "NominalRange_0_255",
+    }
+    return {f"CustomVision.{key}": value for key, value in values.items()} | pixels
+
+
+def add_manifest(folder: Path, form: Format, iteration: str, exported: datetime) -> None:
+    """Write `cvexport.manifest`, by which Custom Vision's mobile libraries load a model.
+
+    Args:
+        folder: of the export.
+        form: which.
+        iteration: the iteration's id.
+        exported: when; aware, UTC.
+    """
+    model = folder / form.model_file
+    manifest = {
+        "DomainType": "Classification",
+        "Platform": form.platform,
+        "Flavor": form.flavor,
+        "ExporterVersion": _EXPORTER_VERSIONS.get(form.family, "2.0"),
+        "ExportedDate": f"{exported:%Y-%m-%dT%H:%M:%S.%f}0Z",
+        "IterationId": iteration,
+        "ModelFileName": model.name,
+        "LabelFileName": LABELS,
+        "MetadataPropsFileName": METADATA,
+        "ModelFileSHA1": _sha1(model) if model.is_file() else None,  # a package of Core ML is a folder
+        "SchemaVersion": "1.0",
+    }
+    (model.parent / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+
+
+def write_zip(path: Path, folder: Path) -> None:
+    """Pack a folder's files, sorted by name."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        for part in sorted(folder.rglob("*")):
+            if part.is_file():
+                packed.write(part, part.relative_to(folder).as_posix())
+
+
+def add_proof(path: Path, proof: Mapping[str, object]) -> None:
+    """Put `verification.json` into a zip."""
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr(PROOF, json.dumps(proof, indent=2, ensure_ascii=False))
+
+
+def _sha1(path: Path) -> str:
+    # The manifest's own choice: it finds damage, and defends against nobody.
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.sha1(usedforsecurity=False)).hexdigest()

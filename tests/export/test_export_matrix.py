@@ -1,0 +1,70 @@
+"""Every compact domain in every format, multiclass and multilabel, through the zips that users download."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from dahlia import layout
+from dahlia.composition import compose
+from dahlia.config import check_params
+from dahlia.export.artefacts import Subject, require_allowed, subject_of, write_download
+from dahlia.export.formats import FORMATS, Format
+from dahlia.params import Params
+from dahlia.stages import train
+from small_projects import ARCHITECTURE, FOLDS, REPOSITORY, SmallProject
+
+pytestmark = pytest.mark.slow
+
+DOMAINS = ("general_compact", "food_compact", "retail_compact", "landmarks_compact")
+KINDS = ("multiclass", "multilabel")
+SIZE = 64
+
+
+def params_of(domain: str, classification: str, weights: Path) -> Params:
+    """The shipped parameters of a domain, with the tiny network at a small size."""
+    values = compose(
+        REPOSITORY,
+        [
+            f"domain={domain}",
+            f"project.classification={classification}",
+            f"split.folds={FOLDS}",
+            f"domain.input.size={SIZE}",
+            f"domain.backbone.architecture={ARCHITECTURE}",
+            f"domain.backbone.weights='{weights}'",
+        ],
+    )
+    return check_params(values, "params.yaml")
+
+
+@pytest.fixture(scope="module", params=DOMAINS)
+def domain(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def subject(
+    request: pytest.FixtureRequest, domain: str, tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path
+) -> tuple[Subject, Params]:
+    """A trained project of the domain."""
+    params = params_of(domain, request.param, tiny_weights)
+    project = SmallProject(tmp_path_factory.mktemp("matrix") / "project", params)
+    project.plant(red=10, green=10, blue=10)
+    train.run(params, project.root)
+    return subject_of(project.root / layout.BUNDLE, project.records, project.root), params
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+def test_every_domain_in_every_format(form: Format, subject: tuple[Subject, Params], tmp_path: Path) -> None:
+    model, params = subject
+    require_allowed(form, model.source.card, params.domain.exports)
+    proof = write_download(form, tmp_path / "x.zip", model, params.export, "an id")
+    with zipfile.ZipFile(tmp_path / "x.zip") as packed:
+        document = json.loads(packed.read("verification.json"))
+    assert document == proof.document(form)
+    assert (document["format"], document["flavour"], document["images"]) == (form.family, form.flavour, 30)
+    assert document["top_tag_agreement"] == 1 or form.precision == "int8"
+    assert document["runtime"]
