@@ -73,6 +73,7 @@ def test_what_an_export_holds(trained: SmallProject) -> None:
     assert document["accuracy"]["trained_model"] == document["accuracy"]["artefact"]
     assert document["accuracy"]["of"] == "photos trained on"
     assert document["runtime"].startswith("ONNX Runtime ")
+    assert set(document["versions"]) == {"dahlia", "torch", "onnx", "onnxruntime"}
 
 
 def test_a_test_set_is_what_accuracy_is_of(trained: SmallProject) -> None:

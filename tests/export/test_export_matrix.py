@@ -19,7 +19,7 @@ from small_projects import ARCHITECTURE, FOLDS, REPOSITORY, SmallProject
 
 pytestmark = pytest.mark.slow
 
-DOMAINS = ("general_compact", "food_compact", "retail_compact", "landmarks_compact")
+DOMAINS = ("general_compact", "general_compact_s1", "food_compact", "retail_compact", "landmarks_compact")
 KINDS = ("multiclass", "multilabel")
 SIZE = 64
 

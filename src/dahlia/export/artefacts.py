@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -81,7 +82,7 @@ class Proof:
             "bytes": self.bytes,
             "milliseconds_per_image": round(self.milliseconds_per_image, 2),
             "runtime": self.runtime,
-            "versions": {"dahlia": __version__},
+            "versions": {"dahlia": __version__} | {name: version(name) for name in form.libraries},
         }
 
     def sentence(self, form: Format) -> str:

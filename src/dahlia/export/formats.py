@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import platform
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -37,6 +38,11 @@ class Format:
     port: str
 
     @property
+    def libraries(self) -> tuple[str, ...]:
+        """The packages that write it, by their names in an index."""
+        return ("torch", *_LIBRARIES[self.family])
+
+    @property
     def name(self) -> str:
         """Its folder under `exports/` and its entry in the pipeline: `onnx`, `onnx-float16`."""
         return self.family if self.flavour == DEFAULTS[self.family] else f"{self.family}-{self.flavour}"
@@ -47,6 +53,7 @@ class Format:
 
 
 _TF = "TensorFlow"
+_TENSORFLOW = "tensorflow-cpu" if platform.machine() in ("x86_64", "AMD64") else "tensorflow"
 _PROGRAM, _SAVED, _LITE = "model.mlpackage", "saved_model.pb", "model.tflite"
 FORMATS = (
     Format("onnx", "float32", "float32", "ONNX", None, "model.onnx", "onnx.port"),
@@ -67,6 +74,15 @@ FORMATS = (
     Format("docker", "linux", "float32", "DockerFile", "Linux", "app/model.onnx", "docker.port"),
     Format("docker", "arm", "float32", "DockerFile", "ARM", "app/model.onnx", "docker.port"),
 )
+_LIBRARIES: dict[str, tuple[str, ...]] = {
+    "onnx": ("onnx", "onnxruntime"),
+    "coreml": ("coremltools",),
+    "tensorflow": (_TENSORFLOW,),
+    "litert": (_TENSORFLOW,),
+    "tfjs": (_TENSORFLOW,),
+    "openvino": ("openvino",),
+    "docker": ("onnx", "onnxruntime"),
+}
 # The flavour that is meant when none is named: the first of its family.
 DEFAULTS = {form.family: form.flavour for form in reversed(FORMATS)}
 FAMILIES = tuple(dict.fromkeys(form.family for form in FORMATS))

@@ -98,6 +98,6 @@ def _colours(card: ModelCard) -> tuple[str, ...]:
     if channels(card) == "RGB":
         return ()
     return (
-        "ML Kit and the Task Library give red first; for them, train a domain named `[S1]`, or swap the "
-        "colours before.",
+        "ML Kit and the Task Library give red first; for them, train `domain=general_compact_s1`, or swap "
+        "the colours before.",
     )
