@@ -190,7 +190,13 @@ def unpublish(name: str) -> None:
 
 @cli.command()
 @click.argument("number", type=int, metavar="N")
-@click.option("--format", "families", required=True, multiple=True, help="onnx, coreml, litert, ... or all.")
+@click.option(
+    "--format",
+    "families",
+    required=True,
+    multiple=True,
+    help="onnx, coreml, tensorflow, litert, tfjs, openvino, docker, or all.",
+)
 @click.option("--flavour", help="float16, int8, ...; the format's first where it is left out.")
 @click.option("--out", default="downloads", type=click.Path(path_type=Path), show_default=True)
 def export(number: int, families: tuple[str, ...], flavour: str | None, out: Path) -> None:

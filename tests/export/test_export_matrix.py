@@ -1,4 +1,4 @@
-"""Every compact domain in every format, multiclass and multilabel, through the zips that users download."""
+"""Every compact domain in every format, through the zips that users download."""
 
 from __future__ import annotations
 
@@ -19,8 +19,14 @@ from small_projects import ARCHITECTURE, FOLDS, REPOSITORY, SmallProject
 
 pytestmark = pytest.mark.slow
 
-DOMAINS = ("general_compact", "general_compact_s1", "food_compact", "retail_compact", "landmarks_compact")
-KINDS = ("multiclass", "multilabel")
+SUBJECTS = (
+    ("general_compact", "multiclass"),
+    ("general_compact", "multilabel"),
+    ("general_compact_s1", "multiclass"),
+    ("food_compact", "multilabel"),
+    ("retail_compact", "multiclass"),
+    ("landmarks_compact", "multilabel"),
+)
 SIZE = 64
 
 
@@ -40,17 +46,12 @@ def params_of(domain: str, classification: str, weights: Path) -> Params:
     return check_params(values, "params.yaml")
 
 
-@pytest.fixture(scope="module", params=DOMAINS)
-def domain(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=SUBJECTS, ids="-".join)
 def subject(
-    request: pytest.FixtureRequest, domain: str, tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path
 ) -> tuple[Subject, Params]:
-    """A trained project of the domain."""
-    params = params_of(domain, request.param, tiny_weights)
+    """A trained project of a domain."""
+    params = params_of(*request.param, tiny_weights)
     project = SmallProject(tmp_path_factory.mktemp("matrix") / "project", params)
     project.plant(red=10, green=10, blue=10)
     train.run(params, project.root)

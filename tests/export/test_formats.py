@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
+from test_export_matrix import SUBJECTS
 
 from dahlia.composition import domains
 from dahlia.errors import ExportError
@@ -19,6 +20,12 @@ def test_what_parameters_may_name_is_what_there_is() -> None:
 
 def test_custom_vision_can_tell_them_apart() -> None:
     assert len({(form.platform, form.flavor) for form in FORMATS}) == len(FORMATS)
+
+
+def test_the_matrix_has_every_compact_domain() -> None:
+    compact = {name for name, domain in domains(REPOSITORY).items() if domain.exports}
+    assert {domain for domain, _ in SUBJECTS} == compact
+    assert {kind for _, kind in SUBJECTS} == {"multiclass", "multilabel"}
 
 
 def test_compact_domains_have_every_family_and_the_others_none() -> None:

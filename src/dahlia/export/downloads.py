@@ -22,8 +22,9 @@ from dahlia.tracking.iteration import Iteration
 from dahlia.tracking.registry import Registry
 
 # Families that load one library share a process: importing it is most of the whole. The first of TensorFlow's
-# loads torch too and keeps the graph for the others. In this order the two that need most memory never meet.
-_TOGETHER = (("tensorflow",), ("onnx", "openvino", "docker"), ("coreml",), ("litert", "tfjs"))
+# loads torch too, and keeps the graph for the others: it runs alone, so that all together stay below 3 GB.
+_ALONE = ("tensorflow",)
+_TOGETHER = (_ALONE, ("coreml",), ("onnx", "openvino", "docker"), ("litert", "tfjs"))
 _AT_ONCE = 2
 
 
@@ -60,7 +61,7 @@ def write_downloads(
         failed = [form.name for form in forms if not _made(form, paths[form], subject, params, iteration.id)]
     if failed:
         raise ExportError(
-            f"Not written: {', '.join(failed)}; the reasons are above. All others are in {out}."
+            f"Not written: {', '.join(failed)}; the reasons are above. What was written is in {out}."
         )
 
 
@@ -94,8 +95,11 @@ def _side_by_side(
         subprocess.run(command)
         return [form.name for form, at in zip(forms, before, strict=True) if _written(paths[form]) == at]
 
+    alone = [forms for forms in groups if forms[0].family in _ALONE]
+    failed = [name for forms in alone for name in run(forms)]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return [name for names in pool.map(run, groups) for name in names]
+        others = pool.map(run, [forms for forms in groups if forms not in alone])
+        return failed + [name for names in others for name in names]
 
 
 def _written(path: Path) -> int | None:

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from dahlia import layout
+from dahlia.errors import ExportError, VerificationError
+from dahlia.export import downloads
+from dahlia.export.downloads import write_downloads
+from dahlia.export.formats import Format, by_name, chosen
+from dahlia.tracking.iteration import Iteration
+from dahlia.tracking.registry import Registry
+from small_projects import SmallProject
+
+
+class OneModel:
+    """A registry that has one iteration: what the project trained last."""
+
+    project = "garden"
+
+    def __init__(self, project: SmallProject) -> None:
+        self.folder = project.root / layout.BUNDLE
+
+    def bundle(self, iteration: Iteration) -> Path:
+        return self.folder
+
+
+class First:
+    number, id = 1, "an id"
+
+
+def ask(project: SmallProject, *forms: Format) -> Path:
+    out = project.root / "downloads"
+    registry, iteration = cast(Registry, OneModel(project)), cast(Iteration, First())
+    write_downloads(forms, iteration, registry, project.params, project.root, out)
+    return out
+
+
+def test_one_that_fails_keeps_no_other_back(
+    trained: SmallProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write = downloads.write_download
+
+    def write_or_fail(form: Format, *rest: Any) -> Any:
+        if form.name == "onnx-float16":
+            raise VerificationError("It differs.")
+        return write(form, *rest)
+
+    monkeypatch.setattr(downloads, "write_download", write_or_fail)
+    with pytest.raises(ExportError, match=r"Not written: onnx-float16; the reasons are above\."):
+        ask(trained, by_name("onnx-float16"), by_name("onnx"), by_name("openvino"))
+    said = capsys.readouterr()
+    assert said.err == "onnx-float16: It differs.\n"
+    assert [line.split(",")[0] for line in said.out.splitlines()] == ["onnx", "openvino"]
+    made = (trained.root / "downloads").glob("*.zip")
+    assert sorted(path.name for path in made) == ["garden-1-onnx.zip", "garden-1-openvino.zip"]
+
+
+def test_libraries_have_processes_of_their_own(
+    trained: SmallProject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    called: list[list[str]] = []
+
+    def run(command: list[str]) -> None:
+        called.append(command[command.index("export") + 2 : command.index("--out")])
+        for name in command[command.index("export") + 3 : command.index("--out") : 2]:
+            if name != "litert-int8":
+                out = Path(command[-1])
+                out.mkdir(exist_ok=True)
+                (out / f"garden-1-{name}.zip").touch()
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(ExportError, match="Not written: litert-int8; "):
+        ask(trained, *chosen("all"))
+    asked = [set(words[1::2]) for words in called]
+    assert asked[0] == {"tensorflow", "tensorflow-saved-model"}  # alone, and before those that use its graph
+    assert {"litert", "litert-float16", "litert-int8", "tfjs"} in asked
+    assert {name for names in asked for name in names} == {form.name for form in chosen("all")}
+    assert len(asked) == 4
+
+
+def test_nothing_is_written_where_the_domain_lacks_one(trained: SmallProject) -> None:
+    few = trained.params.domain.model_copy(update={"exports": ["onnx"]})
+    trained.params = trained.params.model_copy(update={"domain": few})
+    with pytest.raises(ExportError, match="is exported as onnx, not as coreml"):
+        ask(trained, by_name("onnx"), by_name("coreml"))
+    assert not (trained.root / "downloads").exists()
