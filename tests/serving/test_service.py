@@ -26,6 +26,7 @@ from serving_helpers import PROJECT_ID, picture, serving
 
 from dahlia.tracking.record import record
 from dahlia.tracking.registry import Registry
+from photo_server import photo_server
 
 CHECKOUT = Path(__file__).parents[2]
 HEAVY = {"torch", "torchvision", "timm", "lightning", "tensorflow", "sklearn", "matplotlib"}
@@ -102,6 +103,15 @@ def test_the_sdk_understands_refusals(server: tuple[str, int], name: str, image:
         sdk(server[0]).classify_image(PROJECT_ID, name, image)
     assert caught.value.error.code == code
     assert caught.value.error.message
+
+
+@pytest.mark.slow
+def test_images_of_this_machine_are_not_fetched_unless_allowed(server: tuple[str, int]) -> None:
+    with photo_server(picture()) as web, pytest.raises(CustomVisionErrorException) as caught:
+        sdk(server[0]).classify_image_url(PROJECT_ID, "Iteration 1", f"{web.base}/photo")
+    assert caught.value.error.code == "BadRequestImageUrl"
+    assert "no public address" in caught.value.message
+    assert web.asked == []
 
 
 @pytest.mark.slow

@@ -49,8 +49,12 @@ def reply(content: object, status: int, version: str = "", **headers: str) -> Re
 
 def refusal(error: ServingError, version: str = "") -> Response:
     """An error of the service: flat `code` and `message`."""
-    headers = {"connection": "close"} if isinstance(error, Unread) else {}
-    return reply({"code": error.code, "message": str(error)}, error.status, version, **headers)
+    return reply({"code": error.code, "message": str(error)}, error.status, version, **closing(error))
+
+
+def closing(error: ServingError) -> dict[str, str]:
+    """The header that ends a connection on which the rest of a body would follow."""
+    return {"connection": "close"} if isinstance(error, Unread) else {}
 
 
 def gateway_refusal(status: int, message: str, **headers: str) -> Response:

@@ -251,6 +251,7 @@ def test_an_upload_that_does_not_end(files: Any, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(body, "SECONDS", 0.05)
     sent = ask_slowly(files, [{"type": "http.request", "body": b"\xff\xd8", "more_body": True}])
     assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
 
 
 def test_a_client_that_goes_away(files: Any) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from dahlia.errors import ServingError
-from dahlia.serving.replies import refusal, reply, timestamp
+from dahlia.serving.replies import closing, refusal, reply, timestamp
 
 if TYPE_CHECKING:
     from dahlia.export.docker.context.model import Model
@@ -29,7 +29,7 @@ def refuse(route: Route, error: ServingError) -> Response:
     if route.manner == "cloud":
         return refusal(error, route.version)
     status = 500 if route.what == "image" else 200
-    return PlainTextResponse(f"Error processing image: {error}", status)
+    return PlainTextResponse(f"Error processing image: {error}", status, closing(error))
 
 
 def _of_cloud(model: Model, probabilities: Sequence[float]) -> dict[str, object]:
