@@ -30,6 +30,9 @@ MAX_REDIRECTS = 5
 
 # Public by its number, but the inner door of a cloud: Azure's host agent.
 _REFUSED = frozenset({ipaddress.ip_address("168.63.129.16")})
+_UNICAST = ipaddress.ip_network(
+    "2000::/3"
+)  # what is given out of IPv6; ::/96, fec0::/10 and so on lie outside
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _UNREACHABLE = (OSError, anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError)
 
@@ -91,7 +94,7 @@ def is_public(address: str) -> bool:
             wrapped = ipaddress.IPv4Address(int(number) & 0xFFFFFFFF)
         if wrapped:
             return is_public(str(wrapped))
-        if number.teredo:
+        if number.teredo or number not in _UNICAST:
             return False
     return number.is_global and not number.is_multicast and number not in _REFUSED
 
