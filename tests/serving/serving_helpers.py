@@ -6,10 +6,12 @@ import io
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
 import urllib.request
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,9 +41,9 @@ GREY = (128, 128, 128)
 
 
 def url(
-    name: str = "Iteration%201", project: str = PROJECT_ID, *, task: str = "classify", end: str = ""
+    name: str = "Iteration%201", project: str = PROJECT_ID, *, task: str = "classify", end: str = "image"
 ) -> str:
-    return f"/customvision/v3.1/prediction/{project}/{task}/iterations/{name}/image{end}"
+    return f"/customvision/v3.1/prediction/{project}/{task}/iterations/{name}/{end}"
 
 
 def picture(colour: tuple[int, int, int] = GREY, kind: str = "JPEG") -> bytes:
@@ -56,6 +58,16 @@ def picture_of_bytes(size: int) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(noise).save(buffer, "BMP")
     return buffer.getvalue() + bytes(size - len(buffer.getvalue()))
+
+
+def png_of_size(width: int, height: int) -> bytes:
+    """A PNG whose header promises a size, and which holds no pixels."""
+
+    def block(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + block(b"IHDR", header) + block(b"IDAT", b"") + block(b"IEND", b"")
 
 
 class FakeSource:

@@ -1,18 +1,32 @@
 from __future__ import annotations
 
+import itertools
 import re
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import anyio
 import pytest
 from fake_project import PROJECT, TAGS
-from serving_helpers import IDS, PROJECT_ID, FakeSource, build_client, picture, picture_of_bytes, url
+from serving_helpers import (
+    IDS,
+    PROJECT_ID,
+    FakeSource,
+    build_client,
+    picture,
+    picture_of_bytes,
+    png_of_size,
+    url,
+)
 from starlette.testclient import TestClient
 
 from dahlia.modeling.card import tag_id
-from dahlia.serving.answers import timestamp
+from dahlia.serving import fetch
 from dahlia.serving.body import MAX_BODY, MAX_DISCARD, MAX_IMAGE
+from dahlia.serving.replies import timestamp
+from photo_server import WebServer, photo_server
 
 OCTETS = {"content-type": "application/octet-stream"}
 FORM = {"content-type": "multipart/form-data; boundary=x"}
@@ -43,6 +57,7 @@ def test_the_answer(client: TestClient) -> None:
     assert response.headers["content-type"] == "application/json; charset=utf-8"
     assert response.headers["x-content-type-options"] == "nosniff"
     assert uuid.UUID(response.headers["apim-request-id"])
+    assert response.headers["request-id"] == response.headers["apim-request-id"]
 
 
 @pytest.mark.parametrize(
@@ -66,10 +81,141 @@ def test_ways_to_send_an_image(client: TestClient, headers: dict[str, str], body
     assert response.json()["predictions"][0]["tagName"] == "red"
 
 
-@pytest.mark.parametrize("version", ["v3.0", "v3.1", "v3.3", "v3.4-preview", "V3.0"])
-@pytest.mark.parametrize("shape", ["/customvision/{v}/prediction/{p}/classify/iterations/v1/image"])
-def test_versions(client: TestClient, version: str, shape: str) -> None:
-    assert client.post(shape.format(v=version, p=PROJECT_ID), content=picture()).status_code == 200
+@pytest.fixture
+def web() -> Iterator[WebServer]:
+    with photo_server(picture((250, 0, 0))) as server:
+        yield server
+
+
+BASES = [
+    "/customvision/v3.0/prediction",
+    "/customvision/v3.0/Prediction",
+    "/customvision/v3.1/prediction",
+    "//customvision/v3.1/prediction",
+    "/CustomVision//V3.2/prediction",
+    "/customvision/v3.3/Prediction",
+    "/customvision/v3.4-preview/prediction",
+]
+OLD_BASES = [
+    "/customvision/v2.0/Prediction",
+    "//customvision/v2.1/prediction",
+    "/customvision/v2.2/prediction",
+]
+ENDS = ["image", "image/nostore", "url", "url/nostore"]
+
+
+def options_of(end: str, web: WebServer) -> dict[str, Any]:
+    if end.startswith("url"):
+        return {"json": {"Url": f"{web.base}/photo"}}
+    return {"content": picture((250, 0, 0))}
+
+
+@pytest.mark.parametrize("task", ["classify", "detect"])
+def test_every_operation_under_every_base(source: FakeSource, web: WebServer, task: str) -> None:
+    with build_client(source, DAHLIA_URL_FETCH="any") as client:
+        for base, end in itertools.product(BASES, ENDS):
+            # The client would take `//customvision` for a host.
+            path = f"http://testserver{base}/{PROJECT_ID}/{task}/iterations/v1/{end}"
+            response = client.post(path, **options_of(end, web))
+            if task == "classify":
+                assert response.status_code == 200, path
+                assert response.json()["predictions"][0]["tagName"] == "red"
+            else:
+                assert response.status_code == 400, path
+                assert response.json()["code"] == "BadRequestOperationNotSupported"
+    assert len(web.asked) == (2 * len(BASES) if task == "classify" else 0)
+
+
+@pytest.mark.parametrize(
+    "query", ["", f"?iterationId={IDS[1]}", f"?iterationid={IDS[1].upper()}&application=a"]
+)
+def test_version_2(source: FakeSource, web: WebServer, query: str) -> None:
+    with build_client(source, DAHLIA_URL_FETCH="any") as client:
+        for base, end in itertools.product(OLD_BASES, ENDS):
+            path = f"http://testserver{base}/{PROJECT_ID}/{end}{query}"
+            response = client.post(path, **options_of(end, web))
+            assert response.status_code == 200, path
+            assert response.json()["iteration"] == IDS[1]
+            assert response.json()["predictions"][0]["tagName"] == "red"
+
+
+def test_version_1_had_other_names(client: TestClient) -> None:
+    path = f"/customvision/v1.1/Prediction/{PROJECT_ID}/image"
+    answer = client.post(path, content=picture((250, 0, 0))).json()
+    assert list(answer) == ["Id", "Project", "Iteration", "Created", "Predictions"]
+    assert answer["Predictions"][0]["Tag"] == "red"
+    assert set(answer["Predictions"][0]) >= {"TagId", "Probability"}
+    assert set(client.post(path, content=b"").json()) == {"Code", "Message"}
+
+
+@pytest.mark.parametrize(
+    ("names", "query", "status", "code"),
+    [
+        ({"v1": 1, "v2": 2}, f"?iterationId={IDS[2]}", 200, ""),
+        ({"v1": 1, "v2": 2}, "", 404, "NotFoundProjectDefaultIteration"),
+        ({"v1": 1, "v2": 2}, f"?iterationId={IDS[3]}", 404, "NotFoundIteration"),
+        ({"v1": 1}, "?iterationId=1", 400, "BadRequestInvalidIds"),
+        ({}, f"?iterationId={IDS[1]}", 503, "ErrorPredictionServiceUnavailable"),
+    ],
+)
+def test_the_iteration_of_version_2(
+    source: FakeSource, names: dict[str, int], query: str, status: int, code: str
+) -> None:
+    source.names = names
+    with build_client(source) as client:
+        path = f"/customvision/v2.0/Prediction/{PROJECT_ID}/image{query}"
+        response = client.post(path, content=picture())
+    assert response.status_code == status
+    assert response.json().get("code", "") == code
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "words"),
+    [
+        ("/status/404", "BadRequestImageUrl", "404"),
+        ("/endless", "BadRequestImageSizeBytes", "4 MB"),
+        ("/trickle", "BadRequestImageUrl", "did not come within"),
+        ("/to/file:///etc/passwd", "BadRequestImageUrl", "http://"),
+        ("/empty", "BadRequestImageStream", "empty"),
+        ("/text", "BadRequestImageFormat", "Expected"),
+    ],
+)
+def test_addresses_without_an_image(
+    source: FakeSource, web: WebServer, monkeypatch: pytest.MonkeyPatch, path: str, code: str, words: str
+) -> None:
+    if path == "/trickle":
+        monkeypatch.setattr(fetch, "SECONDS", 0.5)
+    with build_client(source, DAHLIA_URL_FETCH="any") as client:
+        response = client.post(url(end="url"), json={"url": web.base + path})
+    assert (response.status_code, response.json()["code"]) == (400, code)
+    assert words in response.json()["message"]
+
+
+def test_a_redirect_to_a_private_address(
+    source: FakeSource, web: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first host counts as public here; where it redirects to does not."""
+    resolve = anyio.getaddrinfo
+
+    async def stand_in(host: str, port: int, **options: Any) -> Any:
+        return await resolve("127.0.0.1" if host == "photos.example" else host, port, **options)
+
+    monkeypatch.setattr(anyio, "getaddrinfo", stand_in)
+    judged = iter([True, False])
+    monkeypatch.setattr(fetch, "is_public", lambda _: next(judged))
+    with build_client(source) as client:
+        address = f"http://photos.example:{web.server_port}/to/{web.base}/photo"
+        response = client.post(url(end="url"), json={"url": address})
+    assert response.json()["code"] == "BadRequestImageUrl"
+    assert "no public address" in response.json()["message"]
+    assert web.asked == [f"/to/{web.base}/photo"]
+
+
+def test_fetching_can_be_switched_off(source: FakeSource, web: WebServer) -> None:
+    with build_client(source, DAHLIA_URL_FETCH="off") as client:
+        response = client.post(url(end="url"), json={"url": f"{web.base}/photo"})
+    assert response.json()["code"] == "BadRequestImageUrl"
+    assert web.asked == []
 
 
 @pytest.mark.parametrize(
@@ -105,6 +251,19 @@ UNKNOWN = "11111111-1111-1111-1111-111111111111"
     ("path", "options", "status", "code", "words"),
     [
         (url("nobody"), {}, 404, "NotFoundIteration", "Invalid iteration"),
+        (url("nobody", end="url"), {}, 404, "NotFoundIteration", "Invalid iteration"),
+        (url(end="url"), {"content": b""}, 400, "BadRequestImageUrl", '{"url": '),
+        (url(end="url"), {"content": b"http://example.com/a.jpg"}, 400, "BadRequestImageUrl", '{"url": '),
+        (url(end="url"), {"content": b'{"url": "http'}, 400, "BadRequestImageUrl", '{"url": '),
+        (url(end="url"), {"content": b"[" * 100_000}, 400, "BadRequestImageUrl", '{"url": '),
+        (url(end="url"), {"content": b"\xff\xfe\xfd"}, 400, "BadRequestImageUrl", '{"url": '),
+        (url(end="url"), {"json": {"url": 1}}, 400, "BadRequestImageUrl", '{"url": '),
+        (url(end="url"), {"json": ["http://example.com"]}, 400, "BadRequestImageUrl", '{"url": '),
+        (url(end="url"), {"json": {"uri": "http://example.com"}}, 400, "BadRequestImageUrl", '{"url": '),
+        (url(end="url"), {"json": {"url": ""}}, 400, "BadRequestImageUrl", "http://"),
+        (url(end="url"), {"json": {"url": "ftp://example.com/a.jpg"}}, 400, "BadRequestImageUrl", "http://"),
+        (url(end="url"), {"json": {"url": "file:///etc/passwd"}}, 400, "BadRequestImageUrl", "http://"),
+        (url(end="url"), {"json": {"url": "http://127.0.0.1/a"}}, 400, "BadRequestImageUrl", "public"),
         (url(project=UNKNOWN), {}, 404, "NotFoundProject", UNKNOWN),
         (url(project="roses"), {}, 400, "BadRequestInvalidIds", "roses"),
         (
@@ -115,6 +274,15 @@ UNKNOWN = "11111111-1111-1111-1111-111111111111"
             "Invalid project type for operation",
         ),
         (url(), {"content": b"not an image"}, 400, "BadRequestImageFormat", "Expected"),
+        (
+            url(),
+            {"content": b"<svg xmlns='http://www.w3.org/2000/svg'/>"},
+            400,
+            "BadRequestImageFormat",
+            "SVG",
+        ),
+        (url(), {"content": png_of_size(60_000, 60_000)}, 400, "BadRequestImageDimensions", "60000x60000"),
+        (url(), {"content": png_of_size(1_000_000, 1)}, 400, "BadRequestImageDimensions", "1000000x1"),
         (url(), {"content": picture()[:300]}, 400, "BadRequestImageFormat", "Expected"),
         (url(), {"content": b""}, 400, "BadRequestImageStream", "imageData"),
         (url(), {"content": part('name="file"'), "headers": FORM}, 400, "BadRequestImageStream", "imageData"),
@@ -141,7 +309,7 @@ UNKNOWN = "11111111-1111-1111-1111-111111111111"
 def test_refusals(
     client: TestClient, path: str, options: dict[str, Any], status: int, code: str, words: str
 ) -> None:
-    response = client.post(path, **({"content": picture()} | options))
+    response = client.post(path, **({} if "json" in options else {"content": picture()}) | options)
     assert response.status_code == status
     body = response.json()
     assert set(body) == {"code", "message"}
@@ -157,12 +325,12 @@ def test_the_largest_image(client: TestClient) -> None:
     ("method", "path"),
     [
         ("GET", url()),
-        ("POST", url(end="/store")),
-        ("POST", url().replace("/image", "/url")),
+        ("POST", url(end="image/store")),
         ("POST", url().replace("v3.1", "v4.0")),
         ("POST", url().replace("v3.1", "v2.0")),
         ("POST", "/customvision/v3.3/training/projects"),
         ("POST", "/customvision/"),
+        ("POST", "/customvision"),
     ],
 )
 def test_other_routes(client: TestClient, method: str, path: str) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.testclient import TestClient
 
 from dahlia.errors import ServingError
+from dahlia.serving import body
 from dahlia.serving.body import MAX_BODY, MAX_DISCARD, Disconnected, read_body
 from dahlia.serving.catalogue import Catalogue
 from dahlia.serving.door import Desk, Door
@@ -113,10 +116,10 @@ def test_before_the_service_has_started() -> None:
     answers: list[dict[str, Any]] = []
     door = Door(_unreachable, Desk(read_settings({})))
 
-    async def body() -> dict[str, Any]:
+    async def sent() -> dict[str, Any]:
         return {"type": "http.request", "body": picture()}
 
-    anyio.run(door, _scope(), body, _collect(answers))
+    anyio.run(door, _scope(), sent, _collect(answers))
     assert answers[0]["status"] == 503
 
 
@@ -140,6 +143,48 @@ def test_a_declared_flood_is_not_read_at_all() -> None:
 
     with pytest.raises(ServingError, match="4 MB"):
         anyio.run(read_body, receive, Headers({"content-length": str(MAX_DISCARD + 1)}))
+
+
+def test_a_body_that_does_not_end(
+    source: FakeSource, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(body, "SECONDS", 0.05)
+    answers: list[dict[str, Any]] = []
+    door = Door(_unreachable, Desk(read_settings({}), Predictor(Catalogue(source, load), None, 1)))
+    pieces = [{"type": "http.request", "body": b"\xff\xd8", "more_body": True}]
+
+    async def receive() -> dict[str, Any]:
+        return pieces.pop() if pieces else await anyio.sleep_forever()
+
+    with caplog.at_level(logging.INFO, "bentoml.dahlia"):
+        anyio.run(door, _scope(), receive, _collect(answers))
+    headers = dict(answers[0]["headers"])
+    assert answers[0]["status"] == 408
+    assert headers[b"connection"] == b"close"
+    assert json.loads(answers[1]["body"])["code"] == "BadRequestImageStream"
+    assert headers[b"apim-request-id"].decode() in caplog.text
+
+
+@pytest.mark.parametrize(
+    "path", [url("nobody"), url(task="detect"), "/predict", "/other", "/customvision/", url(end="url")]
+)
+def test_every_answer_has_an_id(client: TestClient, path: str) -> None:
+    ids = {client.post(path, content=b"").headers["apim-request-id"] for _ in range(2)}
+    assert len({uuid.UUID(one) for one in ids}) == 2
+
+
+@pytest.mark.parametrize("key", [KEY, "wrong"])
+def test_refusals_are_logged_with_their_id(
+    source: FakeSource, caplog: pytest.LogCaptureFixture, key: str
+) -> None:
+    with build_client(source, DAHLIA_PREDICTION_KEY=KEY) as client:
+        caplog.clear()
+        with caplog.at_level(logging.INFO, "bentoml.dahlia"):
+            response = client.post(url(), content=b"", headers={"Prediction-Key": key})
+    (line,) = [one.getMessage() for one in caplog.records if one.name == "bentoml.dahlia"]
+    assert response.headers["apim-request-id"] in line
+    assert str(response.status_code) in line
+    assert key not in line
 
 
 def test_a_client_that_leaves() -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from serving_helpers import PROJECT_ID, picture, serving
 
 from dahlia.tracking.record import record
 from dahlia.tracking.registry import Registry
+from photo_server import photo_server
 
 CHECKOUT = Path(__file__).parents[2]
 HEAVY = {"torch", "torchvision", "timm", "lightning", "tensorflow", "sklearn", "matplotlib"}
@@ -97,17 +99,36 @@ def test_what_is_classified_is_kept(server: tuple[str, int], registry: Registry)
         ("Iteration 1", bytes(6 * 1024 * 1024), "BadRequestImageSizeBytes"),
     ],
 )
-def test_the_sdk_understands_refusals(server: tuple[str, int], name: str, image: bytes, code: str) -> None:
+def test_the_sdk_understands_refusals(
+    server: tuple[str, int], registry: Registry, name: str, image: bytes, code: str
+) -> None:
     with pytest.raises(CustomVisionErrorException) as caught:
         sdk(server[0]).classify_image(PROJECT_ID, name, image)
     assert caught.value.error.code == code
     assert caught.value.error.message
+    log = (registry.root / "serve.log").read_text()
+    assert f"{caught.value.response.headers['apim-request-id']} to /customvision" in log
 
 
 @pytest.mark.slow
-def test_the_documented_door(server: tuple[str, int]) -> None:
+def test_images_of_this_machine_are_not_fetched_unless_allowed(server: tuple[str, int]) -> None:
+    with photo_server(picture()) as web, pytest.raises(CustomVisionErrorException) as caught:
+        sdk(server[0]).classify_image_url(PROJECT_ID, "Iteration 1", f"{web.base}/photo")
+    assert caught.value.error.code == "BadRequestImageUrl"
+    assert "no public address" in caught.value.message
+    assert web.asked == []
+
+
+@pytest.mark.slow
+def test_the_documented_door(server: tuple[str, int], registry: Registry) -> None:
     answer = post_file(f"{server[0]}/predict", picture(), name="Iteration 1")
     assert answer["predictions"][0]["tagName"] == "red"
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        post_file(f"{server[0]}/predict", picture(), name="nobody")
+    with caught.value as refused:
+        assert json.load(refused)["code"] == "NotFoundIteration"
+        log = (registry.root / "serve.log").read_text()
+        assert f"{refused.headers['apim-request-id']} to /predict" in log
     with urllib.request.urlopen(f"{server[0]}/docs.json", timeout=30) as response:
         described = json.load(response)["paths"]["/predict"]["post"]["responses"]["200"]
     assert "predictions" in json.dumps(described)

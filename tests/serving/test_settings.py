@@ -11,6 +11,13 @@ def test_defaults() -> None:
     assert (settings.key, settings.workers, settings.model_threads) == (None, 1, 1)
     assert settings.threads >= 1
     assert settings.predictions is None
+    assert settings.url_fetch == "public"
+
+
+def test_from_where_images_are_fetched() -> None:
+    assert read_settings({"DAHLIA_URL_FETCH": "any"}).url_fetch == "any"
+    with pytest.raises(ConfigError, match="DAHLIA_URL_FETCH"):
+        read_settings({"DAHLIA_URL_FETCH": "all"})
 
 
 def test_an_empty_key_is_no_key() -> None:

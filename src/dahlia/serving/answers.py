@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from dahlia.serving.replies import timestamp
 from dahlia.serving.runtime import Model, Scored
 
 
@@ -45,10 +46,3 @@ def answer(model: Model, scored: Sequence[Scored]) -> ImagePrediction:
             for one in scored
         ],
     )
-
-
-def timestamp(moment: datetime) -> str:
-    """UTC with `Z` and at most three fraction digits, trailing zeros cut: `2019-09-16T15:03:28.52Z`."""
-    moment = moment.astimezone(UTC)
-    fraction = f".{moment.microsecond // 1000:03d}".rstrip("0").rstrip(".")
-    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"

@@ -1,10 +1,12 @@
-"""The image in a request's body, read no further than it may be large."""
+"""The image, or its address, in a request's body, which is read no further than it may be large or late."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import anyio
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import FormParser, parse_options_header
 
@@ -18,25 +20,42 @@ if TYPE_CHECKING:
 MAX_IMAGE = 4 * 1024 * 1024
 MAX_BODY = MAX_IMAGE + 64 * 1024  # the image and the multipart lines around it
 MAX_DISCARD = 8 * MAX_BODY
+SECONDS = 60  # for the whole body
 
 
 class Disconnected(Exception):  # noqa: N818
     """The client went away before its body had arrived."""
 
 
+class Unread(ServingError):  # noqa: N818
+    """A body that was not read to its end, so that its connection cannot serve another request."""
+
+
 async def read_body(receive: Receive, headers: Headers) -> bytes:
-    """Read the whole body.
+    """Read the whole body, in `SECONDS`.
 
     A body over the limit is not kept. What is left of it is thrown away, up to `MAX_DISCARD` bytes, since a
     client that is still sending would otherwise see a broken connection and never read the answer.
 
     Raises:
-        ServingError: it holds more than `MAX_BODY` bytes.
+        ServingError: it holds more than `MAX_BODY` bytes, or does not arrive in time.
         Disconnected: the client went away.
     """
+    try:
+        with anyio.fail_after(SECONDS):
+            return await _read(receive, headers)
+    except TimeoutError:
+        raise Unread(
+            f"Expected the whole request within {SECONDS} seconds, received a part. Send a smaller image.",
+            code="BadRequestImageStream",
+            status=408,
+        ) from None
+
+
+async def _read(receive: Receive, headers: Headers) -> bytes:
     declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > MAX_DISCARD:
-        raise _too_large()
+        raise _too_large(Unread)
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -50,7 +69,7 @@ async def read_body(receive: Receive, headers: Headers) -> bytes:
         else:
             chunks.clear()
         if size > MAX_DISCARD:
-            raise _too_large()
+            raise _too_large(Unread)
         if not message.get("more_body", False):
             break
     if size > MAX_BODY:
@@ -95,6 +114,27 @@ def image_of(body: bytes, content_type: str, field: str = "imageData", *, as_fil
     return images[0].data
 
 
+def address_of(body: bytes) -> str:
+    """The address in a body such as `{"url": "https://..."}`; the name in any case.
+
+    Raises:
+        ServingError: there is none.
+    """
+    try:
+        given = json.loads(body)
+    except (ValueError, RecursionError):
+        given = None
+    named = {name.lower(): value for name, value in given.items()} if isinstance(given, dict) else {}
+    if not isinstance(named.get("url"), str):
+        raise ServingError(
+            'Expected JSON such as {"url": "https://example.com/photo.jpg"}, received something else. To '
+            "send the image itself, POST it to the same path with image in place of url.",
+            code="BadRequestImageUrl",
+            status=400,
+        )
+    return str(named["url"])
+
+
 def is_multipart(content_type: str) -> bool:
     """Whether a content type promises a multipart form."""
     return parse_options_header(content_type)[0] == b"multipart/form-data"
@@ -136,8 +176,8 @@ def _text(name: bytes | None) -> str:
     return (name or b"").decode("latin-1")
 
 
-def _too_large() -> ServingError:
-    return ServingError(
+def _too_large(kind: type[ServingError] = ServingError) -> ServingError:
+    return kind(
         f"Expected an image of at most {MAX_IMAGE // 1024 // 1024} MB, received a larger one. Scale it down, "
         "or save it with a lower quality.",
         code="BadRequestImageSizeBytes",

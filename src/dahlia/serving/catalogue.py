@@ -43,6 +43,12 @@ class Catalogue:
         return sorted(self._models)
 
     @property
+    def iterations(self) -> dict[str, str]:
+        """The ids of the iterations that are served, each with the first of its names."""
+        served = sorted(self._models.items(), reverse=True)
+        return {model.iteration: name for name, model in served}
+
+    @property
     def project_id(self) -> str | None:
         """The project's id; None as long as nothing says it."""
         return self._source.project_id

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import hmac
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
 from dahlia.errors import ServingError
-from dahlia.serving import contract
 from dahlia.serving.body import Disconnected, image_of, is_multipart, read_body
+from dahlia.serving.contract import handle
+from dahlia.serving.paths import Route, is_contract, parse_route, raw_path
+from dahlia.serving.replies import REQUEST, identified, no_such_route, refusal, refusal_at_door
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from dahlia.serving.predictor import Predictor
     from dahlia.serving.settings import Settings
 
 PREDICT = "/predict"
-KEY_HEADERS = ("prediction-key", "training-key", "ocp-apim-subscription-key")
+
+_logger = logging.getLogger("bentoml.dahlia")
 
 
 @dataclass
@@ -48,22 +50,21 @@ class Door:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif contract.is_contract(scope):
-            route = contract.parse_route(scope)
-            if route is None:
-                await contract.no_such_route()(scope, receive, send)
-            else:
-                await self._guarded(scope, receive, send, route)
-        elif scope["path"] == PREDICT and scope["method"] == "POST":
-            await self._guarded(scope, receive, send, None)
+            return
+        send = identified(send)
+        route = parse_route(scope)
+        if route or (scope["path"] == PREDICT and scope["method"] == "POST"):
+            await self._guarded(scope, receive, send, route)
+        elif is_contract(scope):
+            await no_such_route()(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
-    async def _guarded(
-        self, scope: Scope, receive: Receive, send: Send, route: contract.Route | None
-    ) -> None:
-        refused = self._refuse(Headers(scope=scope))
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send, route: Route | None) -> None:
+        settings = self._desk.settings
+        refused = refusal_at_door(Headers(scope=scope), settings.key, self._inside, settings.max_concurrency)
         if refused:
+            _logger.info("Request %s to %s: %d.", REQUEST.get(), raw_path(scope), refused.status_code)
             await refused(scope, receive, send)
             return
         self._inside += 1
@@ -71,10 +72,18 @@ class Door:
             if route is None:
                 await self._app(scope, await self._checked(scope, receive), send)
             else:
-                response = await contract.handle(scope, receive, route, self._predictor)
+                response = await handle(scope, receive, route, self._predictor, settings.url_fetch)
                 await response(scope, receive, send)
         except ServingError as error:
-            await contract.refusal(error)(scope, receive, send)
+            _logger.info(
+                "Request %s to %s: %d, %s. %s",
+                REQUEST.get(),
+                raw_path(scope),
+                error.status,
+                error.code,
+                error,
+            )
+            await refusal(error, route.version if route else "")(scope, receive, send)
         except Disconnected:
             return
         finally:
@@ -89,21 +98,6 @@ class Door:
                 status=503,
             )
         return self._desk.predictor
-
-    def _refuse(self, headers: Headers) -> Response | None:
-        key = self._desk.settings.key
-        given = [headers[name] for name in KEY_HEADERS if name in headers]
-        if key and not any(hmac.compare_digest(one.encode(), key.encode()) for one in given):
-            return contract.gateway_refusal(
-                401, "Access denied due to an invalid or missing key. Send the header Prediction-Key."
-            )
-        if self._inside >= self._desk.settings.max_concurrency:
-            return contract.gateway_refusal(
-                429,
-                "More predictions are under way than this service admits. Ask again in 1 second.",
-                **{"retry-after": "1"},
-            )
-        return None
 
     async def _checked(self, scope: Scope, receive: Receive) -> Receive:
         headers = Headers(scope=scope)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
+from typing import TypeVar
+
 import anyio
 import anyio.to_thread
 
 from dahlia.errors import ImageError, ServingError
 from dahlia.serving.answers import ImagePrediction, answer
 from dahlia.serving.catalogue import Catalogue
+from dahlia.serving.paths import parse_id
+from dahlia.serving.replies import REQUEST, refused_image
 from dahlia.serving.runtime import Model, Scored
 from dahlia.serving.store import Kept, PredictionStore
 
-_CODES = {"zero-byte": "BadRequestImageStream", "decompression-bomb": "BadRequestImageDimensions"}
+_Known = TypeVar("_Known", bound=Sized)
 
 
 class Predictor:
@@ -43,30 +48,22 @@ class Predictor:
         Raises:
             ServingError: the name is not published, or the image cannot be decoded.
         """
-        name, model = self._choose(name)
+        name, model = self.choose(name)
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(self._threads)
         scored = await anyio.to_thread.run_sync(_scores, model, image, limiter=self._limiter)
         result = answer(model, scored)
         if keep and self._store:
-            self._store.offer(Kept(image, result.model_dump(), name, application))
+            self._store.offer(Kept(image, result.model_dump(), name, application, REQUEST.get()))
         return result
 
-    def close(self) -> None:
-        """Stop following the registry, and write what is waiting."""
-        self.catalogue.stop()
-        if self._store:
-            self._store.close()
+    def choose(self, name: str | None) -> tuple[str, Model]:
+        """The model of a publish name, or the only one where None is asked for.
 
-    def _choose(self, name: str | None) -> tuple[str, Model]:
-        known = self.catalogue.names
-        if not known:
-            raise ServingError(
-                "Nothing is published yet. Publish an iteration, for example with "
-                "`dahlia publish 1 production`; it is served within seconds.",
-                code="ErrorPredictionServiceUnavailable",
-                status=503,
-            )
+        Raises:
+            ServingError: there is no such name, nothing is published, or more than one is.
+        """
+        known = self._published(self.catalogue.names)
         chosen = known[0] if name is None and len(known) == 1 else name
         if chosen is None:
             raise ServingError(
@@ -83,10 +80,49 @@ class Predictor:
             )
         return chosen, model
 
+    def name_of(self, iteration: str | None) -> str:
+        """A publish name of an iteration, or of the only one that is published where None is asked for.
+
+        Raises:
+            ServingError: the id is none, the iteration is not published, or more than one is.
+        """
+        known = self._published(self.catalogue.iterations)
+        if iteration is None and len(known) > 1:
+            raise ServingError(
+                f"{len(known)} iterations are published, so none is the default. Add "
+                f"?iterationId= with one of {', '.join(known)}.",
+                code="NotFoundProjectDefaultIteration",
+                status=404,
+            )
+        asked = next(iter(known)) if iteration is None else parse_id(iteration, "iteration")
+        if asked not in known:
+            raise ServingError(
+                f"Invalid iteration: {asked} is not published. Published: {', '.join(known)}.",
+                code="NotFoundIteration",
+                status=404,
+            )
+        return known[asked]
+
+    def close(self) -> None:
+        """Stop following the registry, and write what is waiting."""
+        self.catalogue.stop()
+        if self._store:
+            self._store.close()
+
+    @staticmethod
+    def _published(known: _Known) -> _Known:
+        if not known:
+            raise ServingError(
+                "Nothing is published yet. Publish an iteration, for example with "
+                "`dahlia publish 1 production`; it is served within seconds.",
+                code="ErrorPredictionServiceUnavailable",
+                status=503,
+            )
+        return known
+
 
 def _scores(model: Model, image: bytes) -> list[Scored]:
     try:
         return model.predict(image)
     except ImageError as error:
-        code = _CODES.get(error.code, "BadRequestImageFormat")
-        raise ServingError(str(error), code=code, status=400) from error
+        raise refused_image(error) from error

@@ -15,12 +15,12 @@ from starlette.responses import Response
 
 import dahlia
 from dahlia.errors import ServingError
-from dahlia.serving import contract
 from dahlia.serving.answers import ImagePrediction
 from dahlia.serving.catalogue import Catalogue
 from dahlia.serving.door import Desk, Door
 from dahlia.serving.packing import copy_package
 from dahlia.serving.predictor import Predictor
+from dahlia.serving.replies import REQUEST, refusal
 from dahlia.serving.runtime import Model, load_model
 from dahlia.serving.settings import read_settings
 from dahlia.serving.sources import Servable, Source, open_source
@@ -28,6 +28,7 @@ from dahlia.serving.store import PredictionStore
 
 _SETTINGS = read_settings()
 _DESK = Desk(_SETTINGS)
+_TIMEOUT = 120  # more than a body and a fetched image may take, whose own errors say more
 _ROOT = Path.cwd()  # BentoML imports this module in the project's folder, or in the Bento's
 
 _logger = logging.getLogger("bentoml.dahlia")
@@ -40,7 +41,9 @@ class _CodeCarrier(bentoml.images.Image):  # type: ignore[misc]
         return super().freeze(bento_fs, *rest, **options)
 
 
-@bentoml.service(name="dahlia", workers=_SETTINGS.workers, traffic={"timeout": 60}, image=_CodeCarrier())
+@bentoml.service(
+    name="dahlia", workers=_SETTINGS.workers, traffic={"timeout": _TIMEOUT}, image=_CodeCarrier()
+)
 class PredictionService:
     """Classify images with the iterations that are published."""
 
@@ -75,7 +78,8 @@ class PredictionService:
         try:
             return await self._predictor.predict(name, image.read_bytes(), keep=False)
         except ServingError as error:
-            return _raw(contract.refusal(error))
+            _logger.info("Request %s to /predict: %d, %s. %s", REQUEST.get(), error.status, error.code, error)
+            return _raw(refusal(error))
 
 
 def _raw(response: Response) -> ImagePrediction:

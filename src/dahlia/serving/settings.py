@@ -8,6 +8,7 @@
 | `DAHLIA_MODEL_THREADS` | 1 | threads of one prediction; more help a single client, fewer help many |
 | `DAHLIA_MAX_CONCURRENCY` | 64 | predictions admitted at once in a process; more are answered with 429 |
 | `DAHLIA_POLL_SECONDS` | 1 | how often the registry is asked what is published |
+| `DAHLIA_URL_FETCH` | public | where the images of URLs may lie: at `public` addresses, `any`, or `off` |
 | `DAHLIA_PREDICTIONS` | `.dahlia/predictions` | where predictions are kept; unset, a Bento keeps none |
 """
 
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dahlia.errors import ConfigError
+from dahlia.serving.fetch import Reach, read_reach
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Settings:
     model_threads: int
     max_concurrency: int
     poll_seconds: float
+    url_fetch: Reach
     predictions: Path | None
 
 
@@ -38,7 +41,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the environment.
 
     Raises:
-        ConfigError: a value is not a number of at least 1 (for the seconds: more than 0).
+        ConfigError: a value is not a number of at least 1 (for the seconds: more than 0), or not one of its
+            names.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = _count(environment, "DAHLIA_WORKERS", 1)
@@ -50,6 +54,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         model_threads=_count(environment, "DAHLIA_MODEL_THREADS", 1),
         max_concurrency=_count(environment, "DAHLIA_MAX_CONCURRENCY", 64),
         poll_seconds=_seconds(environment, "DAHLIA_POLL_SECONDS", 1.0),
+        url_fetch=read_reach(environment, "DAHLIA_URL_FETCH"),
         predictions=Path(folder) if folder else None,
     )
 

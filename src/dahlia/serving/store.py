@@ -24,12 +24,13 @@ _logger = logging.getLogger("bentoml.dahlia")
 
 @dataclass(frozen=True)
 class Kept:
-    """One prediction to keep."""
+    """One prediction to keep, and the id of its request for the log."""
 
     image: bytes
     answer: dict[str, Any]
     name: str
     application: str | None
+    request: str
 
 
 class PredictionStore:
@@ -57,7 +58,7 @@ class PredictionStore:
             if accepted:
                 self._pending += len(kept.image)
         if not accepted:
-            self._miss("too much is waiting to be written")
+            self._miss(kept, "too much is waiting to be written")
             return False
         self._queue.put(kept)
         return True
@@ -72,7 +73,7 @@ class PredictionStore:
             try:
                 self._write(kept)
             except DahliaError as error:
-                self._miss(str(error))
+                self._miss(kept, str(error))
             with self._lock:
                 self._pending -= len(kept.image)
 
@@ -85,9 +86,14 @@ class PredictionStore:
         facts = {"image": digest, "publishName": kept.name, "application": kept.application}
         write_json(self._folder / "answers" / f"{kept.answer['id']}.json", kept.answer | facts)
 
-    def _miss(self, reason: str) -> None:
+    def _miss(self, kept: Kept, reason: str) -> None:
         with self._lock:
             self.not_stored += 1
             count = self.not_stored
         if count & (count - 1) == 0:  # the 1st, 2nd, 4th, 8th ...: a full disk must not fill the log too
-            _logger.warning("%d predictions were answered and not kept: %s", count, reason)
+            _logger.warning(
+                "%d predictions were answered and not kept, the last in request %s: %s",
+                count,
+                kept.request,
+                reason,
+            )

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import json
 import re
 import struct
 import uuid
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,9 @@ from starlette.testclient import TestClient
 from dahlia.export.docker.context import door
 from dahlia.export.docker.context.model import load_model
 from dahlia.export.docker.context.settings import read_settings
+from dahlia.serving import body
 from dahlia.serving.body import MAX_BODY, MAX_DISCARD, MAX_IMAGE
+from photo_server import WebServer, photo_server
 
 PROJECT = "12121212-3434-4565-8787-989898989898"
 ITERATION = "00000000-0000-4000-8000-000000000001"
@@ -245,10 +248,39 @@ def ask_slowly(files: Any, messages: list[dict[str, Any]]) -> list[Any]:
 
 
 def test_an_upload_that_does_not_end(files: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "UPLOAD_SECONDS", 0.05)
+    monkeypatch.setattr(body, "SECONDS", 0.05)
     sent = ask_slowly(files, [{"type": "http.request", "body": b"\xff\xd8", "more_body": True}])
     assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
 
 
 def test_a_client_that_goes_away(files: Any) -> None:
     assert ask_slowly(files, [{"type": "http.disconnect"}]) == []
+
+
+@pytest.fixture
+def web(picture: Any) -> Iterator[WebServer]:
+    with photo_server(picture()) as server:
+        yield server
+
+
+@pytest.mark.parametrize("key", ["url", "Url", "URL"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/url",
+        "/colours/url/nostore",
+        "/customvision/v2.0/Prediction/12121212-3434-4565-8787-989898989898/url",
+        "/customvision/v3.1/prediction/12121212-3434-4565-8787-989898989898/classify/iterations/v1/url",
+    ],
+)
+def test_url_routes(client_of: Any, web: WebServer, path: str, key: str) -> None:
+    answer = client_of(URL_FETCH="any").post(path, content=json.dumps({key: f"{web.base}/photo"})).json()
+    assert max(answer["predictions"], key=lambda one: one["probability"])["tagName"] == "red"
+
+
+def test_url_routes_refuse(client: TestClient, web: WebServer) -> None:
+    response = client.post("/url", json={"url": f"{web.base}/photo"})
+    assert response.status_code == 200
+    assert response.text.startswith("Error processing image: ")
+    assert web.asked == []

@@ -13,13 +13,16 @@ from pathlib import Path
 import dahlia
 from dahlia.files import write_text
 
-SERVER = ("app", "settings", "door", "routes", "answers", "model", "fetch", "health")
+SERVER = ("app", "settings", "door", "routes", "answers", "model", "health")
 SHARED = {
     "errors": "dahlia",
     "formats": "dahlia.dataset",
     "headers": "dahlia.dataset",
     "imaging": "dahlia.dataset",
     "body": "dahlia.serving",
+    "fetch": "dahlia.serving",
+    "paths": "dahlia.serving",
+    "replies": "dahlia.serving",
 }
 _CONTEXT = "dahlia.export.docker.context"
 _IMPORT = re.compile(r"^( *from )dahlia(?:\.\w+)*\.(\w+)(?= import )", re.MULTILINE)

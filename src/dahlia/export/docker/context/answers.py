@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from dahlia.errors import ServingError
+from dahlia.serving.replies import closing, refusal, reply, timestamp
 
 if TYPE_CHECKING:
     from dahlia.export.docker.context.model import Model
@@ -19,38 +20,25 @@ if TYPE_CHECKING:
 def answer(route: Route, model: Model, probabilities: Sequence[float]) -> Response:
     """The answer that the route's clients expect."""
     if route.manner == "cloud":
-        return _reply(_of_cloud(model, probabilities), 200)
+        return reply(_of_cloud(model, probabilities), 200, route.version)
     return JSONResponse(_of_container(model, probabilities))
 
 
-def refusal(route: Route, error: ServingError) -> Response:
+def refuse(route: Route, error: ServingError) -> Response:
     """The error that the route's clients expect."""
     if route.manner == "cloud":
-        return _reply({"code": error.code, "message": str(error)}, error.status)
+        return refusal(error, route.version)
     status = 500 if route.what == "image" else 200
-    return PlainTextResponse(f"Error processing image: {error}", status)
-
-
-def gateway_refusal(status: int, message: str, **headers: str) -> Response:
-    """An error of the gateway before the cloud's service: nested, its code the HTTP status."""
-    return _reply({"error": {"code": str(status), "message": message}}, status, **headers)
-
-
-def no_such_route() -> Response:
-    """The answer to a path that there is not."""
-    return _reply({"statusCode": 404, "message": "Resource not found"}, 404)
+    return PlainTextResponse(f"Error processing image: {error}", status, closing(error))
 
 
 def _of_cloud(model: Model, probabilities: Sequence[float]) -> dict[str, object]:
     scored = sorted(zip(model.tags, probabilities, strict=True), key=lambda one: -one[1])
-    moment = datetime.now(UTC)
-    # At most three fraction digits, trailing zeros cut.
-    fraction = f".{moment.microsecond // 1000:03d}".rstrip("0").rstrip(".")
     return {
         "id": str(uuid.uuid4()),
         "project": model.project_id,
         "iteration": model.iteration,
-        "created": f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z",
+        "created": timestamp(datetime.now(UTC)),
         "predictions": [
             {"probability": probability, "tagId": tag.id, "tagName": tag.name, "tagType": tag.type}
             for tag, probability in scored
@@ -69,10 +57,3 @@ def _of_container(model: Model, probabilities: Sequence[float]) -> dict[str, obj
             for tag, probability in zip(model.tags, probabilities, strict=True)
         ],
     }
-
-
-def _reply(content: object, status: int, **headers: str) -> Response:
-    common = {"apim-request-id": str(uuid.uuid4()), "x-content-type-options": "nosniff"}
-    return JSONResponse(
-        content, status, headers=common | headers, media_type="application/json; charset=utf-8"
-    )

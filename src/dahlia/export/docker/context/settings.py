@@ -14,11 +14,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
 
 from dahlia.errors import ConfigError
-
-Reach = Literal["public", "any", "off"]
+from dahlia.serving.fetch import Reach, read_reach
 
 
 @dataclass(frozen=True)
@@ -39,16 +37,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         ConfigError: a value cannot be used.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    reach = environment.get("URL_FETCH") or "public"
-    if reach not in get_args(Reach):
-        raise ConfigError(
-            f"URL_FETCH must be one of {', '.join(get_args(Reach))}; received {reach!r}. Mend it."
-        )
     return Settings(
         host=environment.get("HOST") or "0.0.0.0",  # noqa: S104  # a container's ports open from outside alone
         port=_number(environment, "PORT", 80, 0, 65535),
         key=environment.get("PREDICTION_KEY") or None,
-        reach=cast(Reach, reach),
+        reach=read_reach(environment, "URL_FETCH"),
         threads=_number(environment, "THREADS", cores, 1, 1024),
     )
 

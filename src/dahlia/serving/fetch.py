@@ -1,4 +1,4 @@
-"""Photos from the web, for `/url`: http and https, to public addresses, bounded in time and size.
+"""Images from the web: http and https, from public addresses, bounded in time and size.
 
 A host's name is looked up once, and the address that was checked is the one that is connected to: a name that
 changes its mind in between (DNS rebinding) leads nowhere.
@@ -9,26 +9,30 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 from urllib.parse import quote, urljoin, urlsplit
 
 import anyio
 import h11
 
-from dahlia.errors import ServingError
+from dahlia.errors import ConfigError, ServingError
 from dahlia.serving.body import MAX_IMAGE
 
 if TYPE_CHECKING:
     from anyio.abc import ByteStream
 
-    from dahlia.export.docker.context.settings import Reach
+Reach = Literal["public", "any", "off"]
 
 SECONDS = 15
 MAX_REDIRECTS = 5
 
 # Public by its number, but the inner door of a cloud: Azure's host agent.
 _REFUSED = frozenset({ipaddress.ip_address("168.63.129.16")})
+_UNICAST = ipaddress.ip_network(
+    "2000::/3"
+)  # what is given out of IPv6; ::/96, fec0::/10 and so on lie outside
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _UNREACHABLE = (OSError, anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError)
 
@@ -39,6 +43,18 @@ class _Target:
     port: int
     tls: bool
     request: h11.Request
+
+
+def read_reach(environment: Mapping[str, str], name: str) -> Reach:
+    """Read from where images may be fetched; `public` where the variable is unset or empty.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    reach = environment.get(name) or "public"
+    if reach not in get_args(Reach):
+        raise ConfigError(f"{name} must be one of {', '.join(get_args(Reach))}; received {reach!r}. Mend it.")
+    return cast(Reach, reach)
 
 
 async def fetch(url: str, reach: Reach) -> bytes:
@@ -52,7 +68,7 @@ async def fetch(url: str, reach: Reach) -> bytes:
         ServingError: it is refused, does not answer in time, answers with an error, or is over 4 MB.
     """
     if reach == "off":
-        raise _refused("this server fetches no photos. Send the photo itself to /image")
+        raise _refused("this server fetches no images")
     try:
         with anyio.fail_after(SECONDS):
             for _ in range(MAX_REDIRECTS + 1):
@@ -78,7 +94,7 @@ def is_public(address: str) -> bool:
             wrapped = ipaddress.IPv4Address(int(number) & 0xFFFFFFFF)
         if wrapped:
             return is_public(str(wrapped))
-        if number.teredo:
+        if number.teredo or number not in _UNICAST:
             return False
     return number.is_global and not number.is_multicast and number not in _REFUSED
 
@@ -133,7 +149,7 @@ async def _connect(target: _Target, reach: Reach) -> ByteStream:
     addresses = dict.fromkeys(str(place[0]) for *_, place in found)
     allowed = [address for address in addresses if reach == "any" or is_public(address)]
     if not allowed:
-        raise _refused("its host has no public address. URL_FETCH=any allows addresses of your own network")
+        raise _refused("its host has no public address, and this server is set up to fetch from no other")
     *earlier, last = allowed
     for address in earlier:
         with contextlib.suppress(OSError):  # another address of the same host may answer

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import json
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,67 +14,18 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from starlette.testclient import TestClient
 
-from dahlia.errors import ServingError
-from dahlia.export.docker.context import fetch as fetching
-from dahlia.export.docker.context.fetch import fetch, is_public
+from dahlia.errors import ConfigError, ServingError
+from dahlia.serving import fetch as fetching
 from dahlia.serving.body import MAX_IMAGE
-
-
-class Web(BaseHTTPRequestHandler):
-    """Serves what the path says."""
-
-    def do_GET(self) -> None:
-        self.server.asked.append(self.path)  # type: ignore[attr-defined]
-        what, _, rest = self.path[1:].partition("/")
-        if what == "garbage":
-            self.wfile.write(b"\0\1\2 no HTTP\r\n\r\n")
-        elif what == "silent":
-            threading.Event().wait(2)
-        elif what == "short":
-            self._answer(200, b"x" * 10, {"Content-Length": "100"})
-        elif what == "large":
-            self._answer(200, bytes(MAX_IMAGE + int(rest)))
-        elif what == "status":
-            self._answer(int(rest), b"")
-        elif what == "to":
-            self._answer(302, b"", {"Location": rest})
-        elif what == "loop":
-            self._answer(301, b"", {"Location": "/loop"})
-        else:
-            self._answer(200, self.server.photo)  # type: ignore[attr-defined]
-
-    def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in ({"Content-Length": str(len(body))} | (headers or {})).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-class WebServer(ThreadingHTTPServer):
-    daemon_threads = True
-    photo = b""
-
-    def handle_error(self, *_: Any) -> None:  # a client that goes away, on purpose
-        pass
+from dahlia.serving.fetch import fetch, is_public, read_reach
+from photo_server import WebServer, photo_server
 
 
 @pytest.fixture
-def web(picture: Any) -> Iterator[Any]:
-    with WebServer(("127.0.0.1", 0), Web) as server:
-        server.photo = picture()
-        server.asked = []  # type: ignore[attr-defined]
-        server.base = f"http://127.0.0.1:{server.server_port}"  # type: ignore[attr-defined]
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+def web() -> Iterator[WebServer]:
+    with photo_server(b"a photo") as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -100,7 +48,7 @@ def certificate(tmp_path: Path) -> Path:
     [("localhost", True, True), ("localhost", False, False), ("127.0.0.1", True, False)],
 )
 def test_certificates_are_checked(
-    web: Any, certificate: Path, monkeypatch: pytest.MonkeyPatch, host: str, trusted: bool, comes: bool
+    web: WebServer, certificate: Path, monkeypatch: pytest.MonkeyPatch, host: str, trusted: bool, comes: bool
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
@@ -122,7 +70,7 @@ def get(url: str, reach: Any = "any") -> bytes:
     "path",
     ["/photo", "/to//photo", "/to//to//photo?a=b", "/photo with ümlauts.jpg", "/large/0", "?a b=c", ""],
 )
-def test_photos_that_come(web: Any, path: str) -> None:
+def test_photos_that_come(web: WebServer, path: str) -> None:
     assert len(get(web.base + path)) in (len(web.photo), MAX_IMAGE)
 
 
@@ -137,19 +85,24 @@ def test_photos_that_come(web: Any, path: str) -> None:
         ("/garbage", "does not answer in HTTP"),
         ("/short", "does not answer in HTTP"),
         ("/silent", "did not come within"),
+        ("/trickle", "did not come within"),
     ],
 )
-def test_photos_that_do_not_come(web: Any, monkeypatch: pytest.MonkeyPatch, path: str, words: str) -> None:
-    monkeypatch.setattr(fetching, "SECONDS", 0.5)
+def test_photos_that_do_not_come(
+    web: WebServer, monkeypatch: pytest.MonkeyPatch, path: str, words: str
+) -> None:
+    if "did not come" in words:
+        monkeypatch.setattr(fetching, "SECONDS", 0.5)
     with pytest.raises(ServingError) as caught:
         get(web.base + path)
     assert (caught.value.code, caught.value.status) == ("BadRequestImageUrl", 400)
     assert words in str(caught.value)
 
 
-def test_a_photo_that_is_too_large(web: Any) -> None:
+@pytest.mark.parametrize("path", ["/large/1", "/endless"])
+def test_a_photo_that_is_too_large(web: WebServer, path: str) -> None:
     with pytest.raises(ServingError) as caught:
-        get(f"{web.base}/large/1")
+        get(web.base + path)
     assert caught.value.code == "BadRequestImageSizeBytes"
 
 
@@ -176,13 +129,13 @@ def test_addresses_that_are_none(url: str) -> None:
     "host",
     ["127.0.0.1", "localhost", "[::1]", "0x7f.1", "2130706433", "[::ffff:127.0.0.1]", "169.254.169.254"],
 )
-def test_private_hosts_are_not_asked(web: Any, host: str) -> None:
+def test_private_hosts_are_not_asked(web: WebServer, host: str) -> None:
     with pytest.raises(ServingError, match=r"has no public address|cannot be reached"):
         get(f"http://{host}:{web.server_port}/photo", "public")
     assert web.asked == []
 
 
-def test_a_public_name_of_a_private_address(web: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_public_name_of_a_private_address(web: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
     lookups = []
 
     async def resolve(host: str, port: int, **_: Any) -> Any:
@@ -198,7 +151,7 @@ def test_a_public_name_of_a_private_address(web: Any, monkeypatch: pytest.Monkey
     assert web.asked == []
 
 
-def test_what_is_connected_to_is_what_was_looked_up(web: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_connected_to_is_what_was_looked_up(web: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
     lookups = []
 
     async def resolve(host: str, port: int, **_: Any) -> Any:
@@ -211,8 +164,8 @@ def test_what_is_connected_to_is_what_was_looked_up(web: Any, monkeypatch: pytes
     assert lookups == ["photos.example"]
 
 
-def test_fetching_can_be_switched_off(web: Any) -> None:
-    with pytest.raises(ServingError, match="fetches no photos"):
+def test_fetching_can_be_switched_off(web: WebServer) -> None:
+    with pytest.raises(ServingError, match="fetches no images"):
         get(f"{web.base}/photo", "off")
     assert web.asked == []
 
@@ -239,6 +192,11 @@ def test_fetching_can_be_switched_off(web: Any) -> None:
         ("fe80::1%eth0", False),
         ("fd00::1", False),
         ("ff02::1", False),
+        ("fec0::1", False),
+        ("::127.0.0.1", False),
+        ("::ffff:0:127.0.0.1", False),
+        ("64:ff9b:1::7f00:1", False),
+        ("5f00::1", False),
         ("::ffff:10.0.0.1", False),
         ("64:ff9b::7f00:1", False),
         ("2002:7f00:1::", False),
@@ -249,22 +207,14 @@ def test_public_addresses(address: str, public: bool) -> None:
     assert is_public(address) is public
 
 
-@pytest.mark.parametrize("key", ["url", "Url", "URL"])
 @pytest.mark.parametrize(
-    "path",
-    [
-        "/url",
-        "/colours/url/nostore",
-        "/customvision/v3.1/prediction/12121212-3434-4565-8787-989898989898/classify/iterations/v1/url",
-    ],
+    ("text", "reach"),
+    [(None, "public"), ("", "public"), ("public", "public"), ("any", "any"), ("off", "off")],
 )
-def test_url_routes(client_of: Any, web: Any, path: str, key: str) -> None:
-    answer = client_of(URL_FETCH="any").post(path, content=json.dumps({key: f"{web.base}/photo"})).json()
-    assert max(answer["predictions"], key=lambda one: one["probability"])["tagName"] == "red"
+def test_the_setting(text: str | None, reach: str) -> None:
+    assert read_reach({} if text is None else {"SOME_FETCH": text}, "SOME_FETCH") == reach
 
 
-def test_url_routes_refuse(client: TestClient, web: Any) -> None:
-    response = client.post("/url", json={"url": f"{web.base}/photo"})
-    assert response.status_code == 200
-    assert response.text.startswith("Error processing image: ")
-    assert web.asked == []
+def test_a_setting_that_cannot_be_used() -> None:
+    with pytest.raises(ConfigError, match="SOME_FETCH"):
+        read_reach({"SOME_FETCH": "all"}, "SOME_FETCH")

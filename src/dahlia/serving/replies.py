@@ -1,0 +1,112 @@
+"""What is sent back, as the Custom Vision API words it: JSON, ids of requests, refusals."""
+
+from __future__ import annotations
+
+import hmac
+import uuid
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse, Response
+
+from dahlia.errors import ImageError, ServingError
+from dahlia.serving.body import Unread
+
+if TYPE_CHECKING:
+    from starlette.datastructures import Headers
+    from starlette.types import Message, Send
+
+KEY_HEADERS = ("prediction-key", "training-key", "ocp-apim-subscription-key")
+REQUEST: ContextVar[str] = ContextVar("request", default="none")  # the id of the request under way
+
+_CODES = {"zero-byte": "BadRequestImageStream", "decompression-bomb": "BadRequestImageDimensions"}
+_NAMES_OF_V1 = {"tagName": "Tag"}
+
+
+def identified(send: Send) -> Send:
+    """Give the request under way an id, which the headers of its answer carry."""
+    identity = str(uuid.uuid4())
+    REQUEST.set(identity)
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["apim-request-id"] = headers["request-id"] = identity
+            headers["x-content-type-options"] = "nosniff"
+        await send(message)
+
+    return sending
+
+
+def reply(content: object, status: int, version: str = "", **headers: str) -> Response:
+    """JSON; for v1 of the API with the names that it had."""
+    if version.startswith("v1."):
+        content = _of_v1(content)
+    return JSONResponse(content, status, headers=headers, media_type="application/json; charset=utf-8")
+
+
+def refusal(error: ServingError, version: str = "") -> Response:
+    """An error of the service: flat `code` and `message`."""
+    return reply({"code": error.code, "message": str(error)}, error.status, version, **closing(error))
+
+
+def closing(error: ServingError) -> dict[str, str]:
+    """The header that ends a connection on which the rest of a body would follow."""
+    return {"connection": "close"} if isinstance(error, Unread) else {}
+
+
+def gateway_refusal(status: int, message: str, **headers: str) -> Response:
+    """An error of the gateway before the service: nested, its code the HTTP status."""
+    return reply({"error": {"code": str(status), "message": message}}, status, **headers)
+
+
+def no_such_route() -> Response:
+    """The answer to a path that the API does not have."""
+    return reply({"statusCode": 404, "message": "Resource not found"}, 404)
+
+
+def refusal_at_door(headers: Headers, key: str | None, inside: int, most: int) -> Response | None:
+    """The answer to a request without the key, or to one too many; None for one that may enter.
+
+    Args:
+        headers: of the request; the key may stand in any of `KEY_HEADERS`.
+        key: what it must be; None admits everybody.
+        inside: requests under way.
+        most: how many may be.
+    """
+    given = [headers[name].encode("latin-1") for name in KEY_HEADERS if name in headers]
+    if key and not any(hmac.compare_digest(one, key.encode()) for one in given):
+        return gateway_refusal(
+            401, "Access denied due to an invalid or missing key. Send the header Prediction-Key."
+        )
+    if inside >= most:
+        return gateway_refusal(
+            429,
+            "More predictions are under way than this server admits. Ask again in 1 second.",
+            **{"retry-after": "1"},
+        )
+    return None
+
+
+def refused_image(error: ImageError) -> ServingError:
+    """The service's error for an image that cannot be decoded."""
+    return ServingError(str(error), code=_CODES.get(error.code, "BadRequestImageFormat"), status=400)
+
+
+def timestamp(moment: datetime) -> str:
+    """UTC with `Z` and at most three fraction digits, trailing zeros cut: `2019-09-16T15:03:28.52Z`."""
+    moment = moment.astimezone(UTC)
+    fraction = f".{moment.microsecond // 1000:03d}".rstrip("0").rstrip(".")
+    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+
+
+def _of_v1(content: object) -> object:
+    if isinstance(content, list):
+        return [_of_v1(one) for one in content]
+    if isinstance(content, dict):
+        return {
+            _NAMES_OF_V1.get(name, name[0].upper() + name[1:]): _of_v1(one) for name, one in content.items()
+        }
+    return content

@@ -1,0 +1,206 @@
+"""The clients that people have, of every version, against the service as it runs."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from azure.cognitiveservices.vision.customvision.prediction import CustomVisionPredictionClient
+from azure.cognitiveservices.vision.customvision.prediction.models import CustomVisionErrorException
+from fake_project import write_project
+from msrest.authentication import ApiKeyCredentials
+from serving_helpers import PROJECT_ID, picture, serving, url
+
+from dahlia.files import staged_directory
+from dahlia.serving.body import MAX_DISCARD
+from dahlia.tracking.record import record
+from dahlia.tracking.registry import Registry
+from photo_server import WebServer, photo_server
+
+pytestmark = pytest.mark.slow
+
+CLIENTS = Path(__file__).parent / "clients"
+NAME = "Iteration 1"
+KEY = "a-Secret"
+RED, BLUE = (250, 0, 0), (0, 0, 250)
+STORES = ("", "_with_no_store")
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[WebServer]:
+    with photo_server(picture(BLUE)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A project with one iteration, whose service fetches images from this machine too."""
+    root = tmp_path_factory.mktemp("project")
+    params = write_project(root)
+    record(root, params)
+    Registry.of(root, params).publish(1, NAME)
+    settings = {"DAHLIA_URL_FETCH": "any", "DAHLIA_PREDICTION_KEY": KEY}
+    with serving(
+        "dahlia.serving.service:PredictionService", root, tmp_path_factory.mktemp("bentoml"), **settings
+    ) as (base, _):
+        yield base
+
+
+def sdk(base: str, header: str = "Prediction-key", key: str = KEY) -> CustomVisionPredictionClient:
+    return CustomVisionPredictionClient(base, ApiKeyCredentials(in_headers={header: key}))
+
+
+@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("header", ["Prediction-key", "Training-Key", "Ocp-Apim-Subscription-Key"])
+def test_the_python_client(server: str, web: WebServer, store: str, header: str) -> None:
+    client = sdk(f"{server}/", header)
+    calls = {
+        "red": ("classify_image", io.BytesIO(picture(RED))),
+        "blue": ("classify_image_url", f"{web.base}/photo"),
+    }
+    for tag, (call, given) in calls.items():
+        answer = getattr(client, call + store)(PROJECT_ID, NAME, given, application="tests")
+        assert (answer.project, answer.predictions[0].tag_name) == (PROJECT_ID, tag)
+        assert answer.created.tzinfo is not None
+        assert answer.predictions[0].tag_type == "Regular"
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_the_python_client_detects_nothing(server: str, web: WebServer, store: str) -> None:
+    client = sdk(server)
+    for call, given in (("detect_image", picture()), ("detect_image_url", f"{web.base}/photo")):
+        with pytest.raises(CustomVisionErrorException) as caught:
+            getattr(client, call + store)(PROJECT_ID, NAME, given)
+        assert caught.value.error.code == "BadRequestOperationNotSupported"
+        assert "Invalid project type for operation" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("project", "name", "path", "code"),
+    [
+        (PROJECT_ID, "nobody", "/photo", "NotFoundIteration"),
+        ("11111111-1111-1111-1111-111111111111", NAME, "/photo", "NotFoundProject"),
+        (PROJECT_ID, NAME, "/status/404", "BadRequestImageUrl"),
+        (PROJECT_ID, NAME, "/to/ftp://example.com/a.jpg", "BadRequestImageUrl"),
+        (PROJECT_ID, NAME, "/endless", "BadRequestImageSizeBytes"),
+        (PROJECT_ID, NAME, "/text", "BadRequestImageFormat"),
+    ],
+)
+def test_what_the_python_client_raises(
+    server: str, web: WebServer, project: str, name: str, path: str, code: str
+) -> None:
+    with pytest.raises(CustomVisionErrorException) as caught:
+        sdk(server).classify_image_url(project, name, web.base + path)
+    assert caught.value.error.code == code
+
+
+def test_a_wrong_key(server: str) -> None:
+    with pytest.raises(CustomVisionErrorException) as caught:
+        sdk(server, key="wrong").classify_image(PROJECT_ID, NAME, picture())
+    assert caught.value.response.status_code == 401
+
+
+def test_a_flood_is_not_waited_for(server: str) -> None:
+    connection = http.client.HTTPConnection(urlsplit(server).netloc, timeout=30)
+    connection.putrequest("POST", url())
+    connection.putheader("Prediction-Key", KEY)
+    connection.putheader("Content-Length", str(MAX_DISCARD + 1))
+    connection.endheaders(b"the first of many")
+    response = connection.getresponse()
+    assert json.load(response)["code"] == "BadRequestImageSizeBytes"
+    assert response.headers["connection"] == "close"
+    connection.close()
+
+
+@pytest.mark.parametrize("version", ["2.0.0", "0.4.0", "0.1.0"])
+def test_older_python_clients(server: str, web: WebServer, pytestconfig: pytest.Config, version: str) -> None:
+    package = f"azure-cognitiveservices-vision-customvision=={version}"
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-compile", "--quiet", package]
+    place = _installed(pytestconfig, f"python-{version}", [*command, "--target", "."])
+    script = [sys.executable, "-W", "ignore", str(CLIENTS / "old.py"), version]
+    said = _asked(script, server, web, place, PYTHONPATH=str(place))
+    assert f"{place}" in said.pop()["from"]
+    tasks = ("predict",) if version.startswith("0.") else ("classify", "detect")
+    _check(
+        said, [f"{task}_image{what}{store}" for task in tasks for store in STORES for what in ("", "_url")]
+    )
+
+
+def test_the_javascript_client(server: str, web: WebServer, pytestconfig: pytest.Config) -> None:
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if not (node and npm):
+        _skip("Node and its npm are not there")
+    command = [str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
+    files = ("package.json", "package-lock.json")
+    (version,) = json.loads((CLIENTS / files[0]).read_text())["dependencies"].values()
+    place = _installed(pytestconfig, f"javascript-{version}", command, *files)
+    said = _asked([str(node), str(CLIENTS / "classify.cjs")], server, web, place)
+    tasks, stores, ways = ("classify", "detect"), ("", "WithNoStore"), ("Image", "ImageUrl")
+    _check(said, [f"{task}{what}{store}" for task in tasks for store in stores for what in ways])
+
+
+def _installed(config: pytest.Config, name: str, command: list[str], *files: str) -> Path:
+    """A folder of the tests' cache in which an installer has run, once."""
+    place = Path(config.cache.mkdir("prediction-clients")) / name  # type: ignore[union-attr]
+    if not place.exists():
+        try:
+            with staged_directory(place) as staged:
+                for file in files:
+                    shutil.copy(CLIENTS / file, staged)
+                subprocess.run(command, cwd=staged, check=True, capture_output=True, text=True, timeout=200)
+        except subprocess.TimeoutExpired:
+            _skip(f"{name} could not be installed in time")
+        except subprocess.CalledProcessError as error:
+            _skip(f"{name} could not be installed: {error.stderr[-300:]}")
+    return place
+
+
+def _skip(reason: str) -> None:
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _asked(script: list[str], server: str, web: WebServer, place: Path, **environment: str) -> list[Any]:
+    question = {
+        "endpoint": server,
+        "project": PROJECT_ID,
+        "name": NAME,
+        "photo": base64.b64encode(picture(RED)).decode(),
+        "url": f"{web.base}/photo",
+        "key": KEY,
+    }
+    done = subprocess.run(
+        [*script, json.dumps(question)],
+        cwd=place,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _check(said: list[dict[str, Any]], calls: list[str]) -> None:
+    assert [one["call"] for one in said] == calls
+    for one in said:
+        if one["call"].startswith("detect"):
+            assert (one["status"], one["code"]) == (400, "BadRequestOperationNotSupported")
+        else:
+            assert (one.get("tag"), one.get("date")) == (
+                "blue" if "url" in one["call"].lower() else "red",
+                True,
+            ), one
