@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -118,9 +118,9 @@ def subject_of(bundle: Path, records: Sequence[ImageRecord], root: Path) -> Subj
         bundle,
         card,
         cache=layout.home(root) / layout.GRAPH_CACHE,
-        photos=lambda: calibration_photos(card, records, root),
+        photos=cache(lambda: calibration_photos(card, records, root)),
     )
-    return Subject(source, lru_cache(lambda count: gather_album(reference, card, records, root, count)))
+    return Subject(source, cache(lambda count: gather_album(reference, card, records, root, count)))
 
 
 def write_export(form: Format, folder: Path, subject: Subject, params: ExportParams) -> Proof:
@@ -222,11 +222,11 @@ def _bytes(folder: Path) -> int:
 
 
 @contextmanager
-def _alone(target: Path, form: Format, cache: Path) -> Iterator[None]:
+def _alone(target: Path, form: Format, locks: Path) -> Iterator[None]:
     # The system drops the lock with the process, however that ends.
     name = hashlib.sha256(str(target.resolve()).encode()).hexdigest()[:16]
-    cache.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(cache / f"{name}.lock")
+    locks.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(locks / f"{name}.lock")
     try:
         with lock.acquire(timeout=0):
             yield

@@ -17,7 +17,6 @@ from dahlia.modeling.card import ModelCard
 
 _LATENCY_RUNS = 20
 _THRESHOLD = 0.5  # at which a tag of a multilabel project counts as given
-_MULTICLASS = "multiclass"
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ def _flipped(album: Album, received: Batch, margin: float) -> str | None:
 
 def accuracy(probabilities: Batch, truth: npt.NDArray[np.bool_], classification: str) -> float:
     """The share that is right: photos whose top tag is theirs, or (multilabel) decisions at one half."""
-    if classification == _MULTICLASS:
+    if classification == "multiclass":
         return float(truth[np.arange(len(truth)), probabilities.argmax(1)].mean())
     return float(((probabilities >= _THRESHOLD) == truth).mean())
 

@@ -30,9 +30,7 @@ MAX_REDIRECTS = 5
 
 # Public by its number, but the inner door of a cloud: Azure's host agent.
 _REFUSED = frozenset({ipaddress.ip_address("168.63.129.16")})
-_UNICAST = ipaddress.ip_network(
-    "2000::/3"
-)  # what is given out of IPv6; ::/96, fec0::/10 and so on lie outside
+_UNICAST = ipaddress.ip_network("2000::/3")  # what is given out of IPv6; ::/96, fec0::/10 lie outside
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _UNREACHABLE = (OSError, anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError)
 

@@ -11,6 +11,7 @@ import numpy as np
 from dahlia.dataset.imaging import load, to_tensor_layout
 from dahlia.errors import ServingError
 from dahlia.modeling.card import ModelCard, TagCard, load_card
+from dahlia.serving.runtime_errors import runtime_errors
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -90,20 +91,11 @@ def load_model(folder: Path, iteration: str, number: int, threads: int = 1) -> M
             (folder / "model.onnx").read_bytes(), options, providers=["CPUExecutionProvider"]
         )
         shape = session.run([OUTPUT], {INPUT: np.zeros((1, 3, size, size), np.float32)})[0].shape
-    except _load_errors() as error:
+    except runtime_errors() as error:
         raise _unusable(folder, str(error).splitlines()[0]) from error
     if shape != (1, len(card.tags)):
         raise _unusable(folder, f"it gives {shape}, expected (1, {len(card.tags)})")
     return Model(session, card, iteration, number)
-
-
-def _load_errors() -> tuple[type[Exception], ...]:
-    # ONNX Runtime's errors share no base of their own.
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    kinds = (getattr(state, name) for name in dir(state))
-    errors = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Exception)]
-    return (OSError, ValueError, RuntimeError, *errors)
 
 
 def _unusable(folder: Path, reason: str) -> ServingError:

@@ -20,7 +20,7 @@ from dahlia.export.port import Batch, Opened, Run
 from dahlia.export.tensorflow.convert import Channels, convert
 from dahlia.export.tensorflow.graph import ImageGraph
 from dahlia.export.tensorflow.runners import frozen_runner, saved_model_runner, tflite_runner
-from dahlia.export.tensorflow.writers import write_frozen_pb, write_saved_model, write_tflite
+from dahlia.export.tensorflow.writers import flat_buffer, save_model, write_frozen_pb
 from dahlia.export.verify import Comparison, Limit, compare, require
 from dahlia.modeling.backbones import Backbone, load_backbone
 from dahlia.modeling.card import ModelCard, load_card
@@ -98,9 +98,10 @@ def write(kind: str, path: Path, graph: ImageGraph, photos: SmallProject) -> Run
         write_frozen_pb(path, graph)
         return frozen_runner(path)
     if kind == "saved":
-        write_saved_model(path, graph)
+        path.mkdir()
+        save_model(path, graph)
         return saved_model_runner(path)
-    write_tflite(path, graph, kind, pixels(photos))  # type: ignore[arg-type]
+    path.write_bytes(flat_buffer(graph, kind, pixels(photos)))  # type: ignore[arg-type]
     return tflite_runner(path)
 
 
@@ -175,7 +176,8 @@ def test_the_frozen_graph_is_the_documented_one(tmp_path: Path, graphs: dict[Cha
 def test_the_saved_model_is_the_documented_one(tmp_path: Path, graph: ImageGraph) -> None:
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-    write_saved_model(tmp_path / "saved", graph)
+    (tmp_path / "saved").mkdir()
+    save_model(tmp_path / "saved", graph)
     (meta,) = SavedModel.FromString((tmp_path / "saved" / "saved_model.pb").read_bytes()).meta_graphs
     signature = meta.signature_def["serving_default"]
     shapes = {
@@ -325,5 +327,5 @@ def test_images_of_another_size_are_refused(
 def test_int8_wants_photos(tmp_path: Path, graph: ImageGraph, given: list[np.ndarray], message: str) -> None:
     (tmp_path / "model.tflite").write_bytes(b"before")
     with pytest.raises(ExportError, match=message):
-        write_tflite(tmp_path / "model.tflite", graph, "int8", given)
+        flat_buffer(graph, "int8", given)
     assert (tmp_path / "model.tflite").read_bytes() == b"before"

@@ -23,6 +23,7 @@ SHARED = {
     "fetch": "dahlia.serving",
     "paths": "dahlia.serving",
     "replies": "dahlia.serving",
+    "runtime_errors": "dahlia.serving",
 }
 _CONTEXT = "dahlia.export.docker.context"
 _IMPORT = re.compile(r"^( *from )dahlia(?:\.\w+)*\.(\w+)(?= import )", re.MULTILINE)

@@ -15,6 +15,7 @@ from dahlia.export.onnx.class_outputs import LABEL, SCORES, tags_of
 from dahlia.export.onnx.graph import FILE_NAME, INPUT, OUTPUT
 from dahlia.export.onnx.properties import BGR, FULL_RANGE, PIXEL_FORMAT, PIXEL_RANGE
 from dahlia.export.port import Batch, Opened, Run
+from dahlia.serving.runtime_errors import runtime_errors
 
 _PROBES = 4
 
@@ -44,15 +45,6 @@ def open_onnx(folder: Path) -> Iterator[Opened]:
     run = _runner(session, path, runtime)
     _require_agreement(session, tags, path, runtime)
     yield Opened(run, tags, runtime)
-
-
-def runtime_errors() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises; its own errors share no base."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    kinds = (getattr(state, name) for name in dir(state))
-    errors = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Exception)]
-    return (OSError, ValueError, RuntimeError, *errors)
 
 
 def _runner(session: Any, path: Path, runtime: str) -> Run:

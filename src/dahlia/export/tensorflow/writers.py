@@ -14,7 +14,7 @@ from dahlia.errors import ExportError
 from dahlia.export.tensorflow._runtime import silence, tf
 from dahlia.export.tensorflow.graph import INPUT, OUTPUT, ImageGraph
 from dahlia.export.tensorflow.numbering import number_anew
-from dahlia.files import staged_directory, staged_file
+from dahlia.files import staged_file
 
 # What stays float32 among 8 bits: pixels before they are scaled, means over a map, and scaling to unit
 # length, whose divisor 8 bits may round to zero. On grocery shelves this keeps 94 % right instead of 82.
@@ -30,12 +30,6 @@ def write_frozen_pb(path: Path, graph: ImageGraph) -> None:
     """Write a `GraphDef` with `Placeholder:0` in, `model_outputs:0` and the same as `loss:0` out."""
     with staged_file(path) as staged:
         staged.write_bytes(graph.definition.SerializeToString(deterministic=True))
-
-
-def write_saved_model(folder: Path, graph: ImageGraph) -> None:
-    """Write a SavedModel; the folder is replaced whole. See `save_model`."""
-    with staged_directory(folder) as staged:
-        save_model(staged, graph)
 
 
 def save_model(folder: Path, graph: ImageGraph) -> None:
@@ -62,15 +56,6 @@ def _serving(graph: ImageGraph) -> Any:
 
     given = tf.TensorSpec([None, graph.size, graph.size, 3], tf.float32, name=INPUT)
     return tf.function(serve, input_signature=[given], autograph=False)
-
-
-def write_tflite(
-    path: Path, graph: ImageGraph, flavour: Flavour = "float32", photos: Iterable[Photo] = ()
-) -> None:
-    """Write a flat buffer for LiteRT; see `flat_buffer`."""
-    content = flat_buffer(graph, flavour, photos)
-    with staged_file(path) as staged:
-        staged.write_bytes(content)
 
 
 def flat_buffer(graph: ImageGraph, flavour: Flavour, photos: Iterable[Photo] = ()) -> bytes:

@@ -13,6 +13,7 @@ import onnxruntime
 
 from dahlia.dataset.imaging import load, to_tensor_layout
 from dahlia.errors import ServingError
+from dahlia.serving.runtime_errors import runtime_errors
 
 INPUT = "data"
 OUTPUT = "model_output"
@@ -88,7 +89,7 @@ def load_model(folder: Path) -> Model:
         _check_labels(labels.decode().split("\n"), [tag["name"] for tag in facts["tags"]])
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         return Model(session, facts)
-    except _load_errors() as error:
+    except runtime_errors() + (KeyError, TypeError, IndexError) as error:  # noqa: RUF005
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise _unusable(f"cannot be loaded: {reason}") from error
 
@@ -101,15 +102,6 @@ def _iteration(folder: Path, otherwise: str) -> str:
 def _check_labels(labels: Sequence[str], tags: Sequence[str]) -> None:
     if list(labels) != list(tags):
         raise _unusable(f"has the tags {', '.join(tags)} in model.json and {', '.join(labels)} in labels.txt")
-
-
-def _load_errors() -> tuple[type[Exception], ...]:
-    # ONNX Runtime's errors share no base of their own.
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    kinds = (getattr(state, name) for name in dir(state))
-    errors = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Exception)]
-    return (OSError, ValueError, RuntimeError, KeyError, TypeError, IndexError, *errors)
 
 
 def _unusable(reason: str) -> ServingError:
