@@ -1,0 +1,79 @@
+"""Published models to serve: a real network with random weights, which cost as much time as trained ones."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from dahlia.export.onnx import port
+from dahlia.export.source import Source
+from dahlia.files import write_json
+from dahlia.modeling.card import BackboneCard, InputCard, ModelCard, TagCard, TrainingCard, project_id, tag_id
+
+PROJECT = "benchmark"
+PROJECT_ID = project_id(PROJECT)
+TAGS = tuple(f"tag {number}" for number in range(10))
+SIZE = 224
+
+
+def publish_models(folder: Path, architecture: str, count: int = 1) -> Path:
+    """Write `folder/published`, which holds `count` iterations of one backbone, named `model1` and so on."""
+    import torch
+
+    from dahlia.modeling.backbones import Backbone
+    from dahlia.modeling.bundle import save_bundle
+    from dahlia.modeling.classifier import Classifier
+    from dahlia.modeling.reference import Reference
+
+    torch.manual_seed(0)
+    classifier = Classifier(Backbone(architecture, None), len(TAGS), "multiclass").eval()
+    published = folder / "published"
+    published.mkdir(parents=True)
+    index = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for number in range(1, count + 1):
+            torch.nn.init.normal_(classifier.head.weight)
+            card = _card(architecture, classifier.backbone.features)
+            bundle = Path(scratch) / str(number)
+            save_bundle(bundle, classifier, card, Reference((), np.zeros((0, len(TAGS)), np.float32)))
+            target = published / f"iteration-{number}"
+            target.mkdir()
+            source = Source(bundle, card, Path(scratch) / "cache", list)
+            port.write(target, source, "float32")
+            (target / "model.json").write_bytes((bundle / "model.json").read_bytes())
+            write_json(target / "iteration.json", {"number": number, "id": f"{number:08d}-0000-4000-8000-000000000000"})
+            index[f"model{number}"] = target.name
+    write_json(published / "published.json", index)
+    return published
+
+
+def _card(architecture: str, features: int) -> ModelCard:
+    return ModelCard(
+        project=PROJECT,
+        project_id=PROJECT_ID,
+        domain="general",
+        domain_id="ee85a74c-405e-4adc-bb47-ffa8ca0c9f31",
+        classification="multiclass",
+        tags=tuple(TagCard(id=tag_id(PROJECT, tag), name=tag) for tag in TAGS),
+        input=InputCard(size=SIZE),
+        backbone=BackboneCard(
+            architecture=architecture,
+            weights="none",
+            fingerprint="0" * 64,
+            features=features,
+            mean=(0.5, 0.5, 0.5),
+            std=(0.5, 0.5, 0.5),
+        ),
+        temperature=1.0,
+        training=TrainingCard(recipe="quick", regularisation=1.0, views=("plain",), images=0, seed=0),
+        data_fingerprint="0" * 64,
+        git_revision=None,
+        dahlia_version="0",
+    )
+
+
+if __name__ == "__main__":
+    publish_models(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
