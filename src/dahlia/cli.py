@@ -211,6 +211,30 @@ def export(number: int, families: tuple[str, ...], flavour: str | None, out: Pat
 
 
 @cli.command()
+@click.option("--limit", type=click.IntRange(min=1), help="How many; 20, or with --to all.")
+@click.option("--since", type=click.DateTime(), metavar="DATE", help="Such as 2026-11-01, local time.")
+@click.option("--to", "target", type=click.Path(path_type=Path), help="Copy the images to a new folder.")
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(path_type=Path),
+    envvar="DAHLIA_PREDICTIONS",
+    help="Where the service keeps them; this project's .dahlia/predictions where it is left out.",
+)
+def predictions(limit: int | None, since: Any, target: Path | None, folder: Path | None) -> None:
+    """List what the service was asked and answered; or copy the images out, to be tagged."""
+    from dahlia.serving import gathering
+
+    chosen = gathering.choose_predictions(folder, since, limit if target else limit or 20)
+    if target is None:
+        _print(gathering.predictions_table(list(chosen)))
+        return
+    written, missing = gathering.write_predictions(chosen, target)
+    left_out = f"; {missing} left out, deleted meanwhile or damaged" if missing else ""
+    click.echo(f"{target}: {written} images and {gathering.LIST}{left_out}")
+
+
+@cli.command()
 def report() -> None:
     """Show the last evaluation as a table."""
     from dahlia.evaluation.evaluation import load_evaluation

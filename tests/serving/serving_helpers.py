@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from fake_project import PROJECT, write_model
 from PIL import Image
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -29,9 +30,12 @@ from dahlia.errors import TrackingError
 from dahlia.modeling.card import project_id
 from dahlia.serving.catalogue import Catalogue
 from dahlia.serving.door import Desk, Door
+from dahlia.serving.meters import Meters
 from dahlia.serving.predictor import Predictor
+from dahlia.serving.projects import Projects
 from dahlia.serving.runtime import Model, load_model
 from dahlia.serving.settings import read_settings
+from dahlia.serving.shelf import Shelf
 from dahlia.serving.sources import Servable
 from dahlia.serving.store import PredictionStore
 
@@ -100,16 +104,23 @@ def load(servable: Servable) -> Model:
 
 def build_client(source: FakeSource, store: PredictionStore | None = None, **environment: str) -> TestClient:
     """A client of the door, before an application that echoes the length of what reaches `/predict`."""
-    settings = read_settings(environment)
-    catalogue = Catalogue(source, load)
-    catalogue.refresh()
-    desk = Desk(settings, Predictor(catalogue, store, settings.threads))
+    desk = build_desk(source, store, **environment)
 
     async def echo(request: Request) -> JSONResponse:
         return JSONResponse({"reached": len(await request.body())})
 
     inner = Starlette(routes=[Route("/predict", echo, methods=["POST"]), Route("/other", echo)])
-    return TestClient(Door(inner, desk), raise_server_exceptions=True)
+    return TestClient(Door(inner, desk, ("/other",)), raise_server_exceptions=True)
+
+
+def build_desk(source: FakeSource, store: PredictionStore | None = None, **environment: str) -> Desk:
+    """A desk with a predictor for one project, whose source was asked once."""
+    shelf = Shelf(load, 1 << 30)
+    projects = Projects([Catalogue(source, shelf)])
+    projects.refresh()
+    desk = Desk.of(read_settings(environment))
+    desk.predictor = Predictor(projects, shelf, store, desk.settings.threads, Meters(CollectorRegistry()))
+    return desk
 
 
 @contextmanager

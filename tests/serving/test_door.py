@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import uuid
@@ -8,16 +9,15 @@ from typing import Any
 
 import anyio
 import pytest
-from serving_helpers import FakeSource, build_client, load, picture, url
+from serving_helpers import FakeSource, build_client, build_desk, picture, url
 from starlette.datastructures import Headers
 from starlette.testclient import TestClient
 
 from dahlia.errors import ServingError
 from dahlia.serving import body
+from dahlia.serving.admission import Admission
 from dahlia.serving.body import MAX_BODY, MAX_DISCARD, Disconnected, read_body
-from dahlia.serving.catalogue import Catalogue
 from dahlia.serving.door import Desk, Door
-from dahlia.serving.predictor import Predictor
 from dahlia.serving.settings import read_settings
 
 KEY = "a-Secret"
@@ -85,36 +85,115 @@ def test_predict_takes_files_only(
     assert response.json()["code"] == code
 
 
-def test_too_many_at_once(source: FakeSource) -> None:
-    """The second request finds the first inside; its body is still coming."""
+def test_too_many_at_once(source: FakeSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second request finds the first being computed, before and after its own body has come."""
     answers: list[dict[str, Any]] = []
-    predictor = Predictor(Catalogue(source, load), None, 1)
-    door = Door(_unreachable, Desk(read_settings({"DAHLIA_MAX_CONCURRENCY": "1"}), predictor))
+    desk = build_desk(source, DAHLIA_MAX_CONCURRENCY="1")
+    door = Door(_unreachable, desk, ())
 
     async def scenario() -> None:
-        started, release = anyio.Event(), anyio.Event()
+        computing, release, entered = anyio.Event(), anyio.Event(), anyio.Event()
 
-        async def slow() -> dict[str, Any]:
-            started.set()
+        async def compute(*_: object, **__: object) -> dict[str, Any]:
+            computing.set()
             await release.wait()
-            return {"type": "http.disconnect"}
+            return {}
 
+        async def sent() -> dict[str, Any]:
+            return {"type": "http.request", "body": picture()}
+
+        async def sent_late() -> dict[str, Any]:
+            entered.set()
+            await computing.wait()
+            return await sent()
+
+        monkeypatch.setattr(desk.predictor, "predict", compute)
         with anyio.fail_after(30):
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(door, _scope(), slow, _collect([]))
-                await started.wait()
-                await door(_scope(), slow, _collect(answers))
+                tasks.start_soon(door, _scope(), sent_late, _collect(answers))
+                await entered.wait()
+                tasks.start_soon(door, _scope(), sent, _collect([]))
+                await computing.wait()
+                await door(_scope(), _never, _collect(answers))
+                while len(answers) < 4:
+                    await anyio.sleep(0.01)
                 release.set()
 
     anyio.run(scenario)
+    for start, end in (answers[:2], answers[2:]):
+        assert start["status"] == 429
+        assert (b"retry-after", b"1") in start["headers"]
+        assert json.loads(end["body"])["error"]["code"] == "429"
+    assert desk.admission.predictions == 0
+
+
+def test_bodies_that_come_slowly_keep_nobody_out(source: FakeSource) -> None:
+    answers: list[dict[str, Any]] = []
+    desk = build_desk(source, DAHLIA_MAX_CONCURRENCY="1")
+    door = Door(_unreachable, desk, ())
+
+    async def scenario() -> None:
+        waiting, release = [anyio.Event() for _ in range(5)], anyio.Event()
+
+        async def slow(mark: anyio.Event) -> dict[str, Any]:
+            mark.set()
+            await release.wait()
+            return {"type": "http.disconnect"}
+
+        async def sent() -> dict[str, Any]:
+            return {"type": "http.request", "body": picture()}
+
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as tasks:
+                for mark in waiting:
+                    tasks.start_soon(door, _scope(), functools.partial(slow, mark), _collect([]))
+                    await mark.wait()
+                await door(_scope(), sent, _collect(answers))
+                release.set()
+
+    anyio.run(scenario)
+    assert answers[0]["status"] == 200
+
+
+def test_bodies_in_memory_are_bounded(source: FakeSource) -> None:
+    answers: list[dict[str, Any]] = []
+    desk = build_desk(source)
+    desk.admission = Admission(None, 64, most_held=100)
+    door = Door(_unreachable, desk, ())
+
+    async def sent() -> dict[str, Any]:
+        return {"type": "http.request", "body": bytes(60), "more_body": True}
+
+    anyio.run(door, _scope(), sent, _collect(answers))
     assert answers[0]["status"] == 429
-    assert (b"retry-after", b"1") in answers[0]["headers"]
-    assert json.loads(answers[1]["body"])["error"]["code"] == "429"
+    assert (b"connection", b"close") in answers[0]["headers"]
+    with desk.admission.body() as hold:
+        hold(100)
+
+
+@pytest.mark.parametrize(
+    ("length", "closes"), [(b"10", False), (None, True), (str(MAX_DISCARD + 1).encode(), True)]
+)
+def test_a_refused_body_of_unknown_length_ends_the_connection(length: bytes | None, closes: bool) -> None:
+    answers: list[dict[str, Any]] = []
+    scope = _scope() | {"headers": [(b"content-length", length)] if length else []}
+    door = Door(_unreachable, Desk.of(read_settings({"DAHLIA_PREDICTION_KEY": KEY})), ())
+    anyio.run(door, scope, _never, _collect(answers))
+    assert answers[0]["status"] == 401
+    assert ((b"connection", b"close") in answers[0]["headers"]) == closes
+
+
+@pytest.mark.parametrize("path", ["/none", "/other/below", "//other", "/customvision/v3.0/training/projects"])
+def test_paths_that_nobody_serves_go_no_further(source: FakeSource, path: str) -> None:
+    answers: list[dict[str, Any]] = []
+    door = Door(_unreachable, build_desk(source), ("/other", "/files/"))
+    anyio.run(door, _scope() | {"path": path, "raw_path": path.encode()}, _never, _collect(answers))
+    assert answers[0]["status"] == 404
 
 
 def test_before_the_service_has_started() -> None:
     answers: list[dict[str, Any]] = []
-    door = Door(_unreachable, Desk(read_settings({})))
+    door = Door(_unreachable, Desk.of(read_settings({})), ())
 
     async def sent() -> dict[str, Any]:
         return {"type": "http.request", "body": picture()}
@@ -133,7 +212,7 @@ def test_reading_ends_at_the_limit(chunk: int, chunks: int) -> None:
         return {"type": "http.request", "body": bytes(chunk), "more_body": True}
 
     with pytest.raises(ServingError, match="4 MB"):
-        anyio.run(read_body, receive, Headers({}))
+        anyio.run(read_body, receive, Headers({}), _held)
     assert asked <= chunks
 
 
@@ -142,7 +221,7 @@ def test_a_declared_flood_is_not_read_at_all() -> None:
         raise AssertionError("read")
 
     with pytest.raises(ServingError, match="4 MB"):
-        anyio.run(read_body, receive, Headers({"content-length": str(MAX_DISCARD + 1)}))
+        anyio.run(read_body, receive, Headers({"content-length": str(MAX_DISCARD + 1)}), _held)
 
 
 def test_a_body_that_does_not_end(
@@ -150,7 +229,7 @@ def test_a_body_that_does_not_end(
 ) -> None:
     monkeypatch.setattr(body, "SECONDS", 0.05)
     answers: list[dict[str, Any]] = []
-    door = Door(_unreachable, Desk(read_settings({}), Predictor(Catalogue(source, load), None, 1)))
+    door = Door(_unreachable, build_desk(source), ())
     pieces = [{"type": "http.request", "body": b"\xff\xd8", "more_body": True}]
 
     async def receive() -> dict[str, Any]:
@@ -192,7 +271,15 @@ def test_a_client_that_leaves() -> None:
         return {"type": "http.disconnect"}
 
     with pytest.raises(Disconnected):
-        anyio.run(read_body, receive, Headers({}))
+        anyio.run(read_body, receive, Headers({}), _held)
+
+
+def _held(size: int) -> None:
+    assert size >= 0
+
+
+async def _never() -> dict[str, Any]:
+    raise AssertionError("read")
 
 
 async def _unreachable(*_: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -32,17 +32,20 @@ class ImagePrediction(BaseModel):
     predictions: list[Prediction] = Field(description="every tag, the most probable first")
 
 
-def answer(model: Model, scored: Sequence[Scored]) -> ImagePrediction:
-    """Word a model's scores, with a new id and the present time."""
-    return ImagePrediction(
-        id=str(uuid.uuid4()),
-        project=model.card.project_id,
-        iteration=model.iteration,
-        created=timestamp(datetime.now(UTC)),
-        predictions=[
-            Prediction(
-                probability=one.probability, tagId=one.tag.id, tagName=one.tag.name, tagType=one.tag.type
-            )
+def answer(model: Model, scored: Sequence[Scored]) -> dict[str, Any]:
+    """The fields of an `ImagePrediction`, with a new id and the present time."""
+    return {
+        "id": str(uuid.uuid4()),
+        "project": model.card.project_id,
+        "iteration": model.iteration,
+        "created": timestamp(datetime.now(UTC)),
+        "predictions": [
+            {
+                "probability": one.probability,
+                "tagId": one.tag.id,
+                "tagName": one.tag.name,
+                "tagType": one.tag.type,
+            }
             for one in scored
         ],
-    )
+    }

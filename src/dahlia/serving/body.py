@@ -13,6 +13,8 @@ from python_multipart.multipart import FormParser, parse_options_header
 from dahlia.errors import ServingError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from python_multipart.multipart import Field, File
     from starlette.datastructures import Headers
     from starlette.types import Receive
@@ -31,19 +33,24 @@ class Unread(ServingError):  # noqa: N818
     """A body that was not read to its end, so that its connection cannot serve another request."""
 
 
-async def read_body(receive: Receive, headers: Headers) -> bytes:
+async def read_body(receive: Receive, headers: Headers, hold: Callable[[int], None]) -> bytes:
     """Read the whole body, in `SECONDS`.
 
     A body over the limit is not kept. What is left of it is thrown away, up to `MAX_DISCARD` bytes, since a
     client that is still sending would otherwise see a broken connection and never read the answer.
 
+    Args:
+        receive: gives the body.
+        headers: of the request.
+        hold: is told of every chunk that is kept, and may refuse it.
+
     Raises:
-        ServingError: it holds more than `MAX_BODY` bytes, or does not arrive in time.
+        ServingError: it holds more than `MAX_BODY` bytes, does not arrive in time, or was refused by `hold`.
         Disconnected: the client went away.
     """
     try:
         with anyio.fail_after(SECONDS):
-            return await _read(receive, headers)
+            return await _read(receive, headers, hold)
     except TimeoutError:
         raise Unread(
             f"Expected the whole request within {SECONDS} seconds, received a part. Send a smaller image.",
@@ -52,7 +59,7 @@ async def read_body(receive: Receive, headers: Headers) -> bytes:
         ) from None
 
 
-async def _read(receive: Receive, headers: Headers) -> bytes:
+async def _read(receive: Receive, headers: Headers, hold: Callable[[int], None]) -> bytes:
     declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > MAX_DISCARD:
         raise _too_large(Unread)
@@ -65,6 +72,7 @@ async def _read(receive: Receive, headers: Headers) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size <= MAX_BODY:
+            hold(len(chunk))
             chunks.append(chunk)
         else:
             chunks.clear()
@@ -170,6 +178,11 @@ def parts_of(body: bytes, content_type: str) -> list[Part]:
             status=400,
         ) from error
     return parts
+
+
+def as_text(data: bytes) -> str:
+    """A text field's value; bytes that are not UTF-8 are replaced."""
+    return data.decode("utf-8", "replace")
 
 
 def _text(name: bytes | None) -> str:

@@ -1,117 +1,151 @@
-"""What stands before every prediction: routing, the key, the number of clients, the size of bodies."""
+"""What stands before BentoML: routing, the key, how much is taken on, and the size of bodies."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from starlette.datastructures import Headers
 
 from dahlia.errors import ServingError
+from dahlia.serving.admission import Admission
 from dahlia.serving.body import Disconnected, image_of, is_multipart, read_body
-from dahlia.serving.contract import handle
-from dahlia.serving.paths import Route, is_contract, parse_route, raw_path
-from dahlia.serving.replies import REQUEST, identified, no_such_route, refusal, refusal_at_door
+from dahlia.serving.contract import handle, query_of
+from dahlia.serving.paths import Route, parse_route, raw_path
+from dahlia.serving.replies import REQUEST, identified, no_such_route, refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from dahlia.serving.explain import Explainer
     from dahlia.serving.predictor import Predictor
     from dahlia.serving.settings import Settings
 
 PREDICT = "/predict"
+PREDICT_BATCH = "/predict_batch"
+_FIELDS = {PREDICT: "image", PREDICT_BATCH: "images"}
 
 _logger = logging.getLogger("bentoml.dahlia")
 
 
 @dataclass
 class Desk:
-    """Where the door finds the predictor, which exists only once the service has started."""
+    """Where the door finds what answers, which exists only once the service has started."""
 
     settings: Settings
+    admission: Admission
     predictor: Predictor | None = None
+    explainer: Explainer | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Desk:
+        """A desk for these settings, without a predictor."""
+        return cls(settings, Admission(settings.key, settings.max_concurrency))
 
 
 class Door:
-    """ASGI middleware: answers the Custom Vision routes itself, and guards `POST /predict`.
+    """ASGI application: answers the Custom Vision routes itself, and guards what BentoML answers.
+
+    BentoML's own layers would cost a prediction about 0.3 ms, and they count requests by path: a path that
+    nobody serves would stay in the metrics for ever. So only what is `known` passes.
 
     Args:
         app: the BentoML application behind it.
         desk: the settings, and the predictor once there is one.
+        known: the paths that the application has; one that ends in `/` stands for all below it.
     """
 
-    def __init__(self, app: ASGIApp, desk: Desk) -> None:
+    def __init__(self, app: ASGIApp, desk: Desk, known: Collection[str]) -> None:
         self._app = app
         self._desk = desk
-        self._inside = 0
+        self._known = frozenset(known)
+        self._below = tuple(path for path in known if path.endswith("/") and path != "/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
             return
         send = identified(send)
         route = parse_route(scope)
-        if route or (scope["path"] == PREDICT and scope["method"] == "POST"):
+        if route or (scope["path"] in _FIELDS and scope["method"] == "POST"):
             await self._guarded(scope, receive, send, route)
-        elif is_contract(scope):
-            await no_such_route()(scope, receive, send)
-        else:
+        elif scope["path"] in self._known or scope["path"].startswith(self._below):
             await self._app(scope, receive, send)
+        else:
+            await no_such_route()(scope, receive, send)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send, route: Route | None) -> None:
-        settings = self._desk.settings
-        refused = refusal_at_door(Headers(scope=scope), settings.key, self._inside, settings.max_concurrency)
-        if refused:
-            _logger.info("Request %s to %s: %d.", REQUEST.get(), raw_path(scope), refused.status_code)
-            await refused(scope, receive, send)
-            return
-        self._inside += 1
+        desk = self._desk
         try:
-            if route is None:
-                await self._app(scope, await self._checked(scope, receive), send)
-            else:
-                response = await handle(scope, receive, route, self._predictor, settings.url_fetch)
+            desk.admission.enter(Headers(scope=scope))
+            if route is not None:
+                response = await handle(
+                    scope, receive, route, self._predictor, desk.admission, desk.settings.url_fetch
+                )
                 await response(scope, receive, send)
+            elif scope["path"] == PREDICT and query_of(scope).get("explain", "false").lower() == "true":
+                response = await self._explainer.answer(scope, receive, desk.admission)
+                await response(scope, receive, send)
+            else:
+                await self._pass(scope, receive, send)
         except ServingError as error:
-            _logger.info(
-                "Request %s to %s: %d, %s. %s",
-                REQUEST.get(),
-                raw_path(scope),
-                error.status,
-                error.code,
-                error,
-            )
+            self._log(scope, error)
             await refusal(error, route.version if route else "")(scope, receive, send)
         except Disconnected:
             return
-        finally:
-            self._inside -= 1
+
+    def _log(self, scope: Scope, error: ServingError) -> None:
+        predictor = self._desk.predictor
+        if predictor:
+            predictor.meters.refused(error.code)
+        _logger.info(
+            "Request %s to %s: %d, %s. %s", REQUEST.get(), raw_path(scope), error.status, error.code, error
+        )
 
     @property
     def _predictor(self) -> Predictor:
-        if self._desk.predictor is None:
-            raise ServingError(
-                "The service is starting. Ask again in a second.",
-                code="ErrorPredictionServiceUnavailable",
-                status=503,
-            )
-        return self._desk.predictor
+        return self._desk.predictor or _starting()
 
-    async def _checked(self, scope: Scope, receive: Receive) -> Receive:
+    @property
+    def _explainer(self) -> Explainer:
+        return self._desk.explainer or _starting()
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        content_type = headers.get("content-type", "")
-        body = await read_body(receive, headers)
-        # BentoML would fetch a URL that stands where a file is expected, so only files pass.
-        if not is_multipart(content_type):
-            raise ServingError(
-                f"Expected multipart/form-data with the file in the field image, received {content_type!r}.",
-                code="UnsupportedMediaType",
-                status=415,
-            )
-        image_of(body, content_type, "image", as_file=True)
-        return _replay(body, receive)
+        admission = self._desk.admission
+        with admission.body() as hold:
+            body = await read_body(receive, headers, hold)
+            check_files(body, headers.get("content-type", ""), _FIELDS[scope["path"]])
+            with admission.prediction():
+                await self._app(scope, _replay(body, receive), send)
+
+
+def _starting() -> NoReturn:
+    raise ServingError(
+        "The service is starting. Ask again in a second.",
+        code="ErrorPredictionServiceUnavailable",
+        status=503,
+    )
+
+
+def check_files(body: bytes, content_type: str, field: str) -> None:
+    """Refuse what is not a form with files: BentoML would fetch a URL that stands where one is expected.
+
+    Raises:
+        ServingError: it is not.
+    """
+    if not is_multipart(content_type):
+        raise ServingError(
+            f"Expected multipart/form-data with the file in the field {field}, received {content_type!r}.",
+            code="UnsupportedMediaType",
+            status=415,
+        )
+    image_of(body, content_type, field, as_file=True)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import uuid
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -15,13 +14,12 @@ from dahlia.errors import ImageError, ServingError
 from dahlia.serving.body import Unread
 
 if TYPE_CHECKING:
-    from starlette.datastructures import Headers
     from starlette.types import Message, Send
 
-KEY_HEADERS = ("prediction-key", "training-key", "ocp-apim-subscription-key")
 REQUEST: ContextVar[str] = ContextVar("request", default="none")  # the id of the request under way
 
 _CODES = {"zero-byte": "BadRequestImageStream", "decompression-bomb": "BadRequestImageDimensions"}
+_OF_THE_GATEWAY = (401, 429)
 _NAMES_OF_V1 = {"tagName": "Tag"}
 
 
@@ -48,8 +46,12 @@ def reply(content: object, status: int, version: str = "", **headers: str) -> Re
 
 
 def refusal(error: ServingError, version: str = "") -> Response:
-    """An error of the service: flat `code` and `message`."""
-    return reply({"code": error.code, "message": str(error)}, error.status, version, **closing(error))
+    """An error: flat `code` and `message`; of the gateway before the service: nested, with the status."""
+    if error.status not in _OF_THE_GATEWAY:
+        return reply({"code": error.code, "message": str(error)}, error.status, version, **closing(error))
+    later = {"retry-after": "1"} if error.status == 429 else {}
+    content = {"error": {"code": str(error.status), "message": str(error)}}
+    return reply(content, error.status, **later, **closing(error))
 
 
 def closing(error: ServingError) -> dict[str, str]:
@@ -57,37 +59,9 @@ def closing(error: ServingError) -> dict[str, str]:
     return {"connection": "close"} if isinstance(error, Unread) else {}
 
 
-def gateway_refusal(status: int, message: str, **headers: str) -> Response:
-    """An error of the gateway before the service: nested, its code the HTTP status."""
-    return reply({"error": {"code": str(status), "message": message}}, status, **headers)
-
-
 def no_such_route() -> Response:
     """The answer to a path that the API does not have."""
     return reply({"statusCode": 404, "message": "Resource not found"}, 404)
-
-
-def refusal_at_door(headers: Headers, key: str | None, inside: int, most: int) -> Response | None:
-    """The answer to a request without the key, or to one too many; None for one that may enter.
-
-    Args:
-        headers: of the request; the key may stand in any of `KEY_HEADERS`.
-        key: what it must be; None admits everybody.
-        inside: requests under way.
-        most: how many may be.
-    """
-    given = [headers[name].encode("latin-1") for name in KEY_HEADERS if name in headers]
-    if key and not any(hmac.compare_digest(one, key.encode()) for one in given):
-        return gateway_refusal(
-            401, "Access denied due to an invalid or missing key. Send the header Prediction-Key."
-        )
-    if inside >= most:
-        return gateway_refusal(
-            429,
-            "More predictions are under way than this server admits. Ask again in 1 second.",
-            **{"retry-after": "1"},
-        )
-    return None
 
 
 def refused_image(error: ImageError) -> ServingError:

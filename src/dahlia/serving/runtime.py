@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 INPUT = "data"
 OUTPUT = "model_output"
 
+_MEMORY = 2  # bytes for each of the file: the weights as the kernels want them, and the arena of the maps
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -37,12 +39,16 @@ class Model:
         card: what it is, with its K tags in the order of the columns.
         iteration: the iteration's id, a UUID.
         number: the iteration's number.
+        memory: bytes that it takes, about.
     """
 
-    def __init__(self, session: InferenceSession, card: ModelCard, iteration: str, number: int) -> None:
+    def __init__(
+        self, session: InferenceSession, card: ModelCard, iteration: str, number: int, memory: int
+    ) -> None:
         self.card = card
         self.iteration = iteration
         self.number = number
+        self.memory = memory
         self._session = session
         metadata = session.get_modelmeta().custom_metadata_map
         self._bgr = metadata.get("Image.BitmapPixelFormat") == "Bgr8"
@@ -87,15 +93,14 @@ def load_model(folder: Path, iteration: str, number: int, threads: int = 1) -> M
     options.log_severity_level = 3
     size = card.input.size
     try:
-        session = onnxruntime.InferenceSession(
-            (folder / "model.onnx").read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
+        graph = (folder / "model.onnx").read_bytes()
+        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         shape = session.run([OUTPUT], {INPUT: np.zeros((1, 3, size, size), np.float32)})[0].shape
     except runtime_errors() as error:
         raise _unusable(folder, str(error).splitlines()[0]) from error
     if shape != (1, len(card.tags)):
         raise _unusable(folder, f"it gives {shape}, expected (1, {len(card.tags)})")
-    return Model(session, card, iteration, number)
+    return Model(session, card, iteration, number, _MEMORY * len(graph))
 
 
 def _unusable(folder: Path, reason: str) -> ServingError:

@@ -1,37 +1,49 @@
 """The BentoML service: `bentoml serve` in a project folder serves everything that is published there.
 
-Within the folder of a project it follows the registry. In a Bento it serves the models that the Bento
-carries. `POST /predict` is the documented door; `/customvision/...` speaks the Custom Vision API.
+Within the folder of a project it follows the registry; in a Bento it serves the models that the Bento
+carries; `DAHLIA_PROJECTS` names other folders, or several. `POST /predict` and `POST /predict_batch` are the
+documented doors; `/customvision/...` speaks the Custom Vision API.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import Any
 
 import bentoml
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 import dahlia
 from dahlia.errors import ServingError
+from dahlia.serving.activation import Activation
 from dahlia.serving.answers import ImagePrediction
 from dahlia.serving.catalogue import Catalogue
-from dahlia.serving.door import Desk, Door
+from dahlia.serving.explain import Explainer
+from dahlia.serving.front import DESK, FrontedService
 from dahlia.serving.packing import copy_package
 from dahlia.serving.predictor import Predictor
+from dahlia.serving.projects import Projects
 from dahlia.serving.replies import REQUEST, refusal
 from dahlia.serving.runtime import Model, load_model
-from dahlia.serving.settings import read_settings
-from dahlia.serving.sources import Servable, Source, open_source
+from dahlia.serving.shelf import Shelf
+from dahlia.serving.sources import Servable, open_source
 from dahlia.serving.store import PredictionStore
 
-_SETTINGS = read_settings()
-_DESK = Desk(_SETTINGS)
+_SETTINGS = DESK.settings
 _TIMEOUT = 120  # more than a body and a fetched image may take, whose own errors say more
 _ROOT = Path.cwd()  # BentoML imports this module in the project's folder, or in the Bento's
 
 _logger = logging.getLogger("bentoml.dahlia")
+
+
+class Refusal(BaseModel):
+    """Why one image of several has no prediction."""
+
+    code: str = Field(description="an error code of the Custom Vision API")
+    message: str
 
 
 class _CodeCarrier(bentoml.images.Image):  # type: ignore[misc]
@@ -42,25 +54,38 @@ class _CodeCarrier(bentoml.images.Image):  # type: ignore[misc]
 
 
 @bentoml.service(
-    name="dahlia", workers=_SETTINGS.workers, traffic={"timeout": _TIMEOUT}, image=_CodeCarrier()
+    name="dahlia",
+    workers=_SETTINGS.workers,
+    traffic={"timeout": _TIMEOUT},
+    image=_CodeCarrier(),
+    service_class=FrontedService,
 )
 class PredictionService:
     """Classify images with the iterations that are published."""
 
     def __init__(self) -> None:
-        source = open_source(_ROOT)
-        _logger.info("Dahlia %s from %s serves %s.", dahlia.__version__, Path(__file__).parent, _ROOT)
+        # Its counters are shared with the other processes only if it is imported after BentoML said where.
+        from dahlia.serving.meters import Meters
+
+        folders = _SETTINGS.projects or (_ROOT,)
+        sources = [open_source(folder) for folder in folders]
+        served = ", ".join(map(str, folders))
+        _logger.info("Dahlia %s from %s serves %s.", dahlia.__version__, Path(__file__).parent, served)
         if _SETTINGS.key is None:
             _logger.warning("DAHLIA_PREDICTION_KEY is not set: whoever reaches the port may predict.")
-        catalogue = Catalogue(source, _load)
-        catalogue.start(_SETTINGS.poll_seconds)
-        folder = _predictions_folder(source)
+        meters = Meters()
+        shelf = Shelf(_load, _SETTINGS.model_memory, meters.loaded)
+        projects = Projects([Catalogue(source, shelf) for source in sources])
+        projects.start(_SETTINGS.poll_seconds)
+        folder = _predictions_folder(changes=any(source.changes for source in sources))
         store = PredictionStore(folder) if folder else None
-        self._predictor = Predictor(catalogue, store, _SETTINGS.threads)
-        _DESK.predictor = self._predictor
+        self._predictor = Predictor(projects, shelf, store, _SETTINGS.threads, meters)
+        DESK.predictor = self._predictor
+        activations = Shelf(_load_activation, _SETTINGS.model_memory // 4)
+        DESK.explainer = Explainer(self._predictor, activations)
 
     def __is_ready__(self) -> bool:
-        return bool(self._predictor.catalogue.names)
+        return self._predictor.projects.ready
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
@@ -68,18 +93,42 @@ class PredictionService:
         self._predictor.close()
 
     @bentoml.api(route="/predict")  # type: ignore[untyped-decorator]
-    async def predict(self, image: Path, name: str | None = None) -> ImagePrediction:
+    async def predict(
+        self, image: Path, name: str | None = None, project: str | None = None
+    ) -> ImagePrediction:
         """Classify an image.
 
         Args:
-            image: a JPEG, PNG, BMP or GIF file of at most 4 MB.
+            image: a JPEG, PNG, BMP, GIF or WebP file of at most 4 MB.
             name: the publish name; may be left out where exactly one is published.
+            project: the project's id; may be left out where the name is in one project alone.
         """
         try:
-            return await self._predictor.predict(name, image.read_bytes(), keep=False)
+            published = self._predictor.projects.any(project, name)
+            result = await self._predictor.predict(published, image.read_bytes(), keep=False)
         except ServingError as error:
             _logger.info("Request %s to /predict: %d, %s. %s", REQUEST.get(), error.status, error.code, error)
             return _raw(refusal(error))
+        return ImagePrediction.model_validate(result)
+
+    @bentoml.api(  # type: ignore[untyped-decorator]
+        route="/predict_batch", batchable=True, max_batch_size=32, max_latency_ms=10_000
+    )
+    async def predict_batch(self, images: list[Path]) -> list[ImagePrediction | Refusal]:
+        """Classify several images, where exactly one name is published.
+
+        Args:
+            images: JPEG, PNG, BMP, GIF or WebP files, of at most 4 MB together.
+        """
+        return list(await asyncio.gather(*(self._one(image) for image in images)))
+
+    async def _one(self, image: Path) -> ImagePrediction | Refusal:
+        try:
+            published = self._predictor.projects.any(None, None)
+            result = await self._predictor.predict(published, image.read_bytes(), keep=False)
+        except ServingError as error:
+            return Refusal(code=error.code, message=str(error))
+        return ImagePrediction.model_validate(result)
 
 
 def _raw(response: Response) -> ImagePrediction:
@@ -90,10 +139,11 @@ def _load(servable: Servable) -> Model:
     return load_model(servable.folder, servable.id, servable.number, _SETTINGS.model_threads)
 
 
-def _predictions_folder(source: Source) -> Path | None:
-    if _SETTINGS.predictions or not source.changes:
+def _load_activation(servable: Servable) -> Activation:
+    return Activation(servable.folder, _SETTINGS.model_threads)
+
+
+def _predictions_folder(*, changes: bool) -> Path | None:
+    if _SETTINGS.predictions or not changes:
         return _SETTINGS.predictions
     return _ROOT / ".dahlia" / "predictions"
-
-
-PredictionService.add_asgi_middleware(Door, desk=_DESK)  # type: ignore[attr-defined]

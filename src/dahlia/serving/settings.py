@@ -3,13 +3,15 @@
 | variable | default | meaning |
 | --- | --- | --- |
 | `DAHLIA_PREDICTION_KEY` | none | the key that every prediction must bring; without it the door is open |
-| `DAHLIA_WORKERS` | 1 | processes; each holds every published model |
-| `DAHLIA_THREADS` | cores / workers | predictions computed at once in a process |
+| `DAHLIA_WORKERS` | cores, at most 4 | processes; each holds the models that it is asked for |
+| `DAHLIA_THREADS` | 2 x cores / workers | predictions computed at once in a process |
 | `DAHLIA_MODEL_THREADS` | 1 | threads of one prediction; more help a single client, fewer help many |
 | `DAHLIA_MAX_CONCURRENCY` | 64 | predictions admitted at once in a process; more are answered with 429 |
 | `DAHLIA_POLL_SECONDS` | 1 | how often the registry is asked what is published |
 | `DAHLIA_URL_FETCH` | public | where the images of URLs may lie: at `public` addresses, `any`, or `off` |
 | `DAHLIA_PREDICTIONS` | `.dahlia/predictions` | where predictions are kept; unset, a Bento keeps none |
+| `DAHLIA_PROJECTS` | the folder itself | folders of several projects or published models, as in a `PATH` |
+| `DAHLIA_MODEL_MEMORY` | 1024 | megabytes that models may take in a process; beyond it the oldest go |
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from pathlib import Path
 
 from dahlia.errors import ConfigError
 from dahlia.serving.fetch import Reach, read_reach
+
+_MOST_WORKERS = 4  # each takes some 250 MB; threads of one process share the rest of the cores
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Settings:
     poll_seconds: float
     url_fetch: Reach
     predictions: Path | None
+    projects: tuple[Path, ...]
+    model_memory: int
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -45,17 +51,19 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             names.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = _count(environment, "DAHLIA_WORKERS", 1)
+    workers = _count(environment, "DAHLIA_WORKERS", min(cores, _MOST_WORKERS))
     folder = environment.get("DAHLIA_PREDICTIONS")
     return Settings(
         key=environment.get("DAHLIA_PREDICTION_KEY") or None,
         workers=workers,
-        threads=_count(environment, "DAHLIA_THREADS", max(1, cores // workers)),
+        threads=_count(environment, "DAHLIA_THREADS", max(1, 2 * cores // workers)),
         model_threads=_count(environment, "DAHLIA_MODEL_THREADS", 1),
         max_concurrency=_count(environment, "DAHLIA_MAX_CONCURRENCY", 64),
         poll_seconds=_seconds(environment, "DAHLIA_POLL_SECONDS", 1.0),
         url_fetch=read_reach(environment, "DAHLIA_URL_FETCH"),
         predictions=Path(folder) if folder else None,
+        projects=tuple(Path(one) for one in environment.get("DAHLIA_PROJECTS", "").split(os.pathsep) if one),
+        model_memory=_count(environment, "DAHLIA_MODEL_MEMORY", 1024) << 20,
     )
 
 

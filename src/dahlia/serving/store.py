@@ -1,90 +1,197 @@
-"""Predictions that are kept: the image and the answer, written behind the request's back.
+"""Predictions that are kept: appended to a segment before the answer leaves, synced behind it.
 
-images/ab/abcd...      the file, named by its SHA-256
-answers/<id>.json      the answer, with the image's name, the publish name and the application
+What is appended is in the hands of the operating system and survives the death of the process; a second
+later it survives the death of the machine. Several processes share a folder, each with segments of its own.
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
 import logging
-import queue
+import os
 import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dahlia.errors import DahliaError
-from dahlia.files import staged_file, write_json
+from dahlia.serving.records import MARKER_BYTES, head_of
+from dahlia.serving.retention import delete_old
+from dahlia.serving.segments import Segment
 
 MAX_PENDING = 64 * 1024 * 1024
+MAX_BYTES = 10 * 1024 * 1024 * 1024
+SEGMENT_BYTES = 64 * 1024 * 1024
+KEEP_DAYS = 30.0
 
+_SEGMENT_SECONDS = 3600.0
+_SYNC_SECONDS = 1.0
+_TIDY_SECONDS = 3600.0
+_DAY = 86400.0
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _logger = logging.getLogger("bentoml.dahlia")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Kept:
-    """One prediction to keep, and the id of its request for the log."""
+    """One prediction to keep, and the id of its request."""
 
     image: bytes
-    answer: dict[str, Any]
+    answer: Mapping[str, Any]
     name: str
     application: str | None
     request: str
 
 
 class PredictionStore:
-    """Writes predictions in one background thread, with a bounded backlog.
+    """Keeps predictions of this process; what it cannot keep it counts, and never raises.
 
     Args:
-        folder: where to write.
-        max_pending: bytes of images that may wait; beyond it a prediction is answered but not kept.
+        folder: where the segments are, those of other processes too.
+        max_pending: bytes that may be written and not yet synced; beyond it nothing is kept.
+        max_bytes: what all segments in the folder may take; the oldest make room.
+        keep_days: how long a segment is kept after its newest record.
+        segment_bytes: when a new segment is begun; at most an eighth of `max_bytes`.
+        clock: seconds since 1970.
+
+    Attributes:
+        stored: predictions that were kept.
+        not_stored: predictions that were offered and not kept.
     """
 
-    def __init__(self, folder: Path, max_pending: int = MAX_PENDING) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        max_pending: int = MAX_PENDING,
+        *,
+        max_bytes: int = MAX_BYTES,
+        keep_days: float = KEEP_DAYS,
+        segment_bytes: int = SEGMENT_BYTES,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.stored = 0
         self.not_stored = 0
         self._folder = folder
         self._max_pending = max_pending
+        self._max_bytes = max_bytes
+        self._keep_days = keep_days
+        self._segment_bytes = min(segment_bytes, max_bytes // 8)
+        self._clock = clock
+        self._marker = os.urandom(MARKER_BYTES)
         self._pending = 0
+        self._tidied = -_TIDY_SECONDS
         self._lock = threading.Lock()
-        self._queue: queue.SimpleQueue[Kept | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._drain, name="predictions", daemon=True)
+        self._wake = threading.Event()
+        self._closing = False
+        self._trouble = ""
+        self._segment = self._begin()
+        self._thread = threading.Thread(target=self._attend, name="predictions", daemon=True)
         self._thread.start()
 
     def offer(self, kept: Kept) -> bool:
-        """Keep a prediction unless too much is waiting; never blocks."""
+        """Keep a prediction; whether it was. Waits for no disk, unless the system has no memory left."""
+        facts = {"publishName": kept.name, "application": kept.application, "request": kept.request}
+        said = _encode({**kept.answer, **facts}).encode()
+        head = head_of(self._marker, self._clock(), said, kept.image)
         with self._lock:
-            accepted = self._pending + len(kept.image) <= self._max_pending
-            if accepted:
-                self._pending += len(kept.image)
-        if not accepted:
-            self._miss(kept, "too much is waiting to be written")
-            return False
-        self._queue.put(kept)
-        return True
+            reason = self._append((head, said, kept.image))
+            if not reason:
+                self.stored += 1
+        if reason:
+            self._miss(kept, reason)
+        return not reason
 
     def close(self) -> None:
-        """Write what is waiting, then end."""
-        self._queue.put(None)
+        """Sync what was kept, then end; what is offered later is not kept."""
+        self._closing = True
+        self._wake.set()
         self._thread.join(timeout=30)
 
-    def _drain(self) -> None:
-        while (kept := self._queue.get()) is not None:
-            try:
-                self._write(kept)
-            except DahliaError as error:
-                self._miss(kept, str(error))
-            with self._lock:
-                self._pending -= len(kept.image)
+    def _append(self, parts: Sequence[bytes]) -> str:
+        segment, size = self._segment, sum(map(len, parts))
+        if segment is None or segment.broken:
+            return self._trouble
+        if self._pending + size > self._max_pending:
+            return f"{self._pending} bytes wait for the disk already"
+        try:
+            segment.append(parts, size)
+        except OSError as error:
+            self._trouble = _say(error)
+            if segment.broken:
+                self._wake.set()
+            return self._trouble
+        self._pending += size
+        full = segment.size - size < self._segment_bytes <= segment.size
+        if full or self._pending - size <= self._max_pending // 2 < self._pending:
+            self._wake.set()
+        return ""
 
-    def _write(self, kept: Kept) -> None:
-        digest = hashlib.sha256(kept.image).hexdigest()
-        image = self._folder / "images" / digest[:2] / digest
-        if not image.exists():
-            with staged_file(image) as staged:
-                staged.write_bytes(kept.image)
-        facts = {"image": digest, "publishName": kept.name, "application": kept.application}
-        write_json(self._folder / "answers" / f"{kept.answer['id']}.json", kept.answer | facts)
+    def _attend(self) -> None:
+        while not self._closing:
+            try:
+                self._turn(self._begin() if self._is_due() else None)
+                self._tidy()
+            except OSError as error:
+                _logger.warning("Old predictions could not be tidied away: %s", error)
+            self._wake.wait(_SYNC_SECONDS)
+            self._wake.clear()
+        self._trouble = "the service is ending"
+        self._turn(None, end=True)
+
+    def _is_due(self) -> bool:
+        segment = self._segment
+        if segment is None or segment.broken or segment.size >= self._segment_bytes or segment.lost:
+            return True
+        return not segment.empty and self._clock() - segment.began >= _SEGMENT_SECONDS
+
+    def _begin(self) -> Segment | None:
+        try:
+            segment = Segment(self._folder, self._marker, self._clock())
+        except OSError as error:
+            self._trouble = _say(error)
+            return None
+        self._tidied = -_TIDY_SECONDS
+        return segment
+
+    def _turn(self, fresh: Segment | None, *, end: bool = False) -> None:
+        """Let `fresh` take the place of the present segment, if it is one, and sync what was written."""
+        with self._lock:
+            segment, pending = self._segment, self._pending
+            if fresh or end:
+                self._segment = fresh
+        if segment is None:
+            return
+        if pending:
+            self._sync(segment)
+            with self._lock:
+                self._pending -= pending
+        if fresh or end:
+            segment.close()
+
+    def _sync(self, segment: Segment) -> None:
+        try:
+            segment.sync()
+        except OSError as error:  # the system has given those pages up, and says so once
+            self._trouble = _say(error)
+            segment.broken = True
+            _logger.error("Predictions that were kept may be lost should the machine stop: %s", _say(error))
+
+    def _tidy(self) -> None:
+        now = time.monotonic()
+        if now - self._tidied < _TIDY_SECONDS:
+            return
+        self._tidied = now
+        freed = delete_old(
+            self._folder,
+            max_bytes=self._max_bytes,
+            keep_seconds=self._keep_days * _DAY,
+            reserve=self._segment_bytes,
+            now=self._clock(),
+        )
+        if freed:
+            _logger.info("Deleted %.1f MB of predictions: too old, or too many.", freed / 1e6)
 
     def _miss(self, kept: Kept, reason: str) -> None:
         with self._lock:
@@ -97,3 +204,7 @@ class PredictionStore:
                 kept.request,
                 reason,
             )
+
+
+def _say(error: OSError) -> str:
+    return str(error.strerror or error)

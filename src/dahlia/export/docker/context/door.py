@@ -12,10 +12,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from dahlia.errors import ImageError, ServingError
 from dahlia.export.docker.context.answers import answer, refuse
 from dahlia.export.docker.context.routes import Route, parse_route
+from dahlia.serving.admission import Admission
 from dahlia.serving.body import Disconnected, address_of, image_of, read_body
 from dahlia.serving.fetch import fetch
 from dahlia.serving.paths import check_task, parse_id
-from dahlia.serving.replies import identified, no_such_route, refusal_at_door, refused_image
+from dahlia.serving.replies import identified, no_such_route, refused_image
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -32,7 +33,7 @@ class Door:
     def __init__(self, model: Model, settings: Settings) -> None:
         self._model = model
         self._settings = settings
-        self._inside = 0
+        self._admission = Admission(settings.key, MAX_CONCURRENCY)
         self._limiter: anyio.CapacityLimiter | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,22 +42,12 @@ class Door:
             return
         send = identified(send)
         route = parse_route(scope)
-        if route is None:
-            response = self._look(scope)
-        else:
-            response = refusal_at_door(
-                Headers(scope=scope), self._settings.key, self._inside, MAX_CONCURRENCY
-            )
-        if response is None and route is not None:
-            self._inside += 1
-            try:
-                response = await self._predict(route, scope, receive)
-            except ServingError as error:
-                response = refuse(route, error)
-            except Disconnected:
-                return
-            finally:
-                self._inside -= 1
+        try:
+            response = await self._predict(route, scope, receive) if route else self._look(scope)
+        except ServingError as error:
+            response = refuse(route, error) if route else None
+        except Disconnected:
+            return
         await (response or no_such_route())(scope, receive, send)
 
     def _look(self, scope: Scope) -> Response | None:
@@ -72,18 +63,25 @@ class Door:
 
     async def _predict(self, route: Route, scope: Scope, receive: Receive) -> Response:
         headers = Headers(scope=scope)
-        body = await read_body(receive, headers)
-        if route.manner == "cloud":
-            parse_id(route.project, "project")
-        check_task(route.task)
-        if route.what == "url":
-            image = await fetch(address_of(body), self._settings.reach)
-        else:
-            image = image_of(body, headers.get("content-type", ""))
+        admission = self._admission
+        admission.enter(headers)
+        with admission.body() as hold:
+            body = await read_body(receive, headers, hold)
+            if route.manner == "cloud":
+                parse_id(route.project, "project")
+            check_task(route.task)
+            if route.what == "url":
+                with admission.fetch():
+                    image = await fetch(address_of(body), self._settings.reach)
+            else:
+                image = image_of(body, headers.get("content-type", ""))
+            with admission.prediction():
+                return answer(route, self._model, await self._scores(image))
+
+    async def _scores(self, image: bytes) -> list[float]:
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(self._settings.threads)
         try:
-            scores = await anyio.to_thread.run_sync(self._model.predict, image, limiter=self._limiter)
+            return await anyio.to_thread.run_sync(self._model.predict, image, limiter=self._limiter)
         except ImageError as error:
             raise refused_image(error) from error
-        return answer(route, self._model, scores)

@@ -1,0 +1,195 @@
+"""A published graph in two: from pixels to the map that the network averages, and from there to logits.
+
+The serving process has no `onnx` package. ONNX files are protocol buffers, so the few fields that matter
+are declared here for `protobuf`, which ONNX Runtime brings along; the rest passes through unread.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dahlia.errors import ServingError
+
+_FIELDS = {
+    "Model": {"graph": (7, "Graph")},
+    "Graph": {
+        "node": (1, "Node*"),
+        "initializer": (5, "Tensor*"),
+        "input": (11, "Value*"),
+        "output": (12, "Value*"),
+        "value_info": (13, "Value*"),
+    },
+    "Node": {
+        "input": (1, "string*"),
+        "output": (2, "string*"),
+        "op_type": (4, "string"),
+        "attribute": (5, "Attribute*"),
+    },
+    "Attribute": {"name": (1, "string"), "t": (5, "Tensor"), "ints": (8, "int64*")},
+    "Tensor": {"int64_data": (7, "int64*"), "name": (8, "string"), "raw_data": (9, "bytes")},
+    "Value": {"name": (1, "string"), "type": (2, "Type")},
+    "Type": {"tensor_type": (1, "TensorType")},
+    "TensorType": {"elem_type": (1, "int32")},
+}
+_FLOAT = 1
+_MEANS = ("GlobalAveragePool", "ReduceMean")
+_LENGTH = "ReduceL2"
+_POSITIONS = {(-2, -1): (2, 3), (2, 3): (2, 3), (1, 2): (1, 2), (1,): (1,)}
+
+
+@dataclass(frozen=True)
+class Halves:
+    """The names of what passes between the two graphs.
+
+    Attributes:
+        map: what is averaged: (1, C, h, w), (1, h, w, C) or (1, h * w, C).
+        axes: those of `map` that are positions.
+        means: the average, once for each node that takes it.
+        lengths: by which the tail divides, so that features have unit length.
+        logits: what softmax or sigmoid reads; where there is neither, the output itself.
+    """
+
+    map: str
+    axes: tuple[int, ...]
+    means: tuple[str, ...]
+    lengths: tuple[str, ...]
+    logits: str
+
+
+def halve(model: bytes, source: str, target: str) -> tuple[Halves, bytes, bytes]:
+    """Cut a model where every way from `source` to `target` leads through the average of one map.
+
+    Args:
+        model: an ONNX file.
+        source: the input.
+        target: the output, probabilities.
+
+    Returns:
+        What passes between them; the body, an ONNX model with `source` in and everything named out; and the
+        tail, with N rows of `means` and `lengths` in and N rows of `logits` out.
+
+    Raises:
+        ServingError: there is no such map.
+        google.protobuf.message.DecodeError: the file is no ONNX model.
+    """
+    proto = _messages()["Model"].FromString(model)
+    graph = proto.graph
+    makers = {name: node for node in graph.node for name in node.output}
+    logits = _before_probabilities(makers, target)
+    reached = _walk_back(makers, logits, source)
+    averages = [node for node in reached if node.op_type in _MEANS]
+    maps = {(node.input[0], _positions(node, graph, makers)) for node in averages}
+    if len(maps) != 1:
+        raise unsupported(f"{len(maps) or 'no'} maps are averaged")
+    means = tuple(node.output[0] for node in averages)
+    lengths = tuple(node.output[0] for node in reached if node.op_type == _LENGTH)
+    halves = Halves(*maps.pop(), means, lengths, logits)
+    _replace(graph.value_info, [])
+    _replace(graph.output, _values([halves.map, *means, *lengths, logits]))
+    body = bytes(proto.SerializeToString())
+    _keep(graph, [node for node in reached if node.op_type not in (*_MEANS, _LENGTH)], means[0])
+    _replace(graph.input, _values([*means, *lengths]))
+    _replace(graph.output, _values([logits]))
+    return halves, body, bytes(proto.SerializeToString())
+
+
+def unsupported(reason: str) -> ServingError:
+    """The refusal of a network that has no map to show."""
+    return ServingError(
+        "Expected a network that averages one map of features over the photo, as convolutional ones do; in "
+        f"this one {reason}. Ask for the prediction alone, or train with another `domain.backbone`.",
+        code="BadRequestOperationNotSupported",
+        status=400,
+    )
+
+
+def _before_probabilities(makers: dict[str, Any], target: str) -> str:
+    node = makers.get(target)
+    return str(node.input[0]) if node and node.op_type in ("Softmax", "Sigmoid") else target
+
+
+def _walk_back(makers: dict[str, Any], start: str, source: str) -> list[Any]:
+    """The nodes that `start` depends on, up to averages and lengths, in the order of the graph."""
+    found: dict[str, Any] = {}
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        if name == source:
+            raise unsupported("pixels reach the answer past every average")
+        node = makers.get(name)
+        if node is None or node.output[0] in found:
+            continue
+        found[node.output[0]] = node
+        if node.op_type not in (*_MEANS, _LENGTH, "Shape"):
+            waiting += node.input
+    return [node for name, node in makers.items() if name in found]
+
+
+def _positions(node: Any, graph: Any, makers: dict[str, Any]) -> tuple[int, ...]:
+    if node.op_type == "GlobalAveragePool":
+        return (2, 3)
+    axes = [list(one.ints) for one in node.attribute if one.name == "axes"]
+    if len(node.input) > 1:
+        axes = [_integers(node.input[1], graph, makers)]
+    found = _POSITIONS.get(tuple(sorted(axes[0]))) if axes else None
+    if found is None:
+        raise unsupported("the last average is not one over positions")
+    return found
+
+
+def _integers(name: str, graph: Any, makers: dict[str, Any]) -> list[int]:
+    tensors = [tensor for tensor in graph.initializer if tensor.name == name]
+    constants = makers[name].attribute if name in makers else []
+    numbers = [number for one in constants for number in one.ints]
+    for tensor in (*tensors, *(one.t for one in constants)):
+        numbers += [*tensor.int64_data, *np.frombuffer(tensor.raw_data, "<i8").tolist()]
+    return numbers
+
+
+def _keep(graph: Any, nodes: list[Any], mean: str) -> None:
+    """Leave no other nodes, and let them read from `mean` how many rows there are."""
+    own = {name for node in nodes for name in node.output}
+    for node in nodes:
+        if node.op_type == "Shape" and node.input[0] not in own:
+            node.input[0] = mean
+    used = {name for node in nodes for name in node.input}
+    _replace(graph.initializer, [tensor for tensor in graph.initializer if tensor.name in used])
+    _replace(graph.node, nodes)
+
+
+def _values(names: Sequence[str]) -> list[Any]:
+    messages = _messages()
+    kind = messages["Type"](tensor_type=messages["TensorType"](elem_type=_FLOAT))
+    return [messages["Value"](name=name, type=kind) for name in names]
+
+
+def _replace(repeated: Any, values: list[Any]) -> None:
+    del repeated[:]
+    repeated.extend(values)
+
+
+@functools.cache
+def _messages() -> dict[str, Any]:
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+    file = descriptor_pb2.FileDescriptorProto(name="graph.proto", package="graph", syntax="proto2")
+    for message, fields in _FIELDS.items():
+        kind = file.message_type.add(name=message)
+        for name, (number, what) in fields.items():
+            field = kind.field.add(name=name, number=number)
+            field.label = field.LABEL_REPEATED if what.endswith("*") else field.LABEL_OPTIONAL
+            what = what.rstrip("*")
+            if what in _FIELDS:
+                field.type, field.type_name = field.TYPE_MESSAGE, f".graph.{what}"
+            else:
+                field.type = getattr(field, f"TYPE_{what.upper()}")
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return {
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"graph.{name}")) for name in _FIELDS
+    }

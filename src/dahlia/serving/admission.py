@@ -1,0 +1,117 @@
+"""Who may ask, and how much a process takes on at once: what goes beyond is refused early, not late."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from dahlia.errors import ServingError
+from dahlia.serving.body import MAX_DISCARD, Unread
+
+if TYPE_CHECKING:
+    from starlette.datastructures import Headers
+
+KEY_HEADERS = ("prediction-key", "training-key", "ocp-apim-subscription-key")
+MAX_HELD = 128 * 1024 * 1024
+
+
+class Admission:
+    """Counts what is under way; used by one event loop.
+
+    Bodies that arrive slowly hold the bytes that have come, and no place among the predictions.
+
+    Args:
+        key: the key that every request must bring; None admits everybody.
+        most: predictions that may wait or be computed at once, and images that may be fetched at once.
+        most_held: bytes of bodies that may be in memory at once.
+    """
+
+    def __init__(self, key: str | None, most: int, most_held: int = MAX_HELD) -> None:
+        self.predictions = 0
+        self._key = key
+        self._most = most
+        self._most_held = most_held
+        self._held = 0
+        self._fetches = 0
+
+    def enter(self, headers: Headers) -> None:
+        """Let a request in before its body is read.
+
+        Raises:
+            ServingError: it brings no key or a wrong one, or too many predictions are under way.
+        """
+        given = [headers[name].encode("latin-1") for name in KEY_HEADERS if name in headers]
+        if self._key and not any(hmac.compare_digest(one, self._key.encode()) for one in given):
+            raise _unread(headers)(
+                "Access denied due to an invalid or missing key. Send the header Prediction-Key.",
+                code="401",
+                status=401,
+            )
+        if self.predictions >= self._most:
+            raise _busy(_unread(headers))
+
+    @contextmanager
+    def body(self) -> Iterator[Callable[[int], None]]:
+        """Gives what counts the bytes of a body as they come; they count until the block ends.
+
+        The function that it gives raises ServingError where too much is held.
+        """
+        mine = 0
+
+        def hold(size: int) -> None:
+            nonlocal mine
+            if self._held + size > self._most_held:
+                raise _busy(Unread)
+            self._held += size
+            mine += size
+
+        try:
+            yield hold
+        finally:
+            self._held -= mine
+
+    @contextmanager
+    def fetch(self) -> Iterator[None]:
+        """A place among the images that are fetched.
+
+        Raises:
+            ServingError: there is none.
+        """
+        if self._fetches >= self._most:
+            raise _busy()
+        self._fetches += 1
+        try:
+            yield
+        finally:
+            self._fetches -= 1
+
+    @contextmanager
+    def prediction(self) -> Iterator[None]:
+        """A place among the predictions.
+
+        Raises:
+            ServingError: there is none.
+        """
+        if self.predictions >= self._most:
+            raise _busy()
+        self.predictions += 1
+        try:
+            yield
+        finally:
+            self.predictions -= 1
+
+
+def _unread(headers: Headers) -> type[ServingError]:
+    # A small body is taken from the connection, which then serves the next request; another ends it.
+    declared = headers.get("content-length", "")
+    return ServingError if declared.isdecimal() and int(declared) <= MAX_DISCARD else Unread
+
+
+def _busy(kind: type[ServingError] = ServingError) -> ServingError:
+    return kind(
+        "More predictions are under way than this server admits. Ask again in 1 second.",
+        code="429",
+        status=429,
+    )

@@ -1,0 +1,102 @@
+"""`POST /predict?explain=true`: which parts of a photo speak for a tag, as numbers or as a picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+from dahlia.dataset.imaging import load
+from dahlia.errors import ImageError, ServingError
+from dahlia.serving.activation import Activation
+from dahlia.serving.body import as_text, image_of, parts_of, read_body
+from dahlia.serving.heat_picture import as_numbers, as_png
+from dahlia.serving.replies import refused_image, reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import Receive, Scope
+
+    from dahlia.serving.admission import Admission
+    from dahlia.serving.predictor import Predictor
+    from dahlia.serving.projects import Published
+    from dahlia.serving.shelf import Shelf
+
+FIELD = "image"
+_PNG = "image/png"
+
+
+class Explainer:
+    """Answers with a prediction and the class-activation map of one tag.
+
+    Args:
+        predictor: gives the prediction, and lends its threads.
+        shelf: the graphs that give the maps.
+    """
+
+    def __init__(self, predictor: Predictor, shelf: Shelf[Activation]) -> None:
+        self._predictor = predictor
+        self._shelf = shelf
+
+    async def answer(self, scope: Scope, receive: Receive, admission: Admission) -> Response:
+        """Answer a request: a PNG where its `Accept` names `image/png`, else JSON.
+
+        Raises:
+            ServingError: it is refused.
+            Disconnected: the client went away.
+        """
+        headers = Headers(scope=scope)
+        with admission.body() as hold:
+            body = await read_body(receive, headers, hold)
+            content_type = headers.get("content-type", "")
+            image = image_of(body, content_type, FIELD, as_file=True)
+            said = _texts(body, content_type)
+            published = self._predictor.projects.any(said.get("project"), said.get("name"))
+            with admission.prediction():
+                result = await self._predictor.predict(published, image, keep=False)
+                tag = _tag(result["predictions"], said.get("tag"))
+                wants = as_png if _PNG in headers.get("accept", "") else as_json(result, tag)
+                content = await self._predictor.run(self._work, published, tag["tagId"], image, wants)
+        if isinstance(content, bytes):
+            return Response(content, media_type=_PNG)
+        return reply(content, 200)
+
+    def _work(self, published: Published, tag: str, image: bytes, wants: Callable[[Any, bytes], Any]) -> Any:
+        card = self._predictor.shelf.get(published.servable).card
+        column = [one.id for one in card.tags].index(tag)
+        activation = self._shelf.get(published.servable)
+        try:
+            (heat,) = activation.maps(load(image, card.input.size), [column])
+            return wants(heat, image)
+        except ImageError as error:
+            raise refused_image(error) from error
+
+
+def as_json(result: dict[str, Any], tag: dict[str, Any]) -> Callable[[Any, bytes], dict[str, Any]]:
+    """Gives what adds a map, in logits, to the fields of a prediction."""
+
+    def add(heat: Any, _: bytes) -> dict[str, Any]:
+        named = {"tagId": tag["tagId"], "tagName": tag["tagName"]}
+        return result | {"activation": named | {"map": as_numbers(heat)}}
+
+    return add
+
+
+def _texts(body: bytes, content_type: str) -> dict[str, str]:
+    return {part.name: as_text(part.data) for part in parts_of(body, content_type) if not part.is_file}
+
+
+def _tag(predictions: list[dict[str, Any]], asked: str | None) -> dict[str, Any]:
+    if asked is None:
+        return predictions[0]
+    for tag in predictions:
+        if asked in (tag["tagName"], tag["tagId"]):
+            return tag
+    raise ServingError(
+        f"Expected a tag of the model, by its name or id, received {asked!r}. It has "
+        f"{', '.join(sorted(tag['tagName'] for tag in predictions)[:20])}.",
+        code="NotFoundTag",
+        status=404,
+    )

@@ -1,0 +1,26 @@
+"""BentoML's service with the door before it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from _bentoml_sdk import Service  # type: ignore[import-untyped]
+
+from dahlia.serving.door import Desk, Door
+from dahlia.serving.settings import read_settings
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+DESK = Desk.of(read_settings())
+
+_Inner = TypeVar("_Inner")
+_KNOWN = ("/", "/docs.json", "/schema.json", "/static_content/", "/healthz", "/livez", "/readyz", "/metrics")
+
+
+class FrontedService(Service[_Inner]):  # type: ignore[misc]
+    """A BentoML service behind a `Door`, which stands at `DESK`."""
+
+    def to_asgi(self, is_main: bool = True) -> ASGIApp:
+        """The application, door first."""
+        return Door(super().to_asgi(is_main), DESK, _KNOWN)

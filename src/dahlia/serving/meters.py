@@ -1,0 +1,74 @@
+"""What the service counts, for Prometheus.
+
+Labels are a project's id and a publish name that exist, and codes of errors that the service itself gives, so
+no client can make the metrics grow.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+from dahlia.serving.projects import Published
+
+_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+
+class Meters:
+    """Counters and histograms of one process; `/metrics` adds the processes up.
+
+    Args:
+        registry: where they are registered; the process's own where left out.
+    """
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        labels = ("project", "name")
+        self._seconds = Histogram(
+            "dahlia_prediction_seconds",
+            "Time from a request's first byte to its answer",
+            labels,
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._refused = Counter(
+            "dahlia_refusals", "Requests refused, by the code of the error", ("code",), registry=registry
+        )
+        self._stored = Counter(
+            "dahlia_predictions_stored", "Predictions kept with their image", labels, registry=registry
+        )
+        self._not_stored = Counter(
+            "dahlia_predictions_not_stored",
+            "Predictions answered and not kept, because the disk lagged or was full",
+            labels,
+            registry=registry,
+        )
+        self._under_way, self._models, self._memory = (
+            Gauge(name, text, multiprocess_mode="livesum", registry=registry)
+            for name, text in (
+                ("dahlia_predictions_under_way", "Predictions that wait or are computed"),
+                ("dahlia_models_loaded", "Models in memory, of all processes"),
+                ("dahlia_models_bytes", "Memory that models take, of all processes"),
+            )
+        )
+        self._known: dict[tuple[str, str], Histogram] = {}
+
+    def answered(self, published: Published, seconds: float, under_way: int) -> None:
+        """A prediction was answered, and so many others are under way."""
+        self._under_way.set(under_way)
+        key = published.project, published.name
+        if (histogram := self._known.get(key)) is None:
+            histogram = self._known[key] = self._seconds.labels(*key)
+        histogram.observe(seconds)
+
+    def refused(self, code: str) -> None:
+        """A request was refused."""
+        self._refused.labels(code).inc()
+
+    def loaded(self, count: int, memory: int) -> None:
+        """So many models are in memory, and take so many bytes."""
+        self._models.set(count)
+        self._memory.set(memory)
+
+    def kept(self, published: Published, stored: bool) -> None:
+        """A prediction was to be kept."""
+        counter = self._stored if stored else self._not_stored
+        counter.labels(published.project, published.name).inc()

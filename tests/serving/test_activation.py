@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from fake_project import SIZE, card
+from onnx import helper, numpy_helper, parser
+
+from dahlia.errors import ServingError, TrainingError
+from dahlia.modeling.card import save_card
+from dahlia.serving.activation import Activation
+
+CELLS = 8
+RED, GREEN, BLUE = range(3)
+# Each of the map's channels answers to one colour and is silent on grey.
+COLOURS = np.array([[2, -1, -1], [-1, 2, -1], [-1, -1, 2]], np.float32) / 255
+HEAD = np.array([[3, -1, -2], [-2, 4, 0.5], [0, -1.5, 2]], np.float32)
+BIAS = np.array([0.5, 0, -0.5], np.float32)
+CONSTANTS = {
+    "colours": COLOURS[..., None, None],
+    "head": HEAD,
+    "bias": BIAS,
+    "positions": np.array([2, 3]),
+    "positions_last": np.array([-1, -2]),
+    "middle": np.array([1, 2]),
+    "second": np.array([1]),
+    "zero": np.array([0]),
+    "three": np.array([3]),
+    "tokens": np.array([0, 3, -1]),
+    "token": np.array(0),
+    "half": np.array(0.5, np.float32),
+    "last": np.array([-1]),
+    "odd": np.array([63]),
+}
+MAP = f"""
+    seen = Conv(data, colours)
+    felt = Relu(seen)
+    map = AveragePool<kernel_shape=[{SIZE // CELLS}, {SIZE // CELLS}], strides=[{SIZE // CELLS}, {SIZE // CELLS}]>(felt)
+"""
+LINEAR = "logits = Gemm<transB=1>(mean, head, bias)"
+SOFTMAX = "model_output = Softmax<axis=-1>(logits)"
+UNIT = """
+    length = ReduceL2<keepdims=1>(mean, second)
+    unit = Div(mean, length)
+    logits = Gemm<transB=1>(unit, head, bias)
+"""
+THREE = "mean = Slice(row, zero, three, second)"
+PLAIN = ["mean = ReduceMean<keepdims=0>(map, positions)", LINEAR, SOFTMAX]
+
+
+def write(folder: Path, *steps: str, bgr: bool = False) -> Path:
+    """A published model, from lines of ONNX's own language after those that make the map."""
+    body = "\n".join((MAP, *steps))
+    proto = parser.parse_model(
+        f'<ir_version: 9, opset_import: ["" : 20]> toy (float[n, 3, {SIZE}, {SIZE}] data) '
+        f"=> (float[n, 3] model_output) {{ {body} }}"
+    )
+    proto.graph.initializer.extend(numpy_helper.from_array(one, name) for name, one in CONSTANTS.items())
+    helper.set_model_props(proto, {"Image.BitmapPixelFormat": "Bgr8" if bgr else "Rgb8"})
+    onnx.checker.check_model(proto)
+    folder.mkdir(exist_ok=True)
+    onnx.save(proto, folder / "model.onnx")
+    save_card(folder, card())
+    return folder
+
+
+def photo(seed: int = 0) -> Any:
+    return np.random.default_rng(seed).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+
+
+def map_of(pixels: Any) -> Any:
+    """(3, h, w), in NumPy."""
+    felt = np.maximum(pixels @ COLOURS.T, 0)
+    edge = SIZE // CELLS
+    return felt.reshape(CELLS, edge, CELLS, edge, 3).mean((1, 3)).transpose(2, 0, 1)
+
+
+def cam(pixels: Any) -> Any:
+    """(K, h, w) by the formula of Zhou et al. (2016)."""
+    return np.einsum("kc,chw->khw", HEAD, map_of(pixels))
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        PLAIN,
+        ["mean = ReduceMean<keepdims=0>(map, positions_last)", LINEAR, SOFTMAX],
+        ["pooled = GlobalAveragePool(map)", "mean = Flatten(pooled)", LINEAR, SOFTMAX],
+        ["pooled = ReduceMean(map, positions)", "mean = Squeeze(pooled, positions)", LINEAR, SOFTMAX],
+        [
+            "axes = Constant<value_ints=[2, 3]>()",
+            "mean = ReduceMean<keepdims=0>(map, axes)",
+            LINEAR,
+            SOFTMAX,
+        ],
+        [
+            "turned = Transpose<perm=[0, 2, 3, 1]>(map)",
+            "mean = ReduceMean<keepdims=0>(turned, middle)",
+            LINEAR,
+            SOFTMAX,
+        ],
+        [
+            "row = Reshape(map, tokens)",
+            "turned = Transpose<perm=[0, 2, 1]>(row)",
+            "mean = ReduceMean<keepdims=0>(turned, second)",
+            LINEAR,
+            SOFTMAX,
+        ],
+        [PLAIN[0], LINEAR, "model_output = Sigmoid(logits)"],
+        [PLAIN[0], "model_output = Gemm<transB=1>(mean, head, bias)"],
+        [
+            "one = GlobalAveragePool(map)",
+            "flat = Flatten(one)",
+            "other = ReduceMean<keepdims=0>(map, positions)",
+            "both = Add(flat, other)",
+            "mean = Mul(both, half)",
+            LINEAR,
+            SOFTMAX,
+        ],
+    ],
+    ids=["mean", "axes-from-the-end", "global-pool", "kept-axes", "constant-node", "channels-last", "tokens"]
+    + ["sigmoid", "no-activation", "averaged-twice"],
+)
+def test_with_a_linear_tail_it_is_the_class_activation_map(tmp_path: Path, steps: list[str]) -> None:
+    maps = Activation(write(tmp_path, *steps)).maps(photo(), [RED, GREEN, BLUE])
+    assert maps.dtype == np.float32
+    np.testing.assert_allclose(maps, cam(photo()), atol=1e-3)
+    logits = HEAD @ map_of(photo()).mean((1, 2)) + BIAS
+    np.testing.assert_allclose(maps.mean((1, 2)), logits - BIAS, atol=1e-3)
+
+
+def test_tags_in_the_order_asked_for(tmp_path: Path) -> None:
+    activation = Activation(write(tmp_path, *PLAIN))
+    whole = activation.maps(photo(), [RED, GREEN, BLUE])
+    assert np.array_equal(activation.maps(photo(), [BLUE, RED]), whole[[BLUE, RED]])
+    assert activation.maps(photo(), []).shape == (0, CELLS, CELLS)
+
+
+def test_a_graph_that_takes_bgr_gets_it(tmp_path: Path) -> None:
+    activation = Activation(write(tmp_path, *PLAIN, bgr=True))
+    np.testing.assert_allclose(
+        activation.maps(photo(), [RED, GREEN, BLUE]), cam(photo()[..., ::-1]), atol=1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [UNIT],
+        [  # as torch's exporter writes it: the number of rows is read from the pixels
+            "rows = Shape<start=0, end=1>(data)",
+            "length = ReduceL2<keepdims=1>(mean, second)",
+            "wanted = Concat<axis=0>(rows, three)",
+            "wide = Expand(length, wanted)",
+            "unit = Div(mean, wide)",
+            "logits = Gemm<transB=1>(unit, head, bias)",
+        ],
+    ],
+    ids=["divided", "expanded"],
+)
+def test_lengths_are_held_fixed(tmp_path: Path, steps: list[str]) -> None:
+    maps = Activation(write(tmp_path, PLAIN[0], *steps, SOFTMAX)).maps(photo(), [RED, GREEN, BLUE])
+    length = np.linalg.norm(map_of(photo()).mean((1, 2)))
+    np.testing.assert_allclose(maps, cam(photo()) / length, atol=2e-3)
+
+
+def test_with_a_curved_tail_it_is_the_gradient(tmp_path: Path) -> None:
+    import torch
+
+    steps = [PLAIN[0], "bent = Tanh(mean)", "logits = Gemm<transB=1>(bent, head, bias)", SOFTMAX]
+    maps = Activation(write(tmp_path, *steps)).maps(photo(), [RED, GREEN, BLUE])
+    features = torch.tensor(map_of(photo()), dtype=torch.float64, requires_grad=True)
+    logits = torch.from_numpy(HEAD).double() @ torch.tanh(features.mean((1, 2)))
+    for tag, found in enumerate(maps):
+        (slope,) = torch.autograd.grad(logits[tag], features, retain_graph=True)
+        expected = (slope * features).sum(0).detach() * CELLS**2  # Grad-CAM, not rectified
+        np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_nothing_seen_gives_nothing(tmp_path: Path) -> None:
+    grey = np.full((SIZE, SIZE, 3), 128, np.uint8)
+    assert not Activation(write(tmp_path, *PLAIN)).maps(grey, [RED]).any()
+
+
+@pytest.mark.parametrize("tag", [RED, GREEN, BLUE])
+def test_the_hottest_part_is_what_the_answer_rests_on(tmp_path: Path, tag: int) -> None:
+    import onnxruntime
+
+    activation = Activation(write(tmp_path, PLAIN[0], UNIT, SOFTMAX))
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    chance = np.random.default_rng(tag)
+    falls = {"hottest": [], "other": []}
+    for _ in range(20):
+        pixels = chance.integers(90, 130, (SIZE, SIZE, 3), np.uint8)
+        top, left = chance.integers(0, SIZE - 8, 2)
+        pixels[top : top + 8, left : left + 8, tag] = 250
+        (heat,) = activation.maps(pixels, [tag])
+        hottest = heat >= np.quantile(heat, 0.75)
+        other = chance.permutation(hottest.ravel()).reshape(hottest.shape)
+        row, column = np.unravel_index(heat.argmax(), heat.shape)
+        assert top - 4 < row * 4 < top + 8
+        assert left - 4 < column * 4 < left + 8
+        for name, part in (("hottest", hottest), ("other", other)):
+            blank = np.where(part.repeat(4, 0).repeat(4, 1)[..., None], 110, pixels)
+            data = np.stack([pixels, blank]).transpose(0, 3, 1, 2).astype(np.float32)
+            before, after = session.run(["model_output"], {"data": data})[0][:, tag]
+            falls[name].append(before - after)
+    assert np.mean(falls["hottest"]) > 2 * abs(np.mean(falls["other"])) + 0.1
+
+
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [
+        (["row = Flatten(map)", THREE], "past every"),
+        (["top = GlobalMaxPool(map)", "mean = Flatten(top)"], "past every"),
+        (
+            ["lines = ReduceMean<keepdims=0>(map, three)", "mean = ReduceMax<keepdims=0>(lines, last)"],
+            "positions",
+        ),
+        (["flat = ReduceMean(map, second)", "row = Flatten(flat)", THREE], r"\(1, 3, 8, 8\)"),
+        (
+            [
+                "a = ReduceMean<keepdims=0>(map, positions)",
+                "b = ReduceMean<keepdims=0>(felt, positions)",
+                "mean = Add(a, b)",
+            ],
+            "2 maps",
+        ),
+        (
+            [
+                "row = Reshape(map, tokens)",
+                "turned = Transpose<perm=[0, 2, 1]>(row)",
+                "short = Slice(turned, zero, odd, second)",
+                "mean = ReduceMean<keepdims=0>(short, second)",
+            ],
+            r"\(1, 63, 3\)",
+        ),
+    ],
+)
+def test_networks_without_a_map_are_refused(tmp_path: Path, steps: list[str], reason: str) -> None:
+    with pytest.raises(ServingError, match=reason) as refused:
+        Activation(write(tmp_path, *steps, LINEAR, SOFTMAX))
+    assert (refused.value.code, refused.value.status) == ("BadRequestOperationNotSupported", 400)
+
+
+@pytest.mark.parametrize("content", [None, b"not a graph"])
+def test_files_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> None:
+    write(tmp_path, *PLAIN)
+    (tmp_path / "model.onnx").unlink()
+    if content is not None:
+        (tmp_path / "model.onnx").write_bytes(content)
+    with pytest.raises(ServingError, match=r"model\.onnx cannot be read") as refused:
+        Activation(tmp_path)
+    assert refused.value.status == 500
+
+
+def test_a_model_without_its_card(tmp_path: Path) -> None:
+    (write(tmp_path, *PLAIN) / "model.json").unlink()
+    with pytest.raises(TrainingError, match=r"model\.json"):
+        Activation(tmp_path)
+
+
+def test_memory_is_stated(tmp_path: Path) -> None:
+    assert Activation(write(tmp_path, *PLAIN)).memory > (tmp_path / "model.onnx").stat().st_size
