@@ -35,10 +35,11 @@ CONSTANTS = {
     "last": np.array([-1]),
     "odd": np.array([63]),
 }
+SHARE = SIZE // CELLS
 MAP = f"""
     seen = Conv(data, colours)
     felt = Relu(seen)
-    map = AveragePool<kernel_shape=[{SIZE // CELLS}, {SIZE // CELLS}], strides=[{SIZE // CELLS}, {SIZE // CELLS}]>(felt)
+    map = AveragePool<kernel_shape=[{SHARE}, {SHARE}], strides=[{SHARE}, {SHARE}]>(felt)
 """
 LINEAR = "logits = Gemm<transB=1>(mean, head, bias)"
 SOFTMAX = "model_output = Softmax<axis=-1>(logits)"
@@ -74,8 +75,7 @@ def photo(seed: int = 0) -> Any:
 def map_of(pixels: Any) -> Any:
     """(3, h, w), in NumPy."""
     felt = np.maximum(pixels @ COLOURS.T, 0)
-    edge = SIZE // CELLS
-    return felt.reshape(CELLS, edge, CELLS, edge, 3).mean((1, 3)).transpose(2, 0, 1)
+    return felt.reshape(CELLS, SHARE, CELLS, SHARE, 3).mean((1, 3)).transpose(2, 0, 1)
 
 
 def cam(pixels: Any) -> Any:
@@ -83,47 +83,50 @@ def cam(pixels: Any) -> Any:
     return np.einsum("kc,chw->khw", HEAD, map_of(pixels))
 
 
-@pytest.mark.parametrize(
-    "steps",
-    [
-        PLAIN,
-        ["mean = ReduceMean<keepdims=0>(map, positions_last)", LINEAR, SOFTMAX],
-        ["pooled = GlobalAveragePool(map)", "mean = Flatten(pooled)", LINEAR, SOFTMAX],
-        ["pooled = ReduceMean(map, positions)", "mean = Squeeze(pooled, positions)", LINEAR, SOFTMAX],
-        [
-            "axes = Constant<value_ints=[2, 3]>()",
-            "mean = ReduceMean<keepdims=0>(map, axes)",
-            LINEAR,
-            SOFTMAX,
-        ],
-        [
-            "turned = Transpose<perm=[0, 2, 3, 1]>(map)",
-            "mean = ReduceMean<keepdims=0>(turned, middle)",
-            LINEAR,
-            SOFTMAX,
-        ],
-        [
-            "row = Reshape(map, tokens)",
-            "turned = Transpose<perm=[0, 2, 1]>(row)",
-            "mean = ReduceMean<keepdims=0>(turned, second)",
-            LINEAR,
-            SOFTMAX,
-        ],
-        [PLAIN[0], LINEAR, "model_output = Sigmoid(logits)"],
-        [PLAIN[0], "model_output = Gemm<transB=1>(mean, head, bias)"],
-        [
-            "one = GlobalAveragePool(map)",
-            "flat = Flatten(one)",
-            "other = ReduceMean<keepdims=0>(map, positions)",
-            "both = Add(flat, other)",
-            "mean = Mul(both, half)",
-            LINEAR,
-            SOFTMAX,
-        ],
+TAILS = {
+    "mean": PLAIN,
+    "axes from the end": ["mean = ReduceMean<keepdims=0>(map, positions_last)", LINEAR, SOFTMAX],
+    "axes of a node": [
+        "axes = Constant<value_ints=[2, 3]>()",
+        "mean = ReduceMean<keepdims=0>(map, axes)",
+        LINEAR,
+        SOFTMAX,
     ],
-    ids=["mean", "axes-from-the-end", "global-pool", "kept-axes", "constant-node", "channels-last", "tokens"]
-    + ["sigmoid", "no-activation", "averaged-twice"],
-)
+    "global pool": ["pooled = GlobalAveragePool(map)", "mean = Flatten(pooled)", LINEAR, SOFTMAX],
+    "axes kept": [
+        "pooled = ReduceMean(map, positions)",
+        "mean = Squeeze(pooled, positions)",
+        LINEAR,
+        SOFTMAX,
+    ],
+    "channels last": [
+        "turned = Transpose<perm=[0, 2, 3, 1]>(map)",
+        "mean = ReduceMean<keepdims=0>(turned, middle)",
+        LINEAR,
+        SOFTMAX,
+    ],
+    "tokens": [
+        "row = Reshape(map, tokens)",
+        "turned = Transpose<perm=[0, 2, 1]>(row)",
+        "mean = ReduceMean<keepdims=0>(turned, second)",
+        LINEAR,
+        SOFTMAX,
+    ],
+    "averaged twice": [
+        "one = GlobalAveragePool(map)",
+        "flat = Flatten(one)",
+        "other = ReduceMean<keepdims=0>(map, positions)",
+        "both = Add(flat, other)",
+        "mean = Mul(both, half)",
+        LINEAR,
+        SOFTMAX,
+    ],
+    "sigmoid": [PLAIN[0], LINEAR, "model_output = Sigmoid(logits)"],
+    "logits alone": [PLAIN[0], "model_output = Gemm<transB=1>(mean, head, bias)"],
+}
+
+
+@pytest.mark.parametrize("steps", TAILS.values(), ids=TAILS.keys())
 def test_with_a_linear_tail_it_is_the_class_activation_map(tmp_path: Path, steps: list[str]) -> None:
     maps = Activation(write(tmp_path, *steps)).maps(photo(), [RED, GREEN, BLUE])
     assert maps.dtype == np.float32
@@ -219,6 +222,24 @@ def test_the_hottest_part_is_what_the_answer_rests_on(tmp_path: Path, tag: int) 
         (
             ["lines = ReduceMean<keepdims=0>(map, three)", "mean = ReduceMax<keepdims=0>(lines, last)"],
             "positions",
+        ),
+        (
+            [
+                "rows = Shape<start=0, end=1>(data)",
+                "number = Cast<to=1>(rows)",
+                "once = ReduceMean<keepdims=0>(map, positions)",
+                "mean = Mul(once, number)",
+            ],
+            "the average alone",
+        ),
+        (
+            [
+                "edge = Shape<start=3>(data)",
+                "number = Cast<to=1>(edge)",
+                "once = ReduceMean<keepdims=0>(map, positions)",
+                "mean = Mul(once, number)",
+            ],
+            "ONNX Runtime refuses",
         ),
         (["flat = ReduceMean(map, second)", "row = Flatten(flat)", THREE], r"\(1, 3, 8, 8\)"),
         (

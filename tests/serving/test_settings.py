@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from dahlia.errors import ConfigError
@@ -8,9 +11,9 @@ from dahlia.serving.settings import read_settings
 
 def test_defaults() -> None:
     settings = read_settings({})
-    assert (settings.key, settings.workers, settings.model_threads) == (None, 1, 1)
-    assert settings.threads >= 1
+    assert (settings.key, settings.model_threads, settings.model_memory) == (None, 1, 1 << 30)
     assert settings.predictions is None
+    assert settings.projects == ()
     assert settings.url_fetch == "public"
 
 
@@ -20,11 +23,25 @@ def test_from_where_images_are_fetched() -> None:
         read_settings({"DAHLIA_URL_FETCH": "all"})
 
 
+@pytest.mark.parametrize(("cores", "workers", "threads"), [(1, 1, 2), (2, 2, 2), (4, 4, 2), (16, 4, 8)])
+def test_processes_and_threads_follow_the_cores(
+    cores: int, workers: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    settings = read_settings({})
+    assert (settings.workers, settings.threads) == (workers, threads)
+
+
+def test_folders_of_projects() -> None:
+    settings = read_settings({"DAHLIA_PROJECTS": os.pathsep.join(["a", "", "/b c"])})
+    assert settings.projects == (Path("a"), Path("/b c"))
+
+
 def test_an_empty_key_is_no_key() -> None:
     assert read_settings({"DAHLIA_PREDICTION_KEY": ""}).key is None
 
 
-@pytest.mark.parametrize("name", ["DAHLIA_WORKERS", "DAHLIA_THREADS", "DAHLIA_MODEL_THREADS"])
+@pytest.mark.parametrize("name", ["DAHLIA_WORKERS", "DAHLIA_THREADS", "DAHLIA_MODEL_THREADS", "DAHLIA_MODEL_MEMORY"])
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", ""])
 def test_counts(name: str, text: str) -> None:
     with pytest.raises(ConfigError, match=name):

@@ -23,6 +23,7 @@ from dahlia.dataset.imaging import Pixels, to_tensor_layout
 from dahlia.errors import ServingError
 from dahlia.modeling.card import load_card
 from dahlia.serving.activation_graph import Halves, halve, unsupported
+from dahlia.serving.memory import return_freed_memory
 from dahlia.serving.runtime import INPUT, OUTPUT
 from dahlia.serving.runtime_errors import runtime_errors
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 
 _STEP = 0.003  # of the length of the average features: float32 and kinks of the tail then cost below 1 %
-_MEMORY = 2  # bytes for each of the graphs', as for a prediction
+_MEMORY = 2.5  # bytes for each of the graphs': measured 2.3 to 2.6
 
 
 class Activation:
@@ -55,7 +56,7 @@ class Activation:
     def __init__(self, folder: Path, threads: int = 1) -> None:
         halves, body, tail = _split(folder)
         self._halves = halves
-        self.memory = _MEMORY * (len(body) + len(tail))
+        self.memory = int(_MEMORY * (len(body) + len(tail)))
         size = load_card(folder).input.size
         try:
             self._body = _session(body, threads)
@@ -65,6 +66,8 @@ class Activation:
             self._check(np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8))
         except runtime_errors() as error:
             raise unsupported(f"ONNX Runtime refuses a half: {str(error).splitlines()[0]}") from error
+        del body, tail
+        return_freed_memory()
 
     def maps(self, pixels: Pixels, tags: Sequence[int]) -> Floats:
         """How much each part of a photo speaks for tags.
@@ -147,5 +150,6 @@ def _session(graph: bytes, threads: int) -> InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_cpu_mem_arena = False  # 20 MB less, at the same speed
     options.log_severity_level = 4
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -222,8 +222,9 @@ def test_the_key(
     assert client.get("/healthz").status_code == 200
 
 
-def test_too_many_at_once(client: TestClient, picture: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_at_once(files: Any, picture: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "MAX_CONCURRENCY", 0)
+    client = TestClient(door.Door(load_model(files), read_settings({})))
     response = client.post(CLOUD, content=picture())
     assert (response.status_code, response.headers["retry-after"]) == (429, "1")
     assert response.json()["error"]["code"] == "429"
