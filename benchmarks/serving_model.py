@@ -44,7 +44,10 @@ def publish_models(folder: Path, architecture: str, count: int = 1) -> Path:
             source = Source(bundle, card, Path(scratch) / "cache", list)
             port.write(target, source, "float32")
             (target / "model.json").write_bytes((bundle / "model.json").read_bytes())
-            write_json(target / "iteration.json", {"number": number, "id": f"{number:08d}-0000-4000-8000-000000000000"})
+            write_json(
+                target / "iteration.json",
+                {"number": number, "id": f"{number:08d}-0000-4000-8000-000000000000"},
+            )
             index[f"model{number}"] = target.name
     write_json(published / "published.json", index)
     return published

@@ -59,6 +59,16 @@ def test_what_speaks_for_the_tag_glows_and_the_rest_is_grey() -> None:
     assert hot.sum() > warm.sum() > cold.sum()
 
 
+def test_little_beside_much_against_the_tag_is_faint() -> None:
+    alone, outweighed = (pixels(as_png(heat([2, low], [2, low]), photo(200, 100)))[50, 20] for low in (0, -8))
+    assert 0 < np.ptp(outweighed) < np.ptp(alone) / 2
+
+
+def test_beside_strong_evidence_against_the_tag_nothing_glows() -> None:
+    drawn = pixels(as_png(heat([0, -9, 0], [0, -9, 0]), photo(300, 200)))
+    assert np.ptp(drawn, axis=2).max() == 0
+
+
 def test_a_turned_photo_and_its_heat_stay_together() -> None:
     drawn = pixels(as_png(heat([1, 1], [0, 0]), photo(300, 200, orientation=6)))
     assert np.ptp(drawn[20, 100]) > 60

@@ -5,8 +5,8 @@ features. For a network that averages a map F and ends in a linear layer w, that
 class-activation map of Zhou et al. (2016). A nonlinear tail makes w its gradient, as in Grad-CAM (Selvaraju
 et al. 2017). The lengths by which features are scaled to unit length are held fixed, as Ali et al. (2022) do
 for the norms of transformers: with their own gradient every map averages to about zero, whatever the photo
-shows. On 120 test photos of grocery shelves, whose most probable tag has 0.95 on average, the hottest quarter
-blanked takes off 0.42 with fixed lengths and 0.35 without; other quarters of the same shape take 0.13.
+shows. On 240 test photos of grocery shelves, whose most probable tag has 0.93 on average, the hottest quarter
+blanked takes off 0.40 with fixed lengths and 0.35 without; other quarters of the same shape take 0.13.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def halve(model: bytes, source: str, target: str) -> tuple[Halves, bytes, bytes]
     """
     proto = _messages()["Model"].FromString(model)
     graph = proto.graph
-    makers = {name: node for node in graph.node for name in node.output}
+    makers = {name: node for node in graph.node for name in node.output if name}
     logits = _before_probabilities(makers, target)
     reached = _walk_back(makers, logits, source)
     averages = [node for node in reached if node.op_type in _MEANS]

@@ -32,8 +32,8 @@ def as_numbers(heat: npt.NDArray[np.float32]) -> list[list[float]]:
 def as_png(heat: npt.NDArray[np.float32], image: bytes) -> bytes:
     """The map over its photo, which is made grey so that all colour is heat.
 
-    What speaks for the tag glows from dark violet to yellow, the map's highest value brightest. Where the map
-    is zero or below, the photo stays grey.
+    What speaks for the tag glows, from dark violet to yellow; yellow is as strong as anything in the map, for
+    or against the tag. What speaks against it stays grey.
 
     Args:
         heat: (h, w), in logits.
@@ -47,8 +47,10 @@ def as_png(heat: npt.NDArray[np.float32], image: bytes) -> bytes:
     """
     photo = _shrink(decode(image, at_least=MAX_EDGE))
     height, width = photo.shape[:2]
-    smooth = cv2.resize(heat, (width, height), interpolation=cv2.INTER_CUBIC)
-    share = np.clip(np.asarray(smooth, np.float32) / max(float(heat.max()), _NOTHING), 0, 1)
+    # Clipped before it is smoothed: a cubic curve swings above zero beside what lies far below.
+    smooth = cv2.resize(np.maximum(heat, 0), (width, height), interpolation=cv2.INTER_CUBIC)
+    strongest = max(float(np.max(smooth)), -float(heat.min()), _NOTHING)
+    share = np.maximum(np.asarray(smooth, np.float32) / strongest, 0)
     grey = cv2.cvtColor(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2BGR)
     levels = (_FIRST_COLOUR + share * (255 - _FIRST_COLOUR)).astype(np.uint8)
     colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)

@@ -1,0 +1,40 @@
+"""What the service does with a photo, in this process, with no HTTP: FOLDER PHOTO THREADS SECONDS."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from dahlia.serving.answers import answer
+from dahlia.serving.runtime import load_model
+
+
+def main(folder: Path, photo: Path, threads: int, seconds: float) -> None:
+    model = load_model(folder / "published" / "iteration-1", "1", 1)
+    data = photo.read_bytes()
+    for _ in range(20):
+        answer(model, model.predict(data))
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+
+    def work() -> None:
+        while (began := time.perf_counter()) < end:
+            answer(model, model.predict(data))
+            times.append(time.perf_counter() - began)
+
+    pool = [threading.Thread(target=work) for _ in range(threads)]
+    for thread in pool:
+        thread.start()
+    for thread in pool:
+        thread.join()
+    p50, p99 = np.percentile(times, [50, 99]) * 1000
+    print(json.dumps({"rate": len(times) / seconds, "p50": p50, "p99": p99}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
