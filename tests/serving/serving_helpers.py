@@ -102,24 +102,39 @@ def load(servable: Servable) -> Model:
     return load_model(servable.folder, servable.id, servable.number)
 
 
-def build_client(source: FakeSource, store: PredictionStore | None = None, **environment: str) -> TestClient:
+class DoorClient(TestClient):
+    """A client that knows where the door's predictions are counted."""
+
+    registry: CollectorRegistry
+
+
+def build_client(source: FakeSource, store: PredictionStore | None = None, **environment: str) -> DoorClient:
     """A client of the door, before an application that echoes the length of what reaches `/predict`."""
-    desk = build_desk(source, store, **environment)
+    registry = CollectorRegistry()
+    desk = build_desk(source, store, registry, **environment)
 
     async def echo(request: Request) -> JSONResponse:
         return JSONResponse({"reached": len(await request.body())})
 
     inner = Starlette(routes=[Route("/predict", echo, methods=["POST"]), Route("/other", echo)])
-    return TestClient(Door(inner, desk, ("/other",)), raise_server_exceptions=True)
+    client = DoorClient(Door(inner, desk, ("/other",)), raise_server_exceptions=True)
+    client.registry = registry
+    return client
 
 
-def build_desk(source: FakeSource, store: PredictionStore | None = None, **environment: str) -> Desk:
+def build_desk(
+    source: FakeSource,
+    store: PredictionStore | None = None,
+    registry: CollectorRegistry | None = None,
+    **environment: str,
+) -> Desk:
     """A desk with a predictor for one project, whose source was asked once."""
     shelf = Shelf(load, 1 << 30)
     projects = Projects([Catalogue(source, shelf)])
     projects.refresh()
     desk = Desk.of(read_settings(environment))
-    desk.predictor = Predictor(projects, shelf, store, desk.settings.threads, Meters(CollectorRegistry()))
+    meters = Meters(registry or CollectorRegistry())
+    desk.predictor = Predictor(projects, shelf, store, desk.settings.threads, meters)
     return desk
 
 

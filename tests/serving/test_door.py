@@ -18,6 +18,7 @@ from dahlia.serving import body
 from dahlia.serving.admission import Admission
 from dahlia.serving.body import MAX_BODY, MAX_DISCARD, Disconnected, read_body
 from dahlia.serving.door import Desk, Door
+from dahlia.serving.predictor import Answered
 from dahlia.serving.settings import read_settings
 
 KEY = "a-Secret"
@@ -94,10 +95,10 @@ def test_too_many_at_once(source: FakeSource, monkeypatch: pytest.MonkeyPatch) -
     async def scenario() -> None:
         computing, release, entered = anyio.Event(), anyio.Event(), anyio.Event()
 
-        async def compute(*_: object, **__: object) -> dict[str, Any]:
+        async def compute(*_: object, **__: object) -> Answered:
             computing.set()
             await release.wait()
-            return {}
+            return Answered({}, None)
 
         async def sent() -> dict[str, Any]:
             return {"type": "http.request", "body": picture()}

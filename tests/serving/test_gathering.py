@@ -96,7 +96,7 @@ def test_copies_for_tagging(dahlia: Command, kept: Path, capsys: pytest.CaptureF
     facts = [json.loads(line) for line in Path("seen/predictions.jsonl").read_text().splitlines()]
     assert [one.pop("file") for one in facts] == [
         "rose/a.jpg",
-        "%2E.%2Fa%2Fb%2Etxt/b.png",
+        "%2E%2E%2Fa%2Fb%2Etxt/b.png",
         "%/%2E.%2F..%2Fc.bmp",
     ]
     stored = list(read_predictions(kept))

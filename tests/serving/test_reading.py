@@ -83,7 +83,7 @@ def test_a_damaged_image(folder: Path) -> None:
     with stored.segment.open("r+b") as file:
         file.seek(stored.record.image_at)
         file.write(b"x")
-    with pytest.raises(DatasetError, match="image of prediction a .* damaged bytes"):
+    with pytest.raises(DatasetError, match=r"image of prediction a .* damaged bytes"):
         next(read_predictions(folder)).image()
 
 

@@ -41,7 +41,9 @@ def test_an_empty_key_is_no_key() -> None:
     assert read_settings({"DAHLIA_PREDICTION_KEY": ""}).key is None
 
 
-@pytest.mark.parametrize("name", ["DAHLIA_WORKERS", "DAHLIA_THREADS", "DAHLIA_MODEL_THREADS", "DAHLIA_MODEL_MEMORY"])
+@pytest.mark.parametrize(
+    "name", ["DAHLIA_WORKERS", "DAHLIA_THREADS", "DAHLIA_MODEL_THREADS", "DAHLIA_MODEL_MEMORY"]
+)
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", ""])
 def test_counts(name: str, text: str) -> None:
     with pytest.raises(ConfigError, match=name):

@@ -20,6 +20,7 @@ from serving_helpers import FakeSource, build_client, picture, url
 from dahlia.serving import store as module
 from dahlia.serving.reading import read_predictions
 from dahlia.serving.records import segments_in
+from dahlia.serving.segments import is_being_written
 from dahlia.serving.store import PredictionStore
 
 OFFERS = """
@@ -27,7 +28,7 @@ import sys, threading
 from pathlib import Path
 from dahlia.serving.store import Kept, PredictionStore
 
-store = PredictionStore(Path(sys.argv[1]), segment_bytes=2_000_000)
+store = PredictionStore(Path(sys.argv[1]), segment_bytes=500_000)
 
 def offer(thread):
     for number in range(1_000_000):
@@ -86,7 +87,6 @@ def test_killed_processes_keep_what_they_acknowledged(tmp_path: Path) -> None:
     found = {stored.facts["id"]: stored for stored in read_predictions(tmp_path)}
     assert names <= set(found)
     assert all(stored.image() == name.encode() * 2000 for name, stored in found.items())
-    assert len(segments_in(tmp_path)) > 2
 
 
 def test_what_killed_processes_leave_is_tidied_by_the_next(tmp_path: Path) -> None:
@@ -95,8 +95,10 @@ def test_what_killed_processes_leave_is_tidied_by_the_next(tmp_path: Path) -> No
         "PredictionStore(pathlib.Path(sys.argv[1]), clock=lambda: 1.7e9); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
-    assert len(segments_in(tmp_path)) == 1
-    PredictionStore(tmp_path).close()
+    left = segments_in(tmp_path)[0]
+    store = PredictionStore(tmp_path)
+    until(lambda: not left.exists())
+    store.close()
     assert segments_in(tmp_path) == []
 
 
@@ -138,8 +140,9 @@ def test_what_is_offered_after_the_end_is_not_kept(tmp_path: Path) -> None:
 def test_full_segments_are_followed_by_others(tmp_path: Path) -> None:
     store = PredictionStore(tmp_path, segment_bytes=10_000)
     for number in range(5):
+        full = segments_in(tmp_path)[-1]
         assert store.offer(kept(str(number), bytes(10_000)))
-        until(lambda: len(segments_in(tmp_path)) == number + 2)  # noqa: B023
+        until(lambda: not is_being_written(full))  # noqa: B023
     store.close()
     assert stored_ids(tmp_path) == list("01234")
     assert len(segments_in(tmp_path)) == 5
@@ -152,8 +155,9 @@ def test_old_segments_are_followed_by_others_and_deleted(
     now = [1.79e9]
     store = PredictionStore(tmp_path, clock=lambda: now[0], keep_days=1)
     assert store.offer(kept("a"))
+    first = segments_in(tmp_path)[0]
     now[0] += 3600
-    until(lambda: len(segments_in(tmp_path)) == 2)
+    until(lambda: not is_being_written(first))
     assert store.offer(kept("b"))
     now[0] += 86400 - 1
     until(lambda: stored_ids(tmp_path) == ["b"])
@@ -163,14 +167,11 @@ def test_old_segments_are_followed_by_others_and_deleted(
 def test_the_oldest_make_room_for_the_newest(tmp_path: Path) -> None:
     store = PredictionStore(tmp_path, max_bytes=80_000)
     for number in range(20):
-        before = segments_in(tmp_path)[-1]
+        full = segments_in(tmp_path)[-1]
         assert store.offer(kept(f"{number:02d}", bytes(10_000)))
-        until(lambda: segments_in(tmp_path)[-1] != before)  # noqa: B023
+        until(lambda: not is_being_written(full))  # noqa: B023
     store.close()
-    left = stored_ids(tmp_path)
-    assert left == [f"{number:02d}" for number in range(20)][-len(left) :]
-    assert 5 <= len(left) <= 8
-    assert sum(path.stat().st_size for path in segments_in(tmp_path)) <= 90_000
+    assert stored_ids(tmp_path) == ["14", "15", "16", "17", "18", "19"]
 
 
 def test_a_slow_disk_costs_predictions_and_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

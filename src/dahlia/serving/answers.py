@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from dahlia.serving.replies import timestamp
+from dahlia.serving.replies import new_id, timestamp
 from dahlia.serving.runtime import Model, Scored
 
 
@@ -35,7 +34,7 @@ class ImagePrediction(BaseModel):
 def answer(model: Model, scored: Sequence[Scored]) -> dict[str, Any]:
     """The fields of an `ImagePrediction`, with a new id and the present time."""
     return {
-        "id": str(uuid.uuid4()),
+        "id": new_id(),
         "project": model.card.project_id,
         "iteration": model.iteration,
         "created": timestamp(datetime.now(UTC)),

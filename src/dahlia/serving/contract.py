@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from dahlia.serving.projects import Projects, Published
 
 
+STORED = "dahlia-stored"  # a header: whether image and answer are on this machine's disk
+
+
 async def handle(
     scope: Scope, receive: Receive, route: Route, predictor: Predictor, admission: Admission, reach: Reach
 ) -> Response:
@@ -51,11 +54,12 @@ async def handle(
         else:
             image = image_of(body, headers.get("content-type", ""))
         with admission.prediction():
-            result = await predictor.predict(
+            answered = await predictor.predict(
                 published, image, keep=route.keep, application=query.get("application")
             )
     predictor.meters.answered(published, perf_counter() - started, admission.predictions)
-    return reply(result, 200, route.version)
+    stored = {} if answered.stored is None else {STORED: str(answered.stored).lower()}
+    return reply(answered.fields, 200, route.version, **stored)
 
 
 def query_of(scope: Scope) -> dict[str, str]:

@@ -10,8 +10,9 @@ from starlette.datastructures import Headers
 
 from dahlia.errors import ServingError
 from dahlia.serving.admission import Admission
-from dahlia.serving.body import Disconnected, image_of, is_multipart, read_body
+from dahlia.serving.body import Disconnected, read_body
 from dahlia.serving.contract import handle, query_of
+from dahlia.serving.form import read_form, write_form
 from dahlia.serving.paths import Route, parse_route, raw_path
 from dahlia.serving.replies import REQUEST, identified, no_such_route, refusal
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 PREDICT = "/predict"
 PREDICT_BATCH = "/predict_batch"
 _FIELDS = {PREDICT: "image", PREDICT_BATCH: "images"}
+_OF_THE_BODY = (b"content-type", b"content-length", b"transfer-encoding")
 
 _logger = logging.getLogger("bentoml.dahlia")
 
@@ -120,9 +122,10 @@ class Door:
         admission = self._desk.admission
         with admission.body() as hold:
             body = await read_body(receive, headers, hold)
-            check_files(body, headers.get("content-type", ""), _FIELDS[scope["path"]])
+            field = _FIELDS[scope["path"]]
+            body, content_type = write_form(read_form(body, headers.get("content-type", ""), field), field)
             with admission.prediction():
-                await self._app(scope, _replay(body, receive), send)
+                await self._app(_described(scope, body, content_type), _replay(body, receive), send)
 
 
 def _starting() -> NoReturn:
@@ -133,19 +136,10 @@ def _starting() -> NoReturn:
     )
 
 
-def check_files(body: bytes, content_type: str, field: str) -> None:
-    """Refuse what is not a form with files: BentoML would fetch a URL that stands where one is expected.
-
-    Raises:
-        ServingError: it is not.
-    """
-    if not is_multipart(content_type):
-        raise ServingError(
-            f"Expected multipart/form-data with the file in the field {field}, received {content_type!r}.",
-            code="UnsupportedMediaType",
-            status=415,
-        )
-    image_of(body, content_type, field, as_file=True)
+def _described(scope: Scope, body: bytes, content_type: str) -> Scope:
+    kept = [pair for pair in scope["headers"] if pair[0] not in _OF_THE_BODY]
+    own = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+    return {**scope, "headers": kept + own}
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from dahlia.dataset.imaging import load
 from dahlia.errors import ImageError, ServingError
 from dahlia.serving.activation import Activation
-from dahlia.serving.body import as_text, image_of, parts_of, read_body
+from dahlia.serving.body import image_among, read_body
+from dahlia.serving.form import read_form, texts_of
 from dahlia.serving.heat_picture import as_numbers, as_png
 from dahlia.serving.replies import refused_image, reply
 
@@ -50,12 +51,11 @@ class Explainer:
         headers = Headers(scope=scope)
         with admission.body() as hold:
             body = await read_body(receive, headers, hold)
-            content_type = headers.get("content-type", "")
-            image = image_of(body, content_type, FIELD, as_file=True)
-            said = _texts(body, content_type)
+            parts = read_form(body, headers.get("content-type", ""), FIELD)
+            image, said = image_among(parts, FIELD), texts_of(parts)
             published = self._predictor.projects.any(said.get("project"), said.get("name"))
             with admission.prediction():
-                result = await self._predictor.predict(published, image, keep=False)
+                result, _ = await self._predictor.predict(published, image, keep=False)
                 tag = _tag(result["predictions"], said.get("tag"))
                 wants = as_png if _PNG in headers.get("accept", "") else as_json(result, tag)
                 content = await self._predictor.run(self._work, published, tag["tagId"], image, wants)
@@ -82,10 +82,6 @@ def as_json(result: dict[str, Any], tag: dict[str, Any]) -> Callable[[Any, bytes
         return result | {"activation": named | {"map": as_numbers(heat)}}
 
     return add
-
-
-def _texts(body: bytes, content_type: str) -> dict[str, str]:
-    return {part.name: as_text(part.data) for part in parts_of(body, content_type) if not part.is_file}
 
 
 def _tag(predictions: list[dict[str, Any]], asked: str | None) -> dict[str, Any]:

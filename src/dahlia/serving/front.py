@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from _bentoml_sdk import Service  # type: ignore[import-untyped]
 
 from dahlia.serving.door import Desk, Door
+from dahlia.serving.openapi import Page, describe
 from dahlia.serving.settings import read_settings
 
 if TYPE_CHECKING:
@@ -24,3 +25,8 @@ class FrontedService(Service[_Inner]):  # type: ignore[misc]
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """The application, door first."""
         return Door(super().to_asgi(is_main), DESK, _KNOWN)
+
+    @property
+    def openapi_spec(self) -> Page:
+        """What answers, for the page at `/` and for the Bento."""
+        return describe(super().openapi_spec.asdict())

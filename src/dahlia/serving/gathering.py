@@ -17,13 +17,12 @@ from dahlia.dataset.formats import sniff
 from dahlia.dataset.readers.sources import is_litter
 from dahlia.dataset.readers.targets import new_folder
 from dahlia.errors import ConfigError, DatasetError
-from dahlia.layout import PARAMS
+from dahlia.layout import PARAMS, STORED
 from dahlia.serving.reading import Stored, latest_predictions, read_predictions
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-FOLDER = Path(".dahlia/predictions")
 LIST = "predictions.jsonl"
 
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "GIF": ".gif", "WEBP": ".webp"}
@@ -51,7 +50,7 @@ def choose_predictions(
             f"{PARAMS} was expected and is not there. Run this in a project folder, or name the folder of "
             "the predictions with `--from`."
         )
-    place = folder or FOLDER
+    place = folder or STORED
     chosen = (
         read_predictions(place, since) if limit is None else iter(latest_predictions(place, limit, since))
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from dahlia.errors import ImageError
 from dahlia.serving.answers import answer
@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from dahlia.serving.runtime import Model
 
 _Result = TypeVar("_Result")
+
+
+class Answered(NamedTuple):
+    """A prediction.
+
+    Attributes:
+        fields: of an `ImagePrediction`.
+        stored: whether it is kept; None where it was not to be.
+    """
+
+    fields: dict[str, Any]
+    stored: bool | None
 
 
 class Predictor:
@@ -48,7 +60,7 @@ class Predictor:
 
     async def predict(
         self, published: Published, image: bytes, *, keep: bool, application: str | None = None
-    ) -> dict[str, Any]:
+    ) -> Answered:
         """Classify an image.
 
         Args:
@@ -56,9 +68,6 @@ class Predictor:
             image: an image file.
             keep: whether to keep image and answer, where a store is set up.
             application: what the client calls itself, kept with the answer.
-
-        Returns:
-            The fields of an `ImagePrediction`.
 
         Raises:
             ServingError: the model cannot be loaded, or the image cannot be decoded.
@@ -84,14 +93,15 @@ class Predictor:
         store: PredictionStore | None,
         application: str | None,
         request: str,
-    ) -> dict[str, Any]:
+    ) -> Answered:
         model = self.shelf.get(published.servable)
         try:
             scored = model.predict(image)
         except ImageError as error:
             raise refused_image(error) from error
         result = answer(model, scored)
-        if store:
-            kept = store.offer(Kept(image, result, published.name, application, request))
-            self.meters.kept(published, kept)
-        return result
+        if store is None:
+            return Answered(result, None)
+        kept = store.offer(Kept(image, result, published.name, application, request))
+        self.meters.kept(published, kept)
+        return Answered(result, kept)

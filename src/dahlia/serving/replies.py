@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import uuid
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ _NAMES_OF_V1 = {"tagName": "Tag"}
 
 def identified(send: Send) -> Send:
     """Give the request under way an id, which the headers of its answer carry."""
-    identity = str(uuid.uuid4())
+    identity = new_id()
     REQUEST.set(identity)
 
     async def sending(message: Message) -> None:
@@ -36,6 +37,15 @@ def identified(send: Send) -> Send:
         await send(message)
 
     return sending
+
+
+def new_id() -> str:
+    """A random UUID, which is no secret.
+
+    `uuid.uuid4` asks the system each time and lets other threads go first: at full load that took a tenth of
+    the event loop's time.
+    """
+    return str(uuid.UUID(int=random.getrandbits(128), version=4))  # noqa: S311
 
 
 def reply(content: object, status: int, version: str = "", **headers: str) -> Response:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 import dahlia
+from dahlia import layout
 from dahlia.errors import ServingError
 from dahlia.serving.activation import Activation
 from dahlia.serving.answers import ImagePrediction
@@ -78,7 +79,7 @@ class PredictionService:
         projects = Projects([Catalogue(source, shelf) for source in sources])
         projects.start(_SETTINGS.poll_seconds)
         folder = _predictions_folder(changes=any(source.changes for source in sources))
-        store = PredictionStore(folder) if folder else None
+        store = _open_store(folder) if folder else None
         self._predictor = Predictor(projects, shelf, store, _SETTINGS.threads, meters)
         DESK.predictor = self._predictor
         activations = Shelf(_load_activation, _SETTINGS.model_memory // 4)
@@ -105,11 +106,11 @@ class PredictionService:
         """
         try:
             published = self._predictor.projects.any(project, name)
-            result = await self._predictor.predict(published, image.read_bytes(), keep=False)
+            answered = await self._predictor.predict(published, image.read_bytes(), keep=False)
         except ServingError as error:
             _logger.info("Request %s to /predict: %d, %s. %s", REQUEST.get(), error.status, error.code, error)
             return _raw(refusal(error))
-        return ImagePrediction.model_validate(result)
+        return ImagePrediction.model_validate(answered.fields)
 
     @bentoml.api(  # type: ignore[untyped-decorator]
         route="/predict_batch", batchable=True, max_batch_size=32, max_latency_ms=10_000
@@ -125,10 +126,10 @@ class PredictionService:
     async def _one(self, image: Path) -> ImagePrediction | Refusal:
         try:
             published = self._predictor.projects.any(None, None)
-            result = await self._predictor.predict(published, image.read_bytes(), keep=False)
+            answered = await self._predictor.predict(published, image.read_bytes(), keep=False)
         except ServingError as error:
             return Refusal(code=error.code, message=str(error))
-        return ImagePrediction.model_validate(result)
+        return ImagePrediction.model_validate(answered.fields)
 
 
 def _raw(response: Response) -> ImagePrediction:
@@ -143,7 +144,12 @@ def _load_activation(servable: Servable) -> Activation:
     return Activation(servable.folder, _SETTINGS.model_threads)
 
 
+def _open_store(folder: Path) -> PredictionStore:
+    days, size = _SETTINGS.predictions_days, _SETTINGS.predictions_bytes
+    return PredictionStore(folder, max_bytes=size, keep_days=days)
+
+
 def _predictions_folder(*, changes: bool) -> Path | None:
     if _SETTINGS.predictions or not changes:
         return _SETTINGS.predictions
-    return _ROOT / ".dahlia" / "predictions"
+    return _ROOT / layout.STORED

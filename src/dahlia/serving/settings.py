@@ -10,6 +10,8 @@
 | `DAHLIA_POLL_SECONDS` | 1 | how often the registry is asked what is published |
 | `DAHLIA_URL_FETCH` | public | where the images of URLs may lie: at `public` addresses, `any`, or `off` |
 | `DAHLIA_PREDICTIONS` | `.dahlia/predictions` | where predictions are kept; unset, a Bento keeps none |
+| `DAHLIA_PREDICTIONS_DAYS` | 30 | how long predictions are kept |
+| `DAHLIA_PREDICTIONS_MB` | 10240 | megabytes that kept predictions may take; the oldest make room |
 | `DAHLIA_PROJECTS` | the folder itself | folders of several projects or published models, as in a `PATH` |
 | `DAHLIA_MODEL_MEMORY` | 1024 | megabytes that models may take in a process; beyond it the oldest go |
 """
@@ -39,6 +41,8 @@ class Settings:
     poll_seconds: float
     url_fetch: Reach
     predictions: Path | None
+    predictions_days: int
+    predictions_bytes: int
     projects: tuple[Path, ...]
     model_memory: int
 
@@ -62,6 +66,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         poll_seconds=_seconds(environment, "DAHLIA_POLL_SECONDS", 1.0),
         url_fetch=read_reach(environment, "DAHLIA_URL_FETCH"),
         predictions=Path(folder) if folder else None,
+        predictions_days=_count(environment, "DAHLIA_PREDICTIONS_DAYS", 30),
+        predictions_bytes=_count(environment, "DAHLIA_PREDICTIONS_MB", 10240) << 20,
         projects=tuple(Path(one) for one in environment.get("DAHLIA_PROJECTS", "").split(os.pathsep) if one),
         model_memory=_count(environment, "DAHLIA_MODEL_MEMORY", 1024) << 20,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from dahlia.errors import ServingError
-from dahlia.serving.replies import closing, refusal, reply, timestamp
+from dahlia.serving.replies import closing, new_id, refusal, reply, timestamp
 
 if TYPE_CHECKING:
     from dahlia.export.docker.context.model import Model
@@ -35,7 +34,7 @@ def refuse(route: Route, error: ServingError) -> Response:
 def _of_cloud(model: Model, probabilities: Sequence[float]) -> dict[str, object]:
     scored = sorted(zip(model.tags, probabilities, strict=True), key=lambda one: -one[1])
     return {
-        "id": str(uuid.uuid4()),
+        "id": new_id(),
         "project": model.project_id,
         "iteration": model.iteration,
         "created": timestamp(datetime.now(UTC)),
