@@ -10,7 +10,7 @@ def return_freed_memory() -> None:
     """Ask the C library to let go of what it keeps for later.
 
     glibc keeps what models took, between what still is in use: of ten models given up, nothing came back
-    without this, and all of it with it.
+    without this, and all of it with it. Loading one leaves as much behind as its file is large.
     """
     if sys.platform != "linux":
         return

@@ -91,16 +91,17 @@ def load_model(folder: Path, iteration: str, number: int, threads: int = 1) -> M
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    size = card.input.size
+    graph, size = folder / "model.onnx", card.input.size
     try:
-        graph = (folder / "model.onnx").read_bytes()
+        # By its path: a session would keep the bytes.
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         shape = session.run([OUTPUT], {INPUT: np.zeros((1, 3, size, size), np.float32)})[0].shape
+        memory = _MEMORY * graph.stat().st_size
     except runtime_errors() as error:
         raise _unusable(folder, str(error).splitlines()[0]) from error
     if shape != (1, len(card.tags)):
         raise _unusable(folder, f"it gives {shape}, expected (1, {len(card.tags)})")
-    return Model(session, card, iteration, number, _MEMORY * len(graph))
+    return Model(session, card, iteration, number, memory)
 
 
 def _unusable(folder: Path, reason: str) -> ServingError:

@@ -119,4 +119,4 @@ class Shelf(Generic[_Loaded]):
         _logger.info("Loaded iteration %d (%s), %d MB.", servable.number, servable.id, model.memory >> 20)
         if given_up:
             _logger.info("Gave up %d of the models, the least recently used.", given_up)
-            return_freed_memory()
+        return_freed_memory()
