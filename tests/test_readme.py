@@ -96,7 +96,7 @@ def test_the_blocks_run_in_their_order(tmp_path: Path) -> None:
     generate_garden(photos, images_per_tag=8, seed=3, size=384)
     bash = [text for language, text in BLOCKS if language == "bash"]
     (python,) = [text for language, text in BLOCKS if language == "python"]
-    own, variant, parameters, trials, serve, exports = bash
+    own, variant, parameters, trials, serve, asked, exports = bash
     project = tmp_path / "fruit"
     shell(own, tmp_path, home)
     assert "1" in shell(variant, project, home)
@@ -113,6 +113,8 @@ def test_the_blocks_run_in_their_order(tmp_path: Path) -> None:
     tag, probability = answer.stdout.split()
     assert tag in ("daffodil", "dahlia", "daisy")
     assert 0 < float(probability) <= 1
+    assert tag in shell(asked, project, home)
+    assert len(list((project / "seen" / tag).iterdir())) == 1
     said = shell(exports, project, home)
     assert said.count("largest difference") == 5
     assert len(list((project / "downloads").glob("fruit-2-*.zip"))) == 4

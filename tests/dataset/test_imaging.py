@@ -261,6 +261,15 @@ def test_max_pixels_bounds_what_is_decoded() -> None:
     assert caught.value.code == "decompression-bomb"
 
 
+def test_max_decoded_counts_what_a_smaller_jpeg_is_decoded_to() -> None:
+    large = encoded(PHOTO.resize((1200, 900)), "JPEG")
+    assert decode(large, at_least=225, max_decoded=225 * 300).shape == (225, 300, 3)
+    for data, at_least in ((large, 226), (large, None), (encoded(PHOTO.resize((1200, 900)), "PNG"), 225)):
+        with pytest.raises(ImageError) as caught:
+            decode(data, at_least=at_least, max_decoded=225 * 300)
+        assert caught.value.code == "decompression-bomb"
+
+
 @pytest.mark.parametrize(
     ("at_least", "shape"),
     [

@@ -8,7 +8,17 @@ import pytest
 from dahlia.dataset.readers import folder
 from dahlia.errors import DatasetError
 
-LITTER = (".DS_Store", "Thumbs.db", "desktop.ini", "README", "a.TXT", "a.json", "a.jsonl", "a.xml", ".hidden/1.jpg")
+LITTER = (
+    ".DS_Store",
+    "Thumbs.db",
+    "desktop.ini",
+    "README",
+    "a.TXT",
+    "a.json",
+    "a.jsonl",
+    "a.xml",
+    ".hidden/1.jpg",
+)
 
 
 def tree(root: Path, *names: str) -> Path:

@@ -28,8 +28,10 @@ from starlette.testclient import TestClient
 
 from dahlia.errors import TrackingError
 from dahlia.modeling.card import project_id
+from dahlia.serving.activation import Activation
 from dahlia.serving.catalogue import Catalogue
 from dahlia.serving.door import Desk, Door
+from dahlia.serving.explain import Explainer
 from dahlia.serving.meters import Meters
 from dahlia.serving.predictor import Predictor
 from dahlia.serving.projects import Projects
@@ -102,6 +104,10 @@ def load(servable: Servable) -> Model:
     return load_model(servable.folder, servable.id, servable.number)
 
 
+def load_activation(servable: Servable) -> Activation:
+    return Activation(servable.folder)
+
+
 class DoorClient(TestClient):
     """A client that knows where the door's predictions are counted."""
 
@@ -128,13 +134,14 @@ def build_desk(
     registry: CollectorRegistry | None = None,
     **environment: str,
 ) -> Desk:
-    """A desk with a predictor for one project, whose source was asked once."""
+    """A desk with what answers for one project, whose source was asked once."""
     shelf = Shelf(load, 1 << 30)
     projects = Projects([Catalogue(source, shelf)])
     projects.refresh()
     desk = Desk.of(read_settings(environment))
     meters = Meters(registry or CollectorRegistry())
     desk.predictor = Predictor(projects, shelf, store, desk.settings.threads, meters)
+    desk.explainer = Explainer(desk.predictor, Shelf(load_activation, 1 << 30))
     return desk
 
 
@@ -147,11 +154,12 @@ def serving(target: str, folder: Path, home: Path, **environment: str) -> Iterat
     quiet = {"BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": str(home), "PYTHONWARNINGS": "ignore"}
     command = [str(Path(sys.executable).parent / "bentoml"), "serve", target, "--host", "127.0.0.1"]
     log = folder / "serve.log"
+    bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     with log.open("wb") as output:
         server = subprocess.Popen(
             [*command, "--port", str(port)],
             cwd=folder,
-            env=os.environ | quiet | environment,
+            env=bare | quiet | environment,
             stdout=output,
             stderr=subprocess.STDOUT,
         )

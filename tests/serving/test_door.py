@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.testclient import TestClient
 
 from dahlia.errors import ServingError
-from dahlia.serving import body
+from dahlia.serving import body, lingering
 from dahlia.serving.admission import Admission
 from dahlia.serving.body import MAX_BODY, MAX_DISCARD, Disconnected, read_body
 from dahlia.serving.door import Desk, Door
@@ -115,7 +115,7 @@ def test_too_many_at_once(source: FakeSource, monkeypatch: pytest.MonkeyPatch) -
                 await entered.wait()
                 tasks.start_soon(door, _scope(), sent, _collect([]))
                 await computing.wait()
-                await door(_scope(), _never, _collect(answers))
+                await door(_scope() | {"headers": [(b"content-length", b"10")]}, _never, _collect(answers))
                 while len(answers) < 4:
                     await anyio.sleep(0.01)
                 release.set()
@@ -162,12 +162,15 @@ def test_bodies_in_memory_are_bounded(source: FakeSource) -> None:
     desk.admission = Admission(None, 64, most_held=100)
     door = Door(_unreachable, desk, ())
 
+    more = [False, True, True]
+
     async def sent() -> dict[str, Any]:
-        return {"type": "http.request", "body": bytes(60), "more_body": True}
+        return {"type": "http.request", "body": bytes(60), "more_body": more.pop()}
 
     anyio.run(door, _scope(), sent, _collect(answers))
     assert answers[0]["status"] == 429
     assert (b"connection", b"close") in answers[0]["headers"]
+    assert more == []
     with desk.admission.body() as hold:
         hold(100)
 
@@ -179,7 +182,12 @@ def test_a_refused_body_of_unknown_length_ends_the_connection(length: bytes | No
     answers: list[dict[str, Any]] = []
     scope = _scope() | {"headers": [(b"content-length", length)] if length else []}
     door = Door(_unreachable, Desk.of(read_settings({"DAHLIA_PREDICTION_KEY": KEY})), ())
-    anyio.run(door, scope, _never, _collect(answers))
+
+    async def sent() -> dict[str, Any]:
+        assert length is None, "read"
+        return {"type": "http.request", "body": b"\xff\xd8"}
+
+    anyio.run(door, scope, sent, _collect(answers))
     assert answers[0]["status"] == 401
     assert ((b"connection", b"close") in answers[0]["headers"]) == closes
 
@@ -229,6 +237,7 @@ def test_a_body_that_does_not_end(
     source: FakeSource, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(body, "SECONDS", 0.05)
+    monkeypatch.setattr(lingering, "SECONDS", 0.05)
     answers: list[dict[str, Any]] = []
     door = Door(_unreachable, build_desk(source), ())
     pieces = [{"type": "http.request", "body": b"\xff\xd8", "more_body": True}]

@@ -32,6 +32,7 @@ from dahlia.errors import ImageError
 __all__ = [
     "MAX_EDGE",
     "MAX_PIXELS",
+    "SERVED_PIXELS",
     "ImageHeader",
     "decode",
     "load",
@@ -45,6 +46,9 @@ Pixels = npt.NDArray[np.uint8]
 
 MAX_PIXELS = 10240 * 10240
 MAX_EDGE = 65535  # what a JPEG can hold
+SERVED_PIXELS = (
+    32 * 1024 * 1024
+)  # `max_decoded` of servers: a PNG of 0.3 MB may hold 100 million, 1.4 GB at work
 OVERSAMPLING = 2  # `load` decodes to at least this many times the size that it then averages to
 
 _HARMLESS = ("extraneous bytes", "Unknown Adobe color transform", "JFIF revision", "Invalid SOS parameters")
@@ -66,13 +70,16 @@ _DAMAGE = (
 )
 
 
-def decode(data: bytes, *, at_least: int | None = None, max_pixels: int = MAX_PIXELS) -> Pixels:
+def decode(
+    data: bytes, *, at_least: int | None = None, max_pixels: int = MAX_PIXELS, max_decoded: int = MAX_PIXELS
+) -> Pixels:
     """Decode an image file.
 
     Args:
         data: the whole file: JPEG, PNG, BMP, GIF or WebP, whatever its name was.
         at_least: a JPEG may be decoded to fewer pixels, both edges not below this; None decodes all.
         max_pixels: a header that promises more is refused before anything is allocated.
+        max_decoded: the same for what is left of them where a JPEG is decoded to fewer.
 
     Returns:
         (H, W, 3) RGB, as displayed.
@@ -82,16 +89,16 @@ def decode(data: bytes, *, at_least: int | None = None, max_pixels: int = MAX_PI
             `unreadable` or `decompression-bomb`.
     """
     header = read_header(data)
-    if header.width * header.height > max_pixels or max(header.width, header.height) > MAX_EDGE:
+    scalable = header.format == "JPEG" and header.components != 4
+    divisor = _divisor(min(header.width, header.height), at_least) if scalable else 1
+    most = min(max_pixels, max_decoded * divisor**2)
+    if header.width * header.height > most or max(header.width, header.height) > MAX_EDGE:
         raise ImageError(
-            f"Expected at most {max_pixels:,} pixels and edges of {MAX_EDGE:,}, received a header of "
+            f"Expected at most {most:,} pixels and edges of {MAX_EDGE:,}, received a header of "
             f"{header.width}x{header.height}. Scale the image down.",
             code="decompression-bomb",
         )
-    if header.format == "JPEG" and header.components != 4:
-        pixels = _decode_jpeg(data, header, at_least)
-    else:
-        pixels = _decode_other(data, header)
+    pixels = _decode_jpeg(data, header, at_least) if scalable else _decode_other(data, header)
     return _turn(pixels, header.orientation)
 
 
@@ -116,7 +123,7 @@ def squash(image: Pixels, size: int) -> Pixels:
     return image
 
 
-def load(data: bytes, size: int, *, scaled: bool = True) -> Pixels:
+def load(data: bytes, size: int, *, scaled: bool = True, max_decoded: int = MAX_PIXELS) -> Pixels:
     """Decode a file to the pixels that a model sees: (size, size, 3) RGB.
 
     Args:
@@ -124,11 +131,13 @@ def load(data: bytes, size: int, *, scaled: bool = True) -> Pixels:
         size: pixels.
         scaled: let a large JPEG be decoded to fewer pixels first, which is faster. Without it the pixels are
             those of other programs that decode in full and average areas.
+        max_decoded: see `decode`.
 
     Raises:
         ImageError: see `decode`.
     """
-    return squash(decode(data, at_least=OVERSAMPLING * size if scaled else None), size)
+    at_least = OVERSAMPLING * size if scaled else None
+    return squash(decode(data, at_least=at_least, max_decoded=max_decoded), size)
 
 
 def to_tensor_layout(images: Sequence[Pixels]) -> npt.NDArray[np.float32]:

@@ -191,8 +191,8 @@ def parts_of(body: bytes, content_type: str) -> list[Part]:
         parser.finalize()
     except FormParserError as error:
         raise ServingError(
-            f"Expected a multipart body, received one that cannot be parsed ({error}). Send the image in the "
-            "field imageData, or as the body with the type application/octet-stream.",
+            f"Expected a multipart body, received one that cannot be parsed ({error}). Let an HTTP library "
+            "write it, as `curl --form` does.",
             code="BadRequestImageStream",
             status=400,
         ) from error

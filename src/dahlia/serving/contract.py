@@ -57,7 +57,7 @@ async def handle(
             answered = await predictor.predict(
                 published, image, keep=route.keep, application=query.get("application")
             )
-    predictor.meters.answered(published, perf_counter() - started, admission.predictions)
+    predictor.meters.answered(published, perf_counter() - started)
     stored = {} if answered.stored is None else {STORED: str(answered.stored).lower()}
     return reply(answered.fields, 200, route.version, **stored)
 

@@ -13,6 +13,8 @@ from dahlia.serving.admission import Admission
 from dahlia.serving.body import Disconnected, read_body
 from dahlia.serving.contract import handle, query_of
 from dahlia.serving.form import read_form, write_form
+from dahlia.serving.lingering import Incoming, refuse
+from dahlia.serving.page import front_page
 from dahlia.serving.paths import Route, parse_route, raw_path
 from dahlia.serving.replies import REQUEST, identified, no_such_route, refusal
 
@@ -75,13 +77,15 @@ class Door:
         send = identified(send)
         route = parse_route(scope)
         if route or (scope["path"] in _FIELDS and scope["method"] == "POST"):
-            await self._guarded(scope, receive, send, route)
+            await self._guarded(scope, Incoming(receive), send, route)
+        elif scope["path"] == "/" and scope["method"] in ("GET", "HEAD"):
+            await front_page()(scope, receive, send)
         elif scope["path"] in self._known or scope["path"].startswith(self._below):
             await self._app(scope, receive, send)
         else:
-            await no_such_route()(scope, receive, send)
+            await refuse(no_such_route(), scope, Incoming(receive), send)
 
-    async def _guarded(self, scope: Scope, receive: Receive, send: Send, route: Route | None) -> None:
+    async def _guarded(self, scope: Scope, receive: Incoming, send: Send, route: Route | None) -> None:
         desk = self._desk
         try:
             desk.admission.enter(Headers(scope=scope))
@@ -97,9 +101,13 @@ class Door:
                 await self._pass(scope, receive, send)
         except ServingError as error:
             self._log(scope, error)
-            await refusal(error, route.version if route else "")(scope, receive, send)
+            answer = refusal(error, route.version if route else "")
+            await refuse(answer, scope, receive, send, error)
         except Disconnected:
             return
+        finally:
+            if desk.predictor:
+                desk.predictor.meters.under_way(desk.admission.predictions)
 
     def _log(self, scope: Scope, error: ServingError) -> None:
         predictor = self._desk.predictor

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
-from dahlia.dataset.imaging import load
+from dahlia.dataset.imaging import SERVED_PIXELS, load
 from dahlia.errors import ImageError, ServingError
 from dahlia.serving.activation import Activation
 from dahlia.serving.body import image_among, read_body
@@ -68,7 +68,7 @@ class Explainer:
         column = [one.id for one in card.tags].index(tag)
         activation = self._shelf.get(published.servable)
         try:
-            (heat,) = activation.maps(load(image, card.input.size), [column])
+            (heat,) = activation.maps(load(image, card.input.size, max_decoded=SERVED_PIXELS), [column])
             return wants(heat, image)
         except ImageError as error:
             raise refused_image(error) from error

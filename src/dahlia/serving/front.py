@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from _bentoml_sdk import Service  # type: ignore[import-untyped]
+from bentoml._internal import server
 
 from dahlia.serving.door import Desk, Door
 from dahlia.serving.openapi import Page, describe
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 DESK = Desk.of(read_settings())
 
 _Inner = TypeVar("_Inner")
-_KNOWN = ("/", "/docs.json", "/schema.json", "/static_content/", "/healthz", "/livez", "/readyz", "/metrics")
+_PAGES = ("/docs.json", "/schema.json", "/healthz", "/livez", "/readyz", "/metrics")
 
 
 class FrontedService(Service[_Inner]):  # type: ignore[misc]
@@ -24,9 +26,15 @@ class FrontedService(Service[_Inner]):  # type: ignore[misc]
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """The application, door first."""
-        return Door(super().to_asgi(is_main), DESK, _KNOWN)
+        return Door(super().to_asgi(is_main), DESK, (*_PAGES, *_assets()))
 
     @property
     def openapi_spec(self) -> Page:
         """What answers, for the page at `/` and for the Bento."""
         return describe(super().openapi_spec.asdict())
+
+
+def _assets() -> list[str]:
+    # One by one, as BentoML counts what is asked for below their folder, whether it is there or not.
+    folder = Path(server.__file__).parent / "static_content"
+    return [f"/{folder.name}/{path.name}" for path in folder.iterdir()]

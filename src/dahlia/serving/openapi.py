@@ -121,16 +121,17 @@ def _operation(task: str, what: str, end: str, tag: str, name: str, suffix: str 
     error = f"Error{suffix}"
     does = "Detect objects in" if task == "detect" else "Classify"
     photo = "a photo" if what == "image" else "the photo at an address"
-    keep = "Nothing is kept." if end else "Photo and answer are kept for 30 days, where storing is set up."
+    keep = "Nothing is kept." if end else "Photo and answer are kept for a time, where storing is set up."
     detects = " No project detects objects yet, so this answers 400." if task == "detect" else ""
-    good = {} if task == "detect" else {"200": said("The prediction.", f"ImagePrediction{suffix}")}
+    kept = {} if end else {"dahlia-stored": ref("headers", "Stored")}
+    good = said("The prediction.", f"ImagePrediction{suffix}", **kept)
     return {
         "tags": [tag],
         "summary": f"{does} {photo}" + (", and keep nothing" if end else ""),
         "description": keep + detects,
         "operationId": name + ("Image" if what == "image" else "ImageUrl") + ("WithNoStore" if end else ""),
         "requestBody": _image_body() if what == "image" else _url_body(),
-        "responses": good | refusals(error),
+        "responses": ({} if task == "detect" else {"200": good}) | refusals(error),
         "security": SECURITY,
     }
 
@@ -170,6 +171,7 @@ def _typed(known: Json) -> Json:
     either = {"anyOf": [ref("schemas", "ImagePrediction"), ref("schemas", "Refusal")]}
     answers = {"type": "array", "items": either}
     predict = known["/predict"]["post"] | {
+        "operationId": "Predict",
         "summary": "Classify a photo, and explain it",
         "description": "With `explain=true` the answer says which parts of the photo speak for a tag: as a "
         "picture where `Accept` names `image/png`, else as numbers in `activation`. Nothing is kept.",
@@ -180,6 +182,7 @@ def _typed(known: Json) -> Json:
         "responses": {"200": prediction} | errors,
     }
     batch = known["/predict_batch"]["post"] | {
+        "operationId": "PredictBatch",
         "summary": "Classify several photos",
         "description": "For a service in which exactly one name is published. One answer for each photo, in "
         "their order; a photo that cannot be used has an error in its place. Nothing is kept.",

@@ -9,7 +9,11 @@ Json = dict[str, Any]
 UUID: Json = {"type": "string", "format": "uuid"}
 FILE: Json = {"type": "string", "format": "binary"}
 TEXT: Json = {"type": "string"}
-_CODE: Json = {"type": "string", "description": "an error code of the Custom Vision API"}
+_CODE: Json = {
+    "type": "string",
+    "description": "an error code of the Custom Vision API",
+    "example": "BadRequestImageFormat",
+}
 _MESSAGE: Json = {"type": "string", "description": "what was expected, what was received, what to do next"}
 
 SECURITY_SCHEMES: Json = {
@@ -29,6 +33,10 @@ SECURITY: list[Json] = [*({name: []} for name in SECURITY_SCHEMES), {}]
 
 HEADERS: Json = {
     "RequestId": {"description": "names this request in the service's log", "schema": UUID},
+    "Stored": {
+        "description": "Whether photo and answer are on this machine's disk; missing where nothing is to be.",
+        "schema": {"type": "boolean"},
+    },
     "RetryAfter": {"description": "seconds to wait", "schema": {"type": "integer", "minimum": 1}},
 }
 
@@ -54,7 +62,9 @@ SCHEMAS: Json = {
     "ErrorV1": record("Why there is no prediction, as version 1 writes it.", Code=_CODE, Message=_MESSAGE),
     "GatewayError": record(
         "A refusal before the request was looked at.",
-        error=record("", code={"type": "string", "description": "the status"}, message=_MESSAGE),
+        error=record(
+            "", code={"type": "string", "description": "the status", "example": "429"}, message=_MESSAGE
+        ),
     ),
     "NoSuchRoute": record(
         "There is no such path.", statusCode={"type": "integer", "enum": [404]}, message=TEXT

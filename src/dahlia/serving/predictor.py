@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from dahlia.errors import ImageError
 from dahlia.serving.answers import answer
+from dahlia.serving.polyglots import refuse_polyglot
 from dahlia.serving.projects import Projects, Published
 from dahlia.serving.replies import REQUEST, refused_image
 from dahlia.serving.shelf import Shelf
@@ -96,6 +97,7 @@ class Predictor:
     ) -> Answered:
         model = self.shelf.get(published.servable)
         try:
+            refuse_polyglot(image)
             scored = model.predict(image)
         except ImageError as error:
             raise refused_image(error) from error

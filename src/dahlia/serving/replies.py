@@ -45,7 +45,7 @@ def new_id() -> str:
     `uuid.uuid4` asks the system each time and lets other threads go first: at full load that took a tenth of
     the event loop's time.
     """
-    return str(uuid.UUID(int=random.getrandbits(128), version=4))  # noqa: S311
+    return str(uuid.UUID(int=random.getrandbits(128), version=4))
 
 
 def reply(content: object, status: int, version: str = "", **headers: str) -> Response:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dahlia.dataset.imaging import load, to_tensor_layout
+from dahlia.dataset.imaging import SERVED_PIXELS, load, to_tensor_layout
 from dahlia.errors import ServingError
 from dahlia.modeling.card import ModelCard, TagCard, load_card
 from dahlia.serving.runtime_errors import runtime_errors
@@ -62,7 +62,7 @@ class Model:
         Raises:
             ImageError: the file cannot be decoded.
         """
-        pixels = load(data, self.card.input.size)
+        pixels = load(data, self.card.input.size, max_decoded=SERVED_PIXELS)
         batch = to_tensor_layout([pixels[..., ::-1] if self._bgr else pixels])
         row = self._session.run([OUTPUT], {INPUT: batch})[0][0]
         # The shortest text of the float32 number, not the float64 that it widens to.

@@ -16,7 +16,21 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".w
 
 _LITTER_NAMES = frozenset({"thumbs.db", "desktop.ini", "readme", "license", "__macosx"})
 _LITTER_SUFFIXES = frozenset(
-    {".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".html", ".dvc", ".ini"}
+    {
+        ".txt",
+        ".md",
+        ".rst",
+        ".csv",
+        ".tsv",
+        ".json",
+        ".jsonl",
+        ".xml",
+        ".yaml",
+        ".yml",
+        ".html",
+        ".dvc",
+        ".ini",
+    }
 )
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from dahlia.dataset.imaging import load, to_tensor_layout
+from dahlia.dataset.imaging import SERVED_PIXELS, load, to_tensor_layout
 from dahlia.errors import ServingError
 from dahlia.serving.runtime_errors import runtime_errors
 
@@ -63,7 +63,10 @@ class Model:
             ImageError: the file cannot be decoded.
         """
         # The shortest text of the float32 number, not the float64 that it widens to.
-        return [float(str(value)) for value in self._run(to_tensor_layout([load(data, self._size)]))[0]]
+        return [
+            float(str(value))
+            for value in self._run(to_tensor_layout([load(data, self._size, max_decoded=SERVED_PIXELS)]))[0]
+        ]
 
     def _run(self, pixels: Any) -> Any:
         ordered = np.ascontiguousarray(pixels[:, ::-1]) if self._bgr else pixels

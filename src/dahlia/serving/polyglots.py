@@ -1,0 +1,43 @@
+"""Files that are a photo and something else as well.
+
+Cameras put films, second photos and notes of their own behind a photo, so bytes after its end are no sign of
+anything. An archive or a web page there is no camera's: who keeps or passes on such a file passes it on too.
+"""
+
+from __future__ import annotations
+
+import re
+
+from dahlia.errors import ImageError
+
+_ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND\xaeB`\x82", b"GI": b"\0;"}
+_MARKUP = re.compile(rb"<(?:!doctype|html|head|body|script|svg|\?php)\b", re.IGNORECASE)
+_NEAR = 1024  # bytes after the end in which markup begins
+# A ZIP archive, which Office's and Java's files are too, is found by its last record (APPNOTE.TXT, 4.3.16).
+_ZIP_END = b"PK\x05\x06\0\0\0\0"
+_ZIP_END_WITHIN = 22 + 65535
+
+
+def refuse_polyglot(data: bytes) -> None:
+    """Let photos pass that are nothing else.
+
+    Raises:
+        ImageError: the file is an archive as well, or has markup after its end.
+    """
+    other = _other(data)
+    if other:
+        raise ImageError(
+            f"Expected an image and nothing else, received one with {other} behind it. Save it again with an "
+            "image editor.",
+            code="unreadable",
+        )
+
+
+def _other(data: bytes) -> str:
+    if data.rfind(_ZIP_END, max(0, len(data) - _ZIP_END_WITHIN)) >= 0:
+        return "a ZIP archive"
+    mark = _ENDS.get(data[:2])
+    if mark is None or data.endswith(mark):
+        return ""
+    end = data.rfind(mark)
+    return "a web page" if end >= 0 and _MARKUP.search(data, end, end + _NEAR) else ""

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+from starlette.responses import Response
+
+from dahlia.errors import ServingError
+from dahlia.serving import lingering
+from dahlia.serving.body import MAX_DISCARD, Unread
+from dahlia.serving.lingering import Incoming, refuse
+
+CLOSE = [(b"connection", b"close")]
+
+
+def _error(kind: type[ServingError]) -> ServingError:
+    return kind("no", code="429", status=429)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "taken"),
+    [
+        ({"headers": CLOSE}, _error(ServingError), True),
+        ({"headers": [(b"connection", b"Close, TE")]}, _error(ServingError), True),
+        ({"http_version": "1.0"}, _error(ServingError), True),
+        ({"headers": CLOSE}, None, True),
+        ({}, _error(Unread), True),
+        ({}, _error(ServingError), False),
+        ({"headers": [(b"connection", b"keep-alive")]}, _error(ServingError), False),
+        ({"headers": [*CLOSE, (b"content-length", str(MAX_DISCARD).encode())]}, _error(Unread), True),
+        ({"headers": [*CLOSE, (b"content-length", str(MAX_DISCARD + 1).encode())]}, _error(Unread), False),
+    ],
+)
+def test_the_rest_of_a_body_is_taken_where_the_connection_ends(
+    changes: dict[str, Any], error: ServingError | None, taken: bool
+) -> None:
+    sent, left = _refused(changes, error, [b"a", b"b", b"c"])
+    assert left == (0 if taken else 3)
+    assert b"".join(one.get("body", b"") for one in sent) == b"refused"
+    assert [one.get("more_body", False) for one in sent[1:]] == ([True, False] if taken else [False])
+
+
+def test_a_body_that_has_come_is_not_waited_for() -> None:
+    async def scenario() -> None:
+        incoming = Incoming(_once(b"whole"))
+        await incoming()
+        with anyio.fail_after(lingering.SECONDS / 2):
+            await refuse(Response("refused", 429), _scope() | {"headers": CLOSE}, incoming, _ignore)
+
+    anyio.run(scenario)
+
+
+def test_waiting_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lingering, "SECONDS", 0.05)
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        await anyio.sleep_forever()
+
+    anyio.run(refuse, Response("refused", 429), _scope() | {"headers": CLOSE}, Incoming(receive), send)
+    assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+def test_a_flood_is_not_taken_to_its_end() -> None:
+    piece = bytes(MAX_DISCARD // 2)
+    _, left = _refused({"headers": CLOSE}, None, [piece] * 10)
+    assert left == 7
+
+
+def _refused(
+    changes: dict[str, Any], error: ServingError | None, pieces: list[bytes]
+) -> tuple[list[dict[str, Any]], int]:
+    """What was sent, and how many pieces of the body were left."""
+    sent: list[dict[str, Any]] = []
+    left = list(pieces)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": left.pop(), "more_body": bool(left)}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    anyio.run(refuse, Response("refused", 429), _scope() | changes, Incoming(receive), send, error)
+    return sent, len(left)
+
+
+def _once(body: bytes) -> Any:
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Any:
+        return messages.pop() if messages else await anyio.sleep_forever()
+
+    return receive
+
+
+async def _ignore(message: Any) -> None:
+    pass
+
+
+def _scope() -> dict[str, Any]:
+    return {"type": "http", "http_version": "1.1", "method": "POST", "headers": []}
