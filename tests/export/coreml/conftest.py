@@ -8,22 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dahlia import layout
 from dahlia.dataset.imaging import to_tensor_layout
 from dahlia.export.conventions import write_labels
 from dahlia.export.coreml import port
 from dahlia.export.port import Batch
 from dahlia.export.source import Source
-from dahlia.modeling.card import load_card
-from small_projects import SIZE, SmallProject
+from small_projects import SIZE
 
 FLAVOURS = ("float32", "float16", "mlmodel", "mlmodel-float16")
-
-
-@pytest.fixture(scope="session")
-def source_once(trained_once: SmallProject) -> Source:
-    bundle = trained_once.root / layout.BUNDLE
-    return Source(bundle, load_card(bundle), trained_once.root / layout.GRAPH_CACHE, list)
 
 
 @pytest.fixture(scope="session")
