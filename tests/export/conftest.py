@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,11 +28,7 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -
 @pytest.fixture
 def trained(trained_once: SmallProject, tmp_path: Path) -> SmallProject:
     """A copy of the trained project."""
-    shutil.copytree(trained_once.root, tmp_path / "project")
-    copy = SmallProject(tmp_path / "project", trained_once.params)
-    copy.records = list(trained_once.records)
-    copy.folds = dict(trained_once.folds)
-    return copy
+    return trained_once.copy(tmp_path / "project")
 
 
 @pytest.fixture(scope="session")

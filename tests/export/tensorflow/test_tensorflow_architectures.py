@@ -35,7 +35,11 @@ class Everything(nn.Module):
         self.classifier = classifier
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return torch.cat([self.classifier(pixels), self.classifier.backbone(pixels)], 1)
+        features: list[Tensor] = []
+        seen = self.classifier.backbone.register_forward_hook(lambda *given: features.append(given[-1]))
+        probabilities = self.classifier(pixels)
+        seen.remove()
+        return torch.cat([probabilities, *features], 1)
 
 
 def difference(module: nn.Module, graph_function: object, count: int) -> tuple[float, float]:
