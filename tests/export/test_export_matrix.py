@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from following import following_once
 
 from dahlia import layout
 from dahlia.composition import compose
@@ -48,8 +50,9 @@ def params_of(domain: str, classification: str, weights: Path) -> Params:
 
 
 @pytest.fixture(scope="module")
-def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("graphs")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with following_once({}):
+        yield tmp_path_factory.mktemp("graphs")
 
 
 @pytest.fixture(scope="module", params=SUBJECTS, ids="-".join)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from following import following_once
 
 from dahlia.dataset.imaging import to_tensor_layout
 from dahlia.export.conventions import write_labels
@@ -22,11 +23,13 @@ FLAVOURS = ("float32", "float16", "mlmodel", "mlmodel-float16")
 def written_once(source_once: Source, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The folder of a flavour, written when it is first asked for; to be copied, not changed."""
     folders: dict[str, Path] = {}
+    followed: dict[str, Any] = {}
 
     def written(flavour: str) -> Path:
         if flavour not in folders:
             folders[flavour] = tmp_path_factory.mktemp(flavour)
-            port.write(folders[flavour], source_once, flavour)
+            with following_once(followed):
+                port.write(folders[flavour], source_once, flavour)
             write_labels(folders[flavour], source_once.card)
         return folders[flavour]
 

@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 import timm
 import torch
+from following import following_once
 from torch import nn
 
-from dahlia.export.coreml import convert as coreml
 from dahlia.export.coreml.convert import Converted, Form, convert
 from dahlia.export.coreml.interpreter.model import Interpreted
 from dahlia.export.coreml.package import write_network, write_package
 from dahlia.export.coreml.precision import halve_weights
 from dahlia.export.source import Source
 from dahlia.modeling.backbones import Backbone
-from dahlia.modeling.card import ModelCard
 from dahlia.modeling.classifier import Classifier
 
 SIZE = 96
@@ -47,23 +46,11 @@ def network_of(architecture: str) -> nn.Module:
     return model
 
 
-def follow_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let torch follow the module for the first form alone: that takes as long as all the rest."""
-    follow, followed = coreml._exported, []
-
-    def kept(module: nn.Module, card: ModelCard) -> Any:
-        followed[:] = followed or [follow(module, card)]
-        return followed[0]
-
-    monkeypatch.setattr(coreml, "_exported", kept)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_an_architecture_is_written_in_every_form(
-    source_once: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, architecture: str
+    source_once: Source, tmp_path: Path, architecture: str
 ) -> None:
-    follow_once(monkeypatch)
     module = network_of(architecture)
     card = source_once.card
     card = card.model_copy(update={"input": card.input.model_copy(update={"size": SIZE})})
@@ -86,9 +73,10 @@ def test_an_architecture_is_written_in_every_form(
             write_package(path, converted)
         return float(np.abs(Interpreted(path).run(pixels) - answers).max())
 
-    assert difference(converted("program")) < 1e-5
-    assert difference(converted("program-float16")) < 1e-2
-    network = converted("network")
+    with following_once({}):
+        assert difference(converted("program")) < 1e-5
+        assert difference(converted("program-float16")) < 1e-2
+        network = converted("network")
     assert difference(network) < 1e-5
     halve_weights(network.model.neuralNetworkClassifier)
     assert difference(network) < 1e-2
