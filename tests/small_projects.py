@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,12 @@ class SmallProject:
         self.params = params
         self.records: list[ImageRecord] = []
         self.folds: dict[str, int] = {}
+
+    def copy(self, root: Path) -> SmallProject:
+        """The same project in another folder."""
+        copy = SmallProject(Path(shutil.copytree(self.root, root)), self.params)
+        copy.records, copy.folds = list(self.records), dict(self.folds)
+        return copy
 
     def plant(self, *, test: bool = False, **counts: int) -> list[ImageRecord]:
         """Add so many photos of each colour, and write the tables."""

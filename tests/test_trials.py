@@ -41,6 +41,7 @@ def recorded(root: Path) -> list[dict[str, str]]:
     return [run.data.params for run in client.search_runs([experiment.experiment_id])]
 
 
+@pytest.mark.slow
 def test_one_trial_leaves_the_pipeline_alone(garden: SmallProject, small: list[str]) -> None:
     (trial,) = run_trials(garden.root, small, sweep=False)
     assert trial.overrides == tuple(small)

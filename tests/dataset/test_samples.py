@@ -70,6 +70,7 @@ def test_the_same_seed_gives_the_same_bytes(garden: Path, tmp_path: Path) -> Non
     assert files(tmp_path / "again") == files(garden)
 
 
+@pytest.mark.slow
 def test_an_empty_environment_gives_the_same_bytes() -> None:
     # The environment's size moves a process's memory, and sums by BLAS followed it: these photos differed.
     script = """

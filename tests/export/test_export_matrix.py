@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from following import following_once
 
 from dahlia import layout
 from dahlia.composition import compose
@@ -46,16 +49,23 @@ def params_of(domain: str, classification: str, weights: Path) -> Params:
     return check_params(values, "params.yaml")
 
 
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with following_once({}):
+        yield tmp_path_factory.mktemp("graphs")
+
+
 @pytest.fixture(scope="module", params=SUBJECTS, ids="-".join)
 def subject(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path, graphs: Path
 ) -> tuple[Subject, Params]:
-    """A trained project of a domain."""
+    """A trained project of a domain, in a cache of graphs that all share."""
     params = params_of(*request.param, tiny_weights)
     project = SmallProject(tmp_path_factory.mktemp("matrix") / "project", params)
     project.plant(red=10, green=10, blue=10)
     train.run(params, project.root)
-    return subject_of(project.root / layout.BUNDLE, project.records, project.root), params
+    subject = subject_of(project.root / layout.BUNDLE, project.records, project.root)
+    return replace(subject, source=replace(subject.source, cache=graphs)), params
 
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)

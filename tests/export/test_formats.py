@@ -9,7 +9,7 @@ from dahlia.composition import domains
 from dahlia.errors import ExportError
 from dahlia.export.formats import FAMILIES, FORMATS, Format, by_name, chosen
 from dahlia.export.readme import title
-from dahlia.params import ExportFamily, ExportName
+from dahlia.params import DomainParams, ExportFamily, ExportName
 from small_projects import REPOSITORY
 
 
@@ -22,14 +22,19 @@ def test_custom_vision_can_tell_them_apart() -> None:
     assert len({(form.platform, form.flavor) for form in FORMATS}) == len(FORMATS)
 
 
-def test_the_matrix_has_every_compact_domain() -> None:
-    compact = {name for name, domain in domains(REPOSITORY).items() if domain.exports}
+@pytest.fixture(scope="module")
+def known() -> dict[str, DomainParams]:
+    return domains(REPOSITORY)
+
+
+def test_the_matrix_has_every_compact_domain(known: dict[str, DomainParams]) -> None:
+    compact = {name for name, domain in known.items() if domain.exports}
     assert {domain for domain, _ in SUBJECTS} == compact
     assert {kind for _, kind in SUBJECTS} == {"multiclass", "multilabel"}
 
 
-def test_compact_domains_have_every_family_and_the_others_none() -> None:
-    for name, domain in domains(REPOSITORY).items():
+def test_compact_domains_have_every_family_and_the_others_none(known: dict[str, DomainParams]) -> None:
+    for name, domain in known.items():
         assert set(domain.exports) == (set(FAMILIES) if "compact" in name else set()), name
 
 

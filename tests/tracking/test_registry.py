@@ -2,25 +2,51 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from fake_project import write_project
 
 from dahlia.errors import TrackingError
+from dahlia.params import Params
 from dahlia.tracking.record import record
 from dahlia.tracking.registry import Registry
 from dahlia.tracking.tables import comparison_table, iterations_table
 
 
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> tuple[Path, Params]:
+    """A project folder with two iterations; to be copied, not changed."""
+    folder = tmp_path_factory.mktemp("recorded") / "project"
+    folder.mkdir()
+    shutil.copy(empty_store, folder / "mlflow.db")
+    record(folder, write_project(folder))
+    params = write_project(folder, favourite=1, precision=0.95, max_iterations=20)
+    record(folder, params)
+    return folder, params
+
+
 @pytest.fixture
-def registry(root: Path) -> Registry:
-    """Two iterations."""
-    record(root, write_project(root))
-    params = write_project(root, favourite=1, precision=0.95, max_iterations=20)
-    record(root, params)
+def registry(recorded: tuple[Path, Params], tmp_path: Path) -> Registry:
+    """Two iterations, in a project folder that knows of no other."""
+    folder, params = recorded
+    root = Path(shutil.copytree(folder, tmp_path / "project"))
+    _rename_in(root / "mlflow.db", str(folder), str(root))
     return Registry.of(root, params)
+
+
+def _rename_in(database: Path, before: str, after: str) -> None:
+    """Make the store forget where it was copied from: it holds absolute paths."""
+    with closing(sqlite3.connect(database)) as store, store:
+        tables = [name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            for _, column, kind, *_ in store.execute(f"PRAGMA table_info({table})").fetchall():
+                if "CHAR" in kind or "TEXT" in kind:
+                    change = f'UPDATE {table} SET "{column}" = replace("{column}", ?, ?)'
+                    store.execute(f'{change} WHERE instr("{column}", ?)', (before, after, before))
 
 
 @pytest.mark.parametrize("name", ["production", "Iteration 1", "v1", "latest", "日本 🌹", "a/b_c"])

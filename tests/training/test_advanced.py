@@ -52,6 +52,7 @@ def test_it_repeats_itself(case: Case, state: Path) -> None:
     assert same(one, two)
 
 
+@SLOW
 def test_several_tags_and_none(project: SmallProject, tiny_backbone: Backbone, state: Path) -> None:
     for number in range(6):
         path = project.root / f"data/images/none-{number}.jpg"
@@ -134,7 +135,7 @@ def slower(after: int, factor: float) -> Machine:
         pytest.param(60, 1000, "the quick head is kept", False, marks=SLOW),
         (24, 1000, "the quick head is kept", False),
         pytest.param(480, 4, "the final model has", True, marks=SLOW),
-        (432 + 24, 10_000, "too few for the final model", False),
+        pytest.param(432 + 24, 10_000, "too few for the final model", False, marks=SLOW),
     ],
 )
 def test_a_machine_that_becomes_slower(

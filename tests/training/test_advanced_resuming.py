@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 
 from dahlia import layout
+from dahlia.modeling.backbones import load_backbone
 from dahlia.modeling.bundle import WEIGHTS_NAME
 from dahlia.modeling.card import load_card
 from dahlia.modeling.predictions import load_predictions
 from dahlia.training import advanced
-from dahlia.training.advanced import train_advanced
+from dahlia.training.advanced import AdvancedResult, train_advanced
 from dahlia.training.checkpoints import SafetensorsCheckpoints
-from small_projects import SmallProject
-from tuning_cases import Case, Machine, finished, same, states, tuning, with_tuning
+from small_projects import ARCHITECTURE, SmallProject, make_params
+from tuning_cases import Case, Machine, finished, make_case, same, states, tuning, with_tuning
 
 SLOW = pytest.mark.slow
 Out = pytest.CaptureFixture[str]
@@ -29,14 +30,25 @@ class KilledError(Exception):
     pass
 
 
+THREE = tuning(max_epochs=3, learning_rate=0.02)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> AdvancedResult:
+    """What comes of the same photos where nothing is cut off."""
+    folder = tmp_path_factory.mktemp("whole")
+    project = SmallProject(folder / "project", make_params(tiny_weights))
+    project.plant(red=12, blue=12)
+    case = make_case(project, load_backbone(ARCHITECTURE, str(tiny_weights)))
+    return finished(train_advanced(*case.arguments, THREE, folder / "state"))
+
+
 @pytest.mark.parametrize(
-    "epoch", [pytest.param(epoch, marks=[SLOW] * (epoch not in (2, 10))) for epoch in range(1, 13)]
+    "epoch", [pytest.param(epoch, marks=[SLOW] * (epoch != 2)) for epoch in range(1, 13)]
 )
 def test_what_was_cut_off_goes_on_as_if_it_had_not_been(
-    case: Case, state: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
+    case: Case, state: Path, whole: AdvancedResult, monkeypatch: pytest.MonkeyPatch, epoch: int
 ) -> None:
-    params = tuning(max_epochs=3, learning_rate=0.02)
-    whole = finished(train_advanced(*case.arguments, params, state.with_name("whole")))
     saved = 0
     save = SafetensorsCheckpoints.save_checkpoint
 
@@ -52,10 +64,10 @@ def test_what_was_cut_off_goes_on_as_if_it_had_not_been(
     with monkeypatch.context() as patch:
         patch.setattr(SafetensorsCheckpoints, "save_checkpoint", cut_off)
         try:
-            train_advanced(*case.arguments, params, state)
+            train_advanced(*case.arguments, THREE, state)
         except KilledError:
             assert states(state)
-    assert same(finished(train_advanced(*case.arguments, params, state)), whole)
+    assert same(finished(train_advanced(*case.arguments, THREE, state)), whole)
     assert states(state) == []
 
 

@@ -7,34 +7,29 @@ from typing import Any
 
 import numpy as np
 import pytest
+from following import following_once
 
-from dahlia import layout
 from dahlia.dataset.imaging import to_tensor_layout
 from dahlia.export.conventions import write_labels
 from dahlia.export.coreml import port
 from dahlia.export.port import Batch
 from dahlia.export.source import Source
-from dahlia.modeling.card import load_card
-from small_projects import SIZE, SmallProject
+from small_projects import SIZE
 
 FLAVOURS = ("float32", "float16", "mlmodel", "mlmodel-float16")
-
-
-@pytest.fixture(scope="session")
-def source_once(trained_once: SmallProject) -> Source:
-    bundle = trained_once.root / layout.BUNDLE
-    return Source(bundle, load_card(bundle), trained_once.root / layout.GRAPH_CACHE, list)
 
 
 @pytest.fixture(scope="session")
 def written_once(source_once: Source, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The folder of a flavour, written when it is first asked for; to be copied, not changed."""
     folders: dict[str, Path] = {}
+    followed: dict[str, Any] = {}
 
     def written(flavour: str) -> Path:
         if flavour not in folders:
             folders[flavour] = tmp_path_factory.mktemp(flavour)
-            port.write(folders[flavour], source_once, flavour)
+            with following_once(followed):
+                port.write(folders[flavour], source_once, flavour)
             write_labels(folders[flavour], source_once.card)
         return folders[flavour]
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import runpy
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 from onnx import numpy_helper
+from readme_lines import TAGS, check_python
 
 from dahlia.errors import ExportError, TrainingError, VerificationError
 from dahlia.export.conventions import write_labels
@@ -24,12 +23,11 @@ from dahlia.export.onnx.graph import FILE_NAME, OPSET
 from dahlia.export.port import Batch
 from dahlia.export.source import Source
 from dahlia.modeling.card import ModelCard, save_card
-from small_projects import REPOSITORY, SIZE, photo
+from small_projects import REPOSITORY, SIZE
 
 FLAVOURS = ("float32", "float16", "int8")
 ALLOWED = {"float32": 1e-5, "float16": 5e-3, "int8": 0.1}
 DOMAINS = ("General (compact)", "General (compact) [S1]")
-TAGS = ("blue", "green", "red")
 Fault = Callable[[onnx.ModelProto], object]
 
 
@@ -320,26 +318,11 @@ def test_ranges_need_photos(tmp_path: Path, source: Source) -> None:
 @pytest.mark.parametrize("domain", DOMAINS)
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_the_lines_of_the_readme_run(
-    tmp_path: Path,
-    source: Source,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    flavour: str,
-    domain: str,
+    tmp_path: Path, source: Source, capsys: pytest.CaptureFixture[str], flavour: str, domain: str
 ) -> None:
     source = with_card(source, domain=domain)
     folder = written(tmp_path / "out", source, flavour)
-    (folder / "photo.jpg").write_bytes(photo((180, 90, 60), 7))
-    monkeypatch.chdir(folder)
-    Path("lines.py").write_text(port.usage(source.card, flavour).lines, encoding="utf-8")
-    runpy.run_path("lines.py")
-    tag, probability = capsys.readouterr().out.split()
-    image = cv2.imread("photo.jpg")
-    assert image is not None
-    image = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)[..., ::-1]
-    (said,) = ran(folder, image.transpose(2, 0, 1)[None].astype(np.float32))
-    assert tag == TAGS[said.argmax()]
-    assert float(probability) == pytest.approx(said.max(), abs=1e-5)
+    check_python(port.usage(source.card, flavour).lines, folder, port.opened, 1e-5, capsys)
 
 
 def test_usage_names_the_colours(source: Source) -> None:

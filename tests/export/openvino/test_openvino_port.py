@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import runpy
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from readme_lines import TAGS, check_python
 
 from dahlia.errors import ExportError, TrainingError, VerificationError
 from dahlia.export.conventions import write_labels
@@ -20,11 +19,10 @@ from dahlia.export.openvino import port
 from dahlia.export.openvino._runtime import ov
 from dahlia.export.port import Batch
 from dahlia.export.source import Source
-from small_projects import REPOSITORY, SIZE, photo
+from small_projects import REPOSITORY, SIZE
 
 FLAVOURS = ("float16", "int8")
 ALLOWED = {"float16": 5e-3, "int8": 0.1}
-TAGS = ("blue", "green", "red")
 
 
 def written(folder: Path, source: Source, flavour: str = "float16") -> Path:
@@ -233,22 +231,8 @@ def test_ranges_need_photos(tmp_path: Path, source: Source) -> None:
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # the lines leave the closing of files to Python
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_the_lines_of_the_readme_run(
-    tmp_path: Path,
-    source: Source,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    flavour: str,
+    tmp_path: Path, source: Source, capsys: pytest.CaptureFixture[str], flavour: str
 ) -> None:
     folder = written(tmp_path / "out", source, flavour)
-    (folder / "photo.jpg").write_bytes(photo((180, 90, 60), 7))
-    monkeypatch.chdir(folder)
-    Path("lines.py").write_text(port.usage(source.card, flavour).lines, encoding="utf-8")
-    runpy.run_path("lines.py")
-    tag, probability = capsys.readouterr().out.split()
-    image = cv2.imread("photo.jpg")
-    assert image is not None
-    image = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)[..., ::-1]
-    (said,) = ran(folder, image.transpose(2, 0, 1)[None].astype(np.float32))
-    assert tag == TAGS[said.argmax()]
     # Processors with bfloat16 compute the lines in it.
-    assert float(probability) == pytest.approx(said.max(), abs=0.02)
+    check_python(port.usage(source.card, flavour).lines, folder, port.opened, 0.02, capsys)

@@ -1,23 +1,27 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dahlia.export.source import Source
+from dahlia.export.tensorflow.frozen import frozen_graph
 
 
 @pytest.fixture(scope="session")
-def graphs_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache that all tests share: the small model is converted once."""
-    return tmp_path_factory.mktemp("graphs")
+def kept_once(source_once: Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that holds the small model's graph for blue, green, red alone; to be copied, not changed."""
+    folder = tmp_path_factory.mktemp("kept") / "graphs"
+    frozen_graph(replace(source_once, cache=folder), "BGR")
+    return folder
 
 
 @pytest.fixture
-def source(source: Source, graphs_once: Path) -> Source:
-    """The small model with its graph kept."""
-    return replace(source, cache=graphs_once)
+def kept(source: Source, kept_once: Path, tmp_path: Path) -> Source:
+    """The small model with a cache of its own that holds its graph for blue, green, red."""
+    return replace(source, cache=Path(shutil.copytree(kept_once, tmp_path / "graphs")))
 
 
 @pytest.fixture

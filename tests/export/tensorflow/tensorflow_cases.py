@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dahlia.export.tensorflow.graph import ImageGraph
+
 SIZE = 12
 Case = Callable[[Tensor], Tensor] | nn.Module
 
@@ -55,6 +57,11 @@ def measured(module: nn.Module) -> nn.Module:
                 nn.init.normal_(part.weight, 1)
                 nn.init.normal_(part.bias)
     return module
+
+
+def transposes(graph: ImageGraph) -> list[str]:
+    """The names of the nodes that reorder axes."""
+    return [node.name for node in graph.definition.node if node.op in ("Transpose", "ConjugateTranspose")]
 
 
 def twice(x: Tensor) -> Tensor:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import io
-import runpy
 import zipfile
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from readme_lines import TAGS, check_python
 
 from dahlia.errors import ExportError, VerificationError
 from dahlia.export.conventions import write_labels
 from dahlia.export.port import Batch
 from dahlia.export.source import Source
 from dahlia.export.tensorflow import litert
-from small_projects import SIZE, photo
 
 LIMITS = {"float32": 1e-5, "float16": 5e-3, "int8": 0.1}
-LABELS = ("blue", "green", "red")
 
 
 def written(folder: Path, source: Source, flavour: str = "float32") -> Path:
@@ -39,7 +36,7 @@ def test_it_says_what_was_trained(
         said = np.concatenate([opened.run(image[None]) for image in pixels])
         assert np.abs(said - answers).max() <= LIMITS[flavour]
         assert np.abs(opened.run(pixels[:, ::-1]) - answers).max() > 0.1
-        assert opened.labels == LABELS
+        assert opened.labels == TAGS
         assert opened.runtime.startswith("LiteRT of TensorFlow 2.")
 
 
@@ -158,23 +155,7 @@ def test_an_archive_that_is_no_model_is_refused(tmp_path: Path, source: Source) 
 @pytest.mark.filterwarnings(r"ignore:\s*Warning. tf.lite.Interpreter is deprecated:UserWarning")
 @pytest.mark.parametrize("flavour", ["float32", "int8"])
 def test_the_lines_of_the_readme_run(
-    tmp_path: Path,
-    source: Source,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    flavour: str,
+    tmp_path: Path, source: Source, capsys: pytest.CaptureFixture[str], flavour: str
 ) -> None:
     folder = written(tmp_path / "out", source, flavour)
-    (folder / "photo.jpg").write_bytes(photo((180, 90, 60), 7))
-    (folder / "lines.py").write_text(litert.usage(source.card, flavour).lines, encoding="utf-8")
-    image = cv2.imread(str(folder / "photo.jpg"))
-    assert image is not None
-    image = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)[..., ::-1]
-    with litert.opened(folder) as opened:
-        (said,) = opened.run(image.transpose(2, 0, 1)[None].astype(np.float32))
-    monkeypatch.chdir(folder)
-    capsys.readouterr()
-    runpy.run_path("lines.py")
-    tag, probability = capsys.readouterr().out.split()
-    assert tag == LABELS[said.argmax()]
-    assert float(probability) == pytest.approx(said.max(), abs=1e-4)
+    check_python(litert.usage(source.card, flavour).lines, folder, litert.opened, 1e-4, capsys)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import runpy
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from readme_lines import check_python
 
 from dahlia.errors import TrainingError, VerificationError
 from dahlia.export.conventions import channels, write_labels
-from dahlia.export.port import Batch, Usage
+from dahlia.export.port import Batch
 from dahlia.export.source import Source
 from dahlia.export.tensorflow import frozen, port
 from dahlia.export.tensorflow.frozen import frozen_graph
 from dahlia.modeling.card import ModelCard
-from small_projects import SIZE, photo
+from small_projects import SIZE
 
 FLAVOURS = ("frozen", "saved-model")
 FILES = {
@@ -77,28 +77,29 @@ def test_the_second_form_needs_no_torch(
         frozen_graph(fresh, "RGB")
 
 
-def test_a_damaged_graph_in_the_cache_is_made_anew(fresh: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = frozen_graph(fresh, "BGR").definition
-    (kept,) = fresh.cache.glob("*.pb")
-    whole = kept.read_bytes()
+def test_a_damaged_graph_in_the_cache_is_made_anew(kept: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = frozen_graph(kept, "BGR").definition
+    (path,) = kept.cache.glob("*.pb")
+    whole = path.read_bytes()
     assert hashlib.sha256(whole[32:]).digest() == whole[:32]
     # What it is converted to is known by now.
     monkeypatch.setattr(frozen, "_convert", lambda *_: expected.SerializeToString(deterministic=True))
     for damaged in (whole[:-100], b"", b"x" + whole[1:], whole[:5000] + b"x" + whole[5001:]):
-        kept.write_bytes(damaged)
-        assert frozen_graph(fresh, "BGR").definition == expected
-        assert kept.read_bytes() == whole
+        path.write_bytes(damaged)
+        assert frozen_graph(kept, "BGR").definition == expected
+        assert path.read_bytes() == whole
 
 
-def test_other_weights_have_another_graph(fresh: Source) -> None:
+def test_other_weights_have_another_graph(kept: Source) -> None:
     from safetensors.numpy import load_file, save_file
 
-    before = frozen_graph(fresh, "BGR").definition
-    path = fresh.bundle / "model.safetensors"
+    before = frozen_graph(kept, "BGR").definition
+    assert len(list(kept.cache.glob("*.pb"))) == 1
+    path = kept.bundle / "model.safetensors"
     tensors = load_file(path)
     save_file(tensors | {"head.bias": tensors["head.bias"] + 1}, path)
-    assert frozen_graph(fresh, "BGR").definition != before
-    assert len(list(fresh.cache.glob("*.pb"))) == 2
+    assert frozen_graph(kept, "BGR").definition != before
+    assert len(list(kept.cache.glob("*.pb"))) == 2
 
 
 def test_few_graphs_are_kept(fresh: Source, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,44 +157,15 @@ def test_the_published_sample_runs(tmp_path: Path, source: Source, pixels: Batch
     assert not names & {"batch", "batch/Shape"}
 
 
-def ran(
-    folder: Path, usage: Usage, capsys: pytest.CaptureFixture[str], move: pytest.MonkeyPatch
-) -> list[str]:
-    """What the lines of a README print."""
-    (folder / "photo.jpg").write_bytes(photo((180, 90, 60), 7))
-    (folder / "lines.py").write_text(usage.lines, encoding="utf-8")
-    move.chdir(folder)
-    capsys.readouterr()
-    runpy.run_path("lines.py")
-    return capsys.readouterr().out.split()
-
-
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # the lines leave the closing of files to Python
 @pytest.mark.parametrize("domain", ["General (compact)", "General (compact) [S1]"])
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_the_lines_of_the_readme_run(
-    tmp_path: Path,
-    source: Source,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    flavour: str,
-    domain: str,
+    tmp_path: Path, source: Source, capsys: pytest.CaptureFixture[str], flavour: str, domain: str
 ) -> None:
     card = source.card.model_copy(update={"domain": domain})
-    source = Source(source.bundle, card, source.cache, source.photos)
-    folder = written(tmp_path / "out", source, flavour)
-    tag, probability = ran(folder, port.usage(card, flavour), capsys, monkeypatch)
-    (said,) = expected(folder)
-    assert tag == ("blue", "green", "red")[said.argmax()]
-    assert float(probability) == pytest.approx(said.max(), abs=1e-4)
-
-
-def expected(folder: Path) -> Batch:
-    image = cv2.imread(str(folder / "photo.jpg"))
-    assert image is not None
-    image = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)[..., ::-1]
-    with port.opened(folder) as opened:
-        return opened.run(image.transpose(2, 0, 1)[None].astype(np.float32))
+    folder = written(tmp_path / "out", replace(source, card=card), flavour)
+    check_python(port.usage(card, flavour).lines, folder, port.opened, 1e-4, capsys)
 
 
 def test_usage_names_the_colours(source: Source) -> None:

@@ -55,13 +55,13 @@ def test_a_recent_node_is_taken(tools: Path) -> None:
     [
         (None, "which is there without npm"),
         ("echo npm error network ENOTFOUND >&2; exit 1", "could not be installed by npm: npm error network"),
-        ("exec sleep 30", "it took longer than 1 s"),
+        ("exec sleep 30", "it took longer than 0.2 s"),
     ],
 )
 def test_npm_that_fails_leaves_nothing(
     tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, message: str
 ) -> None:
-    monkeypatch.setattr(packages, "_INSTALL_SECONDS", 1)
+    monkeypatch.setattr(packages, "_INSTALL_SECONDS", 0.2)
     if script is not None:
         put(tools, "npm", script.replace("sleep", str(shutil.which("sleep", path="/usr/bin:/bin"))))
     with pytest.raises(VerificationError, match=message):

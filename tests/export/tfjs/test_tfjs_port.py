@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
+from readme_lines import TAGS, check_printed, lay_photo
 
 from dahlia.errors import VerificationError
 from dahlia.export.conventions import write_labels
@@ -24,13 +24,12 @@ from dahlia.export.tfjs.graph_model import write_graph_model
 from dahlia.export.tfjs.node import started
 from dahlia.export.tfjs.operations import KNOWN
 from dahlia.export.tfjs.packages import installed_packages
-from small_projects import SIZE, photo
+from small_projects import SIZE
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("node") is None and not os.environ.get("CI"), reason="Node is not there"),
 ]
-LABELS = ("blue", "green", "red")
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ def test_it_says_what_was_trained(written: Path, pixels: Batch, answers: Batch) 
         single = np.concatenate([opened.run(image[None]) for image in pixels])
         assert np.abs(single - answers).max() <= 1e-5
         assert np.abs(opened.run(pixels[:, ::-1]) - answers).max() > 0.1
-        assert opened.labels == LABELS
+        assert opened.labels == TAGS
         assert re.fullmatch(r"TensorFlow\.js 4\.22\.0 \(wasm\), Node v\d+\..*", opened.runtime)
 
 
@@ -222,14 +221,9 @@ def test_the_lines_of_the_readme_run(written: Path, source: Source) -> None:
         shutil.copy(part, written)
     options = ("--ignore-scripts", "--no-audit", "--no-fund")
     subprocess.run([npm, "ci", *options], cwd=written, check=True, capture_output=True)
-    (written / "photo.jpg").write_bytes(photo((180, 90, 60), 7))
+    shown = lay_photo(written)
     (written / "photo.mjs").write_text(usage.lines, encoding="utf-8")
     done = subprocess.run(["node", "photo.mjs"], cwd=written, check=True, capture_output=True, text=True)
-    tag, probability = done.stdout.split()
-    image = cv2.imread(str(written / "photo.jpg"))
-    assert image is not None
-    image = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)[..., ::-1]
     with port.opened(written) as opened:
-        (said,) = opened.run(image.transpose(2, 0, 1)[None].astype(np.float32))
-    assert tag == LABELS[said.argmax()]
-    assert float(probability) == pytest.approx(said.max(), abs=1e-3)
+        (said,) = opened.run(shown)
+    check_printed(done.stdout, said, 1e-3)

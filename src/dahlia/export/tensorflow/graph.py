@@ -28,11 +28,6 @@ class ImageGraph:
     size: int
 
     @property
-    def transposes(self) -> list[str]:
-        """The names of the nodes that reorder axes."""
-        return [node.name for node in self.definition.node if node.op in ("Transpose", "ConjugateTranspose")]
-
-    @property
     def channels(self) -> str:
         """The order of the colours that the graph takes."""
         return "BGR" if any(node.name == BGR_TO_RGB for node in self.definition.node) else "RGB"
