@@ -16,7 +16,7 @@ _PAGE = f"""\
     <meta charset="utf-8">
     <title>Dahlia: predictions</title>
     <link rel="stylesheet" href="{_ASSETS}/swagger-ui.css">
-    <link rel="stylesheet" href="{_ASSETS}/index.css">
+    <style>body {{ margin: 0; }} .topbar {{ display: none; }}</style>
     <link rel="icon" href="data:,">
   </head>
   <body>
