@@ -4,8 +4,9 @@
 
 Everything is measured in one run on one machine, with one model and the same JPEG files, by `wrk`, which shares
 the cores. Rounds alternate between the servers; figures are medians of the rounds. The plain server is FastAPI,
-ONNX Runtime and OpenCV with two workers; its endpoint is written in both usual ways. BentoML with no model takes
-a file and gives its length. In process, at most as many threads as cores do what the service does with a photo.
+ONNX Runtime and OpenCV with two workers; its endpoint is written in both usual ways. BentoML with no model
+takes a file and gives its length. In process, at most as many threads as cores do what the service does with a
+photo. CPU is what the server's processes take of it for a request, which other load on the machine changes less.
 """
 
 from __future__ import annotations

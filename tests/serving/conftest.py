@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +9,16 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tracking"))
 
-from serving_helpers import FakeSource, build_client
+from running_services import KEY, SERVICE, Bento, Service, build_bento, make_project
+from serving_helpers import FakeSource, build_client, picture, serving
 from starlette.testclient import TestClient
+
+from dahlia.modeling.card import project_id
+from dahlia.tracking.registry import Registry
+from photo_server import WebServer, photo_server
+
+CONTRACT = {"DAHLIA_URL_FETCH": "any", "DAHLIA_PREDICTION_KEY": KEY}
+OTHER = "herb garden"
 
 
 @pytest.fixture
@@ -23,3 +32,52 @@ def client(source: FakeSource) -> Iterator[TestClient]:
     """The door with a predictor behind it, and nothing else."""
     with build_client(source) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def web() -> Iterator[WebServer]:
+    """Serves a blue photo."""
+    with photo_server(picture((0, 0, 250))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def contract_project(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """A project that has published one iteration under one name, which clients of v2 then get by default."""
+    return make_project(tmp_path_factory.mktemp("project"), {"Iteration 1": 1})
+
+
+@pytest.fixture(scope="session")
+def bento(contract_project: Registry, tmp_path_factory: pytest.TempPathFactory) -> Bento:
+    """The Bento of one published name."""
+    return build_bento(contract_project.root, tmp_path_factory.mktemp("bentoml"))
+
+
+@pytest.fixture(scope="session", params=["folder", "bento"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One project, served from its folder, and by its Bento from an empty folder; fetches from anywhere."""
+    if request.param == "folder":
+        registry: Registry = request.getfixturevalue("contract_project")
+        place = SERVICE, registry.root, tmp_path_factory.mktemp("bentoml")
+    else:
+        bento: Bento = request.getfixturevalue("bento")
+        place = bento.tag, tmp_path_factory.mktemp("elsewhere"), bento.home
+    with serving(*place, **CONTRACT) as (base, _):
+        yield base
+    if request.param == "bento":  # with the Bento's own code, not an installed one
+        assert f"from {bento.home / 'bentos'}" in (place[1] / "serve.log").read_text()
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Two processes for two projects, one in its folder, of the other just what it has published; no key."""
+    registry = make_project(tmp_path_factory.mktemp("project"), {"Iteration 1": 1}, iterations=3)
+    other = make_project(tmp_path_factory.mktemp("other"), {"herbs": 1}, called=OTHER)
+    (other.root / "params.yaml").unlink()
+    home = tmp_path_factory.mktemp("bentoml")
+    settings = {
+        "DAHLIA_WORKERS": "2",
+        "DAHLIA_PROJECTS": os.pathsep.join([str(registry.root), str(other.root)]),
+    }
+    with serving(SERVICE, registry.root, home, **settings) as (base, pid):
+        yield Service(base, pid, home, registry, project_id(OTHER))

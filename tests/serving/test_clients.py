@@ -1,4 +1,4 @@
-"""The clients that people have, of every version, against the service as it runs."""
+"""The clients that people have, of every version, against the service in a folder and as a Bento."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,43 +17,20 @@ from urllib.parse import urlsplit
 import pytest
 from azure.cognitiveservices.vision.customvision.prediction import CustomVisionPredictionClient
 from azure.cognitiveservices.vision.customvision.prediction.models import CustomVisionErrorException
-from fake_project import write_project
 from msrest.authentication import ApiKeyCredentials
-from serving_helpers import PROJECT_ID, picture, serving, url
+from running_services import KEY, post_file
+from serving_helpers import PROJECT_ID, picture, url
 
 from dahlia.files import staged_directory
 from dahlia.serving.body import MAX_DISCARD
-from dahlia.tracking.record import record
-from dahlia.tracking.registry import Registry
-from photo_server import WebServer, photo_server
+from photo_server import WebServer
 
 pytestmark = pytest.mark.slow
 
 CLIENTS = Path(__file__).parent / "clients"
 NAME = "Iteration 1"
-KEY = "a-Secret"
 RED, BLUE = (250, 0, 0), (0, 0, 250)
 STORES = ("", "_with_no_store")
-
-
-@pytest.fixture(scope="module")
-def web() -> Iterator[WebServer]:
-    with photo_server(picture(BLUE)) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A project with one iteration, whose service fetches images from this machine too."""
-    root = tmp_path_factory.mktemp("project")
-    params = write_project(root)
-    record(root, params)
-    Registry.of(root, params).publish(1, NAME)
-    settings = {"DAHLIA_URL_FETCH": "any", "DAHLIA_PREDICTION_KEY": KEY}
-    with serving(
-        "dahlia.serving.service:PredictionService", root, tmp_path_factory.mktemp("bentoml"), **settings
-    ) as (base, _):
-        yield base
 
 
 def sdk(base: str, header: str = "Prediction-key", key: str = KEY) -> CustomVisionPredictionClient:
@@ -109,6 +85,11 @@ def test_a_wrong_key(server: str) -> None:
     with pytest.raises(CustomVisionErrorException) as caught:
         sdk(server, key="wrong").classify_image(PROJECT_ID, NAME, picture())
     assert caught.value.response.status_code == 401
+
+
+def test_the_one_name_needs_no_name(server: str) -> None:
+    answer = post_file(f"{server}/predict", picture(RED), key=KEY)
+    assert (answer["project"], answer["predictions"][0]["tagName"]) == (PROJECT_ID, "red")
 
 
 def test_a_flood_is_not_waited_for(server: str) -> None:

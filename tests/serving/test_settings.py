@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dahlia.errors import ConfigError
+from dahlia.serving import settings as settings_module
 from dahlia.serving.settings import read_settings
 
 
@@ -27,7 +28,7 @@ def test_from_where_images_are_fetched() -> None:
 def test_processes_and_threads_follow_the_cores(
     cores: int, workers: int, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.setattr(settings_module, "usable_cores", lambda: cores)
     settings = read_settings({})
     assert (settings.workers, settings.threads) == (workers, threads)
 

@@ -130,5 +130,5 @@ def test_an_error_that_nobody_foresaw_leaves_nobody_waiting(source: FakeSource) 
 def test_missing_files(tmp_path: Path) -> None:
     from dahlia.errors import DahliaError
 
-    with pytest.raises(DahliaError, match="model.json"):
+    with pytest.raises(DahliaError, match=r"model\.json"):
         Shelf(load, 1).get(Servable(1, "x", tmp_path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,26 +16,43 @@ if TYPE_CHECKING:
 
 KEY_HEADERS = ("prediction-key", "training-key", "ocp-apim-subscription-key")
 MAX_HELD = 128 * 1024 * 1024
+MAX_WAIT = 1.0  # seconds that a prediction is to take at most, with those before it
+FEW = 16  # admitted at once however long they take
+
+_WEIGHT = 0.1  # of the latest prediction in the mean
+_STEP = 0.02  # seconds, the most that counts at first
+_RISE = 4  # times the mean, the most that counts later: a model that is loaded once is not slow
 
 
 class Admission:
     """Counts what is under way; used by one event loop.
 
-    Bodies that arrive slowly hold the bytes that have come, and no place among the predictions.
+    Bodies that arrive slowly hold the bytes that have come, and no place among the predictions. A slow model
+    has fewer places than a fast one: not more than are expected to be through within `MAX_WAIT`, and `FEW`.
 
     Args:
         key: the key that every request must bring; None admits everybody.
         most: predictions that may wait or be computed at once, and images that may be fetched at once.
         most_held: bytes of bodies that may be in memory at once.
+        clock: seconds.
     """
 
-    def __init__(self, key: str | None, most: int, most_held: int = MAX_HELD) -> None:
+    def __init__(
+        self,
+        key: str | None,
+        most: int,
+        most_held: int = MAX_HELD,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self.predictions = 0
         self._key = key
         self._most = most
         self._most_held = most_held
+        self._clock = clock
         self._held = 0
         self._fetches = 0
+        self._each = 0.0  # mean seconds from the end of one prediction to that of the next
+        self._ended = 0.0
 
     def enter(self, headers: Headers) -> None:
         """Let a request in before its body is read.
@@ -49,7 +67,7 @@ class Admission:
                 code="401",
                 status=401,
             )
-        if self.predictions >= self._most:
+        if self._full():
             raise _busy(_unread(headers))
 
     @contextmanager
@@ -94,13 +112,22 @@ class Admission:
         Raises:
             ServingError: there is none.
         """
-        if self.predictions >= self._most:
+        if self._full():
             raise _busy()
         self.predictions += 1
+        began = self._clock()
         try:
             yield
         finally:
             self.predictions -= 1
+            now = self._clock()
+            each = min(now - max(began, self._ended), max(_STEP, _RISE * self._each))
+            self._each += _WEIGHT * (each - self._each)
+            self._ended = now
+
+    def _full(self) -> bool:
+        late = self.predictions >= FEW and self.predictions * self._each > MAX_WAIT
+        return late or self.predictions >= self._most
 
 
 def _unread(headers: Headers) -> type[ServingError]:

@@ -6,6 +6,9 @@ no client can make the metrics grow.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 from dahlia.serving.projects import Published
@@ -21,6 +24,7 @@ class Meters:
     """
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        _forget_the_dead()
         labels = ("project", "name")
         self._seconds = Histogram(
             "dahlia_prediction_seconds",
@@ -51,9 +55,12 @@ class Meters:
         )
         self._known: dict[tuple[str, str], Histogram] = {}
 
-    def answered(self, published: Published, seconds: float, under_way: int) -> None:
-        """A prediction was answered, and so many others are under way."""
-        self._under_way.set(under_way)
+    def under_way(self, count: int) -> None:
+        """So many predictions wait or are computed."""
+        self._under_way.set(count)
+
+    def answered(self, published: Published, seconds: float) -> None:
+        """A prediction was answered."""
         key = published.project, published.name
         if (histogram := self._known.get(key)) is None:
             histogram = self._known[key] = self._seconds.labels(*key)
@@ -72,3 +79,14 @@ class Meters:
         """A prediction was to be kept."""
         counter = self._stored if stored else self._not_stored
         counter.labels(published.project, published.name).inc()
+
+
+def _forget_the_dead() -> None:
+    # A process that was killed leaves its gauges in the folder that the processes share.
+    import psutil  # type: ignore[import-untyped]
+
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    for path in Path(folder).glob("gauge_live*_*.db") if folder else ():
+        process = int(path.stem.rpartition("_")[2])
+        if not psutil.pid_exists(process):
+            path.unlink(missing_ok=True)

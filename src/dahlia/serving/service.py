@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import bentoml
@@ -105,12 +106,11 @@ class PredictionService:
             project: the project's id; may be left out where the name is in one project alone.
         """
         try:
-            published = self._predictor.projects.any(project, name)
-            answered = await self._predictor.predict(published, image.read_bytes(), keep=False)
+            return await self._answer(project, name, image)
         except ServingError as error:
+            self._predictor.meters.refused(error.code)
             _logger.info("Request %s to /predict: %d, %s. %s", REQUEST.get(), error.status, error.code, error)
             return _raw(refusal(error))
-        return ImagePrediction.model_validate(answered.fields)
 
     @bentoml.api(  # type: ignore[untyped-decorator]
         route="/predict_batch", batchable=True, max_batch_size=32, max_latency_ms=10_000
@@ -125,10 +125,16 @@ class PredictionService:
 
     async def _one(self, image: Path) -> ImagePrediction | Refusal:
         try:
-            published = self._predictor.projects.any(None, None)
-            answered = await self._predictor.predict(published, image.read_bytes(), keep=False)
+            return await self._answer(None, None, image)
         except ServingError as error:
+            self._predictor.meters.refused(error.code)
             return Refusal(code=error.code, message=str(error))
+
+    async def _answer(self, project: str | None, name: str | None, image: Path) -> ImagePrediction:
+        started = perf_counter()
+        published = self._predictor.projects.any(project, name)
+        answered = await self._predictor.predict(published, image.read_bytes(), keep=False)
+        self._predictor.meters.answered(published, perf_counter() - started)
         return ImagePrediction.model_validate(answered.fields)
 
 

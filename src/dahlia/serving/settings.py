@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dahlia.errors import ConfigError
+from dahlia.serving.cores import usable_cores
 from dahlia.serving.fetch import Reach, read_reach
 
 _MOST_WORKERS = 4  # each takes some 250 MB; threads of one process share the rest of the cores
@@ -54,7 +55,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         ConfigError: a value is not a number of at least 1 (for the seconds: more than 0), or not one of its
             names.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     workers = _count(environment, "DAHLIA_WORKERS", min(cores, _MOST_WORKERS))
     folder = environment.get("DAHLIA_PREDICTIONS")
     return Settings(
