@@ -63,6 +63,6 @@ def test_what_is_counted(source: FakeSource, tmp_path: Path) -> None:
     assert 'dahlia_refusals_total{code="NotFoundIteration"} 1.0' in counted
     assert 'dahlia_refusals_total{code="NotFoundProject"} 1.0' in counted
     assert "nobody" not in counted
-    assert "9999" not in counted
+    assert "00000000-9999" not in counted
     assert "somewhere" not in counted
     assert "dahlia_predictions_under_way 0.0" in counted
