@@ -2,11 +2,11 @@
 
     python benchmarks/serving.py [--architecture mobilenetv3_large_100] [--seconds 5] [--rounds 3]
 
-Everything is measured in one run on one machine, with one model and the same JPEG files, by `wrk`, which shares
-the cores. Rounds alternate between the servers; figures are medians of the rounds. The plain server is FastAPI,
-ONNX Runtime and OpenCV with two workers; its endpoint is written in both usual ways. BentoML with no model
-takes a file and gives its length. In process, at most as many threads as cores do what the service does with a
-photo. CPU is what the server's processes take of it for a request, which other load on the machine changes less.
+Everything is measured in one run on one machine, with one model and the same JPEG files, by `wrk`, which
+shares the cores. Rounds alternate between the servers; figures are medians of the rounds. The plain server is
+FastAPI, ONNX Runtime and OpenCV with two workers; its endpoint is written in both usual ways. BentoML with no
+model takes a file and gives its length. In process, at most as many threads as cores do what the service does
+with a photo. CPU is what a request takes of it in the server's processes: other load changes that less.
 """
 
 from __future__ import annotations
@@ -216,7 +216,8 @@ def _judge(figures: Figures) -> None:
             plain = figures[name, size, 8]
             print(
                 f"  {ours['rate'] / plain['rate']:.2f} times {name} (at least 2.0), "
-                f"CPU {plain['cpu'] / ours['cpu']:.2f}, p99 {ours['p99']:.0f} against {plain['p99']:.0f} ms (lower)"
+                f"by CPU {plain['cpu'] / ours['cpu']:.2f}; "
+                f"p99 {ours['p99']:.0f} against {plain['p99']:.0f} ms (lower)"
             )
         print(f"  {ours['rate'] / inside['rate']:.2f} of the rate in process (at least 0.75)")
         print(f"  storing: {figures[STORING, size, 8]['rate'] / ours['rate']:.2f} of it (at least 0.90)")
