@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from dahlia.serving.answers import answer
-from dahlia.serving.runtime import load_model
+from dahlia.serving.models.runtime import load_model
 
 
 def main(folder: Path, photo: Path, threads: int, seconds: float) -> None:

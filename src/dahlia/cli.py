@@ -223,7 +223,7 @@ def export(number: int, families: tuple[str, ...], flavour: str | None, out: Pat
 )
 def predictions(limit: int | None, since: Any, target: Path | None, folder: Path | None) -> None:
     """List what the service was asked and answered; or copy the images out, to be tagged."""
-    from dahlia.serving import gathering
+    from dahlia.serving.stored import gathering
 
     chosen = gathering.choose_predictions(folder, since, limit if target else limit or 20)
     if target is None:

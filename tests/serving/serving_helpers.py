@@ -28,18 +28,18 @@ from starlette.testclient import TestClient
 
 from dahlia.errors import TrackingError
 from dahlia.modeling.card import project_id
-from dahlia.serving.activation import Activation
-from dahlia.serving.catalogue import Catalogue
-from dahlia.serving.door import Desk, Door
-from dahlia.serving.explain import Explainer
+from dahlia.serving.explanation.activation import Activation
+from dahlia.serving.explanation.explain import Explainer
+from dahlia.serving.http.door import Desk, Door
 from dahlia.serving.meters import Meters
+from dahlia.serving.models.catalogue import Catalogue
+from dahlia.serving.models.projects import Projects
+from dahlia.serving.models.runtime import Model, load_model
+from dahlia.serving.models.shelf import Shelf
+from dahlia.serving.models.sources import Servable
 from dahlia.serving.predictor import Predictor
-from dahlia.serving.projects import Projects
-from dahlia.serving.runtime import Model, load_model
 from dahlia.serving.settings import read_settings
-from dahlia.serving.shelf import Shelf
-from dahlia.serving.sources import Servable
-from dahlia.serving.store import PredictionStore
+from dahlia.serving.stored.store import PredictionStore
 
 PROJECT_ID = project_id(PROJECT)
 IDS = {number: f"00000000-0000-0000-0000-{number:012d}" for number in range(1, 10)}

@@ -7,7 +7,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from dahlia.errors import ServingError
-from dahlia.serving.admission import FEW, Admission
+from dahlia.serving.http.admission import FEW, Admission
 
 MOST = 64
 

@@ -5,8 +5,8 @@ import logging
 import pytest
 from serving_helpers import IDS, FakeSource, load
 
-from dahlia.serving.catalogue import Catalogue
-from dahlia.serving.shelf import Shelf
+from dahlia.serving.models.catalogue import Catalogue
+from dahlia.serving.models.shelf import Shelf
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from running_services import KEY, post_file
 from serving_helpers import PROJECT_ID, picture, url
 
 from dahlia.files import staged_directory
-from dahlia.serving.body import MAX_DISCARD
+from dahlia.serving.http.body import MAX_DISCARD
 from photo_server import WebServer
 
 pytestmark = pytest.mark.slow

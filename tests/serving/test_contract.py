@@ -23,9 +23,9 @@ from serving_helpers import (
 from starlette.testclient import TestClient
 
 from dahlia.modeling.card import tag_id
-from dahlia.serving import fetch
-from dahlia.serving.body import MAX_BODY, MAX_DISCARD, MAX_IMAGE
-from dahlia.serving.replies import timestamp
+from dahlia.serving.http import fetch
+from dahlia.serving.http.body import MAX_BODY, MAX_DISCARD, MAX_IMAGE
+from dahlia.serving.http.replies import timestamp
 from photo_server import WebServer, photo_server
 
 OCTETS = {"content-type": "application/octet-stream"}

@@ -14,10 +14,10 @@ from starlette.datastructures import Headers
 from starlette.testclient import TestClient
 
 from dahlia.errors import ServingError
-from dahlia.serving import body, lingering
-from dahlia.serving.admission import Admission
-from dahlia.serving.body import MAX_BODY, MAX_DISCARD, Disconnected, read_body
-from dahlia.serving.door import Desk, Door
+from dahlia.serving.http import body, lingering
+from dahlia.serving.http.admission import Admission
+from dahlia.serving.http.body import MAX_BODY, MAX_DISCARD, Disconnected, read_body
+from dahlia.serving.http.door import Desk, Door
 from dahlia.serving.predictor import Answered
 from dahlia.serving.settings import read_settings
 

@@ -17,8 +17,8 @@ from test_activation import CELLS, LINEAR, PLAIN, SOFTMAX, write
 
 from dahlia.errors import ServingError
 from dahlia.modeling.card import tag_id
-from dahlia.serving.activation import Activation
-from dahlia.serving.door import Desk
+from dahlia.serving.explanation.activation import Activation
+from dahlia.serving.http.door import Desk
 
 EXPLAIN = "/predict?explain=true"
 TWO_MAPS = (
@@ -173,7 +173,7 @@ def test_before_the_service_has_started(source: FakeSource) -> None:
 async def _through(desk: Desk) -> tuple[int, Any]:
     import httpx
 
-    from dahlia.serving.door import Door
+    from dahlia.serving.http.door import Door
 
     async def unreachable(*_: object) -> None:
         raise AssertionError("reached")

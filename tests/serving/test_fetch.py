@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from dahlia.errors import ConfigError, ServingError
-from dahlia.serving import fetch as fetching
-from dahlia.serving.body import MAX_IMAGE
-from dahlia.serving.fetch import fetch, is_public, read_reach
+from dahlia.serving.http import fetch as fetching
+from dahlia.serving.http.body import MAX_IMAGE
+from dahlia.serving.http.fetch import fetch, is_public, read_reach
 from photo_server import WebServer, photo_server
 
 

@@ -9,8 +9,8 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from dahlia.errors import ServingError
-from dahlia.serving.body import MAX_PARTS, image_of, parts_of
-from dahlia.serving.form import read_form, texts_of, write_form
+from dahlia.serving.http.body import MAX_PARTS, image_of, parts_of
+from dahlia.serving.http.form import read_form, texts_of, write_form
 
 FORM = "multipart/form-data; boundary=x"
 

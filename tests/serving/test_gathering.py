@@ -13,8 +13,8 @@ from serving_helpers import picture
 
 from dahlia import cli
 from dahlia.dataset.readers import folder as folder_reader
-from dahlia.serving.gathering import folder_name
-from dahlia.serving.reading import read_predictions
+from dahlia.serving.stored.gathering import folder_name
+from dahlia.serving.stored.reading import read_predictions
 
 NOW = 1_790_000_000.0
 SECRET = "\x1b[31m"

@@ -26,7 +26,7 @@ from starlette.testclient import TestClient
 from test_form import MALFORMED
 
 from dahlia.errors import ImageError
-from dahlia.serving.polyglots import refuse_polyglot
+from dahlia.serving.http.polyglots import refuse_polyglot
 
 FORM = {"content-type": "multipart/form-data; boundary=x"}
 PAGE = b"<!DOCTYPE html><html><script>alert(1)</script></html>"

@@ -7,9 +7,9 @@ import pytest
 from starlette.responses import Response
 
 from dahlia.errors import ServingError
-from dahlia.serving import lingering
-from dahlia.serving.body import MAX_DISCARD, Unread
-from dahlia.serving.lingering import Incoming, refuse
+from dahlia.serving.http import lingering
+from dahlia.serving.http.body import MAX_DISCARD, Unread
+from dahlia.serving.http.lingering import Incoming, refuse
 
 CLOSE = [(b"connection", b"close")]
 

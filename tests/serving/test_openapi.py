@@ -12,10 +12,10 @@ import yaml
 from serving_helpers import PROJECT_ID, FakeSource, build_client, picture
 
 import dahlia.serving
-from dahlia.serving.openapi import Page
-from dahlia.serving.paths import Route, parse_route
+from dahlia.serving.http.openapi import Page
+from dahlia.serving.http.paths import Route, parse_route
 
-SOURCES = Path(dahlia.serving.__path__[0]).glob("*.py")
+SOURCES = Path(dahlia.serving.__path__[0]).rglob("*.py")
 WHERE = {"projectId": PROJECT_ID, "publishedName": "v1"}
 
 

@@ -7,8 +7,8 @@ import pytest
 from prometheus_client import generate_latest
 from serving_helpers import PROJECT_ID, FakeSource, build_client, picture, url
 
-from dahlia.serving.reading import read_predictions
-from dahlia.serving.store import Kept, PredictionStore
+from dahlia.serving.stored.reading import read_predictions
+from dahlia.serving.stored.store import Kept, PredictionStore
 
 
 class FullStore(PredictionStore):

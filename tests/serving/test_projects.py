@@ -7,9 +7,9 @@ import pytest
 from serving_helpers import IDS, PROJECT_ID, FakeSource, load
 
 from dahlia.errors import ServingError
-from dahlia.serving.catalogue import Catalogue
-from dahlia.serving.projects import Projects
-from dahlia.serving.shelf import Shelf
+from dahlia.serving.models.catalogue import Catalogue
+from dahlia.serving.models.projects import Projects
+from dahlia.serving.models.shelf import Shelf
 
 OTHER = "00000000-1111-0000-0000-000000000000"
 

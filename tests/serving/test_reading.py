@@ -10,7 +10,7 @@ import pytest
 from kept_predictions import facts_of, plant
 
 from dahlia.errors import DatasetError
-from dahlia.serving.reading import Stored, latest_predictions, read_predictions
+from dahlia.serving.stored.reading import Stored, latest_predictions, read_predictions
 
 NOW = 1_790_000_000.0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from kept_predictions import MARKER, facts_of, record
 
-from dahlia.serving.records import MAGIC, Record, began, segment_name, segments_in, walk
+from dahlia.serving.stored.records import MAGIC, Record, began, segment_name, segments_in, walk
 
 START = MAGIC + MARKER
 RECORDS = [record(facts_of(name), name.encode() * 9, 1000.0 + place) for place, name in enumerate("abc")]

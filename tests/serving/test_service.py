@@ -21,7 +21,7 @@ from msrest.authentication import ApiKeyCredentials
 from running_services import Service, post_file
 from serving_helpers import PROJECT_ID, picture
 
-from dahlia.serving.reading import read_predictions
+from dahlia.serving.stored.reading import read_predictions
 from dahlia.tracking.registry import Registry
 from photo_server import photo_server
 

@@ -7,10 +7,10 @@ import pytest
 from serving_helpers import FakeSource, load, picture
 
 from dahlia.errors import ServingError
-from dahlia.serving import shelf as shelf_module
-from dahlia.serving.runtime import Model
-from dahlia.serving.shelf import Shelf
-from dahlia.serving.sources import Servable
+from dahlia.serving.models import shelf as shelf_module
+from dahlia.serving.models.runtime import Model
+from dahlia.serving.models.shelf import Shelf
+from dahlia.serving.models.sources import Servable
 
 
 class Loader:

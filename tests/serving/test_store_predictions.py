@@ -17,16 +17,16 @@ import pytest
 from kept_predictions import kept
 from serving_helpers import FakeSource, build_client, picture, url
 
-from dahlia.serving import store as module
-from dahlia.serving.reading import read_predictions
-from dahlia.serving.records import segments_in
-from dahlia.serving.segments import is_being_written
-from dahlia.serving.store import PredictionStore
+from dahlia.serving.stored import store as module
+from dahlia.serving.stored.reading import read_predictions
+from dahlia.serving.stored.records import segments_in
+from dahlia.serving.stored.segments import is_being_written
+from dahlia.serving.stored.store import PredictionStore
 
 OFFERS = """
 import sys, threading
 from pathlib import Path
-from dahlia.serving.store import Kept, PredictionStore
+from dahlia.serving.stored.store import Kept, PredictionStore
 
 store = PredictionStore(Path(sys.argv[1]), segment_bytes=500_000)
 
@@ -91,7 +91,7 @@ def test_killed_processes_keep_what_they_acknowledged(tmp_path: Path) -> None:
 
 def test_what_killed_processes_leave_is_tidied_by_the_next(tmp_path: Path) -> None:
     script = (
-        "import os, sys, pathlib; from dahlia.serving.store import PredictionStore\n"
+        "import os, sys, pathlib; from dahlia.serving.stored.store import PredictionStore\n"
         "PredictionStore(pathlib.Path(sys.argv[1]), clock=lambda: 1.7e9); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
@@ -248,7 +248,7 @@ def test_a_write_that_is_cut_short_goes_on(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_limit_on_the_size_of_files(tmp_path: Path) -> None:
     script = (
-        "import pathlib, resource, sys; from dahlia.serving.store import Kept, PredictionStore\n"
+        "import pathlib, resource, sys; from dahlia.serving.stored.store import Kept, PredictionStore\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
         "store = PredictionStore(pathlib.Path(sys.argv[1]))\n"
         "kept = [store.offer(Kept(bytes(size), {'id': str(size)}, 'v1', None, 'r'))\n"

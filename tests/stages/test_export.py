@@ -9,7 +9,7 @@ import pytest
 from dahlia import layout
 from dahlia.errors import ExportError, TrainingError
 from dahlia.modeling.card import load_card
-from dahlia.serving.runtime import load_model
+from dahlia.serving.models.runtime import load_model
 from dahlia.stages import export, train
 from small_projects import SmallProject, make_params
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from dahlia.serving.replies import new_id, timestamp
-from dahlia.serving.runtime import Model, Scored
+from dahlia.serving.http.replies import new_id, timestamp
+from dahlia.serving.models.runtime import Model, Scored
 
 
 class Prediction(BaseModel):

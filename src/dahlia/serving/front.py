@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 from _bentoml_sdk import Service  # type: ignore[import-untyped]
 from bentoml._internal import server
 
-from dahlia.serving.door import Desk, Door
-from dahlia.serving.openapi import Page, describe
+from dahlia.serving.http.door import Desk, Door
+from dahlia.serving.http.openapi import Page, describe
 from dahlia.serving.settings import read_settings
 
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from dahlia.errors import ImageError
 from dahlia.serving.answers import answer
-from dahlia.serving.polyglots import refuse_polyglot
-from dahlia.serving.projects import Projects, Published
-from dahlia.serving.replies import REQUEST, refused_image
-from dahlia.serving.shelf import Shelf
-from dahlia.serving.store import Kept, PredictionStore
+from dahlia.serving.http.polyglots import refuse_polyglot
+from dahlia.serving.http.replies import REQUEST, refused_image
+from dahlia.serving.models.projects import Projects, Published
+from dahlia.serving.models.shelf import Shelf
+from dahlia.serving.stored.store import Kept, PredictionStore
 
 if TYPE_CHECKING:
     from dahlia.serving.meters import Meters
-    from dahlia.serving.runtime import Model
+    from dahlia.serving.models.runtime import Model
 
 _Result = TypeVar("_Result")
 

@@ -20,19 +20,19 @@ from starlette.responses import Response
 import dahlia
 from dahlia import layout
 from dahlia.errors import ServingError
-from dahlia.serving.activation import Activation
 from dahlia.serving.answers import ImagePrediction
-from dahlia.serving.catalogue import Catalogue
-from dahlia.serving.explain import Explainer
+from dahlia.serving.explanation.activation import Activation
+from dahlia.serving.explanation.explain import Explainer
 from dahlia.serving.front import DESK, FrontedService
+from dahlia.serving.http.replies import REQUEST, refusal
+from dahlia.serving.models.catalogue import Catalogue
+from dahlia.serving.models.projects import Projects
+from dahlia.serving.models.runtime import Model, load_model
+from dahlia.serving.models.shelf import Shelf
+from dahlia.serving.models.sources import Servable, open_source
 from dahlia.serving.packing import copy_package
 from dahlia.serving.predictor import Predictor
-from dahlia.serving.projects import Projects
-from dahlia.serving.replies import REQUEST, refusal
-from dahlia.serving.runtime import Model, load_model
-from dahlia.serving.shelf import Shelf
-from dahlia.serving.sources import Servable, open_source
-from dahlia.serving.store import PredictionStore
+from dahlia.serving.stored.store import PredictionStore
 
 _SETTINGS = DESK.settings
 _TIMEOUT = 120  # more than a body and a fetched image may take, whose own errors say more

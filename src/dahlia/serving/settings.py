@@ -25,7 +25,7 @@ from pathlib import Path
 
 from dahlia.errors import ConfigError
 from dahlia.serving.cores import usable_cores
-from dahlia.serving.fetch import Reach, read_reach
+from dahlia.serving.http.fetch import Reach, read_reach
 
 _MOST_WORKERS = 4  # each takes some 250 MB; threads of one process share the rest of the cores
 

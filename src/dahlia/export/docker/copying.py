@@ -15,16 +15,16 @@ from dahlia.files import write_text
 
 SERVER = ("app", "settings", "door", "routes", "answers", "model", "health")
 SHARED = {
-    "admission": "dahlia.serving",
+    "admission": "dahlia.serving.http",
     "errors": "dahlia",
     "formats": "dahlia.dataset",
     "headers": "dahlia.dataset",
     "imaging": "dahlia.dataset",
-    "body": "dahlia.serving",
-    "fetch": "dahlia.serving",
-    "paths": "dahlia.serving",
-    "replies": "dahlia.serving",
-    "runtime_errors": "dahlia.serving",
+    "body": "dahlia.serving.http",
+    "fetch": "dahlia.serving.http",
+    "paths": "dahlia.serving.http",
+    "replies": "dahlia.serving.http",
+    "runtime_errors": "dahlia.serving.models",
 }
 _CONTEXT = "dahlia.export.docker.context"
 _IMPORT = re.compile(r"^( *from )dahlia(?:\.\w+)*\.(\w+)(?= import )", re.MULTILINE)

@@ -15,7 +15,7 @@ from dahlia.export.onnx.class_outputs import LABEL, SCORES, tags_of
 from dahlia.export.onnx.graph import FILE_NAME, INPUT, OUTPUT
 from dahlia.export.onnx.properties import BGR, FULL_RANGE, PIXEL_FORMAT, PIXEL_RANGE
 from dahlia.export.port import Batch, Opened, Run
-from dahlia.serving.runtime_errors import runtime_errors
+from dahlia.serving.models.runtime_errors import runtime_errors
 
 _PROBES = 4
 

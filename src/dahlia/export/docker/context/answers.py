@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from dahlia.errors import ServingError
-from dahlia.serving.replies import closing, new_id, refusal, reply, timestamp
+from dahlia.serving.http.replies import closing, new_id, refusal, reply, timestamp
 
 if TYPE_CHECKING:
     from dahlia.export.docker.context.model import Model

@@ -12,11 +12,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from dahlia.errors import ImageError, ServingError
 from dahlia.export.docker.context.answers import answer, refuse
 from dahlia.export.docker.context.routes import Route, parse_route
-from dahlia.serving.admission import Admission
-from dahlia.serving.body import Disconnected, address_of, image_of, read_body
-from dahlia.serving.fetch import fetch
-from dahlia.serving.paths import check_task, parse_id
-from dahlia.serving.replies import identified, no_such_route, refused_image
+from dahlia.serving.http.admission import Admission
+from dahlia.serving.http.body import Disconnected, address_of, image_of, read_body
+from dahlia.serving.http.fetch import fetch
+from dahlia.serving.http.paths import check_task, parse_id
+from dahlia.serving.http.replies import identified, no_such_route, refused_image
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

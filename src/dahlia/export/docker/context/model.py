@@ -13,7 +13,7 @@ import onnxruntime
 
 from dahlia.dataset.imaging import SERVED_PIXELS, load, to_tensor_layout
 from dahlia.errors import ServingError
-from dahlia.serving.runtime_errors import runtime_errors
+from dahlia.serving.models.runtime_errors import runtime_errors
 
 INPUT = "data"
 OUTPUT = "model_output"

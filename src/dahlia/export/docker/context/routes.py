@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
-from dahlia.serving.paths import parse_route as parse_cloud_route
-from dahlia.serving.paths import raw_path
+from dahlia.serving.http.paths import parse_route as parse_cloud_route
+from dahlia.serving.http.paths import raw_path
 
 if TYPE_CHECKING:
     from starlette.types import Scope

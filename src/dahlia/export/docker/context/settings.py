@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dahlia.errors import ConfigError
-from dahlia.serving.fetch import Reach, read_reach
+from dahlia.serving.http.fetch import Reach, read_reach
 
 
 @dataclass(frozen=True)

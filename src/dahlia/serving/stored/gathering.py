@@ -18,7 +18,7 @@ from dahlia.dataset.readers.sources import is_litter
 from dahlia.dataset.readers.targets import new_folder
 from dahlia.errors import ConfigError, DatasetError
 from dahlia.layout import PARAMS, STORED
-from dahlia.serving.reading import Stored, latest_predictions, read_predictions
+from dahlia.serving.stored.reading import Stored, latest_predictions, read_predictions
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -8,18 +8,18 @@ from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
 
-from dahlia.serving.body import address_of, image_of, read_body
-from dahlia.serving.fetch import Reach, fetch
-from dahlia.serving.paths import Route, check_task
-from dahlia.serving.replies import reply
+from dahlia.serving.http.body import address_of, image_of, read_body
+from dahlia.serving.http.fetch import Reach, fetch
+from dahlia.serving.http.paths import Route, check_task
+from dahlia.serving.http.replies import reply
 
 if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import Receive, Scope
 
-    from dahlia.serving.admission import Admission
+    from dahlia.serving.http.admission import Admission
+    from dahlia.serving.models.projects import Projects, Published
     from dahlia.serving.predictor import Predictor
-    from dahlia.serving.projects import Projects, Published
 
 
 STORED = "dahlia-stored"  # a header: whether image and answer are on this machine's disk

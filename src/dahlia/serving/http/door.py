@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, NoReturn
 from starlette.datastructures import Headers
 
 from dahlia.errors import ServingError
-from dahlia.serving.admission import Admission
-from dahlia.serving.body import Disconnected, read_body
-from dahlia.serving.contract import handle, query_of
-from dahlia.serving.form import read_form, write_form
-from dahlia.serving.lingering import Incoming, refuse
-from dahlia.serving.page import front_page
-from dahlia.serving.paths import Route, parse_route, raw_path
-from dahlia.serving.replies import REQUEST, identified, no_such_route, refusal
+from dahlia.serving.http.admission import Admission
+from dahlia.serving.http.body import Disconnected, read_body
+from dahlia.serving.http.contract import handle, query_of
+from dahlia.serving.http.form import read_form, write_form
+from dahlia.serving.http.lingering import Incoming, refuse
+from dahlia.serving.http.page import front_page
+from dahlia.serving.http.paths import Route, parse_route, raw_path
+from dahlia.serving.http.replies import REQUEST, identified, no_such_route, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from dahlia.serving.explain import Explainer
+    from dahlia.serving.explanation.explain import Explainer
     from dahlia.serving.predictor import Predictor
     from dahlia.serving.settings import Settings
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 from starlette.datastructures import Headers
 
-from dahlia.serving.body import MAX_DISCARD, Unread
+from dahlia.serving.http.body import MAX_DISCARD, Unread
 
 if TYPE_CHECKING:
     from starlette.responses import Response

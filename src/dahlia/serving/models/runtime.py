@@ -11,7 +11,7 @@ import numpy as np
 from dahlia.dataset.imaging import SERVED_PIXELS, load, to_tensor_layout
 from dahlia.errors import ServingError
 from dahlia.modeling.card import ModelCard, TagCard, load_card
-from dahlia.serving.runtime_errors import runtime_errors
+from dahlia.serving.models.runtime_errors import runtime_errors
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

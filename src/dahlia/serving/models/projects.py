@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from dahlia.errors import ServingError
-from dahlia.serving.catalogue import Catalogue
-from dahlia.serving.paths import parse_id
-from dahlia.serving.sources import Servable
+from dahlia.serving.http.paths import parse_id
+from dahlia.serving.models.catalogue import Catalogue
+from dahlia.serving.models.sources import Servable
 from dahlia.tracking.names import normalise
 
 _MOST_LISTED = 20

@@ -18,7 +18,7 @@ import anyio
 import h11
 
 from dahlia.errors import ConfigError, ServingError
-from dahlia.serving.body import MAX_IMAGE
+from dahlia.serving.http.body import MAX_IMAGE
 
 if TYPE_CHECKING:
     from anyio.abc import ByteStream

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dahlia.errors import ServingError
-from dahlia.serving.body import MAX_DISCARD, Unread
+from dahlia.serving.http.body import MAX_DISCARD, Unread
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers

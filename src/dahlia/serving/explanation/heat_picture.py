@@ -20,7 +20,7 @@ def as_numbers(heat: npt.NDArray[np.float32]) -> list[list[float]]:
     """The map itself, in rows from top to bottom.
 
     Args:
-        heat: (h, w), in logits; see `dahlia.serving.activation`.
+        heat: (h, w), in logits; see `dahlia.serving.explanation.activation`.
 
     Returns:
         h lists of w numbers with six digits. Their mean is what the photo adds to the tag's logit; a cell

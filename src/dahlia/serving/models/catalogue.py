@@ -7,9 +7,9 @@ import time
 from collections.abc import Mapping
 
 from dahlia.errors import DahliaError
-from dahlia.serving.runtime import Model
-from dahlia.serving.shelf import Shelf
-from dahlia.serving.sources import Servable, Source
+from dahlia.serving.models.runtime import Model
+from dahlia.serving.models.shelf import Shelf
+from dahlia.serving.models.sources import Servable, Source
 from dahlia.tracking.names import normalise
 
 _RETRY_SECONDS = 30.0

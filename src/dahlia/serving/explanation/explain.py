@@ -9,21 +9,21 @@ from starlette.responses import Response
 
 from dahlia.dataset.imaging import SERVED_PIXELS, load
 from dahlia.errors import ImageError, ServingError
-from dahlia.serving.activation import Activation
-from dahlia.serving.body import image_among, read_body
-from dahlia.serving.form import read_form, texts_of
-from dahlia.serving.heat_picture import as_numbers, as_png
-from dahlia.serving.replies import refused_image, reply
+from dahlia.serving.explanation.activation import Activation
+from dahlia.serving.explanation.heat_picture import as_numbers, as_png
+from dahlia.serving.http.body import image_among, read_body
+from dahlia.serving.http.form import read_form, texts_of
+from dahlia.serving.http.replies import refused_image, reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.types import Receive, Scope
 
-    from dahlia.serving.admission import Admission
+    from dahlia.serving.http.admission import Admission
+    from dahlia.serving.models.projects import Published
+    from dahlia.serving.models.shelf import Shelf
     from dahlia.serving.predictor import Predictor
-    from dahlia.serving.projects import Published
-    from dahlia.serving.shelf import Shelf
 
 FIELD = "image"
 _PNG = "image/png"

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dahlia.serving.records import MARKER_BYTES, head_of
-from dahlia.serving.retention import delete_old
-from dahlia.serving.segments import Segment
+from dahlia.serving.stored.records import MARKER_BYTES, head_of
+from dahlia.serving.stored.retention import delete_old
+from dahlia.serving.stored.segments import Segment
 
 MAX_PENDING = 64 * 1024 * 1024
 MAX_BYTES = 10 * 1024 * 1024 * 1024

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dahlia.serving.records import START_BYTES, began, segments_in, walk
-from dahlia.serving.segments import is_being_written
+from dahlia.serving.stored.records import START_BYTES, began, segments_in, walk
+from dahlia.serving.stored.segments import is_being_written
 
 _YOUNG = 60.0  # a segment has no lock in its first moment
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 import dahlia
-from dahlia.serving.openapi_parts import (
+from dahlia.serving.http.openapi_parts import (
     FILE,
     HEADERS,
     SCHEMAS,

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from dahlia.serving.records import MAGIC, START_BYTES, segment_name
+from dahlia.serving.stored.records import MAGIC, START_BYTES, segment_name
 
 
 class Segment:

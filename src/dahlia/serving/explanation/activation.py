@@ -22,10 +22,10 @@ import numpy.typing as npt
 from dahlia.dataset.imaging import Pixels, to_tensor_layout
 from dahlia.errors import ServingError
 from dahlia.modeling.card import load_card
-from dahlia.serving.activation_graph import Halves, halve, unsupported
-from dahlia.serving.memory import return_freed_memory
-from dahlia.serving.runtime import INPUT, OUTPUT
-from dahlia.serving.runtime_errors import runtime_errors
+from dahlia.serving.explanation.activation_graph import Halves, halve, unsupported
+from dahlia.serving.models.memory import return_freed_memory
+from dahlia.serving.models.runtime import INPUT, OUTPUT
+from dahlia.serving.models.runtime_errors import runtime_errors
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

@@ -12,7 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse, Response
 
 from dahlia.errors import ImageError, ServingError
-from dahlia.serving.body import Unread
+from dahlia.serving.http.body import Unread
 
 if TYPE_CHECKING:
     from starlette.types import Message, Send

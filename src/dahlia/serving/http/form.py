@@ -11,7 +11,7 @@ import json
 import uuid
 
 from dahlia.errors import ServingError
-from dahlia.serving.body import Part, as_text, image_among, is_multipart, parts_of
+from dahlia.serving.http.body import Part, as_text, image_among, is_multipart, parts_of
 
 _TEXTS = ("name", "project")  # what BentoML is to see besides files
 

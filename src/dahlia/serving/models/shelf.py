@@ -11,8 +11,8 @@ from concurrent.futures import Future
 from typing import Generic, Protocol, TypeVar
 
 from dahlia.errors import DahliaError, ServingError
-from dahlia.serving.memory import return_freed_memory
-from dahlia.serving.sources import Servable
+from dahlia.serving.models.memory import return_freed_memory
+from dahlia.serving.models.sources import Servable
 
 _RETRY_SECONDS = 30.0
 

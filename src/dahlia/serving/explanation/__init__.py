@@ -1,0 +1,1 @@
+"""Which parts of a photo speak for a tag."""

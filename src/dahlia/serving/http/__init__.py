@@ -1,0 +1,1 @@
+"""Requests and answers: routes, bodies, admission, refusals, and what the page says of them."""

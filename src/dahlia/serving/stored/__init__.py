@@ -1,0 +1,1 @@
+"""Predictions that are kept: written by the service, read by `dahlia predictions`."""
