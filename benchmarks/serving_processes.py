@@ -93,9 +93,9 @@ def memory(pid: int) -> int:
     return sum(_each(pid, _proportional))
 
 
-def descriptors(pid: int) -> int:
-    """Open file descriptors of a process and all that it started."""
-    return sum(_each(pid, psutil.Process.num_fds))
+def own_memory(pid: int) -> int:
+    """Bytes that one process alone holds; what it maps of files, which others may share, is left out."""
+    return sum(_rolled_up(pid, name) for name in ("Anonymous", "SwapPss"))
 
 
 def _each(pid: int, measure: Callable[[psutil.Process], int]) -> Iterator[int]:
@@ -107,8 +107,12 @@ def _each(pid: int, measure: Callable[[psutil.Process], int]) -> Iterator[int]:
 
 
 def _proportional(process: psutil.Process) -> int:
-    lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
+    return _rolled_up(process.pid, "Pss")
+
+
+def _rolled_up(pid: int, name: str) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith(f"{name}:"))
 
 
 def _free_port() -> int:
