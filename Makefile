@@ -5,6 +5,7 @@ export PATH := $(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(VENV)
 export DVC_NO_ANALYTICS := 1
 export BENTOML_DO_NOT_TRACK := True
+SHARED_OUT := -n logical --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test fast lint lock clean
 
@@ -12,11 +13,12 @@ demo: $(VENV)/.installed  ## draw the sample photos, run the pipeline, publish, 
 	@dahlia demo
 
 test: lint $(VENV)/.installed  ## everything, fast tests first
-	@pytest -q -m "not slow"
-	@pytest -q -m slow
+	@pytest -q -m "not slow" $(SHARED_OUT)
+	@pytest -q -m "slow and not alone" $(SHARED_OUT)
+	@pytest -q -m alone
 
 fast: $(VENV)/.installed  ## the tests that take seconds
-	@pytest -q -m "not slow"
+	@pytest -q -m "not slow" $(SHARED_OUT)
 
 lint: $(VENV)/.installed
 	@ruff check src tests benchmarks

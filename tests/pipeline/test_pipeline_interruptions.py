@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from pipeline_projects import STAGES, Finished, Project, succeeded
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 WITHIN = {"train": 4.0, "evaluate": 1.5, "export": 2.5}  # seconds; the other stages take about one
 OUTPUTS = ("exports", "models/bundle", "reports/plots")
@@ -86,6 +86,7 @@ def _stopped(project: Project, stage: str, seconds: float, how: signal.Signals) 
         rest, _ = process.communicate(timeout=60)
     finally:
         process.kill()
+        process.wait()
     return Finished(process.returncode, output + rest)
 
 
