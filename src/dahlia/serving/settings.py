@@ -5,7 +5,7 @@
 | `DAHLIA_PREDICTION_KEY` | none | the key that every prediction must bring; without it the door is open |
 | `DAHLIA_WORKERS` | cores, at most 4 | processes; each holds the models that it is asked for |
 | `DAHLIA_THREADS` | 2 x cores / workers | predictions computed at once in a process |
-| `DAHLIA_MODEL_THREADS` | 1 | threads of one prediction; more help a single client, fewer help many |
+| `DAHLIA_MODEL_THREADS` | 1 | threads of one prediction; more may help a single client with a large model |
 | `DAHLIA_MAX_CONCURRENCY` | 64 | predictions admitted at once in a process; more are answered with 429 |
 | `DAHLIA_POLL_SECONDS` | 1 | how often the registry is asked what is published |
 | `DAHLIA_URL_FETCH` | public | where the images of URLs may lie: at `public` addresses, `any`, or `off` |
