@@ -56,6 +56,8 @@ class Target:
 
 def main() -> None:
     options = _arguments()
+    if shutil.which("wrk") is None:
+        raise SystemExit("Expected wrk on the PATH, found none. Install it, for example: apt-get install wrk")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         photos = {size: _draw(folder / f"{size}.jpg", *shape) for size, shape in SIZES.items()}

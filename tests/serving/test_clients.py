@@ -10,11 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 from azure.cognitiveservices.vision.customvision.prediction import CustomVisionPredictionClient
 from azure.cognitiveservices.vision.customvision.prediction.models import CustomVisionErrorException
 from msrest.authentication import ApiKeyCredentials
@@ -50,6 +52,25 @@ def test_the_python_client(server: str, web: WebServer, store: str, header: str)
         assert (answer.project, answer.predictions[0].tag_name) == (PROJECT_ID, tag)
         assert answer.created.tzinfo is not None
         assert answer.predictions[0].tag_type == "Regular"
+
+
+def test_several_photos_at_once(server: str) -> None:
+    """Each gets its own answer in its place, also where BentoML joins the requests of several clients."""
+    given = [picture(RED), b"no photo", picture(BLUE)]
+
+    def ask(_: int) -> Any:
+        files = [("images", (f"{number}.jpg", data)) for number, data in enumerate(given)]
+        answer = requests.post(
+            f"{server}/predict_batch", files=files, headers={"Prediction-Key": KEY}, timeout=30
+        )
+        assert answer.status_code == 200
+        return answer.json()
+
+    with ThreadPoolExecutor(4) as pool:
+        for red, refused, blue in pool.map(ask, range(8)):
+            assert [one["predictions"][0]["tagName"] for one in (red, blue)] == ["red", "blue"]
+            assert refused["code"] == "BadRequestImageFormat"
+            assert red["id"] != blue["id"]
 
 
 @pytest.mark.parametrize("store", STORES)

@@ -195,7 +195,7 @@ def test_a_refused_body_of_unknown_length_ends_the_connection(length: bytes | No
 @pytest.mark.parametrize("path", ["/none", "/other/below", "//other", "/customvision/v3.0/training/projects"])
 def test_paths_that_nobody_serves_go_no_further(source: FakeSource, path: str) -> None:
     answers: list[dict[str, Any]] = []
-    door = Door(_unreachable, build_desk(source), ("/other", "/files/"))
+    door = Door(_unreachable, build_desk(source), ("/other",))
     anyio.run(door, _scope() | {"path": path, "raw_path": path.encode()}, _never, _collect(answers))
     assert answers[0]["status"] == 404
 

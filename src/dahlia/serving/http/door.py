@@ -54,25 +54,26 @@ class Door:
     """ASGI application: answers the Custom Vision routes itself, and guards what BentoML answers.
 
     BentoML's own layers would cost a prediction about 0.3 ms, and they count requests by path: a path that
-    nobody serves would stay in the metrics for ever. So only what is `known` passes.
+    nobody serves would stay in the metrics for ever. So only what is known passes.
 
     Args:
         app: the BentoML application behind it.
         desk: the settings, and the predictor once there is one.
-        known: the paths that the application has; one that ends in `/` stands for all below it.
+        known: the paths that the application has, besides those that are guarded.
     """
 
     def __init__(self, app: ASGIApp, desk: Desk, known: Collection[str]) -> None:
         self._app = app
         self._desk = desk
         self._known = frozenset(known)
-        self._below = tuple(path for path in known if path.endswith("/") and path != "/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
         if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self._app(scope, receive, send)
+            await send({"type": "websocket.close"})
             return
         send = identified(send)
         route = parse_route(scope)
@@ -80,7 +81,7 @@ class Door:
             await self._guarded(scope, Incoming(receive), send, route)
         elif scope["path"] == "/" and scope["method"] in ("GET", "HEAD"):
             await front_page()(scope, receive, send)
-        elif scope["path"] in self._known or scope["path"].startswith(self._below):
+        elif scope["path"] in self._known:
             await self._app(scope, receive, send)
         else:
             await refuse(no_such_route(), scope, Incoming(receive), send)
