@@ -87,7 +87,18 @@ def _stopped(project: Project, stage: str, seconds: float, how: signal.Signals) 
     finally:
         process.kill()
         process.wait()
+    if how == signal.SIGKILL:
+        _mend_lock(project)
     return Finished(process.returncode, output + rest)
+
+
+def _mend_lock(project: Project) -> None:
+    """DVC rewrites its lock in place; one that was cut off has to be deleted, as its message lets one guess."""
+    lock = project.root / ".dvc" / "tmp" / "rwlock"
+    if lock.exists() and not lock.read_bytes():
+        refused = project.dvc("repro", "--dry")
+        assert "Unable to read RWLock-file '.dvc/tmp/rwlock'" in refused.output
+        lock.unlink()
 
 
 def _read_until(process: subprocess.Popen[str], stage: str) -> str:
