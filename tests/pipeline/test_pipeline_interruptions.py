@@ -93,7 +93,7 @@ def _stopped(project: Project, stage: str, seconds: float, how: signal.Signals) 
 
 
 def _mend_lock(project: Project) -> None:
-    """DVC rewrites its lock in place; one that was cut off has to be deleted, as its message lets one guess."""
+    """DVC rewrites its lock in place; one that was cut off has to be deleted, as its message suggests."""
     lock = project.root / ".dvc" / "tmp" / "rwlock"
     if lock.exists() and not lock.read_bytes():
         refused = project.dvc("repro", "--dry")
