@@ -16,6 +16,7 @@ from dahlia.files import write_text
 SERVER = ("app", "settings", "door", "routes", "answers", "model", "health")
 SHARED = {
     "admission": "dahlia.serving.http",
+    "cores": "dahlia.serving",
     "errors": "dahlia",
     "formats": "dahlia.dataset",
     "headers": "dahlia.dataset",

@@ -6,16 +6,16 @@
 | `HOST` | 0.0.0.0 | on which address |
 | `PREDICTION_KEY` | none | the key that every prediction must bring; without it the door is open |
 | `URL_FETCH` | public | from where `/url` fetches: `public` addresses, `any` (your network too), `off` |
-| `THREADS` | cores | predictions computed at once |
+| `THREADS` | cores that the container may use | predictions computed at once |
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dahlia.errors import ConfigError
+from dahlia.serving.cores import usable_cores
 from dahlia.serving.http.fetch import Reach, read_reach
 
 
@@ -36,13 +36,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     Raises:
         ConfigError: a value cannot be used.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Settings(
         host=environment.get("HOST") or "0.0.0.0",  # noqa: S104  # a container's ports open from outside alone
         port=_number(environment, "PORT", 80, 0, 65535),
         key=environment.get("PREDICTION_KEY") or None,
         reach=read_reach(environment, "URL_FETCH"),
-        threads=_number(environment, "THREADS", cores, 1, 1024),
+        threads=_number(environment, "THREADS", usable_cores(), 1, 1024),
     )
 
 
