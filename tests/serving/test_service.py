@@ -99,6 +99,22 @@ def test_the_documented_door(service: Service) -> None:
     assert "ImagePrediction" in json.dumps(described)
 
 
+def test_every_line_about_a_request_names_it(service: Service) -> None:
+    post_file(f"{service.base}/predict", picture(), name="Iteration 1")  # loads the model, and says so
+    before = len(service.log.splitlines())
+    post_file(f"{service.base}/predict", picture(), name="Iteration 1")
+    broken = urllib.request.Request(
+        f"{service.base}/predict", b"--x\r\nbroken", {"Content-Type": "multipart/form-data; boundary=x"}
+    )
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(broken, timeout=30)
+    with caught.value as refused:
+        identity = refused.headers["apim-request-id"]
+    lines = [line for line in service.log.splitlines()[before:] if "Loaded iteration" not in line]
+    assert len(lines) == 1
+    assert identity in lines[0]
+
+
 @pytest.mark.parametrize(
     "path", ["", "healthz", "livez", "readyz", "metrics", "docs.json", "static_content/index.css"]
 )

@@ -59,6 +59,7 @@ class _CodeCarrier(bentoml.images.Image):  # type: ignore[misc]
     name="dahlia",
     workers=_SETTINGS.workers,
     traffic={"timeout": _TIMEOUT},
+    logging={"access": {"enabled": False}},  # its lines name no request of ours, and only those of two routes
     image=_CodeCarrier(),
     service_class=FrontedService,
 )

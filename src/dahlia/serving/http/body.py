@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,10 @@ MAX_BODY = MAX_IMAGE + 64 * 1024  # the image and the multipart lines around it
 MAX_DISCARD = 8 * MAX_BODY
 SECONDS = 60  # for the whole body
 MAX_PARTS = 1000  # parsing one takes some 15 µs, on the loop that serves everybody
+
+
+# It warns of every malformed form, and cannot say in which request; the line about the refusal does.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 class Disconnected(Exception):  # noqa: N818
