@@ -31,9 +31,9 @@ def staged_file(path: Path) -> Iterator[Path]:
     try:
         yield staged
         staged.chmod(0o644)
-        _flush(staged)
+        flush(staged)
         staged.replace(path)
-        _flush(path.parent)
+        flush(path.parent)
     except OSError as error:
         if _is_about(error, staged, path):
             raise _unwritable(path, error) from error
@@ -59,9 +59,9 @@ def staged_directory(path: Path) -> Iterator[Path]:
         staged.chmod(0o755)
         for part in sorted(staged.rglob("*")):
             if part.is_file():
-                _flush(part)
+                flush(part)
         _take_place(staged, path)
-        _flush(path.parent)
+        flush(path.parent)
     except OSError as error:
         if _is_about(error, staged, path):
             raise _unwritable(path, error) from error
@@ -104,7 +104,12 @@ def _take_place(staged: Path, path: Path) -> None:
             shutil.rmtree(retired, ignore_errors=True)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk.
+
+    Raises:
+        OSError: the disk reports an error.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -66,3 +66,15 @@ def test_what_is_counted(source: FakeSource, tmp_path: Path) -> None:
     assert "00000000-9999" not in counted
     assert "somewhere" not in counted
     assert "dahlia_predictions_under_way 0.0" in counted
+
+
+@pytest.mark.parametrize("damaged", ["model.json", "model.onnx"])
+def test_a_damaged_model_is_an_error_that_can_be_read(source: FakeSource, damaged: str) -> None:
+    (source.folder / "1" / damaged).write_bytes(b"{")
+    with build_client(source) as client:
+        for _ in range(2):
+            answer = ask(client, url())
+            assert answer.status_code == 500
+            assert answer.json()["code"] == "ErrorPredictionModelNotFound"
+            assert "cannot be loaded" in answer.json()["message"]
+            assert str(source.folder) not in answer.text

@@ -103,7 +103,7 @@ def test_what_cannot_be_loaded_is_tried_again_later(
     shelf = Shelf(loader, 1 << 30)
     loader.broken = {1}
     for _ in range(2):
-        with pytest.raises(ServingError, match="cannot be served") as caught:
+        with pytest.raises(ServingError, match="iteration 1 cannot be loaded") as caught:
             shelf.get(servable(source, 1))
         assert caught.value.code == "ErrorPredictionModelNotFound"
     assert loader.loaded == [1]
@@ -127,8 +127,31 @@ def test_an_error_that_nobody_foresaw_leaves_nobody_waiting(source: FakeSource) 
             shelf.get(servable(source, 1))
 
 
-def test_missing_files(tmp_path: Path) -> None:
-    from dahlia.errors import DahliaError
+def test_missing_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever is wrong with a model, clients get an error of the service; the log alone names files."""
+    shelf = Shelf(load, 1)
+    for _ in range(2):
+        with pytest.raises(ServingError) as caught:
+            shelf.get(Servable(1, "x", tmp_path))
+        assert (caught.value.code, caught.value.status) == ("ErrorPredictionModelNotFound", 500)
+        assert str(tmp_path) not in str(caught.value)
+    assert str(tmp_path / "model.json") in caplog.text
 
-    with pytest.raises(DahliaError, match=r"model\.json"):
-        Shelf(load, 1).get(Servable(1, "x", tmp_path))
+
+def test_a_refusal_keeps_its_code(source: FakeSource) -> None:
+    def unsupported(one: Servable) -> Model:
+        raise ServingError("no map", code="BadRequestOperationNotSupported", status=400)
+
+    shelf = Shelf(unsupported, 1)
+    for _ in range(2):
+        with pytest.raises(ServingError, match="no map") as caught:
+            shelf.get(servable(source, 1))
+        assert (caught.value.code, caught.value.status) == ("BadRequestOperationNotSupported", 400)
+
+
+def test_nobody_waits_for_a_model_that_cannot_be_put_down(loader: Loader, source: FakeSource) -> None:
+    def refuses(count: int, memory: int) -> None:
+        raise OSError("no more")
+
+    with pytest.raises(OSError, match="no more"):
+        Shelf(loader, 1 << 30, refuses).get(servable(source, 1))

@@ -54,7 +54,7 @@ class Shelf(Generic[_Loaded]):
         self._lock = threading.Lock()
         self._models: OrderedDict[str, _Loaded] = OrderedDict()
         self._loading: dict[str, Future[_Loaded]] = {}
-        self._failed: dict[str, tuple[float, DahliaError]] = {}
+        self._failed: dict[str, tuple[float, ServingError]] = {}
 
     def __len__(self) -> int:
         """How many models are loaded."""
@@ -68,7 +68,7 @@ class Shelf(Generic[_Loaded]):
         """The model of an iteration; several threads that want the same one wait for one loading.
 
         Raises:
-            DahliaError: it cannot be loaded.
+            ServingError: it cannot be loaded.
         """
         with self._lock:
             model = self._models.get(servable.id)
@@ -85,23 +85,27 @@ class Shelf(Generic[_Loaded]):
     def _fill(self, servable: Servable, pending: Future[_Loaded]) -> None:
         try:
             model = self._try(servable)
+            self._put(servable, model)
         except BaseException as error:  # noqa: BLE001 (whoever waits must hear of it, whatever it is)
             pending.set_exception(error)
         else:
-            self._put(servable, model)
             pending.set_result(model)
         finally:
             del self._loading[servable.id]
 
     def _try(self, servable: Servable) -> _Loaded:
-        until, reason = self._failed.get(servable.id, (0.0, None))
-        if reason and until > time.monotonic():
-            raise ServingError(str(reason), code="ErrorPredictionModelNotFound", status=500) from reason
+        until, refused = self._failed.get(servable.id, (0.0, None))
+        if refused and until > time.monotonic():
+            raise ServingError(str(refused), code=refused.code, status=refused.status)
         try:
             model = self._load(servable)
         except DahliaError as error:
-            self._failed[servable.id] = time.monotonic() + _RETRY_SECONDS, error
-            raise
+            _logger.error("Iteration %d (%s) cannot be loaded: %s", servable.number, servable.id, error)
+            refused = _as_refusal(servable, error)
+            self._failed[servable.id] = time.monotonic() + _RETRY_SECONDS, refused
+            if refused is error:
+                raise
+            raise refused from error
         self._failed.pop(servable.id, None)
         return model
 
@@ -120,3 +124,15 @@ class Shelf(Generic[_Loaded]):
         if given_up:
             _logger.info("Gave up %d of the models, the least recently used.", given_up)
         return_freed_memory()
+
+
+def _as_refusal(servable: Servable, error: DahliaError) -> ServingError:
+    if isinstance(error, ServingError) and error.status < 500:
+        return error
+    # The error names files of this machine, which are no client's business.
+    return ServingError(
+        f"The model of iteration {servable.number} cannot be loaded; the service's log says why. Ask for "
+        "another iteration, or publish one.",
+        code="ErrorPredictionModelNotFound",
+        status=500,
+    )

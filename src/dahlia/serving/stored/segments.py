@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from dahlia.files import flush
 from dahlia.serving.stored.records import MAGIC, START_BYTES, segment_name
 
 
@@ -74,7 +75,7 @@ class Segment:
         """
         os.fsync(self._file)
         if not self._entered:
-            _sync_folder(self._path.parent)
+            flush(self._path.parent)
             self._entered = True
 
     def close(self) -> None:
@@ -112,11 +113,3 @@ def _write(file: int, parts: Sequence[bytes]) -> None:
         rest = memoryview(b"".join(parts))[written:]
         while rest:
             rest = rest[os.write(file, rest) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
