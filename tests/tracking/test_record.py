@@ -235,3 +235,21 @@ def test_recording_says_nothing_and_makes_its_own_store(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("", "")
     assert (root / "mlflow.db").exists()
     assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("tag", [".", "..", "a//b", "a/", "/a", "a/./b", "ä & ö", "a" * 200])
+def test_any_tag_gives_a_metric_that_mlflow_takes(tag: str) -> None:
+    from mlflow.utils.validation import _validate_metric_name
+
+    from dahlia.tracking.evidence import _metric_name
+
+    _validate_metric_name("tags/" + _metric_name(f"{tag}/recall"))
+
+
+def test_iterations_are_recorded_where_the_environment_says(
+    root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DAHLIA_TRACKING_URI", f"sqlite:///{tmp_path / 'elsewhere' / 'mlflow.db'}")
+    iteration = record(root, write_project(root))
+    assert connect("sqlite:///mlflow.db", root).get_experiment_by_name(PROJECT) is None
+    assert (tmp_path / "elsewhere" / "mlartifacts" / iteration.run_id).is_dir()

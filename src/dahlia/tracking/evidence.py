@@ -143,7 +143,9 @@ def _numbers(values: Mapping[str, object]) -> dict[str, float]:
 
 
 def _metric_name(name: str) -> str:
-    return re.sub(r"[^\w./ -]|\.\.", "_", name).strip("/")
+    # MLflow takes what is a path in its shortest spelling: no empty part, and none that is a dot.
+    parts = re.sub(r"[^\w./ -]|\.\.", "_", name).split("/")
+    return "/".join("_" if part in ("", ".") else part for part in parts)
 
 
 def _curves(path: Path) -> tuple[Curve, ...]:

@@ -16,7 +16,7 @@ from dahlia.tracking.artifacts import bundle_folder, servable_folder
 from dahlia.tracking.comparison import Row, compare_runs
 from dahlia.tracking.iteration import Iteration, iteration_of
 from dahlia.tracking.snapshot import write_snapshot
-from dahlia.tracking.store import connect, translated_errors
+from dahlia.tracking.store import connect, tracking_uri, translated_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,7 +47,7 @@ class Registry:
     @classmethod
     def of(cls, root: Path, params: Params) -> Registry:
         """The registry of the project in `root`, or that `root` is a copy of."""
-        return cls(layout.home(root), params.project.name, params.track.uri)
+        return cls(layout.home(root), params.project.name, tracking_uri(params))
 
     def iterations(self) -> list[Iteration]:
         """All iterations, by rising number."""

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dahlia.errors import TrackingError
 from dahlia.files import staged_file
 from dahlia.imports import quick_imports
+from dahlia.params import Params
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 ARTIFACTS = "mlartifacts"
+URI = "DAHLIA_TRACKING_URI"
+
+_PASSWORD = re.compile(r"://[^/\s@]*@")
 
 _SQLITE = "sqlite:///"
 _QUIET = {
@@ -25,6 +30,11 @@ _QUIET = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
 }
+
+
+def tracking_uri(params: Params) -> str:
+    """Where iterations are recorded: where `DAHLIA_TRACKING_URI` says, or else the project."""
+    return os.environ.get(URI) or params.track.uri
 
 
 def resolve_uri(uri: str, root: Path) -> str:
@@ -37,7 +47,8 @@ def open_experiment(client: MlflowClient, name: str, uri: str, root: Path) -> st
     """The id of the experiment with this name, made or restored where need be."""
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        location = (root / ARTIFACTS).as_uri() if sqlite_file(uri, root) else None
+        database = sqlite_file(uri, root)
+        location = (database.parent / ARTIFACTS).as_uri() if database else None
         return str(client.create_experiment(name, location))
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
@@ -77,7 +88,7 @@ def connect(uri: str, root: Path, *, create: bool = False) -> MlflowClient:
         from mlflow import MlflowClient
 
         logging.getLogger("alembic").setLevel(logging.ERROR)
-        with translated_errors(f"Opening the store {uri}"):
+        with translated_errors(f"Opening the store {_PASSWORD.sub('://', uri)}"):
             if database and not database.exists():
                 _create(database)
             return MlflowClient(tracking_uri=resolved, registry_uri=resolved)
@@ -86,11 +97,17 @@ def connect(uri: str, root: Path, *, create: bool = False) -> MlflowClient:
 def _create(database: Path) -> None:
     # MLflow makes its tables one by one, and never again opens a file in which some are missing.
     from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
+    from sqlalchemy import event
 
     with staged_file(database) as staged:
         engine = create_sqlalchemy_engine(f"{_SQLITE}{staged}")  # type: ignore[no-untyped-call]
+        event.listen(engine, "connect", _hasten)
         _initialize_tables(engine)  # type: ignore[no-untyped-call]
         engine.dispose()
+
+
+def _hasten(connection: Any, _: object) -> None:
+    connection.execute("PRAGMA synchronous = OFF")  # the file is brought to the disk as a whole
 
 
 @contextmanager
@@ -102,7 +119,7 @@ def translated_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = _PASSWORD.sub("://", (str(error).splitlines() or [type(error).__name__])[0])
         raise TrackingError(
             f"{doing} failed: {reason}. Check `track.uri` in params.yaml, that the store can be reached and "
             "that its disk has space, then run again; what was recorded before is unchanged."

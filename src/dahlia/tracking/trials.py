@@ -8,7 +8,7 @@ from pathlib import Path
 from dahlia.params import Params
 from dahlia.tracking.evidence import gather
 from dahlia.tracking.record import log_figures
-from dahlia.tracking.store import connect, open_experiment, translated_errors
+from dahlia.tracking.store import connect, open_experiment, tracking_uri, translated_errors
 
 TAG_OVERRIDES, TAG_SWEEP = "dahlia.overrides", "dahlia.sweep"
 _REPORTS = "reports"
@@ -38,10 +38,10 @@ def record_trial(
         TrackingError: something to record is missing, or the store cannot be written.
     """
     evidence = gather(workspace, params, exported=False)
-    client = connect(params.track.uri, root, create=True)
+    client = connect(tracking_uri(params), root, create=True)
     told = " ".join(overrides)
     with translated_errors("Recording the trial"):
-        experiment = open_experiment(client, experiment_name(params.project.name), params.track.uri, root)
+        experiment = open_experiment(client, experiment_name(params.project.name), tracking_uri(params), root)
         tags = {TAG_OVERRIDES: told, TAG_SWEEP: sweep, "mlflow.source.name": "dahlia train"}
         run = client.create_run(experiment, tags=tags, run_name=told or "as it is").info.run_id
         try:
