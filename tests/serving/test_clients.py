@@ -7,7 +7,6 @@ import http.client
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +22,7 @@ from msrest.authentication import ApiKeyCredentials
 from running_services import KEY, post_file
 from serving_helpers import PROJECT_ID, picture, url
 
-from dahlia.files import staged_directory
+from client_packages import javascript_clients, python_client
 from dahlia.serving.http.body import MAX_DISCARD
 from photo_server import WebServer
 
@@ -127,9 +126,7 @@ def test_a_flood_is_not_waited_for(server: str) -> None:
 
 @pytest.mark.parametrize("version", ["2.0.0", "0.4.0", "0.1.0"])
 def test_older_python_clients(server: str, web: WebServer, pytestconfig: pytest.Config, version: str) -> None:
-    package = f"azure-cognitiveservices-vision-customvision=={version}"
-    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-compile", "--quiet", package]
-    place = _installed(pytestconfig, f"python-{version}", [*command, "--target", "."])
+    place = python_client(pytestconfig, version)
     script = [sys.executable, "-W", "ignore", str(CLIENTS / "old.py"), version]
     said = _asked(script, server, web, place, PYTHONPATH=str(place))
     assert f"{place}" in said.pop()["from"]
@@ -140,38 +137,10 @@ def test_older_python_clients(server: str, web: WebServer, pytestconfig: pytest.
 
 
 def test_the_javascript_client(server: str, web: WebServer, pytestconfig: pytest.Config) -> None:
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if not (node and npm):
-        _skip("Node and its npm are not there")
-    command = [str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
-    files = ("package.json", "package-lock.json")
-    (version,) = json.loads((CLIENTS / files[0]).read_text())["dependencies"].values()
-    place = _installed(pytestconfig, f"javascript-{version}", command, *files)
-    said = _asked([str(node), str(CLIENTS / "classify.cjs")], server, web, place)
+    node, place = javascript_clients(pytestconfig)
+    said = _asked([node, str(CLIENTS / "classify.cjs")], server, web, place)
     tasks, stores, ways = ("classify", "detect"), ("", "WithNoStore"), ("Image", "ImageUrl")
     _check(said, [f"{task}{what}{store}" for task in tasks for store in stores for what in ways])
-
-
-def _installed(config: pytest.Config, name: str, command: list[str], *files: str) -> Path:
-    """A folder of the tests' cache in which an installer has run, once."""
-    place = Path(config.cache.mkdir("prediction-clients")) / name  # type: ignore[union-attr]
-    if not place.exists():
-        try:
-            with staged_directory(place) as staged:
-                for file in files:
-                    shutil.copy(CLIENTS / file, staged)
-                subprocess.run(command, cwd=staged, check=True, capture_output=True, text=True, timeout=200)
-        except subprocess.TimeoutExpired:
-            _skip(f"{name} could not be installed in time")
-        except subprocess.CalledProcessError as error:
-            _skip(f"{name} could not be installed: {error.stderr[-300:]}")
-    return place
-
-
-def _skip(reason: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def _asked(script: list[str], server: str, web: WebServer, place: Path, **environment: str) -> list[Any]:

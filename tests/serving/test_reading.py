@@ -10,7 +10,7 @@ import pytest
 from kept_predictions import facts_of, plant
 
 from dahlia.errors import DatasetError
-from dahlia.serving.stored.reading import Stored, latest_predictions, read_predictions
+from dahlia.serving.stored.reading import Stored, latest_predictions, read_predictions, stored_in
 
 NOW = 1_790_000_000.0
 
@@ -50,6 +50,15 @@ def test_oldest_first_within_times(folder: Path, since: int | None, until: int |
     predictions = list(read_predictions(folder, low, high))
     assert ids(predictions) == found
     assert all(one.image() == one.facts["id"].encode() * 2 for one in predictions)
+
+
+def test_one_segment_from_a_place_on(tmp_path: Path) -> None:
+    path = plant(tmp_path, NOW, [(facts_of(name), b"image", NOW) for name in "abc"])
+    found = list(stored_in(path))
+    assert ids(found) == "abc"
+    assert [ids(list(stored_in(path, one.record.end))) for one in found] == ["bc", "c", ""]
+    path.unlink()
+    assert list(stored_in(path)) == []
 
 
 @pytest.mark.parametrize(

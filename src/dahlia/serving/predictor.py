@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from dahlia.errors import ImageError
 from dahlia.serving.answers import answer
 from dahlia.serving.http.polyglots import refuse_polyglot
 from dahlia.serving.http.replies import REQUEST, refused_image
-from dahlia.serving.models.projects import Projects, Published
+from dahlia.serving.models.projects import Offer, Published
 from dahlia.serving.models.shelf import Shelf
 from dahlia.serving.stored.store import Kept, PredictionStore
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dahlia.serving.models.runtime import Model
 
 _Result = TypeVar("_Result")
+_Offer = TypeVar("_Offer", bound=Offer)
 
 
 class Answered(NamedTuple):
@@ -34,7 +35,7 @@ class Answered(NamedTuple):
     stored: bool | None
 
 
-class Predictor:
+class Predictor(Generic[_Offer]):
     """Answers predictions; decoding and inference run in `threads` threads beside the event loop.
 
     Args:
@@ -47,7 +48,7 @@ class Predictor:
 
     def __init__(
         self,
-        projects: Projects,
+        projects: _Offer,
         shelf: Shelf[Model],
         store: PredictionStore | None,
         threads: int,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope
 
     from dahlia.serving.http.admission import Admission
-    from dahlia.serving.models.projects import Published
+    from dahlia.serving.models.projects import Projects, Published
     from dahlia.serving.models.shelf import Shelf
     from dahlia.serving.predictor import Predictor
 
@@ -37,7 +37,7 @@ class Explainer:
         shelf: the graphs that give the maps.
     """
 
-    def __init__(self, predictor: Predictor, shelf: Shelf[Activation]) -> None:
+    def __init__(self, predictor: Predictor[Projects], shelf: Shelf[Activation]) -> None:
         self._predictor = predictor
         self._shelf = shelf
 

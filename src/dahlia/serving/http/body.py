@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive
 
 MAX_IMAGE = 4 * 1024 * 1024
-MAX_BODY = MAX_IMAGE + 64 * 1024  # the image and the multipart lines around it
+_AROUND = 64 * 1024  # the multipart lines around an image
+MAX_BODY = MAX_IMAGE + _AROUND
 MAX_DISCARD = 8 * MAX_BODY
 SECONDS = 60  # for the whole body
 MAX_PARTS = 1000  # parsing one takes some 15 µs, on the loop that serves everybody
@@ -39,7 +40,9 @@ class Unread(ServingError):  # noqa: N818
     """A body that was not read to its end, so that its connection cannot serve another request."""
 
 
-async def read_body(receive: Receive, headers: Headers, hold: Callable[[int], None]) -> bytes:
+async def read_body(
+    receive: Receive, headers: Headers, hold: Callable[[int], None], most: int = MAX_IMAGE
+) -> bytes:
     """Read the whole body, in `SECONDS`.
 
     A body over the limit is not kept. What is left of it is thrown away, up to `MAX_DISCARD` bytes, since a
@@ -49,14 +52,15 @@ async def read_body(receive: Receive, headers: Headers, hold: Callable[[int], No
         receive: gives the body.
         headers: of the request.
         hold: is told of every chunk that is kept, and may refuse it.
+        most: bytes that an image may have.
 
     Raises:
-        ServingError: it holds more than `MAX_BODY` bytes, does not arrive in time, or was refused by `hold`.
+        ServingError: it holds more than an image, does not arrive in time, or was refused by `hold`.
         Disconnected: the client went away.
     """
     try:
         with anyio.fail_after(SECONDS):
-            return await _read(receive, headers, hold)
+            return await _read(receive, headers, hold, most)
     except TimeoutError:
         raise Unread(
             f"Expected the whole request within {SECONDS} seconds, received a part. Send a smaller image.",
@@ -65,10 +69,11 @@ async def read_body(receive: Receive, headers: Headers, hold: Callable[[int], No
         ) from None
 
 
-async def _read(receive: Receive, headers: Headers, hold: Callable[[int], None]) -> bytes:
+async def _read(receive: Receive, headers: Headers, hold: Callable[[int], None], most: int) -> bytes:
+    kept, discarded = most + _AROUND, max(most + _AROUND, MAX_DISCARD)
     declared = headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > MAX_DISCARD:
-        raise _too_large(Unread)
+    if declared.isdecimal() and int(declared) > discarded:
+        raise _too_large(most, Unread)
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -77,17 +82,17 @@ async def _read(receive: Receive, headers: Headers, hold: Callable[[int], None])
             raise Disconnected
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size <= MAX_BODY:
+        if size <= kept:
             hold(len(chunk))
             chunks.append(chunk)
         else:
             chunks.clear()
-        if size > MAX_DISCARD:
-            raise _too_large(Unread)
+        if size > discarded:
+            raise _too_large(most, Unread)
         if not message.get("more_body", False):
             break
-    if size > MAX_BODY:
-        raise _too_large()
+    if size > kept:
+        raise _too_large(most)
     return b"".join(chunks)
 
 
@@ -100,32 +105,34 @@ class Part:
     is_file: bool
 
 
-def image_of(body: bytes, content_type: str, field: str = "imageData") -> bytes:
+def image_of(body: bytes, content_type: str, field: str = "imageData", most: int = MAX_IMAGE) -> bytes:
     """The image in a body: a multipart field, with or without a file name, or else the body itself.
 
     Args:
         body: the whole body.
         content_type: the request's header.
         field: the multipart field's name, in any case.
+        most: bytes that it may have.
 
     Raises:
-        ServingError: there is no such field, it is empty, or it holds more than `MAX_IMAGE` bytes.
+        ServingError: there is no such field, it is empty, or it is too large.
     """
     if is_multipart(content_type):
-        return image_among(parts_of(body, content_type), field)
-    return image_among([Part(field, body, is_file=True)], field)
+        return image_among(parts_of(body, content_type), field, most=most)
+    return image_among([Part(field, body, is_file=True)], field, most=most)
 
 
-def image_among(parts: list[Part], field: str, *, as_file: bool = False) -> bytes:
+def image_among(parts: list[Part], field: str, *, as_file: bool = False, most: int = MAX_IMAGE) -> bytes:
     """The image among the parts of a form; see `image_of`.
 
     Args:
         parts: of the form.
         field: the field's name, in any case.
         as_file: refuse a field without a file name.
+        most: bytes that it may have.
 
     Raises:
-        ServingError: there is no such field, it is empty, or it holds more than `MAX_IMAGE` bytes.
+        ServingError: there is no such field, it is empty, or it is too large.
     """
     images = [part for part in parts if part.name.lower() == field.lower()]
     if not images or not images[0].data or (as_file and not all(part.is_file for part in images)):
@@ -136,8 +143,8 @@ def image_among(parts: list[Part], field: str, *, as_file: bool = False) -> byte
             code="BadRequestImageStream",
             status=400,
         )
-    if len(images[0].data) > MAX_IMAGE:
-        raise _too_large()
+    if len(images[0].data) > most:
+        raise _too_large(most)
     return images[0].data
 
 
@@ -189,7 +196,7 @@ def parts_of(body: bytes, content_type: str) -> list[Part]:
         file.close()
 
     boundary = parse_options_header(content_type)[1].get(b"boundary")
-    config = {"MAX_MEMORY_FILE_SIZE": MAX_BODY}
+    config = {"MAX_MEMORY_FILE_SIZE": max(1, len(body))}
     try:
         parser = FormParser("multipart/form-data", on_field, on_file, boundary=boundary, config=config)
         parser.write(body)
@@ -209,9 +216,9 @@ def as_text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _too_large(kind: type[ServingError] = ServingError) -> ServingError:
+def _too_large(most: int, kind: type[ServingError] = ServingError) -> ServingError:
     return kind(
-        f"Expected an image of at most {MAX_IMAGE // 1024 // 1024} MB, received a larger one. Scale it down, "
+        f"Expected an image of at most {most / 1024 / 1024:g} MB, received a larger one. Scale it down, "
         "or save it with a lower quality.",
         code="BadRequestImageSizeBytes",
         status=400,

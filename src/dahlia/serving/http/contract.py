@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
 
-from dahlia.serving.http.body import address_of, image_of, read_body
+from dahlia.serving.http.body import MAX_IMAGE, address_of, image_of, read_body
 from dahlia.serving.http.fetch import Reach, fetch
 from dahlia.serving.http.paths import Route, check_task
 from dahlia.serving.http.replies import reply
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope
 
     from dahlia.serving.http.admission import Admission
-    from dahlia.serving.models.projects import Projects, Published
+    from dahlia.serving.models.projects import Offer, Published
     from dahlia.serving.predictor import Predictor
 
 
@@ -26,7 +26,13 @@ STORED = "dahlia-stored"  # a header: whether image and answer are on this machi
 
 
 async def handle(
-    scope: Scope, receive: Receive, route: Route, predictor: Predictor, admission: Admission, reach: Reach
+    scope: Scope,
+    receive: Receive,
+    route: Route,
+    predictor: Predictor[Any],
+    admission: Admission,
+    reach: Reach,
+    most: int = MAX_IMAGE,
 ) -> Response:
     """Answer a prediction.
 
@@ -37,6 +43,7 @@ async def handle(
         predictor: the models.
         admission: how much is taken on at once.
         reach: from where images may be fetched.
+        most: bytes that an image may have.
 
     Raises:
         ServingError: it is refused.
@@ -46,13 +53,13 @@ async def handle(
     headers = Headers(scope=scope)
     query = query_of(scope)
     with admission.body() as hold:
-        body = await read_body(receive, headers, hold)
+        body = await read_body(receive, headers, hold, most)
         published = _asked_for(route, query, predictor.projects)
         if route.what == "url":
             with admission.fetch():
-                image = await fetch(address_of(body), reach)
+                image = await fetch(address_of(body), reach, most)
         else:
-            image = image_of(body, headers.get("content-type", ""))
+            image = image_of(body, headers.get("content-type", ""), most=most)
         with admission.prediction():
             answered = await predictor.predict(
                 published, image, keep=route.keep, application=query.get("application")
@@ -68,7 +75,7 @@ def query_of(scope: Scope) -> dict[str, str]:
     return {name.lower(): value for name, value in reversed(pairs)}
 
 
-def _asked_for(route: Route, query: dict[str, str], projects: Projects) -> Published:
+def _asked_for(route: Route, query: dict[str, str], projects: Offer) -> Published:
     check_task(route.task)
     if route.name is None:  # v1 and v2
         return projects.numbered(route.project, query.get("iterationid"))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from dahlia.serving.explanation.explain import Explainer
+    from dahlia.serving.models.projects import Projects
     from dahlia.serving.predictor import Predictor
     from dahlia.serving.settings import Settings
 
@@ -41,7 +42,7 @@ class Desk:
 
     settings: Settings
     admission: Admission
-    predictor: Predictor | None = None
+    predictor: Predictor[Projects] | None = None
     explainer: Explainer | None = None
 
     @classmethod
@@ -119,7 +120,7 @@ class Door:
         )
 
     @property
-    def _predictor(self) -> Predictor:
+    def _predictor(self) -> Predictor[Projects]:
         return self._desk.predictor or _starting()
 
     @property

@@ -55,22 +55,23 @@ def read_reach(environment: Mapping[str, str], name: str) -> Reach:
     return cast(Reach, reach)
 
 
-async def fetch(url: str, reach: Reach) -> bytes:
+async def fetch(url: str, reach: Reach, most: int = MAX_IMAGE) -> bytes:
     """The bytes at an address, redirects followed.
 
     Args:
         url: http or https.
         reach: `public` refuses addresses that are not; `off` refuses all.
+        most: bytes that it may have.
 
     Raises:
-        ServingError: it is refused, does not answer in time, answers with an error, or is over 4 MB.
+        ServingError: it is refused, does not answer in time, answers with an error, or is too large.
     """
     if reach == "off":
         raise _refused("this server fetches no images")
     try:
         with anyio.fail_after(SECONDS):
             for _ in range(MAX_REDIRECTS + 1):
-                answer = await _get(_target(url), reach)
+                answer = await _get(_target(url), reach, most)
                 if isinstance(answer, bytes):
                     return answer
                 url = urljoin(url, answer)
@@ -125,7 +126,7 @@ def _query(query: str) -> str:
     return quote(query, safe="/%:=&~+!$,;'@()*?[]")
 
 
-async def _get(target: _Target, reach: Reach) -> bytes | str:
+async def _get(target: _Target, reach: Reach, most: int) -> bytes | str:
     """The body; or the address that it redirects to."""
     async with await _connect(target, reach) as stream:
         connection = h11.Connection(h11.CLIENT)
@@ -139,7 +140,7 @@ async def _get(target: _Target, reach: Reach) -> bytes | str:
             return location.decode("latin-1")
         if response.status_code != 200:
             raise _refused(f"its host answers with {response.status_code}")
-        return await _body(stream, connection)
+        return await _body(stream, connection, most)
 
 
 async def _connect(target: _Target, reach: Reach) -> ByteStream:
@@ -163,15 +164,15 @@ async def _open(address: str, target: _Target) -> ByteStream:
     )
 
 
-async def _body(stream: ByteStream, connection: h11.Connection) -> bytes:
+async def _body(stream: ByteStream, connection: h11.Connection, most: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while isinstance(event := await _next(stream, connection), h11.Data):
         chunks.append(bytes(event.data))
         size += len(event.data)
-        if size > MAX_IMAGE:
+        if size > most:
             raise ServingError(
-                f"Expected an image of at most {MAX_IMAGE // 1024 // 1024} MB at the address, received a "
+                f"Expected an image of at most {most / 1024 / 1024:g} MB at the address, received a "
                 "larger one. Scale it down, or save it with a lower quality.",
                 code="BadRequestImageSizeBytes",
                 status=400,

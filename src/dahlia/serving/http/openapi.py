@@ -44,13 +44,15 @@ _CUSTOM_VISION = """Shown with the base path of version 3.1. The versions 3.0, 3
 in the same way; segments match without regard to case (`Prediction`), repeated slashes count as one, and the
 names of the query do not depend on case either. A publish name is percent-encoded (`Iteration%201`)."""
 
-_TAGS = [
-    {"name": "Dahlia", "description": "Predictions by a form, explained or by the dozen."},
+_OWN_TAG = {"name": "Dahlia", "description": "Predictions by a form, explained or by the dozen."}
+CONTRACT_TAGS = [
     {"name": "Custom Vision", "description": _CUSTOM_VISION},
     {
         "name": "Custom Vision, versions 1 and 2",
         "description": "For older clients. Shown with 2.0 and 1.1; 2.1, 2.2, 1.0 and 1.2 answer alike.",
     },
+]
+_OTHER_TAGS = [
     {"name": "Health", "description": "For load balancers, Kubernetes and Prometheus. No key is asked."},
     {"name": "About", "description": "This page, and what programs read of it."},
 ]
@@ -88,10 +90,15 @@ def describe(generated: Json) -> Page:
         openapi=generated["openapi"],
         info={"title": "Dahlia", "version": dahlia.__version__, "description": _ABOUT},
         servers=generated["servers"],
-        tags=_TAGS,
-        paths=_typed(generated["paths"]) | _custom_vision() | _older() | _health() | _about(),
+        tags=[_OWN_TAG, *CONTRACT_TAGS, *_OTHER_TAGS],
+        paths=_typed(generated["paths"]) | contract_paths() | _health() | _about(),
         components={"schemas": schemas | SCHEMAS, "securitySchemes": SECURITY_SCHEMES, "headers": HEADERS},
     )
+
+
+def contract_paths() -> Json:
+    """The routes of the Custom Vision API, by their paths."""
+    return _custom_vision() | _older()
 
 
 def _custom_vision() -> Json:

@@ -51,7 +51,7 @@ def new_id() -> str:
 def reply(content: object, status: int, version: str = "", **headers: str) -> Response:
     """JSON; for v1 of the API with the names that it had."""
     if version.startswith("v1."):
-        content = _of_v1(content)
+        content = in_words_of_v1(content)
     return JSONResponse(content, status, headers=headers, media_type="application/json; charset=utf-8")
 
 
@@ -86,11 +86,13 @@ def timestamp(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
 
 
-def _of_v1(content: object) -> object:
+def in_words_of_v1(content: object) -> object:
+    """The names of v1: PascalCase, and `Tag` for `tagName`."""
     if isinstance(content, list):
-        return [_of_v1(one) for one in content]
+        return [in_words_of_v1(one) for one in content]
     if isinstance(content, dict):
         return {
-            _NAMES_OF_V1.get(name, name[0].upper() + name[1:]): _of_v1(one) for name, one in content.items()
+            _NAMES_OF_V1.get(name, name[0].upper() + name[1:]): in_words_of_v1(one)
+            for name, one in content.items()
         }
     return content

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from dahlia.errors import ServingError
 from dahlia.serving.http.paths import parse_id
@@ -31,6 +31,19 @@ class Published:
     project: str
     name: str
     servable: Servable
+
+
+class Offer(Protocol):
+    """What may be asked for."""
+
+    def named(self, project: str, name: str) -> Published:
+        """What a project has published under a name; raises ServingError where there is none."""
+
+    def numbered(self, project: str, iteration: str | None) -> Published:
+        """A published iteration by its id, or the only one; raises ServingError where there is none."""
+
+    def stop(self) -> None:
+        """Follow no longer what is published."""
 
 
 class Projects:

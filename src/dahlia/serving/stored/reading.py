@@ -82,6 +82,19 @@ def read_predictions(
             yield from _of_segment(segment, low, high)
 
 
+def stored_in(segment: Path, after: int = 0) -> Iterator[Stored]:
+    """The predictions in one segment, in the order in which they were kept; none where it is gone.
+
+    Args:
+        segment: a file.
+        after: the end of a record, as `Record.end` gives it: what follows is read; all where it is 0.
+
+    Raises:
+        DatasetError: it may not be read.
+    """
+    return _of_segment(segment, float("-inf"), float("inf"), after)
+
+
 def latest_predictions(folder: Path, limit: int, since: datetime | None = None) -> list[Stored]:
     """At most `limit` predictions, the newest first; reads no more segments than that takes.
 
@@ -101,10 +114,10 @@ def latest_predictions(folder: Path, limit: int, since: datetime | None = None) 
     return [stored for _, _, stored in sorted(newest, reverse=True)]
 
 
-def _of_segment(segment: Path, low: float, high: float) -> Iterator[Stored]:
+def _of_segment(segment: Path, low: float, high: float, after: int = 0) -> Iterator[Stored]:
     try:
         with segment.open("rb") as file:
-            for record in walk(file):
+            for record in walk(file, after):
                 if low <= record.time < high:
                     yield Stored(json.loads(record.facts), segment, record)
     except FileNotFoundError:

@@ -50,6 +50,11 @@ class Record:
     image_size: int
     image_crc: int
 
+    @property
+    def end(self) -> int:
+        """Where in the segment the next record begins."""
+        return self.image_at + self.image_size
+
 
 def head_of(marker: bytes, time: float, facts: bytes, image: bytes) -> bytes:
     """What goes before the facts and the image of a record."""
@@ -57,11 +62,15 @@ def head_of(marker: bytes, time: float, facts: bytes, image: bytes) -> bytes:
     return b"".join((marker, zlib.crc32(facts, zlib.crc32(covered)).to_bytes(4, "little"), covered))
 
 
-def walk(file: BinaryIO) -> Iterator[Record]:
+def walk(file: BinaryIO, after: int = 0) -> Iterator[Record]:
     """The records of a segment as it is now, in order.
 
     Torn and damaged records are left out, those after them are found. That an image is what was written is
     for its reader to check.
+
+    Args:
+        file: the segment.
+        after: the end of a record, as `Record.end` gives it: what follows is read; all where it is 0.
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
@@ -69,12 +78,12 @@ def walk(file: BinaryIO) -> Iterator[Record]:
     if len(start) < START_BYTES or not start.startswith(MAGIC):
         return
     marker = start[len(MAGIC) :]
-    place: int | None = START_BYTES
+    place: int | None = max(START_BYTES, after)
     while place is not None and place < size:
         record = _record_at(file, marker, place, size)
         if record:
             yield record
-            place = record.image_at + record.image_size
+            place = record.end
         else:
             place = _next(file, marker, place + 1)
 
