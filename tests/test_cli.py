@@ -81,8 +81,8 @@ def test_stages_are_modules() -> None:
     ("arguments", "message"),
     [
         (["stge"], "unknown command `stge`; did you mean stage?"),
-        (["publsh", "1"], "unknown command `publsh`; did you mean publish or unpublish?"),
-        (["zzz"], "unknown command `zzz`; known: compare, "),
+        (["publsh", "1"], "unknown command `publsh`; did you mean publish or unpublish or push?"),
+        (["zzz"], "unknown command `zzz`; known: audit, backup, checkout, "),
         (["stage", "trian"], "'trian' is not one of 'ingest', 'validate', 'split', 'train'"),
         (["stage"], "Missing argument"),
         (["publish", "one", "--as", "x"], "'one' is not a valid integer"),

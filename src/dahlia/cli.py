@@ -13,6 +13,8 @@ import click
 
 from dahlia import __version__
 from dahlia.errors import ConfigError, DahliaError
+from dahlia.server.commands import COMMANDS
+from dahlia.terminal import print_table
 
 STAGES = ("ingest", "validate", "split", "train", "evaluate", "export", "track")
 INTERRUPTED = 130
@@ -60,7 +62,7 @@ def train(overrides: tuple[str, ...], multirun: bool) -> None:
     from dahlia.trials import run_trials, trials_table
 
     trials = run_trials(Path(), overrides, sweep=multirun)
-    _print(trials_table(trials))
+    print_table(trials_table(trials))
     if len(trials) > 1:
         click.echo(
             "The best of several was chosen on the photos that judge it: expect a little less on new ones."
@@ -150,7 +152,7 @@ def domains() -> None:
     """List the domains of this project."""
     from dahlia.project import domains_table
 
-    _print(domains_table(Path()))
+    print_table(domains_table(Path()))
 
 
 @cli.command()
@@ -158,7 +160,7 @@ def iterations() -> None:
     """List the iterations and what is published."""
     from dahlia.tracking.tables import iterations_table
 
-    _print(iterations_table(_registry().iterations()))
+    print_table(iterations_table(_registry().iterations()))
 
 
 @cli.command()
@@ -168,7 +170,7 @@ def compare(first: int, second: int) -> None:
     """Show what differs between two iterations."""
     from dahlia.tracking.tables import comparison_table
 
-    _print(comparison_table(_registry().compare(first, second), first, second))
+    print_table(comparison_table(_registry().compare(first, second), first, second))
 
 
 @cli.command()
@@ -227,7 +229,7 @@ def predictions(limit: int | None, since: Any, target: Path | None, folder: Path
 
     chosen = gathering.choose_predictions(folder, since, limit if target else limit or 20)
     if target is None:
-        _print(gathering.predictions_table(list(chosen)))
+        print_table(gathering.predictions_table(list(chosen)))
         return
     written, missing = gathering.write_predictions(chosen, target)
     left_out = f"; {missing} left out, deleted meanwhile or damaged" if missing else ""
@@ -241,7 +243,11 @@ def report() -> None:
     from dahlia.evaluation.summary import summary_table
     from dahlia.layout import EVALUATION
 
-    _print(summary_table(load_evaluation(EVALUATION)))
+    print_table(summary_table(load_evaluation(EVALUATION)))
+
+
+for _command in COMMANDS:
+    cli.add_command(_command)
 
 
 def _registry() -> Any:
@@ -249,13 +255,6 @@ def _registry() -> Any:
     from dahlia.tracking.registry import Registry
 
     return Registry.of(Path(), load_params())
-
-
-def _print(table: Any) -> None:
-    from rich.console import Console
-
-    # A pipe has no width of its own, and the default of 80 columns would cut what a program reads.
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
 def main() -> None:

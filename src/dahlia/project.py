@@ -16,9 +16,11 @@ from dahlia.params import NAMING, PROJECT_NAME
 if TYPE_CHECKING:
     from rich.table import Table
 
-_SHARED = ("conf", "dvc.yaml", "bentofile.yaml", ".dvcignore", ".dvc/config", ".dvc/.gitignore", ".dvc/plots")
+SHARED = ("conf", "dvc.yaml", "bentofile.yaml", ".dvcignore", ".dvc/config", ".dvc/.gitignore", ".dvc/plots")
 _STATE = ".dahlia"
-_IGNORED = """\
+"""What a project has of the package's own, besides its composed parameters."""
+
+IGNORED = """\
 /.dahlia/
 /.venv/
 /mlflow.db*
@@ -79,15 +81,15 @@ def domains_table(root: Path) -> Table:
     return table
 
 
-def _template() -> Path:
-    """Beside the package when it is installed; the checkout itself when that is what is installed."""
+def template() -> Path:
+    """Where `SHARED` is: beside the package, or in the checkout where that is what is installed."""
     packaged = Path(__file__).parent / "template"
     return packaged if packaged.is_dir() else Path(__file__).parents[2]
 
 
 def _lay_out(folder: Path, name: str) -> None:
-    source = _template()
-    for part in _SHARED:
+    source = template()
+    for part in SHARED:
         origin, copy = source / part, folder / part
         copy.parent.mkdir(parents=True, exist_ok=True)
         if origin.is_dir():
@@ -96,7 +98,7 @@ def _lay_out(folder: Path, name: str) -> None:
             shutil.copy(origin, copy)
     (folder / "data" / "images").mkdir(parents=True)
     _name_project(folder, name)
-    write_text(folder / ".gitignore", _IGNORED)
+    write_text(folder / ".gitignore", IGNORED)
     write_params(folder)
 
 

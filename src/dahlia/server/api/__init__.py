@@ -1,0 +1,1 @@
+"""The operations of the training API, a module per area."""

@@ -1,0 +1,46 @@
+"""Exports of iterations."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query, Request
+
+from dahlia.server.api.choices import any_case
+from dahlia.server.api.parameters import IterationId, ProjectId
+from dahlia.server.api.routing import ITERATION, training_router
+from dahlia.server.contract.enums import ExportPlatform
+from dahlia.server.contract.iterations import Export
+from dahlia.server.http.access import Reads, TheServer, Trains
+from dahlia.server.http.addresses import Addresses
+from dahlia.server.iterations.exporting import export_answer, exports_of, start_export
+
+router = training_router("Exports")
+
+
+@router.get(ITERATION + "/export")
+def get_exports(
+    request: Request, project_id: ProjectId, iteration_id: IterationId, access: Reads, server: TheServer
+) -> list[Export]:
+    """The exports of an iteration; those that are Done have a link, good for a day, to a zip."""
+    addresses = Addresses.of(server, request)
+    with server.database.read() as session:
+        return [export_answer(row, addresses) for row in exports_of(session, project_id, iteration_id)]
+
+
+@router.post(ITERATION + "/export")
+def export_iteration(
+    request: Request,
+    project_id: ProjectId,
+    iteration_id: IterationId,
+    access: Trains,
+    server: TheServer,
+    platform: Annotated[ExportPlatform, any_case(ExportPlatform), Query(description="what it is to run on")],
+    flavor: Annotated[
+        str | None, Query(description="a form of that, such as TensorFlowLite or OnnxFloat16")
+    ] = None,
+) -> Export:
+    """Export an iteration of a compact domain; poll `get_exports` until it is Done."""
+    with server.database.write() as session:
+        row = start_export(session, server, access, project_id, iteration_id, platform, flavor or None)
+        return export_answer(row, Addresses.of(server, request))

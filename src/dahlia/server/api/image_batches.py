@@ -1,0 +1,217 @@
+"""Batches of images: from what clients send to what is added, and to what they read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dahlia.server.api.parameters import one_id
+from dahlia.server.context import Server
+from dahlia.server.contract.bodies import ImageFileBatch, ImageIdBatch, ImageUrlBatch
+from dahlia.server.contract.enums import ImageCreateStatus
+from dahlia.server.contract.errors import ServiceError
+from dahlia.server.contract.models import ImageCreateSummary
+from dahlia.server.http.addresses import Addresses
+from dahlia.server.http.paths import VERSIONS
+from dahlia.server.images.adding import Arrival, Outcome, StoredImage, add_images
+from dahlia.server.images.labels import Box, box_of
+from dahlia.server.images.metadata import check_metadata
+from dahlia.server.images.rules import check_takes_regions
+from dahlia.server.images.views import image_answers, summary
+from dahlia.server.keys.audit import record
+from dahlia.server.keys.scopes import Access
+from dahlia.server.sections import LimitsSection
+from dahlia.server.store.changes import locked, project_of
+from dahlia.server.store.tables import ImageRow
+
+MAX_MARKS = 250_000  # twice those of 64 images with 300 regions each
+
+_Body = TypeVar("_Body", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Labelling:
+    """The labels of one image of a batch: ids of tags, and regions as ids of tags with boxes."""
+
+    tag_ids: tuple[str, ...] = ()
+    regions: tuple[tuple[str, Box], ...] = ()
+
+
+def parsed(model: type[_Body], body: bytes) -> _Body:
+    """A body in JSON.
+
+    Raises:
+        RequestValidationError: it is something else.
+        ServiceError: it has more parts than any batch.
+    """
+    # Base64 has none of these. Each may cost a kilobyte once it is parsed, and found wrong.
+    if sum(body.count(mark) for mark in (b"{", b"[", b",")) > MAX_MARKS:
+        raise ServiceError(
+            "BadRequestExceededBatchSize",
+            f"Expected JSON with at most {MAX_MARKS:,} brackets and commas, received more. Send it in "
+            "several calls.",
+        )
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found]) from None
+
+
+def json_body(model: type[BaseModel]) -> dict[str, Any]:
+    """How the API's page describes a body that `parsed` reads."""
+    schema = model.model_json_schema(by_alias=True)
+    definitions = schema.pop("$defs", {})
+    content = {"application/json": {"schema": _inlined(schema, definitions)}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def labels_in(batch: ImageFileBatch | ImageUrlBatch | ImageIdBatch, limits: LimitsSection) -> list[Labelling]:
+    """The labels of each image of a batch, those of the whole batch included; its metadata is checked.
+
+    Raises:
+        ServiceError: the batch is empty or too large, or an id, a box or the metadata cannot be used.
+    """
+    common = tuple(one_id(tag) for tag in batch.tag_ids)
+    labels = [
+        Labelling(
+            (*common, *(one_id(tag) for tag in entry.tag_ids)),
+            tuple((one_id(region.tag_id), box_of(region)) for region in entry.regions),
+        )
+        for entry in batch.images
+    ]
+    check_metadata(batch.metadata or {}, limits)
+    check_batch(len(labels), [*common, *(tag for one in labels for tag in one.tag_ids)], limits)
+    return labels
+
+
+def check_batch(images: int, tag_ids: Iterable[str], limits: LimitsSection) -> None:
+    """Let batches pass that are neither empty nor too large.
+
+    Raises:
+        ServiceError: this one is.
+    """
+    if not images:
+        raise ServiceError("BadRequestImageBatch", "Expected at least one image, received none. Add some.")
+    tags = len(set(tag_ids))
+    if images > limits.batch_images or tags > limits.batch_tags:
+        raise ServiceError(
+            "BadRequestExceededBatchSize",
+            f"Expected at most {limits.batch_images} images and {limits.batch_tags} tags in one call, "
+            f"received {images} and {tags}. Send them in several calls.",
+        )
+
+
+def check_project(server: Server, project_id: str, labels: Iterable[Labelling] = ()) -> None:
+    """Let images pass before they are stored.
+
+    Raises:
+        ServiceError: there is no such project, or it is a classifier and there are regions.
+    """
+    with server.database.read() as session:
+        project = project_of(session, project_id)
+        if any(one.regions for one in labels):
+            check_takes_regions(project)
+
+
+@dataclass(frozen=True, slots=True)
+class Uploader:
+    """Who adds images where, and how the answer goes back.
+
+    Attributes:
+        server: that is asked.
+        access: whose key it is.
+        action: the operation's name, for the audit log.
+        project_id: where to.
+        version: of the API that the client speaks.
+        request: of the client.
+        response: gets the status.
+    """
+
+    server: Server
+    access: Access
+    action: str
+    project_id: str
+    version: str
+    request: Request
+    response: Response
+
+    def add(
+        self,
+        sources: Sequence[str | None],
+        files: Sequence[StoredImage | ImageCreateStatus],
+        labels: Sequence[Labelling],
+        metadata: dict[str, str] | None = None,
+        finish: Callable[[Session, Sequence[Outcome]], None] = lambda session, outcomes: None,
+    ) -> ImageCreateSummary:
+        """Add images whose files are stored, in one transaction.
+
+        Args:
+            sources: what the client calls them.
+            files: the images; or why there is none.
+            labels: of each.
+            metadata: of all, checked.
+            finish: what else belongs to the transaction; hears what became of the images.
+
+        Raises:
+            ServiceError: there is no such project, or a tag is unknown and the client's version has no
+                status for that.
+        """
+        server = self.server
+        arrivals = [
+            Arrival(source, file, one.tag_ids, one.regions)
+            for source, file, one in zip(sources, files, labels, strict=True)
+        ]
+        with server.database.write() as session:
+            project = locked(session, self.project_id, server.now())
+            outcomes = [
+                self._told(outcome)
+                for outcome in add_images(
+                    session, project, arrivals, metadata or {}, server.settings.limits, server.now()
+                )
+            ]
+            finish(session, outcomes)
+            added = {outcome.image for outcome in outcomes if outcome.image is not None}
+            record(session, server, self.access, self.action, self.project_id, images=len(added))
+            session.flush()
+            rows = session.scalars(select(ImageRow).where(ImageRow.key.in_(added))).all()
+            answers = image_answers(session, rows, Addresses.of(server, self.request))
+        answer = summary(outcomes, rows, answers)
+        if not answer.is_batch_successful:
+            self.response.status_code = partly_done(self.version)
+        return answer
+
+    def _told(self, outcome: Outcome) -> Outcome:
+        if VERSIONS.index(self.version) >= VERSIONS.index("v3.4-preview"):
+            return outcome
+        if outcome.status is ImageCreateStatus.ERROR_INVALID_TAG:
+            raise ServiceError(
+                "BadRequestImageTags",
+                "Expected ids of tags of this project, received another one. List the tags, and take their "
+                "ids from there. No image was added.",
+            )
+        if outcome.status is ImageCreateStatus.ERROR_DIMENSIONS:
+            return Outcome(outcome.source, ImageCreateStatus.ERROR_SIZE, None)
+        return outcome
+
+
+def partly_done(version: str) -> int:
+    """The status of an answer that tells of failures: clients of early versions take 200 alone."""
+    return 207 if VERSIONS.index(version) >= VERSIONS.index("v3.3") else 200
+
+
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return [_inlined(part, definitions) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {name: _inlined(part, definitions) for name, part in schema.items()}

@@ -1,0 +1,93 @@
+"""Which images, how many of them, and in which order: what queries say about that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import Depends, Query
+
+from dahlia.server.api.choices import any_case
+from dahlia.server.api.parameters import many_ids
+from dahlia.server.contract.enums import OrderBy, TaggingStatus
+from dahlia.server.contract.errors import ServiceError
+from dahlia.server.http.access import TheServer
+from dahlia.server.images.filters import parse_filter
+from dahlia.server.images.queries import Page, Wanted
+
+_LAST = 2**31 - 1
+_TagIds = Annotated[
+    str | None, Query(alias="tagIds", description="images with any of these tags; comma-joined")
+]
+
+
+def _page(
+    server: TheServer,
+    order_by: Annotated[
+        OrderBy | None,
+        any_case(OrderBy),
+        Query(alias="orderBy", description="Newest or Oldest first; Newest where it is left out"),
+    ] = None,
+    take: Annotated[int, Query(ge=0, description="images on the page; at most 256")] = 50,
+    skip: Annotated[int, Query(ge=0, le=_LAST, description="images before the page")] = 0,
+) -> Page:
+    most = server.settings.limits.page
+    if take > most:
+        raise ServiceError(
+            "BadRequestExceededBatchSize",
+            f"Expected take to be at most {most}, received {take}. Read the images page by page, with skip.",
+        )
+    if order_by is OrderBy.SUGGESTED:
+        raise ServiceError(
+            "BadRequestInvalid",
+            "Expected orderBy to be Newest or Oldest, received Suggested. Ask for suggestions with "
+            "query_suggested_images.",
+        )
+    return Page(take, skip, newest=order_by is not OrderBy.OLDEST)
+
+
+def _tags(server: TheServer, tag_ids: _TagIds = None) -> list[str]:
+    return many_ids(tag_ids, server.settings.limits.batch_tags)
+
+
+def _counted_tags(server: TheServer, tag_ids: _TagIds = None) -> list[str]:
+    return many_ids(tag_ids, server.settings.limits.tags_per_project)
+
+
+def _any_tags(
+    status: Annotated[
+        TaggingStatus | None,
+        any_case(TaggingStatus),
+        Query(alias="taggingStatus", description="All, Tagged or Untagged; All where it is left out"),
+    ] = None,
+    metadata: Annotated[
+        str | None, Query(alias="$filter", description="such as metadata=camera eq 'left' and shelf ne '3'")
+    ] = None,
+) -> Wanted:
+    expression = parse_filter(metadata) if metadata and metadata.strip() else None
+    return Wanted(status or TaggingStatus.ALL, (), expression)
+
+
+def _wanted(wanted: _AnyTags, tag_ids: TagIds) -> Wanted:
+    return replace(wanted, tag_ids=tag_ids)
+
+
+def _counted(wanted: _AnyTags, tag_ids: CountedTagIds) -> Wanted:
+    return replace(wanted, tag_ids=tag_ids)
+
+
+def _image_ids(
+    image_ids: Annotated[
+        str | None, Query(alias="imageIds", description="ids of images; comma-joined")
+    ] = None,
+) -> str | None:
+    return image_ids
+
+
+_AnyTags = Annotated[Wanted, Depends(_any_tags)]
+ImagePage = Annotated[Page, Depends(_page)]
+TagIds = Annotated[list[str], Depends(_tags)]
+CountedTagIds = Annotated[list[str], Depends(_counted_tags)]
+WantedImages = Annotated[Wanted, Depends(_wanted)]
+CountedImages = Annotated[Wanted, Depends(_counted)]
+ImageIds = Annotated[str | None, Depends(_image_ids)]

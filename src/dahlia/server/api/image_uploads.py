@@ -1,0 +1,109 @@
+"""Adding images: from the request's body, from files in base64, from addresses."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from dahlia.server.api.image_batches import (
+    Labelling,
+    Uploader,
+    check_batch,
+    check_project,
+    json_body,
+    labels_in,
+    parsed,
+)
+from dahlia.server.api.parameters import ProjectId, Version, many_ids
+from dahlia.server.api.routing import PROJECT, training_router
+from dahlia.server.contract.bodies import ImageFileBatch, ImageUrlBatch
+from dahlia.server.contract.models import ImageCreateSummary
+from dahlia.server.http.access import TheServer, Trains
+from dahlia.server.http.uploads import Uploaded, room_of
+from dahlia.server.images.fetching import AT_ONCE, fetch_images
+from dahlia.server.images.storing import decoded, store_images
+from dahlia.server.intake.forms import FIELD, read_image_parts
+
+router = training_router("Images")
+
+_BYTES = {"type": "string", "format": "binary"}
+_IMAGES_OR_ONE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {FIELD: {"type": "array", "items": _BYTES}},
+                    "required": [FIELD],
+                }
+            },
+            "application/octet-stream": {"schema": _BYTES},
+        },
+    }
+}
+_PARTLY: dict[int | str, dict[str, Any]] = {
+    207: {"model": ImageCreateSummary, "description": "not all images were added"}
+}
+
+
+def _uploader(
+    request: Request,
+    response: Response,
+    access: Trains,
+    server: TheServer,
+    project_id: ProjectId,
+    version: Version,
+) -> Uploader:
+    return Uploader(server, access, request.scope["route"].name, project_id, version, request, response)
+
+
+_Uploader = Annotated[Uploader, Depends(_uploader)]
+
+
+@router.post(PROJECT + "/images", responses=_PARTLY, openapi_extra=_IMAGES_OR_ONE)
+def create_images_from_data(
+    uploader: _Uploader,
+    body: Uploaded,
+    tag_ids: Annotated[
+        str | None, Query(alias="tagIds", description="tags of every image; comma-joined")
+    ] = None,
+) -> ImageCreateSummary:
+    """Add images: all fields `imageData` of a form, or the body itself."""
+    server = uploader.server
+    tags = many_ids(tag_ids, server.settings.limits.batch_tags)
+    images = read_image_parts(body.content_type, body.take())
+    check_batch(len(images), tags, server.settings.limits)
+    check_project(server, uploader.project_id)
+    files = store_images(server, images)
+    return uploader.add([None] * len(files), files, [Labelling(tuple(tags))] * len(files))
+
+
+@router.post(PROJECT + "/images/files", responses=_PARTLY, openapi_extra=json_body(ImageFileBatch))
+def create_images_from_files(uploader: _Uploader, body: Uploaded) -> ImageCreateSummary:
+    """Add images in base64, with tags and regions."""
+    server = uploader.server
+    batch = parsed(ImageFileBatch, body.take())
+    labels = labels_in(batch, server.settings.limits)
+    check_project(server, uploader.project_id, labels)
+    files = store_images(server, [decoded(entry.contents) for entry in batch.images])
+    return uploader.add([entry.name for entry in batch.images], files, labels, batch.metadata)
+
+
+@router.post(PROJECT + "/images/urls", responses=_PARTLY)
+async def create_images_from_urls(
+    uploader: _Uploader, request: Request, batch: ImageUrlBatch
+) -> ImageCreateSummary:
+    """Add images from addresses, with tags and regions."""
+    server = uploader.server
+    labels = labels_in(batch, server.settings.limits)
+    await run_in_threadpool(check_project, server, uploader.project_id, labels)
+    urls = [entry.url for entry in batch.images]
+    files = []
+    with room_of(request).fetching():
+        for start in range(0, len(urls), AT_ONCE):
+            fetched = await fetch_images(urls[start : start + AT_ONCE], server.settings)
+            files += await run_in_threadpool(store_images, server, fetched)
+    return await run_in_threadpool(uploader.add, urls, files, labels, batch.metadata)

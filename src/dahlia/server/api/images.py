@@ -1,0 +1,222 @@
+"""Images: finding, counting, describing and deleting them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Body, Query, Request, Response
+
+from dahlia.server.api.image_batches import partly_done
+from dahlia.server.api.image_parameters import (
+    CountedImages,
+    CountedTagIds,
+    ImageIds,
+    ImagePage,
+    TagIds,
+    WantedImages,
+)
+from dahlia.server.api.parameters import OptionalIteration, ProjectId, Version, many_ids, one_id
+from dahlia.server.api.routing import PROJECT, training_router
+from dahlia.server.context import Server
+from dahlia.server.contract.enums import MetadataStatus, TaggingStatus
+from dahlia.server.contract.errors import ServiceError
+from dahlia.server.contract.models import Image, ImageMetadataUpdateSummary, ImageRegionProposal
+from dahlia.server.http.access import Reads, TheServer, Trains
+from dahlia.server.http.addresses import Addresses
+from dahlia.server.images.metadata import check_metadata, update_metadata
+from dahlia.server.images.queries import (
+    Page,
+    View,
+    Wanted,
+    count_images,
+    find_images,
+    image_of,
+    images_by_id,
+)
+from dahlia.server.images.removing import remove_all_images, remove_images
+from dahlia.server.images.views import image_answers
+from dahlia.server.keys.audit import record
+from dahlia.server.store.changes import locked
+
+router = training_router("Images")
+
+
+@router.get(PROJECT + "/images")
+def get_images(
+    access: Reads,
+    server: TheServer,
+    request: Request,
+    project_id: ProjectId,
+    iteration: OptionalIteration,
+    wanted: WantedImages,
+    page: ImagePage,
+) -> list[Image]:
+    """A page of images of the workspace, or of an iteration."""
+    return _found(server, request, project_id, iteration, wanted, page)
+
+
+@router.get(PROJECT + "/images/count")
+def get_image_count(
+    access: Reads,
+    server: TheServer,
+    project_id: ProjectId,
+    iteration: OptionalIteration,
+    wanted: CountedImages,
+) -> int:
+    """How many images there are."""
+    return _counted(server, project_id, iteration, wanted)
+
+
+@router.get(PROJECT + "/images/tagged")
+def get_tagged_images(
+    access: Reads,
+    server: TheServer,
+    request: Request,
+    project_id: ProjectId,
+    iteration: OptionalIteration,
+    tag_ids: TagIds,
+    page: ImagePage,
+) -> list[Image]:
+    """A page of images that have a tag; one of those that are given, if any are."""
+    return _found(server, request, project_id, iteration, Wanted(TaggingStatus.TAGGED, tag_ids), page)
+
+
+@router.get(PROJECT + "/images/tagged/count")
+def get_tagged_image_count(
+    access: Reads,
+    server: TheServer,
+    project_id: ProjectId,
+    iteration: OptionalIteration,
+    tag_ids: CountedTagIds,
+) -> int:
+    """How many images have a tag; one of those that are given, if any are."""
+    return _counted(server, project_id, iteration, Wanted(TaggingStatus.TAGGED, tag_ids))
+
+
+@router.get(PROJECT + "/images/untagged")
+def get_untagged_images(
+    access: Reads,
+    server: TheServer,
+    request: Request,
+    project_id: ProjectId,
+    iteration: OptionalIteration,
+    page: ImagePage,
+) -> list[Image]:
+    """A page of images without tags."""
+    return _found(server, request, project_id, iteration, Wanted(TaggingStatus.UNTAGGED), page)
+
+
+@router.get(PROJECT + "/images/untagged/count")
+def get_untagged_image_count(
+    access: Reads, server: TheServer, project_id: ProjectId, iteration: OptionalIteration
+) -> int:
+    """How many images have no tag."""
+    return _counted(server, project_id, iteration, Wanted(TaggingStatus.UNTAGGED))
+
+
+@router.get(PROJECT + "/images/id")
+def get_images_by_ids(
+    access: Reads,
+    server: TheServer,
+    request: Request,
+    project_id: ProjectId,
+    iteration: OptionalIteration,
+    image_ids: ImageIds,
+) -> list[Image]:
+    """Images by their ids, in the order of these; ids that are unknown are left out."""
+    identities = many_ids(image_ids, server.settings.limits.read_ids)
+    with server.database.read() as session:
+        view = View.of(session, project_id, iteration)
+        rows = images_by_id(session, view, identities)
+        return image_answers(session, rows, Addresses.of(server, request), view.epoch)
+
+
+@router.delete(
+    PROJECT + "/images",
+    status_code=204,
+    response_class=Response,
+    responses={202: {"description": "deleted, all of them or from all iterations"}},
+)
+def delete_images(
+    access: Trains,
+    server: TheServer,
+    project_id: ProjectId,
+    image_ids: ImageIds,
+    all_images: Annotated[bool, Query(alias="allImages", description="all, instead of some ids")] = False,
+    all_iterations: Annotated[
+        bool, Query(alias="allIterations", description="from the iterations too")
+    ] = False,
+) -> Response:
+    """Delete images from the workspace; iterations keep what they saw, unless `allIterations` is set."""
+    identities = many_ids(image_ids, server.settings.limits.delete_images)
+    if bool(identities) == all_images:
+        raise ServiceError(
+            "BadRequestRequiredParamIsNull" if not all_images else "BadRequestInvalid",
+            f"Expected either imageIds or allImages=true, received {'both' if all_images else 'neither'}. "
+            "Send the one that you mean.",
+        )
+    if all_images:
+        remove_all_images(server, access, project_id, everywhere=all_iterations)
+    else:
+        with server.database.write() as session:
+            project = locked(session, project_id, server.now())
+            remove_images(session, project, identities, everywhere=all_iterations)
+            details = {"images": identities, "everywhere": all_iterations}
+            record(session, server, access, "delete_images", project_id, **details)
+    return Response(status_code=202 if all_images or all_iterations else 204)
+
+
+@router.post(PROJECT + "/images/{image_id}/regionproposals")
+def get_image_region_proposals(
+    access: Reads, server: TheServer, project_id: ProjectId, image_id: str
+) -> ImageRegionProposal:
+    """Where something may be on an image; nothing is proposed yet."""
+    with server.database.read() as session:
+        row = image_of(session, View.of(session, project_id, None), one_id(image_id))
+        return ImageRegionProposal(project_id=project_id, image_id=row.id, proposals=())
+
+
+@router.post(
+    PROJECT + "/images/metadata",
+    responses={207: {"model": ImageMetadataUpdateSummary, "description": "not all were updated"}},
+)
+def update_image_metadata(
+    access: Trains,
+    server: TheServer,
+    project_id: ProjectId,
+    version: Version,
+    response: Response,
+    image_ids: ImageIds,
+    metadata: Annotated[dict[str, str], Body(description="entries to set; others stay")],
+) -> ImageMetadataUpdateSummary:
+    """Set entries of images' metadata."""
+    limits = server.settings.limits
+    identities = many_ids(image_ids, limits.read_ids)
+    if not identities:
+        raise ServiceError(
+            "BadRequestRequiredParamIsNull", "Expected imageIds, received none. Send some ids."
+        )
+    check_metadata(metadata, limits)
+    with server.database.write() as session:
+        project = locked(session, project_id, server.now())
+        entries = update_metadata(session, project, identities, metadata, limits)
+        details: dict[str, Any] = {"images": identities, "keys": sorted(metadata)}
+        record(session, server, access, "update_image_metadata", project_id, **details)
+    successful = all(entry.status is MetadataStatus.OK for entry in entries)
+    if not successful:
+        response.status_code = partly_done(version)
+    return ImageMetadataUpdateSummary(is_batch_successful=successful, images=tuple(entries))
+
+
+def _found(
+    server: Server, request: Request, project_id: str, iteration: str | None, wanted: Wanted, page: Page
+) -> list[Image]:
+    with server.database.read() as session:
+        view = View.of(session, project_id, iteration)
+        rows = find_images(session, view, wanted, page)
+        return image_answers(session, rows, Addresses.of(server, request), view.epoch)
+
+
+def _counted(server: Server, project_id: str, iteration: str | None, wanted: Wanted) -> int:
+    with server.database.read() as session:
+        return count_images(session, View.of(session, project_id, iteration), wanted)

@@ -1,0 +1,29 @@
+"""What the server counts, as Prometheus reads it."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+
+from dahlia.server.api.predictions import TheDesk
+from dahlia.server.contract.errors import ServiceError
+from dahlia.server.http.access import Reads
+
+router = APIRouter(tags=["Health"])
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+def metrics(access: Reads, desk: TheDesk) -> Response:
+    """Predictions by project and publish name, models, what the process takes; for a key of all projects."""
+    if access.project_id is not None:
+        raise ServiceError(
+            "ForbiddenUserInsufficientCapability",
+            "The key may not do this: it is good for one project, and the metrics are of all. Make one with "
+            "`dahlia keys create --scope read`.",
+        )
+    return Response(generate_latest(desk.registry), media_type=CONTENT_TYPE_LATEST)

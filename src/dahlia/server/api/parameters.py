@@ -1,0 +1,70 @@
+"""Ids and lists in paths and queries."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+from fastapi import Depends, Path, Query, Request
+
+from dahlia.server.contract.errors import ServiceError
+
+
+def one_id(text: str) -> str:
+    """A UUID as the store spells it.
+
+    Raises:
+        ServiceError: it is none.
+    """
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise ServiceError(
+            "BadRequestInvalidIds", f"Expected an id, a UUID, received {text[:80]!r}. Copy it from an answer."
+        ) from None
+
+
+def many_ids(text: str | None, most: int | None = None) -> list[str]:
+    """The ids of a comma-joined list, each once, in their order; none where there is no text.
+
+    Args:
+        text: as the client sent it.
+        most: how many it may hold.
+
+    Raises:
+        ServiceError: one is no UUID, or there are too many.
+    """
+    found = list(dict.fromkeys(one_id(part.strip()) for part in (text or "").split(",") if part.strip()))
+    if most is not None and len(found) > most:
+        raise ServiceError(
+            "BadRequestExceededBatchSize",
+            f"Expected at most {most} ids, received {len(found)}. Send them in several requests.",
+        )
+    return found
+
+
+def _project_id(project_id: Annotated[str, Path(json_schema_extra={"format": "uuid"})]) -> str:
+    return one_id(project_id)
+
+
+def _iteration_id(iteration_id: Annotated[str, Path(json_schema_extra={"format": "uuid"})]) -> str:
+    return one_id(iteration_id)
+
+
+def _optional_iteration(
+    iteration_id: Annotated[
+        str | None, Query(alias="iterationId", description="the workspace where it is left out")
+    ] = None,
+) -> str | None:
+    return one_id(iteration_id) if iteration_id else None
+
+
+def _version(request: Request) -> str:
+    version: str = getattr(request.state, "version", "v3.4-preview")
+    return version
+
+
+ProjectId = Annotated[str, Depends(_project_id)]
+IterationId = Annotated[str, Depends(_iteration_id)]
+OptionalIteration = Annotated[str | None, Depends(_optional_iteration)]
+Version = Annotated[str, Depends(_version)]

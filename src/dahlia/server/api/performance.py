@@ -1,0 +1,133 @@
+"""How good iterations are."""
+
+from __future__ import annotations
+
+import threading
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+
+from dahlia.server.api.choices import any_case
+from dahlia.server.api.parameters import IterationId, ProjectId, many_ids
+from dahlia.server.api.routing import ITERATION, training_router
+from dahlia.server.contract.enums import OrderBy
+from dahlia.server.contract.errors import ServiceError
+from dahlia.server.contract.iterations import ImagePerformance, IterationPerformance
+from dahlia.server.http.access import Reads, TheServer
+from dahlia.server.http.addresses import Addresses
+from dahlia.server.images.queries import Page
+from dahlia.server.iterations.finding import iteration_of, trained
+from dahlia.server.iterations.performances import (
+    image_answers,
+    judged_count,
+    judged_images,
+    performance_answer,
+    stored_predictions,
+)
+from dahlia.server.performance.performances import Performances
+
+THRESHOLD = 0.5
+OVERLAP = 0.3
+
+router = training_router("Performance")
+_making = threading.Lock()
+
+
+def _performances(request: Request, server: TheServer) -> Performances:
+    state = request.app.state
+    with _making:
+        if not hasattr(state, "performances"):
+            state.performances = Performances(lambda iteration: stored_predictions(server.storage, iteration))
+    kept: Performances = state.performances
+    return kept
+
+
+_Kept = Annotated[Performances, Depends(_performances)]
+_Tags = Annotated[
+    str | None, Query(alias="tagIds", description="images with any of these tags; comma-joined")
+]
+_Order = Annotated[
+    OrderBy | None,
+    any_case(OrderBy),
+    Query(alias="orderBy", description="Newest or Oldest first; Newest where it is left out"),
+]
+
+
+@router.get(ITERATION + "/performance")
+def get_iteration_performance(
+    project_id: ProjectId,
+    iteration_id: IterationId,
+    access: Reads,
+    server: TheServer,
+    performances: _Kept,
+    threshold: Annotated[float, Query(description="0 to 1: from where on a prediction counts")] = THRESHOLD,
+    overlap_threshold: Annotated[
+        float, Query(alias="overlapThreshold", description="0 to 1; says nothing of classification")
+    ] = OVERLAP,
+) -> IterationPerformance:
+    """Precision, recall and average precision, over all and per tag, from predictions of held-out images."""
+    _check_share("threshold", threshold)
+    _check_share("overlapThreshold", overlap_threshold)
+    with server.database.read() as session:
+        row = trained(iteration_of(session, project_id, iteration_id))
+    return performance_answer(row, performances, threshold)
+
+
+@router.get(ITERATION + "/performance/images")
+def get_image_performances(
+    request: Request,
+    project_id: ProjectId,
+    iteration_id: IterationId,
+    access: Reads,
+    server: TheServer,
+    performances: _Kept,
+    tag_ids: _Tags = None,
+    order_by: _Order = None,
+    take: Annotated[int, Query(ge=0, description="images on the page")] = 50,
+    skip: Annotated[int, Query(ge=0, le=2**31 - 1, description="images before the page")] = 0,
+) -> list[ImagePerformance]:
+    """The images it was trained on, each with its tags and with what was predicted while it was held out."""
+    limits = server.settings.limits
+    tags = many_ids(tag_ids, limits.batch_tags)
+    page = _page(take, skip, order_by, limits.page)
+    with server.database.read() as session:
+        row = trained(iteration_of(session, project_id, iteration_id))
+    scores = performances.images(row.id)  # may have to be loaded, with no transaction open
+    with server.database.read() as session:
+        images = judged_images(session, row, tags, page)
+        return image_answers(session, row, images, scores, Addresses.of(server, request))
+
+
+@router.get(ITERATION + "/performance/images/count")
+def get_image_performance_count(
+    project_id: ProjectId,
+    iteration_id: IterationId,
+    access: Reads,
+    server: TheServer,
+    tag_ids: _Tags = None,
+) -> int:
+    """How many images it was trained on."""
+    tags = many_ids(tag_ids, server.settings.limits.batch_tags)
+    with server.database.read() as session:
+        row = trained(iteration_of(session, project_id, iteration_id))
+        return judged_count(session, row, tags)
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ServiceError(
+            "BadRequestInvalid", f"Expected {name} from 0 to 1, received {value}. Send another."
+        )
+
+
+def _page(take: int, skip: int, order: OrderBy | None, most: int) -> Page:
+    if take > most:
+        raise ServiceError(
+            "BadRequestExceededBatchSize", f"Expected take of at most {most}, received {take}. Lower it."
+        )
+    if order is OrderBy.SUGGESTED:
+        raise ServiceError(
+            "BadRequestInvalid",
+            f"Expected Newest or Oldest for orderBy, received {order}. Take one of these.",
+        )
+    return Page(take, skip, newest=order is not OrderBy.OLDEST)

@@ -1,0 +1,83 @@
+"""Projects."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Body, Query, Request
+
+from dahlia.server.api.parameters import ProjectId
+from dahlia.server.api.routing import PROJECT, training_router
+from dahlia.server.contract.bodies import CreateProjectOptions, ProjectChange
+from dahlia.server.contract.models import Project
+from dahlia.server.http.access import Reads, TheServer, Trains
+from dahlia.server.http.addresses import Addresses
+from dahlia.server.keys.audit import record
+from dahlia.server.projects import deleting
+from dahlia.server.projects.projects import Wish, change_project, projects_of
+from dahlia.server.projects.projects import create_project as make_project
+from dahlia.server.projects.views import project_answer, project_answers
+from dahlia.server.store.changes import project_of
+
+router = training_router("Projects")
+
+
+@router.get("/projects")
+def get_projects(access: Reads, server: TheServer, request: Request) -> list[Project]:
+    """All projects, the oldest first; with a key of one project, that one."""
+    with server.database.read() as session:
+        rows = projects_of(session, access.project_id)
+        return project_answers(session, rows, Addresses.of(server, request))
+
+
+@router.post("/projects")
+def create_project(
+    access: Trains,
+    server: TheServer,
+    request: Request,
+    name: Annotated[str, Query(description="1 to 128 characters; several projects may have one name")],
+    description: Annotated[str | None, Query()] = None,
+    domain_id: Annotated[str | None, Query(alias="domainId", description="General where left out")] = None,
+    classification_type: Annotated[
+        str | None, Query(alias="classificationType", description="Multiclass, or Multilabel where left out")
+    ] = None,
+    target_export_platforms: Annotated[
+        str | None, Query(alias="targetExportPlatforms", description="joined by commas")
+    ] = None,
+    options: Annotated[CreateProjectOptions | None, Body()] = None,
+) -> Project:
+    """Make a project."""
+    platforms = tuple(part.strip() for part in (target_export_platforms or "").split(",") if part.strip())
+    wish = Wish(name, description, domain_id, classification_type, platforms, options)
+    with server.database.write() as session:
+        row = make_project(session, server, wish)
+        record(session, server, access, "create_project", row.id, name=row.name)
+        answer = project_answer(session, row, Addresses.of(server, request))
+    server.published_changed()
+    return answer
+
+
+@router.get(PROJECT)
+def get_project(access: Reads, server: TheServer, request: Request, project_id: ProjectId) -> Project:
+    """One project."""
+    with server.database.read() as session:
+        return project_answer(session, project_of(session, project_id), Addresses.of(server, request))
+
+
+@router.patch(PROJECT)
+def update_project(
+    access: Trains, server: TheServer, request: Request, project_id: ProjectId, change: ProjectChange
+) -> Project:
+    """Change name, description or settings; what is left out stays."""
+    with server.database.write() as session:
+        row = change_project(session, server, project_id, change)
+        changes = change.model_dump(mode="json", exclude_none=True)
+        record(session, server, access, "update_project", row.id, changes=changes)
+        return project_answer(session, row, Addresses.of(server, request))
+
+
+@router.delete(PROJECT, status_code=204)
+def delete_project(access: Trains, server: TheServer, project_id: ProjectId) -> None:
+    """Delete a project with all that belongs to it; refused while an iteration of it is published."""
+    deleting.delete_project(server, access, project_id)
+    server.published_changed()

@@ -1,0 +1,109 @@
+"""Quick tests: an image and an iteration, published or not."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Query, Request
+from starlette.responses import Response
+
+from dahlia.server.api.parameters import ProjectId, one_id
+from dahlia.server.api.predictions import TheDesk
+from dahlia.server.api.routing import PROJECT, training_router
+from dahlia.server.context import Server
+from dahlia.server.contract.bodies import ImageUrl
+from dahlia.server.contract.errors import ServiceError
+from dahlia.server.contract.iterations import ImagePrediction
+from dahlia.server.http.access import TheServer, Trains
+from dahlia.server.http.uploads import MEGABYTE, read_upload, room_of
+from dahlia.server.intake.forms import FIELD, read_image_parts
+from dahlia.server.predictions.desk import PredictionDesk
+from dahlia.server.predictions.errors import translated_refusals
+from dahlia.server.predictions.quick_tests import tested_iteration
+from dahlia.server.store.work_tables import IterationRow
+from dahlia.serving.http.fetch import fetch
+from dahlia.serving.http.replies import reply
+
+router = training_router("Quick tests")
+
+_AROUND = 64 * 1024  # bytes of a form around its image
+_BYTES = {"type": "string", "format": "binary"}
+_IMAGE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {FIELD: _BYTES}, "required": [FIELD]}
+            },
+            "application/octet-stream": {"schema": _BYTES},
+        },
+    }
+}
+
+
+def _tested(
+    server: TheServer,
+    project_id: ProjectId,
+    iteration_id: Annotated[
+        str | None, Query(alias="iterationId", description="the one trained last where it is left out")
+    ] = None,
+) -> IterationRow:
+    with server.database.read() as session:
+        return tested_iteration(session, project_id, one_id(iteration_id) if iteration_id else None)
+
+
+_Tested = Annotated[IterationRow, Depends(_tested)]
+_Store = Annotated[bool, Query(description="whether to keep image and answer among the stored predictions")]
+
+
+@router.post(PROJECT + "/quicktest/image", response_model=ImagePrediction, openapi_extra=_IMAGE)
+async def quick_test_image(
+    request: Request,
+    project_id: ProjectId,
+    access: Trains,
+    server: TheServer,
+    desk: TheDesk,
+    iteration: _Tested,
+    store: _Store = True,
+) -> Response:
+    """Classify an image: the field `imageData` of a form, or the body itself."""
+    headers = request.headers
+    with room_of(request).body() as hold:
+        most = _most(server) + _AROUND
+        body = await read_upload(request.receive, headers.get("content-length", ""), most, hold)
+        image = read_image_parts(headers.get("content-type", ""), body)[0]
+        return await _answer(server, desk, project_id, iteration, image, store)
+
+
+@router.post(PROJECT + "/quicktest/url", response_model=ImagePrediction)
+async def quick_test_image_url(
+    project_id: ProjectId,
+    access: Trains,
+    server: TheServer,
+    desk: TheDesk,
+    iteration: _Tested,
+    body: ImageUrl,
+    store: _Store = True,
+) -> Response:
+    """Classify the image at an address."""
+    with translated_refusals(), desk.admission.fetch():
+        image = await fetch(body.url, server.settings.security.url_fetch, _most(server))
+    return await _answer(server, desk, project_id, iteration, image, store)
+
+
+async def _answer(
+    server: Server, desk: PredictionDesk, project_id: str, iteration: IterationRow, image: bytes, store: bool
+) -> Response:
+    if not 0 < len(image) <= _most(server):
+        raise ServiceError(
+            "BadRequestImageSizeBytes" if image else "BadRequestImageStream",
+            f"Expected an image of at most {server.settings.limits.max_image_mb:g} MB, received "
+            f"{len(image):,} bytes. Scale it down, or save it with a lower quality.",
+        )
+    with translated_refusals():
+        fields = await desk.predict(project_id, iteration.id, iteration.number, image, keep=store)
+    return reply(fields, 200)
+
+
+def _most(server: Server) -> int:
+    return int(server.settings.limits.max_image_mb * MEGABYTE)

@@ -1,0 +1,48 @@
+"""How the routers describe their operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from starlette.responses import JSONResponse
+
+from dahlia.server.contract.models import ServiceErrorBody
+from dahlia.server.http.paths import TRAINING
+
+PROJECT = "/projects/{project_id}"
+ITERATION = PROJECT + "/iterations/{iteration_id}"
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ServiceErrorBody, "description": what}
+    for status, what in {
+        400: "what was sent cannot be used",
+        401: "no key, or a wrong one",
+        403: "the key may not do this",
+        404: "there is no such thing",
+        503: "the server cannot do it now",
+    }.items()
+}
+
+
+class _Json(JSONResponse):
+    media_type = "application/json; charset=utf-8"
+
+
+class _Route(APIRoute):
+    """Leaves out of an answer what was not given: absent and null are different things to clients."""
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        options["response_model_exclude_unset"] = True
+        super().__init__(*given, **options)
+
+
+def training_router(area: str) -> APIRouter:
+    """A router of the training API; `area` heads its operations on the page."""
+    return APIRouter(
+        prefix=TRAINING,
+        tags=[area],
+        route_class=_Route,
+        responses=_REFUSALS,
+        default_response_class=_Json,
+    )

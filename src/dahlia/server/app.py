@@ -1,0 +1,112 @@
+"""The application: ids for requests, bounds, one spelling of paths, and the routers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+from fastapi import FastAPI
+
+import dahlia
+from dahlia.server.api import (
+    artifacts,
+    domains,
+    exports,
+    files,
+    image_labels,
+    image_uploads,
+    images,
+    iterations,
+    metrics,
+    performance,
+    predictions,
+    project_copy,
+    projects,
+    quick_tests,
+    suggestions,
+    tags,
+    training,
+)
+from dahlia.server.http import page, replies
+from dahlia.server.http.bounds import Bounded
+from dahlia.server.http.old_versions import WordsOfV1
+from dahlia.server.http.paths import OneSpelling
+from dahlia.server.http.predictions import Predictions
+from dahlia.server.predictions.desk import PredictionDesk
+from dahlia.serving.http.replies import identified
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from dahlia.server.context import Server
+
+_ABOUT = """The Custom Vision training API, version 3.4-preview; 3.0 to 3.3 answer at their own paths.
+Segments match without regard to case, repeated slashes count as one.
+
+Every operation needs a key, in the header `Training-Key`, `Prediction-Key` or `Ocp-Apim-Subscription-Key`.
+Every answer has an id (`apim-request-id`), which the server's log and its audit log name as well.
+
+Errors are `{"code", "message"}`; those about the key (401) and about too many requests (429) are nested, as
+`{"error": {"code", "message"}}`, and unknown paths give `{"statusCode", "message"}`."""
+_AREAS = (
+    domains,
+    project_copy,  # before projects, whose ids would take its words
+    projects,
+    tags,
+    image_uploads,
+    image_labels,
+    images,
+    training,
+    iterations,
+    performance,
+    exports,
+    artifacts,
+    files,
+    predictions,
+    quick_tests,
+    suggestions,
+    metrics,
+)
+
+
+class Identified:
+    """ASGI application: gives every request an id, which the headers of its answer carry."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        await self._app(scope, receive, identified(send) if scope["type"] == "http" else send)
+
+
+def create_app(server: Server) -> ASGIApp:
+    """The application of a server."""
+    desk = PredictionDesk(server)
+    api = FastAPI(
+        title="Dahlia",
+        version=dahlia.__version__,
+        description=_ABOUT,
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan(server, desk),
+    )
+    api.state.server, api.state.desk = server, desk
+    replies.install(api)
+    page.install(api)
+    for area in (page, *_AREAS):
+        api.include_router(area.router)
+    return Identified(Predictions(OneSpelling(WordsOfV1(Bounded(api))), server, desk))
+
+
+def _lifespan(server: Server, desk: PredictionDesk) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = server.settings.server.threads
+        desk.open()
+        yield
+        desk.close()
+
+    return lifespan

@@ -1,0 +1,82 @@
+"""The file of a backup: a zip, stored without compression since photos do not shrink.
+
+about.json            the version of the format and of the schema, and what is counted
+tables/<name>.jsonl   rows, as `dahlia.server.backup.rows` writes them
+files/<key>           files of the storage
+tracking/<path>       MLflow's database and artefacts, where they lie in the server's home
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+FORMAT = 1
+ABOUT = "about.json"
+MLFLOW, ARTIFACTS = "mlflow.db", "mlartifacts"
+_CHUNK = 1 << 20
+
+
+class About(BaseModel):
+    """What a backup says of itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int
+    dahlia: str
+    schema_revision: str
+    made: datetime
+    rows: dict[str, int]
+    files: int
+
+
+def table_name(table: str) -> str:
+    """Where a table's rows are."""
+    return f"tables/{table}.jsonl"
+
+
+def file_name(key: str) -> str:
+    """Where a file of the storage is."""
+    return f"files/{key}"
+
+
+def add_tracking(archive: zipfile.ZipFile, home: Path) -> None:
+    """Add MLflow's database, as it is at one moment, and its artefacts; nothing where there are none."""
+    database = home / MLFLOW
+    if not database.exists():
+        return
+    with tempfile.TemporaryDirectory(dir=home) as folder:
+        copy = Path(folder) / MLFLOW
+        with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+        archive.write(copy, f"tracking/{MLFLOW}")
+    for path in sorted((home / ARTIFACTS).rglob("*")):
+        if path.is_file():
+            archive.write(path, f"tracking/{path.relative_to(home).as_posix()}")
+
+
+def extract_tracking(archive: zipfile.ZipFile, home: Path) -> None:
+    """Put them back."""
+    for info in archive.infolist():
+        if not info.filename.startswith("tracking/") or info.is_dir():
+            continue
+        target = (home / info.filename.removeprefix("tracking/")).resolve()
+        if not target.is_relative_to(home.resolve()):
+            continue  # a name that leads out of the home was not written by us
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with archive.open(info) as source, target.open("wb") as file:
+            shutil.copyfileobj(source, file, _CHUNK)
+
+
+def lines(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+    """The lines of a member."""
+    with archive.open(name) as member:
+        yield from member

@@ -1,0 +1,100 @@
+"""`dahlia restore`, into a server that holds nothing yet."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from dahlia.errors import DahliaError
+from dahlia.server.backup.archive import ABOUT, FORMAT, About, extract_tracking, lines, table_name
+from dahlia.server.backup.rows import TABLES, is_empty, load
+from dahlia.server.storage.names import IMAGES, sha256_of_key
+from dahlia.server.store.access_tables import SecretRow
+from dahlia.server.store.schema import revision_of
+
+if TYPE_CHECKING:
+    from dahlia.server.context import Server
+
+_BATCH_BYTES = 32 * 1024 * 1024
+_FILES = "files/"
+
+
+def restore_backup(server: Server, source: Path) -> About:
+    """Bring back what `write_backup` wrote: first the files, then all rows at once.
+
+    Args:
+        server: empty; of the same or another kind of database and storage as the one that was backed up.
+        source: the backup.
+
+    Raises:
+        DahliaError: the server holds something, or the file is none of our backups or is damaged. No row is
+            there then, and the command can be run again.
+    """
+    with server.database.read() as session:
+        if not is_empty(session):
+            raise DahliaError(
+                "Expected an empty server, received one that has keys or projects. Restore into a new "
+                "home, or a new database and storage (`dahlia config` shows which are used)."
+            )
+    try:
+        with zipfile.ZipFile(source) as archive:
+            about = _about(archive, server, source)
+            _restore_files(archive, server, source)
+            extract_tracking(archive, server.settings.server.home)
+            _restore_rows(archive, server, about, source)
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise _unusable(source, str(error)) from error
+    return about
+
+
+def _about(archive: zipfile.ZipFile, server: Server, source: Path) -> About:
+    try:
+        about = About.model_validate_json(archive.read(ABOUT))
+    except ValidationError as error:
+        raise _unusable(source, "its about.json is of another version") from error
+    ours = revision_of(server.database)
+    if about.format != FORMAT or about.schema_revision != ours:
+        raise DahliaError(
+            f"{source} was written by Dahlia {about.dahlia} (schema {about.schema_revision}, format "
+            f"{about.format}), this one has schema {ours} and format {FORMAT}. Restore it with that version, "
+            "then let this one open the database, which brings it up to date."
+        )
+    return about
+
+
+def _restore_files(archive: zipfile.ZipFile, server: Server, source: Path) -> None:
+    batch: dict[str, bytes] = {}
+    size = 0
+    for info in archive.infolist():
+        if not info.filename.startswith(_FILES):
+            continue
+        key = info.filename.removeprefix(_FILES)
+        data = archive.read(info)
+        if key.startswith(f"{IMAGES}/") and hashlib.sha256(data).hexdigest() != sha256_of_key(key):
+            raise _unusable(source, f"{key} is not what was stored")
+        batch[key] = data
+        size += len(data)
+        if size >= _BATCH_BYTES:
+            server.storage.put_many(batch)
+            batch, size = {}, 0
+    server.storage.put_many(batch)
+
+
+def _restore_rows(archive: zipfile.ZipFile, server: Server, about: About, source: Path) -> None:
+    with server.database.write() as session:
+        session.query(SecretRow).delete()
+        for table in TABLES:
+            count = load(session, table, lines(archive, table_name(table.name)))
+            if count != about.rows[table.name]:
+                raise _unusable(source, f"{count} of {about.rows[table.name]} rows of {table.name} are there")
+
+
+def _unusable(source: Path, reason: str) -> DahliaError:
+    return DahliaError(
+        f"Expected a whole backup written by `dahlia backup`, received {source}, which is none ({reason}). "
+        "Take another backup."
+    )

@@ -1,0 +1,84 @@
+"""Rows of every table as lines of JSON, and back."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, LargeBinary, Table, func, insert, select
+from sqlalchemy.orm import Session
+
+from dahlia.server.store.schema import METADATA
+from dahlia.server.store.types import Instant
+
+_BATCH = 1000
+
+TABLES: tuple[Table, ...] = tuple(METADATA.sorted_tables)
+"""What others refer to comes first."""
+
+
+def dump(session: Session, table: Table) -> Iterator[bytes]:
+    """A line for each row, in the order of the primary key."""
+    chosen = select(table).order_by(*table.primary_key).execution_options(yield_per=_BATCH)
+    for row in session.execute(chosen).mappings():
+        values = {column.name: _plain(column.type, row[column.name]) for column in table.columns}
+        yield json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def load(session: Session, table: Table, lines: Iterable[bytes]) -> int:
+    """Insert the rows of such lines.
+
+    Returns:
+        How many there were.
+    """
+    count, batch = 0, []
+    for line in lines:
+        values = json.loads(line)
+        batch.append({column.name: _typed(column.type, values[column.name]) for column in table.columns})
+        if len(batch) == _BATCH:
+            session.execute(insert(table), batch)
+            count, batch = count + len(batch), []
+    if batch:
+        session.execute(insert(table), batch)
+    _count_on(session.connection(), table)
+    return count + len(batch)
+
+
+def is_empty(session: Session) -> bool:
+    """Whether no table has a row, but for the secrets that opening a server makes."""
+    return not any(
+        session.execute(select(*table.primary_key).limit(1)).first()
+        for table in TABLES
+        if table.name != "secrets"
+    )
+
+
+def _plain(kind: object, value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(kind, Instant):
+        return value.isoformat()
+    if isinstance(kind, LargeBinary):
+        return base64.b64encode(value).decode()
+    return value
+
+
+def _typed(kind: object, value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(kind, Instant):
+        return datetime.fromisoformat(value)
+    if isinstance(kind, LargeBinary):
+        return base64.b64decode(value)
+    return value
+
+
+def _count_on(connection: Connection, table: Table) -> None:
+    # Rows came with their keys, which PostgreSQL's own count has not seen.
+    if connection.dialect.name == "postgresql" and "key" in table.c:
+        highest = connection.scalar(select(func.max(table.c.key)))
+        if highest:
+            connection.execute(select(func.setval(func.pg_get_serial_sequence(table.name, "key"), highest)))

@@ -1,0 +1,56 @@
+"""What every request needs: settings, database, files, the time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from dahlia.errors import DahliaError
+from dahlia.server.keys.rates import Rates
+
+if TYPE_CHECKING:
+    from dahlia.server.settings import Settings
+    from dahlia.server.storage.links import Links
+    from dahlia.server.storage.storage import Storage
+    from dahlia.server.store.database import Database
+
+
+_logger = logging.getLogger("dahlia.server")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Server:
+    """The parts of a running server; tests put in their own.
+
+    Attributes:
+        settings: what its operator chose.
+        database: what it knows.
+        storage: its files.
+        links: signs the addresses of files.
+        rates: counts the calls of each key.
+        on_publish: called after what is published has changed.
+        now: the time, aware.
+    """
+
+    settings: Settings
+    database: Database
+    storage: Storage
+    links: Links
+    rates: Rates = field(default_factory=Rates)
+    on_publish: list[Callable[[], None]] = field(default_factory=list)
+    now: Callable[[], datetime] = field(default=_now)
+
+    def published_changed(self) -> None:
+        """Tell whoever follows what is published, once the change is in the store."""
+        for tell in self.on_publish:
+            try:
+                tell()
+            except DahliaError as error:  # the change stands; who follows it sees it a moment later
+                _logger.warning("What is published is seen later. %s", error)

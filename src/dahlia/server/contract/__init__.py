@@ -1,0 +1,1 @@
+"""The wire: enumerations, models, errors and dates of the Custom Vision API."""

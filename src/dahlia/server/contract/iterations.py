@@ -1,0 +1,130 @@
+"""What the server sends about iterations, exports and predictions; see `Answer` for null and absent."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from dahlia.server.contract.enums import Classifier, ExportPlatform, ExportStatus, TagType, TrainingType
+from dahlia.server.contract.fields import Answer, Moment
+from dahlia.server.contract.models import BoundingBox, ImageRegion, ImageTag
+
+
+class CustomBaseModelInfo(Answer):
+    """The iteration that a training starts from."""
+
+    project_id: str
+    iteration_id: str
+
+
+class Iteration(Answer):
+    """A training and what came of it; `trainedAt` is absent until it is trained."""
+
+    id: str
+    name: str
+    status: str = Field(description="Training, Completed or Failed")
+    created: Moment
+    last_modified: Moment
+    trained_at: Moment | None = None
+    project_id: str
+    exportable: bool
+    exportable_to: tuple[str, ...] | None
+    domain_id: str | None
+    classification_type: Classifier | None
+    training_type: TrainingType
+    reserved_budget_in_hours: int
+    training_time_in_minutes: int
+    publish_name: str | None
+    original_publish_resource_id: str | None
+    custom_base_model_info: CustomBaseModelInfo | None
+    training_error_details: str | None
+    is_default: bool = Field(default=False, description="in versions 1 and 2 alone")
+
+
+class TagPerformance(Answer):
+    """How good a tag is."""
+
+    id: str
+    name: str
+    precision: float
+    precision_std_deviation: float
+    recall: float
+    recall_std_deviation: float
+    average_precision: float
+
+
+class IterationPerformance(Answer):
+    """How good an iteration is, by images that were held out."""
+
+    per_tag_performance: tuple[TagPerformance, ...]
+    precision: float
+    precision_std_deviation: float
+    recall: float
+    recall_std_deviation: float
+    average_precision: float
+
+
+class Prediction(Answer):
+    """A tag and how probable it is; the box is there in detection only."""
+
+    probability: float
+    tag_id: str
+    tag_name: str
+    bounding_box: BoundingBox | None = None
+    tag_type: TagType
+
+
+class ImagePerformance(Answer):
+    """An image with its truth, and what was predicted of it while it was held out."""
+
+    predictions: tuple[Prediction, ...]
+    id: str
+    created: Moment
+    width: int
+    height: int
+    image_uri: str
+    thumbnail_uri: str
+    tags: tuple[ImageTag, ...] = ()
+    regions: tuple[ImageRegion, ...] = ()
+
+
+class Export(Answer):
+    """An iteration in a format."""
+
+    platform: ExportPlatform
+    status: ExportStatus
+    download_uri: str | None
+    flavor: str | None
+    newer_version_available: bool
+
+
+class ImagePrediction(Answer):
+    """What an iteration says of an image."""
+
+    id: str
+    project: str
+    iteration: str
+    created: Moment
+    predictions: tuple[Prediction, ...]
+
+
+class StoredImagePrediction(ImagePrediction):
+    """A prediction that was kept."""
+
+    resized_image_uri: str
+    thumbnail_uri: str
+    original_image_uri: str
+    domain: str
+
+
+class SuggestedTagAndRegion(ImagePrediction):
+    """What an iteration says of an untagged image; `id` is the image's."""
+
+    prediction_uncertainty: float
+
+
+class StoredSuggestedTagAndRegion(StoredImagePrediction):
+    """A suggestion that was kept."""
+
+    width: int
+    height: int
+    prediction_uncertainty: float

@@ -1,0 +1,1 @@
+"""From a request to the router: paths, keys, bodies, replies."""

@@ -1,0 +1,77 @@
+"""The key of a request, and what it may do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.datastructures import Headers
+
+from dahlia.server.context import Server
+from dahlia.server.contract.errors import GatewayError, ServiceError
+from dahlia.server.keys.keys import find_access
+from dahlia.server.keys.scopes import Access, Scope
+from dahlia.serving.http.admission import KEY_HEADERS
+
+TRAIN = "train_project"
+
+
+def server_of(request: Request) -> Server:
+    """The server that answers."""
+    server: Server = request.app.state.server
+    return server
+
+
+def requires(scope: Scope) -> Callable[[Request], Access]:
+    """A dependency that lets a request in whose key opens `scope` for the project in its path."""
+
+    def admit(request: Request) -> Access:
+        server = server_of(request)
+        access = identify(server, request.headers)
+        rates = server.settings.rates
+        if request.url.path.endswith("/train"):
+            server.rates.take(access.key_id, TRAIN, rates.train_project)
+        server.rates.take(access.key_id, "the training API", rates.training_calls)
+        allow(access, scope, request.path_params.get("project_id"))
+        return access
+
+    return admit
+
+
+def allow(access: Access, scope: Scope, project_id: str | None) -> None:
+    """Let a key do an operation.
+
+    Raises:
+        ServiceError: it is not good for it.
+    """
+    if not access.opens(scope, project_id):
+        where = f" for the project {project_id}" if project_id else ""
+        raise ServiceError(
+            "ForbiddenUserInsufficientCapability",
+            f"The key may not do this: it needs the scope `{scope}`{where}. List the keys with `dahlia keys "
+            "list`, make one with `dahlia keys create`.",
+        )
+
+
+def identify(server: Server, headers: Headers) -> Access:
+    """Whose key a request brings.
+
+    Raises:
+        GatewayError: it brings none, or one that is unknown or revoked.
+    """
+    given = [headers[name] for name in KEY_HEADERS if name in headers]
+    with server.database.read() as session:
+        for text in given:
+            if access := find_access(session, text):
+                return access
+    raise GatewayError(
+        401,
+        "Access denied due to an invalid or missing key. Send a valid one in the header Training-Key; "
+        "`dahlia keys create` makes one.",
+    )
+
+
+Reads = Annotated[Access, Depends(requires(Scope.READ))]
+Trains = Annotated[Access, Depends(requires(Scope.TRAINING))]
+TheServer = Annotated[Server, Depends(server_of)]

@@ -1,0 +1,102 @@
+"""Files of the storage as answers."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from fastapi import Request
+from sqlalchemy import select
+from starlette.responses import Response, StreamingResponse
+
+from dahlia.server.context import Server
+from dahlia.server.contract.errors import ServiceError
+from dahlia.server.intake.intake import resized
+from dahlia.server.storage.errors import NotThere
+from dahlia.server.storage.names import RESIZED, image_key, sha256_of_key
+from dahlia.server.store.tables import ImageRow
+from dahlia.server.store.work_tables import PredictionRow
+
+_TYPES = {
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".bmp": "image/bmp",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".zip": "application/zip",
+}
+_DAY = 24 * 3600
+
+
+def file_answer(server: Server, request: Request, key: str, media_type: str | None = None) -> Response:
+    """A file, streamed; 304 where the client has it already. A scaled-down image is made on first use.
+
+    Args:
+        server: has the storage.
+        request: what was asked.
+        key: of the file.
+        media_type: by the key's suffix where it is left out.
+
+    Raises:
+        ServiceError: there is no such file.
+        StorageError: the storage cannot be used.
+    """
+    headers = _headers(key)
+    if headers.get("etag") in _known_to(request):
+        return Response(status_code=304, headers=headers)
+    size = server.storage.size(key)
+    if size is None:
+        size = _make(server, key)
+    headers["content-length"] = str(size)
+    media_type = media_type or _TYPES.get(PurePosixPath(key).suffix, "application/octet-stream")
+    if request.method == "HEAD":
+        return Response(headers=headers, media_type=media_type)
+    try:
+        return StreamingResponse(server.storage.stream(key), headers=headers, media_type=media_type)
+    except NotThere:
+        raise _missing(key) from None
+
+
+def _headers(key: str) -> dict[str, str]:
+    name = PurePosixPath(key).name
+    content = sha256_of_key(key)
+    if content:
+        # Named by its content: it never changes, and its address is good for about a day.
+        return {"etag": f'"{content}"', "cache-control": f"private, max-age={_DAY}, immutable"}
+    headers = {"cache-control": "private, no-store"}
+    if name.endswith(".zip"):
+        plain = name.replace('"', "").encode("ascii", "replace").decode()
+        headers["content-disposition"] = f'attachment; filename="{plain}"'
+    return headers
+
+
+def _known_to(request: Request) -> set[str]:
+    given = request.headers.get("if-none-match", "")
+    return {part.strip().removeprefix("W/") for part in given.split(",") if part.strip()}
+
+
+def _make(server: Server, key: str) -> int:
+    """Scale an image down, store it, and give its bytes."""
+    content = sha256_of_key(key)
+    if not content or not key.startswith(f"{RESIZED}/"):
+        raise _missing(key)
+    with server.database.read() as session:
+        suffix = session.scalar(select(ImageRow.suffix).where(ImageRow.sha256 == content).limit(1))
+        suffix = suffix or session.scalar(
+            select(PredictionRow.suffix).where(PredictionRow.sha256 == content).limit(1)
+        )
+    if suffix is None:
+        raise _missing(key)
+    try:
+        small = resized(server.storage.get(image_key(content, suffix)))
+    except NotThere:
+        raise _missing(key) from None
+    server.storage.put(key, small)
+    return len(small)
+
+
+def _missing(key: str) -> ServiceError:
+    kind = "export" if key.endswith(".zip") else "image"
+    return ServiceError(
+        "NotFoundImage" if kind == "image" else "NotFound",
+        f"Expected the file of an {kind} that is still here, and it was deleted. Ask for the {kind} again.",
+    )

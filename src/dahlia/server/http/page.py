@@ -1,0 +1,68 @@
+"""What needs no key: health, and the page that describes the API."""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from sqlalchemy import select
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from dahlia.server.http.access import TheServer
+from dahlia.server.predictions.openapi import with_predictions
+from dahlia.server.store.tables import ProjectRow
+
+_ASSETS = "/assets"
+_PAGE = f"""\
+<!DOCTYPE html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <title>Dahlia: the API</title>
+    <link rel="stylesheet" href="{_ASSETS}/swagger-ui.css">
+    <link rel="icon" href="data:,">
+  </head>
+  <body style="margin: 0">
+    <div id="swagger-ui"></div>
+    <script src="{_ASSETS}/swagger-ui-bundle.js"></script>
+    <script src="/docs.js"></script>
+  </body>
+</html>
+"""
+_SCRIPT = 'SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger-ui", docExpansion: "none" });\n'
+_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+
+router = APIRouter(tags=["Health"])
+
+
+@router.get("/healthz")
+def healthz() -> dict[str, str]:
+    """Whether the process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", responses={503: {"description": "the database cannot be used"}})
+def readyz(server: TheServer) -> dict[str, str]:
+    """Whether its database does too."""
+    with server.database.read() as session:
+        session.execute(select(ProjectRow.key).limit(1))
+    return {"status": "ok"}
+
+
+def install(app: FastAPI) -> None:
+    """Serve the page at `/docs`, with Swagger UI's files, which BentoML brings along."""
+    app.mount(_ASSETS, StaticFiles(directory=_assets()))
+    app.add_route("/docs", lambda _: HTMLResponse(_PAGE, headers={"content-security-policy": _POLICY}))
+    app.add_route("/docs.js", lambda _: Response(_SCRIPT, media_type="text/javascript"))
+    app.add_route("/openapi.json", lambda _: JSONResponse(with_predictions(app.openapi())))
+
+
+@cache
+def _assets() -> Path:
+    found = importlib.util.find_spec("bentoml")  # importing it takes seconds
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent / "_internal" / "server" / "static_content"

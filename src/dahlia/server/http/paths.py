@@ -1,0 +1,43 @@
+"""One spelling for every path: clients send doubled slashes, `Training` and `training`, seven versions."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from dahlia.server.http.old_versions import present_path
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+VERSIONS = ("v1.2", "v2.2", "v3.0", "v3.1", "v3.2", "v3.3", "v3.4-preview")
+TRAINING = "/customvision/v3.4-preview/training"
+_ROUTE = re.compile(
+    r"/+customvision/+(?P<version>v[\d.]+(?:-preview)?)/+training(?P<rest>/.*)?", re.IGNORECASE
+)
+
+
+class OneSpelling:
+    """ASGI application: gives the router behind it the newest version's path, in lower case.
+
+    The version is in the request's state. Paths of the training API hold UUIDs and words alone, so that
+    letter case tells nothing apart.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and (match := _ROUTE.fullmatch(scope["path"])):
+            version = match["version"].lower()
+            if version in VERSIONS:
+                rest = re.sub(r"/+", "/", match["rest"] or "").rstrip("/").lower()
+                state = {**scope.get("state", {}), "version": version}
+                scope = {
+                    **scope,
+                    "path": TRAINING + present_path(version, rest),
+                    "raw_path": None,
+                    "state": state,
+                }
+        await self._app(scope, receive, send)

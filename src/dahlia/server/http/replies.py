@@ -1,0 +1,88 @@
+"""Refusals as they go over the wire."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import IntegrityError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from dahlia.errors import DahliaError
+from dahlia.server.contract.errors import GatewayError, ServiceError
+from dahlia.serving.http.replies import REQUEST, no_such_route, reply
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.requests import Request
+
+_logger = logging.getLogger("dahlia.server")
+
+
+def refuse(error: ServiceError) -> Response:
+    """A refusal: flat `code` and `message`, or nested where the gateway refuses."""
+    headers = {"retry-after": str(error.retry_after)} if error.retry_after else {}
+    if isinstance(error, GatewayError):
+        return reply({"error": {"code": str(error.status), "message": str(error)}}, error.status, **headers)
+    return reply({"code": error.code, "message": str(error)}, error.status, **headers)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every fault of a request in the API's own words."""
+    app.add_exception_handler(ServiceError, _service_error)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(IntegrityError, _conflict)
+    app.add_exception_handler(DahliaError, _own_error)
+    app.add_exception_handler(Exception, _fault)
+
+
+def _service_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)
+    level = logging.ERROR if error.status >= 500 else logging.INFO
+    _logger.log(
+        level, "Request %s, %s %s: %d, %s. %s", REQUEST.get(), request.method, request.url.path, error.status,
+        error.code, error, exc_info=error.__cause__ if error.status >= 500 else None,
+    )  # fmt: skip
+    return refuse(error)
+
+
+def _malformed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    detail = error.errors()[0]
+    place = ".".join(str(part) for part in detail["loc"][1:]) or "the body"
+    code = "BadRequestRequiredParamIsNull" if detail["type"] == "missing" else "BadRequestInvalid"
+    text = f"{place}: {detail['msg']}. Mend it as the API's page describes the operation."
+    return _service_error(request, ServiceError(code, text))
+
+
+def _conflict(request: Request, error: Exception) -> Response:
+    _logger.info("Request %s: %s", REQUEST.get(), error)
+    return _service_error(
+        request,
+        ServiceError(
+            "Conflict",
+            "Another request changed the same thing at the same time. Nothing was changed; ask again.",
+        ),
+    )
+
+
+def _own_error(request: Request, error: Exception) -> Response:
+    refusal = ServiceError("ErrorUnknown", str(error))
+    refusal.__cause__ = error
+    return _service_error(request, refusal)
+
+
+def _fault(request: Request, error: Exception) -> Response:
+    # Its traceback is logged by the server, which sees the error as well.
+    text = f"The server failed; its log says why, at the request {REQUEST.get()}. Nothing was changed."
+    return _service_error(request, ServiceError("ErrorUnknown", text))
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return no_such_route()
+    return reply({"statusCode": error.status_code, "message": str(error.detail)}, error.status_code)

@@ -1,0 +1,185 @@
+"""Bodies that hold images: read after the key was checked, no further than they may be large or late."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import anyio
+from fastapi import Depends, Request
+from starlette.types import Receive
+
+from dahlia.server.contract.errors import GatewayError, ServiceError
+from dahlia.server.http.access import server_of
+
+MEGABYTE = 1024 * 1024
+STALLED = 30.0  # seconds without a byte
+GRACE = 60.0  # seconds that every body has
+SLOWEST = 32 * 1024  # bytes per second that a body must come with beyond that
+LINGERING = 5.0  # seconds; a client that is still sending reads no answer
+MAX_LINGERING = 64 * MEGABYTE
+MAX_FETCHES = 4  # batches of addresses at once
+
+
+class Room:
+    """What requests hold in memory, all together; used by one event loop.
+
+    Args:
+        most: bytes of bodies.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held = 0
+        self._fetches = 0
+
+    @contextmanager
+    def body(self) -> Iterator[Callable[[int], None]]:
+        """Gives what counts the bytes of a body as they come; they count until the block ends.
+
+        The function that it gives raises ServiceError where too much is held.
+        """
+        mine = 0
+
+        def hold(size: int) -> None:
+            nonlocal mine
+            if self._held + size > self._most:
+                raise _busy()
+            self._held += size
+            mine += size
+
+        try:
+            yield hold
+        finally:
+            self._held -= mine
+
+    @contextmanager
+    def fetching(self) -> Iterator[None]:
+        """A place among the batches of images that are fetched.
+
+        Raises:
+            ServiceError: there is none.
+        """
+        if self._fetches >= MAX_FETCHES:
+            raise _busy()
+        self._fetches += 1
+        try:
+            yield
+        finally:
+            self._fetches -= 1
+
+
+class Upload:
+    """A body that has come.
+
+    Args:
+        data: the whole of it.
+        content_type: what it says it is; empty where it says nothing.
+    """
+
+    def __init__(self, data: bytes, content_type: str) -> None:
+        self._data = data
+        self.content_type = content_type
+
+    def take(self) -> bytes:
+        """The body; once, so that whoever takes it decides when it is freed."""
+        data, self._data = self._data, b""
+        return data
+
+
+async def read_upload(receive: Receive, declared: str, most: int, hold: Callable[[int], None]) -> bytes:
+    """Read a whole body.
+
+    Of a body that is refused, what is still coming is thrown away for a moment: a client that is sending
+    would see a broken connection instead of the answer.
+
+    Args:
+        receive: gives the body.
+        declared: its size as the client says; empty where it does not.
+        most: bytes that it may have.
+        hold: is told of every piece that is kept, and may refuse it.
+
+    Raises:
+        ServiceError: it is too large, comes too slowly, was refused by `hold`, or its client went away.
+    """
+    try:
+        if declared.isdecimal() and int(declared) > most:
+            raise _too_large(most)
+        return await _read(receive, most, hold)
+    except TimeoutError:
+        raise ServiceError(
+            "BadRequestImageStream",
+            f"Expected a body that comes with {SLOWEST // 1024} KB per second and never pauses for "
+            f"{STALLED:g} seconds, received a slower one. Send fewer images at once.",
+            status=408,
+        ) from None
+    except ServiceError:
+        await _linger(receive)
+        raise
+
+
+async def _read(receive: Receive, most: int, hold: Callable[[int], None]) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    began = anyio.current_time()
+    while True:
+        with anyio.fail_after(STALLED):
+            message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ServiceError("BadRequestImageStream", "The client went away before its body had come.")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > most:
+            raise _too_large(most)
+        hold(len(chunk))
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+        if anyio.current_time() - began > GRACE + size / SLOWEST:
+            raise TimeoutError
+
+
+async def _linger(receive: Receive) -> None:
+    size = 0
+    with anyio.move_on_after(LINGERING):
+        while size < MAX_LINGERING:
+            message = await receive()
+            size += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                return
+
+
+def room_of(request: Request) -> Room:
+    """The room of the application that answers."""
+    state = request.app.state
+    if not hasattr(state, "room"):
+        state.room = Room(server_of(request).settings.server.max_body_mb * MEGABYTE)
+    room: Room = state.room
+    return room
+
+
+async def _upload(request: Request) -> AsyncIterator[Upload]:
+    most = server_of(request).settings.server.max_body_mb * MEGABYTE
+    headers = request.headers
+    with room_of(request).body() as hold:
+        data = await read_upload(request.receive, headers.get("content-length", ""), most, hold)
+        yield Upload(data, headers.get("content-type", ""))
+
+
+Uploaded = Annotated[Upload, Depends(_upload)]
+"""The body of a request. Name it behind the key's dependency, which then is checked first."""
+
+
+def _too_large(most: int) -> ServiceError:
+    return ServiceError(
+        "BadRequestImageSizeBytes",
+        f"Expected a body of at most {most // MEGABYTE} MB, received a larger one. Send fewer at once.",
+        status=413,
+    )
+
+
+def _busy() -> ServiceError:
+    return GatewayError(
+        429, "More images are on their way than this server admits. Ask again in 1 second.", retry_after=1
+    )

@@ -1,0 +1,148 @@
+"""The tags and regions of images, in memory and in the store."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from sqlalchemy import Select, exists, insert, select, update
+from sqlalchemy.orm import Session
+
+from dahlia.server.contract.bodies import RegionBody
+from dahlia.server.contract.errors import ServiceError
+from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
+from dahlia.serving.http.replies import new_id
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""Left, top, width and height, as fractions of the image's."""
+
+# Clients compute in float32, and a box that ends at the image's edge may end a little behind it.
+_TOLERANCE = 1e-5
+
+
+@dataclass(slots=True)
+class Labels:
+    """What an image carries: keys of tags, and regions as the keys of their tags with their boxes."""
+
+    tags: set[int] = field(default_factory=set)
+    regions: set[tuple[int, Box]] = field(default_factory=set)
+
+    def with_more(self, tags: Iterable[int], regions: Iterable[tuple[int, Box]]) -> Labels:
+        """These and others; a region brings its tag along."""
+        regions = list(regions)
+        return Labels(self.tags.union(tags, (tag for tag, _ in regions)), self.regions.union(regions))
+
+
+def box_of(region: RegionBody) -> Box:
+    """A region's box.
+
+    Raises:
+        ServiceError: it is empty, or reaches beyond the image.
+    """
+    left, top, width, height = region.left, region.top, region.width, region.height
+    inside = min(left, top) >= -_TOLERANCE and max(left + width, top + height) <= 1 + _TOLERANCE
+    if not inside or min(width, height) <= 0 or max(left, top) >= 1:
+        raise ServiceError(
+            "BadRequestImageRegions",
+            "Expected a region with left, top, width and height as fractions of the image's width and "
+            f"height, within it and not empty; received left={left:g}, top={top:g}, width={width:g}, "
+            f"height={height:g}. Divide pixels by the image's size.",
+        )
+    left, top = max(left, 0.0), max(top, 0.0)
+    return left, top, min(width, 1 - left), min(height, 1 - top)
+
+
+def live_tags(session: Session, project: ProjectRow, identities: Iterable[str]) -> dict[str, int]:
+    """Keys of a project's tags by their ids; ids that are unknown are left out."""
+    found = session.execute(
+        select(TagRow.id, TagRow.key).where(
+            TagRow.project_key == project.key, TagRow.removed.is_(None), TagRow.id.in_(list(identities))
+        )
+    )
+    return {row.id: row.key for row in found}
+
+
+def labels_of(session: Session, images: Collection[int]) -> defaultdict[int, Labels]:
+    """The labels in the workspace, by the images' keys."""
+    labels: defaultdict[int, Labels] = defaultdict(Labels)
+    if not images:
+        return labels
+    tags = select(ImageTagRow.image_key, ImageTagRow.tag_key)
+    for image, tag in session.execute(
+        tags.where(ImageTagRow.image_key.in_(images), ImageTagRow.removed.is_(None))
+    ):
+        labels[image].tags.add(tag)
+    live = (RegionRow.image_key.in_(images), RegionRow.removed.is_(None))
+    for row in session.scalars(select(RegionRow).where(*live)):
+        labels[row.image_key].regions.add((row.tag_key, (row.left, row.top, row.width, row.height)))
+    return labels
+
+
+def insert_tags(
+    session: Session, project: ProjectRow, pairs: Collection[tuple[int, int]], now: datetime
+) -> None:
+    """Tag images.
+
+    Args:
+        session: that locked the project.
+        project: gives the epoch.
+        pairs: keys of images and of tags that they do not have.
+        now: the time.
+    """
+    if not pairs:
+        return
+    common = {"created": now, "added": project.epoch, "removed": None}
+    session.execute(
+        insert(ImageTagRow), [{"image_key": image, "tag_key": tag, **common} for image, tag in pairs]
+    )
+    untagged = ImageRow.key.in_({image for image, _ in pairs}), ImageRow.tagged.is_(False)
+    session.execute(update(ImageRow).where(*untagged).values(tagged=True), execution_options=_BULK)
+
+
+def insert_regions(
+    session: Session, project: ProjectRow, regions: Collection[tuple[int, int, Box]], now: datetime
+) -> list[str]:
+    """Give images regions; their tags are not looked at.
+
+    Args:
+        session: that locked the project.
+        project: gives the epoch.
+        regions: keys of images, keys of tags, and boxes.
+        now: the time.
+
+    Returns:
+        The regions' ids, in their order.
+    """
+    rows = [
+        {
+            "id": new_id(),
+            "image_key": image,
+            "tag_key": tag,
+            **dict(zip(("left", "top", "width", "height"), box, strict=True)),
+            "created": now,
+            "added": project.epoch,
+            "removed": None,
+        }
+        for image, tag, box in regions
+    ]
+    if rows:
+        session.execute(insert(RegionRow), rows)
+    return [str(row["id"]) for row in rows]
+
+
+def refresh_tagged(session: Session, images: Collection[int] | Select[int]) -> None:
+    """Set `images.tagged` right after tags were taken away or given.
+
+    Args:
+        session: that locked the project.
+        images: keys of the images whose tags have changed, or what selects them.
+    """
+    has_tag = exists().where(ImageTagRow.image_key == ImageRow.key, ImageTagRow.removed.is_(None))
+    wrong = ImageRow.key.in_(images), ImageRow.tagged != has_tag
+    session.execute(update(ImageRow).where(*wrong).values(tagged=has_tag), execution_options=_BULK)
+
+
+_BULK = {"synchronize_session": False}

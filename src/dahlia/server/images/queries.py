@@ -1,0 +1,131 @@
+"""Finding images: a page, a count, or by their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, distinct, exists, func, not_, select
+from sqlalchemy.orm import Session
+
+from dahlia.server.contract.enums import TaggingStatus
+from dahlia.server.contract.errors import not_found
+from dahlia.server.images.filters import Filter, condition
+from dahlia.server.store.changes import epoch_of, project_of, visible
+from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Where to look: a project's workspace, or what one of its iterations saw (`epoch`)."""
+
+    project: ProjectRow
+    epoch: int | None
+
+    @classmethod
+    def of(cls, session: Session, project_id: str, iteration_id: str | None) -> View:
+        """The view of an iteration; of the workspace where none is given.
+
+        Raises:
+            ServiceError: there is no such project or iteration.
+        """
+        project = project_of(session, project_id)
+        return cls(project, epoch_of(session, project, iteration_id))
+
+    @property
+    def images(self) -> list[ColumnElement[bool]]:
+        """What makes an image part of it."""
+        return [ImageRow.project_key == self.project.key, visible(ImageRow, self.epoch)]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which images.
+
+    Attributes:
+        status: with tags, without, or both.
+        tag_ids: any of these; all images where there are none. Ids of no tag match nothing.
+        metadata: what their metadata says; None for anything.
+    """
+
+    status: TaggingStatus = TaggingStatus.ALL
+    tag_ids: Sequence[str] = ()
+    metadata: Filter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which of them: `take` after the first `skip`, in the order in which they were added or against it."""
+
+    take: int
+    skip: int = 0
+    newest: bool = True
+
+
+def find_images(session: Session, view: View, wanted: Wanted, page: Page) -> list[ImageRow]:
+    """A page of images."""
+    order = ImageRow.key.desc() if page.newest else ImageRow.key.asc()
+    # Keys alone are in indices, so what is skipped is not read.
+    keys = select(ImageRow.key).where(*_conditions(session, view, wanted)).order_by(order)
+    chosen = keys.limit(page.take).offset(page.skip).subquery()
+    found = select(ImageRow).join(chosen, ImageRow.key == chosen.c.key).order_by(order)
+    return list(session.scalars(found))
+
+
+def count_images(session: Session, view: View, wanted: Wanted) -> int:
+    """How many images."""
+    if wanted.tag_ids and wanted.metadata is None and wanted.status is not TaggingStatus.UNTAGGED:
+        # A tag that a view shows is on an image that it shows: who removes an image removes its tags.
+        counted = select(func.count(distinct(ImageTagRow.image_key))).where(
+            ImageTagRow.tag_key.in_(_tag_keys(session, view, wanted)), visible(ImageTagRow, view.epoch)
+        )
+    else:
+        counted = select(func.count()).select_from(ImageRow).where(*_conditions(session, view, wanted))
+    return session.scalar(counted) or 0
+
+
+def images_by_id(session: Session, view: View, identities: Sequence[str]) -> list[ImageRow]:
+    """Images by their ids, in the order of these; ids that are unknown are left out."""
+    rows = session.scalars(select(ImageRow).where(*view.images, ImageRow.id.in_(identities)))
+    found = {row.id: row for row in rows}
+    return [found[identity] for identity in identities if identity in found]
+
+
+def image_of(session: Session, view: View, identity: str) -> ImageRow:
+    """An image by its id.
+
+    Raises:
+        ServiceError: there is none.
+    """
+    found = images_by_id(session, view, [identity])
+    if not found:
+        raise not_found("Image", identity)
+    return found[0]
+
+
+def _conditions(session: Session, view: View, wanted: Wanted) -> list[ColumnElement[bool]]:
+    conditions = [*view.images, *_tagging(view, wanted.status)]
+    if wanted.tag_ids:
+        tags = ImageTagRow.tag_key.in_(_tag_keys(session, view, wanted))
+        conditions.append(
+            ImageRow.key.in_(select(ImageTagRow.image_key).where(tags, visible(ImageTagRow, view.epoch)))
+        )
+    if wanted.metadata is not None:
+        conditions.append(condition(session, wanted.metadata))
+    return conditions
+
+
+def _tagging(view: View, status: TaggingStatus) -> list[ColumnElement[bool]]:
+    if status is TaggingStatus.ALL:
+        return []
+    tagged: ColumnElement[bool] = ImageRow.tagged.is_(True)
+    if view.epoch is not None:  # the column tells of the workspace alone
+        tagged = exists().where(ImageTagRow.image_key == ImageRow.key, visible(ImageTagRow, view.epoch))
+    elif status is TaggingStatus.UNTAGGED:
+        return [ImageRow.tagged.is_(False)]
+    return [tagged if status is TaggingStatus.TAGGED else not_(tagged)]
+
+
+def _tag_keys(session: Session, view: View, wanted: Wanted) -> list[int]:
+    of_project = TagRow.project_key == view.project.key, TagRow.id.in_(wanted.tag_ids)
+    return list(session.scalars(select(TagRow.key).where(*of_project)))

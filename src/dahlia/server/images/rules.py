@@ -1,0 +1,79 @@
+"""Which labels an image of a project may carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dahlia.server.contract.enums import Classifier, ImageCreateStatus, TagType
+from dahlia.server.contract.errors import ServiceError
+from dahlia.server.images.labels import Labels
+from dahlia.server.store.tables import ProjectRow, TagRow
+
+if TYPE_CHECKING:
+    from dahlia.server.sections import LimitsSection
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for every image of a project.
+
+    Attributes:
+        max_tags: on an image; one where tags exclude each other, None in detection, where regions count.
+        max_regions: on an image.
+        detects: whether images have regions.
+        negative: the key of the tag that says that no other applies; None where there is none.
+    """
+
+    max_tags: int | None
+    max_regions: int
+    detects: bool
+    negative: int | None
+
+    @classmethod
+    def of(cls, session: Session, project: ProjectRow, limits: LimitsSection) -> Rules:
+        """The rules of a project."""
+        negative = session.scalar(
+            select(TagRow.key).where(
+                TagRow.project_key == project.key, TagRow.removed.is_(None), TagRow.type == TagType.NEGATIVE
+            )
+        )
+        return cls(_max_tags(project, limits), limits.regions_per_image, is_detection(project), negative)
+
+    def broken_by(self, labels: Labels) -> ImageCreateStatus | None:
+        """What is wrong with an image that carries these labels; None if it may."""
+        if self.negative in labels.tags and len(labels.tags) > 1:
+            return ImageCreateStatus.ERROR_NEGATIVE
+        if self.max_tags is not None and len(labels.tags) > self.max_tags:
+            return ImageCreateStatus.ERROR_TAG_LIMIT
+        if len(labels.regions) > self.max_regions:
+            return ImageCreateStatus.ERROR_REGION_LIMIT
+        return None
+
+
+def is_detection(project: ProjectRow) -> bool:
+    """Whether a project's images have regions."""
+    return project.classification is None
+
+
+def check_takes_regions(project: ProjectRow) -> None:
+    """Let regions pass in projects that find objects.
+
+    Raises:
+        ServiceError: the project is a classifier.
+    """
+    if not is_detection(project):
+        raise ServiceError(
+            "BadRequestUnsupportedDomain",
+            "Expected images without regions, since the project is a classifier; received regions. Tag the "
+            "images as a whole, or make a project of the domain General of type ObjectDetection.",
+        )
+
+
+def _max_tags(project: ProjectRow, limits: LimitsSection) -> int | None:
+    if is_detection(project):
+        return None
+    return 1 if project.classification == Classifier.MULTICLASS else limits.tags_per_image

@@ -1,0 +1,74 @@
+"""Uploaded images into the storage: validated, with a thumbnail, on disk before any row names them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeAlias
+
+from dahlia.server.contract.enums import ImageCreateStatus
+from dahlia.server.contract.errors import ServiceError
+from dahlia.server.images.adding import StoredImage
+from dahlia.server.intake.intake import Received, receive_many
+from dahlia.server.intake.limits import Limits, Refused
+from dahlia.server.storage.errors import StorageError
+from dahlia.server.storage.names import image_key, thumbnail_key
+from dahlia.serving.cores import usable_cores
+
+if TYPE_CHECKING:
+    from dahlia.server.context import Server
+    from dahlia.server.sections import LimitsSection
+
+Incoming: TypeAlias = bytes | ImageCreateStatus
+"""The bytes of an image, or why there are none."""
+
+_POOL = ThreadPoolExecutor(usable_cores(), "intake")  # of all requests together
+
+
+def store_images(server: Server, images: Sequence[Incoming]) -> list[StoredImage | ImageCreateStatus]:
+    """Take a batch of images, and store those that can be taken.
+
+    Returns:
+        For each, what a row needs to know of it; or why it was refused. They are on disk.
+
+    Raises:
+        ServiceError: the storage cannot be used.
+    """
+    given = [image for image in images if isinstance(image, bytes)]
+    taken = receive_many(given, intake_limits(server.settings.limits), _POOL)
+    files: dict[str, bytes] = {}
+    for one in taken:
+        if isinstance(one, Received):
+            files[image_key(one.sha256, one.suffix)] = one.data
+            files[thumbnail_key(one.sha256)] = one.thumbnail
+    try:
+        server.storage.put_many(files)
+    except StorageError as error:
+        raise ServiceError("ErrorUnknown", str(error), status=503, retry_after=2) from error
+    answers = iter([_stored(one) for one in taken])
+    return [next(answers) if isinstance(image, bytes) else image for image in images]
+
+
+def intake_limits(limits: LimitsSection) -> Limits:
+    """What an image to train on, or to test with, may be."""
+    return Limits(int(limits.max_image_mb * 1024 * 1024), limits.max_edge, limits.max_aspect)
+
+
+def decoded(contents: str) -> Incoming:
+    """An image in base64, with or without line breaks."""
+    try:
+        return base64.b64decode(contents, validate=True)
+    except (binascii.Error, ValueError):  # the latter for letters beyond ASCII
+        pass
+    try:
+        return base64.b64decode("".join(contents.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return ImageCreateStatus.ERROR_FORMAT
+
+
+def _stored(one: Received | Refused) -> StoredImage | ImageCreateStatus:
+    if isinstance(one, Refused):
+        return ImageCreateStatus(one.status)
+    return StoredImage(one.sha256, one.suffix, one.width, one.height, one.size)

@@ -1,0 +1,103 @@
+"""Small JPEGs of large files, for looking at; also of files that a decoder can only open whole.
+
+Photos are decoded at a fraction of their size where JPEG allows it. Of others the decoder's own canvas is
+the only copy in full size: a PNG of 0.4 MB may hold a hundred million pixels, and four copies take 1.8 GB.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    WebPImagePlugin,
+)
+
+from dahlia.dataset.headers import ImageHeader
+from dahlia.dataset.imaging import thumbnail
+from dahlia.errors import ImageError
+
+STRIP = 1 << 20  # pixels in full size that are at work at once
+QUALITY = 85
+
+_OPENERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+}
+_DAMAGE = (OSError, SyntaxError, ValueError, IndexError, struct.error, zlib.error)
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def shrink(data: bytes, header: ImageHeader, edge: int) -> bytes:
+    """A JPEG of an image as displayed, on white, its longer edge at most `edge`.
+
+    The file is decoded to its end.
+
+    Args:
+        data: the whole file.
+        header: what `read_header` says of it.
+        edge: pixels.
+
+    Raises:
+        ImageError: it is damaged.
+    """
+    if header.format == "JPEG" and header.components != 4:
+        return thumbnail(data, edge)
+    try:
+        with _OPENERS[header.format](io.BytesIO(data)) as image:
+            image.draft(None, (2 * edge, 2 * edge))  # a JPEG in CMYK
+            image.load()
+            small = _reduced(image, max(1, max(image.size) // (2 * edge)))
+    except _DAMAGE as error:
+        raise ImageError(
+            f"Expected a whole {header.format} image, received one that is damaged ({error}). Copy the file "
+            "again, or save it anew with an image editor.",
+            code="unreadable",
+        ) from error
+    if header.orientation in _TURNS:
+        small = small.transpose(_TURNS[header.orientation])
+    small.thumbnail((edge, edge), Image.Resampling.BOX)
+    written = io.BytesIO()
+    small.save(written, "JPEG", quality=QUALITY)
+    return written.getvalue()
+
+
+def _reduced(image: Image.Image, factor: int) -> Image.Image:
+    width, height = image.size
+    small = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    rows = factor * max(1, STRIP // (width * factor))
+    for top in range(0, height, rows):
+        strip = _on_white(image.crop((0, top, width, min(height, top + rows))))
+        small.paste(strip.reduce(factor) if factor > 1 else strip, (0, top // factor))
+    return small
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bits
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    pixels = image.convert("RGBA")
+    white = Image.new("RGB", image.size, "white")
+    white.paste(pixels, mask=pixels)
+    return white

@@ -1,0 +1,1 @@
+"""Trainings and what came of them: starting, naming, publishing, judging, exporting, deleting."""

@@ -1,0 +1,142 @@
+"""Exports of iterations: asking for them, and how they stand."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dahlia.server.context import Server
+from dahlia.server.contract.domains import domain_of
+from dahlia.server.contract.enums import ExportPlatform, ExportStatus, IterationStatus
+from dahlia.server.contract.errors import ServiceError
+from dahlia.server.contract.iterations import Export
+from dahlia.server.http.addresses import Addresses
+from dahlia.server.iterations.finding import iteration_of, trained
+from dahlia.server.jobs.endings import EXPORT
+from dahlia.server.jobs.platforms import flavors_of, form_of
+from dahlia.server.jobs.queue import enqueue
+from dahlia.server.jobs.records import Kind
+from dahlia.server.keys.audit import record
+from dahlia.server.keys.scopes import Access
+from dahlia.server.store.changes import locked
+from dahlia.server.store.work_tables import ExportRow, IterationRow
+from dahlia.serving.http.replies import new_id
+
+INVALID = "BadRequestExportValidationFailed"
+
+
+def exports_of(session: Session, project_id: str, iteration_id: str) -> list[ExportRow]:
+    """The exports of an iteration, the oldest first.
+
+    Raises:
+        ServiceError: there is no such iteration.
+    """
+    row = iteration_of(session, project_id, iteration_id)
+    chosen = select(ExportRow).where(ExportRow.iteration_key == row.key)
+    return list(session.scalars(chosen.order_by(ExportRow.key)))
+
+
+def start_export(
+    session: Session,
+    server: Server,
+    access: Access,
+    project_id: str,
+    iteration_id: str,
+    platform: ExportPlatform,
+    flavor: str | None,
+) -> ExportRow:
+    """Queue an export; one that failed is tried again.
+
+    Args:
+        session: to write with.
+        server: has the time.
+        access: of the caller.
+        project_id: of the project.
+        iteration_id: of the iteration.
+        platform: what it is to run on.
+        flavor: which form of that; clients get it back as they sent it.
+
+    Raises:
+        ServiceError: the iteration is not trained, cannot be exported so, or was already.
+    """
+    project = locked(session, project_id, server.now())
+    iteration = _exportable(iteration_of(session, project_id, iteration_id))
+    _check_form(platform, flavor)
+    row = _row(session, server, iteration, platform, flavor)
+    enqueue(session, Kind.EXPORT, project, iteration, {EXPORT: row.id})
+    details = {"iteration": iteration_id, "platform": platform, "flavor": flavor}
+    record(session, server, access, "export_iteration", project_id, **details)
+    return row
+
+
+def export_answer(row: ExportRow, addresses: Addresses) -> Export:
+    """An export as it goes over the wire; its link is good for a day."""
+    done = row.status == ExportStatus.DONE and row.file_key is not None
+    return Export(
+        platform=ExportPlatform(row.platform),
+        status=ExportStatus(row.status),
+        download_uri=addresses.file(row.file_key) if done and row.file_key else None,
+        flavor=row.flavor,
+        newer_version_available=False,
+    )
+
+
+def _exportable(row: IterationRow) -> IterationRow:
+    if row.status == IterationStatus.TRAINING:
+        raise ServiceError(
+            "BadRequestExportWhileTraining",
+            f"Expected an iteration that is Completed, received {row.name}, which is still being trained. "
+            "Export it when get_iteration says Completed.",
+        )
+    trained(row)
+    domain = domain_of(row.domain_id)
+    if not domain.exportable:
+        raise ServiceError(
+            INVALID,
+            f"Expected an iteration of a compact domain, received one of {domain.name}, which is served "
+            "only. Give the project a compact domain with update_project, and train it again.",
+        )
+    return row
+
+
+def _check_form(platform: ExportPlatform, flavor: str | None) -> None:
+    flavors = flavors_of(platform)
+    if not flavors:
+        raise ServiceError(
+            "BadRequestNotSupported",
+            f"Expected a platform that this server exports to, received {platform}, which it does not. "
+            f"Take one of {', '.join(one for one in ExportPlatform if flavors_of(one))}.",
+        )
+    if form_of(platform, flavor) is None:
+        offered = ", ".join(sorted(one for one in flavors if one)) or "none"
+        raise ServiceError(
+            INVALID,
+            f"Expected a flavor of {platform} that this server exports, received "
+            f"{(flavor or 'none')[:80]!r}. Take "
+            f"one of {offered}" + (", or leave it out." if None in flavors else "."),
+        )
+
+
+def _row(
+    session: Session, server: Server, iteration: IterationRow, platform: ExportPlatform, flavor: str | None
+) -> ExportRow:
+    row = session.scalar(
+        select(ExportRow).where(
+            ExportRow.iteration_key == iteration.key,
+            ExportRow.platform == platform,
+            ExportRow.flavor == flavor,
+        )
+    )
+    if row is None:
+        row = ExportRow(id=new_id(), iteration_key=iteration.key, platform=platform, flavor=flavor)
+        session.add(row)
+    elif row.status != ExportStatus.FAILED:
+        raise ServiceError(
+            "BadRequestExportAlreadyInProgress",
+            f"Expected a platform and flavor that {iteration.name} was not exported to, received "
+            f"{platform} and {flavor or 'none'}, whose export is {row.status}. Read its downloadUri with "
+            "get_exports.",
+        )
+    row.status, row.file_key, row.error, row.created = ExportStatus.EXPORTING, None, None, server.now()
+    session.flush()
+    return row

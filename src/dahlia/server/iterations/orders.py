@@ -1,0 +1,72 @@
+"""What a client asks to be trained, as far as it can be judged without the database."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from dahlia.server.contract.enums import TrainingType
+from dahlia.server.contract.errors import ServiceError
+
+_ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
+_LONGEST_ADDRESS = 254  # RFC 5321
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be trained, and how.
+
+    Attributes:
+        type: the recipe.
+        budget_hours: of the advanced recipe; 0 for the quick one.
+        tags: ids of the tags to train on; all where there are none.
+        base: ids of the project and the iteration to start from.
+        force: whether to train although nothing has changed.
+    """
+
+    type: TrainingType = TrainingType.REGULAR
+    budget_hours: int = 0
+    tags: tuple[str, ...] = ()
+    base: tuple[str, str] | None = None
+    force: bool = False
+
+
+def check_budget(order: Order, most_hours: float) -> None:
+    """Refuse an advanced training with a budget that does not do.
+
+    Args:
+        order: what is to be trained.
+        most_hours: that a training may take on this server.
+
+    Raises:
+        ServiceError: the budget is too low, or more than a training may take.
+    """
+    if order.type is not TrainingType.ADVANCED:
+        return
+    if order.budget_hours < 1:
+        raise ServiceError(
+            "BadRequestReservedBudgetInHoursNotEnoughForAdvancedTraining",
+            "Expected reservedBudgetInHours of at least 1 for Advanced training, received "
+            f"{order.budget_hours}. Raise it, or train with the type Regular.",
+        )
+    if order.budget_hours > most_hours:
+        raise ServiceError(
+            "BadRequestTrainingValidationFailed",
+            f"Expected reservedBudgetInHours of at most {most_hours:g}, as long as a training may take on "
+            f"this server, received {order.budget_hours}. Lower it, or raise the server's setting "
+            "jobs.training_timeout_hours.",
+        )
+
+
+def check_address(text: str | None) -> None:
+    """Refuse what is no e-mail address; none at all is fine.
+
+    Raises:
+        ServiceError: it is none.
+    """
+    if text and (len(text) > _LONGEST_ADDRESS or not _ADDRESS.fullmatch(text)):
+        raise ServiceError(
+            "BadRequestInvalidEmailAddress",
+            f"Expected an e-mail address such as me@example.org, received {text[:80]!r}. Mend it or leave "
+            "it out.",
+        )

@@ -1,0 +1,89 @@
+"""The tags that a training learns, and whether they have enough images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
+
+from dahlia.server.contract.enums import Classifier
+from dahlia.server.contract.errors import ServiceError, not_found
+from dahlia.server.iterations.orders import Order
+from dahlia.server.sections import LimitsSection
+from dahlia.server.store.changes import visible
+from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
+
+_NAMED = 5  # tags in a refusal; a project may have hundreds
+
+_CODES: dict[str, str] = {
+    Classifier.MULTICLASS: "BadRequestMultiClassClassificationTrainingValidationFailed",
+    Classifier.MULTILABEL: "BadRequestMultiLabelClassificationTrainingValidationFailed",
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A tag of the workspace and the number of its images."""
+
+    id: str
+    name: str
+    images: int
+
+
+def subjects_of(
+    session: Session, project: ProjectRow, order: Order, limits: LimitsSection
+) -> tuple[Subject, ...]:
+    """The tags that are trained: those that were chosen, or all that have images.
+
+    Raises:
+        ServiceError: a chosen tag is not there, or there are not enough tags or images.
+    """
+    found = _counted(session, project)
+    found = _chosen(found, order.tags) if order.tags else [one for one in found if one.images]
+    code = _CODES.get(project.classification or "", "BadRequestTrainingValidationFailed")
+    few = [one for one in found if one.images < limits.min_images_per_tag]
+    if few:
+        raise ServiceError(code, _too_few_images(few, limits.min_images_per_tag))
+    if len(found) < limits.min_tags:
+        raise ServiceError(code, _too_few_tags(found, limits))
+    return tuple(found)
+
+
+def _counted(session: Session, project: ProjectRow) -> list[Subject]:
+    assigned = and_(ImageTagRow.tag_key == TagRow.key, visible(ImageTagRow, None))
+    present = and_(ImageRow.key == ImageTagRow.image_key, visible(ImageRow, None))
+    rows = session.execute(
+        select(TagRow.id, TagRow.name, func.count(ImageRow.key))
+        .outerjoin(ImageTagRow, assigned)
+        .outerjoin(ImageRow, present)
+        .where(TagRow.project_key == project.key, visible(TagRow, None))
+        .group_by(TagRow.key)
+        .order_by(TagRow.key)
+    )
+    return [Subject(identity, name, images) for identity, name, images in rows]
+
+
+def _chosen(found: list[Subject], tags: tuple[str, ...]) -> list[Subject]:
+    known = {one.id for one in found}
+    for identity in tags:
+        if identity not in known:
+            raise not_found("Tag", identity)
+    return [one for one in found if one.id in tags]
+
+
+def _too_few_images(few: list[Subject], least: int) -> str:
+    named = ", ".join(f"{one.name!r} has {one.images}" for one in few[:_NAMED])
+    more = f" and {len(few) - _NAMED} tags more" if len(few) > _NAMED else ""
+    return (
+        f"Not enough images for training: expected at least {least} images for each tag, received: "
+        f"{named}{more}. Add images, or take the tag from those that have it."
+    )
+
+
+def _too_few_tags(found: list[Subject], limits: LimitsSection) -> str:
+    return (
+        f"Not enough images for training: expected at least {limits.min_tags} tags with "
+        f"{limits.min_images_per_tag} images each, received {len(found)}. Tag images with more tags, or "
+        "choose more."
+    )

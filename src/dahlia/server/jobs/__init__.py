@@ -1,0 +1,1 @@
+"""Work that outlives requests: the queue, the workers, trainings and exports."""

@@ -1,0 +1,94 @@
+"""The process that writes and proves a zip: it loads torch, TensorFlow and the like, and ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from pydantic import TypeAdapter
+
+from dahlia import layout
+from dahlia.errors import DahliaError, ExportError
+from dahlia.files import write_json, write_text
+from dahlia.server.jobs.platforms import form_of
+
+ORDER, REASON, ZIP, LOG = "order.json", "reason.txt", "export.zip", "log.txt"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be exported; the model and the photos lie beside it, as in a project folder.
+
+    Attributes:
+        platform: as the API spells it.
+        flavor: as the API spells it.
+        iteration: its id.
+        cache: folder of graphs that were converted before.
+    """
+
+    platform: str
+    flavor: str | None
+    iteration: str
+    cache: str
+
+    def save(self, folder: Path) -> None:
+        """Write it into a folder."""
+        write_json(folder / ORDER, asdict(self))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read it from a folder."""
+        return TypeAdapter(cls).validate_json((folder / ORDER).read_bytes())
+
+
+def write_zip(folder: Path) -> None:
+    """Write the zip that a folder's order asks for, and its proof, into the folder.
+
+    Raises:
+        DahliaError: it cannot be written, or computes something else than the trained model.
+    """
+    from dahlia.config import check_section, read_yaml
+    from dahlia.dataset.manifest import load_manifest
+    from dahlia.export.album import calibration_photos, gather_album
+    from dahlia.export.artefacts import Subject, write_download
+    from dahlia.export.source import Source
+    from dahlia.modeling.card import load_card
+    from dahlia.modeling.reference import load_reference
+    from dahlia.params import ExportParams
+    from dahlia.project import template
+
+    order = Order.load(folder)
+    form = form_of(order.platform, order.flavor)
+    if form is None:
+        raise ExportError(f"{order.platform} with the flavor {order.flavor} is not offered here.")
+    bundle = folder / layout.BUNDLE
+    card, reference, records = (
+        load_card(bundle),
+        load_reference(bundle),
+        load_manifest(folder / layout.MANIFEST),
+    )
+    subject = Subject(
+        Source(bundle, card, Path(order.cache), lambda: calibration_photos(card, records, folder)),
+        lambda count: gather_album(reference, card, records, folder, count),
+    )
+    shipped = template() / "conf" / "export" / "default.yaml"
+    params = check_section(ExportParams, read_yaml(shipped), str(shipped))
+    write_download(form, folder / ZIP, subject, params, order.iteration)
+
+
+def main(folder: Path) -> int:
+    """Write the zip; what keeps it from being written goes to a file. The exit status."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        write_zip(folder)
+    except DahliaError as error:
+        write_text(folder / REASON, str(error))
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,158 @@
+"""Taking jobs back from workers that are gone.
+
+A worker raises its job's counter while it lives. Who sees a counter stand still for long enough takes the job
+from it: by a clock of its own that only grows, so that clocks which jump or differ change nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from dahlia.server.jobs.endings import CANCELLED, end_badly
+from dahlia.server.jobs.records import Kind, State
+from dahlia.server.store.database import Database
+from dahlia.server.store.work_tables import JobRow
+
+MOST_ATTEMPTS = 3
+
+# Between two looks no more than this share of a lease counts: a watch that slept, or could not reach the
+# database, has not seen that a worker did not beat.
+_LONGEST_STEP = 0.25
+
+_NOUNS = {Kind.TRAIN: "training", Kind.EXPORT: "export", Kind.IMPORT: "import"}
+
+
+def new_worker_id() -> str:
+    """A name for this process that no other has had: host, process, and a random part."""
+    return f"{_on_this_host(os.getpid())}{secrets.token_hex(4)}"
+
+
+def release(database: Database, pid: int) -> int:
+    """Take its jobs from a worker process of this machine that has died.
+
+    Args:
+        database: with the queue.
+        pid: of the process.
+
+    Returns:
+        How many it had.
+
+    Raises:
+        StoreError: the database cannot be used.
+    """
+    mine = JobRow.worker.startswith(_on_this_host(pid), autoescape=True)
+    with database.write() as session:
+        left = session.scalars(_running().where(mine).with_for_update()).all()
+        for job in left:
+            _take(session, job, datetime.now(UTC))
+        return len(left)
+
+
+def give_back(session: Session, job: JobRow, *, counted: bool = False) -> None:
+    """Let a job wait again.
+
+    Args:
+        session: whose transaction this is part of.
+        job: that runs.
+        counted: whether the attempt counts; it does not where only its worker ended.
+    """
+    job.state, job.worker, job.progress = State.WAITING, None, {}
+    if not counted:
+        job.attempts -= 1
+    session.flush()
+
+
+@dataclass(frozen=True)
+class _Seen:
+    sign: tuple[str | None, int, int]
+    still: float
+
+
+class Watch:
+    """Takes over jobs whose workers give no sign of life.
+
+    Args:
+        database: with the queue.
+        lease_seconds: how long a job's counter may stand still.
+        clock: seconds that only grow.
+    """
+
+    def __init__(
+        self, database: Database, lease_seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._database = database
+        self._lease = lease_seconds
+        self._clock = clock
+        self._looked = clock()
+        self._seen: dict[int, _Seen] = {}
+
+    def look(self) -> int:
+        """Look once; call it several times in a lease.
+
+        Returns:
+            How many jobs were taken from their workers.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        with self._database.read() as session:
+            columns = (JobRow.key, JobRow.worker, JobRow.attempts, JobRow.beat)
+            found = session.execute(select(*columns).where(JobRow.state == State.RUNNING)).all()
+        now = self._clock()
+        step = min(now - self._looked, _LONGEST_STEP * self._lease)
+        self._looked = now
+        self._seen = {
+            row.key: self._note(row.key, (row.worker, row.attempts, row.beat), step) for row in found
+        }
+        return sum(
+            self._take_over(key, one.sign) for key, one in self._seen.items() if one.still >= self._lease
+        )
+
+    def _note(self, key: int, sign: tuple[str | None, int, int], step: float) -> _Seen:
+        before = self._seen.get(key)
+        return _Seen(sign, before.still + step if before and before.sign == sign else 0.0)
+
+    def _take_over(self, key: int, sign: tuple[str | None, int, int]) -> bool:
+        worker, attempts, beat = sign
+        same = (JobRow.key == key, JobRow.worker == worker, JobRow.attempts == attempts, JobRow.beat == beat)
+        with self._database.write() as session:
+            job = session.scalar(_running().where(*same).with_for_update())
+            if job is not None:
+                _take(session, job, datetime.now(UTC))
+        return job is not None
+
+
+def _take(session: Session, job: JobRow, now: datetime) -> None:
+    if job.cancel:
+        end_badly(session, job, CANCELLED, now, State.CANCELLED)
+    elif job.attempts >= MOST_ATTEMPTS:
+        end_badly(session, job, _worn_out(job), now)
+    else:
+        give_back(session, job, counted=True)
+
+
+def _worn_out(job: JobRow) -> str:
+    noun, stage = _NOUNS[Kind(job.kind)], job.progress.get("stage")
+    last = f", the last time in its stage {stage}" if stage else ""
+    return (
+        f"This {noun} was begun {job.attempts} times, and each time its worker ended without a word{last}. "
+        "Most often memory ran out: give the worker more, or use fewer or smaller photos, and start it "
+        "again; the worker's log may say more."
+    )
+
+
+def _running() -> Select[JobRow]:
+    return select(JobRow).where(JobRow.state == State.RUNNING)
+
+
+def _on_this_host(pid: int) -> str:
+    return f"{socket.gethostname()}-{pid}-"

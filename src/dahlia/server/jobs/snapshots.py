@@ -1,0 +1,133 @@
+"""What a training sees: the project as it was in the training's epoch, read from the store."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from dahlia.dataset.records import Region
+from dahlia.errors import TrainingError
+from dahlia.server.contract.domains import domain_of
+from dahlia.server.contract.enums import Classifier, TagType, TrainingType
+from dahlia.server.store.changes import visible
+from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
+from dahlia.server.store.work_tables import IterationRow
+from dahlia.server.workspaces.snapshot import Photo, Snapshot
+from dahlia.server.workspaces.spelling import spelling
+
+_CLASSIFICATION: dict[str, Literal["multiclass", "multilabel"]] = {
+    Classifier.MULTICLASS: "multiclass",
+    Classifier.MULTILABEL: "multilabel",
+}
+
+
+@dataclass(frozen=True)
+class Sitter:
+    """An image that a training sees, and its size, which a workspace measures for itself.
+
+    Attributes:
+        photo: its file, tags and regions.
+        width: pixels.
+        height: pixels.
+    """
+
+    photo: Photo
+    width: int
+    height: int
+
+
+def read_snapshot(session: Session, project: ProjectRow, iteration: IterationRow) -> Snapshot:
+    """The snapshot of an iteration.
+
+    Raises:
+        TrainingError: the domain cannot be trained.
+        ServiceError: there is no such domain.
+    """
+    domain = domain_of(iteration.domain_id)
+    if domain.pipeline is None or iteration.classification is None:
+        raise TrainingError(
+            f"Expected a domain that can be trained, received {domain.name} ({domain.type}). Choose one that "
+            "classifies, such as General, and train again."
+        )
+    advanced = iteration.training_type == TrainingType.ADVANCED
+    return Snapshot(
+        project=project.pipeline_name,
+        classification=_CLASSIFICATION[iteration.classification],
+        negative_tag=_negative_tag(session, project, iteration),
+        domain=domain.pipeline,
+        recipe="advanced" if advanced else "quick",
+        budget_minutes=60.0 * iteration.budget_hours if advanced and iteration.budget_hours else None,
+        photos=tuple(sitter.photo for sitter in read_sitters(session, iteration)),
+    )
+
+
+def read_sitters(session: Session, iteration: IterationRow) -> list[Sitter]:
+    """The tagged images of an iteration, the oldest first, tags by the names that its model knows."""
+    names = _names(session, iteration)
+    tags = _tags(session, iteration, names)
+    regions = _regions(session, iteration, names)
+    columns = (ImageRow.key, ImageRow.sha256, ImageRow.suffix, ImageRow.width, ImageRow.height)
+    rows = session.execute(
+        select(*columns)
+        .where(*_seen(iteration, ImageRow))
+        .order_by(ImageRow.key)
+        .execution_options(yield_per=2000)
+    )
+    return [
+        Sitter(Photo(sha256, suffix, tuple(sorted(tags[key])), tuple(regions[key])), width, height)
+        for key, sha256, suffix, width, height in rows
+        if key in tags or key in regions
+    ]
+
+
+def _names(session: Session, iteration: IterationRow) -> dict[int, str]:
+    # What a tag was called when the training was asked for is what its model calls it.
+    names = {identity: spelling(name) for name, identity in iteration.tag_ids.items()}
+    rows = session.execute(select(TagRow.key, TagRow.id).where(*_seen(iteration, TagRow)))
+    return {key: names[identity] for key, identity in rows if identity in names}
+
+
+def _negative_tag(session: Session, project: ProjectRow, iteration: IterationRow) -> str | None:
+    negative = select(TagRow.key).where(*_seen(iteration, TagRow), TagRow.type == TagType.NEGATIVE)
+    key = session.scalar(negative)
+    return None if key is None else _names(session, iteration).get(key)
+
+
+def _tags(session: Session, iteration: IterationRow, names: dict[int, str]) -> dict[int, set[str]]:
+    found: dict[int, set[str]] = defaultdict(set)
+    rows = session.execute(
+        select(ImageTagRow.image_key, ImageTagRow.tag_key)
+        .join(TagRow, TagRow.key == ImageTagRow.tag_key)
+        .where(TagRow.project_key == iteration.project_key, visible(ImageTagRow, iteration.epoch))
+        .execution_options(yield_per=5000)
+    )
+    for image, tag in rows:
+        if tag in names:
+            found[image].add(names[tag])
+    return found
+
+
+def _regions(session: Session, iteration: IterationRow, names: dict[int, str]) -> dict[int, list[Region]]:
+    found: dict[int, list[Region]] = defaultdict(list)
+    shape = (RegionRow.left, RegionRow.top, RegionRow.width, RegionRow.height)
+    rows = session.execute(
+        select(RegionRow.image_key, RegionRow.tag_key, *shape)
+        .join(TagRow, TagRow.key == RegionRow.tag_key)
+        .where(TagRow.project_key == iteration.project_key, visible(RegionRow, iteration.epoch))
+        .order_by(RegionRow.key)
+        .execution_options(yield_per=5000)
+    )
+    for image, tag, left, top, width, height in rows:
+        if tag in names:
+            found[image].append(Region(names[tag], left, top, width, height))
+    return found
+
+
+def _seen(
+    iteration: IterationRow, table: type[TagRow] | type[ImageRow]
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return (table.project_key == iteration.project_key, visible(table, iteration.epoch))

@@ -1,0 +1,167 @@
+"""The job that trains an iteration: the pipeline in the project's workspace, its files, one transaction."""
+
+from __future__ import annotations
+
+import logging
+import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from dahlia.server.context import Server
+from dahlia.server.contract.enums import IterationStatus
+from dahlia.server.jobs.artefacts import BUNDLE, EVALUATION, PAGE, PREDICTIONS, SERVABLE, artefact_key
+from dahlia.server.jobs.base import start_from
+from dahlia.server.jobs.histories import bring_history, keep_history
+from dahlia.server.jobs.records import Claimed, Interrupted
+from dahlia.server.jobs.snapshots import read_snapshot
+from dahlia.server.jobs.task import Task
+from dahlia.server.jobs.workshop import Workshop
+from dahlia.server.keys.audit import record
+from dahlia.server.storage.names import image_key
+from dahlia.server.store.tables import ProjectRow
+from dahlia.server.store.work_tables import IterationRow, JobRow
+from dahlia.server.workspaces import (
+    Outcome,
+    Photo,
+    PipelineError,
+    Progress,
+    Snapshot,
+    collect,
+    commit,
+    lay_out,
+    personalise,
+    run_pipeline,
+)
+from dahlia.server.workspaces.occupation import occupied
+
+_PIPELINE_SHARE = 0.97  # of a training's time; the rest brings photos in and files out
+_POLL_SECONDS = 0.5
+
+_logger = logging.getLogger("dahlia.worker")
+
+
+@dataclass(frozen=True)
+class _Order:
+    project_id: str
+    iteration_id: str
+    name: str
+    snapshot: Snapshot
+    tag_ids: dict[str, str]
+    base: str | None
+    budget_hours: int
+
+
+def train(shop: Workshop, task: Task) -> None:
+    """Train the job's iteration; begun again after a kill it goes on from what was done.
+
+    Raises:
+        DahliaError: it cannot be trained; the text tells the user why.
+        Interrupted: the job is to stop.
+        Cancelled: the same, while the pipeline ran.
+        LeaseLost: another worker has the job.
+    """
+    server = shop.server
+    task.report("photos", 0.0)
+    order = _read(server, task.claimed)
+    task.seconds = 3600 * max(server.settings.jobs.training_timeout_hours, order.budget_hours + 1)
+    folder = shop.workspace(order.project_id)
+    with _room(folder, task):
+        bring_history(server, order.project_id, folder)
+        task.check()
+        _prepare(shop, order, folder)
+        outcome = _run(shop, task, folder)
+        _store(server, task, order, outcome, folder)
+        task.check()
+        commit(folder, f"{order.name}\n\nIteration {order.iteration_id}\n")
+        keep_history(server, order.project_id, folder)
+    minutes = max(1, math.ceil(task.elapsed / 60))
+    task.complete(lambda session, job: _complete(server, session, job, order, outcome.run_id, minutes))
+
+
+def _read(server: Server, claimed: Claimed) -> _Order:
+    with server.database.read() as session:
+        iteration = session.get(IterationRow, claimed.iteration_key) if claimed.iteration_key else None
+        if iteration is None:
+            raise Interrupted(f"The iteration of the job {claimed.id} was deleted.")
+        project = session.get_one(ProjectRow, iteration.project_key)
+        snapshot = read_snapshot(session, project, iteration)
+        return _Order(
+            project_id=project.id,
+            iteration_id=iteration.id,
+            name=iteration.name,
+            snapshot=snapshot,
+            tag_ids=iteration.tag_ids,
+            base=iteration.base_iteration_id,
+            budget_hours=iteration.budget_hours,
+        )
+
+
+@contextmanager
+def _room(folder: Path, task: Task) -> Iterator[None]:
+    """Wait for the workspace: a worker that lost its lease may not have noticed yet."""
+    with ExitStack() as held:
+        while True:
+            task.check()
+            try:
+                held.enter_context(occupied(folder, _POLL_SECONDS))
+                break
+            except PipelineError:
+                continue
+        yield
+
+
+def _prepare(shop: Workshop, order: _Order, folder: Path) -> None:
+    storage = shop.server.storage
+
+    def fetch(photo: Photo, path: Path) -> None:
+        storage.fetch(image_key(photo.sha256, photo.suffix), path)
+
+    lay_out(folder, order.snapshot, fetch, graphs=shop.graphs)
+    if order.base:
+        with tempfile.TemporaryDirectory(prefix="base-", dir=folder / ".dahlia") as name:
+            bundle = Path(name) / BUNDLE
+            storage.fetch_folder(artefact_key(order.base, BUNDLE), bundle)
+            start_from(folder, bundle, order.base)
+
+
+def _run(shop: Workshop, task: Task, folder: Path) -> Outcome:
+    def follow(progress: Progress) -> None:
+        task.report(progress.stage or "pipeline", _PIPELINE_SHARE * progress.fraction, progress.seconds_left)
+
+    environment = shop.environment()
+    shop.wait_until_warm(task.check)
+    try:
+        run_pipeline(folder, environment=environment, watch=follow, cancelled=task.must_stop)
+    except PipelineError as error:
+        _logger.warning("The pipeline of job %s said:\n%s", task.claimed.id, error.output)
+        raise
+    return collect(folder)
+
+
+def _store(server: Server, task: Task, order: _Order, outcome: Outcome, folder: Path) -> None:
+    task.report("store", _PIPELINE_SHARE, 1.0)
+    task.check()
+    storage, identity = server.storage, order.iteration_id
+    with tempfile.TemporaryDirectory(prefix="out-", dir=folder / ".dahlia") as name:
+        servable = Path(name) / SERVABLE
+        personalise(outcome.servable, servable, project_id=order.project_id, tag_ids=order.tag_ids)
+        storage.put_folder(artefact_key(identity, BUNDLE), outcome.bundle)
+        storage.put_folder(artefact_key(identity, SERVABLE), servable)
+    files = {PREDICTIONS: outcome.predictions, EVALUATION: outcome.evaluation, PAGE: outcome.report}
+    for key, path in files.items():
+        storage.put_file(artefact_key(identity, key), path)
+
+
+def _complete(
+    server: Server, session: Session, job: JobRow, order: _Order, run_id: str, minutes: int
+) -> None:
+    row = session.get_one(IterationRow, job.iteration_key)
+    now = server.now()
+    row.status, row.trained, row.modified = IterationStatus.COMPLETED, now, now
+    row.minutes, row.run_id, row.files, row.error = minutes, run_id, True, None
+    record(session, server, None, "complete_training", order.project_id, iteration=order.iteration_id)

@@ -1,0 +1,205 @@
+"""The worker: takes jobs, one at a time, and sees to it that each ends.
+
+It stays light itself: what needs torch, TensorFlow or MLflow is a process of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from dahlia.errors import DahliaError
+from dahlia.server.context import Server
+from dahlia.server.jobs.endings import CANCELLED, end_badly
+from dahlia.server.jobs.exporting import export
+from dahlia.server.jobs.importing import import_project
+from dahlia.server.jobs.leases import Watch, give_back, new_worker_id
+from dahlia.server.jobs.queue import claim
+from dahlia.server.jobs.records import Claimed, Interrupted, Kind, LeaseLost, State
+from dahlia.server.jobs.task import Reason, Task
+from dahlia.server.jobs.training import train
+from dahlia.server.jobs.workshop import Workshop
+from dahlia.server.store.errors import StoreError
+from dahlia.server.store.work_tables import JobRow
+from dahlia.server.workspaces.errors import Cancelled
+
+Handler = Callable[[Workshop, Task], None]
+HANDLERS: Mapping[Kind, Handler] = {Kind.TRAIN: train, Kind.EXPORT: export, Kind.IMPORT: import_project}
+
+_BEATS_IN_A_LEASE = 5
+_SLOWEST_BEAT = 1.0  # seconds, after which a worker hears that its job was cancelled
+_LOOKS_IN_A_LEASE = 8
+_GRACE_SECONDS = 20.0
+
+_logger = logging.getLogger("dahlia.worker")
+
+
+def work(server: Server, *, attached: bool = False, handlers: Mapping[Kind, Handler] = HANDLERS) -> None:
+    """Do jobs until a signal ends it: `dahlia worker`. What it was doing then waits for the next worker.
+
+    Args:
+        server: whose jobs.
+        attached: whether to end when the standard input does, that is with the process that holds it.
+        handlers: what it can do.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    stop = threading.Event()
+    if attached:
+        threading.Thread(target=_follow_input, args=(stop,), daemon=True).start()
+    with _ended_by_signals(stop):
+        run_worker(server, stop=stop, handlers=handlers)
+
+
+def run_worker(
+    server: Server,
+    *,
+    stop: threading.Event,
+    worker: str | None = None,
+    handlers: Mapping[Kind, Handler] = HANDLERS,
+) -> None:
+    """Do jobs until `stop` is set.
+
+    Args:
+        server: whose jobs.
+        stop: ends it; what it does then goes back to the queue.
+        worker: its name; one that no other has where it is left out.
+        handlers: what it can do.
+    """
+    name = worker or new_worker_id()
+    _logger.info("The worker %s begins.", name)
+    watching = threading.Thread(target=_watch, args=(server, stop), name="watch", daemon=True)
+    watching.start()
+    with Workshop(server, stop) as shop:
+        last: int | None = None
+        while not stop.is_set():
+            claimed = _next(server, name, handlers, last)
+            if claimed is None:
+                stop.wait(server.settings.jobs.poll_seconds)
+            else:
+                last = claimed.project_key
+                _carry_out(shop, claimed, handlers[Kind(claimed.kind)])
+    watching.join()
+    _logger.info("The worker %s ends.", name)
+
+
+def _next(server: Server, name: str, handlers: Mapping[Kind, Handler], last: int | None) -> Claimed | None:
+    try:
+        return claim(server.database, name, handlers.keys(), after=last)
+    except StoreError as error:
+        _logger.warning("No job can be taken now. %s", error)
+        return None
+
+
+def _carry_out(shop: Workshop, claimed: Claimed, handler: Handler) -> None:
+    _logger.info("Job %s (%s, attempt %d) begins.", claimed.id, claimed.kind, claimed.attempt)
+    pause = min(_SLOWEST_BEAT, shop.server.settings.jobs.lease_seconds / _BEATS_IN_A_LEASE)
+    with Task(shop.server.database, claimed, shop.stop, pause) as task:
+        try:
+            _attempt(shop, task, handler)
+        except LeaseLost as error:
+            _logger.warning("%s", error)
+        except StoreError as error:
+            _logger.warning("Job %s is left to who takes it over. %s", claimed.id, error)
+        else:
+            _logger.info("Job %s has ended after %.1f s.", claimed.id, task.elapsed)
+    try:
+        shop.tidy()
+    except StoreError:
+        return  # the next time will do
+
+
+def _attempt(shop: Workshop, task: Task, handler: Handler) -> None:
+    try:
+        handler(shop, task)
+    except (LeaseLost, StoreError):
+        raise
+    except (Interrupted, Cancelled):
+        _stop(shop, task)
+    except DahliaError as error:
+        _fail(shop, task, str(error))
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        _fail(
+            shop,
+            task,
+            f"The worker's disk or network failed: {error.strerror or error}{place}. See that it has space "
+            "and may be written, then start it again.",
+        )
+
+
+def _stop(shop: Workshop, task: Task) -> None:
+    reason = task.reason or Reason.CANCELLED
+    _logger.info("Job %s stops: %s.", task.claimed.id, reason)
+    if reason is Reason.LOST:
+        raise LeaseLost(task.claimed.id)
+    if reason is Reason.STOPPED:
+        task.settle(give_back)
+    elif reason is Reason.CANCELLED:
+        task.settle(partial(_end_badly, shop.server, CANCELLED, State.CANCELLED))
+    else:
+        _fail(
+            shop,
+            task,
+            f"It took longer than {(task.seconds or 0) / 3600:g} hours and was ended. Use fewer photos, or "
+            "allow more in the server's settings (jobs.training_timeout_hours), then start it again.",
+        )
+
+
+def _fail(shop: Workshop, task: Task, reason: str) -> None:
+    _logger.warning("Job %s failed. %s", task.claimed.id, reason)
+    task.settle(partial(_end_badly, shop.server, reason, State.FAILED))
+
+
+def _end_badly(server: Server, reason: str, state: State, session: Session, job: JobRow) -> None:
+    # Who cancelled it while it failed reads that it was cancelled.
+    if job.cancel:
+        reason, state = CANCELLED, State.CANCELLED
+    end_badly(session, job, reason, server.now(), state)
+
+
+def _watch(server: Server, stop: threading.Event) -> None:
+    lease = server.settings.jobs.lease_seconds
+    watch = Watch(server.database, lease)
+    while not stop.wait(lease / _LOOKS_IN_A_LEASE):
+        try:
+            if taken := watch.look():
+                _logger.warning("Jobs taken over from workers that gave no sign of life: %d.", taken)
+        except StoreError as error:
+            _logger.warning("Other workers cannot be watched now. %s", error)
+
+
+def _follow_input(stop: threading.Event) -> None:
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    stop.set()
+    # Nobody is left who would end a worker that hangs.
+    threading.Event().wait(_GRACE_SECONDS)
+    os._exit(1)
+
+
+def _follow_signals(reading: int, stop: threading.Event) -> None:
+    os.read(reading, 1)
+    stop.set()
+
+
+@contextmanager
+def _ended_by_signals(stop: threading.Event) -> Iterator[None]:
+    # A handler that set the event itself could interrupt, in this very thread, who holds the event's lock.
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = signal.set_wakeup_fd(writing)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: None)
+    threading.Thread(target=_follow_signals, args=(reading, stop), daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)

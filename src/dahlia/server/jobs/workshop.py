@@ -1,0 +1,131 @@
+"""What a worker works with: the server's parts, its folders on this disk, and a warm process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import select
+
+from dahlia.server.context import Server
+from dahlia.server.store.tables import ProjectRow
+from dahlia.server.workspaces.errors import PipelineError
+from dahlia.server.workspaces.occupation import occupied
+from dahlia.tracking.store import URI
+from dahlia.warm.commands import VARIABLE
+from dahlia.warm.process import WarmProcess
+
+_WARMING_SECONDS = 20.0
+_CHECK_SECONDS = 0.2
+
+_logger = logging.getLogger("dahlia.worker")
+
+
+@dataclass
+class Workshop:
+    """A worker's place.
+
+    Attributes:
+        server: settings, database, storage, the time.
+        stop: set when the worker is to end.
+    """
+
+    server: Server
+    stop: threading.Event = field(default_factory=threading.Event)
+    _warm: WarmProcess | None = None
+
+    def __enter__(self) -> Self:
+        """Start what is to be warm when the first job comes."""
+        self.environment()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it."""
+        if self._warm:
+            self._warm.close()
+
+    def workspace(self, project_id: str) -> Path:
+        """The folder in which a project is trained on this machine."""
+        return self._workspaces / project_id
+
+    @property
+    def graphs(self) -> Path:
+        """The folder of converted backbones, which all projects on this machine share."""
+        return self.server.settings.server.home / "cache" / "graphs"
+
+    def bench(self, job_id: str) -> Path:
+        """A folder for one job, to be removed after it."""
+        return self.server.settings.server.home / "bench" / job_id
+
+    def environment(self) -> dict[str, str]:
+        """Variables with which a job starts processes from the warm one, which starts anew if it died."""
+        settings = self.server.settings
+        # Not in params.yaml, which is in Git: it may hold a password.
+        variables = {URI: settings.tracking_uri.reveal()}
+        if not settings.jobs.warm:
+            return variables
+        if self._warm is not None and not self._warm.alive:
+            _logger.warning("The warm process ended; another starts.")
+            self._warm.close()
+            self._warm = None
+        if self._warm is None:
+            self._warm = WarmProcess.start(os.environ)
+        return variables | {VARIABLE: str(self._warm.socket)}
+
+    def wait_until_warm(self, check: Callable[[], None]) -> None:
+        """Wait some seconds for the warm process: stages that load the same libraries beside it slow both.
+
+        Args:
+            check: called now and then; what it raises ends the waiting.
+        """
+        until = time.monotonic() + _WARMING_SECONDS
+        while self._warm and self._warm.alive and time.monotonic() < until:
+            check()
+            if self._warm.wait_until_ready(_CHECK_SECONDS):
+                return
+
+    def tidy(self) -> None:
+        """Remove the folders of projects that are there no more.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        folders = [path for path in self._workspaces.glob("*-*") if path.is_dir() and _is_uuid(path.name)]
+        if not folders:
+            return
+        names = [path.name for path in folders]
+        with self.server.database.read() as session:
+            known = set(session.scalars(select(ProjectRow.id).where(ProjectRow.id.in_(names))))
+        for folder in folders:
+            if folder.name not in known:
+                _remove(folder)
+
+    @property
+    def _workspaces(self) -> Path:
+        return self.server.settings.server.home / "workspaces"
+
+
+def _is_uuid(name: str) -> bool:
+    try:
+        return str(uuid.UUID(name)) == name
+    except ValueError:
+        return False
+
+
+def _remove(folder: Path) -> None:
+    try:
+        with occupied(folder, patience=0):
+            shutil.rmtree(folder, ignore_errors=True)
+    except PipelineError:
+        return  # somebody still works in it, and will hear that it is gone

@@ -1,0 +1,1 @@
+"""Who may do what: keys and their scopes, the audit log, rate limits."""

@@ -1,0 +1,42 @@
+"""What a key is good for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What a key opens: `training` all, `prediction` predictions, `read` what changes nothing."""
+
+    TRAINING = "training"
+    PREDICTION = "prediction"
+    READ = "read"
+
+
+@dataclass(frozen=True)
+class Access:
+    """What the key of a request is good for.
+
+    Attributes:
+        key_id: of the key.
+        scope: what it opens.
+        project_id: the only project that it is good for; None for all.
+    """
+
+    key_id: str
+    scope: Scope
+    project_id: str | None
+
+    def opens(self, needed: Scope, project_id: str | None) -> bool:
+        """Whether it is good for an operation.
+
+        Args:
+            needed: the operation's scope.
+            project_id: the operation's project; None for those of no project, for which a key of one project
+                is good only where nothing is changed.
+        """
+        elsewhere = self.project_id is not None and project_id != self.project_id
+        if elsewhere and (project_id is not None or needed is not Scope.READ):
+            return False
+        return self.scope in (Scope.TRAINING, needed)

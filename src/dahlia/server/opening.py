@@ -1,0 +1,41 @@
+"""A server out of its settings: the schema brought up to date, the files at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dahlia.errors import ConfigError
+from dahlia.server.context import Server
+from dahlia.server.keys.secrets import secret
+from dahlia.server.storage.links import Links
+from dahlia.server.storage.storage import Storage
+from dahlia.server.store import schema
+from dahlia.server.store.database import Database
+
+if TYPE_CHECKING:
+    from dahlia.server.settings import Settings
+
+
+def open_server(settings: Settings) -> Server:
+    """Open database and storage.
+
+    Raises:
+        DahliaError: one of them cannot be used.
+    """
+    _make_home(settings.server.home)
+    database = Database(settings.database_url.reveal())
+    schema.upgrade(database)
+    storage = Storage(settings.storage_url.reveal())
+    links = Links(secret(database, "links"), hours=settings.security.link_hours)
+    return Server(settings, database, storage, links)
+
+
+def _make_home(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"The server's home {home} cannot be made: {error.strerror}. Name another with "
+            "DAHLIA_SERVER_HOME."
+        ) from error

@@ -1,0 +1,1 @@
+"""How good an iteration is, at any threshold, from its held-out predictions."""

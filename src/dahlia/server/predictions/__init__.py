@@ -1,0 +1,1 @@
+"""Predictions: by published and unpublished iterations, kept, queried, suggested for untagged images."""

@@ -1,0 +1,153 @@
+"""What computes predictions in the server: models, threads, and what is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from sqlalchemy import select
+
+from dahlia.errors import DahliaError, ServingError
+from dahlia.server.predictions.journal import Journal
+from dahlia.server.predictions.keeping import Keeper
+from dahlia.server.predictions.model_files import ModelFiles
+from dahlia.server.predictions.publications import Publications
+from dahlia.server.store.work_tables import IterationRow
+from dahlia.serving.answers import answer
+from dahlia.serving.cores import usable_cores
+from dahlia.serving.http.admission import Admission
+from dahlia.serving.meters import Meters
+from dahlia.serving.models.projects import Published
+from dahlia.serving.models.runtime import Model, load_model
+from dahlia.serving.models.shelf import Shelf
+from dahlia.serving.models.sources import Servable
+from dahlia.serving.predictor import Answered, Predictor
+from dahlia.serving.stored.store import PredictionStore
+
+if TYPE_CHECKING:
+    from dahlia.server.context import Server
+
+MODELS = "cache/models"
+JOURNAL = "predictions"
+
+_LAST_SECONDS = 5.0  # for what is kept still to be stored when the server ends
+
+
+class PredictionDesk:
+    """Opened when the server starts, closed when it ends.
+
+    Args:
+        server: has the settings and the store.
+
+    Attributes:
+        admission: how much is taken on at once.
+        registry: what is counted.
+        meters: count it.
+        journal: predictions that were kept, on their way into the store.
+        suggesting: is held by the batch of images that gets suggestions.
+    """
+
+    def __init__(self, server: Server) -> None:
+        settings = server.settings.prediction
+        home = server.settings.server.home
+        self.admission = Admission(None, settings.max_concurrency)
+        self.registry = CollectorRegistry()
+        self.meters = Meters(self.registry)
+        self.journal = Journal(server, home / JOURNAL)
+        self.suggesting = asyncio.Lock()
+        self._server = server
+        self._threads = settings.model_threads
+        self._shelf = Shelf(self._load, settings.model_memory_mb << 20, self.meters.loaded)
+        self._files = ModelFiles(server.storage, home / MODELS)
+        self._publications = Publications(server.database, self._files, self._shelf)
+        self._workers = settings.threads or 2 * usable_cores()
+        self._keeper = Keeper(server, self.journal)
+        self._predictor: Predictor[Publications] | None = None
+        ProcessCollector(registry=self.registry)
+
+    @property
+    def predictor(self) -> Predictor[Publications]:
+        """Computes predictions.
+
+        Raises:
+            ServingError: the server is starting, or ending.
+        """
+        if self._predictor is None:
+            raise ServingError(
+                "The server is starting. Ask again in a second.",
+                code="ErrorPredictionServiceUnavailable",
+                status=503,
+            )
+        return self._predictor
+
+    def open(self) -> None:
+        """Follow what is published, and keep what is predicted."""
+        kept = self._server.settings.predictions
+        folder = self._server.settings.server.home / JOURNAL
+        self._forget_models()
+        self._publications.start(self._server.settings.jobs.poll_seconds)
+        self._server.on_publish.append(self._publications.refresh)
+        store = PredictionStore(folder, max_bytes=kept.max_mb << 20, keep_days=kept.days)
+        self._predictor = Predictor(self._publications, self._shelf, store, self._workers, self.meters)
+        self._keeper.start()
+
+    def close(self) -> None:
+        """Store what is waiting; what takes too long is there for the next start."""
+        self._server.on_publish.remove(self._publications.refresh)
+        predictor, self._predictor = self.predictor, None
+        self._keeper.stop()
+        predictor.close()
+        self._keeper.turn(_LAST_SECONDS)
+
+    async def predict(
+        self, project: str, iteration: str, number: int, image: bytes, *, keep: bool
+    ) -> dict[str, Any]:
+        """Classify an image with an iteration, published or not.
+
+        Args:
+            project: the project's id.
+            iteration: the iteration's id.
+            number: the iteration's number.
+            image: an image file.
+            keep: whether to keep image and answer.
+
+        Returns:
+            The fields of an `ImagePrediction`.
+
+        Raises:
+            ServingError: the model cannot be loaded, the image cannot be decoded, or there is too much to do.
+        """
+        published = Published(project, "", self._files.servable(iteration, number))
+        with self.admission.prediction():
+            answered: Answered = await self.predictor.predict(published, image, keep=keep)
+        return answered.fields
+
+    def classify(self, iteration: str, number: int, image: bytes) -> list[dict[str, Any]]:
+        """What an iteration says of an image; in the thread of the caller.
+
+        Raises:
+            ServingError: the model cannot be loaded.
+            ImageError: the image cannot be decoded.
+        """
+        model = self._shelf.get(self._files.servable(iteration, number))
+        predictions: list[dict[str, Any]] = answer(model, model.predict(image))["predictions"]
+        return predictions
+
+    def _load(self, servable: Servable) -> Model:
+        fresh = self._files.bring(servable)
+        try:
+            return self._open(servable)
+        except DahliaError:
+            if fresh:
+                raise
+            self._files.bring(servable, anew=True)
+            return self._open(servable)
+
+    def _open(self, servable: Servable) -> Model:
+        return load_model(servable.folder, servable.id, servable.number, self._threads)
+
+    def _forget_models(self) -> None:
+        with self._server.database.read() as session:
+            known = set(session.scalars(select(IterationRow.id)))
+        self._files.forget(known.__contains__)

@@ -1,0 +1,192 @@
+"""From the journal into the store: predictions that were kept in segments become rows and images.
+
+A prediction is answered once it is in a segment, which takes a tenth of a millisecond; rows and thumbnails
+follow within seconds, and before any query. How far a segment has come is written in the transaction that
+inserts its rows, so that a prediction comes once whenever the process is killed, and one that was deleted
+does not come again. A segment whose every record is in the store is deleted.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import math
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, select
+
+from dahlia.errors import DatasetError
+from dahlia.server.intake.intake import receive
+from dahlia.server.intake.limits import Limits, Refused
+from dahlia.server.predictions.rows import Arrived, insert_arrived
+from dahlia.server.storage.errors import disk_fault
+from dahlia.server.storage.names import image_key, thumbnail_key
+from dahlia.server.store.work_tables import JournalRow
+from dahlia.serving.stored.reading import Stored, stored_in
+from dahlia.serving.stored.records import MAGIC, START_BYTES, began, segments_in
+from dahlia.serving.stored.segments import is_being_written
+
+if TYPE_CHECKING:
+    from dahlia.server.context import Server
+
+_BATCH = 64
+_BATCH_BYTES = 16 << 20
+_YOUNG = 60.0  # seconds; a segment has no lock in its first moment
+_ANY = Limits(max_bytes=1 << 40, max_edge=1 << 20, max_aspect=math.inf)  # it was predicted, so it decodes
+
+_logger = logging.getLogger("dahlia.server")
+
+
+class Journal:
+    """Follows the segments in a folder of this machine; several processes may share it.
+
+    Args:
+        server: its store and files take what comes.
+        folder: of the segments.
+
+    Attributes:
+        taken: bytes of images that this process has brought into the store.
+    """
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self.taken = 0
+        self._server = server
+        self._folder = folder
+        self._done: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def catch_up(self, seconds: float) -> bool:
+        """Bring what was kept before this call into the store.
+
+        Args:
+            seconds: after which to leave the rest to the next call.
+
+        Returns:
+            Whether all of it is there.
+
+        Raises:
+            DahliaError: store or files cannot be used; what is in the journal stays there.
+        """
+        deadline = time.monotonic() + seconds
+        try:
+            with self._alone(deadline) as alone:
+                return alone and all(self._take_over(one, deadline) for one in segments_in(self._folder))
+        except OSError as error:
+            raise disk_fault(str(self._folder), error) from error
+
+    @contextmanager
+    def _alone(self, deadline: float) -> Iterator[bool]:
+        """Whether neither a thread nor another process is at it; waits for them until the deadline."""
+        if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            yield False
+            return
+        try:
+            with _locked(self._folder / ".lock", deadline) as locked:
+                yield locked
+        finally:
+            self._lock.release()
+
+    def _take_over(self, segment: Path, deadline: float) -> bool:
+        try:
+            closed = not is_being_written(segment)
+            size = segment.stat().st_size
+        except FileNotFoundError:
+            return True
+        if size > self._done.get(segment.name, START_BYTES):
+            if not self._store_all(segment, deadline):
+                return False
+            self._done[segment.name] = size
+        if closed and _may_go(segment, size):
+            self._discard(segment)
+        return True
+
+    def _store_all(self, segment: Path, deadline: float) -> bool:
+        with self._server.database.read() as session:
+            place = session.scalar(select(JournalRow.place).where(JournalRow.segment == segment.name))
+        for batch in _batches(stored_in(segment, place or 0)):
+            if time.monotonic() > deadline:
+                return False
+            self._store(segment, batch)
+        return True
+
+    def _store(self, segment: Path, batch: Sequence[Stored]) -> None:
+        arrived = list(_received(batch))
+        files = {image_key(one.image.sha256, one.image.suffix): one.image.data for one in arrived}
+        files |= {thumbnail_key(one.image.sha256): one.image.thumbnail for one in arrived}
+        self._server.storage.put_many(files)
+        with self._server.database.write() as session:
+            insert_arrived(session, arrived)
+            session.merge(JournalRow(segment=segment.name, place=batch[-1].record.end))
+        self.taken += sum(one.image.size for one in arrived)
+
+    def _discard(self, segment: Path) -> None:
+        segment.unlink(missing_ok=True)
+        self._done.pop(segment.name, None)
+        with self._server.database.write() as session:
+            session.execute(delete(JournalRow).where(JournalRow.segment == segment.name))
+
+
+@contextmanager
+def _locked(path: Path, deadline: float) -> Iterator[bool]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        while not (locked := _try_lock(file)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        yield locked
+    finally:
+        os.close(file)
+
+
+def _try_lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _may_go(segment: Path, size: int) -> bool:
+    if size <= START_BYTES:
+        return began(segment) + _YOUNG < time.time()
+    with segment.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC  # one of a later version is for its own program
+
+
+def _batches(found: Iterable[Stored]) -> Iterator[list[Stored]]:
+    batch: list[Stored] = []
+    size = 0
+    for stored in found:
+        batch.append(stored)
+        size += stored.record.image_size
+        if len(batch) == _BATCH or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _received(batch: Iterable[Stored]) -> Iterator[Arrived]:
+    for stored in batch:
+        try:
+            yield Arrived(receive(stored.image(), _ANY), _checked(stored.facts), stored.kept)
+        except (Refused, DatasetError) as error:
+            _logger.warning("The prediction %s is not kept: %s", stored.facts.get("id"), error)
+
+
+def _checked(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts, if both databases can hold them.
+
+    Raises:
+        DatasetError: a probability is no number.
+    """
+    if not all(math.isfinite(one["probability"]) for one in facts["predictions"]):
+        raise DatasetError("Expected probabilities from 0 to 1, received others. Train the model again.")
+    application = facts.get("application")
+    return facts | {"application": application.replace("\0", "") if application else None}

@@ -1,0 +1,138 @@
+"""Stored predictions: found page by page, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy.orm import Session
+
+from dahlia.server.contract.bodies import PredictionQuery
+from dahlia.server.contract.enums import OrderBy
+from dahlia.server.contract.errors import ServiceError, not_found
+from dahlia.server.predictions.filters import check_application, tag_within
+from dahlia.server.predictions.paging import NEWEST, OLDEST, UNSUREST, Window, open_window
+from dahlia.server.store.tables import ProjectRow
+from dahlia.server.store.work_tables import IterationRow, PredictionRow
+
+if TYPE_CHECKING:
+    from dahlia.server.sections import LimitsSection
+
+_ORDERS = {OrderBy.NEWEST: NEWEST, OrderBy.OLDEST: OLDEST, OrderBy.SUGGESTED: UNSUREST}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A page.
+
+    Attributes:
+        rows: at most as many as were asked for, each with the id of its iteration.
+        window: what the page is of.
+        continuation: what the next page is asked for with; None at the end.
+    """
+
+    rows: list[tuple[PredictionRow, str]]
+    window: Window
+    continuation: str | None
+
+
+def find_predictions(
+    session: Session, project: ProjectRow, query: PredictionQuery, limits: LimitsSection
+) -> Found:
+    """A page of the predictions that are stored.
+
+    Args:
+        session: to read.
+        project: of the predictions.
+        query: which of them, with ids as the store spells them.
+        limits: of the settings.
+
+    Raises:
+        ServiceError: the query cannot be answered, or names an iteration that the project does not have.
+    """
+    order = _ORDERS[query.order_by or OrderBy.NEWEST]
+    asked = (query.session, query.continuation, query.max_count)
+    window = open_window(session, project.key, order, asked, limits.page)
+    chosen = (
+        select(PredictionRow, IterationRow.id)
+        .join(IterationRow, IterationRow.key == PredictionRow.iteration_key)
+        .where(PredictionRow.project_key == project.key, PredictionRow.image_key.is_(None))
+        .where(*_conditions(session, project, query, limits))
+    )
+    rows = [(row, iteration) for row, iteration in session.execute(window.of(chosen))]
+    return Found(rows[: window.count], window, window.continuation([row for row, _ in rows]))
+
+
+def stored_predictions(
+    session: Session, project: ProjectRow, identities: Sequence[str]
+) -> dict[str, PredictionRow]:
+    """Predictions by their ids; those that are not stored are left out."""
+    chosen = select(PredictionRow).where(*_of(project, identities))
+    return {row.id: row for row in session.scalars(chosen)}
+
+
+def delete_predictions(session: Session, project: ProjectRow, identities: Sequence[str]) -> set[str]:
+    """Delete stored predictions; their images go with the next sweep.
+
+    Returns:
+        The ids of those that were there.
+    """
+    gone = delete(PredictionRow).where(*_of(project, identities)).returning(PredictionRow.id)
+    return set(session.scalars(gone.execution_options(synchronize_session=False)))
+
+
+def _of(project: ProjectRow, identities: Sequence[str]) -> tuple[ColumnElement[bool], ...]:
+    return (
+        PredictionRow.id.in_(identities),
+        PredictionRow.project_key == project.key,
+        PredictionRow.image_key.is_(None),
+    )
+
+
+def _conditions(
+    session: Session, project: ProjectRow, query: PredictionQuery, limits: LimitsSection
+) -> list[ColumnElement[bool]]:
+    if len(query.tags) > limits.query_tags:
+        raise ServiceError(
+            "BadRequestPredictionTagsExceededCount",
+            f"Expected at most {limits.query_tags} tags, received {len(query.tags)}. Query for the others "
+            "in a second call.",
+        )
+    bounds = (tag_within(tag.id, tag.min_threshold, tag.max_threshold) for tag in query.tags)
+    conditions = [bound for bound in bounds if bound is not None]
+    if query.iteration_id:
+        conditions.append(PredictionRow.iteration_key == _iteration_key(session, project, query.iteration_id))
+    if query.start_time:
+        conditions.append(PredictionRow.created >= in_utc(query.start_time))
+    if query.end_time:
+        conditions.append(PredictionRow.created <= in_utc(query.end_time))
+    if application := check_application(query.application):
+        conditions.append(PredictionRow.application == application)
+    return conditions
+
+
+def in_utc(moment: datetime) -> datetime:
+    """A moment in UTC; without a time zone it counts as UTC.
+
+    Raises:
+        ServiceError: it lies beyond the years 1 to 9999.
+    """
+    try:
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except OverflowError:
+        raise ServiceError(
+            "BadRequestPredictionInvalidQueryParameters",
+            f"Expected a moment of the years 1 to 9999 in UTC, received {moment}. Choose another.",
+        ) from None
+
+
+def _iteration_key(session: Session, project: ProjectRow, identity: str) -> int:
+    key = session.scalar(
+        select(IterationRow.key).where(IterationRow.id == identity, IterationRow.project_key == project.key)
+    )
+    if key is None:
+        raise not_found("Iteration", identity)
+    return key

@@ -1,0 +1,37 @@
+"""Which iteration a quick test asks."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dahlia.server.contract.enums import IterationStatus
+from dahlia.server.contract.errors import ServiceError
+from dahlia.server.iterations.finding import iteration_of, trained
+from dahlia.server.store.changes import project_of
+from dahlia.server.store.work_tables import IterationRow
+
+
+def tested_iteration(session: Session, project_id: str, iteration_id: str | None) -> IterationRow:
+    """The iteration that is named, or else the one that was trained last.
+
+    Raises:
+        ServiceError: there is no such project or iteration, it is not trained, or none is.
+    """
+    if iteration_id is not None:
+        return trained(iteration_of(session, project_id, iteration_id))
+    project = project_of(session, project_id)
+    completed = (
+        select(IterationRow)
+        .where(IterationRow.project_key == project.key, IterationRow.status == IterationStatus.COMPLETED)
+        .order_by(IterationRow.number.desc())
+        .limit(1)
+    )
+    row = session.scalar(completed)
+    if row is None:
+        raise ServiceError(
+            "NotFoundProjectDefaultIteration",
+            "Invalid iteration: expected a project with a trained iteration, received one without. Train it, "
+            "and wait until get_iteration says Completed.",
+        )
+    return row

@@ -1,0 +1,133 @@
+"""Rows of predictions that were kept, and of suggestions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm import Session
+
+from dahlia.server.intake.intake import Received
+from dahlia.server.performance.uncertainty import uncertainty
+from dahlia.server.store.tables import ImageRow
+from dahlia.server.store.work_tables import IterationRow, PredictionRow, ScoreRow
+
+FLOOR = 0.01  # probabilities below it are not kept one by one: 500 tags would be 500 rows for a prediction
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A prediction out of the journal.
+
+    Attributes:
+        image: what was asked about.
+        facts: the answer, with `publishName` and `application`.
+        kept: when.
+    """
+
+    image: Received
+    facts: dict[str, Any]
+    kept: datetime
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What an iteration says of an untagged image; `uncertainty` is 0 to 1."""
+
+    image: ImageRow
+    predictions: list[dict[str, Any]]
+    uncertainty: float
+
+
+def insert_arrived(session: Session, arrived: Sequence[Arrived]) -> None:
+    """Insert predictions; those of iterations that were deleted since are left out."""
+    iterations = _iterations(session, {one.facts["iteration"] for one in arrived})
+    rows = [
+        _row(iterations[one.facts["iteration"]], one.facts["predictions"])
+        | {
+            "id": one.facts["id"],
+            "image_key": None,
+            "sha256": one.image.sha256,
+            "suffix": one.image.suffix,
+            "width": one.image.width,
+            "height": one.image.height,
+            "size": one.image.size,
+            "application": one.facts.get("application"),
+            "created": one.kept,
+        }
+        for one in arrived
+        if one.facts["iteration"] in iterations
+    ]
+    _insert(session, rows)
+
+
+def insert_suggestions(
+    session: Session, iteration: IterationRow, suggestions: Sequence[Suggestion], now: datetime
+) -> None:
+    """Insert what an iteration says of images in place of what it said before; not of those that are gone."""
+    keys = _still_there(session, [one.image.key for one in suggestions])
+    session.execute(
+        delete(PredictionRow)
+        .where(PredictionRow.image_key.in_(keys), PredictionRow.iteration_key == iteration.key)
+        .execution_options(synchronize_session=False)
+    )
+    rows = [
+        _row(iteration, one.predictions)
+        | {
+            "id": one.image.id,
+            "image_key": one.image.key,
+            "sha256": one.image.sha256,
+            "suffix": one.image.suffix,
+            "width": one.image.width,
+            "height": one.image.height,
+            "size": 0,  # the image is a training image
+            "application": None,
+            "created": now,
+        }
+        for one in suggestions
+        if one.image.key in keys
+    ]
+    _insert(session, rows)
+
+
+def _iterations(session: Session, ids: Iterable[str]) -> dict[str, IterationRow]:
+    chosen = select(IterationRow).where(IterationRow.id.in_(list(ids)))
+    # Nobody deletes them until the rows that refer to them are there.
+    return {row.id: row for row in session.scalars(chosen.with_for_update(read=True, key_share=True))}
+
+
+def _still_there(session: Session, images: Sequence[int]) -> set[int]:
+    chosen = select(ImageRow.key).where(ImageRow.key.in_(images))
+    return set(session.scalars(chosen.with_for_update(read=True, key_share=True)))
+
+
+def uncertainty_of(iteration: IterationRow, predictions: Sequence[dict[str, Any]]) -> float:
+    """How unsure an iteration is, 0 to 1; see `dahlia.server.performance.uncertainty`."""
+    return uncertainty([one["probability"] for one in predictions], (iteration.classification or "").lower())
+
+
+def _row(iteration: IterationRow, predictions: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "project_key": iteration.project_key,
+        "iteration_key": iteration.key,
+        "domain_id": iteration.domain_id,
+        "predictions": predictions,
+        "uncertainty": uncertainty_of(iteration, predictions),
+    }
+
+
+def _insert(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    inserted = insert(PredictionRow).returning(PredictionRow.key, sort_by_parameter_order=True)
+    scores = [
+        {"prediction_key": key, "tag_id": one["tagId"], "probability": one["probability"]}
+        for key, row in zip(session.scalars(inserted, rows), rows, strict=True)
+        for one in row["predictions"]
+        if one["probability"] >= FLOOR
+    ]
+    if scores:
+        session.execute(insert(ScoreRow), scores)

@@ -1,0 +1,1 @@
+"""Projects and their tags: making, changing, deleting and copying them."""

@@ -1,0 +1,108 @@
+"""Offering a project to be copied, and beginning a copy; `copying` makes it."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from dahlia.server.context import Server
+from dahlia.server.contract.enums import IterationStatus, ProjectStatus
+from dahlia.server.contract.models import ProjectExport
+from dahlia.server.jobs.queue import enqueue
+from dahlia.server.jobs.records import Kind
+from dahlia.server.projects.copied_rows import Copy
+from dahlia.server.projects.projects import add_project
+from dahlia.server.projects.texts import MAX_NAME, one_line
+from dahlia.server.projects.tokens import invalid_token, make_token, read_token
+from dahlia.server.store.changes import project_of, visible
+from dahlia.server.store.tables import ImageRow, ProjectRow, RegionRow, TagRow
+from dahlia.server.store.work_tables import IterationRow
+
+_COPIED = " (1)"
+_FIRST_MS = 1000.0  # until a worker has looked for jobs
+_IMAGE_MS = 0.15  # with its tags
+_REGION_MS = 0.05
+_ITERATION_MS = 250.0  # its files
+
+
+def offer_copy(session: Session, server: Server, project_id: str) -> ProjectExport:
+    """What a copy of a project would hold, and the token with which this server makes one.
+
+    The copy holds what the project holds when it is imported: what was deleted since the token was made does
+    not come back.
+
+    Raises:
+        ServiceError: there is no such project.
+    """
+    project = project_of(session, project_id)
+    iterations = _count(session, IterationRow.project_key == project.key, _TRAINED)
+    images = _count(session, ImageRow.project_key == project.key, visible(ImageRow, None))
+    tags = _count(session, TagRow.project_key == project.key, visible(TagRow, None))
+    of_project = RegionRow.tag_key.in_(select(TagRow.key).where(TagRow.project_key == project.key))
+    regions = _count(session, of_project, visible(RegionRow, None))
+    estimate = _FIRST_MS + images * _IMAGE_MS + regions * _REGION_MS + iterations * _ITERATION_MS
+    return ProjectExport(
+        iteration_count=iterations,
+        image_count=images,
+        tag_count=tags,
+        region_count=regions,
+        estimatedImportTimeInMS=round(estimate),
+        token=make_token(server.links, project.id, server.now()),
+    )
+
+
+def begin_copy(session: Session, server: Server, token: str, name: str | None) -> ProjectRow:
+    """Make an empty project and a job that fills it from the one that a token names.
+
+    The copy is of this moment: the original's epoch rises, so that the job sees what was there now. Only
+    images that are deleted before their turn comes are not in it.
+
+    Args:
+        session: to write.
+        server: made the token. Another server's tokens are no use here: what they name lies there.
+        token: of `offer_copy`.
+        name: of the copy; that of the original with ` (1)` where it is left out.
+
+    Raises:
+        ServiceError: the token cannot be used, the name cannot be had, or there are too many projects.
+    """
+    source = _source(session, read_token(server.links, token, server.now()))
+    target = add_project(
+        session,
+        server,
+        name=one_line(name, "project", "BadRequestProjectName") if name else _copied_name(source.name),
+        description=source.description,
+        domain_id=source.domain_id,
+        classification=source.classification,
+        export_platforms=list(source.export_platforms),
+        augmentation=dict(source.augmentation),
+        container_uri=source.container_uri,
+        queue_uri=source.queue_uri,
+        status=ProjectStatus.IMPORTING,
+    )
+    copy = Copy(source=source.id, target=target.id, epoch=source.epoch, revision=source.revision)
+    source.epoch += 1
+    enqueue(session, Kind.IMPORT, target, payload=copy.payload())
+    return target
+
+
+_TRAINED = IterationRow.status == IterationStatus.COMPLETED
+
+
+def _source(session: Session, project_id: str) -> ProjectRow:
+    row = session.scalar(
+        select(ProjectRow)
+        .where(ProjectRow.id == project_id, ProjectRow.status == ProjectStatus.SUCCEEDED)
+        .with_for_update()
+    )
+    if row is None:
+        raise invalid_token("one of a project that was deleted, or is not complete itself")
+    return row
+
+
+def _copied_name(name: str) -> str:
+    return name[: MAX_NAME - len(_COPIED)].rstrip() + _COPIED
+
+
+def _count(session: Session, *which: ColumnElement[bool]) -> int:
+    return session.scalar(select(func.count()).where(*which)) or 0

@@ -1,0 +1,177 @@
+"""Projects: finding, making and changing them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from dahlia.server.context import Server
+from dahlia.server.contract.bodies import CreateProjectOptions, ProjectChange, SettingsChange
+from dahlia.server.contract.domains import DomainRecord, domain_of
+from dahlia.server.contract.enums import Classifier, ProjectStatus
+from dahlia.server.contract.errors import ServiceError
+from dahlia.server.projects.choices import (
+    AUGMENTATION,
+    chosen_augmentation,
+    chosen_classification,
+    chosen_domain,
+    chosen_platforms,
+    chosen_uri,
+)
+from dahlia.server.projects.texts import description_of, one_line
+from dahlia.server.store.changes import GONE, locked, visible
+from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow
+from dahlia.server.workspaces.spelling import pipeline_name
+from dahlia.serving.http.replies import new_id
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a new project is to be, as the client said it; None where it said nothing."""
+
+    name: str
+    description: str | None = None
+    domain_id: str | None = None
+    classification: str | None = None
+    platforms: tuple[str, ...] = ()
+    options: CreateProjectOptions | None = None
+
+
+def projects_of(session: Session, only: str | None) -> list[ProjectRow]:
+    """All projects, the oldest first.
+
+    Args:
+        session: to read.
+        only: the id of the one project that the key is good for; None for all.
+    """
+    chosen = select(ProjectRow).where(ProjectRow.status != GONE).order_by(ProjectRow.key)
+    if only is not None:
+        chosen = chosen.where(ProjectRow.id == only)
+    return list(session.scalars(chosen))
+
+
+def create_project(session: Session, server: Server, wish: Wish) -> ProjectRow:
+    """Make a project. Several may have one name: a script that is run twice makes two.
+
+    Raises:
+        ServiceError: a name, domain, platform or address cannot be used, or there are too many projects.
+    """
+    domain = chosen_domain(wish.domain_id)
+    options = wish.options or CreateProjectOptions()
+    return add_project(
+        session,
+        server,
+        name=one_line(wish.name, "project", "BadRequestProjectName"),
+        description=description_of(wish.description, "project", "BadRequestProjectDescription"),
+        domain_id=domain.id,
+        classification=chosen_classification(wish.classification, domain),
+        export_platforms=chosen_platforms(wish.platforms, domain),
+        augmentation=dict(AUGMENTATION),
+        container_uri=chosen_uri(options.export_model_container_uri, "exportModelContainerUri"),
+        queue_uri=chosen_uri(options.notification_queue_uri, "notificationQueueUri"),
+        status=ProjectStatus.SUCCEEDED,
+    )
+
+
+def add_project(session: Session, server: Server, *, name: str, **columns: object) -> ProjectRow:
+    """Add a project's row, unless there are as many as may be.
+
+    Raises:
+        ServiceError: there are.
+    """
+    most = server.settings.limits.projects
+    count = session.scalar(select(func.count()).where(ProjectRow.status != GONE)) or 0
+    if count >= most:
+        raise ServiceError(
+            "BadRequestExceedProjectLimit",
+            f"Expected at most {most} projects on this server, and there are {count}. Delete one, or raise "
+            "limits.projects in the server's settings.",
+        )
+    identity, now = new_id(), server.now()
+    row = ProjectRow(
+        id=identity,
+        name=name,
+        pipeline_name=pipeline_name(name, identity),
+        created=now,
+        modified=now,
+        epoch=1,
+        revision=0,
+        iterations_made=0,
+        **columns,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def change_project(session: Session, server: Server, identity: str, change: ProjectChange) -> ProjectRow:
+    """Change a project; what is left out, or null, stays.
+
+    Whether an image may have several tags can be changed as long as the tags that images have allow it. A
+    change of domain or classification makes a new training worth its while.
+
+    Raises:
+        ServiceError: there is no such project, or it cannot be changed so.
+    """
+    row = locked(session, identity, server.now())
+    if change.name is not None:
+        row.name = one_line(change.name, "project", "BadRequestProjectName")
+    if change.description is not None:
+        row.description = description_of(change.description, "project", "BadRequestProjectDescription")
+    if change.settings is not None:
+        _change_settings(session, row, change.settings)
+    session.flush()
+    return row
+
+
+def _change_settings(session: Session, row: ProjectRow, change: SettingsChange) -> None:
+    domain = _changed_domain(row, change.domain_id)
+    classification = row.classification
+    if change.classification_type is not None:
+        classification = chosen_classification(change.classification_type, domain)
+    if classification != row.classification and classification == Classifier.MULTICLASS:
+        _check_single_tags(session, row)
+    if (domain.id, classification) != (row.domain_id, row.classification):
+        row.revision += 1
+    platforms = (
+        row.export_platforms if change.target_export_platforms is None else change.target_export_platforms
+    )
+    row.export_platforms = chosen_platforms(platforms, domain)
+    row.domain_id, row.classification = domain.id, classification
+    processing = change.image_processing_settings
+    if processing is not None and processing.augmentation_methods is not None:
+        row.augmentation = chosen_augmentation(processing.augmentation_methods, row.augmentation)
+
+
+def _changed_domain(row: ProjectRow, wanted: str | None) -> DomainRecord:
+    present = domain_of(row.domain_id)
+    if wanted is None or wanted.lower() == present.id:
+        return present
+    domain = chosen_domain(wanted)
+    if domain.type is not present.type:
+        raise ServiceError(
+            "BadRequestProjectUnsupportedDomainTypeChange",
+            f"Expected a domain of type {present.type}, as the project has, received {domain.name} of type "
+            f"{domain.type}. Make a new project for it.",
+        )
+    return domain
+
+
+def _check_single_tags(session: Session, row: ProjectRow) -> None:
+    several = (
+        select(ImageTagRow.image_key)
+        .join(ImageRow, ImageRow.key == ImageTagRow.image_key)
+        .where(ImageRow.project_key == row.key, visible(ImageRow, None), visible(ImageTagRow, None))
+        .group_by(ImageTagRow.image_key)
+        .having(func.count() > 1)
+        .subquery()
+    )
+    count = session.scalar(select(func.count()).select_from(several))
+    if count:
+        raise ServiceError(
+            "BadRequestImageTags",
+            f"Expected at most one tag on each image for Multiclass, and {count} images have several. Take "
+            "tags off these images, or keep Multilabel.",
+        )

@@ -1,0 +1,184 @@
+"""`dahlia push`: the photos and tags of a local project, sent to a server through its API."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dahlia import layout
+from dahlia.config import load_params
+from dahlia.dataset.readers import read
+from dahlia.errors import ConfigError, DahliaError
+from dahlia.params import Params
+
+if TYPE_CHECKING:
+    import requests
+
+    from dahlia.dataset.records import Annotation
+
+_BATCH = 64  # images in a request, as the API allows
+_BATCH_BYTES = 32 * 1024 * 1024
+_SECONDS = 300
+_BASE = "/customvision/v3.4-preview/training"
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What became of a push.
+
+    Attributes:
+        project_id: the project on the server.
+        sent: images that are new there.
+        known: images that were there already, whose tags were completed.
+        refused: images that were not taken, with the server's status for each.
+        left_out: images of the user's own test set, which the API does not know.
+    """
+
+    project_id: str
+    sent: int
+    known: int
+    refused: dict[Path, str]
+    left_out: int
+
+
+class Remote:
+    """A server's training API.
+
+    Args:
+        address: such as `http://127.0.0.1:3000`.
+        key: a training key.
+    """
+
+    def __init__(self, address: str, key: str) -> None:
+        import requests
+
+        self._base = address.rstrip("/") + _BASE
+        self._session = requests.Session()
+        self._session.headers["Training-Key"] = key
+
+    def get(self, path: str) -> Any:
+        """An answer's JSON.
+
+        Raises:
+            DahliaError: the server refuses, or cannot be reached.
+        """
+        return self._ask("GET", path)
+
+    def post(self, path: str, body: object = None, **query: str) -> Any:
+        """The same, for something new."""
+        return self._ask("POST", path, json=body, params=query)
+
+    def _ask(self, method: str, path: str, **options: Any) -> Any:
+        import requests
+
+        try:
+            answer = self._session.request(method, self._base + path, timeout=_SECONDS, **options)
+        except requests.RequestException as error:
+            raise DahliaError(
+                f"The server at {self._base} cannot be reached: {type(error).__name__}. Start it with "
+                "`dahlia serve`, or name its address with --to. What was sent is kept: go on with --project."
+            ) from error
+        if answer.ok:
+            return answer.json()
+        raise DahliaError(f"The server refused {method} {path}: {_reason(answer)}")
+
+
+def push(
+    folder: Path, remote: Remote, project_id: str | None = None, announce: Callable[[str], None] = print
+) -> Pushed:
+    """Send a project.
+
+    Args:
+        folder: of the project.
+        remote: where to.
+        project_id: a project on the server that takes the images; a new one where it is left out.
+        announce: is told the project's id before anything is sent.
+
+    Raises:
+        DahliaError: the project cannot be read, or the server refuses.
+    """
+    params = load_params(folder / layout.PARAMS)
+    annotations = read(folder / params.ingest.source, params.ingest.format)
+    wanted = [one for one in annotations if one.subset != "test" and one.path.is_file()]
+    refused = {one.path: "not there" for one in annotations if not one.path.is_file()}
+    identity = project_id or _create(remote, params)
+    announce(identity)
+    tags = _tags(remote, identity, wanted, params)
+    sent = known = 0
+    for batch in _batches(wanted):
+        body = {"images": [_entry(one, tags) for one in batch]}
+        results = remote.post(f"/projects/{identity}/images/files", body)["images"]
+        for one, result in zip(batch, results, strict=True):
+            sent += result["status"] == "OK"
+            known += result["status"] == "OKDuplicate"
+            if not result["status"].startswith("OK"):
+                refused[one.path] = result["status"]
+    left_out = sum(one.subset == "test" for one in annotations)
+    return Pushed(identity, sent, known, refused, left_out)
+
+
+def _create(remote: Remote, params: Params) -> str:
+    answer = remote.post(
+        "/projects",
+        name=params.project.name,
+        domainId=params.domain.id,
+        classificationType=params.project.classification.capitalize(),
+    )
+    return str(answer["id"])
+
+
+def _tags(remote: Remote, project: str, annotations: Sequence[Annotation], params: Params) -> dict[str, str]:
+    known = {tag["name"]: str(tag["id"]) for tag in remote.get(f"/projects/{project}/tags")}
+    for name in sorted({tag for one in annotations for tag in one.tags} - known.keys()):
+        kind = "Negative" if name == params.project.negative_tag else "Regular"
+        known[name] = str(remote.post(f"/projects/{project}/tags", name=name, type=kind)["id"])
+    return known
+
+
+def _batches(annotations: Sequence[Annotation]) -> Iterator[list[Annotation]]:
+    batch: list[Annotation] = []
+    size = 0
+    for one in annotations:
+        more = one.path.stat().st_size
+        if batch and (len(batch) == _BATCH or size + more > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(one)
+        size += more
+    if batch:
+        yield batch
+
+
+def _entry(one: Annotation, tags: Mapping[str, str]) -> dict[str, object]:
+    boxed = {region.tag for region in one.regions}
+    return {
+        "name": one.path.name,
+        "contents": base64.b64encode(one.path.read_bytes()).decode(),
+        "tagIds": [tags[name] for name in one.tags if name not in boxed],
+        "regions": [
+            {
+                "tagId": tags[region.tag],
+                "left": region.left,
+                "top": region.top,
+                "width": region.width,
+                "height": region.height,
+            }
+            for region in one.regions
+        ],
+    }
+
+
+def _reason(answer: requests.Response) -> str:
+    try:
+        body = answer.json()
+        message = body.get("message") or body["error"]["message"]
+    except (ValueError, KeyError, AttributeError):
+        return f"{answer.status_code}"
+    if answer.status_code == 401:
+        raise ConfigError(
+            "The key is not known there. Name a training key with --key or DAHLIA_TRAINING_KEY."
+        )
+    return f"{answer.status_code}, {message}"

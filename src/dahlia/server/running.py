@@ -1,0 +1,102 @@
+"""`dahlia serve`: the application behind uvicorn, and the workers beside it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dahlia.errors import ConfigError
+from dahlia.server.keys.audit import record
+from dahlia.server.keys.keys import create_first_keys
+from dahlia.server.opening import open_server
+from dahlia.server.supervision import Workers
+from dahlia.server.tidying import Tidying
+
+if TYPE_CHECKING:
+    from dahlia.server.context import Server
+    from dahlia.server.settings import Settings
+
+_GRACE_SECONDS = 10
+_BACKLOG = 1024
+
+
+def serve(settings: Settings, config: Path | None) -> None:
+    """Serve until a signal ends it.
+
+    Args:
+        settings: what to serve with.
+        config: the file that they came from, for the workers.
+
+    Raises:
+        DahliaError: the address is taken, or database or storage cannot be used.
+    """
+    import uvicorn
+
+    from dahlia.server.app import create_app
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    listening = _listen(settings.server.host, settings.server.port)
+    server = open_server(settings)
+    _say_keys(server)
+    app = create_app(server)
+    options = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS
+    )
+    host, port = listening.getsockname()[:2]
+    tidying = Tidying(server)
+    tidying.start()
+    # uvicorn, when it has ended, raises its signal again: workers are ended after that.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    with Workers(server, config) as workers:
+        click.echo(
+            f"Dahlia serves http://{_spelled(host)}:{port} with {_counted(workers.count)}. Ctrl-C ends it."
+        )
+        uvicorn.Server(options).run(sockets=[listening])
+    tidying.stop()
+    server.database.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise ConfigError(
+            f"The server cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}. Choose another "
+            "with DAHLIA_SERVER_PORT (0 for any that is free), or end what listens there."
+        ) from error
+    listening.listen(_BACKLOG)
+    return listening
+
+
+def _say_keys(server: Server) -> None:
+    with server.database.write() as session:
+        made = create_first_keys(session, server.now())
+        if made:
+            record(session, server, None, "create_first_keys", None)
+        # Before they are kept: a kill in between costs an unused line, and not the keys.
+        for scope, text in made.items():
+            click.echo(f"{scope.capitalize() + ' key:':16}{text}")
+    if made:
+        click.echo(
+            "Note them: they are shown this once. `dahlia keys` makes, lists, rotates and revokes keys."
+        )
+
+
+def _spelled(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _counted(workers: int) -> str:
+    return {0: "no worker here", 1: "one worker"}.get(workers, f"{workers} workers")

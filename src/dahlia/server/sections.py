@@ -1,0 +1,203 @@
+"""The sections of the server's settings: what each may say, and what it says where nobody says anything."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from dahlia.server.secret_url import MASK, SecretUrl
+from dahlia.serving.http.fetch import Reach
+
+_DATABASE = re.compile(r"(sqlite|postgres|postgresql)(\+\w+)?://.*")
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def _whole(url: SecretUrl) -> SecretUrl:
+    if not url.reveal():
+        raise PydanticCustomError("url", "expected a URL, received an empty text")
+    if url.is_masked:
+        raise PydanticCustomError("url", f"its password is masked as {MASK}; write the password itself")
+    return url.anchored(Path.cwd())
+
+
+def _database(url: SecretUrl) -> SecretUrl:
+    if not _DATABASE.fullmatch(url.reveal()):
+        raise PydanticCustomError(
+            "url", "expected sqlite:///dahlia.db or postgresql://user:password@host/name, or the like"
+        )
+    return url
+
+
+def _tracking(url: SecretUrl) -> SecretUrl:
+    if "://" not in url.reveal():
+        raise PydanticCustomError(
+            "url", "expected sqlite:///mlflow.db or https://mlflow.example, or the like"
+        )
+    return url
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        raise PydanticCustomError("url", "expected an address such as https://dahlia.example, without a user")
+    if parts.query or parts.fragment:
+        raise PydanticCustomError("url", "expected an address that ends with its path, without ? and #")
+    return url.rstrip("/")
+
+
+def _number(default: float, meaning: str, least: int = 1) -> Any:
+    return Field(default=default, ge=least, description=meaning)
+
+
+class Section(BaseModel):
+    """A part of the settings; unknown keys are refused."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        validate_default=True,
+        hide_input_in_errors=True,
+    )
+
+
+class ServerSection(Section):
+    """Where the server listens, and where it keeps what is kept nowhere else."""
+
+    # In the current folder, as a project's own state is: whoever started the server finds it, a backup or a
+    # second server is a folder, and nothing lies hidden in a home directory.
+    home: Annotated[Path, Field(strict=False), AfterValidator(_absolute)] = Field(
+        default=Path("dahlia-server"),
+        description="folder for the server's state; relative to the current folder",
+    )
+    host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 for all")
+    port: int = Field(default=3000, ge=0, le=65535, description="port to listen on; 0 for any that is free")
+    public_url: Annotated[str, AfterValidator(_origin)] | None = Field(
+        default=None,
+        description="address under which clients reach the server, for links; left out, that of the request",
+    )
+    # 64 images of 6 MB in base64 are 512 MB; tags, names and JSON come on top.
+    max_body_mb: int = _number(520, "megabytes that one request may have")
+    threads: int = _number(16, "requests worked on at once; more wait")
+
+
+class DatabaseSection(Section):
+    """Where rows are kept."""
+
+    url: Annotated[SecretUrl, AfterValidator(_database), AfterValidator(_whole)] | None = Field(
+        default=None,
+        description="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; left out, a SQLite file in "
+        "server.home",
+    )
+
+
+class StorageSection(Section):
+    """Where images, models and exports are kept."""
+
+    url: Annotated[SecretUrl, AfterValidator(_whole)] | None = Field(
+        default=None, description="a folder, or a URL such as s3://BUCKET/PREFIX; left out, server.home/files"
+    )
+
+
+class TrackingSection(Section):
+    """Where MLflow keeps iterations."""
+
+    uri: Annotated[SecretUrl, AfterValidator(_tracking), AfterValidator(_whole)] | None = Field(
+        default=None,
+        description="MLflow's tracking URI: sqlite:///FILE, postgresql+psycopg://... or https://...; left "
+        "out, a SQLite file in server.home",
+    )
+
+
+class JobsSection(Section):
+    """Who trains and exports."""
+
+    workers: int = _number(1, "worker processes that the server starts; 0 where all run elsewhere", least=0)
+    warm: bool = Field(default=True, description="whether a worker keeps torch loaded between trainings")
+    lease_seconds: float = _number(15, "seconds without a sign of life after which a job is given to another")
+    poll_seconds: float = Field(
+        default=0.2, gt=0, le=60, description="seconds after which an idle worker looks for jobs again"
+    )
+    training_timeout_hours: float = Field(
+        default=24, gt=0, description="hours after which a training is ended as failed"
+    )
+
+
+class LimitsSection(Section):
+    """How much is taken; what the standard tier (S0) of Custom Vision takes."""
+
+    projects: int = _number(100, "projects on this server")
+    images_per_project: int = _number(100_000, "images in a project")
+    tags_per_project: int = _number(500, "tags in a project")
+    iterations_per_project: int = _number(20, "iterations that a project keeps")
+    min_tags: int = _number(2, "tags that training a classifier needs")
+    min_images_per_tag: int = _number(5, "images of a tag that training a classifier needs")
+    min_tags_detection: int = _number(1, "tags that training a detector needs")
+    min_images_per_tag_detection: int = _number(15, "images of a tag that training a detector needs")
+    max_image_mb: float = Field(default=6, gt=0, description="megabytes of an image to train on or to test")
+    max_prediction_mb: float = Field(default=4, gt=0, description="megabytes of an image to predict")
+    max_edge: int = _number(10_240, "pixels of an image's longer side")
+    max_aspect: float = _number(25, "times that the longer side may be the shorter one")
+    regions_per_image: int = _number(300, "regions on an image")
+    predicted_regions: int = _number(200, "regions that a prediction returns")
+    tags_per_image: int = _number(100, "tags on an image")
+    batch_images: int = _number(64, "images in one call that uploads, or that tags")
+    batch_tags: int = _number(20, "tags in one call that uploads, tags or filters")
+    batch_regions: int = _number(64, "regions in one call")
+    read_ids: int = _number(256, "images in one call that reads by id or changes metadata")
+    page: int = _number(256, "images on a page")
+    suggestions: int = _number(64, "images in one call that asks for suggestions")
+    delete_images: int = _number(256, "images in one call that deletes them")
+    delete_predictions: int = _number(64, "stored predictions in one call that deletes them")
+    query_tags: int = _number(2, "tags by which one query filters predictions")
+    metadata_pairs: int = _number(10, "metadata entries of an image", least=0)
+    metadata_key: int = _number(128, "characters of a metadata key")
+    metadata_value: int = _number(256, "characters of a metadata value")
+
+
+class RatesSection(Section):
+    """How often a key may call; off, as long as nobody says otherwise."""
+
+    training_calls: float = _number(0, "training calls per second and key; 0 for no limit (S0: 10)", 0)
+    train_project: float = _number(0, "starts of a training per second and key; 0 for no limit (S0: 2)", 0)
+    predictions_stored: float = _number(
+        0, "predictions that are stored, per second and key; 0 for no limit (S0: 10)", 0
+    )
+    predictions: float = _number(
+        0, "predictions that are not stored, per second and key; 0 for no limit (S0: 20)", 0
+    )
+
+
+class SecuritySection(Section):
+    """What the server does for whoever asks."""
+
+    url_fetch: Reach = Field(
+        default="public",
+        description="where images of URLs may lie: at public addresses, any, or off for none",
+    )
+    link_hours: float = Field(default=24, gt=0, description="hours for which a link to an image is good")
+
+
+class PredictionsSection(Section):
+    """How long stored predictions are kept."""
+
+    days: int = _number(30, "days for which stored predictions are kept")
+    max_mb: int = _number(10_240, "megabytes that stored predictions may take; the oldest make room")
+
+
+class PredictionSection(Section):
+    """How predictions are computed."""
+
+    threads: int = _number(0, "predictions computed at once; 0 for two per core", least=0)
+    model_threads: int = _number(1, "threads of one prediction")
+    model_memory_mb: int = _number(1024, "megabytes that loaded models may take; beyond it the oldest go")
+    max_concurrency: int = _number(64, "predictions admitted at once; more are answered with 429")

@@ -1,0 +1,86 @@
+"""Signed links to files: whoever has one needs no key until it expires."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+from datetime import datetime
+from urllib.parse import parse_qs
+
+from dahlia.errors import ConfigError
+from dahlia.server.contract.errors import ServiceError
+
+HOURS = 24.0  # as in the original
+STEP = 3600  # links made within one are equal, so that browsers and proxies keep what is behind them
+MIN_SECRET = 32  # bytes
+MAX_PARAMETERS = 20
+
+_TIME = re.compile(r"[1-9][0-9]{0,11}")
+
+
+class Links:
+    """Signs paths, and checks what it signed. HMAC-SHA256 (RFC 2104) over the path and the time of expiry.
+
+    Args:
+        secret: at least 32 random bytes, the same in all processes of a server.
+        hours: for which a link is good, at least.
+
+    Raises:
+        ConfigError: the secret is too short.
+    """
+
+    def __init__(self, secret: bytes, hours: float = HOURS) -> None:
+        if len(secret) < MIN_SECRET:
+            raise ConfigError(
+                f"Expected a secret of at least {MIN_SECRET} bytes for signed links, received {len(secret)}. "
+                "Make one from random bytes."
+            )
+        self._secret = secret
+        self._valid = int(hours * 3600)
+
+    def expiry(self, now: datetime) -> int:
+        """When a link that is made now expires: seconds since 1970, up to an hour more than asked for."""
+        return int(now.timestamp()) // STEP * STEP + STEP + self._valid
+
+    def sign(self, path: str, expires: int) -> str:
+        """The query that makes a path a link.
+
+        Args:
+            path: of the URL, without percent-encoding.
+            expires: seconds since 1970.
+        """
+        return f"expires={expires}&signature={self._signature(path, expires)}"
+
+    def check(self, path: str, query: str, now: datetime) -> None:
+        """Let a link pass that was signed here and has not expired; other parameters do not count.
+
+        Args:
+            path: of the URL, without percent-encoding.
+            query: of the URL, as it came.
+            now: aware.
+
+        Raises:
+            ServiceError: `Forbidden`.
+        """
+        given = parse_qs(query) if query.count("&") < MAX_PARAMETERS else {}
+        expires, signature = given.get("expires", []), given.get("signature", [])
+        if len(expires) != 1 or len(signature) != 1 or not _TIME.fullmatch(expires[0]):
+            raise _refusal("one without a signature")
+        right = self._signature(path, int(expires[0]))
+        if not hmac.compare_digest(right.encode(), signature[0].encode("utf-8", "surrogatepass")):
+            raise _refusal("one with a wrong signature")
+        if now.timestamp() >= int(expires[0]):
+            raise _refusal("one that has expired")
+
+    def _signature(self, path: str, expires: int) -> str:
+        digest = hmac.digest(self._secret, f"{expires}\n{path}".encode("utf-8", "surrogatepass"), "sha256")
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _refusal(received: str) -> ServiceError:
+    return ServiceError(
+        "Forbidden",
+        f"Expected a link that this server signed and that is still good, received {received}. Ask for the "
+        "image or the export again, and use the new link.",
+    )

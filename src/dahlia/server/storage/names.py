@@ -1,0 +1,76 @@
+"""Where each kind of file lies in the storage."""
+
+from __future__ import annotations
+
+import re
+
+from dahlia.server.storage.errors import StorageError
+
+IMAGES = "images"
+THUMBNAILS = "thumbnails"
+RESIZED = "resized"
+ITERATIONS = "iterations"
+EXPORTS = "exports"
+HISTORIES = "histories"
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
+
+
+def image_key(sha256: str, suffix: str) -> str:
+    """An image as it was uploaded: `images/ab/abcdef....jpg`.
+
+    Args:
+        sha256: of its bytes, in lower-case hexadecimal.
+        suffix: of its format, with the dot.
+
+    Raises:
+        StorageError: one of the two is something else.
+    """
+    if not _SUFFIX.fullmatch(suffix):
+        raise StorageError(f"Expected a suffix such as .jpg, received {suffix!r}. Give the format's own.")
+    return _sharded(IMAGES, sha256, suffix)
+
+
+def thumbnail_key(sha256: str) -> str:
+    """An image's thumbnail."""
+    return _sharded(THUMBNAILS, sha256, ".jpg")
+
+
+def resized_key(sha256: str) -> str:
+    """An image scaled down for looking at it."""
+    return _sharded(RESIZED, sha256, ".jpg")
+
+
+def iteration_prefix(iteration: str) -> str:
+    """The folder of what an iteration's training left."""
+    return f"{ITERATIONS}/{iteration}"
+
+
+def servable_prefix(iteration: str) -> str:
+    """The folder of an iteration's `model.onnx` and `model.json`, with the server's own ids."""
+    return f"{iteration_prefix(iteration)}/servable"
+
+
+def export_key(iteration: str, name: str) -> str:
+    """A file that an iteration was exported to."""
+    return f"{EXPORTS}/{iteration}/{name}"
+
+
+def history_key(project: str) -> str:
+    """A project's Git history."""
+    return f"{HISTORIES}/{project}.bundle"
+
+
+def sha256_of_key(key: str) -> str:
+    """The SHA-256 that names a file of content, an image's or a thumbnail's; empty for another key."""
+    name = key.rpartition("/")[2].partition(".")[0]
+    return name if _SHA256.fullmatch(name) else ""
+
+
+def _sharded(folder: str, sha256: str, suffix: str) -> str:
+    if not _SHA256.fullmatch(sha256):
+        raise StorageError(
+            f"Expected a SHA-256 in lower-case hexadecimal, received {sha256[:80]!r}. Hash the bytes."
+        )
+    return f"{folder}/{sha256[:2]}/{sha256}{suffix}"

@@ -1,0 +1,143 @@
+"""What every change of a project goes through: its row is locked, its revision rises."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, CursorResult, and_, delete, not_, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from dahlia.server.contract.enums import ProjectStatus
+from dahlia.server.contract.errors import ServiceError, not_found
+from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
+from dahlia.server.store.work_tables import IterationRow
+
+Versioned = type[TagRow] | type[ImageRow] | type[ImageTagRow] | type[RegionRow]
+
+GONE = "Deleted"
+"""The status of a project that nobody sees any more, while its rows are being deleted."""
+
+
+def project_of(session: Session, identity: str) -> ProjectRow:
+    """A project by its id.
+
+    Raises:
+        ServiceError: there is none.
+    """
+    row = session.scalar(select(ProjectRow).where(ProjectRow.id == identity, ProjectRow.status != GONE))
+    if row is None:
+        raise not_found("Project", identity)
+    return row
+
+
+def changed(session: Session, identity: str, now: datetime) -> ProjectRow:
+    """Lock a project for a change that trainings see, and count the change.
+
+    Returns:
+        The project, with the epoch that what is added and removed carries.
+
+    Raises:
+        ServiceError: there is none, or it is still being imported.
+    """
+    row = locked(session, identity, now)
+    row.revision += 1
+    return row
+
+
+def locked(session: Session, identity: str, now: datetime) -> ProjectRow:
+    """Lock a project for a change that trainings do not see, such as of its name.
+
+    Raises:
+        ServiceError: there is none, or it is still being imported.
+    """
+    touched = session.execute(
+        update(ProjectRow)
+        .where(ProjectRow.id == identity, ProjectRow.status != GONE)
+        .values(modified=now)
+        .returning(ProjectRow.key)
+        .execution_options(synchronize_session=False)
+    ).first()
+    if touched is None:
+        raise not_found("Project", identity)
+    row = session.get_one(ProjectRow, touched.key, populate_existing=True)
+    if row.status != ProjectStatus.SUCCEEDED:
+        raise ServiceError(
+            "BadRequestWorkspaceCannotBeModified",
+            f"Expected a project that is complete, received one whose import has the status {row.status}. "
+            "Wait until get_project says Succeeded; if it says Failed, delete it and import it again.",
+        )
+    return row
+
+
+def remove(session: Session, table: Versioned, condition: ColumnElement[bool], epoch: int) -> int:
+    """Take rows out of the workspace: what was added in this epoch is deleted, the rest is marked.
+
+    Rows that the session has loaded before do not learn of it.
+
+    Args:
+        session: that locked the project.
+        table: whose rows.
+        condition: which of the live ones.
+        epoch: of the project.
+
+    Returns:
+        How many rows.
+    """
+    live = table.removed.is_(None)
+    statements = (
+        delete(table).where(condition, live, table.added == epoch),
+        update(table).where(condition, live).values(removed=epoch),
+    )
+    options = {"synchronize_session": False}
+    done = (session.execute(statement, execution_options=options) for statement in statements)
+    return sum(cast("CursorResult[Any]", result).rowcount for result in done)
+
+
+def forget_unseen(session: Session, project: ProjectRow) -> None:
+    """Delete what the workspace does not have any more and no iteration saw.
+
+    Rows that are taken away stay for the iterations that saw them: call this when one of these is deleted.
+
+    Args:
+        session: that locked the project.
+        project: whose rows.
+    """
+    epochs = list(session.scalars(select(IterationRow.epoch).where(IterationRow.project_key == project.key)))
+    images = select(ImageRow.key).where(ImageRow.project_key == project.key)
+    theirs: tuple[tuple[Versioned, ColumnElement[bool]], ...] = (
+        (ImageTagRow, ImageTagRow.image_key.in_(images)),
+        (RegionRow, RegionRow.image_key.in_(images)),
+        (ImageRow, ImageRow.project_key == project.key),
+        (TagRow, TagRow.project_key == project.key),
+    )
+    for table, is_theirs in theirs:
+        unseen = [not_(visible(table, epoch)) for epoch in epochs]
+        statement = delete(table).where(is_theirs, table.removed.is_not(None), *unseen)
+        session.execute(statement, execution_options={"synchronize_session": False})
+
+
+def epoch_of(session: Session, project: ProjectRow, iteration_id: str | None) -> int | None:
+    """What `visible` needs to show a project as an iteration saw it; None for the workspace.
+
+    Raises:
+        ServiceError: the project has no such iteration.
+    """
+    if iteration_id is None:
+        return None
+    epoch = session.scalar(
+        select(IterationRow.epoch).where(
+            IterationRow.id == iteration_id, IterationRow.project_key == project.key
+        )
+    )
+    if epoch is None:
+        raise not_found("Iteration", iteration_id)
+    return epoch
+
+
+def visible(table: Versioned, epoch: int | None) -> ColumnElement[bool]:
+    """Whether a row is part of the workspace (no epoch), or of what the training of an epoch saw."""
+    removed: InstrumentedAttribute[int | None] = table.removed
+    if epoch is None:
+        return removed.is_(None)
+    return and_(table.added <= epoch, or_(removed.is_(None), removed > epoch))

@@ -1,0 +1,122 @@
+"""Sessions: to read, or to write all or nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import Session
+
+from dahlia.errors import ConfigError
+from dahlia.server.store.errors import translated_errors
+
+_BUSY_SECONDS = 20.0
+_DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+
+
+class Database:
+    """An engine and its two kinds of session.
+
+    SQLite: write-ahead log, synced at every commit, and one writer at a time, who waits in this
+    process rather than in the library. PostgreSQL: who changes a project locks its row first
+    (see `dahlia.server.store.changes`).
+
+    Args:
+        url: `sqlite:///file` or `postgresql://...`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = _parse(url)
+        self._is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._reading = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        self.engine = self._engine()
+        self._writer = threading.Lock()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that sees one state of the database.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        with (
+            translated_errors(),
+            self.engine.connect().execution_options(**self._reading) as connection,
+            Session(connection) as session,
+        ):
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session whose changes are on the disk when the block ends; none is, where it raises.
+
+        Raises:
+            StoreError: the database cannot be used.
+            IntegrityError: a constraint does not hold.
+        """
+        alone = self._writer if self._is_sqlite else nullcontext()
+        with (
+            alone,
+            translated_errors(),
+            self.engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+            Session(connection, expire_on_commit=False) as session,
+        ):
+            yield session
+            session.flush()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+    def _engine(self) -> Engine:
+        if not self._is_sqlite:
+            return create_engine(self.url, pool_pre_ping=True, pool_size=16, max_overflow=16)
+        if self.url.database:
+            _make_folder(Path(self.url.database).parent)
+        # Without an isolation level of its own the library begins nothing by itself: `_begin` does.
+        options = {"timeout": _BUSY_SECONDS, "isolation_level": None, "check_same_thread": False}
+        engine = create_engine(self.url, connect_args=options, pool_size=32, max_overflow=32)
+        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "begin", _begin)
+        return engine
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        driver = _DRIVERS[parsed.get_backend_name()]
+    except (ArgumentError, KeyError):
+        raise ConfigError(
+            "database.url must be like sqlite:///dahlia.db or postgresql://user:password@host/name; received "
+            "something else (not shown, it may hold a password). Mend it."
+        ) from None
+    return parsed.set(drivername=driver)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"The database's folder {folder} cannot be made: {error.strerror}. Choose another with "
+            "DAHLIA_SERVER_HOME or DAHLIA_DATABASE_URL."
+        ) from error
+
+
+def _prepare(connection: Any, _: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -16000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    # A reader that turned writer could find that somebody wrote meanwhile, and had to give up.
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

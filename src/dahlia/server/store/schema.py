@@ -1,0 +1,53 @@
+"""The schema, brought up to date by its migrations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dahlia.server.store import access_tables, work_tables
+from dahlia.server.store.errors import translated_errors
+from dahlia.server.store.tables import Table
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+    from dahlia.server.store.database import Database
+
+METADATA = Table.metadata
+_MODULES = (access_tables, work_tables)  # their tables are known once they are imported
+
+
+def upgrade(database: Database) -> None:
+    """Bring the schema to what this version of Dahlia expects; does nothing where it is.
+
+    Raises:
+        StoreError: the database cannot be used.
+    """
+    from alembic import command
+
+    with translated_errors(), database.engine.connect().execution_options(writes=True) as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def revision_of(database: Database) -> str:
+    """The migration that the schema is at.
+
+    Raises:
+        StoreError: the database cannot be used.
+    """
+    from alembic.migration import MigrationContext
+
+    with translated_errors(), database.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() or ""

@@ -1,0 +1,177 @@
+"""What a project holds: tags, images, their tags and regions.
+
+Rows of the workspace are never copied for an iteration. A project has an *epoch*, which rises with each
+training. What is added carries the epoch of then in `added`; what is taken away gets the present one in
+`removed`. The workspace is what is not removed; the iteration that was trained in epoch `e` sees what was
+added in `e` or before and not removed in `e` or before. What is added and removed in one epoch is deleted.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Float, ForeignKey, Index, String, Uuid, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from dahlia.server.store.types import Instant, Key
+
+
+class Table(DeclarativeBase):
+    """Base of all tables. `key` numbers rows within the database, `id` is what clients know."""
+
+    type_annotation_map = {  # noqa: RUF012
+        datetime: Instant,
+        dict[str, Any]: JSON,
+        list[str]: JSON,
+        list[dict[str, Any]]: JSON,
+        dict[str, str]: JSON,
+        dict[str, bool]: JSON,
+    }
+
+
+Identity = Uuid(as_uuid=False)
+_LIVE = text("removed IS NULL")
+
+
+class ProjectRow(Table):
+    """A project.
+
+    Attributes:
+        pipeline_name: what the pipeline calls it; stays when the project is renamed.
+        classification: `Multiclass` or `Multilabel`; None for detection.
+        epoch: see the module.
+        revision: rises with every change that a training would see.
+    """
+
+    __tablename__ = "projects"
+
+    key: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[str] = mapped_column(Identity, unique=True)
+    name: Mapped[str]
+    description: Mapped[str]
+    pipeline_name: Mapped[str]
+    domain_id: Mapped[str] = mapped_column(Identity)
+    classification: Mapped[str | None]
+    export_platforms: Mapped[list[str]]
+    augmentation: Mapped[dict[str, bool]]
+    container_uri: Mapped[str | None]
+    queue_uri: Mapped[str | None]
+    status: Mapped[str]
+    created: Mapped[datetime]
+    modified: Mapped[datetime]
+    epoch: Mapped[int] = mapped_column(default=1)
+    revision: Mapped[int] = mapped_column(default=0)
+    iterations_made: Mapped[int] = mapped_column(default=0)
+
+
+class TagRow(Table):
+    """A tag."""
+
+    __tablename__ = "tags"
+    __table_args__ = (
+        Index(
+            "tags_live_name",
+            "project_key",
+            "name",
+            unique=True,
+            sqlite_where=_LIVE,
+            postgresql_where=_LIVE,
+        ),
+    )
+
+    key: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[str] = mapped_column(Identity, unique=True)
+    project_key: Mapped[int] = mapped_column(ForeignKey("projects.key", ondelete="CASCADE"))
+    name: Mapped[str]
+    description: Mapped[str]
+    type: Mapped[str]
+    created: Mapped[datetime]
+    added: Mapped[int]
+    removed: Mapped[int | None]
+
+
+class ImageRow(Table):
+    """An image.
+
+    Attributes:
+        sha256: of its bytes, which name its files (see `dahlia.server.storage.names`).
+        suffix: of its file, such as `.jpg`.
+        tagged: whether it has a tag in the workspace.
+    """
+
+    __tablename__ = "images"
+    __table_args__ = (
+        Index(
+            "images_live_content",
+            "project_key",
+            "sha256",
+            unique=True,
+            sqlite_where=_LIVE,
+            postgresql_where=_LIVE,
+        ),
+        Index("images_in_order", "project_key", "removed", "tagged", "key"),
+        Index("images_by_epoch", "project_key", "key", "added", "removed"),
+        Index("images_content", "sha256"),
+    )
+
+    key: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[str] = mapped_column(Identity, unique=True)
+    project_key: Mapped[int] = mapped_column(ForeignKey("projects.key", ondelete="CASCADE"))
+    sha256: Mapped[str] = mapped_column(String(64))
+    suffix: Mapped[str] = mapped_column(String(8))
+    width: Mapped[int]
+    height: Mapped[int]
+    size: Mapped[int]
+    details: Mapped[dict[str, str]]
+    tagged: Mapped[bool]
+    created: Mapped[datetime]
+    added: Mapped[int]
+    removed: Mapped[int | None]
+
+
+class ImageTagRow(Table):
+    """A tag of an image."""
+
+    __tablename__ = "image_tags"
+    __table_args__ = (
+        Index(
+            "image_tags_live",
+            "image_key",
+            "tag_key",
+            unique=True,
+            sqlite_where=_LIVE,
+            postgresql_where=_LIVE,
+        ),
+        Index("image_tags_by_tag", "tag_key", "removed", "image_key"),
+        Index("image_tags_by_image", "image_key", "added", "removed"),
+    )
+
+    key: Mapped[int] = mapped_column(Key, primary_key=True)
+    image_key: Mapped[int] = mapped_column(ForeignKey("images.key", ondelete="CASCADE"))
+    tag_key: Mapped[int] = mapped_column(ForeignKey("tags.key", ondelete="CASCADE"))
+    created: Mapped[datetime]
+    added: Mapped[int]
+    removed: Mapped[int | None]
+
+
+class RegionRow(Table):
+    """A region of an image; fractions of its width and height, origin at the top left."""
+
+    __tablename__ = "regions"
+    __table_args__ = (
+        Index("regions_by_image", "image_key"),
+        Index("regions_by_tag", "tag_key", "removed"),
+    )
+
+    key: Mapped[int] = mapped_column(Key, primary_key=True)
+    id: Mapped[str] = mapped_column(Identity, unique=True)
+    image_key: Mapped[int] = mapped_column(ForeignKey("images.key", ondelete="CASCADE"))
+    tag_key: Mapped[int] = mapped_column(ForeignKey("tags.key", ondelete="CASCADE"))
+    left: Mapped[float] = mapped_column(Float)
+    top: Mapped[float] = mapped_column(Float)
+    width: Mapped[float] = mapped_column(Float)
+    height: Mapped[float] = mapped_column(Float)
+    created: Mapped[datetime]
+    added: Mapped[int]
+    removed: Mapped[int | None]

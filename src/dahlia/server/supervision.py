@@ -1,0 +1,95 @@
+"""The worker processes of a server: started, begun anew when they die, ended with it."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from dahlia.errors import DahliaError
+from dahlia.server.jobs.leases import release
+
+if TYPE_CHECKING:
+    from dahlia.server.context import Server
+
+_LOOK_SECONDS = 0.2
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
+_STEADY_SECONDS = 60.0  # a worker that lived so long starts anew at once
+_END_SECONDS = 15.0
+
+_logger = logging.getLogger("dahlia.server")
+
+
+class Workers:
+    """Keeps `jobs.workers` processes of `dahlia worker` alive.
+
+    A worker reads its standard input, which closes when this process ends, however it ends: then it ends too.
+
+    Args:
+        server: whose jobs they do.
+        config: the file of its settings; None where there is none.
+    """
+
+    def __init__(self, server: Server, config: Path | None) -> None:
+        self.count = server.settings.jobs.workers
+        self._server = server
+        self._command = [sys.executable, "-m", "dahlia", "worker", "--attached"]
+        if config:
+            self._command += ["--config", str(config)]
+        self._ended = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Self:
+        """Start them."""
+        for number in range(self.count):
+            thread = threading.Thread(target=self._keep, name=f"worker-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End them; what they were doing goes back to the queue."""
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _keep(self) -> None:
+        pause = _FIRST_PAUSE
+        while not self._ended.is_set():
+            began = time.monotonic()
+            process = subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True)
+            while process.poll() is None and not self._ended.wait(_LOOK_SECONDS):
+                pass
+            if self._ended.is_set():
+                _end(process)
+                return
+            self._release(process.pid)
+            pause = (
+                _FIRST_PAUSE if time.monotonic() - began > _STEADY_SECONDS else min(2 * pause, _LONGEST_PAUSE)
+            )
+            _logger.warning("A worker ended with %s; another starts in %.0f s.", process.returncode, pause)
+            self._ended.wait(pause)
+
+    def _release(self, pid: int) -> None:
+        try:
+            release(self._server.database, pid)
+        except DahliaError as error:
+            _logger.warning("Its jobs are taken over when their lease ends. %s", error)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    process.terminate()
+    try:
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,108 @@
+"""What a pipeline made, and a model that carries the server's ids."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from dahlia import layout
+from dahlia.dataset.readers.sources import tag_name
+from dahlia.files import staged_directory
+from dahlia.json_files import load_json
+from dahlia.modeling.card import load_card, save_card
+from dahlia.server.workspaces.errors import PipelineError
+from dahlia.tracking.artifacts import SERVABLE
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished iteration in its workspace; the files change with the next training.
+
+    Attributes:
+        bundle: folder of the trained model.
+        servable: folder with `model.onnx` and `model.json`, and what lies beside them.
+        predictions: held-out predictions, Parquet.
+        evaluation: the figures, JSON.
+        metrics: the few that DVC compares, JSON.
+        report: the evaluation as a page.
+        number: the version in MLflow's registry, from 1.
+        run_id: of the MLflow run.
+        fingerprint: SHA-256 over bundle, exports and evaluation; the same for equal iterations.
+    """
+
+    bundle: Path
+    servable: Path
+    predictions: Path
+    evaluation: Path
+    metrics: Path
+    report: Path
+    number: int
+    run_id: str
+    fingerprint: str
+
+
+class _Recorded(BaseModel):
+    number: int
+    id: uuid.UUID
+    fingerprint: str
+
+
+def collect(folder: Path) -> Outcome:
+    """What the pipeline left in a workspace.
+
+    Raises:
+        PipelineError: a part is missing.
+    """
+    recorded = load_json(
+        folder / layout.ITERATION, _Recorded, what="an iteration", stage="track", error=PipelineError
+    )
+    outcome = Outcome(
+        bundle=folder / layout.BUNDLE,
+        servable=folder / SERVABLE,
+        predictions=folder / layout.PREDICTIONS,
+        evaluation=folder / layout.EVALUATION,
+        metrics=folder / layout.METRICS,
+        report=folder / layout.EVALUATION_PAGE,
+        number=recorded.number,
+        run_id=recorded.id.hex,
+        fingerprint=recorded.fingerprint,
+    )
+    parts = (part for part in vars(outcome).values() if isinstance(part, Path))
+    missing = [part.relative_to(folder).as_posix() for part in parts if not part.exists()]
+    if missing:
+        raise PipelineError(
+            f"The pipeline was expected to leave {', '.join(missing)} in its workspace, and did not. "
+            "Train again."
+        )
+    return outcome
+
+
+def personalise(servable: Path, target: Path, *, project_id: str, tag_ids: Mapping[str, str]) -> None:
+    """Copy a model, with the server's ids in its `model.json`.
+
+    Args:
+        servable: folder with `model.onnx` and `model.json`.
+        target: the new folder; replaced whole if it is there.
+        project_id: of the project.
+        tag_ids: ids by the names of the tags; more than the model knows do no harm.
+
+    Raises:
+        PipelineError: the model knows a tag without an id.
+        TrainingError: `model.json` is missing or does not fit.
+    """
+    card = load_card(servable)
+    known = {tag_name(name, "the tag"): identity for name, identity in tag_ids.items()}
+    strangers = [tag.name for tag in card.tags if tag.name not in known]
+    if strangers:
+        raise PipelineError(
+            f"Expected the project's tags in the model, received {', '.join(strangers)} besides. Train again."
+        )
+    tags = tuple(tag.model_copy(update={"id": known[tag.name]}) for tag in card.tags)
+    with staged_directory(target) as staged:
+        shutil.copytree(servable, staged, dirs_exist_ok=True)
+        save_card(staged, card.model_copy(update={"project_id": project_id, "tags": tags}))

@@ -1,0 +1,177 @@
+"""The pipeline, run in a workspace as on the command line: `dvc repro`."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TypeAlias
+
+from dahlia import layout
+from dahlia.config import load_params
+from dahlia.server.workspaces import guard
+from dahlia.server.workspaces.errors import Cancelled, PipelineError
+from dahlia.server.workspaces.estimates import stage_seconds
+from dahlia.server.workspaces.git import without
+from dahlia.server.workspaces.mending import mend
+from dahlia.server.workspaces.occupation import occupied
+from dahlia.server.workspaces.places import ANNOTATIONS, DVC_NOTES, FOLDS, LOG
+from dahlia.server.workspaces.progress import Course, Progress
+from dahlia.server.workspaces.reasons import reason
+from dahlia.server.workspaces.trimming import trim
+from dahlia.warm.commands import VARIABLE, dvc_command
+
+_POLL = 0.2
+_TICK = 1.0
+_KEPT_LINES = 2000
+_TOLD_LINES = 60
+_Printed: TypeAlias = "queue.SimpleQueue[str | None]"
+
+
+def run_pipeline(
+    folder: Path,
+    *,
+    environment: Mapping[str, str],
+    watch: Callable[[Progress], None],
+    cancelled: Callable[[], bool],
+) -> None:
+    """Run `dvc repro`; when it returns, everything that `collect` wants is there.
+
+    All that is printed goes to `.dahlia/pipeline.log`. When this process ends, however it does, so do the
+    pipeline and its stages.
+
+    Args:
+        folder: a workspace that was laid out.
+        environment: variables for the stages, besides this process's own: `DAHLIA_WARM` makes them quick.
+        watch: told of every line that is printed, and once a second.
+        cancelled: asked five times a second; true ends the pipeline within a few seconds.
+
+    Raises:
+        PipelineError: a stage failed; the text says what to do. Or another process has the workspace.
+        Cancelled: `cancelled` said so.
+        ConfigError: there is no workspace.
+
+    What `watch` and `cancelled` raise passes, after the pipeline was ended.
+    """
+    with occupied(folder) as lock:
+        variables = _environment(folder, environment)
+        course = Course(_expected(folder, warm=VARIABLE in variables))
+        mend(folder)
+        (folder / DVC_NOTES).mkdir(parents=True, exist_ok=True)
+        lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        with _started(folder, variables, lock) as (process, printed), (folder / LOG).open("w") as log:
+            for line in _lines(process, printed, cancelled):
+                if line is not None:
+                    lines.append(line)
+                    log.write(line + "\n")
+                    course.hear(line)
+                watch(course.progress)
+        if process.returncode != 0:
+            said = list(lines)
+            raise PipelineError(reason(said, str(folder.resolve())), output="\n".join(said[-_TOLD_LINES:]))
+        trim(folder)
+        course.finish()
+        watch(course.progress)
+
+
+def _expected(folder: Path, *, warm: bool) -> dict[str, float]:
+    training = load_params(folder / layout.PARAMS).training
+    rows = _table(folder / ANNOTATIONS)
+    photos = {Path(row["file"]).stem for row in rows}
+    tags = {row["tag"] for row in rows}
+    new = photos - {row["id"] for row in _table(folder / FOLDS)}
+    budget = training.fine_tuning.budget_minutes if training.fine_tuning else None
+    return stage_seconds(len(photos), len(tags), training.recipe, budget, warm=warm, new=len(new))
+
+
+def _table(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _environment(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
+    notes = folder.resolve() / DVC_NOTES
+    ours = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "SHELL": "/bin/sh",  # DVC runs stages with it, and that of a service's account may be `nologin`
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_SITE_CACHE_DIR": str(notes / "site"),
+        "DVC_GLOBAL_CONFIG_DIR": str(notes / "global"),
+        "DVC_SYSTEM_CONFIG_DIR": str(notes / "system"),
+    }
+    return without(os.environ, "GIT_", "DVC_") | ours | dict(given)
+
+
+@contextmanager
+def _started(
+    folder: Path, variables: Mapping[str, str], lock: int
+) -> Iterator[tuple[subprocess.Popen[str], _Printed]]:
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", guard.__file__, *dvc_command(variables), "repro"],
+        cwd=folder,
+        env=variables,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+        pass_fds=(lock,),
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    printed: _Printed = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(process.stdout, printed), daemon=True).start()
+    try:
+        yield process, printed
+    finally:
+        process.stdin.close()  # the guard ends the group, where it has not ended
+        if process.wait() < 0:  # somebody killed the guard
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _read(stream: IO[str], printed: _Printed) -> None:
+    with stream:
+        for line in stream:
+            printed.put(line.rstrip())
+    printed.put(None)
+
+
+def _lines(
+    process: subprocess.Popen[str], printed: _Printed, cancelled: Callable[[], bool]
+) -> Iterator[str | None]:
+    """The lines as they are printed, and None about once a second."""
+    asked = told = -math.inf
+    while True:
+        now = time.monotonic()
+        if now - asked >= _POLL:
+            asked = now
+            if cancelled():
+                raise Cancelled("The training was cancelled.")
+        if now - told >= _TICK:
+            told = now
+            yield None
+        try:
+            line = printed.get(timeout=_POLL)
+        except queue.Empty:
+            if process.poll() is not None:
+                return
+        else:
+            if line is None:
+                process.wait()
+                return
+            yield line

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from postgres_server import Postgres, running_postgres
+from starlette.testclient import TestClient
+
+from dahlia.server.app import create_app
+from dahlia.server.context import Server
+from dahlia.server.keys.keys import create_key
+from dahlia.server.keys.scopes import Scope
+from dahlia.server.opening import open_server
+from dahlia.server.settings import load_settings
+from dahlia.server.store import schema
+from dahlia.server.store.database import Database
+
+BASE = "/customvision/v3.4-preview/training"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of the tests' own."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def prepared_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the schema and nothing else."""
+    file = tmp_path_factory.mktemp("prepared") / "dahlia.db"
+    database = Database(f"sqlite:///{file}")
+    schema.upgrade(database)
+    database.close()
+    return file
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database; every test that uses it runs on both kinds."""
+    if request.param == "sqlite":
+        file = tmp_path / "home" / "dahlia.db"
+        file.parent.mkdir()
+        shutil.copy(request.getfixturevalue("prepared_sqlite"), file)
+        yield f"sqlite:///{file}"
+        return
+    with request.getfixturevalue("postgres").database() as url:
+        yield url
+
+
+@pytest.fixture
+def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
+    """A server with an empty store, without workers."""
+    environment = {"DAHLIA_SERVER_HOME": str(tmp_path / "home"), "DAHLIA_DATABASE_URL": database_url}
+    server = open_server(load_settings(None, environment))
+    yield server
+    server.database.close()
+
+
+@pytest.fixture
+def key(server: Server) -> str:
+    """A key that may do everything."""
+    with server.database.write() as session:
+        return create_key(session, "tests", Scope.TRAINING, None, server.now())[1]
+
+
+@pytest.fixture
+def client(server: Server, key: str) -> Iterator[TestClient]:
+    """Talks to the training API: `client.get("/projects")`."""
+    with TestClient(create_app(server), base_url=f"http://testserver{BASE}") as client:
+        client.headers["Training-Key"] = key
+        yield client

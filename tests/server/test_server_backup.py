@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from server_rows import add_image, add_project
+from sqlalchemy import select
+
+from dahlia.errors import DahliaError
+from dahlia.server.backup.restoring import restore_backup
+from dahlia.server.backup.rows import TABLES
+from dahlia.server.backup.writing import write_backup
+from dahlia.server.context import Server
+from dahlia.server.keys.keys import create_key, find_access
+from dahlia.server.keys.scopes import Scope
+from dahlia.server.opening import open_server
+from dahlia.server.settings import load_settings
+from dahlia.server.storage.names import image_key
+from dahlia.server.store.tables import ImageRow, ProjectRow
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Server:
+    """Another server, on SQLite, which holds nothing."""
+    return open_server(load_settings(None, {"DAHLIA_SERVER_HOME": str(tmp_path / "other")}))
+
+
+def fill(server: Server) -> str:
+    project = add_project(server, "garden")
+    for number in range(3):
+        add_image(server, project, f"photo {number}".encode())
+    with server.database.write() as session:
+        _, key = create_key(session, "app", Scope.TRAINING, None, server.now())
+    return key
+
+
+def test_what_is_restored_is_what_was_there(server: Server, empty: Server, tmp_path: Path) -> None:
+    key = fill(server)
+    backup = tmp_path / "backup.zip"
+    about = write_backup(server, backup)
+    assert (about.rows["projects"], about.rows["images"], about.files) == (1, 3, 3)
+    restore_backup(empty, backup)
+    with server.database.read() as before, empty.database.read() as after:
+        for table in TABLES:
+            assert after.execute(select(table)).all() == before.execute(select(table)).all()
+        assert find_access(after, key) is not None
+        for image in after.scalars(select(ImageRow)):
+            data = empty.storage.get(image_key(image.sha256, image.suffix))
+            assert hashlib.sha256(data).hexdigest() == image.sha256
+
+
+def test_a_restored_server_goes_on_counting(server: Server, empty: Server, tmp_path: Path) -> None:
+    # From SQLite into whatever this test's database is: keys that came with their rows are not given again.
+    add_project(empty, "first")
+    write_backup(empty, tmp_path / "backup.zip")
+    restore_backup(server, tmp_path / "backup.zip")
+    add_project(server, "second")
+    with server.database.read() as session:
+        assert set(session.scalars(select(ProjectRow.name))) == {"first", "second"}
+
+
+def test_a_server_that_holds_something_is_left_alone(server: Server, empty: Server, tmp_path: Path) -> None:
+    write_backup(server, tmp_path / "backup.zip")
+    add_project(empty, "mine")
+    with pytest.raises(DahliaError, match="empty server"):
+        restore_backup(empty, tmp_path / "backup.zip")
+
+
+def test_a_file_that_exists_is_not_overwritten(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "notes.zip").write_text("mine")
+    with pytest.raises(DahliaError, match="exists"):
+        write_backup(server, tmp_path / "notes.zip")
+    assert (tmp_path / "notes.zip").read_text() == "mine"
+
+
+def test_an_image_without_its_file_is_found_out(server: Server, tmp_path: Path) -> None:
+    project = add_project(server, "garden")
+    row = add_image(server, project, b"photo")
+    server.storage.delete(image_key(row.sha256, row.suffix))
+    with pytest.raises(DahliaError, match="no file"):
+        write_backup(server, tmp_path / "backup.zip")
+    assert not (tmp_path / "backup.zip").exists()
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def _no_zip(path: Path) -> None:
+    path.write_text("not a zip")
+
+
+def _rewrite(path: Path, change: Callable[[str, bytes], bytes | None]) -> None:
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            changed = change(name, data)
+            if changed is not None:
+                archive.writestr(name, changed)
+
+
+def _other_photo(path: Path) -> None:
+    _rewrite(path, lambda name, data: b"other" if name.startswith("files/images") else data)
+
+
+def _no_tags(path: Path) -> None:
+    _rewrite(path, lambda name, data: None if name == "tables/tags.jsonl" else data)
+
+
+def _fewer_rows(path: Path) -> None:
+    _rewrite(path, lambda name, data: b"" if name == "tables/images.jsonl" else data)
+
+
+def _later(path: Path) -> None:
+    def change(name: str, data: bytes) -> bytes:
+        return (
+            json.dumps(json.loads(data) | {"schema_revision": "9999"}).encode()
+            if name == "about.json"
+            else data
+        )
+
+    _rewrite(path, change)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_cut, "none"),
+        (_no_zip, "none"),
+        (_other_photo, "not what was stored"),
+        (_no_tags, "none"),
+        (_fewer_rows, "0 of 3 rows of images"),
+        (_later, "schema 9999"),
+    ],
+)
+def test_a_damaged_backup_restores_no_row(
+    server: Server, empty: Server, tmp_path: Path, damage: Callable[[Path], None], message: str
+) -> None:
+    fill(server)
+    backup = tmp_path / "backup.zip"
+    write_backup(server, backup)
+    damage(backup)
+    with pytest.raises(DahliaError, match=message):
+        restore_backup(empty, backup)
+    with empty.database.read() as session:
+        assert session.scalars(select(ProjectRow)).all() == []
+
+
+def test_mlflows_database_comes_along(server: Server, empty: Server, tmp_path: Path) -> None:
+    import sqlite3
+
+    home = server.settings.server.home
+    with sqlite3.connect(home / "mlflow.db") as database:
+        database.execute("CREATE TABLE runs (id)")
+        database.execute("INSERT INTO runs VALUES ('r1')")
+    database.close()
+    (home / "mlartifacts" / "r1").mkdir(parents=True)
+    (home / "mlartifacts" / "r1" / "note.txt").write_text("kept")
+    write_backup(server, tmp_path / "backup.zip")
+    restore_backup(empty, tmp_path / "backup.zip")
+    other = empty.settings.server.home
+    with sqlite3.connect(other / "mlflow.db") as database:
+        assert database.execute("SELECT id FROM runs").fetchall() == [("r1",)]
+    database.close()
+    assert (other / "mlartifacts" / "r1" / "note.txt").read_text() == "kept"

@@ -1,0 +1,133 @@
+"""Iterations' performances in memory: bounded, and safe from several threads."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from performance_cases import predictions_of
+
+from dahlia.errors import DatasetError
+from dahlia.modeling.predictions import Predictions
+from dahlia.server.performance.performances import Performances
+from dahlia.server.performance.scores import score
+
+
+class Loader:
+    """Makes other predictions for every iteration, and remembers who asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, iteration: str) -> Predictions:
+        self.asked.append(iteration)
+        return predictions_of(50, 3, seed=len(iteration))
+
+
+@pytest.fixture
+def loader() -> Loader:
+    return Loader()
+
+
+def size_of_one() -> int:
+    performances = Performances(Loader())
+    performances.score("a", 0.5)
+    return performances.size
+
+
+def test_loaded_once_for_figures_and_images(loader: Loader) -> None:
+    performances = Performances(loader)
+    for threshold in (0.1, 0.5):
+        assert performances.score("a", threshold) == score(predictions_of(50, 3, seed=1), threshold)
+    assert len(performances.images("a")) == 50
+    assert loader.asked == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("room", "reloaded"),
+    [(3, []), (2, ["bb"]), (1, ["a", "bb", "a"]), (0, ["a", "bb", "a"])],
+)
+def test_what_was_not_asked_for_longest_makes_room(loader: Loader, room: int, reloaded: list[str]) -> None:
+    performances = Performances(loader, most_bytes=int((room + 0.5) * size_of_one()))
+    for iteration in ("a", "bb", "a", "ccc"):
+        performances.score(iteration, 0.5)
+    loader.asked.clear()
+    for iteration in ("a", "bb", "a") if room != 3 else ("a", "bb", "ccc"):
+        performances.score(iteration, 0.5)
+    assert loader.asked == reloaded
+    assert performances.size <= max(room + 0.5, 1) * size_of_one()
+
+
+def test_one_that_is_larger_than_all_room_stays_while_it_is_asked_for(loader: Loader) -> None:
+    performances = Performances(loader, most_bytes=1)
+    for threshold in (0.1, 0.2, 0.3):
+        performances.score("a", threshold)
+    assert loader.asked == ["a"]
+
+
+def test_what_is_deleted_is_forgotten(loader: Loader) -> None:
+    performances = Performances(loader)
+    performances.score("a", 0.5)
+    performances.forget("a")
+    performances.forget("never there")
+    assert performances.size == 0
+    performances.score("a", 0.5)
+    assert loader.asked == ["a", "a"]
+
+
+def test_what_is_deleted_while_it_is_loaded_is_not_kept() -> None:
+    def deleting(iteration: str) -> Predictions:
+        performances.forget(iteration)
+        return predictions_of(20, 2)
+
+    performances = Performances(deleting)
+    performances.score("a", 0.5)
+    assert performances.size == 0
+
+
+def test_a_failure_is_the_callers_and_is_not_kept() -> None:
+    answers: list[Predictions | DatasetError] = [DatasetError("gone"), predictions_of(20, 2)]
+
+    def loading(iteration: str) -> Predictions:
+        answer = answers.pop(0)
+        if isinstance(answer, DatasetError):
+            raise answer
+        return answer
+
+    performances = Performances(loading)
+    with pytest.raises(DatasetError, match="gone"):
+        performances.score("a", 0.5)
+    assert performances.score("a", 0.5) == score(predictions_of(20, 2), 0.5)
+
+
+def test_threads_that_want_the_same_one_wait_for_one_loading(loader: Loader) -> None:
+    together = threading.Barrier(8)
+    performances = Performances(loader)
+
+    def ask(_: int) -> object:
+        together.wait()
+        return performances.score("a", 0.5)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len({repr(found) for found in pool.map(ask, range(8))}) == 1
+    assert loader.asked == ["a"]
+
+
+def test_what_is_kept_is_answered_while_another_is_loaded() -> None:
+    loading, go_on = threading.Event(), threading.Event()
+
+    def slow(iteration: str) -> Predictions:
+        if iteration == "slow":
+            loading.set()
+            assert go_on.wait(60)
+        return predictions_of(20, 2)
+
+    performances = Performances(slow)
+    expected = performances.score("kept", 0.5)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(performances.score, "slow", 0.5)
+        assert loading.wait(60)
+        assert performances.score("kept", 0.5) == expected
+        go_on.set()
+        assert waiting.result(60) == expected

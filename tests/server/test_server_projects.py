@@ -1,0 +1,463 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from project_cases import (
+    UNKNOWN,
+    add_image,
+    domain_id,
+    make_project,
+    make_tag,
+    refused,
+    set_limit,
+    set_project,
+    train,
+)
+from sqlalchemy import func, select
+from starlette.testclient import TestClient
+
+from dahlia.server.context import Server
+from dahlia.server.contract.domains import DOMAINS
+from dahlia.server.contract.enums import DomainType
+from dahlia.server.contract.errors import ServiceError
+from dahlia.server.jobs.queue import enqueue
+from dahlia.server.keys.keys import create_key
+from dahlia.server.keys.scopes import Scope
+from dahlia.server.projects import deleting
+from dahlia.server.projects.texts import MAX_DESCRIPTION, MAX_NAME
+from dahlia.server.store.access_tables import AuditRow
+from dahlia.server.store.changes import project_of, remove
+from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
+from dahlia.server.store.work_tables import IterationRow, JobRow, PredictionRow
+from dahlia.serving.http.replies import new_id
+
+GENERAL, FOOD, COMPACT = domain_id("General"), domain_id("Food"), domain_id("General (compact)")
+DETECTION = domain_id("General", DomainType.DETECTION)
+DETECTION_S1 = domain_id("General (compact) [S1]", DomainType.DETECTION)
+AUGMENTATION = {
+    "rotation": True,
+    "scaling": True,
+    "translation": True,
+    "horizontal flip": True,
+    "equalize": True,
+    "solarize": True,
+    "padtosquare": True,
+}
+
+
+def patch(client: TestClient, project: dict[str, Any], **change: Any) -> Any:
+    return client.patch(f"/projects/{project['id']}", json=change)
+
+
+def revision(server: Server, project: dict[str, Any]) -> int:
+    with server.database.read() as session:
+        return project_of(session, project["id"]).revision
+
+
+def count(server: Server, *tables: Any) -> int:
+    with server.database.read() as session:
+        return sum(session.scalar(select(func.count()).select_from(table)) or 0 for table in tables)
+
+
+def test_a_new_project_is_what_the_original_makes_of_nothing(client: TestClient) -> None:
+    project = make_project(client, "  Grandma's garden ")
+    assert project.pop("created") == project.pop("lastModified")
+    assert project == {
+        "id": project["id"],
+        "name": "Grandma's garden",
+        "description": "",
+        "settings": {
+            "domainId": GENERAL,
+            "classificationType": "Multilabel",
+            "targetExportPlatforms": [],
+            "useNegativeSet": True,
+            "detectionParameters": None,
+            "imageProcessingSettings": {"augmentationMethods": AUGMENTATION},
+            "exportModelContainerUri": None,
+            "notificationQueueUri": None,
+        },
+        "thumbnailUri": None,
+        "drModeEnabled": False,
+        "status": "Succeeded",
+    }
+    assert client.get(f"/projects/{project['id']}").json()["settings"] == project["settings"]
+
+
+WISHES: list[tuple[dict[str, str], dict[str, Any]]] = [
+    ({"domainId": FOOD.upper(), "description": "a\nb"}, {"domainId": FOOD}),
+    ({"classificationType": "multiclass"}, {"classificationType": "Multiclass"}),
+    ({"classificationType": "", "domainId": ""}, {"classificationType": "Multilabel"}),
+    (
+        {"domainId": COMPACT, "targetExportPlatforms": "onnx, CoreML,ONNX"},
+        {"targetExportPlatforms": ["ONNX", "CoreML"]},
+    ),
+    ({"domainId": DETECTION, "classificationType": "Multiclass"}, {"classificationType": None}),
+    ({"domainId": DETECTION}, {"classificationType": None, "domainId": DETECTION}),
+]
+
+
+def test_a_new_project_is_what_is_asked_for(client: TestClient) -> None:
+    for query, expected in WISHES:
+        project = make_project(client, **query)
+        assert project["description"] == query.get("description", "")
+        assert project["settings"] | expected == project["settings"], query
+
+
+IMPOSSIBLE: list[tuple[dict[str, str], str]] = [
+    ({}, "BadRequestRequiredParamIsNull"),
+    ({"name": "   "}, "BadRequestProjectName"),
+    ({"name": "x" * (MAX_NAME + 1)}, "BadRequestProjectName"),
+    ({"name": "a\nb"}, "BadRequestProjectName"),
+    ({"name": "a\x00b"}, "BadRequestProjectName"),
+    ({"name": "a", "description": "x" * (MAX_DESCRIPTION + 1)}, "BadRequestProjectDescription"),
+    ({"name": "a", "description": "a\x00b"}, "BadRequestProjectDescription"),
+    ({"name": "a", "domainId": UNKNOWN}, "BadRequestProjectUnknownDomain"),
+    ({"name": "a", "domainId": "general"}, "BadRequestProjectUnknownDomain"),
+    ({"name": "a", "domainId": domain_id("Adult")}, "BadRequestProjectUnknownDomain"),
+    ({"name": "a", "classificationType": "Both"}, "BadRequestProjectUnknownClassification"),
+    (
+        {"name": "a", "domainId": COMPACT, "targetExportPlatforms": "VAIDK"},
+        "BadRequestProjectUnsupportedExportPlatform",
+    ),
+    ({"name": "a", "targetExportPlatforms": "ONNX"}, "BadRequestProjectUnsupportedExportPlatform"),
+    (
+        {"name": "a", "domainId": COMPACT, "targetExportPlatforms": "Amiga"},
+        "BadRequestProjectUnsupportedExportPlatform",
+    ),
+]
+
+
+def test_what_a_project_cannot_be(client: TestClient, server: Server) -> None:
+    for query, code in IMPOSSIBLE:
+        refused(client.post("/projects", params=query), code)
+    assert client.get("/projects").json() == []
+    assert count(server, AuditRow) == 0
+
+
+def test_names_are_text(client: TestClient) -> None:
+    project = make_project(client)
+    for text in ("\ud800", "a\u2028b"):
+        answer = client.patch(
+            f"/projects/{project['id']}",
+            content=json.dumps({"name": text}),
+            headers={"content-type": "application/json"},
+        )
+        refused(answer, "BadRequestProjectName")
+
+
+def test_addresses_of_the_owner_are_kept(client: TestClient) -> None:
+    body = {"exportModelContainerUri": "https://a.example/b?sig=c", "notificationQueueUri": None}
+    answer = client.post("/projects", params={"name": "a"}, json=body)
+    assert answer.json()["settings"]["exportModelContainerUri"] == "https://a.example/b?sig=c"
+    for wrong in ("file:///etc/passwd", "https://", "https://a b", "http://[", "https://a/" + "x" * 2048):
+        body = {"notificationQueueUri": wrong}
+        refused(client.post("/projects", params={"name": "a"}, json=body), "BadRequestInvalidUri")
+
+
+def test_clients_send_an_empty_body_of_json(client: TestClient) -> None:
+    headers = {"content-type": "application/json; charset=utf-8"}
+    answer = client.post("/projects", params={"name": "a"}, content=b"", headers=headers)
+    assert answer.status_code == 200
+
+
+def test_several_projects_may_have_one_name(client: TestClient) -> None:
+    first, second = make_project(client, "twice"), make_project(client, "twice")
+    assert [project["id"] for project in client.get("/projects").json()] == [first["id"], second["id"]]
+
+
+def test_there_are_as_many_projects_as_may_be(client: TestClient, server: Server) -> None:
+    set_limit(server, projects=2)
+    first = make_project(client)
+    make_project(client)
+    refused(client.post("/projects", params={"name": "a"}), "BadRequestExceedProjectLimit")
+    assert client.delete(f"/projects/{first['id']}").status_code == 204
+    make_project(client)
+
+
+def test_a_key_of_one_project_sees_it_alone(client: TestClient, server: Server) -> None:
+    mine, other = make_project(client), make_project(client)
+    with server.database.write() as session:
+        key = create_key(session, "mine", Scope.TRAINING, mine["id"], server.now())[1]
+    client.headers["Training-Key"] = key
+    assert [project["id"] for project in client.get("/projects").json()] == [mine["id"]]
+    assert patch(client, mine, name="new").json()["name"] == "new"
+    for answer in (patch(client, other, name="new"), client.post("/projects", params={"name": "a"})):
+        refused(answer, "ForbiddenUserInsufficientCapability", 403)
+
+
+def test_a_key_to_read_changes_nothing(client: TestClient, server: Server) -> None:
+    project = make_project(client)
+    with server.database.write() as session:
+        key = create_key(session, "read", Scope.READ, None, server.now())[1]
+    client.headers["Training-Key"] = key
+    assert client.get(f"/projects/{project['id']}").status_code == 200
+    for answer in (
+        patch(client, project, name="b"),
+        client.delete(f"/projects/{project['id']}"),
+        client.post("/projects", params={"name": "a"}),
+    ):
+        refused(answer, "ForbiddenUserInsufficientCapability", 403)
+
+
+ABSENT = [
+    ("GET", UNKNOWN, "NotFoundProject", 404),
+    ("PATCH", UNKNOWN, "NotFoundProject", 404),
+    ("DELETE", UNKNOWN, "NotFoundProject", 404),
+    ("GET", "garden", "BadRequestInvalidIds", 400),
+]
+
+
+def test_projects_that_are_not_there(client: TestClient) -> None:
+    for method, identity, code, status in ABSENT:
+        body: dict[str, Any] = {"json": {}} if method == "PATCH" else {}
+        refused(client.request(method, f"/projects/{identity}", **body), code, status)
+
+
+def test_what_is_left_out_of_a_change_stays(client: TestClient, server: Server) -> None:
+    project = make_project(client, domainId=COMPACT, targetExportPlatforms="ONNX", description="old")
+    later = server.now() + timedelta(hours=1)
+    server.now = lambda: later
+    changed = patch(client, project, name=" new ").json()
+    assert changed["lastModified"] > project["lastModified"]
+    assert changed | {"lastModified": ""} == project | {"name": "new", "lastModified": ""}
+    changed = patch(client, project, description="").json()
+    assert (changed["name"], changed["description"]) == ("new", "")
+    methods = {"imageProcessingSettings": {"augmentationMethods": {"equalize": False}}}
+    changed = patch(client, project, settings=methods).json()["settings"]
+    expected = AUGMENTATION | {"equalize": False}
+    assert changed.pop("imageProcessingSettings") == {"augmentationMethods": expected}
+    assert changed.items() <= project["settings"].items()
+    assert (
+        patch(client, project, settings={"targetExportPlatforms": []}).json()["settings"][
+            "targetExportPlatforms"
+        ]
+        == []
+    )
+
+
+def test_sending_a_project_back_as_it_was_is_no_reason_to_train(client: TestClient, server: Server) -> None:
+    project = make_project(client)
+    before = revision(server, project)
+    body = {name: project[name] for name in ("name", "description", "settings", "status")}
+    assert patch(client, project, **body).json()["settings"] == project["settings"]
+    assert revision(server, project) == before
+    changed = patch(client, project, settings={"domainId": COMPACT}).json()["settings"]
+    assert (changed["domainId"], changed["classificationType"]) == (COMPACT, "Multilabel")
+    assert revision(server, project) == before + 1
+
+
+UNCHANGEABLE: list[tuple[dict[str, Any], str]] = [
+    ({"name": ""}, "BadRequestProjectName"),
+    ({"description": "\x1b[31m"}, "BadRequestProjectDescription"),
+    ({"settings": {"domainId": DETECTION}}, "BadRequestProjectUnsupportedDomainTypeChange"),
+    ({"settings": {"domainId": UNKNOWN}}, "BadRequestProjectUnknownDomain"),
+    ({"settings": {"domainId": domain_id("Adult")}}, "BadRequestProjectUnknownDomain"),
+    ({"settings": {"targetExportPlatforms": ["VAIDK"]}}, "BadRequestProjectUnsupportedExportPlatform"),
+    ({"settings": {"domainId": GENERAL}}, "BadRequestProjectUnsupportedExportPlatform"),
+    (
+        {"settings": {"imageProcessingSettings": {"augmentationMethods": {"mixup": True}}}},
+        "BadRequestProjectImagePreprocessingSettings",
+    ),
+    ({"settings": {"classificationType": "Both"}}, "BadRequestInvalid"),
+]
+
+
+def test_changes_that_cannot_be(client: TestClient) -> None:
+    project = make_project(client, domainId=COMPACT, targetExportPlatforms="ONNX")
+    for change, code in UNCHANGEABLE:
+        refused(patch(client, project, **change), code)
+    assert client.get(f"/projects/{project['id']}").json() == project
+
+
+def test_a_detector_stays_a_detector(client: TestClient) -> None:
+    project = make_project(client, domainId=DETECTION)
+    change = {"domainId": DETECTION_S1, "classificationType": "Multiclass"}
+    settings = patch(client, project, settings=change).json()["settings"]
+    assert (settings["domainId"], settings["classificationType"]) == (DETECTION_S1, None)
+    refused(
+        patch(client, project, settings={"domainId": GENERAL}), "BadRequestProjectUnsupportedDomainTypeChange"
+    )
+
+
+def test_images_of_several_tags_keep_a_project_multilabel(client: TestClient, server: Server) -> None:
+    project = make_project(client)
+    a, b = (make_tag(client, project, name)["id"] for name in "ab")
+    add_image(server, project["id"], a)
+    add_image(server, project["id"], a, b)
+    change = {"classificationType": "Multiclass"}
+    answer = patch(client, project, settings=change)
+    refused(answer, "BadRequestImageTags")
+    assert "1 images" in answer.json()["message"]
+    assert client.delete(f"/projects/{project['id']}/tags/{b}").status_code == 204
+    assert patch(client, project, settings=change).json()["settings"]["classificationType"] == "Multiclass"
+    change = {"classificationType": "Multilabel"}
+    assert patch(client, project, settings=change).json()["settings"]["classificationType"] == "Multilabel"
+
+
+def test_a_project_shows_its_newest_image(client: TestClient, server: Server) -> None:
+    project, empty = make_project(client), make_project(client)
+    tag = make_tag(client, project, "a")["id"]
+    add_image(server, project["id"], tag, sha256="a" * 64)
+    newest = add_image(server, project["id"], sha256="b" * 64)
+    shown = {each["id"]: each["thumbnailUri"] for each in client.get("/projects").json()}
+    assert f"/files/thumbnails/bb/{'b' * 64}.jpg?expires=" in shown[project["id"]]
+    assert shown[empty["id"]] is None
+    with server.database.write() as session:
+        remove(session, ImageRow, ImageRow.id == newest, epoch=1)
+    uri = client.get(f"/projects/{project['id']}").json()["thumbnailUri"]
+    assert f"/files/thumbnails/aa/{'a' * 64}.jpg?" in uri
+
+
+def fill(client: TestClient, server: Server, images: int = 3) -> dict[str, Any]:
+    """A project with something in every table."""
+    project = make_project(client)
+    tag = make_tag(client, project, "a")["id"]
+    for _ in range(images):
+        add_image(server, project["id"], tag, boxes=1)
+    iteration = train(server, project["id"])
+    with server.database.write() as session:
+        row = project_of(session, project["id"])
+        trained = session.scalars(select(IterationRow).where(IterationRow.id == iteration)).one()
+        enqueue(session, "train", row, trained)
+        for _ in range(images):
+            session.add(
+                PredictionRow(
+                    id=new_id(),
+                    project_key=row.key,
+                    iteration_key=trained.key,
+                    image_key=None,
+                    domain_id=GENERAL,
+                    sha256="c" * 64,
+                    suffix=".jpg",
+                    width=1,
+                    height=1,
+                    size=1,
+                    application=None,
+                    created=server.now(),
+                    predictions=[],
+                    uncertainty=0.0,
+                )
+            )
+    return project
+
+
+TABLES = (ProjectRow, TagRow, ImageRow, ImageTagRow, RegionRow, IterationRow, JobRow, PredictionRow)
+
+
+def test_a_deleted_project_leaves_nothing(
+    client: TestClient, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deleting, "_IMAGES", 2)
+    monkeypatch.setattr(deleting, "_PREDICTIONS", 3)
+    kept = fill(client, server)
+    before = count(server, *TABLES)
+    project = fill(client, server)
+    assert client.delete(f"/projects/{project['id']}").status_code == 204
+    assert count(server, *TABLES) == before
+    refused(client.get(f"/projects/{project['id']}"), "NotFoundProject", 404)
+    refused(client.delete(f"/projects/{project['id']}"), "NotFoundProject", 404)
+    assert [each["id"] for each in client.get("/projects").json()] == [kept["id"]]
+
+
+def test_a_deletion_that_is_cut_off_is_finished(
+    client: TestClient, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = fill(client, server)
+    monkeypatch.setattr(deleting, "_delete_rows", lambda *_: None)  # killed after the first transaction
+    assert client.delete(f"/projects/{project['id']}").status_code == 204
+    monkeypatch.undo()
+    assert count(server, ImageRow) == 3
+    assert count(server, JobRow) == 0
+    assert client.get("/projects").json() == []
+    refused(client.get(f"/projects/{project['id']}"), "NotFoundProject", 404)
+    assert deleting.finish_deletions(server) == 1
+    assert count(server, *TABLES) == 0
+    assert deleting.finish_deletions(server) == 0
+
+
+def test_what_is_published_is_not_deleted_by_accident(client: TestClient, server: Server) -> None:
+    project = make_project(client)
+    iteration = train(server, project["id"], publish_name="live")
+    answer = client.delete(f"/projects/{project['id']}")
+    refused(answer, "BadRequestIterationIsPublished")
+    assert "'live'" in answer.json()["message"]
+    with server.database.write() as session:
+        row = session.scalars(select(IterationRow).where(IterationRow.id == iteration)).one()
+        row.publish_name = None
+    assert client.delete(f"/projects/{project['id']}").status_code == 204
+
+
+def test_a_project_under_import_is_not_changed_but_may_go(client: TestClient, server: Server) -> None:
+    project = make_project(client)
+    add_image(server, project["id"])
+    set_project(server, project["id"], status="Importing")
+    shown = client.get(f"/projects/{project['id']}").json()
+    assert (shown["status"], shown["thumbnailUri"]) == ("Importing", None)
+    refused(patch(client, project, name="b"), "BadRequestWorkspaceCannotBeModified")
+    answer = client.post(f"/projects/{project['id']}/tags", params={"name": "a"})
+    refused(answer, "BadRequestWorkspaceCannotBeModified")
+    assert client.delete(f"/projects/{project['id']}").status_code == 204
+
+
+def test_every_change_is_in_the_audit_log(client: TestClient, server: Server) -> None:
+    project = make_project(client)
+    patch(client, project, name="b")
+    client.delete(f"/projects/{project['id']}")
+    with server.database.read() as session:
+        rows = session.scalars(select(AuditRow).order_by(AuditRow.key)).all()
+    assert [row.action for row in rows] == ["create_project", "update_project", "delete_project"]
+    assert {row.project_id for row in rows} == {project["id"]}
+    assert rows[1].details == {"changes": {"name": "b"}}
+    assert None not in {row.actor for row in rows}
+
+
+def test_domains_agree_with_what_the_pipeline_trains(client: TestClient) -> None:
+    folder = Path(__file__).parents[2] / "conf" / "domain"
+    trained = {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in folder.glob("*.yaml")}
+    used = {domain.pipeline for domain in DOMAINS if domain.pipeline}
+    assert used == {name for name, domain in trained.items() if not domain["withdrawn"]}
+    for domain in DOMAINS:
+        conf = trained.get(domain.pipeline or domain.name.lower())
+        if domain.type is DomainType.CLASSIFICATION and conf and conf["name"] == domain.name:
+            assert (conf["id"], bool(conf["exports"])) == (domain.id, domain.exportable), domain
+            assert domain.enabled is not bool(conf["withdrawn"])
+    same = {conf["id"] for conf in trained.values()} - {domain.id for domain in DOMAINS}
+    assert not same
+
+
+def test_domains(client: TestClient) -> None:
+    listed = client.get("/domains").json()
+    assert len(listed) == len({domain["id"] for domain in listed}) == len(DOMAINS)
+    compact = next(domain for domain in listed if domain["id"] == COMPACT)
+    assert compact == {
+        "id": COMPACT,
+        "name": "General (compact)",
+        "type": "Classification",
+        "exportable": True,
+        "enabled": True,
+        "exportablePlatforms": ["CoreML", "DockerFile", "ONNX", "OpenVino", "TensorFlow"],
+        "modelInformation": compact["modelInformation"],
+    }
+    assert client.get(f"/domains/{GENERAL.upper()}").json()["modelInformation"] is None
+    refused(client.get(f"/domains/{UNKNOWN}"), "NotFoundDomain", 404)
+    refused(client.get("/domains/general"), "BadRequestInvalidIds")
+
+
+def test_epochs_are_asked_for_by_iterations_of_the_project(client: TestClient, server: Server) -> None:
+    project, other = make_project(client), make_project(client)
+    iteration = train(server, other["id"])
+    refused(
+        client.get(f"/projects/{project['id']}/tags", params={"iterationId": iteration}),
+        "NotFoundIteration",
+        404,
+    )
+
+
+def test_a_deletion_refuses_what_is_not_there(server: Server) -> None:
+    with pytest.raises(ServiceError, match="no project"):
+        deleting.delete_project(server, None, UNKNOWN)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import requests
+from PIL import Image
+from starlette.testclient import TestClient
+
+from dahlia.errors import ConfigError, DahliaError
+from dahlia.project import create_project
+from dahlia.server.pushing import Remote, push
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A local project: two tags, a test set, a file that is no image."""
+    folder = tmp_path / "fruit"
+    create_project(folder)
+    for number, name in enumerate(["apple/1.png", "apple/2.png", "pear/1.png", "test/pear/2.png"]):
+        path = folder / "data" / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (300, 300), (number * 40, 90, 20)).save(path)
+    (folder / "data" / "images" / "pear" / "broken.jpg").write_text("not an image")
+    return folder
+
+
+@pytest.fixture
+def remote(client: TestClient, key: str, monkeypatch: pytest.MonkeyPatch) -> Remote:
+    """Talks to the application without a network."""
+
+    def request(self: requests.Session, method: str, url: str, timeout: float, **options: object) -> object:
+        answer = client.request(method, url, headers=dict(self.headers), **options)  # type: ignore[arg-type]
+        found = requests.Response()
+        found.status_code, found._content = answer.status_code, answer.content
+        return found
+
+    monkeypatch.setattr(requests.Session, "request", request)
+    return Remote("http://testserver", key)
+
+
+def test_a_project_arrives_with_its_tags(project: Path, remote: Remote) -> None:
+    pushed = push(project, remote)
+    assert (pushed.sent, pushed.known, pushed.left_out) == (3, 0, 1)
+    assert {path.name: status for path, status in pushed.refused.items()} == {
+        "broken.jpg": "ErrorImageFormat"
+    }
+    made = remote.get(f"/projects/{pushed.project_id}")
+    assert (made["name"], made["settings"]["classificationType"]) == ("fruit", "Multiclass")
+    tags = {tag["name"]: tag["imageCount"] for tag in remote.get(f"/projects/{pushed.project_id}/tags")}
+    assert tags == {"apple": 2, "pear": 1}
+
+
+def test_a_second_push_into_the_same_project_sends_what_is_new(project: Path, remote: Remote) -> None:
+    first = push(project, remote)
+    Image.new("RGB", (300, 300), (1, 2, 3)).save(project / "data" / "images" / "pear" / "3.png")
+    second = push(project, remote, first.project_id)
+    assert (second.project_id, second.sent, second.known) == (first.project_id, 1, 3)
+
+
+def test_a_wrong_key_says_which_is_wanted(project: Path, remote: Remote) -> None:
+    with pytest.raises(ConfigError, match="DAHLIA_TRAINING_KEY"):
+        push(project, Remote("http://testserver", "wrong"))
+
+
+def test_a_server_that_is_not_there(project: Path) -> None:
+    with pytest.raises(DahliaError, match="cannot be reached"):
+        push(project, Remote("http://127.0.0.1:1", "key"))

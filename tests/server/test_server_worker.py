@@ -1,0 +1,392 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from job_cases import eventually, iteration, jobs, order, plant, states, working
+from sqlalchemy import select
+
+from dahlia.errors import TrainingError
+from dahlia.server.context import Server
+from dahlia.server.jobs.endings import CANCELLED
+from dahlia.server.jobs.queue import cancel
+from dahlia.server.jobs.records import Kind, LeaseLost
+from dahlia.server.jobs.task import Task
+from dahlia.server.jobs.worker import Handler
+from dahlia.server.jobs.workshop import Workshop
+from dahlia.server.opening import open_server
+from dahlia.server.settings import load_settings
+from dahlia.server.store.errors import StoreError
+from dahlia.server.store.work_tables import IterationRow, JobRow
+from dahlia.server.workspaces import Cancelled
+from dahlia.server.workspaces.occupation import occupied
+
+QUICK = {"DAHLIA_JOBS_WARM": "false", "DAHLIA_JOBS_POLL_SECONDS": "0.02", "DAHLIA_JOBS_LEASE_SECONDS": "1"}
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """What workers do they do on either database; the queue's tests use both."""
+    return f"sqlite:///{tmp_path / 'home' / 'dahlia.db'}"
+
+
+@pytest.fixture
+def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
+    """A server whose workers are quick to notice."""
+    places = {"DAHLIA_SERVER_HOME": str(tmp_path / "home"), "DAHLIA_DATABASE_URL": database_url}
+    server = open_server(load_settings(None, places | QUICK))
+    yield server
+    server.database.close()
+
+
+def finish(shop: Workshop, task: Task) -> None:
+    """What a training does that succeeds."""
+
+    def write(session: Any, job: JobRow) -> None:
+        session.get_one(IterationRow, job.iteration_key).status = "Completed"
+
+    task.report("all of it", 1.0)
+    task.complete(write)
+
+
+def fails_with(error: BaseException) -> Handler:
+    def fail(shop: Workshop, task: Task) -> None:
+        raise error
+
+    return fail
+
+
+class Endless:
+    """Works until it is told to stop."""
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self.seconds = seconds
+        self.begun = threading.Event()
+
+    def __call__(self, shop: Workshop, task: Task) -> None:
+        task.seconds = self.seconds
+        self.begun.set()
+        eventually(task.must_stop)
+        raise Cancelled("The pipeline was ended.")
+
+
+def ask_to_cancel(server: Server) -> None:
+    with server.database.write() as session:
+        cancel(session, session.scalars(select(JobRow)).one(), server.now())
+
+
+def test_a_job_is_done(server: Server) -> None:
+    made = order(server, plant(server, "a"))
+    with working(server, {Kind.TRAIN: finish}):
+        eventually(lambda: states(server) == ["done"])
+    assert iteration(server, made).status == "Completed"
+    assert jobs(server)[0].ended is not None
+
+
+def test_a_worker_goes_on_with_the_next(server: Server) -> None:
+    made = [order(server, plant(server, "a")) for _ in range(3)]
+    with working(server, {Kind.TRAIN: finish}):
+        eventually(lambda: states(server) == ["done"] * 3)
+    assert {iteration(server, one).status for one in made} == {"Completed"}
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (TrainingError("Expected two tags, received one. Add another."), "Add another"),
+        (OSError(28, "No space left on device"), "No space left on device. See that it has space"),
+        (FileNotFoundError(2, "No such file", "photo.jpg"), "No such file (photo.jpg)"),
+    ],
+)
+def test_what_cannot_be_done_fails_with_its_reason(server: Server, error: Exception, reason: str) -> None:
+    made = order(server, plant(server, "a"))
+    with working(server, {Kind.TRAIN: fails_with(error)}):
+        eventually(lambda: states(server) == ["failed"])
+    row = iteration(server, made)
+    assert row.status == "Failed"
+    assert reason in str(row.error)
+    assert jobs(server)[0].error == row.error
+
+
+def test_a_running_job_is_cancelled(server: Server) -> None:
+    made, endless = order(server, plant(server, "a")), Endless()
+    with working(server, {Kind.TRAIN: endless}):
+        endless.begun.wait(10)
+        ask_to_cancel(server)
+        eventually(lambda: states(server) == ["cancelled"])
+    assert (iteration(server, made).status, iteration(server, made).error) == ("Failed", CANCELLED)
+
+
+def test_what_was_cancelled_is_not_completed(server: Server) -> None:
+    made = order(server, plant(server, "a"))
+
+    def cancelled_at_the_end(shop: Workshop, task: Task) -> None:
+        ask_to_cancel(server)
+        finish(shop, task)
+
+    with working(server, {Kind.TRAIN: cancelled_at_the_end}):
+        eventually(lambda: states(server) == ["cancelled"])
+    assert iteration(server, made).status == "Failed"
+
+
+def test_what_fails_after_it_was_cancelled_was_cancelled(server: Server) -> None:
+    made = order(server, plant(server, "a"))
+
+    def fail(shop: Workshop, task: Task) -> None:
+        ask_to_cancel(server)
+        raise TrainingError("The stage train was killed.")
+
+    with working(server, {Kind.TRAIN: fail}):
+        eventually(lambda: states(server) == ["cancelled"])
+    assert iteration(server, made).error == CANCELLED
+
+
+def test_a_worker_that_ends_lets_its_job_wait_for_another(server: Server) -> None:
+    made, endless = order(server, plant(server, "a")), Endless()
+    with working(server, {Kind.TRAIN: endless}):
+        endless.begun.wait(10)
+    assert (states(server), jobs(server)[0].attempts) == (["waiting"], 0)
+    with working(server, {Kind.TRAIN: finish}):
+        eventually(lambda: states(server) == ["done"])
+    assert iteration(server, made).status == "Completed"
+
+
+def test_what_takes_too_long_fails(server: Server) -> None:
+    made = order(server, plant(server, "a"))
+    with working(server, {Kind.TRAIN: Endless(seconds=0.1)}):
+        eventually(lambda: states(server) == ["failed"])
+    assert "jobs.training_timeout_hours" in str(iteration(server, made).error)
+
+
+def test_a_worker_that_lost_its_lease_completes_nothing(server: Server) -> None:
+    made = order(server, plant(server, "a"))
+    lost: list[BaseException] = []
+
+    def overtaken(shop: Workshop, task: Task) -> None:
+        with server.database.write() as session:
+            session.get_one(JobRow, task.claimed.key).worker = "another"
+        try:
+            finish(shop, task)
+        except LeaseLost as error:
+            lost.append(error)
+            raise
+
+    with working(server, {Kind.TRAIN: overtaken}, worker="one"):
+        eventually(lambda: lost)
+    assert iteration(server, made).status == "Training"
+
+
+def test_a_worker_notices_that_its_job_was_taken(server: Server) -> None:
+    order(server, plant(server, "a"))
+    endless, seen = Endless(), threading.Event()
+
+    def watching(shop: Workshop, task: Task) -> None:
+        try:
+            endless(shop, task)
+        finally:
+            seen.set()
+
+    with working(server, {Kind.TRAIN: watching}):
+        endless.begun.wait(10)
+        with server.database.write() as session:
+            session.scalars(select(JobRow)).one().worker = "another"
+        assert seen.wait(10)
+    assert [job.worker for job in jobs(server)] == ["another"]
+
+
+def test_jobs_of_workers_that_are_gone_are_taken_over(server: Server) -> None:
+    made = order(server, plant(server, "a"))
+    with server.database.write() as session:
+        job = session.scalars(select(JobRow)).one()
+        job.state, job.worker, job.attempts = "running", "gone", 1
+    with working(server, {Kind.TRAIN: finish}):
+        eventually(lambda: states(server) == ["done"])
+    assert iteration(server, made).status == "Completed"
+
+
+def test_a_database_that_is_away_is_waited_for(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, away = order(server, plant(server, "a")), [True, True]
+    write = server.database.write
+
+    @contextmanager
+    def sometimes() -> Iterator[Any]:
+        with write() as session:
+            yield session
+            if completing.is_set() and away and session.dirty:
+                away.pop()
+                raise StoreError("the connection to it is lost")
+
+    completing = threading.Event()
+
+    def handler(shop: Workshop, task: Task) -> None:
+        completing.set()
+        finish(shop, task)
+
+    monkeypatch.setattr(server.database, "write", sometimes)
+    with working(server, {Kind.TRAIN: handler}):
+        eventually(lambda: states(server) == ["done"])
+    assert not away
+    assert iteration(server, made).status == "Completed"
+
+
+def test_folders_of_deleted_projects_go(server: Server) -> None:
+    project, shop = plant(server, "a"), Workshop(server)
+    kept, gone, used = (
+        shop.workspace(project.id),
+        shop.workspace(str(uuid.uuid4())),
+        shop.workspace(str(uuid.uuid4())),
+    )
+    for folder in (kept, gone, used, kept.parent / "notes-of-somebody"):
+        folder.mkdir(parents=True)
+    held = threading.Event()
+    done = threading.Event()
+
+    def use() -> None:
+        with occupied(used):
+            held.set()
+            done.wait(10)
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    held.wait(10)
+    shop.tidy()
+    done.set()
+    thread.join()
+    assert (kept.exists(), gone.exists(), used.exists()) == (True, False, True)
+    assert (kept.parent / "notes-of-somebody").exists()
+
+
+class FakeWarm:
+    """Stands for a warm process; ready when it is asked for the third time."""
+
+    made: ClassVar[list[FakeWarm]] = []
+
+    def __init__(self) -> None:
+        self.socket = Path(f"socket-{len(self.made)}")
+        self.alive = True
+        self.asked = 0
+        self.made.append(self)
+
+    @classmethod
+    def start(cls, environment: object) -> FakeWarm:
+        return cls()
+
+    def wait_until_ready(self, timeout: float) -> bool:
+        self.asked += 1
+        return self.asked > 2
+
+    def close(self) -> None:
+        self.alive = False
+
+
+def test_a_warm_process_is_waited_for_and_started_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dahlia.server.jobs.workshop.WarmProcess", FakeWarm)
+    monkeypatch.setattr(FakeWarm, "made", [])
+    server = open_server(load_settings(None, {"DAHLIA_SERVER_HOME": str(tmp_path / "home")}))
+    checks: list[int] = []
+    with Workshop(server) as shop:
+        assert shop.environment()["DAHLIA_WARM"] == "socket-0"
+        shop.wait_until_warm(lambda: checks.append(1))
+        assert len(checks) == 3
+        FakeWarm.made[0].alive = False
+        shop.wait_until_warm(lambda: checks.append(1))
+        assert len(checks) == 3
+        assert shop.environment()["DAHLIA_WARM"] == "socket-1"
+    assert not FakeWarm.made[1].alive
+    server.database.close()
+
+
+def test_a_worker_loads_no_heavy_library() -> None:
+    heavy = ("torch", "tensorflow", "mlflow", "sklearn", "pandas", "lightning", "onnxruntime", "scipy")
+    script = (
+        f"import sys, dahlia.server.jobs.__main__; sys.exit(str([m for m in {heavy} if m in sys.modules]))"
+    )
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True)
+    assert ended.stderr.strip() == "[]"
+
+
+SCRIPT = """
+import os, sys, threading, time
+from dahlia.server.jobs.worker import work
+from dahlia.server.jobs.records import Kind
+from dahlia.server.opening import open_server
+from dahlia.server.settings import load_settings
+from dahlia.server.workspaces import Cancelled
+
+def endless(shop, task):
+    print("begun", flush=True)
+    while not task.must_stop():
+        time.sleep(0.02)
+    raise Cancelled("ended")
+
+def quick(shop, task):
+    task.complete(lambda session, job: None)
+
+server = open_server(load_settings(None, os.environ))
+work(server, attached=sys.argv[2:] == ["attached"], handlers={Kind.TRAIN: globals()[sys.argv[1]]})
+"""
+
+
+@contextmanager
+def process(server: Server, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A worker in a process of its own, killed at the end of the block."""
+    settings = server.settings
+    places = {
+        "DAHLIA_SERVER_HOME": str(settings.server.home),
+        "DAHLIA_DATABASE_URL": settings.database_url.reveal(),
+    }
+    started = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, *arguments],
+        env=os.environ | places | QUICK,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with started:
+        yield started
+        started.kill()
+
+
+def begun(worker: subprocess.Popen[str]) -> bool:
+    assert worker.stdout is not None
+    return worker.stdout.readline() == "begun\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["SIGTERM", "SIGINT", "end of input"])
+def test_a_worker_process_ends_in_order(server: Server, ending: str) -> None:
+    order(server, plant(server, "a"))
+    with process(server, "endless", "attached") as worker:
+        assert begun(worker)
+        if ending == "end of input":
+            assert worker.stdin is not None
+            worker.stdin.close()
+        else:
+            worker.send_signal(getattr(signal, ending))
+        assert worker.wait(15) == 0
+    assert (states(server), jobs(server)[0].attempts) == (["waiting"], 0)
+
+
+@pytest.mark.slow
+def test_what_a_killed_process_left_another_finishes(server: Server) -> None:
+    order(server, plant(server, "a"))
+    with process(server, "endless") as first:
+        assert begun(first)
+        first.kill()
+        first.wait(10)
+        assert states(server) == ["running"]
+        with process(server, "quick"):
+            eventually(lambda: states(server) == ["done"])
+    assert jobs(server)[0].attempts == 2

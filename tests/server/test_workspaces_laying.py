@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from workspace_projects import NAME, Album, small_album, tree
+
+from dahlia.composition import compose
+from dahlia.config import load_params, read_yaml
+from dahlia.dataset.readers import read
+from dahlia.dataset.records import Region
+from dahlia.errors import ConfigError, DahliaError, DatasetError
+from dahlia.files import sha256_of
+from dahlia.project import create_project
+from dahlia.server.workspaces import Photo, PipelineError, lay_out
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Album:
+    return small_album(tmp_path / "store")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "workspaces" / NAME
+
+
+def test_the_files_are_those_of_init(album: Album, folder: Path, tmp_path: Path) -> None:
+    lay_out(folder, album.snapshot(), album.fetch)
+    create_project(tmp_path / NAME)
+    made, shipped = tree(folder), tree(tmp_path / NAME)
+    assert made.keys() - shipped.keys() == {
+        "data/annotations.csv",
+        *(f"data/images/{photo.name}" for photo in album.photos),
+    }
+    assert shipped.keys() <= made.keys()
+    assert made["dvc.yaml"] == shipped["dvc.yaml"]
+
+
+def test_params_say_what_the_server_set(album: Album, folder: Path) -> None:
+    snapshot = album.snapshot(
+        classification="multilabel",
+        negative_tag='none ${of} these #1: \\${y} "q"',
+        domain="food",
+        recipe="advanced",
+        budget_minutes=7,
+    )
+    lay_out(folder, snapshot, album.fetch)
+    params = load_params(folder / "params.yaml")
+    assert params.project.name == NAME
+    assert params.project.classification == "multilabel"
+    assert params.project.negative_tag == snapshot.negative_tag
+    assert (params.domain.name, params.training.recipe) == ("Food", "advanced")
+    assert params.training.fine_tuning is not None
+    assert params.training.fine_tuning.budget_minutes == 7.0
+    assert (params.ingest.format, params.ingest.source) == ("csv", "data/annotations.csv")
+    assert (params.validate_.on_error, params.export.formats) == ("skip", ["onnx"])
+    assert read_yaml(folder / "params.yaml") == compose(folder)  # `dahlia params --check`
+
+
+def test_settings_change_back(album: Album, folder: Path) -> None:
+    lay_out(folder, album.snapshot(), album.fetch)
+    before = tree(folder)
+    lay_out(folder, album.snapshot(recipe="advanced", negative_tag="rose", domain="retail"), album.fetch)
+    assert load_params(folder / "params.yaml").project.negative_tag == "rose"
+    lay_out(folder, album.snapshot(), album.fetch)
+    assert tree(folder) == before
+    assert load_params(folder / "params.yaml").project.negative_tag is None
+
+
+@pytest.mark.parametrize("name", ["null", "~", "yes", "1e3", "Negative", "- x", "'", "a: b", "{a}"])
+def test_negative_tags_are_text(album: Album, folder: Path, name: str) -> None:
+    lay_out(folder, album.snapshot(negative_tag=name), album.fetch)
+    assert load_params(folder / "params.yaml").project.negative_tag == name
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"domain": "fod"}, "domain/fod"),
+        ({"domain": "adult"}, "withdrew"),
+        ({"project": "no/name"}, "project.name"),
+        ({"recipe": "advanced", "budget_minutes": 0}, "budget_minutes"),
+    ],
+)
+def test_settings_that_cannot_be(album: Album, folder: Path, changes: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        lay_out(folder, album.snapshot(**changes), album.fetch)
+    lay_out(folder, album.snapshot(), album.fetch)
+    assert load_params(folder / "params.yaml").domain.name == "General (compact)"
+
+
+def test_the_table_is_read_as_it_was_meant(album: Album, folder: Path) -> None:
+    album.add(1)  # no tag
+    album.add(1, 'a, "b"; c', "é")
+    boxed = replace(album.photos[0], tags=(), regions=(Region("leaf", 0.1, 0.2, 1 / 3, 0.4),))
+    album.photos[0] = boxed
+    lay_out(folder, album.snapshot(classification="multilabel"), album.fetch)
+    found = {row.path.name: row for row in read(folder / "data/annotations.csv", "csv")}
+    assert found.keys() == {photo.name for photo in album.photos if photo.tags or photo.regions}
+    assert found[boxed.name].regions == boxed.regions
+    assert found[boxed.name].tags == ("leaf",)
+    assert found[album.photos[-1].name].tags == ('a, "b"; c', "é")
+    assert all(sha256_of(row.path) == row.path.stem for row in found.values())
+
+
+def test_only_what_differs_is_touched(album: Album, folder: Path) -> None:
+    lay_out(folder, album.snapshot(), album.fetch)
+    times = {path: path.stat().st_mtime_ns for path in folder.rglob("*.*") if path.suffix != ".csv"}
+    album.fetched.clear()
+    gone, *kept = album.photos
+    album.photos = kept
+    album.add(2, "tulip")
+    lay_out(folder, album.snapshot(), album.fetch)
+    assert sorted(album.fetched) == sorted(photo.sha256 for photo in album.photos[-2:])
+    assert not (folder / "data/images" / gone.name).exists()
+    assert {path.name for path in (folder / "data/images").iterdir()} == {p.name for p in album.photos}
+    touched = {path for path, time in times.items() if path.exists() and path.stat().st_mtime_ns != time}
+    assert {path.name for path in touched if path.is_file()} == set()
+
+
+def test_another_version_of_dahlia(album: Album, folder: Path) -> None:
+    lay_out(folder, album.snapshot(), album.fetch)
+    before = tree(folder)
+    (folder / "dvc.yaml").write_text("stages: {}\n")
+    (folder / "conf/domain/ancient.yaml").write_text("id: x\n")
+    (folder / "conf/split/default.yaml").unlink()
+    lay_out(folder, album.snapshot(), album.fetch)
+    assert tree(folder) == before
+
+
+def test_a_fetch_that_fails(album: Album, folder: Path) -> None:
+    def fetch(photo: Photo, path: Path) -> None:
+        path.write_bytes(b"half of")
+        if photo == album.photos[3]:
+            raise ConnectionResetError(104, "Connection reset by peer")
+        path.unlink()
+        album.fetch(photo, path)
+
+    with pytest.raises(PipelineError, match="Connection reset by peer"):
+        lay_out(folder, album.snapshot(), fetch)
+    assert all(sha256_of(path) == path.stem for path in (folder / "data/images").iterdir())
+    lay_out(folder, album.snapshot(), album.fetch)
+    assert len(list((folder / "data/images").iterdir())) == len(album.photos)
+    assert not (folder / ".dahlia/arriving").exists()
+
+
+def test_what_fetch_raises_passes(album: Album, folder: Path) -> None:
+    def fetch(photo: Photo, path: Path) -> None:
+        raise DahliaError("The storage is being moved.")
+
+    with pytest.raises(DahliaError, match="being moved"):
+        lay_out(folder, album.snapshot(), fetch)
+
+
+@pytest.mark.parametrize(
+    ("sha256", "suffix"), [("../../etc", ".jpg"), ("A" * 64, ".jpg"), ("a" * 64, ".sh"), ("a" * 64, "")]
+)
+def test_names_that_cannot_be_files(album: Album, folder: Path, sha256: str, suffix: str) -> None:
+    with pytest.raises(DatasetError, match="64 hexadecimal digits"):
+        lay_out(folder, album.snapshot(photos=(Photo(sha256, suffix, ("rose",)),)), album.fetch)
+
+
+def test_graphs_are_shared(album: Album, folder: Path, tmp_path: Path) -> None:
+    (folder / ".dahlia/graphs").mkdir(parents=True)
+    for shared in (tmp_path / "one", tmp_path / "two", tmp_path / "two"):
+        lay_out(folder, album.snapshot(), album.fetch, graphs=shared)
+        (folder / ".dahlia/graphs/graph").write_text("x")
+        assert (shared / "graph").exists()
+
+
+_LAY_OUT = """
+import sys
+from pathlib import Path
+from workspace_projects import small_album
+from dahlia.server.workspaces import lay_out
+album = small_album(Path(sys.argv[1]))
+print("ready", flush=True)
+lay_out(Path(sys.argv[2]), album.snapshot(negative_tag="rose"), album.fetch)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_at_any_moment(album: Album, folder: Path, tmp_path: Path, seed: int) -> None:
+    random.seed(seed)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    for _ in range(3):
+        process = subprocess.Popen(
+            [sys.executable, "-c", _LAY_OUT, str(album.store), str(folder)],
+            stdout=subprocess.PIPE,
+            env=environment,
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(random.random() * 0.3)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    lay_out(folder, album.snapshot(), album.fetch)
+    lay_out(tmp_path / "other" / NAME, album.snapshot(), album.fetch)
+    assert tree(folder) == tree(tmp_path / "other" / NAME)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from dahlia.server.workspaces.reasons import reason
+
+PLACE = "/srv/workspaces/garden"
+BEFORE = "Running stage 'ingest':\n> python -m dahlia stage ingest\nValueError: of an earlier stage\n\n"
+STAGE = "Running stage 'train':\n> python -m dahlia stage train\ntrain: words\n"
+FAILED = "ERROR: failed to reproduce 'train': failed to run: python -m dahlia stage train, exited with "
+TRACEBACK = 'Traceback (most recent call last):\n  File "/x.py", line 1, in f\n'
+
+
+@pytest.mark.parametrize(
+    ("printed", "expected"),
+    [
+        (
+            "ValidationError: The dataset has 1 error.\ntoo-few-tags: expected at least 2 tags.\n"
+            f"  1: “daffodil”\nAll findings: reports/validation.html\n{FAILED}2",
+            "The dataset has 1 error.\ntoo-few-tags: expected at least 2 tags.\n  1: “daffodil”",
+        ),
+        (
+            f"WeightsError: {PLACE}/models/a.safetensors was expected.\n{FAILED}1",
+            "models/a.safetensors was expected.",
+        ),
+        (f"DahliaError: {PLACE} could not be written.\n{FAILED}1", "the workspace could not be written."),
+        (
+            f"{TRACEBACK}dahlia.errors.TrainingError: Too few photos. Add some.\n{FAILED}1",
+            "Too few photos. Add some.",
+        ),
+        (
+            f"Out of memory. Close other programs, or lower `training.batch_size`.\n{FAILED}1",
+            "Out of memory. Close other programs, or lower `training.batch_size`.",
+        ),
+        (
+            f"{FAILED}-9",
+            "The stage train was killed by the system, which happens where memory runs out. Give the worker "
+            "more memory or let fewer trainings run at once, then train again.",
+        ),
+        (
+            f"{TRACEBACK}torch.OutOfMemoryError: tried to allocate {PLACE}\n{FAILED}1",
+            "The stage train failed unexpectedly (OutOfMemoryError: tried to allocate the workspace). Train "
+            "again; if it fails again, the worker's log has the details.",
+        ),
+        (
+            "ERROR: unexpected error - [Errno 28] No space left on device",
+            "The pipeline could not run (unexpected error - [Errno 28] No space left on device). Train "
+            "again; if it fails again, see the worker's log.",
+        ),
+    ],
+)
+def test_reasons(printed: str, expected: str) -> None:
+    assert reason((BEFORE + STAGE + printed).splitlines(), PLACE) == expected
+
+
+@pytest.mark.parametrize(
+    ("printed", "expected"),
+    [("", "it printed nothing"), ("sh: dvc: not found\n\n", "sh: dvc: not found")],
+)
+def test_a_pipeline_that_never_began(printed: str, expected: str) -> None:
+    assert expected in reason(printed.splitlines(), PLACE)
