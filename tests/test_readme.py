@@ -88,6 +88,24 @@ def test_the_links_and_pictures_of_the_readme_exist() -> None:
     assert [link for link in links if not (ROOT / link.partition("#")[0]).exists()] == []
 
 
+def run_server(command: str, script: str, folder: Path, home: Path) -> str:
+    """What the script prints that asks the server."""
+    port = free_port()
+    with serving(f"env DAHLIA_SERVER_PORT={port} {command.strip()}", folder, home, port):
+        key = re.search(r"^Training key: +(\S+)", (home / "serve.log").read_text(), re.MULTILINE)
+        assert key is not None
+        answer = subprocess.run(
+            [sys.executable, "-c", script.replace("3000", str(port))],
+            cwd=folder,
+            env=environment(home) | {"DAHLIA_TRAINING_KEY": key[1]},
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_blocks_run_in_their_order(tmp_path: Path) -> None:
@@ -95,8 +113,9 @@ def test_the_blocks_run_in_their_order(tmp_path: Path) -> None:
     photos = home / "photos"
     generate_garden(photos, images_per_tag=8, seed=3, size=384)
     bash = [text for language, text in BLOCKS if language == "bash"]
-    (python,) = [text for language, text in BLOCKS if language == "python"]
-    own, variant, parameters, trials, serve, asked, exports = bash
+    trained, python = [text for language, text in BLOCKS if language == "python"]
+    server, own, variant, parameters, trials, serve, asked, exports = bash
+    assert "Completed" in run_server(server, trained, tmp_path, home)
     project = tmp_path / "fruit"
     shell(own, tmp_path, home)
     assert "1" in shell(variant, project, home)
