@@ -54,6 +54,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
     """A server with an empty store, without workers."""
     environment = {"DAHLIA_SERVER_HOME": str(tmp_path / "home"), "DAHLIA_DATABASE_URL": database_url}
+    environment["DAHLIA_JOBS_POLL_SECONDS"] = "60"  # nobody else changes what is published
     server = open_server(load_settings(None, environment))
     yield server
     server.database.close()

@@ -20,11 +20,12 @@ from dahlia.server.predictions.rows import FLOOR
 from dahlia.server.storage.errors import StorageError
 from dahlia.server.storage.names import image_key, thumbnail_key
 from dahlia.server.store.work_tables import IterationRow, JournalRow, PredictionRow, ScoreRow
-from dahlia.serving.http.replies import new_id
+from dahlia.serving.http.replies import new_id, timestamp
 from dahlia.serving.stored.records import MAGIC, MARKER_BYTES, segment_name
 from dahlia.serving.stored.store import Kept, PredictionStore
 
 SECONDS = 60.0
+CREATED = timestamp(datetime.now(UTC))
 
 
 class Scene:
@@ -44,7 +45,12 @@ class Scene:
             {"probability": share, "tagId": self.tags[name], "tagName": name, "tagType": "Regular"}
             for name, share in shares.items()
         ]
-        answer = {"id": new_id(), "iteration": self.iteration.id, "predictions": predictions} | more
+        answer = {
+            "id": new_id(),
+            "iteration": self.iteration.id,
+            "created": CREATED,
+            "predictions": predictions,
+        } | more
         return Kept(image or picture(), answer, "live", application, "request")
 
     def keep(self, *kept: Kept) -> None:
@@ -87,7 +93,6 @@ def identity(kept: Kept) -> str:
 def test_a_prediction_becomes_a_row_with_its_files(scene: Scene) -> None:
     image = picture(size=(80, 40))
     kept = scene.kept(image, "kiosk")
-    before = datetime.now(UTC)
     scene.keep(kept)
     assert scene.journal.catch_up(SECONDS)
     (row,) = scene.rows()
@@ -95,7 +100,7 @@ def test_a_prediction_becomes_a_row_with_its_files(scene: Scene) -> None:
     assert facts == (identity(kept), 80, 40, len(image), ".png", "kiosk", None)
     assert (row.project_key, row.iteration_key) == (scene.project.key, scene.iteration.key)
     assert (row.domain_id, row.predictions) == (scene.project.domain_id, kept.answer["predictions"])
-    assert abs((row.created - before).total_seconds()) < 60
+    assert row.created == datetime.fromisoformat(CREATED)
     assert 0.5 < row.uncertainty < 0.6
     assert scene.server.storage.get(image_key(row.sha256, ".png")) == image
     assert scene.server.storage.exists(thumbnail_key(row.sha256))

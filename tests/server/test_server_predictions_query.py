@@ -257,21 +257,12 @@ def test_a_result_on_the_wire(client: TestClient, server: Server) -> None:
     with server.database.write() as session:
         session.get_one(IterationRow, iteration.key).publish_name = "live"
     server.published_changed()
-    identity = predict(client, project, SURE, application="kiosk")
+    answer = client.post(asked(project), content=picture(SURE)).json()
     (result,) = client.post(f"/projects/{project.id}/predictions/query", json={}).json()["results"]
     links = {name: result.pop(name) for name in ("resizedImageUri", "thumbnailUri", "originalImageUri")}
     tags = tags_of(server, project)
-    assert result.pop("created").endswith("Z")
-    assert sum(one.pop("probability") for one in result["predictions"]) == pytest.approx(1)
-    assert result == {
-        "id": identity,
-        "project": project.id,
-        "iteration": iteration.id,
-        "domain": project.domain_id,
-        "predictions": [
-            {"tagId": tags[name], "tagName": name, "tagType": "Regular"} for name in ("red", "green", "blue")
-        ],
-    }
+    assert result == answer | {"domain": project.domain_id}
+    assert (result["iteration"], result["predictions"][0]["tagId"]) == (iteration.id, tags["red"])
     assert links["resizedImageUri"] == links["originalImageUri"]
     assert client.get(links["originalImageUri"]).content == picture(SURE)
     assert client.get(links["thumbnailUri"]).headers["content-type"] == "image/jpeg"

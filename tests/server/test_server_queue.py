@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +11,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from dahlia.server.context import Server
-from dahlia.server.jobs.leases import MOST_ATTEMPTS, Watch, give_back, new_worker_id
+from dahlia.server.jobs.leases import MOST_ATTEMPTS, Watch, give_back, new_worker_id, release_the_dead
 from dahlia.server.jobs.queue import beat, cancel, claim, enqueue, held, job_of, release
 from dahlia.server.jobs.records import Claimed, Kind, LeaseLost, Orders, State
 from dahlia.server.store.tables import ProjectRow
@@ -263,6 +264,22 @@ def test_releasing_a_process_touches_no_other(server: Server) -> None:
     assert release(server.database, os.getpid()) == 1
     assert [job.worker for job in jobs(server)] == [None, other]
     assert release(server.database, 1) == 0
+
+
+def test_workers_of_this_machine_that_are_gone_lose_their_jobs(server: Server) -> None:
+    enqueue_many(server, plant(server), plant(server), plant(server))
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    alive, dead, elsewhere = (
+        new_worker_id(),
+        new_worker_id().replace(f"-{os.getpid()}-", f"-{gone.pid}-"),
+        f"another.machine-{gone.pid}-0123",
+    )
+    for name in (alive, dead, elsewhere):
+        taken(server, name)
+    assert release_the_dead(server.database) == 1
+    assert [job.worker for job in jobs(server)] == [alive, None, elsewhere]
+    assert release_the_dead(server.database) == 0
 
 
 def test_what_is_given_back_was_no_attempt(server: Server) -> None:

@@ -11,7 +11,8 @@ from starlette.testclient import TestClient
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import DomainType
 from dahlia.server.store.access_tables import AuditRow
-from dahlia.server.store.changes import changed, forget_unseen, project_of, remove, visible
+from dahlia.server.store.changes import changed, project_of, remove, visible
+from dahlia.server.store.garbage import collect_garbage
 from dahlia.server.store.tables import ImageRow, ImageTagRow, RegionRow, TagRow
 from dahlia.server.store.work_tables import IterationRow
 
@@ -217,11 +218,11 @@ def test_iterations_keep_what_is_deleted_after_them(
             assert [(row.added, row.removed) for row in rows] == [(1, 2)], table
     with server.database.write() as session:
         row = project_of(session, project["id"])
-        forget_unseen(session, row)
+        collect_garbage(session, row.key, 1)
         assert len(session.scalars(select(RegionRow)).all()) == 1, "the iteration sees it"
     with server.database.write() as session:
         session.execute(delete(IterationRow))
-        forget_unseen(session, project_of(session, project["id"]))
+        collect_garbage(session, project_of(session, project["id"]).key, 1)
         assert session.scalars(select(RegionRow)).all() == []
         assert session.scalars(select(ImageTagRow)).all() == []
         assert [tag.removed for tag in session.scalars(select(TagRow))] == [None]

@@ -55,13 +55,14 @@ def serve(settings: Settings, config: Path | None) -> None:
     tidying.start()
     # uvicorn, when it has ended, raises its signal again: workers are ended after that.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
-    with Workers(server, config) as workers:
-        click.echo(
-            f"Dahlia serves http://{_spelled(host)}:{port} with {_counted(workers.count)}. Ctrl-C ends it."
-        )
-        uvicorn.Server(options).run(sockets=[listening])
-    tidying.stop()
-    server.database.close()
+    try:
+        with Workers(server, config) as workers:
+            where = f"http://{_spelled(host)}:{port}"
+            click.echo(f"Dahlia serves {where} with {_counted(workers.count)}. Ctrl-C ends it.")
+            uvicorn.Server(options).run(sockets=[listening])
+    finally:
+        tidying.stop()
+        server.database.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

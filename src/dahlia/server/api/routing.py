@@ -20,6 +20,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
         401: "no key, or a wrong one",
         403: "the key may not do this",
         404: "there is no such thing",
+        409: "what is there now does not allow it",
         503: "the server cannot do it now",
     }.items()
 }

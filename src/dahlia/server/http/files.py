@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import PurePosixPath
 
 from fastapi import Request
@@ -11,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from dahlia.server.context import Server
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.intake.intake import resized
-from dahlia.server.storage.errors import NotThere
+from dahlia.server.storage.errors import NotThere, StorageError
 from dahlia.server.storage.names import RESIZED, image_key, sha256_of_key
 from dahlia.server.store.tables import ImageRow
 from dahlia.server.store.work_tables import PredictionRow
@@ -25,6 +26,8 @@ _TYPES = {
     ".zip": "application/zip",
 }
 _DAY = 24 * 3600
+
+_logger = logging.getLogger("dahlia.server")
 
 
 def file_answer(server: Server, request: Request, key: str, media_type: str | None = None) -> Response:
@@ -43,11 +46,11 @@ def file_answer(server: Server, request: Request, key: str, media_type: str | No
     headers = _headers(key)
     if headers.get("etag") in _known_to(request):
         return Response(status_code=304, headers=headers)
+    media_type = media_type or _TYPES.get(PurePosixPath(key).suffix, "application/octet-stream")
     size = server.storage.size(key)
     if size is None:
-        size = _make(server, key)
+        return Response(_make(server, key), headers=headers, media_type=media_type)
     headers["content-length"] = str(size)
-    media_type = media_type or _TYPES.get(PurePosixPath(key).suffix, "application/octet-stream")
     if request.method == "HEAD":
         return Response(headers=headers, media_type=media_type)
     try:
@@ -74,8 +77,8 @@ def _known_to(request: Request) -> set[str]:
     return {part.strip().removeprefix("W/") for part in given.split(",") if part.strip()}
 
 
-def _make(server: Server, key: str) -> int:
-    """Scale an image down, store it, and give its bytes."""
+def _make(server: Server, key: str) -> bytes:
+    """Scale an image down, and store it where that can be done."""
     content = sha256_of_key(key)
     if not content or not key.startswith(f"{RESIZED}/"):
         raise _missing(key)
@@ -90,8 +93,11 @@ def _make(server: Server, key: str) -> int:
         small = resized(server.storage.get(image_key(content, suffix)))
     except NotThere:
         raise _missing(key) from None
-    server.storage.put(key, small)
-    return len(small)
+    try:
+        server.storage.put(key, small)
+    except StorageError as error:
+        _logger.warning("A scaled-down image is answered and not kept. %s", error)
+    return small
 
 
 def _missing(key: str) -> ServiceError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import select
@@ -57,7 +58,16 @@ def install(app: FastAPI) -> None:
     app.mount(_ASSETS, StaticFiles(directory=_assets()))
     app.add_route("/docs", lambda _: HTMLResponse(_PAGE, headers={"content-security-policy": _POLICY}))
     app.add_route("/docs.js", lambda _: Response(_SCRIPT, media_type="text/javascript"))
-    app.add_route("/openapi.json", lambda _: JSONResponse(with_predictions(app.openapi())))
+    app.add_route("/openapi.json", lambda _: JSONResponse(describe(app)))
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the predictions, and without 422, which nothing answers."""
+    document = with_predictions(app.openapi())
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+    return document
 
 
 @cache

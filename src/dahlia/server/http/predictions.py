@@ -89,4 +89,8 @@ class Predictions:
         _logger.log(
             level, "Request %s, a prediction: %d, %s. %s", REQUEST.get(), known.status, known.code, known
         )
-        return refused(known) if isinstance(known, ServiceError) else refusal(known, route.version)
+        return (
+            refused(known, route.version)
+            if isinstance(known, ServiceError)
+            else refusal(known, route.version)
+        )

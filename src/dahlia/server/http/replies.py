@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from dahlia.errors import DahliaError
 from dahlia.server.contract.errors import GatewayError, ServiceError
+from dahlia.server.storage.errors import NotThere, StorageError
 from dahlia.serving.http.replies import REQUEST, no_such_route, reply
 
 if TYPE_CHECKING:
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("dahlia.server")
 
 
-def refuse(error: ServiceError) -> Response:
-    """A refusal: flat `code` and `message`, or nested where the gateway refuses."""
+def refuse(error: ServiceError, version: str = "") -> Response:
+    """A refusal: flat `code` and `message`, or nested where the gateway refuses.
+
+    Args:
+        error: why.
+        version: of the prediction API; v1 has names of its own.
+    """
     headers = {"retry-after": str(error.retry_after)} if error.retry_after else {}
     if isinstance(error, GatewayError):
         return reply({"error": {"code": str(error.status), "message": str(error)}}, error.status, **headers)
-    return reply({"code": error.code, "message": str(error)}, error.status, **headers)
+    return reply({"code": error.code, "message": str(error)}, error.status, version, **headers)
 
 
 def install(app: FastAPI) -> None:
@@ -70,7 +76,9 @@ def _conflict(request: Request, error: Exception) -> Response:
 
 
 def _own_error(request: Request, error: Exception) -> Response:
-    refusal = ServiceError("ErrorUnknown", str(error))
+    is_for_now = isinstance(error, StorageError) and not isinstance(error, NotThere)
+    later: dict[str, int] = {"status": 503, "retry_after": 2} if is_for_now else {}
+    refusal = ServiceError("ErrorUnknown", str(error), **later)
     refusal.__cause__ = error
     return _service_error(request, refusal)
 
@@ -85,4 +93,7 @@ def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return no_such_route()
+    if error.status_code == 400:
+        text = f"{error.detail}. Send JSON in UTF-8, or a form, as the API's page describes the operation."
+        return _service_error(request, ServiceError("BadRequestInvalid", text))
     return reply({"statusCode": error.status_code, "message": str(error.detail)}, error.status_code)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -52,6 +53,24 @@ def release(database: Database, pid: int) -> int:
     mine = JobRow.worker.startswith(_on_this_host(pid), autoescape=True)
     with database.write() as session:
         left = session.scalars(_running().where(mine).with_for_update()).all()
+        for job in left:
+            _take(session, job, datetime.now(UTC))
+        return len(left)
+
+
+def release_the_dead(database: Database) -> int:
+    """Take their jobs from the workers of this machine that are gone, as a killed server leaves them.
+
+    Returns:
+        How many they had.
+
+    Raises:
+        StoreError: the database cannot be used.
+    """
+    here = _host()
+    with database.write() as session:
+        mine = _running().where(JobRow.worker.startswith(here, autoescape=True)).with_for_update()
+        left = [job for job in session.scalars(mine) if not _lives(str(job.worker).removeprefix(here))]
         for job in left:
             _take(session, job, datetime.now(UTC))
         return len(left)
@@ -155,4 +174,17 @@ def _running() -> Select[JobRow]:
 
 
 def _on_this_host(pid: int) -> str:
-    return f"{socket.gethostname()}-{pid}-"
+    return f"{_host()}{pid}-"
+
+
+def _host() -> str:
+    # Containers may share a host's name, and then number their processes apart.
+    space = Path("/proc/self/ns/pid")
+    return f"{socket.gethostname()}.{space.stat().st_ino if space.exists() else 0}-"
+
+
+def _lives(rest: str) -> bool:
+    import psutil  # type: ignore[import-untyped]
+
+    pid = rest.partition("-")[0]
+    return not pid.isdecimal() or psutil.pid_exists(int(pid))

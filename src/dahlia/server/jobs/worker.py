@@ -21,7 +21,7 @@ from dahlia.server.context import Server
 from dahlia.server.jobs.endings import CANCELLED, end_badly
 from dahlia.server.jobs.exporting import export
 from dahlia.server.jobs.importing import import_project
-from dahlia.server.jobs.leases import Watch, give_back, new_worker_id
+from dahlia.server.jobs.leases import Watch, give_back, new_worker_id, release_the_dead
 from dahlia.server.jobs.queue import claim
 from dahlia.server.jobs.records import Claimed, Interrupted, Kind, LeaseLost, State
 from dahlia.server.jobs.task import Reason, Task
@@ -75,6 +75,7 @@ def run_worker(
     """
     name = worker or new_worker_id()
     _logger.info("The worker %s begins.", name)
+    _take_from_the_dead(server)
     watching = threading.Thread(target=_watch, args=(server, stop), name="watch", daemon=True)
     watching.start()
     with Workshop(server, stop) as shop:
@@ -88,6 +89,14 @@ def run_worker(
                 _carry_out(shop, claimed, handlers[Kind(claimed.kind)])
     watching.join()
     _logger.info("The worker %s ends.", name)
+
+
+def _take_from_the_dead(server: Server) -> None:
+    try:
+        if taken := release_the_dead(server.database):
+            _logger.warning("Jobs of workers of this machine that are gone wait again: %d.", taken)
+    except StoreError as error:
+        _logger.warning("Jobs of workers that are gone are taken over when their lease ends. %s", error)
 
 
 def _next(server: Server, name: str, handlers: Mapping[Kind, Handler], last: int | None) -> Claimed | None:

@@ -175,7 +175,7 @@ def _batches(found: Iterable[Stored]) -> Iterator[list[Stored]]:
 def _received(batch: Iterable[Stored]) -> Iterator[Arrived]:
     for stored in batch:
         try:
-            yield Arrived(receive(stored.image(), _ANY), _checked(stored.facts), stored.kept)
+            yield Arrived(receive(stored.image(), _ANY), _checked(stored.facts))
         except (Refused, DatasetError) as error:
             _logger.warning("The prediction %s is not kept: %s", stored.facts.get("id"), error)
 

@@ -25,12 +25,10 @@ class Arrived:
     Attributes:
         image: what was asked about.
         facts: the answer, with `publishName` and `application`.
-        kept: when.
     """
 
     image: Received
     facts: dict[str, Any]
-    kept: datetime
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def insert_arrived(session: Session, arrived: Sequence[Arrived]) -> None:
             "height": one.image.height,
             "size": one.image.size,
             "application": one.facts.get("application"),
-            "created": one.kept,
+            "created": datetime.fromisoformat(one.facts["created"]),
         }
         for one in arrived
         if one.facts["iteration"] in iterations

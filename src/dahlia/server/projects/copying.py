@@ -19,7 +19,7 @@ from dahlia.server.keys.audit import record
 from dahlia.server.projects.copied_rows import Copy, Places, copy_images, copy_tags, values_of
 from dahlia.server.storage.errors import NotThere
 from dahlia.server.storage.names import iteration_prefix
-from dahlia.server.store.changes import forget_unseen
+from dahlia.server.store.garbage import collect_garbage
 from dahlia.server.store.tables import ProjectRow
 from dahlia.server.store.work_tables import IterationRow
 
@@ -134,7 +134,7 @@ def _finish(server: Server, places: Places, iterations: list[IterationRow]) -> N
     with server.database.write() as session:
         found = session.scalar(select(ProjectRow).where(ProjectRow.key == places.source).with_for_update())
         if found is not None:  # what was removed meanwhile had stayed for the copy
-            forget_unseen(session, found)
+            collect_garbage(session, found.key, copy.epoch)
 
 
 def _iteration(row: IterationRow, places: Places) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, and_, delete, not_, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, and_, delete, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from dahlia.server.contract.enums import ProjectStatus
@@ -92,29 +92,6 @@ def remove(session: Session, table: Versioned, condition: ColumnElement[bool], e
     options = {"synchronize_session": False}
     done = (session.execute(statement, execution_options=options) for statement in statements)
     return sum(cast("CursorResult[Any]", result).rowcount for result in done)
-
-
-def forget_unseen(session: Session, project: ProjectRow) -> None:
-    """Delete what the workspace does not have any more and no iteration saw.
-
-    Rows that are taken away stay for the iterations that saw them: call this when one of these is deleted.
-
-    Args:
-        session: that locked the project.
-        project: whose rows.
-    """
-    epochs = list(session.scalars(select(IterationRow.epoch).where(IterationRow.project_key == project.key)))
-    images = select(ImageRow.key).where(ImageRow.project_key == project.key)
-    theirs: tuple[tuple[Versioned, ColumnElement[bool]], ...] = (
-        (ImageTagRow, ImageTagRow.image_key.in_(images)),
-        (RegionRow, RegionRow.image_key.in_(images)),
-        (ImageRow, ImageRow.project_key == project.key),
-        (TagRow, TagRow.project_key == project.key),
-    )
-    for table, is_theirs in theirs:
-        unseen = [not_(visible(table, epoch)) for epoch in epochs]
-        statement = delete(table).where(is_theirs, table.removed.is_not(None), *unseen)
-        session.execute(statement, execution_options={"synchronize_session": False})
 
 
 def epoch_of(session: Session, project: ProjectRow, iteration_id: str | None) -> int | None:

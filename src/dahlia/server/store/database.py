@@ -13,9 +13,10 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
 from dahlia.errors import ConfigError
-from dahlia.server.store.errors import translated_errors
+from dahlia.server.store.errors import StoreError, translated_errors
 
 _BUSY_SECONDS = 20.0
+_CONNECT_SECONDS = 10
 _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 
 
@@ -60,15 +61,20 @@ class Database:
             IntegrityError: a constraint does not hold.
         """
         alone = self._writer if self._is_sqlite else nullcontext()
-        with (
-            alone,
-            translated_errors(),
-            self.engine.connect().execution_options(writes=True) as connection,
-            connection.begin(),
-            Session(connection, expire_on_commit=False) as session,
-        ):
-            yield session
-            session.flush()
+        try:
+            with (
+                alone,
+                translated_errors(),
+                self.engine.connect().execution_options(writes=True) as connection,
+                connection.begin(),
+                Session(connection, expire_on_commit=False) as session,
+            ):
+                yield session
+                session.flush()
+        except StoreError as error:
+            if "readonly database" in str(error.__cause__):
+                self.close()  # a connection that was opened while it was so takes it to be so for ever
+            raise
 
     def close(self) -> None:
         """Give the connections back."""
@@ -76,7 +82,13 @@ class Database:
 
     def _engine(self) -> Engine:
         if not self._is_sqlite:
-            return create_engine(self.url, pool_pre_ping=True, pool_size=16, max_overflow=16)
+            return create_engine(
+                self.url,
+                pool_pre_ping=True,
+                pool_size=16,
+                max_overflow=16,
+                connect_args={"connect_timeout": _CONNECT_SECONDS},
+            )
         if self.url.database:
             _make_folder(Path(self.url.database).parent)
         # Without an isolation level of its own the library begins nothing by itself: `_begin` does.

@@ -1,0 +1,105 @@
+"""What clients do while servers are killed: one keeps photos, one trains and publishes, one predicts."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from reliability_albums import Album
+from reliability_client import COMPACT, DETECTION, Client
+
+_MOST_PHOTOS = 60
+
+
+class Actor(ABC):
+    """Acts in a thread of its own, step after step, until it is stopped or a step fails.
+
+    Args:
+        client: of its own.
+        seed: of its chance.
+    """
+
+    def __init__(self, client: Client, seed: int) -> None:
+        self.client = client
+        self.random = np.random.default_rng(seed)
+        self.steps = 0
+        self.error: BaseException | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._act, name=type(self).__name__, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def pause(self, seconds: float) -> bool:
+        """Wait; whether it is to stop."""
+        return self._stop.wait(seconds)
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """What it does first."""
+
+    @abstractmethod
+    def step(self) -> None:
+        """One thing; repeated."""
+
+    def _act(self) -> None:
+        try:
+            self.prepare()
+            while not self._stop.is_set():
+                self.step()
+                self.steps += 1
+        except BaseException as error:  # noqa: BLE001  the test raises it
+            self.error = error
+
+
+class Curator(Actor):
+    """Uploads, tags, draws and deletes, in a project of classification and in one of detection."""
+
+    def prepare(self) -> None:
+        self.albums = [
+            Album(self.client, new_project(self.client, "tags", classificationType="Multilabel")),
+            Album(self.client, new_project(self.client, "regions", domainId=DETECTION)),
+        ]
+        for album in self.albums:
+            album.add_tag("red")
+            album.add_tag("blue")
+
+    def step(self) -> None:
+        album = self.albums[int(self.random.integers(2))]
+        draws = album is self.albums[1]
+        images = sorted(album.state)
+        tag = str(self.random.choice(album.tags))
+        some = [str(one) for one in self.random.permutation(images)[: self.random.integers(1, 6)]]
+        match int(self.random.integers(10)) if images else 0:
+            case 0 | 1 | 2 | 3 if len(images) < _MOST_PHOTOS:
+                tags = [] if draws or self.random.random() < 0.3 else [tag]
+                album.upload(self.random, "red", int(self.random.integers(1, 9)), *tags)
+            case 4 | 5 | 6 if draws:
+                album.draw(some, tag, round(float(self.random.random()) / 2, 6))
+            case 4 | 5 | 6:
+                album.tag(some, tag)
+            case 7:
+                album.untag(some, tag)
+            case 8 if len(album.tags) < 12:
+                album.add_tag(f"tag {len(album.tags)}")
+            case _:
+                album.delete(some)
+        self.pause(float(self.random.random()) * 0.1)
+
+
+def new_project(client: Client, name: str, domainId: str = COMPACT, **options: str) -> str:  # noqa: N803
+    """Make a project, however often it takes; none of its name is left that nobody knows of."""
+    query = {"name": name, "domainId": domainId} | options
+    found = [one for one in client.known("GET", "/projects") if one["name"] == name]
+    made = found[0] if found else client.known("POST", "/projects", params=query)
+    return str(made["id"])
