@@ -45,7 +45,18 @@ class Wire:
             content = response.read()
             told = {name.lower(): value for name, value in response.getheaders()}
         connection.close()
-        return response.status, json.loads(content) if content else None, told
+        found = json.loads(content) if content else None
+        return response.status, _in_camel_case(found) if "/v1." in path else found, told
+
+
+def _in_camel_case(found: Any) -> Any:
+    """The names of later versions for those of version 1, which begin with a capital."""
+    if isinstance(found, list):
+        return [_in_camel_case(one) for one in found]
+    if not isinstance(found, dict):
+        return found
+    assert all(name[0].isupper() for name in found), found
+    return {name[0].lower() + name[1:]: _in_camel_case(one) for name, one in found.items()}
 
 
 @pytest.fixture(scope="module")
