@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import DBAPIError
+
 from dahlia.errors import ConfigError
 from dahlia.server.context import Server
 from dahlia.server.keys.secrets import secret
@@ -12,6 +14,7 @@ from dahlia.server.storage.links import Links
 from dahlia.server.storage.storage import Storage
 from dahlia.server.store import schema
 from dahlia.server.store.database import Database
+from dahlia.server.store.errors import StoreError
 
 if TYPE_CHECKING:
     from dahlia.server.settings import Settings
@@ -25,10 +28,22 @@ def open_server(settings: Settings) -> Server:
     """
     _make_home(settings.server.home)
     database = Database(settings.database_url.reveal())
-    schema.upgrade(database)
+    try:
+        schema.upgrade(database)
+    except StoreError as error:
+        raise _unreachable(error) from error
     storage = Storage(settings.storage_url.reveal())
     links = Links(secret(database, "links"), hours=settings.security.link_hours)
     return Server(settings, database, storage, links)
+
+
+def _unreachable(error: StoreError) -> ConfigError:
+    fault = error.__cause__
+    reason = str(fault.orig if isinstance(fault, DBAPIError) else fault).strip().splitlines()
+    return ConfigError(
+        f"The server's database cannot be opened: {reason[0] if reason else error}. See that it runs and may "
+        "be written, or name another with DAHLIA_DATABASE_URL."
+    )
 
 
 def _make_home(home: Path) -> None:
