@@ -16,6 +16,7 @@ from dahlia.errors import ConfigError
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import create_first_keys
 from dahlia.server.opening import open_server
+from dahlia.server.storage.errors import StorageError
 from dahlia.server.supervision import Workers
 from dahlia.server.tidying import Tidying
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _GRACE_SECONDS = 10
 _BACKLOG = 1024
 
+_logger = logging.getLogger("dahlia.server")
+
 
 def serve(settings: Settings, config: Path | None) -> None:
     """Serve until a signal ends it.
@@ -35,7 +38,7 @@ def serve(settings: Settings, config: Path | None) -> None:
         config: the file that they came from, for the workers.
 
     Raises:
-        DahliaError: the address is taken, or database or storage cannot be used.
+        DahliaError: the address is taken, or the database cannot be used.
     """
     import uvicorn
 
@@ -45,7 +48,7 @@ def serve(settings: Settings, config: Path | None) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     listening = _listen(settings.server.host, settings.server.port)
     server = open_server(settings)
-    server.storage.check()
+    _try_storage(server)
     _say_keys(server)
     app = create_app(server)
     options = uvicorn.Config(
@@ -80,6 +83,13 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
     listening.listen(_BACKLOG)
     return listening
+
+
+def _try_storage(server: Server) -> None:
+    try:
+        server.storage.check()
+    except StorageError as error:
+        _logger.error("What needs the storage will be refused until it can be used. %s", error)
 
 
 def _say_keys(server: Server) -> None:
