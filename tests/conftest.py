@@ -17,6 +17,23 @@ if TYPE_CHECKING:
     from dahlia.modeling.backbones import Backbone
 
 
+# Begun last, each of these would keep one core busy for a minute while the other has nothing left to do.
+_LONGEST = (
+    "test_readme",
+    "test_workspaces_pipeline",
+    "test_server_training_job",
+    "test_warm_pipeline",
+    "test_pipeline_runs",
+    "test_reliability_faults",
+    "test_reliability_fuzz",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    items.sort(key=lambda item: item.path.stem not in _LONGEST)
+
+
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A `.safetensors` file of a network that is small enough to run in milliseconds."""

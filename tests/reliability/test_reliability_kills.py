@@ -59,9 +59,9 @@ class Killer:
             case "soon":
                 time.sleep(self._random.uniform(0.05, 1.5))
             case "later":
-                time.sleep(self._random.uniform(3, 8))
+                time.sleep(self._random.uniform(2, 5))
             case _:
-                share, until = self._random.uniform(0, 1.05), time.monotonic() + 10
+                share, until = self._random.uniform(0, 1.05), time.monotonic() + 6
                 while trainer.share() < share and time.monotonic() < until:
                     time.sleep(0.02)
         match self._random.choice(["server", "worker", "both", "starting"], p=[0.4, 0.35, 0.15, 0.1]):
