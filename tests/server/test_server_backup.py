@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +53,30 @@ def test_what_is_restored_is_what_was_there(server: Server, empty: Server, tmp_p
         for image in after.scalars(select(ImageRow)):
             data = empty.storage.get(image_key(image.sha256, image.suffix))
             assert hashlib.sha256(data).hexdigest() == image.sha256
+
+
+def test_a_backup_is_taken_while_others_write(server: Server, empty: Server, tmp_path: Path) -> None:
+    project, stop = add_project(server, "garden"), threading.Event()
+    add_image(server, project, b"the first")
+
+    def write() -> None:
+        for number in itertools.count():
+            if stop.is_set():
+                return
+            add_image(server, project, f"photo {number}".encode())
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        about = write_backup(server, tmp_path / "backup.zip")
+    finally:
+        stop.set()
+        writer.join()
+    restore_backup(empty, tmp_path / "backup.zip")
+    with empty.database.read() as session:
+        rows = session.scalars(select(ImageRow)).all()
+    assert 1 <= len(rows) == about.rows["images"]
+    assert all(empty.storage.exists(image_key(row.sha256, row.suffix)) for row in rows)
 
 
 def test_a_restored_server_goes_on_counting(server: Server, empty: Server, tmp_path: Path) -> None:

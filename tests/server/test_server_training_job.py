@@ -36,6 +36,7 @@ from dahlia.modeling.card import (
     load_card,
     save_card,
 )
+from dahlia.server.checking_out import CheckedOut, check_out
 from dahlia.server.context import Server
 from dahlia.server.jobs import training
 from dahlia.server.jobs.artefacts import artefact_key
@@ -50,6 +51,7 @@ from dahlia.server.storage.names import history_key
 from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
 from dahlia.server.store.work_tables import IterationRow, JobRow
 from dahlia.server.workspaces import Cancelled, PipelineError, Progress, Snapshot, head
+from dahlia.server.workspaces.git import git
 from dahlia.server.workspaces.occupation import occupied
 from dahlia.tracking.artifacts import SERVABLE
 
@@ -423,6 +425,14 @@ def test_a_real_training_and_another_after_more_photos(server: Server, tmp_path:
         served = load_card(tmp_path / str(number))
         assert {tag.name: tag.id for tag in served.tags} == garden.tags
         assert served.training.images == 12 + 2 * number
+    out = tmp_path / "out"
+    assert check_out(server, garden.id, out) == CheckedOut("garden", rows[1].name, 14)
+    trained = Workshop(server).workspace(garden.id)
+    for name in ("reports/metrics.json", "params.yaml", "data/folds.csv"):
+        assert (out / name).read_bytes() == (trained / name).read_bytes()
+    assert len(list((out / "data" / "images").iterdir())) == 14
+    assert [line.split()[-1] for line in git(out, "log", "--format=%s").splitlines()] == ["2", "1"]
+    assert git(out, "status", "--porcelain") == ""
 
 
 @pytest.mark.slow
