@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 SHARED = ("conf", "dvc.yaml", "bentofile.yaml", ".dvcignore", ".dvc/config", ".dvc/.gitignore", ".dvc/plots")
-_STATE = ".dahlia"
 """What a project has of the package's own, besides its composed parameters."""
 
+_STATE = ".dahlia"
 IGNORED = """\
 /.dahlia/
 /.venv/

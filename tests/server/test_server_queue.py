@@ -11,8 +11,15 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from dahlia.server.context import Server
-from dahlia.server.jobs.leases import MOST_ATTEMPTS, Watch, give_back, new_worker_id, release_the_dead
-from dahlia.server.jobs.queue import beat, cancel, claim, enqueue, held, job_of, release
+from dahlia.server.jobs.leases import (
+    MOST_ATTEMPTS,
+    Watch,
+    give_back,
+    new_worker_id,
+    release,
+    release_the_dead,
+)
+from dahlia.server.jobs.queue import beat, cancel, claim, enqueue, held, job_of
 from dahlia.server.jobs.records import Claimed, Kind, LeaseLost, Orders, State
 from dahlia.server.store.tables import ProjectRow
 from dahlia.server.store.work_tables import ExportRow, IterationRow, JobRow

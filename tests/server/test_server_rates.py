@@ -1,9 +1,21 @@
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+from starlette.testclient import TestClient
+
+from dahlia.server.app import create_app
 from dahlia.server.contract.errors import GatewayError
+from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.rates import Rates
+from dahlia.server.keys.scopes import Scope
+from dahlia.server.opening import open_server
+from dahlia.server.settings import load_settings
+
+BASE = "/customvision/v3.4-preview/training"
+NOBODY = "00000000-0000-4000-8000-000000000000"
+PREDICT = f"http://testserver/customvision/v3.1/prediction/{NOBODY}/classify/iterations/live/image"
 
 
 class Clock:
@@ -57,3 +69,26 @@ def test_the_refusal_says_when_to_ask_again() -> None:
     with pytest.raises(GatewayError, match="retry after 1 second") as refusal:
         rates.take("a", "train_project", 1)
     assert (refusal.value.status, refusal.value.retry_after) == (429, 1)
+
+
+@pytest.mark.parametrize(
+    ("limit", "method", "path"),
+    [
+        ("DAHLIA_RATES_TRAINING_CALLS", "GET", "/domains"),
+        ("DAHLIA_RATES_TRAIN_PROJECT", "POST", f"/projects/{NOBODY}/train"),
+        ("DAHLIA_RATES_PREDICTIONS", "POST", PREDICT + "/nostore"),
+        ("DAHLIA_RATES_PREDICTIONS_STORED", "POST", PREDICT),
+    ],
+)
+def test_each_limit_holds_for_its_own_calls(tmp_path: Path, limit: str, method: str, path: str) -> None:
+    server = open_server(load_settings(None, {"DAHLIA_SERVER_HOME": str(tmp_path / "home"), limit: "1"}))
+    with server.database.write() as session:
+        keys = [create_key(session, "app", Scope.TRAINING, None, server.now())[1] for _ in range(2)]
+    with TestClient(create_app(server), base_url=f"http://testserver{BASE}") as client:
+        first, second = (client.request(method, path, headers={"Training-Key": keys[0]}) for _ in range(2))
+        other = client.request(method, path, headers={"Training-Key": keys[1]})
+    assert (first.status_code, other.status_code) == (other.status_code, first.status_code)
+    assert first.status_code != 429
+    assert (second.status_code, second.headers["retry-after"]) == (429, "1")
+    assert second.json()["error"]["code"] == "429"
+    server.database.close()

@@ -458,7 +458,7 @@ def test_what_a_killed_worker_left_of_a_real_training_another_finishes(server: S
 
 
 def start_worker(server: Server) -> subprocess.Popen[bytes]:
-    """`python -m dahlia.server.jobs` for a server."""
+    """`dahlia worker` for a server."""
     settings = server.settings
     places = {
         "DAHLIA_SERVER_HOME": str(settings.server.home),
@@ -466,5 +466,5 @@ def start_worker(server: Server) -> subprocess.Popen[bytes]:
         "DAHLIA_STORAGE_URL": settings.storage_url.reveal(),
         "DAHLIA_TRACKING_URI": settings.tracking_uri.reveal(),
     }
-    command = [sys.executable, "-m", "dahlia.server.jobs"]
+    command = [sys.executable, "-m", "dahlia", "worker"]
     return subprocess.Popen(command, env=os.environ | places | QUICK, start_new_session=True)

@@ -310,7 +310,8 @@ def test_a_warm_process_is_waited_for_and_started_anew(
 def test_a_worker_loads_no_heavy_library() -> None:
     heavy = ("torch", "tensorflow", "mlflow", "sklearn", "pandas", "lightning", "onnxruntime", "scipy")
     script = (
-        f"import sys, dahlia.server.jobs.__main__; sys.exit(str([m for m in {heavy} if m in sys.modules]))"
+        "import sys, dahlia.server.jobs.worker, dahlia.server.opening, dahlia.server.settings;"
+        f"sys.exit(str([m for m in {heavy} if m in sys.modules]))"
     )
     ended = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True)
     assert ended.stderr.strip() == "[]"

@@ -30,8 +30,10 @@ from dahlia.dataset.headers import ImageHeader, read_header, without_stray_bytes
 from dahlia.errors import ImageError
 
 __all__ = [
+    "DAMAGE",
     "MAX_EDGE",
     "MAX_PIXELS",
+    "OPENERS",
     "SERVED_PIXELS",
     "ImageHeader",
     "decode",
@@ -52,14 +54,16 @@ SERVED_PIXELS = (
 OVERSAMPLING = 2  # `load` decodes to at least this many times the size that it then averages to
 
 _HARMLESS = ("extraneous bytes", "Unknown Adobe color transform", "JFIF revision", "Invalid SOS parameters")
-_OPENERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
+OPENERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
     "JPEG": JpegImagePlugin.JpegImageFile,
     "PNG": PngImagePlugin.PngImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
     "GIF": GifImagePlugin.GifImageFile,
     "WEBP": WebPImagePlugin.WebPImageFile,
 }
-_DAMAGE = (
+"""Pillow's plugin for each format: `Image.open` would try others too."""
+
+DAMAGE = (
     OSError,
     SyntaxError,
     ValueError,
@@ -68,6 +72,7 @@ _DAMAGE = (
     zlib.error,
     Image.DecompressionBombError,
 )
+"""What decoders raise for a damaged file."""
 
 
 def decode(
@@ -197,10 +202,10 @@ def _divisor(edge: int, at_least: int | None) -> int:
 def _decode_other(data: bytes, header: ImageHeader) -> Pixels:
     # The plugin itself, not Image.open: the size has been checked, and Image.open would warn of it.
     try:
-        with _OPENERS[header.format](io.BytesIO(data)) as image:
+        with OPENERS[header.format](io.BytesIO(data)) as image:
             image.load()
             return _to_rgb(image)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise _damaged(header.format, error) from error
 
 

@@ -34,6 +34,8 @@ from dahlia.server.http.bounds import Bounded
 from dahlia.server.http.old_versions import WordsOfV1
 from dahlia.server.http.paths import OneSpelling
 from dahlia.server.http.predictions import Predictions
+from dahlia.server.iterations.performances import stored_predictions
+from dahlia.server.performance.performances import Performances
 from dahlia.server.predictions.desk import PredictionDesk
 from dahlia.serving.http.replies import identified
 
@@ -94,6 +96,7 @@ def create_app(server: Server) -> ASGIApp:
         lifespan=_lifespan(server, desk),
     )
     api.state.server, api.state.desk = server, desk
+    api.state.performances = Performances(lambda iteration: stored_predictions(server.storage, iteration))
     replies.install(api)
     page.install(api)
     for area in (page, *_AREAS):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
@@ -22,7 +21,6 @@ from dahlia.server.iterations.performances import (
     judged_count,
     judged_images,
     performance_answer,
-    stored_predictions,
 )
 from dahlia.server.performance.performances import Performances
 
@@ -30,15 +28,10 @@ THRESHOLD = 0.5
 OVERLAP = 0.3
 
 router = training_router("Performance")
-_making = threading.Lock()
 
 
-def _performances(request: Request, server: TheServer) -> Performances:
-    state = request.app.state
-    with _making:
-        if not hasattr(state, "performances"):
-            state.performances = Performances(lambda iteration: stored_predictions(server.storage, iteration))
-    kept: Performances = state.performances
+def _performances(request: Request) -> Performances:
+    kept: Performances = request.app.state.performances
     return kept
 
 

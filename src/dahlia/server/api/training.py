@@ -51,6 +51,7 @@ def train_project(
     body: TrainingParameters | None = None,
 ) -> Iteration:
     """Train the workspace as it is now; answers at once. Poll the iteration while it is Training."""
+    server.rates.take(access.key_id, "train_project", server.settings.rates.train_project)
     check_address(notification_email_address)
     advanced = training_type is TrainingType.ADVANCED
     order = Order(

@@ -14,8 +14,6 @@ from dahlia.server.keys.keys import find_access
 from dahlia.server.keys.scopes import Access, Scope
 from dahlia.serving.http.admission import KEY_HEADERS
 
-TRAIN = "train_project"
-
 
 def server_of(request: Request) -> Server:
     """The server that answers."""
@@ -29,10 +27,7 @@ def requires(scope: Scope) -> Callable[[Request], Access]:
     def admit(request: Request) -> Access:
         server = server_of(request)
         access = identify(server, request.headers)
-        rates = server.settings.rates
-        if request.url.path.endswith("/train"):
-            server.rates.take(access.key_id, TRAIN, rates.train_project)
-        server.rates.take(access.key_id, "the training API", rates.training_calls)
+        server.rates.take(access.key_id, "the training API", server.settings.rates.training_calls)
         allow(access, scope, request.path_params.get("project_id"))
         return access
 

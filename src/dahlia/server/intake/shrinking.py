@@ -7,36 +7,19 @@ the only copy in full size: a PNG of 0.4 MB may hold a hundred million pixels, a
 from __future__ import annotations
 
 import io
-import struct
-import zlib
-from collections.abc import Callable
 
 import numpy as np
 from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
     Image,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
-    WebPImagePlugin,
 )
 
 from dahlia.dataset.headers import ImageHeader
-from dahlia.dataset.imaging import thumbnail
+from dahlia.dataset.imaging import DAMAGE, OPENERS, thumbnail
 from dahlia.errors import ImageError
 
 STRIP = 1 << 20  # pixels in full size that are at work at once
 QUALITY = 85
 
-_OPENERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
-    "JPEG": JpegImagePlugin.JpegImageFile,
-    "PNG": PngImagePlugin.PngImageFile,
-    "BMP": BmpImagePlugin.BmpImageFile,
-    "GIF": GifImagePlugin.GifImageFile,
-    "WEBP": WebPImagePlugin.WebPImageFile,
-}
-_DAMAGE = (OSError, SyntaxError, ValueError, IndexError, struct.error, zlib.error)
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -64,11 +47,11 @@ def shrink(data: bytes, header: ImageHeader, edge: int) -> bytes:
     if header.format == "JPEG" and header.components != 4:
         return thumbnail(data, edge)
     try:
-        with _OPENERS[header.format](io.BytesIO(data)) as image:
+        with OPENERS[header.format](io.BytesIO(data)) as image:
             image.draft(None, (2 * edge, 2 * edge))  # a JPEG in CMYK
             image.load()
             small = _reduced(image, max(1, max(image.size) // (2 * edge)))
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise ImageError(
             f"Expected a whole {header.format} image, received one that is damaged ({error}). Copy the file "
             "again, or save it anew with an image editor.",

@@ -10,14 +10,13 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from dahlia.server.jobs.endings import CANCELLED, end_badly
-from dahlia.server.jobs.leases import release
 from dahlia.server.jobs.records import Claimed, Kind, LeaseLost, Orders, State
 from dahlia.server.store.database import Database
 from dahlia.server.store.tables import ProjectRow
 from dahlia.server.store.work_tables import IterationRow, JobRow
 from dahlia.serving.http.replies import new_id
 
-__all__ = ["beat", "cancel", "claim", "enqueue", "held", "job_of", "release"]
+__all__ = ["beat", "cancel", "claim", "enqueue", "held", "job_of"]
 
 
 def enqueue(
