@@ -102,6 +102,15 @@ def test_changes_of_one_project_wait_for_each_other(server: Server) -> None:
         assert session.get_one(ProjectRow, row.key).revision == 120
 
 
+def test_a_database_that_refuses_writes_is_still_read(server: Server) -> None:
+    add_project(server)
+    server.database.refuse_writes("its file is damaged")
+    with pytest.raises(StoreError, match="its file is damaged"), server.database.write():
+        pass
+    with server.database.read() as session:
+        assert session.scalar(select(ProjectRow.name)) == "garden"
+
+
 def test_a_project_that_is_not_there_cannot_be_changed(server: Server) -> None:
     with (
         pytest.raises(ServiceError, match="there is no project") as refusal,

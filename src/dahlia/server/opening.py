@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from dahlia.server.settings import Settings
 
 
-def open_server(settings: Settings) -> Server:
+def open_server(settings: Settings, *, paired: bool = True) -> Server:
     """Open database and storage.
+
+    Args:
+        settings: what to open.
+        paired: whether the two must belong together; commands that repair a server open what they find.
 
     Raises:
         DahliaError: one of them cannot be used.

@@ -29,6 +29,9 @@ class Database:
 
     Args:
         url: `sqlite:///file` or `postgresql://...`.
+
+    Attributes:
+        refused: why nothing is written any more; None while writes are accepted.
     """
 
     def __init__(self, url: str) -> None:
@@ -36,6 +39,7 @@ class Database:
         self._is_sqlite = self.url.get_backend_name() == "sqlite"
         self._reading = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self.engine = self._engine()
+        self.refused: str | None = None
         self._writer = threading.Lock()
 
     @contextmanager
@@ -60,6 +64,8 @@ class Database:
             StoreError: the database cannot be used.
             IntegrityError: a constraint does not hold.
         """
+        if self.refused:
+            raise StoreError(self.refused)
         alone = self._writer if self._is_sqlite else nullcontext()
         try:
             with (
@@ -75,6 +81,14 @@ class Database:
             if "readonly database" in str(error.__cause__):
                 self.close()  # a connection that was opened while it was so takes it to be so for ever
             raise
+
+    def refuse_writes(self, reason: str) -> None:
+        """Refuse every write of this process from now on; reads go on.
+
+        Args:
+            reason: ends the sentence "The server's database cannot be used now: ...".
+        """
+        self.refused = reason
 
     def close(self) -> None:
         """Give the connections back."""
