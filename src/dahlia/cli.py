@@ -13,7 +13,7 @@ import click
 
 from dahlia import __version__
 from dahlia.errors import ConfigError, DahliaError
-from dahlia.server.commands import COMMANDS
+from dahlia.server import commands, repair_commands
 from dahlia.terminal import print_table
 
 STAGES = ("ingest", "validate", "split", "train", "evaluate", "export", "track")
@@ -246,7 +246,7 @@ def report() -> None:
     print_table(summary_table(load_evaluation(EVALUATION)))
 
 
-for _command in COMMANDS:
+for _command in (*commands.COMMANDS, *repair_commands.COMMANDS):
     cli.add_command(_command)
 
 

@@ -10,16 +10,16 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from dahlia.server.cleaning.discards import delete_discarded
+from dahlia.server.cleaning.orphans import delete_orphans, find_orphans, listed_orphans
 from dahlia.server.context import Server
-from dahlia.server.iterations.files import stale_prefixes
 from dahlia.server.jobs.artefacts import BUNDLE, EVALUATION, PREDICTIONS, SERVABLE, artefact_key
 from dahlia.server.jobs.records import State
-from dahlia.server.storage.names import IMAGES, image_key, sha256_of_key, thumbnail_key
-from dahlia.server.storage.orphans import orphans, remove_orphans
+from dahlia.server.storage.names import IMAGES, ITERATIONS, image_key, sha256_of_key, thumbnail_key
 from dahlia.server.store.tables import ImageRow
 from dahlia.server.store.work_tables import ExportRow, IterationRow, JobRow, PredictionRow
 
-AT_ONCE = timedelta(days=-1)  # files of this moment too
+AT_ONCE = timedelta(days=-1)  # files and deletions of this moment too
 _ENDS = {"Completed": State.DONE, "Failed": State.FAILED}
 
 
@@ -27,16 +27,17 @@ def audit_images(server: Server) -> int:
     """See that every row of an image has its files, with the right bytes, also when orphans are removed.
 
     Returns:
-        How many files no row named: what uploads had stored when they were killed, and what was deleted.
+        How many files no row named: what uploads and trainings had stored when they were killed.
     """
     named = _named_files(server)
     _check(server, named)
     contents = {sha256 for sha256, _ in named}
-    left = set(orphans(server.storage, contents.intersection, AT_ONCE))
-    remove_orphans(server.storage, contents.intersection, AT_ONCE)
+    delete_discarded(server, AT_ONCE, AT_ONCE)
+    found = find_orphans(server, AT_ONCE)
+    assert delete_orphans(server, listed_orphans(server, AT_ONCE)) == found.orphans
     _check(server, named)
     assert {sha256_of_key(entry.key) for entry in server.storage.keys(IMAGES)} == contents
-    return len(left)
+    return found.orphans
 
 
 def audit_jobs(server: Server) -> Counter[str]:
@@ -70,9 +71,8 @@ def audit_iterations(server: Server) -> None:
     for identity, has_files in rows:
         for name in (EVALUATION, PREDICTIONS, f"{SERVABLE}/model.onnx", f"{BUNDLE}/model.json"):
             assert not has_files or server.storage.size(artefact_key(identity, name)), name
-    for prefix in stale_prefixes(server, AT_ONCE):
-        server.storage.delete_folder(prefix)
-    assert stale_prefixes(server, AT_ONCE) == []
+    stored = {entry.key.split("/")[1] for entry in server.storage.keys(ITERATIONS)}
+    assert stored <= {identity for identity, _ in rows}
 
 
 def audit_sqlite(file: Path) -> None:

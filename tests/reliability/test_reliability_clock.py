@@ -16,6 +16,7 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from dahlia.server.app import create_app
+from dahlia.server.cleaning.cleaning import clean, search
 from dahlia.server.context import Server
 from dahlia.server.jobs.leases import Watch
 from dahlia.server.jobs.queue import claim
@@ -25,7 +26,6 @@ from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
 from dahlia.server.settings import load_settings
 from dahlia.server.store.tables import ProjectRow
-from dahlia.server.tidying import tidy
 
 JUMP = timedelta(days=400)
 COLOURS = ("red", "green", "blue")
@@ -103,7 +103,8 @@ def test_order_and_links(world: World) -> None:
         answer = world.client.get(image["originalImageUri"], headers={"Training-Key": ""})
         assert answer.status_code == 200
         assert hashed(answer.content) in image["originalImageUri"]
-    tidy(world.server)
+    clean(world.server)
+    search(world.server)
     assert world.call("GET", f"{world.path}/images/count") == 10
 
 

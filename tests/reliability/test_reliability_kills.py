@@ -30,6 +30,12 @@ KILLS = int(os.environ.get("DAHLIA_KILLS", "20"))
 SEED = int(os.environ.get("DAHLIA_KILLS_SEED", "1"))
 DATABASE = os.environ.get("DAHLIA_KILLS_DATABASE", "sqlite")
 LEASE = "4"  # seconds; who is killed again and again sees no longer one run out
+CLEANING = {
+    "DAHLIA_CLEANING_EVERY_SECONDS": "0.5",
+    "DAHLIA_CLEANING_SEARCH_HOURS": "0.0005",
+    "DAHLIA_CLEANING_DELETED_HOURS": "0",
+    "DAHLIA_CLEANING_SETTLING_MINUTES": "0.2",
+}
 LAST_BREATH = 30.0  # seconds in which what a killed server had started is gone
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(400 + 15 * KILLS)]
@@ -124,7 +130,7 @@ def database() -> Iterator[dict[str, str]]:
 
 
 def test_kills_lose_nothing(tmp_path: Path, database: dict[str, str]) -> None:
-    server = Supervised(tmp_path / "home", DAHLIA_JOBS_LEASE_SECONDS=LEASE, **database)
+    server = Supervised(tmp_path / "home", DAHLIA_JOBS_LEASE_SECONDS=LEASE, **CLEANING, **database)
     killer = Killer(server)
     try:
         killer.cut_starts()

@@ -16,7 +16,8 @@ HEAVY = {"torch", "tensorflow", "lightning", "timm", "mlflow", "sklearn", "matpl
 MODULES = """
 import os, sys
 from starlette.testclient import TestClient
-from dahlia.server import running, supervision, tidying
+from dahlia.server import running, supervision
+from dahlia.server.cleaning import cleaning
 from dahlia.server.app import create_app
 from dahlia.server.opening import open_server
 from dahlia.server.settings import load_settings

@@ -6,6 +6,7 @@ import json
 import threading
 import zipfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,19 @@ from dahlia.errors import DahliaError
 from dahlia.server.backup.restoring import restore_backup
 from dahlia.server.backup.rows import TABLES
 from dahlia.server.backup.writing import write_backup
+from dahlia.server.cleaning.orphans import find_orphans
 from dahlia.server.context import Server
 from dahlia.server.keys.keys import create_key, find_access
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
+from dahlia.server.pairing.errors import PairingError
+from dahlia.server.pairing.identity import read_identity
+from dahlia.server.pairing.pairing import check
 from dahlia.server.settings import load_settings
 from dahlia.server.storage.names import image_key
 from dahlia.server.store.tables import ImageRow, ProjectRow
+
+_NEW = ("identity", "orphans", "discarded")  # tables of the schema after
 
 
 @pytest.fixture
@@ -47,7 +54,7 @@ def test_what_is_restored_is_what_was_there(server: Server, empty: Server, tmp_p
     assert (about.rows["projects"], about.rows["images"], about.files) == (1, 3, 3)
     restore_backup(empty, backup)
     with server.database.read() as before, empty.database.read() as after:
-        for table in TABLES:
+        for table in (table for table in TABLES if table.name != "identity"):
             assert after.execute(select(table)).all() == before.execute(select(table)).all()
         assert find_access(after, key) is not None
         for image in after.scalars(select(ImageRow)):
@@ -194,3 +201,67 @@ def test_mlflows_database_comes_along(server: Server, empty: Server, tmp_path: P
         assert database.execute("SELECT id FROM runs").fetchall() == [("r1",)]
     database.close()
     assert (other / "mlartifacts" / "r1" / "note.txt").read_text() == "kept"
+
+
+def test_a_restored_server_is_another_one_than_that_of_the_backup(
+    server: Server, empty: Server, tmp_path: Path
+) -> None:
+    fill(server)
+    write_backup(server, tmp_path / "backup.zip")
+    restore_backup(empty, tmp_path / "backup.zip")
+    check(empty.database, empty.storage)
+    ours, theirs = read_identity(server.storage), read_identity(empty.storage)
+    assert ours is not None
+    assert theirs is not None
+    assert theirs.server != ours.server
+    assert ours.server in theirs.earlier
+    assert theirs.made == ours.made
+    with pytest.raises(PairingError, match="another server"):
+        check(empty.database, server.storage)
+
+
+def test_a_lost_database_is_restored_beside_its_files(tmp_path: Path) -> None:
+    settings = load_settings(None, {"DAHLIA_SERVER_HOME": str(tmp_path / "home")})
+    server = open_server(settings)
+    fill(server)
+    write_backup(server, tmp_path / "backup.zip")
+    later = add_image(server, add_project(server, "later"), b"after the backup")
+    server.database.close()
+    for file in (tmp_path / "home").glob("dahlia.db*"):
+        file.unlink()
+    again = open_server(settings, paired=False)
+    restore_backup(again, tmp_path / "backup.zip")
+    again.database.close()
+    again = open_server(settings)
+    assert find_orphans(again, timedelta(days=-1)).orphans == 1
+    assert again.storage.exists(image_key(later.sha256, ".jpg"))
+    again.database.close()
+
+
+def test_nothing_is_restored_among_the_files_of_another(
+    server: Server, empty: Server, tmp_path: Path
+) -> None:
+    fill(server)
+    write_backup(server, tmp_path / "backup.zip")
+    empty.storage.put(image_key("0" * 64, ".jpg"), b"another's")
+    with pytest.raises(PairingError, match="received the files of another"):
+        restore_backup(empty, tmp_path / "backup.zip")
+    with empty.database.read() as session:
+        assert session.scalars(select(ProjectRow)).all() == []
+
+
+def test_a_backup_of_the_schema_before_is_restored(server: Server, empty: Server, tmp_path: Path) -> None:
+    fill(server)
+    write_backup(server, tmp_path / "backup.zip")
+    with zipfile.ZipFile(tmp_path / "backup.zip") as new, zipfile.ZipFile(tmp_path / "old.zip", "w") as old:
+        for info in new.infolist():
+            if Path(info.filename).stem in _NEW:
+                continue
+            data = new.read(info)
+            if info.filename == "about.json":
+                about = json.loads(data)
+                rows = {name: count for name, count in about["rows"].items() if name not in _NEW}
+                data = json.dumps(about | {"schema_revision": "0001", "rows": rows}).encode()
+            old.writestr(info, data)
+    assert restore_backup(empty, tmp_path / "old.zip").rows["images"] == 3
+    check(empty.database, empty.storage)

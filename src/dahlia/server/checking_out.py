@@ -13,13 +13,11 @@ from dahlia.errors import ConfigError
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import IterationStatus
 from dahlia.server.jobs.snapshots import read_snapshot
+from dahlia.server.projects.finding import find_project
 from dahlia.server.storage.names import history_key, image_key
-from dahlia.server.store.changes import GONE
 from dahlia.server.store.tables import ProjectRow
 from dahlia.server.store.work_tables import IterationRow
 from dahlia.server.workspaces import Photo, lay_out, restore_history
-
-_LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def check_out(server: Server, which: str, target: Path) -> CheckedOut:
             f"Expected a new or empty folder, received {target}, which has files. Name another."
         )
     with server.database.read() as session:
-        project = _project(session, which)
+        project = find_project(session, which)
         iteration = _iteration(session, project)
         snapshot = read_snapshot(session, project, iteration)
     with tempfile.TemporaryDirectory() as folder:
@@ -69,18 +67,6 @@ def check_out(server: Server, which: str, target: Path) -> CheckedOut:
 
     lay_out(target, snapshot, fetch)
     return CheckedOut(project.name, iteration.name, len(snapshot.photos))
-
-
-def _project(session: Session, which: str) -> ProjectRow:
-    rows = session.scalars(select(ProjectRow).where(ProjectRow.status != GONE).order_by(ProjectRow.key)).all()
-    found = [row for row in rows if row.id == which.lower()] or [row for row in rows if row.name == which]
-    if len(found) == 1:
-        return found[0]
-    known = ", ".join(f"{row.name} ({row.id})" for row in (found or rows)[:_LISTED]) or "none"
-    count = "several have it" if found else "there is none"
-    raise ConfigError(
-        f"Expected the id or the name of a project, received {which!r}: {count}. Known: {known}."
-    )
 
 
 def _iteration(session: Session, project: ProjectRow) -> IterationRow:

@@ -160,7 +160,7 @@ def restore(file: Path, config: Path | None) -> None:
     """Bring back what `dahlia backup` wrote, into a server that holds nothing yet."""
     from dahlia.server.backup.restoring import restore_backup
 
-    with _opened(config) as server:
+    with _opened(config, paired=False) as server:
         about = restore_backup(server, file)
     click.echo(
         f"{about.rows['projects']} projects and {about.rows['images']} images are back; keys work as before."
@@ -220,11 +220,11 @@ COMMANDS: tuple[click.Command, ...] = (
 
 
 @contextmanager
-def _opened(config: Path | None) -> Iterator[Server]:
+def _opened(config: Path | None, *, paired: bool = True) -> Iterator[Server]:
     from dahlia.server.opening import open_server
     from dahlia.server.settings import load_settings
 
-    server = open_server(load_settings(config, os.environ))
+    server = open_server(load_settings(config, os.environ), paired=paired)
     try:
         yield server
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from dahlia.errors import ConfigError
 from dahlia.server.context import Server
 from dahlia.server.keys.secrets import secret
+from dahlia.server.pairing.pairing import pair
+from dahlia.server.storage.errors import StorageError
 from dahlia.server.storage.links import Links
 from dahlia.server.storage.storage import Storage
 from dahlia.server.store import schema
@@ -18,6 +22,8 @@ from dahlia.server.store.errors import StoreError
 
 if TYPE_CHECKING:
     from dahlia.server.settings import Settings
+
+_logger = logging.getLogger("dahlia.server")
 
 
 def open_server(settings: Settings, *, paired: bool = True) -> Server:
@@ -37,8 +43,17 @@ def open_server(settings: Settings, *, paired: bool = True) -> Server:
     except StoreError as error:
         raise _unreachable(error) from error
     storage = Storage(settings.storage_url.reveal())
+    if paired:
+        _pair(database, storage)
     links = Links(secret(database, "links"), hours=settings.security.link_hours)
     return Server(settings, database, storage, links)
+
+
+def _pair(database: Database, storage: Storage) -> None:
+    try:
+        pair(database, storage, datetime.now(UTC))
+    except StorageError as error:  # what needs no files is answered; cleaning waits, and so does the check
+        _logger.error("Whether the storage is this database's cannot be told yet. %s", error)
 
 
 def _unreachable(error: StoreError) -> ConfigError:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 import click
 
 from dahlia.errors import ConfigError
+from dahlia.server.cleaning.cleaning import Cleaning
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import create_first_keys
 from dahlia.server.opening import open_server
+from dahlia.server.pairing.watch import PairingWatch
 from dahlia.server.storage.errors import StorageError
 from dahlia.server.supervision import Workers
-from dahlia.server.tidying import Tidying
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server
@@ -55,8 +56,9 @@ def serve(settings: Settings, config: Path | None) -> None:
         app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS
     )
     host, port = listening.getsockname()[:2]
-    tidying = Tidying(server)
-    tidying.start()
+    cleaning, watch = Cleaning(server), PairingWatch(server)
+    cleaning.start()
+    watch.start()
     # uvicorn, when it has ended, raises its signal again: workers are ended after that.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     try:
@@ -65,7 +67,8 @@ def serve(settings: Settings, config: Path | None) -> None:
             click.echo(f"Dahlia serves {where} with {_counted(workers.count)}. Ctrl-C ends it.")
             uvicorn.Server(options).run(sockets=[listening])
     finally:
-        tidying.stop()
+        cleaning.stop()
+        watch.stop()
         server.database.close()
 
 

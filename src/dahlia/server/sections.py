@@ -108,6 +108,24 @@ class StorageSection(Section):
     )
 
 
+class CleaningSection(Section):
+    """When files that nothing needs any more are deleted."""
+
+    deleted_hours: float = _number(24, "hours for which files of deleted images and iterations are kept", 0)
+    orphan_days: float = _number(
+        30, "days for which a file that belongs to nothing known is kept after it was found", 30
+    )
+    search_hours: float = Field(default=24, gt=0, description="hours between two searches for such files")
+    every_seconds: float = Field(
+        default=60, gt=0, description="seconds between two looks at what was deleted meanwhile"
+    )
+    settling_minutes: float = Field(
+        default=10,
+        ge=0,
+        description="minutes for which no new file is deleted: an upload writes files before their rows",
+    )
+
+
 class TrackingSection(Section):
     """Where MLflow keeps iterations."""
 

@@ -16,6 +16,7 @@ from dahlia.config import check_section
 from dahlia.errors import ConfigError
 from dahlia.server.secret_url import SecretUrl, masked
 from dahlia.server.sections import (
+    CleaningSection,
     DatabaseSection,
     JobsSection,
     LimitsSection,
@@ -40,6 +41,7 @@ class Settings(Section):
     server: ServerSection = Field(default_factory=ServerSection)
     database: DatabaseSection = Field(default_factory=DatabaseSection)
     storage: StorageSection = Field(default_factory=StorageSection)
+    cleaning: CleaningSection = Field(default_factory=CleaningSection)
     tracking: TrackingSection = Field(default_factory=TrackingSection)
     jobs: JobsSection = Field(default_factory=JobsSection)
     limits: LimitsSection = Field(default_factory=LimitsSection)

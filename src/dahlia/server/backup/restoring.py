@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
+from sqlalchemy import delete
 
 from dahlia.errors import DahliaError
 from dahlia.server.backup.archive import ABOUT, FORMAT, About, extract_tracking, lines, table_name
 from dahlia.server.backup.rows import TABLES, is_empty, load
+from dahlia.server.pairing.returning import check_target, take_back
 from dahlia.server.storage.names import IMAGES, sha256_of_key
 from dahlia.server.store.access_tables import SecretRow
+from dahlia.server.store.file_tables import IdentityRow, OrphanRow
 from dahlia.server.store.schema import revision_of
 
 if TYPE_CHECKING:
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 
 _BATCH_BYTES = 32 * 1024 * 1024
 _FILES = "files/"
+_READABLE = ("0001",)  # schemas that lack tables of the present one, and differ in nothing else
 
 
 def restore_backup(server: Server, source: Path) -> About:
@@ -43,9 +48,12 @@ def restore_backup(server: Server, source: Path) -> About:
     try:
         with zipfile.ZipFile(source) as archive:
             about = _about(archive, server, source)
+            names = _names(archive)
+            was_empty = check_target(server.storage, _servers(archive, about), names.__contains__)
             _restore_files(archive, server, source)
             extract_tracking(archive, server.settings.server.home)
             _restore_rows(archive, server, about, source)
+            take_back(server.database, server.storage, server.now(), was_empty=was_empty)
     except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
         raise _unusable(source, str(error)) from error
     return about
@@ -57,13 +65,25 @@ def _about(archive: zipfile.ZipFile, server: Server, source: Path) -> About:
     except ValidationError as error:
         raise _unusable(source, "its about.json is of another version") from error
     ours = revision_of(server.database)
-    if about.format != FORMAT or about.schema_revision != ours:
+    if about.format != FORMAT or about.schema_revision not in (ours, *_READABLE):
         raise DahliaError(
             f"{source} was written by Dahlia {about.dahlia} (schema {about.schema_revision}, format "
             f"{about.format}), this one has schema {ours} and format {FORMAT}. Restore it with that version, "
             "then let this one open the database, which brings it up to date."
         )
     return about
+
+
+def _servers(archive: zipfile.ZipFile, about: About) -> set[str]:
+    """Ids of the server that was backed up."""
+    rows = lines(archive, table_name("identity")) if "identity" in about.rows else ()
+    identities = [json.loads(line) for line in rows]
+    return {one for row in identities for one in (row["server"], *row["earlier"])}
+
+
+def _names(archive: zipfile.ZipFile) -> set[str]:
+    """Keys of the files that it holds."""
+    return {name.removeprefix(_FILES) for name in archive.namelist() if name.startswith(_FILES)}
 
 
 def _restore_files(archive: zipfile.ZipFile, server: Server, source: Path) -> None:
@@ -86,8 +106,11 @@ def _restore_files(archive: zipfile.ZipFile, server: Server, source: Path) -> No
 
 def _restore_rows(archive: zipfile.ZipFile, server: Server, about: About, source: Path) -> None:
     with server.database.write() as session:
-        session.query(SecretRow).delete()
+        for own in (SecretRow, IdentityRow, OrphanRow):
+            session.execute(delete(own))
         for table in TABLES:
+            if table.name not in about.rows:  # of a later schema
+                continue
             count = load(session, table, lines(archive, table_name(table.name)))
             if count != about.rows[table.name]:
                 raise _unusable(source, f"{count} of {about.rows[table.name]} rows of {table.name} are there")

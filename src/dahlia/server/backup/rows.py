@@ -18,6 +18,7 @@ _BATCH = 1000
 
 TABLES: tuple[Table, ...] = tuple(METADATA.sorted_tables)
 """What others refer to comes first."""
+_OWN = {"secrets", "identity", "orphans"}
 
 
 def dump(session: Session, table: Table) -> Iterator[bytes]:
@@ -48,11 +49,11 @@ def load(session: Session, table: Table, lines: Iterable[bytes]) -> int:
 
 
 def is_empty(session: Session) -> bool:
-    """Whether no table has a row, but for the secrets that opening a server makes."""
+    """Whether no table has a row, but for those that opening a server makes."""
     return not any(
         session.execute(select(*table.primary_key).limit(1)).first()
         for table in TABLES
-        if table.name != "secrets"
+        if table.name not in _OWN
     )
 
 

@@ -15,7 +15,7 @@ from dahlia.files import staged_file
 from dahlia.server.backup.archive import ABOUT, FORMAT, About, add_tracking, file_name, table_name
 from dahlia.server.backup.rows import TABLES, dump
 from dahlia.server.storage.errors import NotThere
-from dahlia.server.storage.names import image_key
+from dahlia.server.storage.names import IDENTITY, image_key
 from dahlia.server.store.schema import revision_of
 from dahlia.server.store.tables import ImageRow
 
@@ -82,6 +82,8 @@ def _named(session: Session) -> set[str]:
 def _write_files(archive: zipfile.ZipFile, server: Server) -> set[str]:
     written = set()
     for entry in server.storage.keys(""):
+        if entry.key == IDENTITY:  # of this storage; the one that a backup is restored to gets its own
+            continue
         try:
             source = server.storage.open(entry.key)
         except NotThere:  # deleted meanwhile

@@ -97,7 +97,7 @@ def _remove(session: Session, project: ProjectRow, keys: list[int], everywhere: 
 
 
 def _forget_unseen(session: Session, project: ProjectRow, images: Collection[int]) -> None:
-    """Delete what was removed, and no iteration sees any more; the files are swept later."""
+    """Delete what was removed, and no iteration sees any more; cleaning deletes the files later."""
     keys = ((ImageTagRow, ImageTagRow.image_key), (RegionRow, RegionRow.image_key), (ImageRow, ImageRow.key))
     for table, key in keys:
         seen = exists().where(

@@ -75,7 +75,7 @@ def stored_predictions(
 
 
 def delete_predictions(session: Session, project: ProjectRow, identities: Sequence[str]) -> set[str]:
-    """Delete stored predictions; their images go with the next sweep.
+    """Delete stored predictions; cleaning deletes their images later.
 
     Returns:
         The ids of those that were there.

@@ -30,7 +30,7 @@ class _Row(NamedTuple):
 def delete_old(server: Server) -> int:
     """Delete predictions and suggestions over `predictions.days`, and the oldest beyond `predictions.max_mb`.
 
-    Images that nothing else names go with them; those of the last hour, with the next sweep.
+    Images that nothing else names go with them; those of the last hour, later by cleaning.
 
     Returns:
         How many predictions and suggestions were deleted.

@@ -13,6 +13,7 @@ from dahlia.server.contract.errors import ServiceError, not_found
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
 from dahlia.server.store.changes import GONE
+from dahlia.server.store.file_tables import DiscardRow
 from dahlia.server.store.tables import ImageRow, ProjectRow
 from dahlia.server.store.work_tables import IterationRow, JobRow, PredictionRow
 from dahlia.serving.http.replies import new_id
@@ -25,8 +26,8 @@ _PAUSE = 0.005  # seconds, in which those who wait to write get their turn
 def delete_project(server: Server, access: Access | None, identity: str) -> None:
     """Delete a project with all that belongs to it; what is trained or exported for it is called off.
 
-    Nobody finds it from the first transaction on. Its files go with the next sweep. Should the server be
-    stopped in between, `finish_deletions` goes on.
+    Nobody finds it from the first transaction on. Cleaning deletes its files some hours later. Should the
+    server be stopped in between, `finish_deletions` goes on.
 
     Raises:
         ServiceError: there is none, or an iteration of it is published: applications ask for it by its name.
@@ -40,6 +41,7 @@ def delete_project(server: Server, access: Access | None, identity: str) -> None
         session.execute(delete(JobRow).where(JobRow.project_key == project.key))
         # Under an id of its own no request and no worker finds it.
         project.id, project.status = new_id(), GONE
+        session.merge(DiscardRow(kind="history", name=identity, moment=server.now()))
         record(session, server, access, "delete_project", identity, name=project.name)
         key = project.key
     _delete_rows(server, key)

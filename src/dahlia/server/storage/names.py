@@ -12,6 +12,8 @@ RESIZED = "resized"
 ITERATIONS = "iterations"
 EXPORTS = "exports"
 HISTORIES = "histories"
+IDENTITY = "identity.json"
+"""Which server's files these are; see `dahlia.server.pairing`."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")

@@ -90,6 +90,10 @@ class Database:
         """
         self.refused = reason
 
+    def accept_writes(self) -> None:
+        """Accept writes again."""
+        self.refused = None
+
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()

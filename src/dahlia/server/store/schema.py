@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dahlia.server.store import access_tables, work_tables
+from dahlia.server.store import access_tables, file_tables, work_tables
 from dahlia.server.store.errors import translated_errors
 from dahlia.server.store.tables import Table
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dahlia.server.store.database import Database
 
 METADATA = Table.metadata
-_MODULES = (access_tables, work_tables)  # their tables are known once they are imported
+_MODULES = (access_tables, file_tables, work_tables)  # their tables are known once they are imported
 
 
 def upgrade(database: Database) -> None:

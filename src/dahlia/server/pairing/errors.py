@@ -1,0 +1,28 @@
+"""Why a database and a storage are not used together, and the ways on."""
+
+from __future__ import annotations
+
+from dahlia.errors import ConfigError
+
+_OWN = "check database.url and storage.url with `dahlia config`"
+_WAYS = {
+    "restore": "`dahlia restore FILE` brings back the last backup",
+    "rescue": "`dahlia rescue` makes a server of what is stored, where there is no backup",
+    "adopt": "`dahlia adopt` makes the two belong together as they are",
+    "prefix": "a new server needs a storage.url (a folder or a prefix) of its own",
+    "old": "put the right database back, with its -wal file if it has one",
+}
+
+
+class PairingError(ConfigError):
+    """Database and storage do not belong together; nothing was changed.
+
+    Args:
+        found: what was found.
+        ways: keys of the ways on, besides checking the settings.
+    """
+
+    def __init__(self, found: str, *ways: str) -> None:
+        listed = "".join(f"\n  - {_WAYS[way]}" for way in ways)
+        super().__init__(f"{found} Nothing was deleted or overwritten. First {_OWN}; otherwise:{listed}")
+        self.found = found

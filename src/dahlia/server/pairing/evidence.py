@@ -1,0 +1,75 @@
+"""What a database and a storage hold, as far as that tells whether they belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from dahlia.server.storage.names import IMAGES, ITERATIONS, sha256_of_key
+from dahlia.server.store.access_tables import KeyRow
+from dahlia.server.store.tables import ImageRow, ProjectRow
+from dahlia.server.store.work_tables import IterationRow, PredictionRow
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from dahlia.server.storage.storage import Storage
+
+SAMPLE = 200  # files that are looked up
+
+
+def is_new(session: Session) -> bool:
+    """Whether a database has never been used: no key, no project."""
+    return not any(session.scalar(select(table.key).limit(1)) for table in (KeyRow, ProjectRow))
+
+
+def count_images(session: Session) -> int:
+    """How many images a database names."""
+    return session.scalar(select(func.count(func.distinct(ImageRow.sha256)))) or 0
+
+
+def names_files(session: Session) -> bool:
+    """Whether a database names any file."""
+    trained = select(IterationRow.key).where(IterationRow.files.is_(True)).limit(1)
+    rows = (select(ImageRow.key).limit(1), select(PredictionRow.key).limit(1), trained)
+    return any(session.scalar(row) is not None for row in rows)
+
+
+def sample(storage: Storage) -> list[str]:
+    """Some files of images and iterations, at most `SAMPLE` of each.
+
+    Raises:
+        StorageError: the storage cannot be read.
+    """
+    return [key for folder in (IMAGES, ITERATIONS) for key in islice(_keys(storage, folder), SAMPLE)]
+
+
+def knows_some(session: Session, keys: list[str]) -> bool:
+    """Whether a database names any of these files."""
+    contents = {content for key in keys if (content := sha256_of_key(key))}
+    iterations = {identity for key in keys if (identity := _iteration_of(key))}
+    questions = (
+        (ImageRow.sha256, contents),
+        (PredictionRow.sha256, contents),
+        (IterationRow.id, iterations),
+    )
+    return any(
+        session.scalar(select(column).where(column.in_(values)).limit(1)) is not None
+        for column, values in questions
+    )
+
+
+def _keys(storage: Storage, folder: str) -> Iterator[str]:
+    return (entry.key for entry in storage.keys(folder))
+
+
+def _iteration_of(key: str) -> str:
+    folder, _, rest = key.partition("/")
+    try:
+        return str(UUID(rest.partition("/")[0])) if folder == ITERATIONS else ""
+    except ValueError:
+        return ""

@@ -1,0 +1,98 @@
+"""What the storage knows of its database: the server's id, and the last change that it heard of."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from sqlalchemy import select
+
+from dahlia.errors import ConfigError
+from dahlia.server.storage.errors import NotThere
+from dahlia.server.storage.names import IDENTITY
+from dahlia.server.store.access_tables import AuditRow
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from dahlia.server.storage.storage import Storage
+
+
+class Position(BaseModel):
+    """A line of the audit log: what the database had done when the storage last heard of it.
+
+    Attributes:
+        line: the line's number; 0 where there was none yet.
+        moment: its time.
+        request: the request that it names.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    line: int = 0
+    moment: datetime | None = None
+    request: str = ""
+
+
+class StoredIdentity(BaseModel):
+    """The file.
+
+    Attributes:
+        server: id of the server whose files these are.
+        earlier: ids of the servers that it continues.
+        made: when it was first written.
+        position: how far the database had come.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    server: str
+    earlier: tuple[str, ...] = ()
+    made: datetime
+    position: Position = Position()
+
+
+def read_identity(storage: Storage) -> StoredIdentity | None:
+    """What the storage says; None where it says nothing.
+
+    Raises:
+        StorageError: it cannot be read.
+        ConfigError: the file is damaged.
+    """
+    try:
+        text = storage.get(IDENTITY)
+    except NotThere:
+        return None
+    try:
+        return StoredIdentity.model_validate_json(text)
+    except ValidationError as error:
+        raise ConfigError(
+            f"Expected the identity of a server in the file {IDENTITY} of {storage.place}, received "
+            "something else. Restore that file, or run `dahlia adopt`, which writes another."
+        ) from error
+
+
+def write_identity(storage: Storage, identity: StoredIdentity) -> None:
+    """Replace what the storage says.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    text = json.dumps(identity.model_dump(mode="json"), indent=2) + "\n"
+    storage.put(IDENTITY, text.encode())
+
+
+def position_of(session: Session) -> Position:
+    """How far a database has come: its last line of the audit log, in which every change is."""
+    return _position(session.scalar(select(AuditRow).order_by(AuditRow.key.desc()).limit(1)))
+
+
+def has_passed(session: Session, position: Position) -> bool:
+    """Whether a database once was at a position: it has that very line."""
+    return position.line == 0 or _position(session.get(AuditRow, position.line)) == position
+
+
+def _position(row: AuditRow | None) -> Position:
+    return Position(line=row.key, moment=row.moment, request=row.request) if row else Position()

@@ -1,0 +1,221 @@
+"""Whether database and storage belong together; at their first meeting, and when asked to, they are made to.
+
+A server that starts with an empty database on a full storage, or with the storage of another server, would
+take every file for one that nobody needs. So each carries the other's mark: the database the server's id, the
+storage the id and the last line of the audit log that the database was known to have (`identity`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from sqlalchemy import delete
+from sqlalchemy.exc import IntegrityError
+
+from dahlia.errors import ConfigError
+from dahlia.server.pairing.errors import PairingError
+from dahlia.server.pairing.evidence import count_images, is_new, knows_some, names_files, sample
+from dahlia.server.pairing.identity import (
+    StoredIdentity,
+    has_passed,
+    position_of,
+    read_identity,
+    write_identity,
+)
+from dahlia.server.store.file_tables import DiscardRow, IdentityRow, OrphanRow
+
+if TYPE_CHECKING:
+    from dahlia.server.storage.storage import Storage
+    from dahlia.server.store.database import Database
+
+
+def pair(database: Database, storage: Storage, now: datetime) -> None:
+    """See that both belong together; give both an identity where neither has one.
+
+    Args:
+        database: with its present schema.
+        storage: the files.
+        now: the time.
+
+    Raises:
+        PairingError: they do not.
+        StorageError: the storage cannot be read, or not be written at the first meeting.
+        StoreError: the database cannot be used.
+    """
+    stored, own = read_identity(storage), _row(database)
+    if stored is None:
+        _check_unmarked(database, storage)
+        own = own or _make_row(database, now)
+        write_identity(storage, _identity(database, own))
+    elif own is None:
+        raise _unknown(database, storage, stored)
+    else:
+        check_pair(database, storage, stored, own)
+
+
+def check(database: Database, storage: Storage) -> IdentityRow:
+    """See that both still belong together.
+
+    Returns:
+        The database's own mark.
+
+    Raises:
+        PairingError: they do not.
+        StorageError: the storage cannot be read.
+    """
+    stored, own = read_identity(storage), _row(database)
+    if stored is None or own is None:
+        side = "storage" if stored is None else "database"
+        raise PairingError(
+            f"Expected {storage.place} and the database to know each other, received a {side} without an "
+            "identity. Is it mounted, and is it the right one?",
+            "restore",
+            "adopt",
+        )
+    check_pair(database, storage, stored, own)
+    return own
+
+
+def check_pair(database: Database, storage: Storage, stored: StoredIdentity, own: IdentityRow) -> None:
+    """See that a mark in the storage is that of a database.
+
+    Raises:
+        PairingError: it is another's, or the database is older than the storage.
+    """
+    if stored.server != own.server:
+        raise PairingError(
+            f"Expected the storage of this database in {storage.place}, received that of another server: it "
+            f"carries the id {stored.server}, the database {own.server}.",
+            "prefix",
+            "adopt",
+        )
+    with database.read() as session:
+        if has_passed(session, stored.position):
+            return
+        present = position_of(session)
+    moment = f"{stored.position.moment:%Y-%m-%d %H:%M:%S} UTC"
+    if present.line < stored.position.line:
+        received = f"one that ends {stored.position.line - present.line} changes earlier"
+    else:
+        received = "one with another history since then"
+    raise PairingError(
+        f"Expected the database that last changed {storage.place} at {moment} (line {stored.position.line} "
+        f"of its audit log), received {received}: it is an old copy, or was used with other files meanwhile.",
+        "old",
+        "restore",
+        "adopt",
+    )
+
+
+def adopt(database: Database, storage: Storage, now: datetime) -> str:
+    """Make a database and a storage belong together, whatever they carried before.
+
+    Files that the database does not know stay: what was written before is never deleted by cleaning.
+
+    Returns:
+        The new id; a database that used the storage until now is refused from now on.
+
+    Raises:
+        DahliaError: one of them cannot be used.
+    """
+    with database.write() as session:
+        for table in (DiscardRow, OrphanRow):  # said of files that may have other owners now
+            session.execute(delete(table))
+    return join(database, storage, str(uuid4()), now)
+
+
+def join(database: Database, storage: Storage, server: str, made: datetime) -> str:
+    """Give both one id.
+
+    Args:
+        database: of the server.
+        storage: its files.
+        server: the id.
+        made: since when the database knows the files.
+
+    Returns:
+        The id.
+
+    Raises:
+        DahliaError: one of them cannot be used.
+    """
+    sides = [side for side in (_readable(storage), _row(database)) if side]
+    earlier = sorted({one for side in sides for one in (side.server, *side.earlier)} - {server})
+    with database.write() as session:
+        session.execute(delete(IdentityRow))
+        row = IdentityRow(key=1, server=server, earlier=earlier, made=made)
+        session.add(row)
+    write_identity(storage, _identity(database, row))
+    return server
+
+
+def note_position(database: Database, storage: Storage, own: IdentityRow) -> None:
+    """Let the storage know how far the database has come; the file is written only where that changed.
+
+    Raises:
+        DahliaError: one of them cannot be used.
+    """
+    stored, present = read_identity(storage), _identity(database, own)
+    if stored is None or stored.position.line < present.position.line:
+        write_identity(storage, present)
+
+
+def _check_unmarked(database: Database, storage: Storage) -> None:
+    files = sample(storage)
+    with database.read() as session:
+        new, images = is_new(session), count_images(session)
+        known, names = knows_some(session, files), names_files(session)
+    if files and not known:
+        received = "a new, empty one" if new else f"one that names {images} images and none of these files"
+        raise PairingError(
+            f"Expected the database of the files in {storage.place}, received {received}.",
+            "restore", "rescue", "prefix", "adopt",
+        )  # fmt: skip
+    if not files and names:
+        raise PairingError(
+            f"Expected the files of {images} images in {storage.place}, received none. Is it mounted, and is "
+            "it the right one?",
+            "restore", "adopt",
+        )  # fmt: skip
+
+
+def _unknown(database: Database, storage: Storage, stored: StoredIdentity) -> PairingError:
+    with database.read() as session:
+        new = is_new(session)
+    received = "a new, empty one" if new else "one that never used this storage"
+    return PairingError(
+        f"Expected the database of the server {stored.server}, whose files are in {storage.place}, received "
+        f"{received}.",
+        "restore", "rescue", "prefix", "adopt",
+    )  # fmt: skip
+
+
+def _readable(storage: Storage) -> StoredIdentity | None:
+    try:
+        return read_identity(storage)
+    except ConfigError:  # damaged: it is about to be replaced
+        return None
+
+
+def _identity(database: Database, row: IdentityRow) -> StoredIdentity:
+    with database.read() as session:
+        position = position_of(session)
+    return StoredIdentity(server=row.server, earlier=tuple(row.earlier), made=row.made, position=position)
+
+
+def _row(database: Database) -> IdentityRow | None:
+    with database.read() as session:
+        return session.get(IdentityRow, 1)
+
+
+def _make_row(database: Database, now: datetime) -> IdentityRow:
+    try:
+        with database.write() as session:
+            session.add(IdentityRow(key=1, server=str(uuid4()), earlier=[], made=now))
+    except IntegrityError:  # another process of this server was first
+        pass
+    row = _row(database)
+    assert row is not None
+    return row

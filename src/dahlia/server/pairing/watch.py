@@ -1,0 +1,74 @@
+"""While the server runs: the storage hears how far the database has come, and both go on being compared."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from dahlia.errors import DahliaError
+from dahlia.server.pairing.errors import PairingError
+from dahlia.server.pairing.pairing import check, note_position, pair
+
+if TYPE_CHECKING:
+    from dahlia.server.context import Server
+
+SECONDS = 10.0  # of changes that an old copy of the database may lack without being recognised
+REASON = "its files belong to another database, or are gone"
+
+_logger = logging.getLogger("dahlia.server")
+
+
+class PairingWatch:
+    """Compares database and storage every few seconds. While they do not fit, nothing is written.
+
+    Args:
+        server: whose they are.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._is_paired = False
+        self._is_silent = False
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="pairing", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Compare once more, and end."""
+        self._stop.set()
+        self._thread.join()
+        self.look()
+
+    def look(self) -> None:
+        """Compare now."""
+        database = self._server.database
+        try:
+            self._compare()
+        except PairingError as error:
+            if database.refused is None:
+                _logger.critical("Nothing is written any more. %s", error)
+                database.refuse_writes(REASON)
+        except DahliaError as error:
+            if not self._is_silent:
+                _logger.warning("Database and storage cannot be compared now. %s", error)
+            self._is_silent = True
+        else:
+            self._is_silent = False
+            if database.refused == REASON:
+                _logger.warning("Database and storage fit again; changes are accepted.")
+                database.accept_writes()
+
+    def _compare(self) -> None:
+        database, storage = self._server.database, self._server.storage
+        if not self._is_paired:  # the storage could not be asked when the server started
+            pair(database, storage, self._server.now())
+            self._is_paired = True
+        note_position(database, storage, check(database, storage))
+
+    def _follow(self) -> None:
+        while not self._stop.wait(SECONDS):
+            self.look()
