@@ -88,10 +88,15 @@ class Supervised:
                 stderr=subprocess.STDOUT,
             )
 
-    def run(self) -> subprocess.CompletedProcess[str]:
-        """Start it where it cannot start."""
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Start it where it cannot start; or run another command for it."""
         return subprocess.run(
-            self._command, env=self.environment, capture_output=True, text=True, timeout=60, check=False
+            [*self._command[:-1], *words] if words else self._command,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
 
     def wait_until_ready(self) -> float:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from PIL import Image
+from image_cases import photo
 from server_rows import add_image, add_project
 from sqlalchemy import delete, select, text
 from test_server_cleaning import age, keys
@@ -46,13 +44,6 @@ def run(*words: str, answer: str | None = None) -> Result:
     return result
 
 
-def photo(seed: int) -> bytes:
-    pixels = np.random.default_rng(seed).integers(0, 255, (48, 64, 3), np.uint8)
-    written = io.BytesIO()
-    Image.fromarray(pixels).save(written, "JPEG")
-    return written.getvalue()
-
-
 def lose_rows(server: Server) -> None:
     with server.database.write() as session:
         session.execute(delete(ImageRow))
@@ -77,7 +68,7 @@ def test_orphans_are_listed_restored_and_purged(here: Server) -> None:
     with here.database.read() as session:
         restored = session.scalars(select(ImageRow)).all()
         assert {row.sha256 for row in restored} == {row.sha256 for row in rows}
-        assert {(row.width, row.height, row.tagged) for row in restored} == {(64, 48, False)}
+        assert {(row.width, row.height, row.tagged) for row in restored} == {(32, 24, False)}
     assert {thumbnail_key(row.sha256) for row in rows} <= keys(here)
 
     assert "0 files are deleted." in run("orphans", "purge", "--yes").stdout  # found just now
