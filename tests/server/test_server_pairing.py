@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from s3_server import make_bucket, running_s3, s3_variables
 from server_rows import add_image, add_project
 from sqlalchemy import delete
 
@@ -249,6 +250,22 @@ def test_a_pair_is_described_for_who_decides(full: Server, tmp_path: Path) -> No
     other = opened(tmp_path / "other")
     other.storage = full.storage
     assert "names none of" in describe(other)
+
+
+def test_a_bucket_knows_its_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running_s3() as endpoint:
+        for name, value in s3_variables(endpoint).items():
+            monkeypatch.setenv(name, value)
+        url = f"s3://{make_bucket(endpoint)}/production"
+        server = opened(tmp_path / "home", DAHLIA_STORAGE_URL=url)
+        fill(server)
+        PairingWatch(server).look()
+        server.database.close()
+        opened(tmp_path / "home", DAHLIA_STORAGE_URL=url).database.close()
+        with pytest.raises(PairingError, match="received a new, empty one"):
+            opened(tmp_path / "staging", DAHLIA_STORAGE_URL=url)
+        with pytest.raises(PairingError, match="Expected the files of 3 images"):
+            opened(tmp_path / "home", DAHLIA_STORAGE_URL=f"{url}-mistyped")
 
 
 def test_a_thumbnail_is_no_evidence_of_a_database(tmp_path: Path) -> None:
