@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 from prediction_cases import add_iteration, new_garden
 from server_rows import add_image
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 
+from dahlia.server.cleaning.cleaning import clean
 from dahlia.server.context import Server
+from dahlia.server.pairing.pairing import adopt
 from dahlia.server.predictions import retention
 from dahlia.server.predictions.journal import Journal
 from dahlia.server.predictions.keeping import Keeper
 from dahlia.server.predictions.retention import delete_old
 from dahlia.server.storage.names import image_key, thumbnail_key
+from dahlia.server.store.tables import ImageRow
 from dahlia.server.store.work_tables import PredictionRow
 from dahlia.serving.http.replies import new_id
 
@@ -83,6 +86,7 @@ def test_predictions_that_are_too_old_go(kept: Kept, monkeypatch: pytest.MonkeyP
     kept.add("de", days=29)
     age(kept.server, "abcd")
     assert delete_old(kept.server) == 3
+    clean(kept.server)
     assert kept.left() == "de"
     assert kept.files_left("abcde") == "de"
 
@@ -111,9 +115,34 @@ def test_files_stay_that_something_names_or_that_are_new(kept: Kept) -> None:
     image = add_image(kept.server, kept.project, b"c", sha256="c" * 64)
     age(kept.server, "abc")
     assert delete_old(kept.server) == 4
+    clean(kept.server)
     assert image.sha256 == "c" * 64
     assert kept.left() == "b"
     assert kept.files_left("abcd") == "bcd"
+
+
+def test_files_stay_whose_images_an_adopted_database_may_have_lost(kept: Kept) -> None:
+    kept.add("a", days=31)
+    age(kept.server, "a")
+    adopt(kept.server.database, kept.server.storage, kept.server.now())
+    assert delete_old(kept.server) == 1
+    clean(kept.server)
+    assert kept.files_left("a") == "a"
+
+
+def test_files_stay_for_a_day_where_an_image_of_the_same_content_was_deleted(kept: Kept) -> None:
+    image = add_image(kept.server, kept.project, b"c", sha256="c" * 64)
+    kept.add("c", days=31)
+    age(kept.server, "c")
+    with kept.server.database.write() as session:
+        session.execute(delete(ImageRow).where(ImageRow.key == image.key))
+    assert delete_old(kept.server) == 1
+    clean(kept.server)
+    assert kept.files_left("c") == "c"
+    now = kept.server.now()
+    kept.server.now = lambda: now + timedelta(days=2)
+    clean(kept.server)
+    assert kept.files_left("c") == ""
 
 
 def test_the_keeper_looks_after_them_now_and_then(kept: Kept, tmp_path: Path) -> None:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select, tuple_
+from sqlalchemy.orm import Session
 
-from dahlia.server.cleaning.owners import HISTORY, IMAGE, discard_owner, named
+from dahlia.server.cleaning.owners import (
+    HISTORY,
+    IMAGE,
+    ITERATION,
+    PREDICTION,
+    Owner,
+    discard_owner,
+    named,
+)
 from dahlia.server.jobs.records import Kind, State
 from dahlia.server.storage.names import (
     EXPORTS,
@@ -18,7 +28,7 @@ from dahlia.server.storage.names import (
     resized_key,
     thumbnail_key,
 )
-from dahlia.server.store.file_tables import DiscardRow
+from dahlia.server.store.file_tables import DiscardRow, IdentityRow
 from dahlia.server.store.work_tables import JobRow
 
 if TYPE_CHECKING:
@@ -26,9 +36,15 @@ if TYPE_CHECKING:
 
 BATCH = 500
 
+_PLACE = tuple_(DiscardRow.kind, DiscardRow.name)
+# An old database that was adopted may have lost the images that were made of its stored predictions.
+_UNSURE = timedelta(days=90)
+
 
 def delete_discarded(server: Server, kept: timedelta, settling: timedelta) -> int:
     """Delete the files of images, iterations and projects that were deleted, unless a row names them again.
+
+    Those of stored predictions, which make room for younger ones, go at once.
 
     Args:
         server: has database and files.
@@ -44,7 +60,11 @@ def delete_discarded(server: Server, kept: timedelta, settling: timedelta) -> in
     if _is_importing(server):  # it names images of another project, and its rows come last
         return 0
     before = server.now() - settling
-    return sum(_delete(server, rows, before) for rows in _due(server, server.now() - kept))
+    due = chain(
+        _due(server, (IMAGE, ITERATION, HISTORY), server.now() - kept),
+        _due(server, (PREDICTION,), server.now()),
+    )
+    return sum(_delete(server, rows, before) for rows in due)
 
 
 def _is_importing(server: Server) -> bool:
@@ -53,11 +73,10 @@ def _is_importing(server: Server) -> bool:
         return session.scalar(select(JobRow.key).where(*waits).limit(1)) is not None
 
 
-def _due(server: Server, until: datetime) -> Iterator[list[DiscardRow]]:
-    place = tuple_(DiscardRow.kind, DiscardRow.name)
+def _due(server: Server, kinds: Collection[str], until: datetime) -> Iterator[list[DiscardRow]]:
     after = ("", "")
     while True:
-        due = select(DiscardRow).where(DiscardRow.moment <= until, place > after)
+        due = select(DiscardRow).where(DiscardRow.kind.in_(kinds), DiscardRow.moment <= until, after < _PLACE)
         due = due.order_by(DiscardRow.kind, DiscardRow.name).limit(BATCH)
         with server.database.read() as session:
             rows = list(session.scalars(due))
@@ -68,18 +87,28 @@ def _due(server: Server, until: datetime) -> Iterator[list[DiscardRow]]:
 
 
 def _delete(server: Server, rows: Sequence[DiscardRow], before: datetime) -> int:
-    owners = {(row.kind, row.name): discard_owner(row) for row in rows}
     with server.database.read() as session:
-        in_use = named(session, owners.values())
-    gone = [row for row in rows if owners[row.kind, row.name] not in in_use and _is_gone(server, row, before)]
-    done = {(row.kind, row.name) for row in gone}
-    done |= {place for place, owner in owners.items() if owner in in_use}
+        needed = named(session, map(discard_owner, rows)) | _spared(session, rows, server.now())
+    free = [row for row in rows if discard_owner(row) not in needed]
+    gone = [row for row in free if _is_gone(server, row, before)]
+    done = [(row.kind, row.name) for row in (*gone, *(row for row in rows if discard_owner(row) in needed))]
     if done:
         with server.database.write() as session:
-            place = tuple_(DiscardRow.kind, DiscardRow.name)
-            ended = delete(DiscardRow).where(place.in_(done))
+            ended = delete(DiscardRow).where(_PLACE.in_(done))
             session.execute(ended.execution_options(synchronize_session=False))
     return len(gone)
+
+
+def _spared(session: Session, rows: Sequence[DiscardRow], now: datetime) -> set[Owner]:
+    """Owners of files that a prediction leaves, and that are kept for another reason than a row."""
+    names = [row.name for row in rows if row.kind == PREDICTION]
+    if not names:
+        return set()
+    identity = session.get(IdentityRow, 1)
+    if identity is None or (identity.earlier and now - identity.made < _UNSURE):
+        return {discard_owner(row) for row in rows if row.kind == PREDICTION}
+    images = select(DiscardRow).where(DiscardRow.kind == IMAGE, DiscardRow.name.in_(names))
+    return {discard_owner(row) for row in session.scalars(images)}
 
 
 def _is_gone(server: Server, row: DiscardRow, before: datetime) -> bool:

@@ -28,7 +28,7 @@ from dahlia.server.store.work_tables import IterationRow, PredictionRow
 FOLDERS = (IMAGES, THUMBNAILS, RESIZED, ITERATIONS, EXPORTS, HISTORIES)
 BATCH = 500  # owners looked up at once
 
-IMAGE, ITERATION, HISTORY = "image", "iteration", "history"
+IMAGE, PREDICTION, ITERATION, HISTORY = "image", "prediction", "iteration", "history"
 
 _Item = TypeVar("_Item")
 
@@ -37,7 +37,7 @@ class Owner(NamedTuple):
     """Whose file it is.
 
     Attributes:
-        kind: `image`, `iteration` or `history`; as in `DiscardRow`.
+        kind: `image`, `iteration` or `history`.
         name: SHA-256 of an image, id of an iteration, id of a project.
     """
 
@@ -75,8 +75,9 @@ def all_discarded(session: Session) -> set[Owner]:
 
 def discard_owner(row: DiscardRow) -> Owner:
     """Whose files a deletion left."""
-    name = row.name.partition(".")[0] if row.kind == IMAGE else str(UUID(row.name))
-    return Owner(row.kind, name)
+    if row.kind in (IMAGE, PREDICTION):
+        return Owner(IMAGE, row.name.partition(".")[0])
+    return Owner(row.kind, str(UUID(row.name)))
 
 
 def batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import ColumnElement, delete, func, select
 
-from dahlia.server.storage.names import image_key, resized_key, thumbnail_key
-from dahlia.server.store.tables import ImageRow
 from dahlia.server.store.work_tables import PredictionRow
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server
 
 _BATCH = 500
-_AT_WORK = timedelta(hours=1)  # who writes an image's files writes the row that names them within it
 
 
 class _Row(NamedTuple):
     key: int
-    sha256: str
-    suffix: str
     size: int
 
 
 def delete_old(server: Server) -> int:
     """Delete predictions and suggestions over `predictions.days`, and the oldest beyond `predictions.max_mb`.
 
-    Images that nothing else names go with them; those of the last hour, later by cleaning.
+    Cleaning deletes the files of images that nothing else names.
 
     Returns:
         How many predictions and suggestions were deleted.
@@ -52,7 +47,7 @@ def delete_old(server: Server) -> int:
 
 
 def _oldest(server: Server, which: ColumnElement[bool]) -> list[_Row]:
-    columns = (PredictionRow.key, PredictionRow.sha256, PredictionRow.suffix, PredictionRow.size)
+    columns = (PredictionRow.key, PredictionRow.size)
     with server.database.read() as session:
         found = session.execute(select(*columns).where(which).order_by(PredictionRow.key).limit(_BATCH))
         return [_Row(*row) for row in found]
@@ -68,20 +63,4 @@ def _delete(server: Server, rows: Sequence[_Row]) -> int:
     with server.database.write() as session:
         gone = delete(PredictionRow).where(PredictionRow.key.in_([row.key for row in rows]))
         session.execute(gone.execution_options(synchronize_session=False))
-    _delete_files(server, {(row.sha256, row.suffix) for row in rows})
     return len(rows)
-
-
-def _delete_files(server: Server, images: Collection[tuple[str, str]]) -> None:
-    contents = [sha256 for sha256, _ in images]
-    with server.database.read() as session:
-        named = {
-            found
-            for table in (ImageRow, PredictionRow)
-            for found in session.scalars(select(table.sha256).where(table.sha256.in_(contents)))
-        }
-    before = server.now() - _AT_WORK
-    for sha256, suffix in images:
-        if sha256 not in named:
-            for key in (image_key(sha256, suffix), thumbnail_key(sha256), resized_key(sha256)):
-                server.storage.delete_stale(key, before)

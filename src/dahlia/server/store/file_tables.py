@@ -33,8 +33,8 @@ class DiscardRow(Table):
     """Files whose row was deleted; triggers of the database write it, whatever deletes the row.
 
     Attributes:
-        kind: `image`, `iteration` or `history`.
-        name: SHA-256 and suffix of an image, or the id of an iteration or a project.
+        kind: `image`, `prediction`, `iteration` or `history`.
+        name: SHA-256 and suffix of an image, also of a prediction's; or the id of an iteration or a project.
         moment: of the deletion.
     """
 

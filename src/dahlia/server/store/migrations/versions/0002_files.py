@@ -18,7 +18,7 @@ depends_on = None
 
 _DISCARDED = {
     "images": ("image", "{row}.sha256 || {row}.suffix"),
-    "predictions": ("image", "{row}.sha256 || {row}.suffix"),
+    "predictions": ("prediction", "{row}.sha256 || {row}.suffix"),
     "iterations": ("iteration", "CAST({row}.id AS TEXT)"),
 }
 
