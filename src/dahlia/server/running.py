@@ -19,9 +19,12 @@ from dahlia.server.opening import open_server
 from dahlia.server.storage.errors import StorageError
 from dahlia.server.supervision import Workers
 from dahlia.server.tidying import Tidying
+from dahlia.serving.http.connections import Connections, Limits, most_files, read_proxies
+from dahlia.serving.http.guard import guarded
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server
+    from dahlia.server.sections import ServerSection
     from dahlia.server.settings import Settings
 
 _GRACE_SECONDS = 10
@@ -52,7 +55,13 @@ def serve(settings: Settings, config: Path | None) -> None:
     _say_keys(server)
     app = create_app(server)
     options = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS
+        app,
+        http=guarded("auto", _connections(settings.server)),
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     host, port = listening.getsockname()[:2]
     tidying = Tidying(server)
@@ -67,6 +76,17 @@ def serve(settings: Settings, config: Path | None) -> None:
     finally:
         tidying.stop()
         server.database.close()
+
+
+def _connections(section: ServerSection) -> Connections:
+    limits = Limits(
+        connections=section.max_connections,
+        per_address=section.max_connections_per_address,
+        proxies=read_proxies(section.proxies),
+        header_seconds=section.header_seconds,
+        stalled_seconds=section.stalled_seconds,
+    )
+    return Connections(limits, most_files())
 
 
 def _listen(host: str, port: int) -> socket.socket:
