@@ -19,8 +19,9 @@ from dahlia.server.opening import open_server
 from dahlia.server.storage.errors import StorageError
 from dahlia.server.supervision import Workers
 from dahlia.server.tidying import Tidying
-from dahlia.serving.http.connections import Connections, Limits, most_files, read_proxies
+from dahlia.serving.http.connections import Connections
 from dahlia.serving.http.guard import guarded
+from dahlia.serving.http.limits import Limits, most_files, read_proxies
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server

@@ -12,8 +12,8 @@ from pydantic_core import PydanticCustomError
 
 from dahlia.errors import ConfigError
 from dahlia.server.secret_url import MASK, SecretUrl
-from dahlia.serving.http.connections import PROXIES, read_proxies
 from dahlia.serving.http.fetch import Reach
+from dahlia.serving.http.limits import PROXIES, read_proxies
 
 _DATABASE = re.compile(r"(sqlite|postgres|postgresql)(\+\w+)?://.*")
 
@@ -104,7 +104,7 @@ class ServerSection(Section):
     max_connections_per_address: int = _number(100, "of them, those of one address; more get 429")
     proxies: Annotated[str, AfterValidator(_networks)] = Field(
         default=PROXIES,
-        description="addresses or networks of reverse proxies, each of which may have nine tenths of all",
+        description="addresses or networks of reverse proxies; each may have nine tenths of all",
     )
     header_seconds: float = Field(
         default=15, gt=0, description="seconds in which the header of a request must come"

@@ -27,7 +27,10 @@ _END_SECONDS = 30.0
 _ANSWER_SECONDS = 60.0
 _ROUTE = "/customvision/v3.1/prediction/00000000-0000-0000-0000-000000000000/classify/iterations/export/image"
 _LISTENS = re.compile(r" listens on http://127\.0\.0\.1:(\d+)$", re.MULTILINE)
-_OWN = ("PREDICTION_KEY", "URL_FETCH", "THREADS")
+_OWN = (
+    "PREDICTION_KEY", "URL_FETCH", "THREADS", "MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_ADDRESS", "PROXIES",
+    "HEADER_SECONDS", "STALLED_SECONDS",
+)  # fmt: skip
 
 
 class Server:

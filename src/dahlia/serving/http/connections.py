@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-import sys
 from collections import Counter
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from dahlia.errors import ConfigError, ServingError
+from dahlia.errors import ServingError
 from dahlia.serving.http.body import Unread
+from dahlia.serving.http.limits import Limits, Network
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
             """End it if it does."""
 
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-PROXIES = "127.0.0.0/8 ::1"
 MAX_LINGERING = 64  # connections that were refused and are still there, for their answer to be read
 REPORT_SECONDS = 60  # at most one line in the log
 _CHECK_SECONDS = 1.0
@@ -35,39 +31,6 @@ _LEAST_FILES = 128  # and a quarter: what the process keeps for its other files
 _PREFIX_V6 = 64  # a single machine has as many addresses as it likes, of one such network
 
 _logger = logging.getLogger("dahlia.connections")
-
-
-def read_proxies(text: str) -> tuple[Network, ...]:
-    """Networks in a text such as `127.0.0.0/8 ::1`, with spaces or commas between them.
-
-    Raises:
-        ConfigError: one of them is none.
-    """
-    try:
-        return tuple(ipaddress.ip_network(one, strict=False) for one in text.replace(",", " ").split())
-    except ValueError as error:
-        raise ConfigError(
-            f"Expected addresses or networks of proxies such as `10.0.0.0/8 ::1`, received {text!r}: {error}."
-        ) from None
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one process grants.
-
-    Attributes:
-        connections: at once; fewer where the process may not open so many files.
-        per_address: of them, those of one address (of IPv6, of one /64 network).
-        proxies: whose connections are those of many clients, and may be nine tenths of all.
-        header_seconds: in which a request's header must have come.
-        stalled_seconds: without a byte of a body or of an answer's reading, and that a slow one may take.
-    """
-
-    connections: int = 1000
-    per_address: int = 100
-    proxies: tuple[Network, ...] = read_proxies(PROXIES)
-    header_seconds: float = 15
-    stalled_seconds: float = 60
 
 
 class Connections:
@@ -152,16 +115,6 @@ class Connections:
         _logger.warning("Connections refused or ended: %s; the last from %s.", reasons, self._last)
         self._ended.clear()
         self._reported = now
-
-
-def most_files() -> int | None:
-    """How many files this process may open; None where the system does not say."""
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return None if soft == resource.RLIM_INFINITY else soft
 
 
 def _fitting(wanted: int, files: int | None) -> int:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 else:
     _Protocol = object
 
+_PARSERS = dict(HTTP_PROTOCOLS)  # as they come, before anybody puts a guarded one there
 SLOWEST_BODY = 32 * 1024  # bytes per second that a body must come with beyond `stalled_seconds`
 MAX_DISCARD = 64 * 1024 * 1024  # bytes that are read of a body after its request was answered
 LINGER_SECONDS = 2.0  # for which a refused client may go on sending, so that it reads the refusal
@@ -38,7 +39,7 @@ def guarded(parser: Literal["auto", "h11"], connections: Connections) -> type[as
         parser: `h11`, or the fastest that there is.
         connections: counts those of this process.
     """
-    base = import_from_string(HTTP_PROTOCOLS[parser])
+    base = import_from_string(_PARSERS[parser])
     return type(f"Guarded{base.__name__}", (Guard, base), {"counted": connections})
 
 
