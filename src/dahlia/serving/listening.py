@@ -39,8 +39,8 @@ def say_who_may_ask(host: str, *, has_key: bool) -> None:
         _logger.info("DAHLIA_PREDICTION_KEY is not set: every program of this machine may predict.")
     else:
         _logger.warning(
-            "OPEN: the service listens on %s and DAHLIA_PREDICTION_KEY is not set, so whoever reaches the port "
-            "may predict. Set the key, or start with `--host %s`.", host, LOOPBACK,
+            "The service is open: it listens on %s and DAHLIA_PREDICTION_KEY is not set, so whoever reaches "
+            "the port may predict. Set the key, or start with `--host %s`.", host, LOOPBACK,
         )  # fmt: skip
 
 

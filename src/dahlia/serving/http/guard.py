@@ -129,7 +129,10 @@ class Guard(_Protocol):
             self._moved = now
             self._since += now - self._checked
         elif now - self._moved > seconds or now - self._since > seconds + self._came / SLOWEST_BODY:
-            self._refuse(_slow(seconds), "body too slow")
+            if self._is_answered:
+                self._drop("body too slow")
+            else:
+                self._refuse(_slow(seconds), "body too slow")
 
     def _advance(self, data: bytes) -> None:
         before = self._framing.phase
