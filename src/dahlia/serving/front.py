@@ -37,8 +37,14 @@ class FrontedService(Service[_Inner]):  # type: ignore[misc]
 
         A worker of BentoML asks for it, and then starts uvicorn with the protocol of its choice, `auto`.
         """
+        from _bentoml_impl.server.app import ServiceAppFactory  # type: ignore[import-untyped]
+
         HTTP_PROTOCOLS["auto"] = f"{__name__}:PROTOCOL"
-        return Door(super().to_asgi(is_main), DESK, (*_PAGES, *_assets()))
+        self.inject_config()
+        factory = ServiceAppFactory(self, is_main=is_main)
+        # Its timers keep what a request had until they end, 5 KB each: 3 GB after two minutes of many.
+        factory.timeout = None
+        return Door(factory(), DESK, (*_PAGES, *_assets()))
 
     @property
     def openapi_spec(self) -> Page:

@@ -36,7 +36,6 @@ from dahlia.serving.predictor import Predictor
 from dahlia.serving.stored.store import PredictionStore
 
 _SETTINGS = DESK.settings
-_TIMEOUT = 120  # more than a body and a fetched image may take, whose own errors say more
 _HOST = default_host()
 _ROOT = Path.cwd()  # BentoML imports this module in the project's folder, or in the Bento's
 
@@ -60,7 +59,6 @@ class _CodeCarrier(bentoml.images.Image):  # type: ignore[misc]
 @bentoml.service(
     name="dahlia",
     workers=_SETTINGS.workers,
-    traffic={"timeout": _TIMEOUT},
     http={"host": _HOST},
     logging={"access": {"enabled": False}},  # its lines name no request of ours, and only those of two routes
     image=_CodeCarrier(),

@@ -168,11 +168,13 @@ class Framing:
         if data.startswith(b"\r\n", position):
             self.phase = Phase.ENDED
             return 2
-        end = data.find(_END, position)
+        end = data.find(_END, position + self._searched)
         if (len(data) if end < 0 else end) - position > MAX_HEADER:
             raise _too_large(b"\n")
         if end < 0:
+            self._searched = max(0, len(data) - position - len(_END) + 1)
             return 0
+        self._searched = 0
         _check_fields(bytes(data[position : end + len(_END)]), 1)
         self.phase = Phase.ENDED
         return end + len(_END) - position
