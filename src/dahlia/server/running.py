@@ -20,9 +20,13 @@ from dahlia.server.opening import open_server
 from dahlia.server.pairing.watch import PairingWatch
 from dahlia.server.storage.errors import StorageError
 from dahlia.server.supervision import Workers
+from dahlia.serving.http.connections import Connections
+from dahlia.serving.http.guard import guarded
+from dahlia.serving.http.limits import Limits, most_files, read_proxies
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server
+    from dahlia.server.sections import ServerSection
     from dahlia.server.settings import Settings
 
 _GRACE_SECONDS = 10
@@ -53,7 +57,13 @@ def serve(settings: Settings, config: Path | None) -> None:
     _say_keys(server)
     app = create_app(server)
     options = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS
+        app,
+        http=guarded("auto", _connections(settings.server)),
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     host, port = listening.getsockname()[:2]
     cleaning, watch = Cleaning(server), PairingWatch(server)
@@ -70,6 +80,17 @@ def serve(settings: Settings, config: Path | None) -> None:
         cleaning.stop()
         watch.stop()
         server.database.close()
+
+
+def _connections(section: ServerSection) -> Connections:
+    limits = Limits(
+        connections=section.max_connections,
+        per_address=section.max_connections_per_address,
+        proxies=read_proxies(section.proxies),
+        header_seconds=section.header_seconds,
+        stalled_seconds=section.stalled_seconds,
+    )
+    return Connections(limits, most_files())
 
 
 def _listen(host: str, port: int) -> socket.socket:

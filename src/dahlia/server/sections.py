@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from dahlia.errors import ConfigError
 from dahlia.server.secret_url import MASK, SecretUrl
 from dahlia.serving.http.fetch import Reach
+from dahlia.serving.http.limits import PROXIES, read_proxies
 
 _DATABASE = re.compile(r"(sqlite|postgres|postgresql)(\+\w+)?://.*")
 
@@ -53,6 +55,14 @@ def _origin(url: str) -> str:
     return url.rstrip("/")
 
 
+def _networks(text: str) -> str:
+    try:
+        read_proxies(text)
+    except ConfigError as error:
+        raise PydanticCustomError("proxies", "{reason}", {"reason": str(error)}) from None
+    return text
+
+
 def _number(default: float, meaning: str, least: int = 1) -> Any:
     return Field(default=default, ge=least, description=meaning)
 
@@ -88,6 +98,22 @@ class ServerSection(Section):
     # 64 images of 6 MB in base64 are 512 MB; tags, names and JSON come on top.
     max_body_mb: int = _number(520, "megabytes that one request may have")
     threads: int = _number(16, "requests worked on at once; more wait")
+    max_connections: int = _number(
+        1000, "connections at once; fewer where the process may not open so many files; more get 503"
+    )
+    max_connections_per_address: int = _number(100, "of them, those of one address; more get 429")
+    proxies: Annotated[str, AfterValidator(_networks)] = Field(
+        default=PROXIES,
+        description="addresses or networks of reverse proxies; each may have nine tenths of all",
+    )
+    header_seconds: float = Field(
+        default=15, gt=0, description="seconds in which the header of a request must come"
+    )
+    stalled_seconds: float = Field(
+        default=60,
+        gt=0,
+        description="seconds for which a body may pause, or a client that reads its answer",
+    )
 
 
 class DatabaseSection(Section):

@@ -30,6 +30,11 @@ ALSO = {
     "DAHLIA_MODEL_THREADS": ("prediction", "model_threads"),
     "DAHLIA_MODEL_MEMORY": ("prediction", "model_memory_mb"),
     "DAHLIA_MAX_CONCURRENCY": ("prediction", "max_concurrency"),
+    "DAHLIA_MAX_CONNECTIONS": ("server", "max_connections"),
+    "DAHLIA_MAX_CONNECTIONS_PER_ADDRESS": ("server", "max_connections_per_address"),
+    "DAHLIA_PROXIES": ("server", "proxies"),
+    "DAHLIA_HEADER_SECONDS": ("server", "header_seconds"),
+    "DAHLIA_STALLED_SECONDS": ("server", "stalled_seconds"),
 }
 PASSED_OVER = frozenset(
     {

@@ -25,6 +25,7 @@ from dahlia.serving.explanation.activation import Activation
 from dahlia.serving.explanation.explain import Explainer
 from dahlia.serving.front import DESK, FrontedService
 from dahlia.serving.http.replies import REQUEST, refusal
+from dahlia.serving.listening import chosen_host, default_host, say_who_may_ask
 from dahlia.serving.models.catalogue import Catalogue
 from dahlia.serving.models.projects import Projects
 from dahlia.serving.models.runtime import Model, load_model
@@ -35,7 +36,7 @@ from dahlia.serving.predictor import Predictor
 from dahlia.serving.stored.store import PredictionStore
 
 _SETTINGS = DESK.settings
-_TIMEOUT = 120  # more than a body and a fetched image may take, whose own errors say more
+_HOST = default_host()
 _ROOT = Path.cwd()  # BentoML imports this module in the project's folder, or in the Bento's
 
 _logger = logging.getLogger("bentoml.dahlia")
@@ -58,7 +59,7 @@ class _CodeCarrier(bentoml.images.Image):  # type: ignore[misc]
 @bentoml.service(
     name="dahlia",
     workers=_SETTINGS.workers,
-    traffic={"timeout": _TIMEOUT},
+    http={"host": _HOST},
     logging={"access": {"enabled": False}},  # its lines name no request of ours, and only those of two routes
     image=_CodeCarrier(),
     service_class=FrontedService,
@@ -74,8 +75,6 @@ class PredictionService:
         sources = [open_source(folder) for folder in folders]
         served = ", ".join(map(str, folders))
         _logger.info("Dahlia %s from %s serves %s.", dahlia.__version__, Path(__file__).parent, served)
-        if _SETTINGS.key is None:
-            _logger.warning("DAHLIA_PREDICTION_KEY is not set: whoever reaches the port may predict.")
         meters = Meters()
         shelf = Shelf(_load, _SETTINGS.model_memory, meters.loaded)
         projects = Projects([Catalogue(source, shelf) for source in sources])
@@ -89,6 +88,12 @@ class PredictionService:
 
     def __is_ready__(self) -> bool:
         return self._predictor.projects.ready
+
+    @bentoml.on_deployment  # type: ignore[untyped-decorator]
+    @staticmethod
+    def begin() -> None:
+        """Say who may ask; once, before the processes start."""
+        say_who_may_ask(chosen_host(_HOST), has_key=_SETTINGS.key is not None)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:

@@ -14,6 +14,11 @@
 | `DAHLIA_PREDICTIONS_MB` | 10240 | megabytes that kept predictions may take; the oldest make room |
 | `DAHLIA_PROJECTS` | the folder itself | folders of several projects or published models, as in a `PATH` |
 | `DAHLIA_MODEL_MEMORY` | 1024 | megabytes that models may take in a process; beyond it the oldest go |
+| `DAHLIA_MAX_CONNECTIONS` | 1000 | connections of a process; fewer where it may not open so many files |
+| `DAHLIA_MAX_CONNECTIONS_PER_ADDRESS` | 100 | of them, those of one address |
+| `DAHLIA_PROXIES` | `127.0.0.0/8 ::1` | addresses or networks of proxies; each may have nine tenths of all |
+| `DAHLIA_HEADER_SECONDS` | 15 | seconds in which the header of a request must come |
+| `DAHLIA_STALLED_SECONDS` | 60 | seconds for which a body may pause, or a client that reads its answer |
 """
 
 from __future__ import annotations
@@ -26,6 +31,7 @@ from pathlib import Path
 from dahlia.errors import ConfigError
 from dahlia.serving.cores import usable_cores
 from dahlia.serving.http.fetch import Reach, read_reach
+from dahlia.serving.http.limits import Limits, read_limits
 
 _MOST_WORKERS = 4  # each takes some 250 MB; threads of one process share the rest of the cores
 
@@ -46,6 +52,7 @@ class Settings:
     predictions_bytes: int
     projects: tuple[Path, ...]
     model_memory: int
+    limits: Limits
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -71,6 +78,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         predictions_bytes=_count(environment, "DAHLIA_PREDICTIONS_MB", 10240) << 20,
         projects=tuple(Path(one) for one in environment.get("DAHLIA_PROJECTS", "").split(os.pathsep) if one),
         model_memory=_count(environment, "DAHLIA_MODEL_MEMORY", 1024) << 20,
+        limits=read_limits(environment, "DAHLIA_"),
     )
 
 

@@ -50,7 +50,11 @@ def graph(size: int = 32, properties: dict[str, str] = BGR, scale: float = 0.02)
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     """A folder with `model.onnx`, `model.json` and `labels.txt`."""
-    folder = tmp_path / "export" / "app"
+    return write_files(tmp_path)
+
+
+def write_files(place: Path) -> Path:
+    folder = place / "export" / "app"
     folder.mkdir(parents=True)
     facts = {
         "project": {"id": PROJECT, "name": "colours"},
@@ -66,6 +70,16 @@ def files(tmp_path: Path) -> Path:
 @pytest.fixture
 def export(files: Path) -> Path:
     """All that an export holds, around the model of one step."""
+    return complete(files)
+
+
+@pytest.fixture(scope="module")
+def shared_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, for tests that change nothing in it."""
+    return complete(write_files(tmp_path_factory.mktemp("shared")))
+
+
+def complete(files: Path) -> Path:
     write_code(files)
     (files / "requirements.txt").write_text(requirements("x86_64"))
     (files.parent / "Dockerfile").write_text(dockerfile("linux/amd64"))

@@ -17,15 +17,20 @@ SERVER = ("app", "settings", "door", "routes", "answers", "model", "health")
 SHARED = {
     "admission": "dahlia.serving.http",
     "cores": "dahlia.serving",
+    "connections": "dahlia.serving.http",
     "errors": "dahlia",
     "formats": "dahlia.dataset",
+    "framing": "dahlia.serving.http",
+    "guard": "dahlia.serving.http",
     "headers": "dahlia.dataset",
     "imaging": "dahlia.dataset",
+    "limits": "dahlia.serving.http",
     "body": "dahlia.serving.http",
     "fetch": "dahlia.serving.http",
     "paths": "dahlia.serving.http",
     "replies": "dahlia.serving.http",
     "runtime_errors": "dahlia.serving.models",
+    "transport": "dahlia.serving.http",
 }
 _CONTEXT = "dahlia.export.docker.context"
 _IMPORT = re.compile(r"^( *from )dahlia(?:\.\w+)*\.(\w+)(?= import )", re.MULTILINE)

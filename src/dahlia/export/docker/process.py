@@ -10,9 +10,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import cv2
@@ -27,7 +28,10 @@ _END_SECONDS = 30.0
 _ANSWER_SECONDS = 60.0
 _ROUTE = "/customvision/v3.1/prediction/00000000-0000-0000-0000-000000000000/classify/iterations/export/image"
 _LISTENS = re.compile(r" listens on http://127\.0\.0\.1:(\d+)$", re.MULTILINE)
-_OWN = ("PREDICTION_KEY", "URL_FETCH", "THREADS")
+_OWN = (
+    "PREDICTION_KEY", "URL_FETCH", "THREADS", "MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_ADDRESS", "PROXIES",
+    "HEADER_SECONDS", "STALLED_SECONDS",
+)  # fmt: skip
 
 
 class Server:
@@ -111,15 +115,25 @@ class Server:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Server]:
+def running(folder: Path, settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[Server]:
     """Start `app/app.py` of an export on a free port of 127.0.0.1; end it at the end.
+
+    Args:
+        folder: the export, unpacked.
+        settings: variables of its `settings.py`.
 
     Raises:
         VerificationError: it does not start.
     """
     if not (folder / APP).is_file():
         raise VerificationError(f"{folder / APP} was expected and is not there. Export again.")
-    own = {"HOST": "127.0.0.1", "PORT": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+    own = {
+        **settings,
+        "HOST": "127.0.0.1",
+        "PORT": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
     kept = {name: value for name, value in os.environ.items() if name not in _OWN}
     with tempfile.TemporaryDirectory() as place:
         log = Path(place) / "said.txt"

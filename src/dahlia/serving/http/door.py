@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
+import anyio
 from starlette.datastructures import Headers
 
 from dahlia.errors import ServingError
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from dahlia.serving.predictor import Predictor
     from dahlia.serving.settings import Settings
 
+SECONDS = 120.0  # more than a body and a fetched image may take, whose own errors say more
 PREDICT = "/predict"
 PREDICT_BATCH = "/predict_batch"
 _FIELDS = {PREDICT: "image", PREDICT_BATCH: "images"}
@@ -83,7 +86,7 @@ class Door:
         elif scope["path"] == "/" and scope["method"] in ("GET", "HEAD"):
             await front_page()(scope, receive, send)
         elif scope["path"] in self._known:
-            await self._app(scope, receive, send)
+            await self._inner(scope, receive, send)
         else:
             await refuse(no_such_route(), scope, Incoming(receive), send)
 
@@ -135,7 +138,18 @@ class Door:
             field = _FIELDS[scope["path"]]
             body, content_type = write_form(read_form(body, headers.get("content-type", ""), field), field)
             with admission.prediction():
-                await self._app(_described(scope, body, content_type), _replay(body, receive), send)
+                await self._inner(_described(scope, body, content_type), _replay(body, receive), send)
+
+    async def _inner(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with anyio.move_on_after(SECONDS) as limit:
+
+            async def sending(message: Message) -> None:
+                limit.deadline = math.inf
+                await send(message)
+
+            await self._app(scope, receive, sending)
+        if limit.cancelled_caught:
+            await refusal(_late())(scope, receive, send)
 
 
 def _starting() -> NoReturn:
@@ -143,6 +157,14 @@ def _starting() -> NoReturn:
         "The service is starting. Ask again in a second.",
         code="ErrorPredictionServiceUnavailable",
         status=503,
+    )
+
+
+def _late() -> ServingError:
+    return ServingError(
+        f"Expected an answer within {SECONDS:g} seconds, and there was none. Ask again, or ask for less.",
+        code="ErrorServerTimeOut",
+        status=504,
     )
 
 

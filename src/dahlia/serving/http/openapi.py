@@ -166,7 +166,7 @@ def _url_body() -> Json:
 def _typed(known: Json) -> Json:
     """The routes that BentoML knows as well."""
     wrong_type = {"415": said("It is no multipart form.", "Error")}
-    late = {"504": said("The prediction took too long.", "BentoMLError")}
+    late = {"504": said("The prediction took too long.", "Error")}
     errors = refusals("Error", "BentoMLError") | wrong_type | late
     prediction = said("The prediction, with its map if that was asked for.", "ImagePrediction")
     prediction["content"] = {

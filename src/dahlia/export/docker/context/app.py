@@ -18,6 +18,9 @@ from dahlia.errors import DahliaError, ServingError
 from dahlia.export.docker.context.door import Door
 from dahlia.export.docker.context.model import load_model
 from dahlia.export.docker.context.settings import Settings, read_settings
+from dahlia.serving.http.connections import Connections
+from dahlia.serving.http.guard import guarded
+from dahlia.serving.http.limits import most_files
 
 _LAST_ANSWERS_SECONDS = 20  # what is under way when the server is told to end
 
@@ -38,7 +41,7 @@ def main() -> int:
     config = uvicorn.Config(
         Door(model, settings),
         loop="asyncio",
-        http="h11",
+        http=guarded("h11", Connections(settings.limits, most_files())),
         ws="none",
         lifespan="off",
         log_level="warning",

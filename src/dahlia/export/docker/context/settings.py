@@ -7,6 +7,11 @@
 | `PREDICTION_KEY` | none | the key that every prediction must bring; without it the door is open |
 | `URL_FETCH` | public | from where `/url` fetches: `public` addresses, `any` (your network too), `off` |
 | `THREADS` | cores that the container may use | predictions computed at once |
+| `MAX_CONNECTIONS` | 1000 | connections at once; fewer where the process may not open so many files |
+| `MAX_CONNECTIONS_PER_ADDRESS` | 100 | of them, those of one address |
+| `PROXIES` | `127.0.0.0/8 ::1` | addresses or networks of proxies; each may have nine tenths of all |
+| `HEADER_SECONDS` | 15 | seconds in which the header of a request must come |
+| `STALLED_SECONDS` | 60 | seconds for which a body may pause, or a client that reads its answer |
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from dataclasses import dataclass
 from dahlia.errors import ConfigError
 from dahlia.serving.cores import usable_cores
 from dahlia.serving.http.fetch import Reach, read_reach
+from dahlia.serving.http.limits import Limits, read_limits
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,7 @@ class Settings:
     key: str | None
     reach: Reach
     threads: int
+    limits: Limits
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -42,6 +49,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         key=environment.get("PREDICTION_KEY") or None,
         reach=read_reach(environment, "URL_FETCH"),
         threads=_number(environment, "THREADS", usable_cores(), 1, 1024),
+        limits=read_limits(environment, ""),
     )
 
 

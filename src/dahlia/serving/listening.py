@@ -1,0 +1,51 @@
+"""On which address `bentoml serve` listens, and what its first lines say of whoever may ask."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+from collections.abc import Mapping
+
+import click
+
+LOOPBACK = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"  # noqa: S104  # a container's ports open from outside alone
+
+_logger = logging.getLogger("bentoml.dahlia")
+
+
+def default_host(environment: Mapping[str, str] = os.environ) -> str:
+    """The address where neither `--host` nor `BENTOML_HOST` names one.
+
+    BentoML's own default is every address of the machine. In the images that it makes it sets
+    `BENTOML_CONTAINERIZED`; there a port is reached from outside only where it is published.
+    """
+    return EVERYWHERE if environment.get("BENTOML_CONTAINERIZED") else LOOPBACK
+
+
+def chosen_host(default: str) -> str:
+    """The address that the command under way was given, or the default."""
+    context = click.get_current_context(silent=True)
+    given = context.params.get("host") if context else None
+    return str(given or default)
+
+
+def say_who_may_ask(host: str, *, has_key: bool) -> None:
+    """Warn of a service that answers whoever reaches it; note one that answers whoever is on this machine."""
+    if has_key:
+        return
+    if _is_loopback(host):
+        _logger.info("DAHLIA_PREDICTION_KEY is not set: every program of this machine may predict.")
+    else:
+        _logger.warning(
+            "The service is open: it listens on %s and DAHLIA_PREDICTION_KEY is not set, so whoever reaches "
+            "the port may predict. Set the key, or start with `--host %s`.", host, LOOPBACK,
+        )  # fmt: skip
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

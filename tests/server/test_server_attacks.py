@@ -1,0 +1,62 @@
+"""What attackers send to `dahlia serve` before a key is looked at."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from http_attacks import CHECKS, PATIENCE, REFUSED, SETTINGS, Target, status_of
+
+POST = "/customvision/v3.3/training/projects/00000000-0000-0000-0000-000000000000/images/tags"
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """The command as a process, without workers."""
+    folder = tmp_path_factory.mktemp("server")
+    log = folder / "log"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DAHLIA_")}
+    environment |= {f"DAHLIA_SERVER_{name}": value for name, value in SETTINGS.items()}
+    environment |= {"DAHLIA_SERVER_PORT": "0", "DAHLIA_JOBS_WORKERS": "0"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dahlia", "serve"],
+            cwd=folder,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        until = time.monotonic() + PATIENCE
+        while not (found := re.search(r"Dahlia serves http://127.0.0.1:(\d+)", log.read_text())):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.05)
+        key = re.search(r"Training key: +(\S+)", log.read_text())
+        assert key
+        yield Target(int(found[1]), process.pid, POST, f"Training-Key: {key[1]}")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(PATIENCE)
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sent", "status"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_is_refused(target: Target, sent: Callable[[Target], list[bytes]], status: int) -> None:
+    answer = target.answer(*sent(target))
+    assert status_of(answer) == status
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+def test_attacks(target: Target, check: Callable[[Target], None]) -> None:
+    check(target)
