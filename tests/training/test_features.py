@@ -69,6 +69,7 @@ def test_features_are_those_of_the_backbone(bench: Bench) -> None:
         np.testing.assert_allclose(row, expected, atol=1e-5)
 
 
+@pytest.mark.portable
 def test_rows_follow_the_records(bench: Bench) -> None:
     forwards = bench.extract(bench.project.records)
     backwards = bench.extract(bench.project.records[::-1])

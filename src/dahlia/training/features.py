@@ -122,7 +122,7 @@ def _join(items: list[Item]) -> Item:
 class _Extractor(pl.LightningModule):
     """Every batch is filled up to the same number of rows, and the layout of weights is that of a copy.
 
-    Libraries choose their kernels by shape and layout, and those of different kernels differ in the last bits:
+    Libraries choose their kernels by shape and layout, and answers of two kernels differ in the last bits:
     the features of a photo must not depend on how many others were missing, nor what the backbone answers
     later on whether any were.
     """
