@@ -7,7 +7,7 @@ export DVC_NO_ANALYTICS := 1
 export BENTOML_DO_NOT_TRACK := True
 SHARED_OUT := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test fast lint lock clean
+.PHONY: demo test fast portable lint lock clean
 
 demo: $(VENV)/.installed  ## draw the sample photos, run the pipeline, publish, ask for a prediction
 	@dahlia demo
@@ -19,6 +19,11 @@ test: lint $(VENV)/.installed  ## everything, fast tests first
 
 fast: $(VENV)/.installed  ## the tests that take seconds
 	@pytest -q -m "not slow" $(SHARED_OUT)
+
+portable: $(VENV)/.installed  ## what must hold on every processor, here and as on two others
+	@pytest -q -m portable $(SHARED_OUT)
+	@TEST_PROCESSOR=avx2 pytest -q -m portable $(SHARED_OUT)
+	@TEST_PROCESSOR=sse pytest -q -m portable $(SHARED_OUT)
 
 lint: $(VENV)/.installed
 	@ruff check src tests benchmarks

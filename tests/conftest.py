@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import os
 
-# Both are read once: by the thread pool when torch is loaded, by the hub's client when it is imported.
+from processors import PROCESSORS
+
+# All are read once: by libraries that compute and by the thread pool when they are loaded, by the hub's client
+# when it is imported.
+if "TEST_PROCESSOR" in os.environ:
+    os.environ.update(PROCESSORS[os.environ["TEST_PROCESSOR"]])
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 

@@ -75,6 +75,7 @@ def test_what_settings_cannot_be(project: Path, override: str, message: str) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.portable
 def test_killed_and_resumed_it_ends_where_it_would_have(project: Path) -> None:
     whole = command(project, "out=whole.safetensors", "devices=1")
     output = whole.communicate(timeout=280)[0]

@@ -36,6 +36,7 @@ def _train(folder: Path, album: Album, graphs: Path) -> Outcome:
     return collect(folder)
 
 
+@pytest.mark.portable
 def test_train_retrain_and_reproduce(tmp_path: Path) -> None:
     album, graphs, folder = Album(tmp_path / "store"), tmp_path / "graphs", tmp_path / "worker" / NAME
     for tag in TAGS:

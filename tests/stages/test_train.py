@@ -51,6 +51,7 @@ def test_what_training_leaves(project: SmallProject, capsys: pytest.CaptureFixtu
     )
 
 
+@pytest.mark.portable
 def test_two_clean_runs_are_alike_to_the_byte(project: SmallProject, tmp_path: Path) -> None:
     other = SmallProject(tmp_path / "other", project.params)
     other.plant(red=12, blue=12)
@@ -63,6 +64,7 @@ def test_two_clean_runs_are_alike_to_the_byte(project: SmallProject, tmp_path: P
     assert first == second
 
 
+@pytest.mark.portable
 def test_a_second_run_from_the_cache_is_alike(project: SmallProject) -> None:
     train.run(project.params, project.root)
     first = {path: path.read_bytes() for path in outputs(project.root)}

@@ -13,7 +13,6 @@ import pytest
 
 from dahlia import layout
 from dahlia.modeling.backbones import load_backbone
-from dahlia.modeling.bundle import WEIGHTS_NAME
 from dahlia.modeling.card import load_card
 from dahlia.modeling.predictions import load_predictions
 from dahlia.training import advanced
@@ -43,6 +42,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Advan
     return finished(train_advanced(*case.arguments, THREE, folder / "state"))
 
 
+@pytest.mark.portable
 @pytest.mark.parametrize(
     "epoch", [pytest.param(epoch, marks=[SLOW] * (epoch != 2)) for epoch in range(1, 13)]
 )
@@ -118,6 +118,7 @@ train.run(load_params(Path("params.yaml")), Path("."))
 """
 
 
+@pytest.mark.portable
 @SLOW
 def test_kill_9_and_the_same_command(project: SmallProject) -> None:
     import yaml
@@ -131,13 +132,13 @@ def test_kill_9_and_the_same_command(project: SmallProject) -> None:
 
     assert run(0) == 0
     whole = load_predictions(project.root / layout.PREDICTIONS)
-    weights = (project.root / layout.BUNDLE / WEIGHTS_NAME).read_bytes()
+    bundle = {path.name: path.read_bytes() for path in (project.root / layout.BUNDLE).iterdir()}
     (project.root / layout.PREDICTIONS).unlink()
     for after in (2, 3):
         assert run(after) == -signal.SIGKILL
     assert run(0) == 0
     again = load_predictions(project.root / layout.PREDICTIONS)
     np.testing.assert_array_equal(again.probabilities, whole.probabilities)
-    assert (project.root / layout.BUNDLE / WEIGHTS_NAME).read_bytes() == weights
+    assert {path.name: path.read_bytes() for path in (project.root / layout.BUNDLE).iterdir()} == bundle
     assert load_card(project.root / layout.BUNDLE).training.recipe == "advanced"
     assert states(project.root / layout.ADVANCED) == []

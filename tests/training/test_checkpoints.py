@@ -201,6 +201,7 @@ def fit(path: Path, stop_after: int, ckpt_path: Path | None = None) -> Line:
     return line
 
 
+@pytest.mark.portable
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_a_fit_that_goes_on_is_the_same_fit(after: int, tmp_path: Path) -> None:
     whole = fit(tmp_path / "whole", 0)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import DatasetError, TrainingError
 from dahlia.modeling.backbones import Backbone
-from dahlia.training.feature_cache import FeatureCache
+from dahlia.training.feature_cache import FeatureCache, Key
 from dahlia.training.features import PhotoViews, extract_features
 from small_projects import SIZE, SmallProject, photo
 
@@ -19,27 +20,30 @@ VIEWS = ["plain", "mirror"]
 
 
 class Bench:
-    """Extracts features of a project, and counts the pictures that the backbone sees."""
+    """Extracts features of a project, and counts what is computed and kept."""
 
     def __init__(self, project: SmallProject, backbone: Backbone) -> None:
         self.project = project
         self.backbone = backbone
         self.seen = 0
-        backbone.register_forward_hook(self._count)
-
-    def _count(self, _: object, arguments: tuple[torch.Tensor], __: object) -> None:
-        self.seen += len(arguments[0])
 
     def extract(
-        self, records: list[ImageRecord], views: list[str] = VIEWS
+        self, records: list[ImageRecord], views: list[str] = VIEWS, *, cache: str = "cache"
     ) -> dict[str, npt.NDArray[np.float32]]:
+        bench = self
+
+        class Counted(FeatureCache):
+            def put(self, keys: Sequence[Key], vectors: npt.NDArray[np.float32]) -> None:
+                bench.seen += len(keys)
+                super().put(keys, vectors)
+
         return extract_features(
             records,
             views,
             root=self.project.root,
             backbone=self.backbone,
             size=SIZE,
-            cache=FeatureCache(self.project.root / "cache", self.backbone.fingerprint, SIZE),
+            cache=Counted(self.project.root / cache, self.backbone.fingerprint, SIZE),
             batch_size=8,
         )
 
@@ -65,10 +69,38 @@ def test_features_are_those_of_the_backbone(bench: Bench) -> None:
         np.testing.assert_allclose(row, expected, atol=1e-5)
 
 
+@pytest.mark.portable
 def test_rows_follow_the_records(bench: Bench) -> None:
     forwards = bench.extract(bench.project.records)
     backwards = bench.extract(bench.project.records[::-1])
     assert np.array_equal(forwards["mirror"], backwards["mirror"][::-1])
+
+
+@pytest.mark.portable
+@pytest.mark.parametrize("views", [["plain"], VIEWS, ["plain", "mirror", "zoom"]], ids=len)
+def test_features_do_not_depend_on_what_else_is_missing(bench: Bench, views: list[str]) -> None:
+    records = bench.project.records[:9]  # the last batch holds one photo
+    whole = bench.extract(records, views)
+    for record in records:
+        bench.extract([record], views, cache="one by one")
+    parts = bench.extract(records, views, cache="one by one")
+    assert bench.seen == 2 * len(records) * len(views)
+    assert all(np.array_equal(whole[view], parts[view]) for view in views)
+
+
+@pytest.mark.portable
+def test_the_backbone_stays_as_it_is(bench: Bench) -> None:
+    """Weights in another layout are multiplied by another kernel, whose sums differ in the last bits."""
+
+    def layout() -> dict[str, tuple[int, ...]]:
+        return {name: value.stride() for name, value in bench.backbone.state_dict().items()}
+
+    before, pixels = layout(), torch.rand(3, 3, SIZE, SIZE) * 255
+    with torch.inference_mode():
+        answered = bench.backbone(pixels)
+        bench.extract(bench.project.records)
+        assert layout() == before
+        assert torch.equal(bench.backbone(pixels), answered)
 
 
 def test_only_what_is_new_is_computed(bench: Bench) -> None:

@@ -83,6 +83,7 @@ def test_each_head_is_fitted_on_its_own_rows(classification: str, shape: tuple[i
         assert reached(problems, head, heads, 1e-3) == pytest.approx(optimum(problems, head, 1e-3), rel=0.005)
 
 
+@pytest.mark.portable
 @KINDS
 def test_rows_that_are_left_out_teach_nothing(classification: str) -> None:
     rows = np.ones((1, 90), bool)
@@ -115,6 +116,7 @@ def test_strengths_are_sorted_to_fall(classification: str) -> None:
     assert path[0].bias.shape == (1, 3)
 
 
+@pytest.mark.portable
 @KINDS
 def test_fitting_repeats_itself(classification: str) -> None:
     problems = make(classification, (40, 120))

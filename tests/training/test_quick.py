@@ -78,6 +78,7 @@ def test_held_out_figures_are_of_heads_fitted_without_the_fold(classification: s
         )
 
 
+@pytest.mark.portable
 @KINDS
 def test_labels_have_no_say_in_their_own_judgement(classification: str) -> None:
     features, truth, folds = clouds(apart=0.5)
@@ -91,6 +92,7 @@ def test_labels_have_no_say_in_their_own_judgement(classification: str) -> None:
         assert np.abs(after.probabilities[~rows] - before.probabilities[~rows]).max() > 0.2
 
 
+@pytest.mark.portable
 @KINDS
 def test_one_label_does_not_pull_its_own_prediction(classification: str) -> None:
     features, truth, folds = clouds(apart=0.5)
@@ -114,6 +116,7 @@ def test_labels_that_mean_nothing_are_not_foretold(classification: str) -> None:
     assert result.probabilities[truth].mean() < share + 0.04
 
 
+@pytest.mark.portable
 @KINDS
 def test_training_repeats_itself(classification: str) -> None:
     one, two = (trained(*clouds(), classification) for _ in range(2))

@@ -35,6 +35,7 @@ def test_the_minimum_is_found(spread: float) -> None:
     torch.testing.assert_close(solve(matrices, centres, 400), centres, atol=1e-4, rtol=0)
 
 
+@pytest.mark.portable
 def test_a_problem_is_not_touched_by_its_neighbours() -> None:
     matrices, centres = bowls(4, 5, 1.0)
     before = solve(matrices, centres, 7)

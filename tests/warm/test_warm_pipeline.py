@@ -106,6 +106,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) 
         assert "not forked" not in log.read()
 
 
+@pytest.mark.portable
 def test_a_forked_pipeline_gives_the_same_bits(
     tmp_path: Path, planted: Path, cold: dict[str, str], warm: Path, environment: dict[str, str]
 ) -> None:
@@ -119,6 +120,7 @@ def test_a_forked_pipeline_gives_the_same_bits(
     assert results(root) == cold
 
 
+@pytest.mark.portable
 def test_a_killed_pipeline_goes_on(
     tmp_path: Path, planted: Path, cold: dict[str, str], warm: Path, environment: dict[str, str]
 ) -> None:

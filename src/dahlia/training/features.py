@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import torch
 from lightning.pytorch.callbacks import BasePredictionWriter
 from torch import Tensor
+from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from dahlia.dataset.imaging import OVERSAMPLING, decode, squash
@@ -38,6 +40,17 @@ def extract_features(
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Features of every image in every view, computed where the cache has none.
 
+    What else is computed with an image does not change its features. The backbone stays as it is.
+
+    Args:
+        records: N of them.
+        views: V names.
+        root: the project folder.
+        backbone: of D features.
+        size: input edge in pixels.
+        cache: of this backbone and size.
+        batch_size: photos in their views that are computed at once.
+
     Returns:
         For each view an (N, D) array in the order of `records`.
 
@@ -50,12 +63,13 @@ def extract_features(
         photos = PhotoViews(missing, {record.id: root / record.path for record in records}, size)
         loader = DataLoader(
             photos,
-            batch_size=max(1, batch_size // len(views)),
+            batch_size=max(1, batch_size // photos.most_views),
             num_workers=_workers(len(photos)),
             collate_fn=_join,
         )
         trainer = make_trainer(callbacks=[_ToCache(cache)], inference_mode=True)
-        trainer.predict(_Extractor(backbone), loader, return_predictions=False)
+        rows = max(batch_size, photos.most_views)
+        trainer.predict(_Extractor(backbone, rows), loader, return_predictions=False)
     return {view: cache.get([(record.id, view) for record in records]) for view in views}
 
 
@@ -77,6 +91,11 @@ class PhotoViews(Dataset[Item]):
     def __len__(self) -> int:
         """The number of photos."""
         return len(self.ids)
+
+    @property
+    def most_views(self) -> int:
+        """The largest number of views that are asked for of one photo."""
+        return max(map(len, self.views.values()))
 
     def __getitem__(self, index: int) -> Item:
         """Decode a photo by the one decoder and look at it in its views."""
@@ -101,15 +120,24 @@ def _join(items: list[Item]) -> Item:
 
 
 class _Extractor(pl.LightningModule):
-    def __init__(self, backbone: Backbone) -> None:
+    """Every batch is filled up to the same number of rows, and the layout of weights is that of a copy.
+
+    Libraries choose their kernels by shape and layout, and answers of two kernels differ in the last bits:
+    the features of a photo must not depend on how many others were missing, nor what the backbone answers
+    later on whether any were.
+    """
+
+    def __init__(self, backbone: Backbone, rows: int) -> None:
         super().__init__()
-        self.backbone = backbone.to(memory_format=torch.channels_last)
+        self.backbone = copy.deepcopy(backbone).to(memory_format=torch.channels_last)
+        self.rows = rows
 
     def predict_step(self, batch: Item, batch_idx: int) -> tuple[list[Key], Tensor]:
         if isinstance(batch, DatasetError):
             raise batch
         keys, pixels = batch
-        features = self.backbone(pixels.float().contiguous(memory_format=torch.channels_last))
+        filled = functional.pad(pixels.float(), (0,) * 7 + (self.rows - len(pixels),))
+        features = self.backbone(filled.contiguous(memory_format=torch.channels_last))[: len(pixels)]
         if not torch.isfinite(features).all():
             raise TrainingError(
                 f"The backbone {self.backbone.architecture} gave features that are not finite. Its weights "
