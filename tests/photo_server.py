@@ -64,11 +64,11 @@ class Web(BaseHTTPRequestHandler):
 class WebServer(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, photo: bytes) -> None:
-        super().__init__(("127.0.0.1", 0), Web)
+    def __init__(self, photo: bytes, address: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__((address, port), Web)
         self.photo = photo
         self.asked: list[str] = []
-        self.base = f"http://127.0.0.1:{self.server_port}"
+        self.base = f"http://{address}:{self.server_port}"
         self.closing = threading.Event()
 
     def handle_error(self, *_: Any) -> None:  # a client that goes away, on purpose
@@ -76,9 +76,9 @@ class WebServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def photo_server(photo: bytes) -> Iterator[WebServer]:
+def photo_server(photo: bytes, address: str = "127.0.0.1", port: int = 0) -> Iterator[WebServer]:
     """Serve in a thread until the block ends; `asked` lists the paths that were asked for."""
-    with WebServer(photo) as server:
+    with WebServer(photo, address, port) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield server

@@ -127,12 +127,19 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
     assert target.read_text() == "old"
 
 
-def test_others_may_read_what_is_written(tmp_path: Path) -> None:
-    write_text(tmp_path / "file", "")
-    with staged_directory(tmp_path / "folder") as staged:
-        put(staged, "")
-    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644
-    assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o755
+@pytest.mark.parametrize(("umask", "file", "folder"), [(0o022, 0o644, 0o755), (0o077, 0o600, 0o700)])
+def test_who_may_read_what_is_written_the_umask_says(
+    tmp_path: Path, umask: int, file: int, folder: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "file", "")
+        with staged_directory(tmp_path / "folder") as staged:
+            put(staged, "")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == file
+    assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == folder
 
 
 def test_a_replaced_folder_keeps_no_old_part(tmp_path: Path) -> None:

@@ -7,11 +7,14 @@ import json
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from dahlia.errors import DahliaError
+
+_RANDOM = 8  # characters that tell one temporary name from another
 
 
 @contextmanager
@@ -23,14 +26,12 @@ def staged_file(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
+        staged = _beside(path)
+        staged.touch(exist_ok=False)  # with the mode that the umask leaves, as `open` would
     except OSError as error:
         raise _unwritable(path, error) from error
-    staged = Path(name)
     try:
         yield staged
-        staged.chmod(0o644)
         flush(staged)
         staged.replace(path)
         flush(path.parent)
@@ -51,12 +52,12 @@ def staged_directory(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        staged = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        staged = _beside(path)
+        staged.mkdir()
     except OSError as error:
         raise _unwritable(path, error) from error
     try:
         yield staged
-        staged.chmod(0o755)
         for part in sorted(staged.rglob("*")):
             if part.is_file():
                 flush(part)
@@ -85,6 +86,10 @@ def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:_RANDOM]}{path.suffix}")
 
 
 def _take_place(staged: Path, path: Path) -> None:

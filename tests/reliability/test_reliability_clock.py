@@ -86,7 +86,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     server.now = clock
     with server.database.write() as session:
         key = create_key(session, "tests", Scope.TRAINING, None, server.now())[1]
-    with TestClient(create_app(server), headers={"Training-Key": key}) as client:
+    with TestClient(create_app(server), "http://127.0.0.1", headers={"Training-Key": key}) as client:
         yield World(server, clock, client)
     server.database.close()
 

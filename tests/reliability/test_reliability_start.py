@@ -22,7 +22,8 @@ from dahlia.server.app import create_app
 from dahlia.server.opening import open_server
 from dahlia.server.settings import load_settings
 
-with TestClient(create_app(open_server(load_settings(None, os.environ)))) as client:
+app = create_app(open_server(load_settings(None, os.environ)))
+with TestClient(app, base_url="http://127.0.0.1") as client:
     for path in ("/healthz", "/readyz", "/openapi.json", "/docs", "/customvision/v3.3/training/projects"):
         client.get(path)
 print(" ".join({name.partition(".")[0] for name in sys.modules}))

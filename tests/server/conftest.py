@@ -55,6 +55,7 @@ def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
     """A server with an empty store, without workers."""
     environment = {"DAHLIA_SERVER_HOME": str(tmp_path / "home"), "DAHLIA_DATABASE_URL": database_url}
     environment["DAHLIA_JOBS_POLL_SECONDS"] = "60"  # nobody else changes what is published
+    environment["DAHLIA_SERVER_ALLOWED_HOSTS"] = "testserver"  # as the test client calls it
     server = open_server(load_settings(None, environment))
     yield server
     server.database.close()

@@ -81,7 +81,8 @@ def test_the_refusal_says_when_to_ask_again() -> None:
     ],
 )
 def test_each_limit_holds_for_its_own_calls(tmp_path: Path, limit: str, method: str, path: str) -> None:
-    server = open_server(load_settings(None, {"DAHLIA_SERVER_HOME": str(tmp_path / "home"), limit: "1"}))
+    environment = {"DAHLIA_SERVER_HOME": str(tmp_path / "home"), "DAHLIA_SERVER_ALLOWED_HOSTS": "testserver"}
+    server = open_server(load_settings(None, environment | {limit: "1"}))
     with server.database.write() as session:
         keys = [create_key(session, "app", Scope.TRAINING, None, server.now())[1] for _ in range(2)]
     with TestClient(create_app(server), base_url=f"http://testserver{BASE}") as client:

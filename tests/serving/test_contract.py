@@ -203,6 +203,7 @@ def test_a_redirect_to_a_private_address(
     monkeypatch.setattr(anyio, "getaddrinfo", stand_in)
     judged = iter([True, False])
     monkeypatch.setattr(fetch, "is_public", lambda _: next(judged))
+    monkeypatch.setattr(fetch, "_is_own", lambda _: False)
     with build_client(source) as client:
         address = f"http://photos.example:{web.server_port}/to/{web.base}/photo"
         response = client.post(url(end="url"), json={"url": address})

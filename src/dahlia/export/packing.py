@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import stat
 import zipfile
 from collections.abc import Mapping
 from datetime import datetime
@@ -21,6 +23,7 @@ MANIFEST = "cvexport.manifest"
 METADATA = "metadata_properties.json"
 PROOF = "verification.json"
 SERVED = "onnx"
+_PLAIN_FILE = stat.S_IFREG | 0o644  # a server keeps its own files to itself
 _EXPORTER_VERSIONS = {"tensorflow": "2.1", "docker": "2.2"}
 
 
@@ -94,11 +97,14 @@ def add_manifest(folder: Path, form: Format, iteration: str, exported: datetime)
 
 
 def write_zip(path: Path, folder: Path) -> None:
-    """Pack a folder's files, sorted by name."""
+    """Pack a folder's files, sorted by name; who unpacks them gets files that everybody may read."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
         for part in sorted(folder.rglob("*")):
             if part.is_file():
-                packed.write(part, part.relative_to(folder).as_posix())
+                entry = zipfile.ZipInfo.from_file(part, part.relative_to(folder).as_posix())
+                entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, _PLAIN_FILE << 16
+                with part.open("rb") as source, packed.open(entry, "w") as target:
+                    shutil.copyfileobj(source, target)
 
 
 def add_proof(path: Path, proof: Mapping[str, object]) -> None:

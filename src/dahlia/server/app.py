@@ -29,8 +29,10 @@ from dahlia.server.api import (
     tags,
     training,
 )
+from dahlia.server.host_names import HostNames
 from dahlia.server.http import page, replies
 from dahlia.server.http.bounds import Bounded
+from dahlia.server.http.hosts import HostsAllowed
 from dahlia.server.http.old_versions import WordsOfV1
 from dahlia.server.http.paths import OneSpelling
 from dahlia.server.http.predictions import Predictions
@@ -85,7 +87,12 @@ class Identified:
 
 
 def create_app(server: Server) -> ASGIApp:
-    """The application of a server."""
+    """The application of a server.
+
+    Raises:
+        ConfigError: its secret is missing, or another than before.
+    """
+    server.signing.load()
     desk = PredictionDesk(server)
     api = FastAPI(
         title="Dahlia",
@@ -101,7 +108,8 @@ def create_app(server: Server) -> ASGIApp:
     page.install(api)
     for area in (page, *_AREAS):
         api.include_router(area.router)
-    return Identified(Predictions(OneSpelling(WordsOfV1(Bounded(api))), server, desk))
+    behind = Predictions(OneSpelling(WordsOfV1(Bounded(api))), server, desk)
+    return Identified(HostsAllowed(behind, HostNames.of(server.settings.server)))
 
 
 def _lifespan(server: Server, desk: PredictionDesk) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

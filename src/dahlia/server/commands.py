@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +27,12 @@ _config = click.option(
 @_config
 def serve(config: Path | None) -> None:
     """Serve the Custom Vision API: projects, training, predictions, exports."""
+    from dahlia.server.permissions import private
     from dahlia.server.running import serve as run
     from dahlia.server.settings import load_settings
 
-    run(load_settings(config, os.environ), config)
+    with private():
+        run(load_settings(config, os.environ), config)
 
 
 @click.command()
@@ -126,6 +128,24 @@ def revoke(key_id: str, config: Path | None) -> None:
     click.echo(f"The key {row.name!r} (...{row.hint}) is good for nothing any more.")
 
 
+@keys.command("new-secret")
+@_config
+def new_secret(config: Path | None) -> None:
+    """Sign links with a new secret, as after a leak or a loss; links given out before then end.
+
+    A secret that the settings name is taken as it is; otherwise a random one is made. Restart the servers of
+    the database after it.
+    """
+    from dahlia.server.keys.audit import record
+    from dahlia.server.keys.secrets import renew_secret
+
+    with _opened(config) as server:
+        place = renew_secret(server.database, server.settings)
+        with server.database.write() as session:
+            record(session, server, None, "new_secret", None)
+    click.echo(f"Links are signed with the secret of {place}. Restart the servers; older links have ended.")
+
+
 @click.command()
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many lines.")
 @click.option("--project", type=click.UUID, help="Of one project.")
@@ -198,7 +218,7 @@ def checkout(project: str, directory: Path | None, config: Path | None) -> None:
     from dahlia.server.checking_out import check_out
 
     target = directory or Path(project)
-    with _opened(config) as server:
+    with _opened(config, shares=True) as server:
         out = check_out(server, project, target)
     click.echo(
         f"{target}: {out.photos} photos of {out.project}, {out.iteration}. `cd {shlex.quote(str(target))} && "
@@ -220,12 +240,16 @@ COMMANDS: tuple[click.Command, ...] = (
 
 
 @contextmanager
-def _opened(config: Path | None, *, paired: bool = True) -> Iterator[Server]:
+def _opened(config: Path | None, *, shares: bool = False, paired: bool = True) -> Iterator[Server]:
+    """A server; what is written meanwhile is for its user alone, unless it `shares`."""
     from dahlia.server.opening import open_server
+    from dahlia.server.permissions import private
     from dahlia.server.settings import load_settings
 
-    server = open_server(load_settings(config, os.environ), paired=paired)
+    with private():
+        server = open_server(load_settings(config, os.environ), paired=paired)
     try:
-        yield server
+        with nullcontext() if shares else private():
+            yield server
     finally:
         server.database.close()

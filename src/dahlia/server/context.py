@@ -12,6 +12,7 @@ from dahlia.errors import DahliaError
 from dahlia.server.keys.rates import Rates
 
 if TYPE_CHECKING:
+    from dahlia.server.keys.signing import Signing
     from dahlia.server.settings import Settings
     from dahlia.server.storage.links import Links
     from dahlia.server.storage.storage import Storage
@@ -33,7 +34,7 @@ class Server:
         settings: what its operator chose.
         database: what it knows.
         storage: its files.
-        links: signs the addresses of files.
+        signing: signs links and tokens.
         rates: counts the calls of each key.
         on_publish: called after what is published has changed.
         now: the time, aware.
@@ -42,10 +43,15 @@ class Server:
     settings: Settings
     database: Database
     storage: Storage
-    links: Links
+    signing: Signing
     rates: Rates = field(default_factory=Rates)
     on_publish: list[Callable[[], None]] = field(default_factory=list)
     now: Callable[[], datetime] = field(default=_now)
+
+    @property
+    def links(self) -> Links:
+        """Signs the addresses of files."""
+        return self.signing.links
 
     def published_changed(self) -> None:
         """Tell whoever follows what is published, once the change is in the store."""

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError
 
 from dahlia.errors import ConfigError
+from dahlia.server import permissions
 from dahlia.server.context import Server
-from dahlia.server.keys.secrets import secret
+from dahlia.server.keys.signing import Signing
 from dahlia.server.pairing.pairing import pair
 from dahlia.server.storage.errors import StorageError
-from dahlia.server.storage.links import Links
 from dahlia.server.storage.storage import Storage
 from dahlia.server.store import schema
 from dahlia.server.store.database import Database
@@ -43,10 +43,18 @@ def open_server(settings: Settings, *, paired: bool = True) -> Server:
     except StoreError as error:
         raise _unreachable(error) from error
     storage = Storage(settings.storage_url.reveal())
+    permissions.close(_places(settings.server.home, storage, database))
     if paired:
         _pair(database, storage)
-    links = Links(secret(database, "links"), hours=settings.security.link_hours)
-    return Server(settings, database, storage, links)
+    return Server(settings, database, storage, Signing(database, settings))
+
+
+def _places(home: Path, storage: Storage, database: Database) -> list[Path]:
+    """What must not be open to others: the home, and what lies elsewhere on this machine."""
+    elsewhere = [Path(storage.place)]
+    if database.url.get_backend_name() == "sqlite" and (file := database.url.database):
+        elsewhere += [Path(file + suffix) for suffix in ("", "-wal", "-shm", "-journal")]
+    return [home, *(place for place in elsewhere if not place.is_relative_to(home))]
 
 
 def _pair(database: Database, storage: Storage) -> None:
@@ -67,7 +75,7 @@ def _unreachable(error: StoreError) -> ConfigError:
 
 def _make_home(home: Path) -> None:
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(
             f"The server's home {home} cannot be made: {error.strerror}. Name another with "

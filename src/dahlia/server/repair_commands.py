@@ -105,10 +105,12 @@ COMMANDS: tuple[click.Command, ...] = (adopt, orphans)
 @contextmanager
 def _opened(config: Path | None, *, paired: bool = True) -> Iterator[Server]:
     from dahlia.server.opening import open_server
+    from dahlia.server.permissions import private
     from dahlia.server.settings import load_settings
 
-    server = open_server(load_settings(config, os.environ), paired=paired)
-    try:
-        yield server
-    finally:
-        server.database.close()
+    with private():
+        server = open_server(load_settings(config, os.environ), paired=paired)
+        try:
+            yield server
+        finally:
+            server.database.close()

@@ -53,6 +53,7 @@ def serve(settings: Settings, config: Path | None) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     listening = _listen(settings.server.host, settings.server.port)
     server = open_server(settings)
+    server.signing.load()
     _try_storage(server)
     _say_keys(server)
     app = create_app(server)

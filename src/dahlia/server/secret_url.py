@@ -69,6 +69,20 @@ class SecretUrl:
         )
 
 
+class SecretText(SecretUrl):
+    """A secret that is no URL: nothing of it is shown."""
+
+    __slots__ = ()
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether it was copied from a place that showed `***`."""
+        return self._url == MASK
+
+    def __str__(self) -> str:
+        return MASK
+
+
 def masked(text: str) -> str:
     """The text with `***` for the passwords in its URLs, before the `@` and among the parameters."""
     text = _TOKEN.sub(rf"\1{MASK}@", _PASSWORD.sub(rf"\1:{MASK}@", text))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from dahlia.errors import ConfigError
-from dahlia.server.secret_url import MASK, SecretUrl
+from dahlia.server.host_names import is_pattern, listed
+from dahlia.server.secret_url import MASK, SecretText, SecretUrl
 from dahlia.serving.http.fetch import Reach
 from dahlia.serving.http.limits import PROXIES, read_proxies
 
+_SECRET_LENGTH = 32
 _DATABASE = re.compile(r"(sqlite|postgres|postgresql)(\+\w+)?://.*")
 
 
@@ -60,6 +62,33 @@ def _networks(text: str) -> str:
         read_proxies(text)
     except ConfigError as error:
         raise PydanticCustomError("proxies", "{reason}", {"reason": str(error)}) from None
+    return text
+
+
+def _joined(names: object) -> object:
+    """A list of names, as a file may have it, as the one text that a variable has."""
+    is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return ", ".join(cast(list[str], names)) if is_list else names
+
+
+def _hosts(names: str) -> str:
+    for name in listed(names):
+        if not is_pattern(name):
+            raise PydanticCustomError(
+                "hosts",
+                "expected names without scheme and port, comma-joined, such as dahlia.example, *.example.com",
+            )
+    return names
+
+
+def _secret(text: SecretText) -> SecretText:
+    if text.is_masked:
+        raise PydanticCustomError("secret", f"it is masked as {MASK}; write the secret itself")
+    if len(text.reveal()) < _SECRET_LENGTH:
+        raise PydanticCustomError(
+            "secret",
+            f"expected {_SECRET_LENGTH} characters or more, received fewer; `openssl rand -hex 32` makes one",
+        )
     return text
 
 
@@ -113,6 +142,11 @@ class ServerSection(Section):
         default=60,
         gt=0,
         description="seconds for which a body may pause, or a client that reads its answer",
+    )
+    allowed_hosts: Annotated[str, BeforeValidator(_joined), AfterValidator(_hosts)] = Field(
+        default="",
+        description="further names under which clients may reach the server, such as dahlia.example, "
+        "*.example.com; * for any; those of this machine and of public_url always may",
     )
 
 
@@ -229,6 +263,15 @@ class SecuritySection(Section):
         description="where images of URLs may lie: at public addresses, any, or off for none",
     )
     link_hours: float = Field(default=24, gt=0, description="hours for which a link to an image is good")
+    secret: Annotated[SecretText, AfterValidator(_secret)] | None = Field(
+        default=None,
+        description="what links are signed with, 32 characters or more; left out, what secret_file holds",
+    )
+    secret_file: Annotated[Path, Field(strict=False), AfterValidator(_absolute)] | None = Field(
+        default=None,
+        description="file of that secret, the same for all servers of a database; left out, "
+        "server.home/secret, made at the first start",
+    )
 
 
 class PredictionsSection(Section):

@@ -155,30 +155,30 @@ def _key_problem(model: type[BaseModel], section: str, key: str, value: object) 
     known = list(fields_of(model, section))
     if key not in known:
         return f"unknown key `{section}.{key}`{nearest(key, known)}"
-    if _is_secret(model, section, key) and not isinstance(value, str):
+    if _secret_kind(model, section, key) and not isinstance(value, str):
         return f"`{section}.{key}` must be text in quotes, received something else."
     return None
 
 
 def _sealed(model: type[BaseModel], section: str, key: str, value: object) -> object:
-    if _is_secret(model, section, key) and isinstance(value, str):
-        return SecretUrl(value)
-    return value
+    kind = _secret_kind(model, section, key)
+    return kind(value) if kind and isinstance(value, str) else value
 
 
 def _converted(model: type[BaseModel], section: str, key: str, text: str) -> object:
     """A variable's text as its setting's type; what has none is left for the check to refuse."""
-    if _is_secret(model, section, key):
-        return SecretUrl(text)
+    if secret := _secret_kind(model, section, key):
+        return secret(text)
     try:
         return TypeAdapter(_kind(model, section, key)).validate_strings(text)
     except PydanticError:
         return text
 
 
-def _is_secret(model: type[BaseModel], section: str, key: str) -> bool:
+def _secret_kind(model: type[BaseModel], section: str, key: str) -> type[SecretUrl] | None:
     kind = _kind(model, section, key)
-    return SecretUrl in {part for option in (kind, *get_args(kind)) for part in (option, *get_args(option))}
+    parts = [part for option in (kind, *get_args(kind)) for part in (option, *get_args(option))]
+    return next((part for part in parts if isinstance(part, type) and issubclass(part, SecretUrl)), None)
 
 
 def _kind(model: type[BaseModel], section: str, key: str) -> Any:

@@ -114,6 +114,7 @@ def _restore_rows(archive: zipfile.ZipFile, server: Server, about: About, source
             count = load(session, table, lines(archive, table_name(table.name)))
             if count != about.rows[table.name]:
                 raise _unusable(source, f"{count} of {about.rows[table.name]} rows of {table.name} are there")
+        session.query(SecretRow).delete()  # earlier versions kept theirs in a backup
 
 
 def _unusable(source: Path, reason: str) -> DahliaError:

@@ -47,7 +47,7 @@ def offer_copy(session: Session, server: Server, project_id: str) -> ProjectExpo
         tag_count=tags,
         region_count=regions,
         estimatedImportTimeInMS=round(estimate),
-        token=make_token(server.links, project.id, server.now()),
+        token=make_token(server.signing.copies, project.id, server.now()),
     )
 
 
@@ -66,7 +66,7 @@ def begin_copy(session: Session, server: Server, token: str, name: str | None) -
     Raises:
         ServiceError: the token cannot be used, the name cannot be had, or there are too many projects.
     """
-    source = _source(session, read_token(server.links, token, server.now()))
+    source = _source(session, read_token(server.signing.copies, token, server.now()))
     target = add_project(
         session,
         server,

@@ -22,7 +22,7 @@ from dahlia.server.storage.keys import STAGED
 from dahlia.server.storage.parallel import spread
 
 WRITERS = 8  # threads for a batch: disks that take a millisecond per sync take several at once
-READ_ONLY = 0o444  # a workspace's hard link must not be written through
+READ_ONLY = 0o400  # a workspace's hard link must not be written through; nobody else reads photos
 
 _NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS}
 

@@ -51,7 +51,7 @@ class AuditRow(Table):
 
 
 class SecretRow(Table):
-    """What signs links and tokens; made once."""
+    """By what servers of one database see that they sign with one secret: its fingerprint."""
 
     __tablename__ = "secrets"
 

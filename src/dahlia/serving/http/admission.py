@@ -45,7 +45,8 @@ class Admission:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.predictions = 0
-        self._key = key
+        # The bytes of the variable, whatever the locale; clients send the same.
+        self._key = key.encode("utf-8", "surrogateescape") if key else None
         self._most = most
         self._most_held = most_held
         self._clock = clock
@@ -61,7 +62,7 @@ class Admission:
             ServingError: it brings no key or a wrong one, or too many predictions are under way.
         """
         given = [headers[name].encode("latin-1") for name in KEY_HEADERS if name in headers]
-        if self._key and not any(hmac.compare_digest(one, self._key.encode()) for one in given):
+        if self._key is not None and not any(hmac.compare_digest(one, self._key) for one in given):
             raise _unread(headers)(
                 "Access denied due to an invalid or missing key. Send the header Prediction-Key.",
                 code="401",

@@ -16,12 +16,14 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import anyio
 import h11
+from anyio.abc import SocketAttribute
+from anyio.streams.tls import TLSStream
 
 from dahlia.errors import ConfigError, ServingError
 from dahlia.serving.http.body import MAX_IMAGE
 
 if TYPE_CHECKING:
-    from anyio.abc import ByteStream
+    from anyio.abc import ByteStream, SocketStream
 
 Reach = Literal["public", "any", "off"]
 
@@ -152,16 +154,28 @@ async def _connect(target: _Target, reach: Reach) -> ByteStream:
     *earlier, last = allowed
     for address in earlier:
         with contextlib.suppress(OSError):  # another address of the same host may answer
-            return await _open(address, target)
-    return await _open(last, target)
+            return await _open(address, target, reach)
+    return await _open(last, target, reach)
 
 
-async def _open(address: str, target: _Target) -> ByteStream:
-    if not target.tls:
-        return await anyio.connect_tcp(address, target.port)
-    return await anyio.connect_tcp(
-        address, target.port, tls=True, tls_hostname=target.host, tls_standard_compatible=False
-    )
+async def _open(address: str, target: _Target, reach: Reach) -> ByteStream:
+    stream = await anyio.connect_tcp(address, target.port)
+    try:
+        if reach != "any" and _is_own(stream):
+            raise _refused("its host is this server's own machine")
+        if not target.tls:
+            return stream
+        return await TLSStream.wrap(stream, hostname=target.host, standard_compatible=False)
+    except BaseException:
+        await anyio.aclose_forcefully(stream)
+        raise
+
+
+def _is_own(stream: SocketStream) -> bool:
+    """Whether it leads to this machine, whose firewall does not stand between the two ends."""
+    ends = (SocketAttribute.local_address, SocketAttribute.remote_address)
+    here, there = (stream.extra(end) for end in ends)  # noqa: S610
+    return here[0] == there[0]
 
 
 async def _body(stream: ByteStream, connection: h11.Connection, most: int) -> bytes:
