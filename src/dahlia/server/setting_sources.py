@@ -30,6 +30,7 @@ ALSO = {
     "DAHLIA_MODEL_THREADS": ("prediction", "model_threads"),
     "DAHLIA_MODEL_MEMORY": ("prediction", "model_memory_mb"),
     "DAHLIA_MAX_CONCURRENCY": ("prediction", "max_concurrency"),
+    "DAHLIA_DECODE_MEMORY": ("limits", "decode_memory_mb"),
 }
 PASSED_OVER = frozenset(
     {

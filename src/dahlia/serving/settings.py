@@ -14,6 +14,7 @@
 | `DAHLIA_PREDICTIONS_MB` | 10240 | megabytes that kept predictions may take; the oldest make room |
 | `DAHLIA_PROJECTS` | the folder itself | folders of several projects or published models, as in a `PATH` |
 | `DAHLIA_MODEL_MEMORY` | 1024 | megabytes that models may take in a process; beyond it the oldest go |
+| `DAHLIA_DECODE_MEMORY` | a quarter of all | megabytes that decoding may take, in all processes together |
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dahlia.dataset.decoding_memory import SHARE, VARIABLE
+from dahlia.dataset.machine_memory import machine_memory
 from dahlia.errors import ConfigError
 from dahlia.serving.cores import usable_cores
 from dahlia.serving.http.fetch import Reach, read_reach
@@ -46,6 +49,7 @@ class Settings:
     predictions_bytes: int
     projects: tuple[Path, ...]
     model_memory: int
+    decode_memory: int
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -71,6 +75,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         predictions_bytes=_count(environment, "DAHLIA_PREDICTIONS_MB", 10240) << 20,
         projects=tuple(Path(one) for one in environment.get("DAHLIA_PROJECTS", "").split(os.pathsep) if one),
         model_memory=_count(environment, "DAHLIA_MODEL_MEMORY", 1024) << 20,
+        decode_memory=_count(environment, VARIABLE, (machine_memory() // SHARE) >> 20) << 20,
     )
 
 

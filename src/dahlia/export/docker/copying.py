@@ -17,10 +17,13 @@ SERVER = ("app", "settings", "door", "routes", "answers", "model", "health")
 SHARED = {
     "admission": "dahlia.serving.http",
     "cores": "dahlia.serving",
+    "decoding_memory": "dahlia.dataset",
     "errors": "dahlia",
     "formats": "dahlia.dataset",
     "headers": "dahlia.dataset",
     "imaging": "dahlia.dataset",
+    "machine_memory": "dahlia.dataset",
+    "pillow_formats": "dahlia.dataset",
     "body": "dahlia.serving.http",
     "fetch": "dahlia.serving.http",
     "paths": "dahlia.serving.http",
