@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from dahlia.errors import DahliaError
+from dahlia.server.disk_space import DiskSpace
 from dahlia.server.keys.rates import Rates
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Server:
         storage: its files.
         links: signs the addresses of files.
         rates: counts the calls of each key.
+        space: tells whether its disks have room for more.
         on_publish: called after what is published has changed.
         now: the time, aware.
     """
@@ -44,6 +46,7 @@ class Server:
     storage: Storage
     links: Links
     rates: Rates = field(default_factory=Rates)
+    space: DiskSpace = field(default_factory=DiskSpace)
     on_publish: list[Callable[[], None]] = field(default_factory=list)
     now: Callable[[], datetime] = field(default=_now)
 

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from dahlia.errors import ConfigError
 from dahlia.server.context import Server
+from dahlia.server.disk_space import DiskSpace
 from dahlia.server.keys.secrets import secret
 from dahlia.server.storage.links import Links
 from dahlia.server.storage.storage import Storage
@@ -38,7 +39,8 @@ def open_server(settings: Settings, *, paired: bool = True) -> Server:
         raise _unreachable(error) from error
     storage = Storage(settings.storage_url.reveal())
     links = Links(secret(database, "links"), hours=settings.security.link_hours)
-    return Server(settings, database, storage, links)
+    space = DiskSpace.of(settings, database, storage)
+    return Server(settings, database, storage, links, space=space)
 
 
 def _unreachable(error: StoreError) -> ConfigError:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from dahlia.errors import ConfigError
+from dahlia.server.decoding import limit_server
+from dahlia.server.disk_space import SpaceWatch
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import create_first_keys
 from dahlia.server.opening import open_server
@@ -46,6 +48,7 @@ def serve(settings: Settings, config: Path | None) -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    limit_server(settings)
     listening = _listen(settings.server.host, settings.server.port)
     server = open_server(settings)
     _try_storage(server)
@@ -55,8 +58,9 @@ def serve(settings: Settings, config: Path | None) -> None:
         app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS
     )
     host, port = listening.getsockname()[:2]
-    tidying = Tidying(server)
+    tidying, watch = Tidying(server), SpaceWatch(server.space, server.database.reserve)
     tidying.start()
+    watch.start()
     # uvicorn, when it has ended, raises its signal again: workers are ended after that.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     try:
@@ -66,6 +70,7 @@ def serve(settings: Settings, config: Path | None) -> None:
             uvicorn.Server(options).run(sockets=[listening])
     finally:
         tidying.stop()
+        watch.stop()
         server.database.close()
 
 

@@ -88,6 +88,12 @@ class ServerSection(Section):
     # 64 images of 6 MB in base64 are 512 MB; tags, names and JSON come on top.
     max_body_mb: int = _number(520, "megabytes that one request may have")
     threads: int = _number(16, "requests worked on at once; more wait")
+    min_free_mb: int = _number(
+        256,
+        "megabytes that each of the server's disks should have free; below it nothing is added, so that "
+        "deleting has room; 0 for no floor",
+        least=0,
+    )
 
 
 class DatabaseSection(Section):
@@ -162,6 +168,12 @@ class LimitsSection(Section):
     metadata_pairs: int = _number(10, "metadata entries of an image", least=0)
     metadata_key: int = _number(128, "characters of a metadata key")
     metadata_value: int = _number(256, "characters of a metadata value")
+    decode_memory_mb: int = _number(
+        0,
+        "megabytes that decoding images may take, all processes of the server together; 0 for a quarter of "
+        "the machine's memory",
+        least=0,
+    )
 
 
 class RatesSection(Section):

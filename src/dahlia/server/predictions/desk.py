@@ -88,7 +88,9 @@ class PredictionDesk:
         self._forget_models()
         self._publications.start(self._server.settings.jobs.poll_seconds)
         self._server.on_publish.append(self._publications.refresh)
-        store = PredictionStore(folder, max_bytes=kept.max_mb << 20, keep_days=kept.days)
+        store = PredictionStore(
+            folder, max_bytes=kept.max_mb << 20, keep_days=kept.days, hindrance=self._hindrance
+        )
         self._predictor = Predictor(self._publications, self._shelf, store, self._workers, self.meters)
         self._keeper.start()
 
@@ -133,6 +135,9 @@ class PredictionDesk:
         model = self._shelf.get(self._files.servable(iteration, number))
         predictions: list[dict[str, Any]] = answer(model, model.predict(image))["predictions"]
         return predictions
+
+    def _hindrance(self) -> str:
+        return "the server's disk is nearly full" if self._server.space.shortage() else ""
 
     def _load(self, servable: Servable) -> Model:
         fresh = self._files.bring(servable)
