@@ -110,8 +110,9 @@ class DiskSpace:
     def _note(self, found: Shortage | None) -> None:
         if found and not self._shortage:
             _logger.error(
-                "The disk of the %s (%s) is nearly full: %d MB free, expected %d (server.min_free_mb). "
-                "Nothing is added until it has room again; reading, predicting and deleting go on.",
+                "The disk of the server's %s (%s) is nearly full: %d MB free, expected %d "
+                "(server.min_free_mb). Nothing is added until it has room again; reading, predicting and "
+                "deleting go on.",
                 found.what, found.folder, found.free // MEGABYTE, self.floor // MEGABYTE,
             )  # fmt: skip
         elif self._shortage and not found:

@@ -20,7 +20,7 @@ def reasons(server: Server) -> list[str]:
         found.append(f"The database takes no writes: {server.database.refused}.")
     if short := server.space.shortage():
         found.append(
-            f"The disk of the {short.what} is nearly full ({short.free // _MEGABYTE} MB free): nothing is "
-            "added; reading, predicting and deleting go on."
+            f"The disk of the server's {short.what} is nearly full ({short.free // _MEGABYTE} MB free): "
+            "nothing is added; reading, predicting and deleting go on."
         )
     return found
