@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from sqlalchemy.exc import DBAPIError
+
 from dahlia.dataset.decoding_memory import DecodingBusy
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.storage.errors import NotThere, StorageError
@@ -52,7 +54,7 @@ class KnownFaults:
         if count is None:
             return
         more = f" ({count:,} more like it since the last line.)" if count else ""
-        self._logger.error("%s: %d, %s. %s%s", request, error.status, error.code, error, more)
+        self._logger.error("%s: %d, %s. %s%s%s", request, error.status, error.code, error, _said(error), more)
 
     def _count(self, text: str) -> int | None:
         """How many were passed over since the last line; None where this one is passed over too."""
@@ -82,3 +84,10 @@ def is_known(error: ServiceError) -> bool:
         return False
     known = isinstance(cause, StorageError | DecodingBusy) and not isinstance(cause, NotThere)
     return cause is None or known
+
+
+def _said(error: ServiceError) -> str:
+    """The words of the database's library, which tell more than a client is told."""
+    cause = error.__cause__
+    words = str(cause.orig).strip().splitlines() if isinstance(cause, DBAPIError) else []
+    return f" [{words[0]}]" if words else ""

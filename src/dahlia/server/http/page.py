@@ -41,8 +41,8 @@ router = APIRouter(tags=["Health"])
 
 
 @router.get("/healthz")
-def healthz() -> dict[str, str]:
-    """Whether the process answers."""
+async def healthz() -> dict[str, str]:
+    """Whether the process answers, even while all its threads wait for a disk or a bucket."""
     return {"status": "ok"}
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from dahlia.errors import DahliaError, ServingError
 from dahlia.server.predictions.journal import Journal
 from dahlia.server.predictions.keeping import Keeper
-from dahlia.server.predictions.model_files import ModelFiles
+from dahlia.server.predictions.model_files import MODELS, ModelFiles
 from dahlia.server.predictions.publications import Publications
 from dahlia.server.store.work_tables import IterationRow
 from dahlia.serving.answers import answer
@@ -28,7 +28,6 @@ from dahlia.serving.stored.store import PredictionStore
 if TYPE_CHECKING:
     from dahlia.server.context import Server
 
-MODELS = "cache/models"
 JOURNAL = "predictions"
 
 _LAST_SECONDS = 5.0  # for what is kept still to be stored when the server ends
