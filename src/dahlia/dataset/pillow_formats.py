@@ -51,7 +51,7 @@ DAMAGE = (
 """What decoders raise for a damaged file."""
 
 _CANVAS = 4  # bytes per pixel, at most
-_BESIDE = {"WEBP": 16}  # while it decodes: that decoder has canvases of its own
+_BESIDE = {"WEBP": 13}  # while it decodes: that decoder has canvases of its own
 
 
 def need_to_open(header: ImageHeader, pixels: int, later: int = 0) -> int:
