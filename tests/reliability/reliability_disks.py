@@ -30,6 +30,18 @@ def no_larger_files(pid: int) -> Iterator[None]:
 
 
 @contextmanager
+def no_more_open_files(pid: int, more: int) -> Iterator[None]:
+    """A process may have few more files open than it has now while the block runs."""
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    highest = max(int(each.name) for each in Path(f"/proc/{pid}/fd").iterdir())
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 1 + more, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+@contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
     """A disk of its own; the test is passed over where none may be mounted."""
     folder.mkdir()

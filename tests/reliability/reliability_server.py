@@ -51,6 +51,7 @@ class Supervised:
             "DAHLIA_SERVER_HOME": str(home),
             "DAHLIA_SERVER_PORT": str(self.port),
             "DAHLIA_JOBS_POLL_SECONDS": "0.1",
+            "DAHLIA_SERVER_MIN_FREE_MB": "16",  # of the small disks that some tests give it
         } | settings
 
     @property

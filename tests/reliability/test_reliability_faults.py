@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,14 @@ import requests
 from reliability_actors import Actor, Curator, new_project
 from reliability_albums import Album
 from reliability_client import TRAINING, Client, Unknown, files, new_photo
-from reliability_disks import HELD_TO_PERMISSIONS, filled, no_larger_files, small_disk, withheld
+from reliability_disks import (
+    HELD_TO_PERMISSIONS,
+    filled,
+    no_larger_files,
+    no_more_open_files,
+    small_disk,
+    withheld,
+)
 from reliability_postgres import Stoppable, stoppable_postgres
 from reliability_server import Supervised, eventually, supervised
 from reliability_training import Trainer
@@ -136,6 +143,23 @@ def test_files_that_may_not_be_written(tmp_path: Path) -> None:
             check_refusal(album.client.raw("GET", image), "Permission denied")
         assert album.upload(RANDOM, "red", 2)
         album.verify()
+
+
+def test_too_few_open_files(tmp_path: Path) -> None:
+    with supervised(tmp_path / "home", **ALONE) as server:
+        album, refused = album_of(server), 0
+        for more in range(4):  # for the connection, and for what the request opens
+            with no_more_open_files(server.pid, more):
+                for _ in range(10):
+                    with suppress(requests.ConnectionError):  # it was closed at once
+                        answer = upload(album)
+                        if answer.status_code != 200:
+                            check_refusal(answer, "Allow the server more open files", "cannot be opened")
+                            refused += 1
+        assert refused
+        assert "Traceback" not in server.text
+        assert server.text.count(": 503, ") <= 2, server.text
+        assert upload(album).status_code == 200
 
 
 @pytest.mark.parametrize("place", [".", "dahlia.db"])

@@ -7,9 +7,7 @@ import io
 import struct
 import subprocess
 import sys
-import threading
 import zlib
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,12 +15,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dahlia.dataset.decoding_memory import DecodingMemory
 from dahlia.dataset.headers import read_header
 from dahlia.dataset.imaging import decode
+from dahlia.dataset.pillow_formats import OPENERS
 from dahlia.errors import ImageError
+from dahlia.server.intake import shrinking
 from dahlia.server.intake.intake import receive, receive_many, resized
 from dahlia.server.intake.limits import Limits, Refused
-from dahlia.server.intake.room import Room, need_of
 
 LIMITS = Limits()
 
@@ -202,58 +202,55 @@ def test_what_was_never_taken_is_not_scaled() -> None:
         resized(JPEG[:-500])
 
 
-def test_large_images_wait_for_each_other() -> None:
-    room, inside, most = Room(100), [0], [0]
-    lock = threading.Lock()
-
-    def decode_one(need: int) -> None:
-        with room.hold(need):
-            with lock:
-                inside[0] += need
-                most[0] = max(most[0], inside[0] if need <= 100 else 100)
-                assert need <= 100 or inside[0] == need
-            with lock:
-                inside[0] -= need
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(decode_one, [40, 60, 250, 10, 90, 30] * 30))
-    assert most[0] <= 100
+def test_an_image_beyond_the_memory_is_refused_as_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = DecodingMemory(1 << 20)
+    memory.limit(1 << 20, patience=1)
+    monkeypatch.setattr(shrinking, "MEMORY", memory)
+    with pytest.raises(Refused, match="at most 1 MB of memory") as refused:
+        receive(saved(photo(1000, 1000), "PNG"), LIMITS)
+    assert refused.value.status == "ErrorImageDimensions"
+    assert receive(saved(photo(40, 40), "PNG"), LIMITS).width == 40
 
 
-def test_room_is_given_back_after_a_fault() -> None:
-    room = Room(10)
-    with pytest.raises(ValueError), room.hold(10):
-        raise ValueError
-    with room.hold(10):
-        pass
-
-
-@pytest.mark.parametrize("make", [lambda: saved(photo(1000, 1000)), lambda: saved(photo(1000, 1000), "PNG")])
-def test_a_photo_of_a_phone_does_not_wait(make: Callable[[], bytes]) -> None:
-    assert need_of(read_header(make())) <= 6_000_000
+@pytest.mark.parametrize(
+    ("kind", "mode", "edge"), [("PNG", "RGB", 4000), ("JPEG", "CMYK", 1000), ("JPEG", "CMYK", 7000)]
+)
+@pytest.mark.parametrize("target", [256, 1600])
+def test_the_need_covers_what_is_decoded(kind: str, mode: str, edge: int, target: int) -> None:
+    data = saved(photo(edge, edge // 2, mode), kind)
+    sizes: list[int] = []
+    with OPENERS[kind](io.BytesIO(data)) as image:
+        image.draft(None, (2 * target, 2 * target))
+        sizes.append(image.size[0] * image.size[1])
+    assert shrinking.need_of(read_header(data), target) >= 4 * sizes[0]
 
 
 _GREEDY = """
 import io, resource, sys
 from concurrent.futures import ThreadPoolExecutor
 from PIL import Image
+from dahlia.dataset.decoding_memory import MEMORY
 from dahlia.server.intake.intake import receive_many
 from dahlia.server.intake.limits import Limits
 def saved(mode, kind, **options):
     file = io.BytesIO()
-    Image.new(mode, (10240, 10240)).save(file, kind, **options)
+    Image.new(mode, (5120, 5120)).save(file, kind, **options)
     return file.getvalue()
-images = [saved("P", "PNG"), saved("P", "GIF"), saved("L", "JPEG", progressive=True)] * 2
+MEMORY.limit(int(sys.argv[1]) << 20, patience=60)
+images = [saved("RGB", "PNG"), saved("RGB", "JPEG", progressive=True, subsampling=0)] * 4
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-with ThreadPoolExecutor(6) as pool:
-    print(*[answer.width for answer in receive_many(images, Limits(), pool)])
+with ThreadPoolExecutor(8) as pool, ThreadPoolExecutor(3) as clients:
+    batches = list(clients.map(lambda _: receive_many(images, Limits(), pool), range(3)))
+print(*{answer.width for batch in batches for answer in batch}, sum(map(len, batches)))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
 @pytest.mark.slow
-def test_the_largest_images_need_little_memory() -> None:
-    ended = subprocess.run([sys.executable, "-c", _GREEDY], capture_output=True, text=True, check=True)
-    widths, kilobytes = ended.stdout.splitlines()
-    assert widths.split() == ["10240"] * 6
-    assert int(kilobytes) < 700 * 1024
+def test_large_images_of_several_clients_stay_below_the_bound() -> None:
+    """Each takes 120 or 150 MB; eight at a time would take a gigabyte."""
+    command = [sys.executable, "-c", _GREEDY, "320"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    answers, kilobytes = ended.stdout.splitlines()
+    assert answers.split() == ["5120", "24"]
+    assert int(kilobytes) < (320 + 64) * 1024

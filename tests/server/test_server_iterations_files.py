@@ -23,3 +23,16 @@ def test_files_that_cannot_be_deleted_are_left_to_cleaning(
     with caplog.at_level(logging.WARNING, "dahlia.server"):
         assert client.delete(case.iteration(identity)).status_code == 204
     assert "the disk is read-only" in caplog.text
+
+
+def test_the_model_on_this_machine_goes_too(client: TestClient, server: Server) -> None:
+    case = new_project(server)
+    identity = client.post(f"{case.path}/train").json()["id"]
+    model = server.settings.server.home / "cache" / "models" / identity / "model.onnx"
+    other = model.parent.with_name(new_id()) / "model.onnx"
+    for path in (model, other):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"onnx")
+    assert client.delete(case.iteration(identity)).status_code == 204
+    assert other.exists()
+    assert not model.parent.exists()

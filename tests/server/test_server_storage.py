@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -240,3 +243,26 @@ def test_uploads_that_were_not_ended_are_swept(s3: str, monkeypatch: pytest.Monk
     assert storage.sweep(timedelta(days=365 * 100)) == 0
     assert storage.sweep() == 1
     assert [upload["Key"] for upload in client.list_multipart_uploads(bucket)] == ["elsewhere/big"]
+
+
+def test_a_bucket_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    connections: list[socket.socket] = []
+    monkeypatch.setitem(remote._S3_OPTIONS["config_kwargs"], "read_timeout", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        for name, value in s3_variables(f"http://127.0.0.1:{listening.getsockname()[1]}").items():
+            monkeypatch.setenv(name, value)
+
+        def accept() -> None:
+            with suppress(OSError):  # the server is closed
+                while True:
+                    connections.append(listening.accept()[0])
+
+        accepting = threading.Thread(target=accept)
+        accepting.start()
+        with pytest.raises(StorageError, match="Expected s3://photos/files to take and give files"):
+            Storage("s3://photos/files").get("images/ab/one.jpg")
+        listening.shutdown(socket.SHUT_RDWR)
+    accepting.join()
+    assert len(connections) <= 4  # of half a minute each where nothing answers
+    for connection in connections:
+        connection.close()

@@ -33,6 +33,14 @@ def test_processes_and_threads_follow_the_cores(
     assert (settings.workers, settings.threads) == (workers, threads)
 
 
+def test_memory_for_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings_module, "machine_memory", lambda: 8 << 30)
+    assert read_settings({}).decode_memory == 2 << 30
+    assert read_settings({"DAHLIA_DECODE_MEMORY": "300"}).decode_memory == 300 << 20
+    with pytest.raises(ConfigError, match="DAHLIA_DECODE_MEMORY"):
+        read_settings({"DAHLIA_DECODE_MEMORY": "0"})
+
+
 def test_folders_of_projects() -> None:
     settings = read_settings({"DAHLIA_PROJECTS": os.pathsep.join(["a", "", "/b c"])})
     assert settings.projects == (Path("a"), Path("/b c"))

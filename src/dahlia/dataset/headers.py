@@ -9,7 +9,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dahlia.dataset.formats import ImageFormat, sniff
 from dahlia.errors import ImageError
@@ -18,6 +18,8 @@ MAX_SCANS = 200  # a progressive JPEG has about ten; thousands of tiny scans cos
 
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])", re.DOTALL)
 _JPEG_NOT_FRAMES = (0xC4, 0xC8, 0xCC)
+_JPEG_PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
+_BLOCK = 8 * 8 * 2  # bytes of the coefficients of 8 x 8 samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class ImageHeader:
         height: pixels as displayed, EXIF orientation applied.
         orientation: the EXIF orientation, 1 to 8; 1 where the file says nothing usable.
         components: colour components of a JPEG (1 grey, 3 colour, 4 CMYK); 0 for other formats.
+        coefficients: bytes that a decoder of JPEG keeps until the last scan; 0 where it decodes line by line.
     """
 
     format: ImageFormat
@@ -37,6 +40,7 @@ class ImageHeader:
     height: int
     orientation: int = 1
     components: int = 0
+    coefficients: int = 0
 
 
 def read_header(data: bytes) -> ImageHeader:
@@ -56,7 +60,7 @@ def read_header(data: bytes) -> ImageHeader:
     if header.width < 1 or header.height < 1:
         raise _unreadable(name, f"is {header.width}x{header.height} pixels")
     if header.orientation >= 5:
-        return ImageHeader(name, header.height, header.width, header.orientation, header.components)
+        return replace(header, width=header.height, height=header.width)
     return header
 
 
@@ -94,19 +98,23 @@ def without_stray_bytes(data: bytes) -> bytes:
 
 
 def _jpeg(data: bytes) -> ImageHeader:
-    height = width = components = scans = 0
+    height = width = components = scans = coefficients = 0
+    is_progressive = False
     orientation, position = 1, 2
     while marker := _JPEG_MARKER.search(data, position):
         code, position = marker[1][0], marker.end()
         if code == 0xD9 and not (scans and components):
             raise _unreadable("JPEG", "has no image in it")
         if code == 0xD9:
-            return ImageHeader("JPEG", width, height, orientation, components)
+            kept = coefficients if is_progressive or scans > 1 else 0
+            return ImageHeader("JPEG", width, height, orientation, components, kept)
         if code in (0x01, 0xD8):
             continue
         length = int.from_bytes(data[position : position + 2], "big")
         if 0xC0 <= code <= 0xCF and code not in _JPEG_NOT_FRAMES and not components:
             height, width, components = struct.unpack_from(">HHB", data, position + 3)
+            coefficients = _jpeg_coefficients(width, height, data[position + 8 :][: 3 * components])
+            is_progressive = code in _JPEG_PROGRESSIVE
         elif code == 0xE1 and data[position + 2 : position + 8] == b"Exif\0\0":
             orientation = orientation_of(data[position + 8 : position + length])
         elif code == 0xDA:
@@ -115,6 +123,14 @@ def _jpeg(data: bytes) -> ImageHeader:
             raise _unreadable("JPEG", f"has more than {MAX_SCANS} scans")
         position += length
     raise _truncated("JPEG", len(data))
+
+
+def _jpeg_coefficients(width: int, height: int, components: bytes) -> int:
+    """Bytes of all coefficients; a component is its number, its sampling factors, and its table."""
+    factors = [(each >> 4 or 1, each & 15 or 1) for each in components[1::3]]
+    across, down = (max((pair[axis] for pair in factors), default=1) for axis in (0, 1))
+    units = -(-width // (8 * across)) * -(-height // (8 * down))  # of so many blocks of each component
+    return _BLOCK * units * sum(h * v for h, v in factors)
 
 
 def _png(data: bytes) -> ImageHeader:

@@ -7,26 +7,19 @@ is composited on white; of an animation the first frame counts. Colour profiles 
 
 from __future__ import annotations
 
-import io
-import struct
-import zlib
 from collections.abc import Callable, Sequence
+from functools import partial
+from io import BytesIO
+from typing import TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
-    WebPImagePlugin,
-)
 
+from dahlia.dataset.decoding_memory import MEMORY
 from dahlia.dataset.headers import ImageHeader, read_header, without_stray_bytes
+from dahlia.dataset.pillow_formats import DAMAGE, OPENERS, Pixels, need_to_open, to_rgb
 from dahlia.errors import ImageError
 
 __all__ = [
@@ -36,7 +29,9 @@ __all__ = [
     "OPENERS",
     "SERVED_PIXELS",
     "ImageHeader",
+    "Pixels",
     "decode",
+    "decode_then",
     "load",
     "read_header",
     "squash",
@@ -44,7 +39,7 @@ __all__ = [
     "to_tensor_layout",
 ]
 
-Pixels = npt.NDArray[np.uint8]
+_Made = TypeVar("_Made")
 
 MAX_PIXELS = 10240 * 10240
 MAX_EDGE = 65535  # what a JPEG can hold
@@ -54,25 +49,6 @@ SERVED_PIXELS = (
 OVERSAMPLING = 2  # `load` decodes to at least this many times the size that it then averages to
 
 _HARMLESS = ("extraneous bytes", "Unknown Adobe color transform", "JFIF revision", "Invalid SOS parameters")
-OPENERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
-    "JPEG": JpegImagePlugin.JpegImageFile,
-    "PNG": PngImagePlugin.PngImageFile,
-    "BMP": BmpImagePlugin.BmpImageFile,
-    "GIF": GifImagePlugin.GifImageFile,
-    "WEBP": WebPImagePlugin.WebPImageFile,
-}
-"""Pillow's plugin for each format: `Image.open` would try others too."""
-
-DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    IndexError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
-"""What decoders raise for a damaged file."""
 
 
 def decode(
@@ -93,9 +69,32 @@ def decode(
         ImageError: with the code `zero-byte`, `not-an-image`, `unsupported-format`, `truncated`,
             `unreadable` or `decompression-bomb`.
     """
+    return decode_then(data, lambda pixels: pixels, at_least, max_pixels=max_pixels, max_decoded=max_decoded)
+
+
+def decode_then(
+    data: bytes,
+    make: Callable[[Pixels], _Made],
+    at_least: int | None = None,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    max_decoded: int = MAX_PIXELS,
+) -> _Made:
+    """Decode an image file, and make something smaller of it while its memory is still accounted for.
+
+    Args:
+        data: see `decode`.
+        make: is given the pixels; decodes nothing itself.
+        at_least: see `decode`.
+        max_pixels: see `decode`.
+        max_decoded: see `decode`.
+
+    Raises:
+        ImageError: see `decode`; or it would take more memory than a server allows.
+        DecodingBusy: see `dahlia.dataset.decoding_memory`.
+    """
     header = read_header(data)
-    scalable = header.format == "JPEG" and header.components != 4
-    divisor = _divisor(min(header.width, header.height), at_least) if scalable else 1
+    divisor = _divisor(min(header.width, header.height), at_least) if _is_scalable(header) else 1
     most = min(max_pixels, max_decoded * divisor**2)
     if header.width * header.height > most or max(header.width, header.height) > MAX_EDGE:
         raise ImageError(
@@ -103,8 +102,9 @@ def decode(
             f"{header.width}x{header.height}. Scale the image down.",
             code="decompression-bomb",
         )
-    pixels = _decode_jpeg(data, header, at_least) if scalable else _decode_other(data, header)
-    return _turn(pixels, header.orientation)
+    with MEMORY.hold(_need_of(header, divisor)):
+        pixels = _decode_jpeg(data, header, divisor) if _is_scalable(header) else _decode_other(data, header)
+        return make(_turn(pixels, header.orientation))
 
 
 def squash(image: Pixels, size: int) -> Pixels:
@@ -142,7 +142,7 @@ def load(data: bytes, size: int, *, scaled: bool = True, max_decoded: int = MAX_
         ImageError: see `decode`.
     """
     at_least = OVERSAMPLING * size if scaled else None
-    return squash(decode(data, at_least=at_least, max_decoded=max_decoded), size)
+    return decode_then(data, partial(squash, size=size), at_least, max_decoded=max_decoded)
 
 
 def to_tensor_layout(images: Sequence[Pixels]) -> npt.NDArray[np.float32]:
@@ -162,7 +162,10 @@ def thumbnail(data: bytes, edge: int) -> bytes:
     Raises:
         ImageError: see `decode`.
     """
-    image = decode(data, at_least=edge)
+    return decode_then(data, partial(_encoded, edge=edge), edge)
+
+
+def _encoded(image: Pixels, edge: int) -> bytes:
     height, width = image.shape[:2]
     scale = min(1.0, edge / max(height, width))
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -174,8 +177,18 @@ def _resize(image: Pixels, width: int, height: int, method: int) -> Pixels:
     return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
 
 
-def _decode_jpeg(data: bytes, header: ImageHeader, at_least: int | None) -> Pixels:
-    divisor = _divisor(min(header.width, header.height), at_least)
+def _is_scalable(header: ImageHeader) -> bool:
+    return header.format == "JPEG" and header.components != 4
+
+
+def _need_of(header: ImageHeader, divisor: int) -> int:
+    """Bytes that decoding takes at most, the pixels included."""
+    pixels = -(-header.width // divisor) * -(-header.height // divisor)
+    result = 3 * pixels * (2 if header.orientation > 1 else 1)  # turned, it is a copy
+    return header.coefficients + result if _is_scalable(header) else need_to_open(header, pixels, result)
+
+
+def _decode_jpeg(data: bytes, header: ImageHeader, divisor: int) -> Pixels:
     width, height = -(-header.width // divisor), -(-header.height // divisor)
     if header.orientation >= 5:
         width, height = height, width
@@ -202,30 +215,11 @@ def _divisor(edge: int, at_least: int | None) -> int:
 def _decode_other(data: bytes, header: ImageHeader) -> Pixels:
     # The plugin itself, not Image.open: the size has been checked, and Image.open would warn of it.
     try:
-        with OPENERS[header.format](io.BytesIO(data)) as image:
+        with OPENERS[header.format](BytesIO(data)) as image:
             image.load()
-            return _to_rgb(image)
+            return to_rgb(image)
     except DAMAGE as error:
         raise _damaged(header.format, error) from error
-
-
-def _to_rgb(image: Image.Image) -> Pixels:
-    if image.mode.startswith("I"):
-        return _from_16_bits(image)
-    if not image.has_transparency_data:
-        return np.array(image.convert("RGB"))
-    pixels = image.convert("RGBA")
-    white = Image.new("RGB", image.size, "white")
-    white.paste(pixels, mask=pixels)
-    return np.array(white)
-
-
-def _from_16_bits(image: Image.Image) -> Pixels:
-    values = np.array(image)
-    grey = (values >> 8).astype(np.uint8)
-    if "transparency" in image.info:
-        grey[values == image.info["transparency"]] = 255
-    return np.repeat(grey[..., None], 3, axis=2)
 
 
 def _turn(pixels: Pixels, orientation: int) -> Pixels:

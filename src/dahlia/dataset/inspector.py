@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from dahlia.dataset import quality
-from dahlia.dataset.imaging import decode, read_header
+from dahlia.dataset.imaging import Pixels, decode_then, read_header
 from dahlia.dataset.inspection import Inspection, uninspected
 from dahlia.dataset.records import Annotation
 from dahlia.errors import ImageError
@@ -107,7 +107,10 @@ def _flawed(row: Inspection, code: str, message: str) -> Inspection:
 
 
 def _sight(data: bytes) -> Image.Image:
-    pixels = decode(data, at_least=SIGHT)
+    return decode_then(data, _small, SIGHT)
+
+
+def _small(pixels: Pixels) -> Image.Image:
     height, width = pixels.shape[:2]
     scale = SIGHT / max(height, width)
     if scale < 1:

@@ -10,13 +10,14 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
 
-from dahlia.dataset.imaging import OVERSAMPLING, decode
+from dahlia.dataset.imaging import OVERSAMPLING, decode_then
 from dahlia.dataset.readers.sources import IMAGE_SUFFIXES
 from dahlia.errors import DatasetError, ImageError
 from dahlia.files import staged_directory, write_json
@@ -124,10 +125,9 @@ def _decode_all(
         images = np.lib.format.open_memmap(staged / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
         for done, (photo, data) in enumerate(_read(source, photos)):
             try:
-                pixels = decode(data, at_least=OVERSAMPLING * size)
+                images[len(labels)] = decode_then(data, partial(_middle, size=size), OVERSAMPLING * size)
             except ImageError:
                 continue
-            images[len(labels)] = _middle(pixels, size)
             labels.append(number[photo.label])
             progress(done + 1, len(photos))
         if not labels:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from dahlia.errors import DahliaError
+from dahlia.server.disk_space import DiskSpace
 from dahlia.server.keys.rates import Rates
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Server:
         storage: its files.
         signing: signs links and tokens.
         rates: counts the calls of each key.
+        space: tells whether its disks have room for more.
         on_publish: called after what is published has changed.
         now: the time, aware.
     """
@@ -45,6 +47,7 @@ class Server:
     storage: Storage
     signing: Signing
     rates: Rates = field(default_factory=Rates)
+    space: DiskSpace = field(default_factory=DiskSpace)
     on_publish: list[Callable[[], None]] = field(default_factory=list)
     now: Callable[[], datetime] = field(default=_now)
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from dahlia.errors import ConfigError
 from dahlia.server import permissions
 from dahlia.server.context import Server
+from dahlia.server.disk_space import DiskSpace
 from dahlia.server.keys.signing import Signing
 from dahlia.server.pairing.pairing import pair
 from dahlia.server.storage.errors import StorageError
@@ -46,7 +47,8 @@ def open_server(settings: Settings, *, paired: bool = True) -> Server:
     permissions.close(_places(settings.server.home, storage, database))
     if paired:
         _pair(database, storage)
-    return Server(settings, database, storage, Signing(database, settings))
+    space = DiskSpace.of(settings, database, storage)
+    return Server(settings, database, storage, Signing(database, settings), space=space)
 
 
 def _places(home: Path, storage: Storage, database: Database) -> list[Path]:

@@ -14,6 +14,8 @@ import click
 
 from dahlia.errors import ConfigError
 from dahlia.server.cleaning.cleaning import Cleaning
+from dahlia.server.decoding import limit_server
+from dahlia.server.disk_space import SpaceWatch
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import create_first_keys
 from dahlia.server.opening import open_server
@@ -51,6 +53,7 @@ def serve(settings: Settings, config: Path | None) -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    limit_server(settings)
     listening = _listen(settings.server.host, settings.server.port)
     server = open_server(settings)
     server.signing.load()
@@ -67,9 +70,9 @@ def serve(settings: Settings, config: Path | None) -> None:
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     host, port = listening.getsockname()[:2]
-    cleaning, watch = Cleaning(server), PairingWatch(server)
-    cleaning.start()
-    watch.start()
+    background = (Cleaning(server), PairingWatch(server), SpaceWatch(server.space, server.database.reserve))
+    for task in background:
+        task.start()
     # uvicorn, when it has ended, raises its signal again: workers are ended after that.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     try:
@@ -78,8 +81,8 @@ def serve(settings: Settings, config: Path | None) -> None:
             click.echo(f"Dahlia serves {where} with {_counted(workers.count)}. Ctrl-C ends it.")
             uvicorn.Server(options).run(sockets=[listening])
     finally:
-        cleaning.stop()
-        watch.stop()
+        for task in background:
+            task.stop()
         server.database.close()
 
 

@@ -148,6 +148,12 @@ class ServerSection(Section):
         description="further names under which clients may reach the server, such as dahlia.example, "
         "*.example.com; * for any; those of this machine and of public_url always may",
     )
+    min_free_mb: int = _number(
+        256,
+        "megabytes that each of the server's disks should have free; below it nothing is added, so that "
+        "deleting has room; 0 for no floor",
+        least=0,
+    )
 
 
 class DatabaseSection(Section):
@@ -240,6 +246,12 @@ class LimitsSection(Section):
     metadata_pairs: int = _number(10, "metadata entries of an image", least=0)
     metadata_key: int = _number(128, "characters of a metadata key")
     metadata_value: int = _number(256, "characters of a metadata value")
+    decode_memory_mb: int = _number(
+        0,
+        "megabytes that decoding images may take, all processes of the server together; 0 for a quarter of "
+        "the machine's memory",
+        least=0,
+    )
 
 
 class RatesSection(Section):

@@ -35,6 +35,7 @@ ALSO = {
     "DAHLIA_PROXIES": ("server", "proxies"),
     "DAHLIA_HEADER_SECONDS": ("server", "header_seconds"),
     "DAHLIA_STALLED_SECONDS": ("server", "stalled_seconds"),
+    "DAHLIA_DECODE_MEMORY": ("limits", "decode_memory_mb"),
 }
 PASSED_OVER = frozenset(
     {

@@ -64,18 +64,28 @@ class Workers:
         pause = _FIRST_PAUSE
         while not self._ended.is_set():
             began = time.monotonic()
-            process = subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True)
-            while process.poll() is None and not self._ended.wait(_LOOK_SECONDS):
-                pass
+            ending = self._run()
             if self._ended.is_set():
-                _end(process)
                 return
-            self._release(process.pid)
             pause = (
                 _FIRST_PAUSE if time.monotonic() - began > _STEADY_SECONDS else min(2 * pause, _LONGEST_PAUSE)
             )
-            _logger.warning("A worker ended with %s; another starts in %.0f s.", process.returncode, pause)
+            _logger.warning("%s; another starts in %.0f s.", ending, pause)
             self._ended.wait(pause)
+
+    def _run(self) -> str:
+        """Run a worker to its end, or to that of the server; how it ended."""
+        try:
+            process = subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True)
+        except OSError as error:  # no memory, or no process or open file more
+            return f"A worker could not be started ({error.strerror})"
+        while process.poll() is None and not self._ended.wait(_LOOK_SECONDS):
+            pass
+        if self._ended.is_set():
+            _end(process)
+        else:
+            self._release(process.pid)
+        return f"A worker ended with {process.returncode}"
 
     def _release(self, pid: int) -> None:
         try:

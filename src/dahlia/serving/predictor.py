@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
+from dahlia.dataset.decoding_memory import DecodingBusy
 from dahlia.errors import ImageError
 from dahlia.serving.answers import answer
 from dahlia.serving.http.polyglots import refuse_polyglot
@@ -100,7 +101,7 @@ class Predictor(Generic[_Offer]):
         try:
             refuse_polyglot(image)
             scored = model.predict(image)
-        except ImageError as error:
+        except (ImageError, DecodingBusy) as error:
             raise refused_image(error) from error
         result = answer(model, scored)
         if store is None:

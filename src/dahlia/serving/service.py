@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 import dahlia
 from dahlia import layout
+from dahlia.dataset.decoding_memory import MEMORY, PATIENCE
 from dahlia.errors import ServingError
 from dahlia.serving.answers import ImagePrediction
 from dahlia.serving.explanation.activation import Activation
@@ -75,6 +76,7 @@ class PredictionService:
         sources = [open_source(folder) for folder in folders]
         served = ", ".join(map(str, folders))
         _logger.info("Dahlia %s from %s serves %s.", dahlia.__version__, Path(__file__).parent, served)
+        MEMORY.limit(_SETTINGS.decode_memory // _SETTINGS.workers, PATIENCE)
         meters = Meters()
         shelf = Shelf(_load, _SETTINGS.model_memory, meters.loaded)
         projects = Projects([Catalogue(source, shelf) for source in sources])

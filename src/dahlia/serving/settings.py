@@ -19,6 +19,7 @@
 | `DAHLIA_PROXIES` | `127.0.0.0/8 ::1` | addresses or networks of proxies; each may have nine tenths of all |
 | `DAHLIA_HEADER_SECONDS` | 15 | seconds in which the header of a request must come |
 | `DAHLIA_STALLED_SECONDS` | 60 | seconds for which a body may pause, or a client that reads its answer |
+| `DAHLIA_DECODE_MEMORY` | a quarter of all | megabytes that decoding may take, in all processes together |
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dahlia.dataset.decoding_memory import SHARE, VARIABLE
+from dahlia.dataset.machine_memory import machine_memory
 from dahlia.errors import ConfigError
 from dahlia.serving.cores import usable_cores
 from dahlia.serving.http.fetch import Reach, read_reach
@@ -53,6 +56,7 @@ class Settings:
     projects: tuple[Path, ...]
     model_memory: int
     limits: Limits
+    decode_memory: int
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -79,6 +83,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         projects=tuple(Path(one) for one in environment.get("DAHLIA_PROJECTS", "").split(os.pathsep) if one),
         model_memory=_count(environment, "DAHLIA_MODEL_MEMORY", 1024) << 20,
         limits=read_limits(environment, "DAHLIA_"),
+        decode_memory=_count(environment, VARIABLE, (machine_memory() // SHARE) >> 20) << 20,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -15,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from dahlia.dataset.imaging import OVERSAMPLING, decode, squash
+from dahlia.dataset.decoding_memory import share_among
+from dahlia.dataset.imaging import OVERSAMPLING, Pixels, decode_then, squash
 from dahlia.dataset.photos import read_photo
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import DatasetError, TrainingError
@@ -61,10 +63,12 @@ def extract_features(
     missing = cache.missing([(record.id, view) for record in records for view in views])
     if missing:
         photos = PhotoViews(missing, {record.id: root / record.path for record in records}, size)
+        workers = _workers(len(photos))
         loader = DataLoader(
             photos,
             batch_size=max(1, batch_size // photos.most_views),
-            num_workers=_workers(len(photos)),
+            num_workers=workers,
+            worker_init_fn=partial(share_among, workers),
             collate_fn=_join,
         )
         trainer = make_trainer(callbacks=[_ToCache(cache)], inference_mode=True)
@@ -104,9 +108,12 @@ class PhotoViews(Dataset[Item]):
             data = read_photo(self.paths[image_id], image_id)
         except DatasetError as error:
             return error
-        image = decode(data, at_least=OVERSAMPLING * self.size)
         views = self.views[image_id]
-        pixels = np.stack([squash(VIEWS[view](image), self.size) for view in views]).transpose(0, 3, 1, 2)
+
+        def look(image: Pixels) -> Pixels:
+            return np.stack([squash(VIEWS[view](image), self.size) for view in views])
+
+        pixels = decode_then(data, look, OVERSAMPLING * self.size).transpose(0, 3, 1, 2)
         return [(image_id, view) for view in views], torch.from_numpy(np.ascontiguousarray(pixels))
 
 

@@ -14,6 +14,19 @@ from dahlia.server.keys.keys import find_access
 from dahlia.server.keys.scopes import Access, Scope
 from dahlia.serving.http.admission import KEY_HEADERS
 
+NO_ADDITIONS = frozenset(
+    {
+        "cancel_training",
+        "get_image_region_proposals",
+        "query_predictions",
+        "query_suggested_image_count",
+        "query_suggested_images",
+        "quick_test_image",
+        "quick_test_image_url",
+    }
+)
+"""Operations that are a POST and need no room; all others that are one are refused on a full disk."""
+
 
 def server_of(request: Request) -> Server:
     """The server that answers."""
@@ -29,6 +42,8 @@ def requires(scope: Scope) -> Callable[[Request], Access]:
         access = identify(server, request.headers)
         server.rates.take(access.key_id, "the training API", server.settings.rates.training_calls)
         allow(access, scope, request.path_params.get("project_id"))
+        if request.method == "POST" and request.scope["route"].name not in NO_ADDITIONS:
+            server.space.require()
         return access
 
     return admit

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from dahlia.server.health import reasons
 from dahlia.server.http.access import TheServer
 from dahlia.server.predictions.openapi import with_predictions
 from dahlia.server.store.tables import ProjectRow
@@ -40,17 +41,18 @@ router = APIRouter(tags=["Health"])
 
 
 @router.get("/healthz")
-def healthz() -> dict[str, str]:
-    """Whether the process answers."""
+async def healthz() -> dict[str, str]:
+    """Whether the process answers, even while all its threads wait for a disk or a bucket."""
     return {"status": "ok"}
 
 
 @router.get("/readyz", responses={503: {"description": "the database cannot be used"}})
-def readyz(server: TheServer) -> dict[str, str]:
-    """Whether its database does too."""
+def readyz(server: TheServer) -> dict[str, str | list[str]]:
+    """Whether its database does too; `degraded` with reasons where the server can read and predict only."""
     with server.database.read() as session:
         session.execute(select(ProjectRow.key).limit(1))
-    return {"status": "ok"}
+    found = reasons(server)
+    return {"status": "degraded", "reasons": found} if found else {"status": "ok"}
 
 
 def install(app: FastAPI) -> None:

@@ -10,6 +10,8 @@ from starlette.datastructures import Headers
 from dahlia.errors import DahliaError, ServingError
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.http.access import allow
+from dahlia.server.http.known_faults import is_known
+from dahlia.server.http.replies import KNOWN_FAULTS
 from dahlia.server.http.replies import refuse as refused
 from dahlia.server.keys.known import KnownKeys
 from dahlia.server.keys.scopes import Scope as KeyScope
@@ -85,10 +87,13 @@ class Predictions:
             else ServiceError("ErrorPrediction", str(error))
         )
         self._desk.meters.refused(known.code)
-        level = logging.ERROR if known.status >= 500 else logging.INFO
-        _logger.log(
-            level, "Request %s, a prediction: %d, %s. %s", REQUEST.get(), known.status, known.code, known
-        )
+        if isinstance(known, ServiceError) and is_known(known):
+            KNOWN_FAULTS.log(f"Request {REQUEST.get()}, a prediction", known)
+        else:
+            level = logging.ERROR if known.status >= 500 else logging.INFO
+            _logger.log(
+                level, "Request %s, a prediction: %d, %s. %s", REQUEST.get(), known.status, known.code, known
+            )
         return (
             refused(known, route.version)
             if isinstance(known, ServiceError)

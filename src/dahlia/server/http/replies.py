@@ -10,8 +10,10 @@ from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from dahlia.dataset.decoding_memory import DecodingBusy
 from dahlia.errors import DahliaError
 from dahlia.server.contract.errors import GatewayError, ServiceError
+from dahlia.server.http.known_faults import KnownFaults, is_known
 from dahlia.server.storage.errors import NotThere, StorageError
 from dahlia.serving.http.replies import REQUEST, no_such_route, reply
 
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import Request
 
+_BUSY_SECONDS = 5
+
 _logger = logging.getLogger("dahlia.server")
+
+KNOWN_FAULTS = KnownFaults(_logger)
 
 
 def refuse(error: ServiceError, version: str = "") -> Response:
@@ -47,6 +53,9 @@ def install(app: FastAPI) -> None:
 
 def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
+    if is_known(error):
+        KNOWN_FAULTS.log(f"Request {REQUEST.get()}, {request.method} {request.url.path}", error)
+        return refuse(error)
     level = logging.ERROR if error.status >= 500 else logging.INFO
     _logger.log(
         level, "Request %s, %s %s: %d, %s. %s", REQUEST.get(), request.method, request.url.path, error.status,
@@ -76,8 +85,11 @@ def _conflict(request: Request, error: Exception) -> Response:
 
 
 def _own_error(request: Request, error: Exception) -> Response:
-    is_for_now = isinstance(error, StorageError) and not isinstance(error, NotThere)
-    later: dict[str, int] = {"status": 503, "retry_after": 2} if is_for_now else {}
+    later: dict[str, int] = {}
+    if isinstance(error, DecodingBusy):
+        later = {"status": 503, "retry_after": _BUSY_SECONDS}
+    elif isinstance(error, StorageError) and not isinstance(error, NotThere):
+        later = {"status": 503, "retry_after": 2}
     refusal = ServiceError("ErrorUnknown", str(error), **later)
     refusal.__cause__ = error
     return _service_error(request, refusal)

@@ -8,10 +8,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
-from dahlia.dataset.headers import ImageHeader, read_header
+from dahlia.dataset.headers import read_header
 from dahlia.errors import ImageError
 from dahlia.server.intake.limits import Limits, Refused, check_header, check_size
-from dahlia.server.intake.room import Room, need_of
 from dahlia.server.intake.shrinking import shrink
 from dahlia.serving.http.polyglots import refuse_polyglot
 
@@ -19,7 +18,6 @@ THUMBNAIL_EDGE = 256  # pixels
 RESIZED_EDGE = 1600  # pixels; the original's
 
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "GIF": ".gif", "WEBP": ".webp"}
-_ROOM = Room()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +47,22 @@ def receive(data: bytes, limits: Limits) -> Received:
     """Take an image.
 
     What its header promises is checked before a pixel is decoded; then it is decoded to its end. Large images
-    wait for each other, so that a batch of them needs no more memory than the largest, or `room.TOTAL`.
+    wait for each other (see `dahlia.dataset.decoding_memory`).
 
     Raises:
         Refused: it is too large in bytes or edges, no image, of another format, damaged, or a file of another
             kind as well.
+        DecodingBusy: images under way take all the memory that decoding may have.
     """
     check_size(data, limits)
     try:
         header = read_header(data)
         check_header(header, limits)
         refuse_polyglot(data)
-        small = _shrink(data, header, THUMBNAIL_EDGE)
+        small = shrink(data, header, THUMBNAIL_EDGE)
     except ImageError as error:
-        raise Refused("ErrorImageFormat", str(error)) from error
+        too_large = error.code == "decompression-bomb"
+        raise Refused("ErrorImageDimensions" if too_large else "ErrorImageFormat", str(error)) from error
     return Received(
         sha256=hashlib.sha256(data).hexdigest(),
         width=header.width,
@@ -85,12 +85,7 @@ def resized(data: bytes, edge: int = RESIZED_EDGE) -> bytes:
     Raises:
         ImageError: the bytes are not those that were taken.
     """
-    return _shrink(data, read_header(data), edge)
-
-
-def _shrink(data: bytes, header: ImageHeader, edge: int) -> bytes:
-    with _ROOM.hold(need_of(header)):
-        return shrink(data, header, edge)
+    return shrink(data, read_header(data), edge)
 
 
 def _answer(data: bytes, limits: Limits) -> Received | Refused:

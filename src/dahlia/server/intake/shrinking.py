@@ -1,7 +1,7 @@
 """Small JPEGs of large files, for looking at; also of files that a decoder can only open whole.
 
 Photos are decoded at a fraction of their size where JPEG allows it. Of others the decoder's own canvas is
-the only copy in full size: a PNG of 0.4 MB may hold a hundred million pixels, and four copies take 1.8 GB.
+the only copy in full size.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from PIL import (
     Image,
 )
 
+from dahlia.dataset.decoding_memory import MEMORY
 from dahlia.dataset.headers import ImageHeader
-from dahlia.dataset.imaging import DAMAGE, OPENERS, thumbnail
+from dahlia.dataset.imaging import thumbnail
+from dahlia.dataset.pillow_formats import DAMAGE, OPENERS, STRIP, need_to_open, strips
 from dahlia.errors import ImageError
 
-STRIP = 1 << 20  # pixels in full size that are at work at once
 QUALITY = 85
+SMALL_BYTES = 12  # for each pixel of the small image: Pillow's four, for it and what is made of it
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -46,11 +48,26 @@ def shrink(data: bytes, header: ImageHeader, edge: int) -> bytes:
     """
     if header.format == "JPEG" and header.components != 4:
         return thumbnail(data, edge)
+    with MEMORY.hold(need_of(header, edge)):
+        return _shrink(data, header, edge)
+
+
+def need_of(header: ImageHeader, edge: int) -> int:
+    """Bytes that shrinking with Pillow takes at most."""
+    divisor = 1
+    while header.format == "JPEG" and divisor < 8 and min(header.width, header.height) >= 4 * edge * divisor:
+        divisor *= 2  # as Pillow's draft mode does
+    width, height = -(-header.width // divisor), -(-header.height // divisor)
+    small = width * height // _factor(width, height, edge) ** 2
+    return need_to_open(header, width * height, SMALL_BYTES * small)
+
+
+def _shrink(data: bytes, header: ImageHeader, edge: int) -> bytes:
     try:
         with OPENERS[header.format](io.BytesIO(data)) as image:
             image.draft(None, (2 * edge, 2 * edge))  # a JPEG in CMYK
             image.load()
-            small = _reduced(image, max(1, max(image.size) // (2 * edge)))
+            small = _reduced(image, _factor(*image.size, edge))
     except DAMAGE as error:
         raise ImageError(
             f"Expected a whole {header.format} image, received one that is damaged ({error}). Copy the file "
@@ -65,12 +82,16 @@ def shrink(data: bytes, header: ImageHeader, edge: int) -> bytes:
     return written.getvalue()
 
 
+def _factor(width: int, height: int, edge: int) -> int:
+    return max(1, max(width, height) // (2 * edge))
+
+
 def _reduced(image: Image.Image, factor: int) -> Image.Image:
     width, height = image.size
     small = Image.new("RGB", (-(-width // factor), -(-height // factor)))
     rows = factor * max(1, STRIP // (width * factor))
-    for top in range(0, height, rows):
-        strip = _on_white(image.crop((0, top, width, min(height, top + rows))))
+    for top, piece in strips(image, rows):
+        strip = _on_white(piece)
         small.paste(strip.reduce(factor) if factor > 1 else strip, (0, top // factor))
     return small
 

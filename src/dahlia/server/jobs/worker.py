@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from dahlia.errors import DahliaError
 from dahlia.server.context import Server
+from dahlia.server.decoding import limit_worker
 from dahlia.server.jobs.endings import CANCELLED, end_badly
 from dahlia.server.jobs.exporting import export
 from dahlia.server.jobs.importing import import_project
@@ -51,6 +52,7 @@ def work(server: Server, *, attached: bool = False, handlers: Mapping[Kind, Hand
         handlers: what it can do.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    limit_worker(server.settings)
     stop = threading.Event()
     if attached:
         threading.Thread(target=_follow_input, args=(stop,), daemon=True).start()

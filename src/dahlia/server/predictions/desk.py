@@ -11,7 +11,7 @@ from sqlalchemy import select
 from dahlia.errors import DahliaError, ServingError
 from dahlia.server.predictions.journal import Journal
 from dahlia.server.predictions.keeping import Keeper
-from dahlia.server.predictions.model_files import ModelFiles
+from dahlia.server.predictions.model_files import MODELS, ModelFiles
 from dahlia.server.predictions.publications import Publications
 from dahlia.server.store.work_tables import IterationRow
 from dahlia.serving.answers import answer
@@ -28,7 +28,6 @@ from dahlia.serving.stored.store import PredictionStore
 if TYPE_CHECKING:
     from dahlia.server.context import Server
 
-MODELS = "cache/models"
 JOURNAL = "predictions"
 
 _LAST_SECONDS = 5.0  # for what is kept still to be stored when the server ends
@@ -88,7 +87,9 @@ class PredictionDesk:
         self._forget_models()
         self._publications.start(self._server.settings.jobs.poll_seconds)
         self._server.on_publish.append(self._publications.refresh)
-        store = PredictionStore(folder, max_bytes=kept.max_mb << 20, keep_days=kept.days)
+        store = PredictionStore(
+            folder, max_bytes=kept.max_mb << 20, keep_days=kept.days, hindrance=self._hindrance
+        )
         self._predictor = Predictor(self._publications, self._shelf, store, self._workers, self.meters)
         self._keeper.start()
 
@@ -133,6 +134,9 @@ class PredictionDesk:
         model = self._shelf.get(self._files.servable(iteration, number))
         predictions: list[dict[str, Any]] = answer(model, model.predict(image))["predictions"]
         return predictions
+
+    def _hindrance(self) -> str:
+        return "the server's disk is nearly full" if self._server.space.shortage() else ""
 
     def _load(self, servable: Servable) -> Model:
         fresh = self._files.bring(servable)

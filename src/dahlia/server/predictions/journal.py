@@ -68,11 +68,13 @@ class Journal:
             seconds: after which to leave the rest to the next call.
 
         Returns:
-            Whether all of it is there.
+            Whether all of it is there; nothing is brought while the disks are short of room.
 
         Raises:
             DahliaError: store or files cannot be used; what is in the journal stays there.
         """
+        if self._server.space.shortage():
+            return False
         deadline = time.monotonic() + seconds
         try:
             with self._alone(deadline) as alone:

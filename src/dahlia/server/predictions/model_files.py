@@ -11,6 +11,9 @@ from dahlia.server.storage.names import servable_prefix
 from dahlia.server.storage.storage import Storage
 from dahlia.serving.models.sources import Servable
 
+MODELS = "cache/models"
+"""The folder in the server's home."""
+
 
 class ModelFiles:
     """Copies of what trainings put into the storage.

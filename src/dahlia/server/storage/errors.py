@@ -8,6 +8,7 @@ import re
 from dahlia.errors import DahliaError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_TOO_MANY = {errno.EMFILE, errno.ENFILE}
 _FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
 _USER = re.compile(r"(?<=//)[^/@\s]+@")
 _QUERY = re.compile(r"(?<=\S)\?[^\s\"']*")
@@ -33,6 +34,8 @@ def disk_fault(place: str, error: Exception) -> StorageError:
     number, reason = getattr(error, "errno", None), getattr(error, "strerror", None)
     if is_full(error):
         advice = "Free some space there, then try again."
+    elif number in _TOO_MANY:
+        advice = "Allow the server more open files (`ulimit -n`, LimitNOFILE), or try again later."
     elif number in _FORBIDDEN:
         advice = "Mount it writable and let the server's user write there, then try again."
     else:

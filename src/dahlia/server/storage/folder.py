@@ -32,14 +32,17 @@ class Folder:
 
     Args:
         root: the folder.
+
+    Attributes:
+        root: the folder, absolute.
     """
 
     faults: tuple[type[Exception], ...] = (OSError,)
 
     def __init__(self, root: Path) -> None:
-        self._root = root.expanduser().absolute()
-        self._staged = self._root / STAGED
-        self.place = str(self._root)
+        self.root = root.expanduser().absolute()
+        self._staged = self.root / STAGED
+        self.place = str(self.root)
 
     def fault(self, error: Exception) -> StorageError:
         """What the disk reports."""
@@ -55,7 +58,7 @@ class Folder:
             try:
                 spread(lambda key: _write(staged[key], items[key]), items, WRITERS)
                 for key in items:
-                    self._name(staged[key], self._root / key)
+                    self._name(staged[key], self.root / key)
                 spread(flush, self._folders(items), WRITERS)
             except BaseException:
                 for path in staged.values():
@@ -66,18 +69,18 @@ class Folder:
     def get(self, key: str) -> bytes:
         """Read a file."""
         with self._told(key):
-            return (self._root / key).read_bytes()
+            return (self.root / key).read_bytes()
 
     def open(self, key: str) -> BinaryIO:
         """Open a file."""
         with self._told(key):
-            return (self._root / key).open("rb")
+            return (self.root / key).open("rb")
 
     def size(self, key: str) -> int | None:
         """Ask for a file's size."""
         with self._told():
             try:
-                return (self._root / key).stat().st_size if (self._root / key).is_file() else None
+                return (self.root / key).stat().st_size if (self.root / key).is_file() else None
             except FileNotFoundError:
                 return None
 
@@ -85,23 +88,23 @@ class Folder:
         """Link files, or copy them where links cannot be or are not wanted."""
         for key, path in items.items():
             with self._told(key):
-                if not (self._root / key).is_file():
+                if not (self.root / key).is_file():
                     raise not_there(self.place, key)
-            _bring(self._root / key, path, link=link)
+            _bring(self.root / key, path, link=link)
 
     def delete_many(self, keys: Iterable[str]) -> None:
         """Delete files, and sync their folders."""
         gone = [key for key in keys if self._unlink(key)]
         with self._told():
-            for folder in {(self._root / key).parent for key in gone}:
+            for folder in {(self.root / key).parent for key in gone}:
                 with suppress(FileNotFoundError):
                     flush(folder)
-        for folder in {(self._root / key).parent for key in gone}:
+        for folder in {(self.root / key).parent for key in gone}:
             self._prune(folder)
 
     def delete_stale(self, key: str, before: datetime) -> bool:
         """Take an old file away, look again, and put it back if it was written in that moment."""
-        path, aside = self._root / key, self._staged / uuid.uuid4().hex
+        path, aside = self.root / key, self._staged / uuid.uuid4().hex
         with self._told():
             self._staged.mkdir(parents=True, exist_ok=True)
             try:
@@ -121,7 +124,7 @@ class Folder:
         """Walk folders in the order of their names."""
         with self._told():
             try:
-                found = sorted(os.scandir(self._root / prefix), key=lambda each: each.name)
+                found = sorted(os.scandir(self.root / prefix), key=lambda each: each.name)
             except (FileNotFoundError, NotADirectoryError):
                 return
         for each in found:
@@ -156,18 +159,18 @@ class Folder:
 
     def _folders(self, keys: Iterable[str]) -> set[Path]:
         parents = {parent for key in keys for parent in Path(key).parents}
-        return {self._root / parent for parent in parents}
+        return {self.root / parent for parent in parents}
 
     def _unlink(self, key: str) -> bool:
         with self._told():
             try:
-                (self._root / key).unlink()
+                (self.root / key).unlink()
             except (FileNotFoundError, NotADirectoryError):
                 return False
         return True
 
     def _prune(self, folder: Path) -> None:
-        while folder != self._root:
+        while folder != self.root:
             try:
                 folder.rmdir()
             except OSError:

@@ -23,11 +23,12 @@ _S3_OPTIONS: dict[str, Any] = {
     "skip_instance_cache": True,  # one of another endpoint
     "config_kwargs": {
         "connect_timeout": 5,
-        "read_timeout": 60,
-        "retries": {"max_attempts": 2},
+        "read_timeout": 30,
+        "retries": {"total_max_attempts": 2},
         "max_pool_connections": REQUESTS,
     },
 }
+_ATTEMPTS = 2  # of s3fs, each with those of the line above: a bucket that hangs is given up in two minutes
 _WRITTEN = ("LastModified", "last_modified", "mtime", "updated", "created")
 
 
@@ -53,6 +54,8 @@ class Remote:
                 f"{scrub(str(error))}. Mend the storage's URL in the settings."
             ) from error
         self._root = str(root).rstrip("/")
+        if self._is_s3:
+            self._fs.retries = _ATTEMPTS
         if self._is_s3 and not self._root:
             raise StorageError(
                 f"Expected a bucket in the storage's URL, as in s3://bucket/prefix, received {self.place}. "

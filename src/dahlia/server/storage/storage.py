@@ -43,6 +43,11 @@ class Storage:
         """Its address without credentials."""
         return self._backend.place
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder of this machine; None where the files lie elsewhere."""
+        return self._backend.root if isinstance(self._backend, Folder) else None
+
     def check(self) -> None:
         """Write, read and delete a file, to see that this can be done.
 

@@ -13,11 +13,20 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
 from dahlia.errors import ConfigError
-from dahlia.server.store.errors import StoreError, translated_errors
+from dahlia.server.store.errors import StoreError, is_full, translated_errors
+from dahlia.server.store.reserve import Reserve
 
 _BUSY_SECONDS = 20.0
 _CONNECT_SECONDS = 10
 _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+_PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "cache_size = -16000",
+    "temp_store = MEMORY",  # a full /tmp must not stop a deletion
+    f"journal_size_limit = {64 << 20}",  # what one large transaction took is given back
+)
 
 
 class Database:
@@ -31,12 +40,16 @@ class Database:
         url: `sqlite:///file` or `postgresql://...`.
 
     Attributes:
+        folder: of SQLite's file; None where there is none.
         refused: why nothing is written any more; None while writes are accepted.
+        reserve: room for deleting on a full disk; None where the database is no file of this machine.
     """
 
     def __init__(self, url: str) -> None:
         self.url = _parse(url)
         self._is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.folder = _folder(self.url) if self._is_sqlite else None
+        self.reserve = Reserve(self.folder) if self.folder else None
         self._reading = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self.engine = self._engine()
         self.refused: str | None = None
@@ -66,6 +79,8 @@ class Database:
         """
         if self.refused:
             raise StoreError(self.refused)
+        if self.reserve:
+            self.reserve.release_if_short()
         alone = self._writer if self._is_sqlite else nullcontext()
         try:
             with (
@@ -80,6 +95,8 @@ class Database:
         except StoreError as error:
             if "readonly database" in str(error.__cause__):
                 self.close()  # a connection that was opened while it was so takes it to be so for ever
+            if self.reserve and is_full(error):  # a quota, which no disk tells of before
+                self.reserve.release()
             raise
 
     def refuse_writes(self, reason: str) -> None:
@@ -107,8 +124,10 @@ class Database:
                 max_overflow=16,
                 connect_args={"connect_timeout": _CONNECT_SECONDS},
             )
-        if self.url.database:
-            _make_folder(Path(self.url.database).parent)
+        if self.folder:
+            _make_folder(self.folder)
+            if self.reserve:
+                self.reserve.release_if_short()  # a connection needs some room as well
         # Without an isolation level of its own the library begins nothing by itself: `_begin` does.
         options = {"timeout": _BUSY_SECONDS, "isolation_level": None, "check_same_thread": False}
         engine = create_engine(self.url, connect_args=options, pool_size=32, max_overflow=32)
@@ -129,6 +148,11 @@ def _parse(url: str) -> URL:
     return parsed.set(drivername=driver)
 
 
+def _folder(url: URL) -> Path | None:
+    named = url.database not in (None, "", ":memory:")
+    return Path(url.database or "").absolute().parent if named else None
+
+
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -141,7 +165,7 @@ def _make_folder(folder: Path) -> None:
 
 def _prepare(connection: Any, _: Any) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -16000"):
+    for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

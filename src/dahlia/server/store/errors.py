@@ -24,14 +24,15 @@ class StoreError(ServiceError):
         )
 
 
+_FULL = "its disk is full"
 _OF_CONNECTIONS = (OperationalError, InterfaceError)
 _REASONS = {
-    "database or disk is full": "its disk is full",
+    "database or disk is full": _FULL,
     "readonly database": "it may not be written",
     "database is locked": "it is busy",
     "disk I/O error": "its disk reports an error",
     "unable to open database file": "its file cannot be opened",
-    "No space left on device": "its disk is full",
+    "No space left on device": _FULL,
     "read-only transaction": "it may not be written",
 }
 
@@ -48,6 +49,11 @@ def translated_errors() -> Iterator[None]:
         if reason is None:  # a fault of ours, which should look like one
             raise
         raise StoreError(reason) from error
+
+
+def is_full(error: StoreError) -> bool:
+    """Whether the disk of the database has no room left."""
+    return _FULL in str(error)
 
 
 def _reason(error: DBAPIError) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from dahlia.dataset.decoding_memory import DecodingBusy
 from dahlia.dataset.imaging import SERVED_PIXELS, load
 from dahlia.errors import ImageError, ServingError
 from dahlia.serving.explanation.activation import Activation
@@ -70,7 +71,7 @@ class Explainer:
         try:
             (heat,) = activation.maps(load(image, card.input.size, max_decoded=SERVED_PIXELS), [column])
             return wants(heat, image)
-        except ImageError as error:
+        except (ImageError, DecodingBusy) as error:
             raise refused_image(error) from error
 
 

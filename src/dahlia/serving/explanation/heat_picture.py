@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from dahlia.dataset.imaging import SERVED_PIXELS, Pixels, decode
+from dahlia.dataset.imaging import SERVED_PIXELS, Pixels, decode_then
 
 MAX_EDGE = 1024  # pixels
 
@@ -45,7 +45,7 @@ def as_png(heat: npt.NDArray[np.float32], image: bytes) -> bytes:
     Raises:
         ImageError: the photo cannot be decoded.
     """
-    photo = _shrink(decode(image, at_least=MAX_EDGE, max_decoded=SERVED_PIXELS))
+    photo = decode_then(image, _shrink, MAX_EDGE, max_decoded=SERVED_PIXELS)
     height, width = photo.shape[:2]
     # Clipped before it is smoothed: a cubic curve swings above zero beside what lies far below.
     smooth = cv2.resize(np.maximum(heat, 0), (width, height), interpolation=cv2.INTER_CUBIC)

@@ -28,8 +28,9 @@ SECONDS = 60  # for the whole body
 MAX_PARTS = 1000  # parsing one takes some 15 µs, on the loop that serves everybody
 
 
-# It warns of every malformed form, and cannot say in which request; the line about the refusal does.
-logging.getLogger("python_multipart").setLevel(logging.ERROR)
+# It logs malformed forms, one without a boundary even as an error, and cannot say in which request; the line
+# about the refusal does.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
 class Disconnected(Exception):  # noqa: N818

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse, Response
 
+from dahlia.dataset.decoding_memory import DecodingBusy
 from dahlia.errors import ImageError, ServingError
 from dahlia.serving.http.body import Unread
 
@@ -74,8 +75,10 @@ def no_such_route() -> Response:
     return reply({"statusCode": 404, "message": "Resource not found"}, 404)
 
 
-def refused_image(error: ImageError) -> ServingError:
-    """The service's error for an image that cannot be decoded."""
+def refused_image(error: ImageError | DecodingBusy) -> ServingError:
+    """The service's error for an image that cannot be decoded, or not now."""
+    if isinstance(error, DecodingBusy):
+        return ServingError(str(error), code="429", status=429)
     return ServingError(str(error), code=_CODES.get(error.code, "BadRequestImageFormat"), status=400)
 
 

@@ -55,6 +55,7 @@ class PredictionStore:
         keep_days: how long a segment is kept after its newest record.
         segment_bytes: when a new segment is begun; at most an eighth of `max_bytes`.
         clock: seconds since 1970.
+        hindrance: gives why nothing is to be kept at the moment; an empty text while it may be.
 
     Attributes:
         stored: predictions that were kept.
@@ -70,6 +71,7 @@ class PredictionStore:
         keep_days: float = KEEP_DAYS,
         segment_bytes: int = SEGMENT_BYTES,
         clock: Callable[[], float] = time.time,
+        hindrance: Callable[[], str] = str,
     ) -> None:
         self.stored = 0
         self.not_stored = 0
@@ -79,6 +81,7 @@ class PredictionStore:
         self._keep_days = keep_days
         self._segment_bytes = min(segment_bytes, max_bytes // 8)
         self._clock = clock
+        self._hindrance = hindrance
         self._marker = os.urandom(MARKER_BYTES)
         self._pending = 0
         self._tidied = -_TIDY_SECONDS
@@ -96,7 +99,7 @@ class PredictionStore:
         said = _encode({**kept.answer, **facts}).encode()
         head = head_of(self._marker, self._clock(), said, kept.image)
         with self._lock:
-            reason = self._append((head, said, kept.image))
+            reason = self._hindrance() or self._append((head, said, kept.image))
             if not reason:
                 self.stored += 1
         if reason:

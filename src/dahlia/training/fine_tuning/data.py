@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from dahlia.dataset.decoding_memory import share_among
 from dahlia.errors import DatasetError
 from dahlia.training.fine_tuning.augmentation import Augmentation
 from dahlia.training.fine_tuning.balancing import Draw, Draws, repeat_factors
@@ -87,6 +89,7 @@ class TuningData:
             batch_size=self._at_once(splits, world),
             sampler=draws,
             num_workers=workers,
+            worker_init_fn=partial(share_among, workers),
             persistent_workers=workers > 0,
             collate_fn=_join,
         )

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from dahlia.dataset.imaging import OVERSAMPLING, decode, squash
+from dahlia.dataset.imaging import OVERSAMPLING, Pixels, decode_then, squash
 from dahlia.dataset.photos import read_photo
 
-Pixels = npt.NDArray[np.uint8]
 _LIMIT = 512 * 2**20
 _AT_ONCE = 16
 _THREADS = 2
@@ -77,7 +75,9 @@ class PhotoMemory:
         return self.photos.get(image_id) or self._read(image_id, path)
 
     def _read(self, image_id: str, path: Path) -> Photo:
-        image = decode(read_photo(path, image_id), at_least=OVERSAMPLING * self.size)
+        return decode_then(read_photo(path, image_id), self._photo, OVERSAMPLING * self.size)
+
+    def _photo(self, image: Pixels) -> Photo:
         return Photo(reduced=_reduce(image, OVERSAMPLING * self.size), plain=squash(image, self.size))
 
 

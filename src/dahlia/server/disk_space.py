@@ -1,0 +1,170 @@
+"""Whether the server's disks have room for more: below a floor nothing is added, so deleting has room."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from dahlia.server.contract.errors import ServiceError
+from dahlia.server.store.reserve import Reserve, free_bytes
+
+if TYPE_CHECKING:
+    from dahlia.server.settings import Settings
+    from dahlia.server.storage.storage import Storage
+    from dahlia.server.store.database import Database
+
+MEGABYTE = 1024 * 1024
+MAX_RESERVE = 64 * MEGABYTE  # a thousand images with tags and regions need a third of it to be deleted
+SHARE = 4  # of the floor, what the reserve holds
+
+_FRESH_SECONDS = 1.0
+_LOOK_SECONDS = 5.0
+_RETRY_SECONDS = 10
+
+_logger = logging.getLogger("dahlia.server")
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """A disk with less room than it should have.
+
+    Attributes:
+        what: lies on it, such as `storage`.
+        folder: on it.
+        free: bytes.
+    """
+
+    what: str
+    folder: Path
+    free: int
+
+
+class DiskSpace:
+    """Measures the disks, at most once in a while, and logs when one runs short and when it has room again.
+
+    Args:
+        folders: that the server writes to, by what lies there; they need not exist yet.
+        floor: bytes that each disk should have free; 0 measures nothing.
+        fresh: seconds for which a measurement counts.
+    """
+
+    def __init__(
+        self, folders: Mapping[str, Path] | None = None, floor: int = 0, *, fresh: float = _FRESH_SECONDS
+    ) -> None:
+        self.floor = floor
+        self._folders = dict(folders or {})
+        self._fresh = fresh
+        self._measured: float | None = None
+        self._shortage: Shortage | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, settings: Settings, database: Database, storage: Storage) -> Self:
+        """Of a server's home, its database where that is a file, and its storage where that is a folder."""
+        folders = {"home": settings.server.home, "database": database.folder, "storage": storage.folder}
+        named = {what: folder for what, folder in folders.items() if folder is not None}
+        return cls(named, settings.server.min_free_mb * MEGABYTE)
+
+    def shortage(self) -> Shortage | None:
+        """The disk that has too little room, if one has."""
+        with self._lock:
+            now = time.monotonic()
+            if self.floor and (self._measured is None or now - self._measured >= self._fresh):
+                self._measured = now
+                self._note(self._measure())
+            return self._shortage
+
+    def require(self) -> None:
+        """Let an addition pass if there is room for it.
+
+        Raises:
+            ServiceError: there is none.
+        """
+        short = self.shortage()
+        if short is None:
+            return
+        raise ServiceError(
+            "ErrorUnknown",
+            f"Expected {self.floor // MEGABYTE} MB free on the disk of the server's {short.what}, found "
+            f"{short.free // MEGABYTE}. Nothing was added. Free some space: delete images, iterations or "
+            "projects, which is still possible as reading and predicting are, or ask the server's operator.",
+            status=503,
+            retry_after=_RETRY_SECONDS,
+        )
+
+    def _measure(self) -> Shortage | None:
+        short = []
+        for what, folder in self._folders.items():
+            with suppress(OSError):  # a disk that does not answer is found out by who writes to it
+                free = free_bytes(_present(folder))
+                if free < self.floor:
+                    short.append(Shortage(what, folder, free))
+        return min(short, key=lambda one: one.free, default=None)
+
+    def _note(self, found: Shortage | None) -> None:
+        if found and not self._shortage:
+            _logger.error(
+                "The disk of the server's %s (%s) is nearly full: %d MB free, expected %d "
+                "(server.min_free_mb). Nothing is added until it has room again; reading, predicting and "
+                "deleting go on.",
+                found.what, found.folder, found.free // MEGABYTE, self.floor // MEGABYTE,
+            )  # fmt: skip
+        elif self._shortage and not found:
+            _logger.warning("The disks have room again; additions are taken.")
+        self._shortage = found
+
+
+class SpaceWatch:
+    """Looks at the disks in the background, and fills the reserve again when there is room.
+
+    Args:
+        space: of the server.
+        reserve: of its database; None where that is no file of this machine.
+    """
+
+    def __init__(self, space: DiskSpace, reserve: Reserve | None) -> None:
+        self._space = space
+        self._reserve = reserve
+        self._size = min(space.floor // SHARE, MAX_RESERVE)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="disk space", daemon=True)
+
+    def start(self) -> None:
+        """Look at once, then go on in the background."""
+        self.look()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stop.set()
+
+    def look(self) -> None:
+        """Log what has changed; fill the reserve if the disks keep enough besides."""
+        if self._space.shortage() or self._reserve is None or self._reserve.size == self._size:
+            return
+        try:
+            self._refill(self._reserve)
+        except OSError as error:
+            _logger.warning(
+                "The reserve for deleting on a full disk is not there: %s. It is tried again in %d s.",
+                error.strerror, _LOOK_SECONDS,
+            )  # fmt: skip
+
+    def _refill(self, reserve: Reserve) -> None:
+        if reserve.free() + reserve.size >= self._space.floor + self._size:
+            reserve.fill(self._size)
+
+    def _follow(self) -> None:
+        while not self._stop.wait(_LOOK_SECONDS):
+            self.look()
+
+
+def _present(folder: Path) -> Path:
+    """The folder, or the first above it that is there."""
+    return next(one for one in (folder, *folder.parents) if one.is_dir())
