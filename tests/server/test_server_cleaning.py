@@ -25,6 +25,7 @@ from dahlia.server.cleaning.orphans import (
     listed_orphans,
 )
 from dahlia.server.context import Server
+from dahlia.server.disk_space import DiskSpace
 from dahlia.server.pairing.errors import PairingError
 from dahlia.server.pairing.pairing import adopt
 from dahlia.server.storage.names import IDENTITY, history_key, image_key, resized_key, thumbnail_key
@@ -136,6 +137,20 @@ def test_a_file_that_an_upload_has_just_written_stays(server: Server) -> None:
     assert keys(server) == {image_key(row.sha256, ".jpg")}
     assert len(discards(server)) == 1
     age(server)
+    clean(server)
+    assert keys(server) == set()
+
+
+def test_what_was_deleted_makes_room_at_once_on_a_full_disk(server: Server, tmp_path: Path) -> None:
+    add_image(server, add_project(server), b"old")
+    age(server)
+    young = add_image(server, add_project(server, "other"), b"young")
+    with server.database.write() as session:
+        session.execute(delete(ImageRow))
+    server.space = DiskSpace({"storage": tmp_path}, floor=1 << 60)
+    clean(server)
+    assert keys(server) == {image_key(young.sha256, ".jpg")}  # an upload may have been under way just now
+    later(server, timedelta(minutes=2))
     clean(server)
     assert keys(server) == set()
 

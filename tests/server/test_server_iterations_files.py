@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
 from dahlia.server.storage.errors import StorageError
+from dahlia.serving.http.replies import new_id
 
 
 def test_files_that_cannot_be_deleted_are_left_to_cleaning(

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from dahlia.server.context import Server
 
 _HOUR = 3600.0
+_SETTLED = timedelta(minutes=1)
 
 _logger = logging.getLogger("dahlia.server")
 
 
 def clean(server: Server) -> None:
     """Finish deletions that were cut off, and delete the files of what was deleted some hours ago.
+
+    While a disk is short of room, files of what was deleted go at once.
 
     Raises:
         DahliaError: database or storage cannot be used, or do not belong together; nothing was deleted then.
@@ -32,6 +35,8 @@ def clean(server: Server) -> None:
     settings = server.settings.cleaning
     deletions = finish_deletions(server)
     kept, settling = timedelta(hours=settings.deleted_hours), timedelta(minutes=settings.settling_minutes)
+    if server.space.shortage():  # nothing is uploaded meanwhile, and what was deleted makes room
+        kept, settling = timedelta(0), min(settling, _SETTLED)
     deleted = delete_discarded(server, kept, settling)
     if deletions or deleted:
         _logger.info(
