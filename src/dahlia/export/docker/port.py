@@ -87,20 +87,25 @@ def _notes(card: ModelCard, platform: str) -> tuple[str, ...]:
     base = f"http://127.0.0.1:{PORT}"
     return (
         f"Build: `docker build --platform {platform} --tag classifier .`, with Docker 23 or newer.",
-        f"Run: `docker run --rm --publish {PORT}:80 classifier`.",
-        f"Without Docker: `pip install -r app/requirements.txt`, then `PORT={PORT} python app/app.py`.",
+        f"Run: `docker run --rm --publish 127.0.0.1:{PORT}:80 classifier`. This machine alone reaches it.",
+        "For others: `export PREDICTION_KEY=$(openssl rand -hex 24)`, then `docker run --rm --publish "
+        f"{PORT}:80 --env PREDICTION_KEY classifier`.",
+        "Without Docker: `pip install -r app/requirements.txt`, then "
+        f"`HOST=127.0.0.1 PORT={PORT} python app/app.py`.",
         f"`POST {base}/image` takes a JPEG, PNG, BMP, GIF or WebP of at most 4 MB, as the body or as the "
         "field `imageData` of a form. Post photos as they are: the server decodes, turns and resizes them as "
         "training did.",
         f'`POST {base}/url` takes `{{"url": "https://..."}}`. Both answer as its containers do.',
         f"`{base}/customvision/v3.1/prediction/...` answers as the cloud of Custom Vision: give its client "
         f"libraries `{base}` as the endpoint, `{card.project_id}` as the project, and any publish name.",
-        "`--env PREDICTION_KEY=...` asks for that key in the header `Prediction-Key`. Without it, whoever "
-        "reaches the port may ask.",
+        "With `PREDICTION_KEY` set, every prediction must bring that key in the header `Prediction-Key`. "
+        "Without it, whoever reaches the port may ask.",
         "`--env URL_FETCH=off` fetches no photos from the web, `any` those of your own network too; the "
         "default, `public`, only from public addresses.",
         "`--env PORT=8080` where port 80 is kept from users who are not root. `--env THREADS=4` bounds the "
         "predictions that are computed at once.",
+        "`--env MAX_CONNECTIONS=1000`, `MAX_CONNECTIONS_PER_ADDRESS=100`, `HEADER_SECONDS=15` and "
+        "`STALLED_SECONDS=60` bound connections; behind a reverse proxy, name its address in `PROXIES`.",
         "`GET /healthz` tells whether it answers. SIGTERM ends it once what is under way is answered.",
     )
 

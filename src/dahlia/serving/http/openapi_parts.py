@@ -145,9 +145,13 @@ def refusals(error: str = "Error", *own: str) -> Json:
         "401": said("The key is missing or wrong.", "GatewayError"),
         "404": said("There is no such project, iteration, name, tag or path.", error, "NoSuchRoute"),
         "408": said("The whole request did not come in time.", error),
+        "414": said("The address is longer than a header may be.", error),
         "429": said("The service has enough to do. Ask again.", "GatewayError", **retry),
+        "431": said("The header is larger than 64 KB, or has more than 100 fields.", error),
         "500": said("The model cannot be loaded; the log says why.", error, *own),
-        "503": said("Nothing is published, or the service is starting.", error, *own),
+        "503": said(
+            "Nothing is published, the service is starting, or all connections are taken.", error, *own
+        ),
     }
 
 
