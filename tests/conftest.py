@@ -4,8 +4,8 @@ import os
 
 from processors import PROCESSORS
 
-# All are read once: by libraries that compute and by the thread pool when they are loaded, by the hub's client
-# when it is imported.
+# All are read once: by libraries that compute and by the thread pool when they are loaded, by the hub's
+# client when it is imported.
 if "TEST_PROCESSOR" in os.environ:
     os.environ.update(PROCESSORS[os.environ["TEST_PROCESSOR"]])
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

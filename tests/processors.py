@@ -1,8 +1,8 @@
 """Processors that this one can stand in for: their variables restrict libraries to older instructions.
 
-A library reads its variable once, when it is loaded. What a processor lacks cannot be switched on, so on one
-without AVX-512 the first of these changes little. Where a library does not know a variable (on ARM), it changes
-nothing.
+A library reads its variable once, when it is loaded. What a processor lacks cannot be switched on, so on
+one without AVX-512 the first of these changes little. A library that does not know its variable (on ARM)
+stays as it is.
 """
 
 from __future__ import annotations
