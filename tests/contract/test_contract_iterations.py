@@ -31,6 +31,7 @@ from contract_projects import (
     wait_until,
 )
 from contract_recorder import Recorded, Refusal, covers, refuses
+from contract_server import RunningServer
 from exported_models import probabilities_of
 
 from photo_server import WebServer
@@ -371,3 +372,18 @@ def test_copying_a_project(
         training.import_project("anything", name="Mine")
     assert caught.value.error.code == "BadRequestInvalidImportToken"
     training.delete_project(copy.id)
+
+
+def test_what_trainings_leave_is_for_the_servers_user_alone(server: RunningServer, trained: Trained) -> None:
+    assert trained.iteration
+    places = [path for path in (server.home, *server.home.rglob("*")) if not path.is_symlink()]
+    kept = [path for path in places if path.exists() and ".dahlia/dvc/site" not in path.as_posix()]
+    open_ones = [path.relative_to(server.home).as_posix() for path in kept if path.stat().st_mode & 0o077]
+    # DVC gives what it keeps 0444, whatever the umask; nobody else enters the folders that it is in.
+    assert [path for path in open_ones if "/.dvc/cache/files/" not in path] == []
+    assert {path.name for path in server.home.iterdir()} >= {
+        "mlflow.db",
+        "mlartifacts",
+        "workspaces",
+        "cache",
+    }

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from dahlia.export.formats import FORMATS, Format, by_name
-from dahlia.export.packing import add_companions, add_manifest, metadata_properties
+from dahlia.export.packing import add_companions, add_manifest, add_proof, metadata_properties, write_zip
 from dahlia.export.source import Source
 
 FORMS = pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
@@ -77,3 +78,18 @@ def test_metadata_says_what_the_graph_does(name: str, pixels: str, values: str, 
     )
     s1 = source.card.model_copy(update={"domain": "General (compact) [S1]"})
     assert metadata_properties(by_name(name), s1)["Image.BitmapPixelFormat"] == "Rgb8"
+
+
+def test_who_unpacks_a_zip_may_read_it_whoever_packed_it(tmp_path: Path) -> None:
+    (tmp_path / "made" / "model").mkdir(parents=True)
+    for name in ("LICENSE", "model/weights.bin"):
+        (tmp_path / "made" / name).write_text(name * 1000)
+        (tmp_path / "made" / name).chmod(0o600)
+    write_zip(tmp_path / "made.zip", tmp_path / "made")
+    add_proof(tmp_path / "made.zip", {"same": True})
+    with zipfile.ZipFile(tmp_path / "made.zip") as packed:
+        entries = {entry.filename: entry for entry in packed.infolist()}
+        assert packed.read("model/weights.bin") == b"model/weights.bin" * 1000
+    assert list(entries) == ["LICENSE", "model/weights.bin", "verification.json"]
+    assert {entry.external_attr >> 16 & 0o777 for entry in entries.values()} == {0o644}
+    assert entries["LICENSE"].compress_size < entries["LICENSE"].file_size / 10

@@ -109,7 +109,7 @@ def test_a_key_is_compared_as_the_bytes_that_it_is(key: str) -> None:
     admission = Admission(key, MOST)
     sent = key.encode("utf-8", "surrogateescape").decode("latin-1")  # as headers come
     admission.enter(Headers({"prediction-key": sent}))
-    for wrong in ("", sent[:-1], sent + "x", sent.swapcase() + "x", "\xff" * 100, "a" * 60_000):
+    for wrong in ("", sent[:-1], sent + "x", sent[::-1] + "x", "\xff" * 100, "a" * 60_000):
         with pytest.raises(ServingError) as refused:
             admission.enter(Headers({"prediction-key": wrong}))
         assert refused.value.status == 401

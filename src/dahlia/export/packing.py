@@ -9,6 +9,7 @@ import hashlib
 import json
 import shutil
 import stat
+import time
 import zipfile
 from collections.abc import Mapping
 from datetime import datetime
@@ -110,7 +111,9 @@ def write_zip(path: Path, folder: Path) -> None:
 def add_proof(path: Path, proof: Mapping[str, object]) -> None:
     """Put `verification.json` into a zip."""
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr(PROOF, json.dumps(proof, indent=2, ensure_ascii=False))
+        entry = zipfile.ZipInfo(PROOF, time.localtime()[:6])
+        entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, _PLAIN_FILE << 16
+        packed.writestr(entry, json.dumps(proof, indent=2, ensure_ascii=False))
 
 
 def _sha1(path: Path) -> str:
