@@ -52,9 +52,9 @@ def test_what_is_held_is_what_would_be_decoded(photos: dict[str, Path]) -> None:
 
 def test_nothing_is_decoded_twice(photos: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[int] = []
-    decode = photo_memory.decode
+    decode = photo_memory.decode_then
     monkeypatch.setattr(
-        photo_memory, "decode", lambda data, **more: decoded.append(len(data)) or decode(data, **more)
+        photo_memory, "decode_then", lambda data, *more: decoded.append(len(data)) or decode(data, *more)
     )
     memory = PhotoMemory(SIZE)
     memory.fill(list(photos), list(photos.values()), never)

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -39,6 +40,7 @@ _BEATS_IN_A_LEASE = 5
 _SLOWEST_BEAT = 1.0  # seconds, after which a worker hears that its job was cancelled
 _LOOKS_IN_A_LEASE = 8
 _GRACE_SECONDS = 20.0
+_TIDY_SECONDS = 300.0
 
 _logger = logging.getLogger("dahlia.worker")
 
@@ -82,13 +84,17 @@ def run_worker(
     watching.start()
     with Workshop(server, stop) as shop:
         last: int | None = None
+        tidied = time.monotonic()
         while not stop.is_set():
             claimed = _next(server, name, handlers, last)
-            if claimed is None:
-                stop.wait(server.settings.jobs.poll_seconds)
-            else:
+            if claimed is not None:
                 last = claimed.project_key
                 _carry_out(shop, claimed, handlers[Kind(claimed.kind)])
+            elif time.monotonic() - tidied < _TIDY_SECONDS:
+                stop.wait(server.settings.jobs.poll_seconds)
+            else:
+                _tidy(shop)
+                tidied = time.monotonic()
     watching.join()
     _logger.info("The worker %s ends.", name)
 
@@ -121,6 +127,10 @@ def _carry_out(shop: Workshop, claimed: Claimed, handler: Handler) -> None:
             _logger.warning("Job %s is left to who takes it over. %s", claimed.id, error)
         else:
             _logger.info("Job %s has ended after %.1f s.", claimed.id, task.elapsed)
+    _tidy(shop)
+
+
+def _tidy(shop: Workshop) -> None:
     try:
         shop.tidy()
     except StoreError:

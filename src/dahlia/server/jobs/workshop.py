@@ -17,6 +17,7 @@ from typing import Self
 from sqlalchemy import select
 
 from dahlia.server.context import Server
+from dahlia.server.jobs.leftovers import remove_leftovers
 from dahlia.server.store.tables import ProjectRow
 from dahlia.server.workspaces.errors import PipelineError
 from dahlia.server.workspaces.occupation import occupied
@@ -96,7 +97,7 @@ class Workshop:
                 return
 
     def tidy(self) -> None:
-        """Remove the folders of projects that are there no more.
+        """Remove the folders of projects that are there no more, and photos that were deleted.
 
         Raises:
             StoreError: the database cannot be used.
@@ -110,6 +111,8 @@ class Workshop:
         for folder in folders:
             if folder.name not in known:
                 _remove(folder)
+        if removed := remove_leftovers(self.server.database, self._workspaces):
+            _logger.info("Removed %d photos from workspaces, which were deleted on the server.", removed)
 
     @property
     def _workspaces(self) -> Path:
