@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dahlia.errors import ConfigError
 from dahlia.terminal import print_table
 
 if TYPE_CHECKING:
@@ -223,9 +224,14 @@ COMMANDS: tuple[click.Command, ...] = (
 def _opened(config: Path | None) -> Iterator[Server]:
     from dahlia.server.opening import open_server
     from dahlia.server.settings import load_settings
+    from dahlia.server.store.errors import DamageError
 
     server = open_server(load_settings(config, os.environ))
     try:
         yield server
+    except DamageError as error:
+        raise ConfigError(
+            f"The server's database is damaged: {error.fault}. {server.database.way_back()}"
+        ) from error
     finally:
         server.database.close()

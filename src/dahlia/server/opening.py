@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError
 
 from dahlia.errors import ConfigError
+from dahlia.server.backup.folder import way_back
 from dahlia.server.context import Server
 from dahlia.server.keys.secrets import secret
+from dahlia.server.storage.errors import StorageError
 from dahlia.server.storage.links import Links
 from dahlia.server.storage.storage import Storage
 from dahlia.server.store import schema
 from dahlia.server.store.database import Database
-from dahlia.server.store.errors import StoreError
+from dahlia.server.store.errors import DamageError, StoreError
+from dahlia.server.store.inspection import UnusableDatabase, file_of, is_blank
 
 if TYPE_CHECKING:
     from dahlia.server.settings import Settings
@@ -32,13 +35,42 @@ def open_server(settings: Settings, *, paired: bool = True) -> Server:
     """
     _make_home(settings.server.home)
     database = Database(settings.database_url.reveal())
+    database.way_back = lambda: way_back(settings.backup_folder, is_file=database.is_sqlite)
+    storage = Storage(settings.storage_url.reveal())
+    _check_blank(database, storage)
     try:
         schema.upgrade(database)
+    except UnusableDatabase as error:
+        database.close()
+        raise _with_way_back(error, database) from error
+    except DamageError as error:
+        database.close()
+        raise ConfigError(
+            f"The server's database is damaged: {error.fault}. {database.way_back()}"
+        ) from error
     except StoreError as error:
+        database.close()
         raise _unreachable(error) from error
-    storage = Storage(settings.storage_url.reveal())
     links = Links(secret(database, "links"), hours=settings.security.link_hours)
     return Server(settings, database, storage, links)
+
+
+def _check_blank(database: Database, storage: Storage) -> None:
+    """Refuse an empty file where a server was: a first start that was cut off leaves one, but no files."""
+    file = file_of(database)
+    try:
+        if file is None or not is_blank(file) or next(storage.keys(""), None) is None:
+            return
+    except StorageError:
+        return  # what needs the storage says so
+    raise ConfigError(
+        f"Expected Dahlia's database at {file}, received an empty file, though the storage holds files. "
+        f"{database.way_back()}"
+    )
+
+
+def _with_way_back(error: UnusableDatabase, database: Database) -> ConfigError:
+    return ConfigError(f"{error} {database.way_back()}") if error.lost else error
 
 
 def _unreachable(error: StoreError) -> ConfigError:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dahlia.errors import ConfigError
+from dahlia.errors import ConfigError, DahliaError
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import create_first_keys
 from dahlia.server.opening import open_server
@@ -47,7 +47,11 @@ def serve(settings: Settings, config: Path | None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     listening = _listen(settings.server.host, settings.server.port)
-    server = open_server(settings)
+    try:
+        server = open_server(settings)
+    except DahliaError:
+        listening.close()
+        raise
     _try_storage(server)
     _say_keys(server)
     app = create_app(server)

@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from dahlia.server.http.access import TheServer
 from dahlia.server.predictions.openapi import with_predictions
+from dahlia.server.store.errors import DamageError
 from dahlia.server.store.tables import ProjectRow
 
 _ASSETS = "/assets"
@@ -47,9 +48,11 @@ def healthz() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"description": "the database cannot be used"}})
 def readyz(server: TheServer) -> dict[str, str]:
-    """Whether its database does too."""
+    """Whether its database does too, and is whole."""
     with server.database.read() as session:
         session.execute(select(ProjectRow.key).limit(1))
+    if server.database.damage:
+        raise DamageError(server.database.damage)
     return {"status": "ok"}
 
 

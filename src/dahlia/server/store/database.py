@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,21 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
 from dahlia.errors import ConfigError
-from dahlia.server.store.errors import StoreError, translated_errors
+from dahlia.server.store.errors import DamageError, StoreError, translated_errors
 
 _BUSY_SECONDS = 20.0
 _CONNECT_SECONDS = 10
+_LOG_BYTES = 16 << 20  # of the write-ahead log's file; what a long reader makes it grow beyond is given back
+_PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "cache_size = -16000",
+    f"journal_size_limit = {_LOG_BYTES}",
+)
 _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+
+_logger = logging.getLogger("dahlia.server")
 
 
 class Database:
@@ -32,14 +43,18 @@ class Database:
 
     Attributes:
         refused: why nothing is written any more; None while writes are accepted.
+        damage: what the database reported when it was found damaged, which this process does not forget.
+        way_back: says what an operator does about damage.
     """
 
     def __init__(self, url: str) -> None:
         self.url = _parse(url)
-        self._is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._reading = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._reading = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self.engine = self._engine()
         self.refused: str | None = None
+        self.damage: str | None = None
+        self.way_back: Callable[[], str] = lambda: "End the server and restore the last backup."
         self._writer = threading.Lock()
 
     @contextmanager
@@ -50,7 +65,7 @@ class Database:
             StoreError: the database cannot be used.
         """
         with (
-            translated_errors(),
+            self.watched(),
             self.engine.connect().execution_options(**self._reading) as connection,
             Session(connection) as session,
         ):
@@ -64,13 +79,14 @@ class Database:
             StoreError: the database cannot be used.
             IntegrityError: a constraint does not hold.
         """
+        if self.damage:
+            raise DamageError(self.damage)
         if self.refused:
             raise StoreError(self.refused)
-        alone = self._writer if self._is_sqlite else nullcontext()
         try:
             with (
-                alone,
-                translated_errors(),
+                self.alone(),
+                self.watched(),
                 self.engine.connect().execution_options(writes=True) as connection,
                 connection.begin(),
                 Session(connection, expire_on_commit=False) as session,
@@ -80,6 +96,32 @@ class Database:
         except StoreError as error:
             if "readonly database" in str(error.__cause__):
                 self.close()  # a connection that was opened while it was so takes it to be so for ever
+            raise
+
+    def alone(self) -> AbstractContextManager[object]:
+        """Keep this process's writers out while a block runs; PostgreSQL needs no such turn."""
+        return self._writer if self.is_sqlite else nullcontext()
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Translate the faults of a block, and stop all writes where one of them is damage.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        try:
+            with translated_errors():
+                yield
+        except DamageError as error:
+            if self.damage is None:
+                self.damage = error.fault
+                self.refuse_writes(f"its file is damaged ({error.fault})")
+                _logger.critical(
+                    "The database is damaged: %s. Nothing is written to it any more; what can be read is "
+                    "still answered. %s",
+                    error.fault,
+                    self.way_back(),
+                )
             raise
 
     def refuse_writes(self, reason: str) -> None:
@@ -95,7 +137,7 @@ class Database:
         self.engine.dispose()
 
     def _engine(self) -> Engine:
-        if not self._is_sqlite:
+        if not self.is_sqlite:
             return create_engine(
                 self.url,
                 pool_pre_ping=True,
@@ -137,7 +179,7 @@ def _make_folder(folder: Path) -> None:
 
 def _prepare(connection: Any, _: Any) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -16000"):
+    for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
