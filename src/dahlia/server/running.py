@@ -17,6 +17,7 @@ from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import create_first_keys
 from dahlia.server.opening import open_server
 from dahlia.server.storage.errors import StorageError
+from dahlia.server.store.checkpoints import Checkpoints
 from dahlia.server.supervision import Workers
 from dahlia.server.tidying import Tidying
 
@@ -59,8 +60,9 @@ def serve(settings: Settings, config: Path | None) -> None:
         app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS
     )
     host, port = listening.getsockname()[:2]
-    tidying = Tidying(server)
+    tidying, checkpoints = Tidying(server), Checkpoints(server.database)
     tidying.start()
+    checkpoints.start()
     # uvicorn, when it has ended, raises its signal again: workers are ended after that.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     try:
@@ -70,6 +72,7 @@ def serve(settings: Settings, config: Path | None) -> None:
             uvicorn.Server(options).run(sockets=[listening])
     finally:
         tidying.stop()
+        checkpoints.stop()
         server.database.close()
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from dahlia.errors import ConfigError
 from dahlia.server.store.errors import DamageError, StoreError, translated_errors
 
-_BUSY_SECONDS = 20.0
+BUSY_SECONDS = 20.0
 _CONNECT_SECONDS = 10
 _LOG_BYTES = 16 << 20  # of the write-ahead log's file; what a long reader makes it grow beyond is given back
 _PRAGMAS = (
@@ -148,7 +148,7 @@ class Database:
         if self.url.database:
             _make_folder(Path(self.url.database).parent)
         # Without an isolation level of its own the library begins nothing by itself: `_begin` does.
-        options = {"timeout": _BUSY_SECONDS, "isolation_level": None, "check_same_thread": False}
+        options = {"timeout": BUSY_SECONDS, "isolation_level": None, "check_same_thread": False}
         engine = create_engine(self.url, connect_args=options, pool_size=32, max_overflow=32)
         event.listen(engine, "connect", _prepare)
         event.listen(engine, "begin", _begin)
