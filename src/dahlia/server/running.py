@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dahlia.errors import ConfigError, DahliaError
+from dahlia.server.backup.nightly import Backups
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import create_first_keys
 from dahlia.server.opening import open_server
@@ -63,6 +64,8 @@ def serve(settings: Settings, config: Path | None) -> None:
     tidying, checkpoints = Tidying(server), Checkpoints(server.database)
     tidying.start()
     checkpoints.start()
+    backups = Backups(server, config)
+    backups.start()
     # uvicorn, when it has ended, raises its signal again: workers are ended after that.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     try:
@@ -72,6 +75,7 @@ def serve(settings: Settings, config: Path | None) -> None:
             uvicorn.Server(options).run(sockets=[listening])
     finally:
         tidying.stop()
+        backups.stop()
         checkpoints.stop()
         server.database.close()
 

@@ -6,7 +6,10 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from dahlia.files import write_text
+
 NAMES = "dahlia-*.zip"
+FAILURE = "last-failure.txt"
 
 _NAME = re.compile(r"dahlia-(\d{8}T\d{6}Z)\.zip")
 _MOMENT = "%Y%m%dT%H%M%SZ"
@@ -40,6 +43,19 @@ def is_due(folder: Path, hours: float, now: datetime) -> bool:
     """Whether the last backup is older than so many hours, or there is none."""
     last = last_backup(folder, now)
     return last is None or now - last[0] >= timedelta(hours=hours)
+
+
+def note_failure(folder: Path, text: str | None) -> None:
+    """Keep what went wrong with the last backup beside the others; None where it went well.
+
+    Raises:
+        DahliaError: it cannot be written.
+        OSError: the earlier one cannot be deleted.
+    """
+    if text is None:
+        (folder / FAILURE).unlink(missing_ok=True)
+    else:
+        write_text(folder / FAILURE, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC: {text}\n")
 
 
 def way_back(folder: Path, *, is_file: bool = True) -> str:
