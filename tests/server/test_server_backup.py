@@ -3,19 +3,25 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
+import shutil
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from project_cases import train
 from server_rows import add_image, add_project
 from sqlalchemy import select
 
 from dahlia.errors import DahliaError
+from dahlia.server.backup import space, stored_files, writing
+from dahlia.server.backup.partials import held
 from dahlia.server.backup.restoring import restore_backup
 from dahlia.server.backup.rows import TABLES
+from dahlia.server.backup.verifying import verify_backup
 from dahlia.server.backup.writing import write_backup
 from dahlia.server.cleaning.orphans import find_orphans
 from dahlia.server.context import Server
@@ -27,6 +33,7 @@ from dahlia.server.pairing.identity import read_identity
 from dahlia.server.pairing.pairing import check
 from dahlia.server.settings import load_settings
 from dahlia.server.storage.names import image_key
+from dahlia.server.storage.storage import Entry, StorageError
 from dahlia.server.store.tables import ImageRow, ProjectRow
 
 _NEW = ("identity", "orphans", "discarded")  # tables of the schema after
@@ -110,13 +117,143 @@ def test_a_file_that_exists_is_not_overwritten(server: Server, tmp_path: Path) -
     assert (tmp_path / "notes.zip").read_text() == "mine"
 
 
-def test_an_image_without_its_file_is_found_out(server: Server, tmp_path: Path) -> None:
-    project = add_project(server, "garden")
-    row = add_image(server, project, b"photo")
-    server.storage.delete(image_key(row.sha256, row.suffix))
-    with pytest.raises(DahliaError, match="no file"):
+def _deleted(path: Path) -> None:
+    path.unlink()
+
+
+def _a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _rotten(path: Path) -> None:
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+
+
+def _not_readable(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # opens, and its first byte is an I/O error for everybody
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (_deleted, "there is no such file"),
+        (_a_folder, "there is no such file"),
+        (_rotten, "its bytes are not those that were stored"),
+        (_not_readable, "Input/output error"),
+    ],
+)
+def test_a_file_that_is_missing_is_named_and_the_rest_is_saved(
+    server: Server, empty: Server, tmp_path: Path, spoil: Callable[[Path], None], reason: str
+) -> None:
+    fill(server)
+    bad, *good = [image_key(hashlib.sha256(f"photo {n}".encode()).hexdigest(), ".jpg") for n in range(3)]
+    spoil(Path(server.storage.place) / bad)
+    about = write_backup(server, tmp_path / "backup.zip")
+    assert about.missing == {bad: reason}
+    assert about.files == 2
+    assert verify_backup(tmp_path / "backup.zip") == about
+    assert restore_backup(empty, tmp_path / "backup.zip").missing == about.missing
+    with empty.database.read() as session:
+        assert len(session.scalars(select(ImageRow)).all()) == 3
+    assert [empty.storage.exists(key) for key in (bad, *good)] == [False, True, True]
+
+
+def test_the_files_of_an_iteration_are_named_where_they_are_missing(server: Server, tmp_path: Path) -> None:
+    project = add_project(server, "garden").id
+    here, gone = train(server, project, files=True), train(server, project, files=True)
+    server.storage.put(f"iterations/{here}/servable/model.onnx", b"model")
+    about = write_backup(server, tmp_path / "backup.zip")
+    assert about.missing == {f"iterations/{gone}": "there is no file in it"}
+
+
+def test_a_storage_that_cannot_be_listed_is_read_file_by_file(server: Server, tmp_path: Path) -> None:
+    fill(server)
+    (Path(server.storage.place) / "exports").symlink_to("exports")  # a loop, which no file of ours is in
+    train(server, add_project(server, "other").id, files=True)
+    listed = server.storage.keys
+
+    def keys(prefix: str) -> Iterator[Entry]:
+        if not prefix:
+            raise StorageError("The list cannot be read.")
+        return listed(prefix)
+
+    server.storage.keys = keys  # type: ignore[method-assign]
+    about = write_backup(server, tmp_path / "backup.zip")
+    assert about.files == 3
+    assert about.missing.pop("(the list of files)") == "The list cannot be read."
+    assert list(about.missing.values()) == ["there is no file in it"]
+
+
+def test_a_storage_out_of_reach_ends_the_backup(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(server)
+
+    def fail(*_: object) -> Iterator[bytes]:
+        raise StorageError("The bucket does not answer.")
+
+    moments = itertools.count(0, 25)
+    monkeypatch.setattr(stored_files.time, "monotonic", lambda: float(next(moments)))
+    server.storage.stream = fail  # type: ignore[method-assign]
+    server.storage.keys = fail  # type: ignore[method-assign, assignment]
+    with pytest.raises(StorageError, match="does not answer"):
         write_backup(server, tmp_path / "backup.zip")
-    assert not (tmp_path / "backup.zip").exists()
+    assert list(tmp_path.glob("*.zip")) + list(tmp_path.glob(".*.zip")) == []
+
+
+def test_what_is_written_wrongly_is_no_backup(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(server)
+    written = writing._write
+
+    def wrongly(of: Server, staged: Path) -> None:
+        written(of, staged)
+        data = staged.read_bytes()
+        middle = data.index(b"photo 1")
+        staged.write_bytes(data[:middle] + b"PHOTO" + data[middle + 5 :])
+
+    monkeypatch.setattr(writing, "_write", wrongly)
+    with pytest.raises(DahliaError, match=f"received {tmp_path / 'backup.zip'}, which is none .*CRC"):
+        write_backup(server, tmp_path / "backup.zip")
+    assert list(tmp_path.glob("*.zip")) + list(tmp_path.glob(".*.zip")) == []
+
+
+def test_a_backup_does_not_lie_in_the_storage_that_it_saves(server: Server) -> None:
+    with pytest.raises(DahliaError, match="outside of the storage"):
+        write_backup(server, Path(server.storage.place) / "backups" / "backup.zip")
+
+
+def test_a_backup_that_cannot_fit_is_not_begun(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.storage.put("exports/large.zip", bytes(3_000_000))
+    usage = shutil.disk_usage(tmp_path)._replace(free=2_000_000)
+    monkeypatch.setattr(space.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(DahliaError, match=r"Expected \d+\.\d MB of free space in .*, found 2\.0 MB"):
+        write_backup(server, tmp_path / "new" / "backup.zip")
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_a_killed_backup_left_goes_with_the_next(server: Server, tmp_path: Path) -> None:
+    killed, scratch, at_work, other = (
+        tmp_path / name
+        for name in (
+            ".backup.zip.abcd1234.zip",
+            ".backup.zip.abcd1234.zip.scratch",
+            ".backup.zip.efgh5678.zip",
+            ".mine.zip.abcd1234.zip",
+        )
+    )
+    for path in (killed, scratch, at_work, other):
+        path.write_bytes(b"half")
+        os.utime(path, (1e9, 1e9))
+    with held(at_work):
+        write_backup(server, tmp_path / "backup.zip")
+    assert [path.exists() for path in (killed, scratch, at_work, other)] == [False, False, True, True]
 
 
 def _cut(path: Path) -> None:
@@ -178,6 +315,9 @@ def test_a_damaged_backup_restores_no_row(
     backup = tmp_path / "backup.zip"
     write_backup(server, backup)
     damage(backup)
+    if damage is not _later:
+        with pytest.raises(DahliaError, match=message):
+            verify_backup(backup)
     with pytest.raises(DahliaError, match=message):
         restore_backup(empty, backup)
     with empty.database.read() as session:

@@ -132,7 +132,7 @@ def test_other_databases_are_refused_without_showing_passwords(url: str) -> None
     [
         ("postgresql://nobody:secret@127.0.0.1:1/none", "connection"),
         ("sqlite:////proc/none/dahlia.db", "cannot be made"),
-        ("sqlite:////dev", "cannot be opened"),
+        ("sqlite:////dev", "received a folder"),
     ],
 )
 def test_a_database_out_of_reach_is_an_error_of_the_store(url: str, reason: str) -> None:

@@ -87,6 +87,16 @@ def test_a_lost_database_is_not_begun_again(full: Server, tmp_path: Path) -> Non
     assert files_of(full) == before
 
 
+def test_the_newest_backup_is_named(full: Server, tmp_path: Path) -> None:
+    full.database.close()
+    lose_rows(tmp_path / "full")
+    backup = full.settings.backup_folder / "dahlia-20261128T020000Z.zip"
+    backup.parent.mkdir()
+    backup.touch()
+    with pytest.raises(PairingError, match=f"`dahlia restore {backup}` brings back the last backup"):
+        opened(tmp_path / "full")
+
+
 def test_a_lost_database_is_noticed_without_an_identity_too(full: Server, tmp_path: Path) -> None:
     full.database.close()
     lose_rows(tmp_path / "full")

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dahlia.errors import ConfigError
 from dahlia.terminal import print_table
 
 if TYPE_CHECKING:
+    from dahlia.server.backup.archive import About
     from dahlia.server.context import Server
 
 _config = click.option(
@@ -160,24 +162,64 @@ def audit(limit: int, project: Any, config: Path | None) -> None:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.option("--verify", is_flag=True, help="Write nothing; read FILE, or the last backup, to its end.")
+@click.option("--attached", is_flag=True, hidden=True, help="Only where one is due, and with the server.")
 @_config
-def backup(file: Path, config: Path | None) -> None:
-    """Write everything that the server keeps into FILE, while it runs."""
+@click.pass_context
+def backup(
+    context: click.Context, file: Path | None, verify: bool, attached: bool, config: Path | None
+) -> None:
+    """Write everything that the server keeps into FILE, while it runs, and read it back.
+
+    Without FILE the backup goes into backup.folder, and old ones there are deleted as backup.keep says. The
+    exit status is 3 where the backup lacks files that are missing from the storage, and has all else.
+    """
+    from dahlia.server.backup import saying
+    from dahlia.server.backup.attached import attach
+
+    if attached:
+        attach()
+    found = _verified(file, config) if verify else _backed_up(file, config, when_due=attached)
+    if found is None:
+        return
+    click.echo(saying.summary(*found))
+    if lacking := saying.missing(found[1]):
+        click.echo(lacking, err=True)
+        context.exit(saying.INCOMPLETE)
+
+
+def _verified(file: Path | None, config: Path | None) -> tuple[Path, About]:
+    from dahlia.server.backup.folder import backups_in
+    from dahlia.server.backup.verifying import verify_backup
+    from dahlia.server.settings import load_settings
+
+    if file is None:
+        folder = load_settings(config, os.environ).backup_folder
+        file = next((path for _, path in backups_in(folder)), None)
+        if file is None:
+            raise ConfigError(f"Expected a backup in {folder}, found none. Name a file, or make one.")
+    return file, verify_backup(file)
+
+
+def _backed_up(file: Path | None, config: Path | None, *, when_due: bool) -> tuple[Path, About] | None:
+    from dahlia.server.backup.making import make_backup
     from dahlia.server.backup.writing import write_backup
 
     with _opened(config) as server:
-        about = write_backup(server, file)
-    click.echo(
-        f"{file}: {about.rows['projects']} projects, {about.rows['images']} images, {about.files} files"
-    )
+        if file:
+            return file, write_backup(server, file)
+        made = make_backup(server, when_due=when_due)
+    return (made.path, made.about) if made else None
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @_config
-def restore(file: Path, config: Path | None) -> None:
+@click.pass_context
+def restore(context: click.Context, file: Path, config: Path | None) -> None:
     """Bring back what `dahlia backup` wrote, into a server that holds nothing yet."""
+    from dahlia.server.backup import saying
     from dahlia.server.backup.restoring import restore_backup
 
     with _opened(config, paired=False) as server:
@@ -185,6 +227,9 @@ def restore(file: Path, config: Path | None) -> None:
     click.echo(
         f"{about.rows['projects']} projects and {about.rows['images']} images are back; keys work as before."
     )
+    if lacking := saying.missing(about):
+        click.echo(lacking, err=True)
+        context.exit(saying.INCOMPLETE)
 
 
 @click.command()
@@ -245,11 +290,16 @@ def _opened(config: Path | None, *, shares: bool = False, paired: bool = True) -
     from dahlia.server.opening import open_server
     from dahlia.server.permissions import private
     from dahlia.server.settings import load_settings
+    from dahlia.server.store.errors import DamageError
 
     with private():
         server = open_server(load_settings(config, os.environ), paired=paired)
     try:
         with nullcontext() if shares else private():
             yield server
+    except DamageError as error:
+        raise ConfigError(
+            f"The server's database is damaged: {error.fault}. {server.database.way_back()}"
+        ) from error
     finally:
         server.database.close()

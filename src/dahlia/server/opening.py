@@ -11,15 +11,18 @@ from sqlalchemy.exc import DBAPIError
 
 from dahlia.errors import ConfigError
 from dahlia.server import permissions
+from dahlia.server.backup.folder import backups_in, way_back
 from dahlia.server.context import Server
 from dahlia.server.disk_space import DiskSpace
 from dahlia.server.keys.signing import Signing
+from dahlia.server.pairing.errors import PairingError
 from dahlia.server.pairing.pairing import pair
 from dahlia.server.storage.errors import StorageError
 from dahlia.server.storage.storage import Storage
 from dahlia.server.store import schema
 from dahlia.server.store.database import Database
-from dahlia.server.store.errors import StoreError
+from dahlia.server.store.errors import DamageError, StoreError
+from dahlia.server.store.inspection import UnusableDatabase, file_of, is_blank
 
 if TYPE_CHECKING:
     from dahlia.server.settings import Settings
@@ -39,14 +42,26 @@ def open_server(settings: Settings, *, paired: bool = True) -> Server:
     """
     _make_home(settings.server.home)
     database = Database(settings.database_url.reveal())
+    database.way_back = lambda: way_back(settings.backup_folder, is_file=database.is_sqlite)
+    storage = Storage(settings.storage_url.reveal())
+    if paired:
+        _check_blank(database, storage)
     try:
         schema.upgrade(database)
+    except UnusableDatabase as error:
+        database.close()
+        raise _with_way_back(error, database) from error
+    except DamageError as error:
+        database.close()
+        raise ConfigError(
+            f"The server's database is damaged: {error.fault}. {database.way_back()}"
+        ) from error
     except StoreError as error:
+        database.close()
         raise _unreachable(error) from error
-    storage = Storage(settings.storage_url.reveal())
     permissions.close(_places(settings.server.home, storage, database))
     if paired:
-        _pair(database, storage)
+        _pair(database, storage, settings.backup_folder)
     space = DiskSpace.of(settings, database, storage)
     return Server(settings, database, storage, Signing(database, settings), space=space)
 
@@ -59,11 +74,32 @@ def _places(home: Path, storage: Storage, database: Database) -> list[Path]:
     return [home, *(place for place in elsewhere if not place.is_relative_to(home))]
 
 
-def _pair(database: Database, storage: Storage) -> None:
+def _pair(database: Database, storage: Storage, backups: Path) -> None:
     try:
         pair(database, storage, datetime.now(UTC))
+    except PairingError as error:
+        database.close()
+        raise error.with_backup(next((path for _, path in backups_in(backups)), None)) from error
     except StorageError as error:  # what needs no files is answered; cleaning waits, and so does the check
         _logger.error("Whether the storage is this database's cannot be told yet. %s", error)
+
+
+def _check_blank(database: Database, storage: Storage) -> None:
+    """Refuse an empty file where a server was: a first start that was cut off leaves one, but no files."""
+    file = file_of(database)
+    try:
+        if file is None or not is_blank(file) or next(storage.keys(""), None) is None:
+            return
+    except StorageError:
+        return  # what needs the storage says so
+    raise ConfigError(
+        f"Expected Dahlia's database at {file}, received an empty file, though the storage holds files. "
+        f"{database.way_back()}"
+    )
+
+
+def _with_way_back(error: UnusableDatabase, database: Database) -> ConfigError:
+    return ConfigError(f"{error} {database.way_back()}") if error.lost else error
 
 
 def _unreachable(error: StoreError) -> ConfigError:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dahlia.errors import ConfigError
+from dahlia.errors import ConfigError, DahliaError
+from dahlia.server.backup.nightly import Backups
 from dahlia.server.cleaning.cleaning import Cleaning
 from dahlia.server.decoding import limit_server
 from dahlia.server.disk_space import SpaceWatch
@@ -21,6 +22,7 @@ from dahlia.server.keys.keys import create_first_keys
 from dahlia.server.opening import open_server
 from dahlia.server.pairing.watch import PairingWatch
 from dahlia.server.storage.errors import StorageError
+from dahlia.server.store.checkpoints import Checkpoints
 from dahlia.server.supervision import Workers
 from dahlia.serving.http.connections import Connections
 from dahlia.serving.http.guard import guarded
@@ -55,8 +57,12 @@ def serve(settings: Settings, config: Path | None) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     limit_server(settings)
     listening = _listen(settings.server.host, settings.server.port)
-    server = open_server(settings)
-    server.signing.load()
+    try:
+        server = open_server(settings)
+        server.signing.load()
+    except DahliaError:
+        listening.close()
+        raise
     _try_storage(server)
     _say_keys(server)
     app = create_app(server)
@@ -70,7 +76,13 @@ def serve(settings: Settings, config: Path | None) -> None:
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     host, port = listening.getsockname()[:2]
-    background = (Cleaning(server), PairingWatch(server), SpaceWatch(server.space, server.database.reserve))
+    background = (
+        Cleaning(server),
+        PairingWatch(server),
+        SpaceWatch(server.space, server.database.reserve),
+        Backups(server, config),
+        Checkpoints(server.database),
+    )
     for task in background:
         task.start()
     # uvicorn, when it has ended, raises its signal again: workers are ended after that.

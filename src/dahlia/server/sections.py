@@ -300,3 +300,18 @@ class PredictionSection(Section):
     model_threads: int = _number(1, "threads of one prediction")
     model_memory_mb: int = _number(1024, "megabytes that loaded models may take; beyond it the oldest go")
     max_concurrency: int = _number(64, "predictions admitted at once; more are answered with 429")
+
+
+class BackupSection(Section):
+    """When the server backs itself up, and how many backups it keeps."""
+
+    # Off as long as nobody says otherwise: each backup takes as much room as the server's files, and only the
+    # operator knows a disk that has it and does not fail together with the server's own.
+    every: float = Field(
+        default=0, ge=0, description="hours between two backups that the server makes itself; 0 for none"
+    )
+    keep: int = _number(7, "backups that are kept; older ones are deleted after a new one was verified")
+    folder: Annotated[Path, Field(strict=False), AfterValidator(_absolute)] | None = Field(
+        default=None,
+        description="folder for them, best on another disk; left out, server.home/backups",
+    )

@@ -16,6 +16,7 @@ from dahlia.config import check_section
 from dahlia.errors import ConfigError
 from dahlia.server.secret_url import SecretUrl, masked
 from dahlia.server.sections import (
+    BackupSection,
     CleaningSection,
     DatabaseSection,
     JobsSection,
@@ -49,6 +50,7 @@ class Settings(Section):
     security: SecuritySection = Field(default_factory=SecuritySection)
     predictions: PredictionsSection = Field(default_factory=PredictionsSection)
     prediction: PredictionSection = Field(default_factory=PredictionSection)
+    backup: BackupSection = Field(default_factory=BackupSection)
 
     @property
     def database_url(self) -> SecretUrl:
@@ -64,6 +66,11 @@ class Settings(Section):
     def tracking_uri(self) -> SecretUrl:
         """MLflow's tracking URI; a SQLite file in the home where none is set."""
         return self.tracking.uri or SecretUrl(f"sqlite:///{self.server.home / 'mlflow.db'}")
+
+    @property
+    def backup_folder(self) -> Path:
+        """Where the server's own backups are; a folder in the home where none is set."""
+        return self.backup.folder or self.server.home / "backups"
 
 
 def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings:

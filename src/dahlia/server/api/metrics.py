@@ -7,8 +7,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from dahlia.server.api.predictions import TheDesk
+from dahlia.server.backup.meters import backup_metrics
 from dahlia.server.contract.errors import ServiceError
-from dahlia.server.http.access import Reads
+from dahlia.server.http.access import Reads, TheServer
 
 router = APIRouter(tags=["Health"])
 
@@ -18,12 +19,13 @@ router = APIRouter(tags=["Health"])
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-def metrics(access: Reads, desk: TheDesk) -> Response:
-    """Predictions by project and publish name, models, what the process takes; for a key of all projects."""
+def metrics(access: Reads, desk: TheDesk, server: TheServer) -> Response:
+    """Predictions by project and publish name, models, backups, the process; for a key of all projects."""
     if access.project_id is not None:
         raise ServiceError(
             "ForbiddenUserInsufficientCapability",
             "The key may not do this: it is good for one project, and the metrics are of all. Make one with "
             "`dahlia keys create --scope read`.",
         )
-    return Response(generate_latest(desk.registry), media_type=CONTENT_TYPE_LATEST)
+    backups = backup_metrics(server.settings.backup_folder, server.now())
+    return Response(generate_latest(desk.registry) + backups, media_type=CONTENT_TYPE_LATEST)

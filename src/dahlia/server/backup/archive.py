@@ -8,9 +8,10 @@ tracking/<path>       MLflow's database and artefacts, where they lie in the ser
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import sqlite3
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -26,7 +27,12 @@ _CHUNK = 1 << 20
 
 
 class About(BaseModel):
-    """What a backup says of itself."""
+    """What a backup says of itself.
+
+    Attributes:
+        missing: files that rows name, or that were found and could not be read, and why; the backup has all
+            else.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,6 +42,7 @@ class About(BaseModel):
     made: datetime
     rows: dict[str, int]
     files: int
+    missing: dict[str, str] = {}
 
 
 def table_name(table: str) -> str:
@@ -48,19 +55,51 @@ def file_name(key: str) -> str:
     return f"files/{key}"
 
 
-def add_tracking(archive: zipfile.ZipFile, home: Path) -> None:
-    """Add MLflow's database, as it is at one moment, and its artefacts; nothing where there are none."""
+def add_tracking(archive: zipfile.ZipFile, home: Path, scratch: Path) -> dict[str, str]:
+    """Add MLflow's database, as it is at one moment, and its artefacts; nothing where there are none.
+
+    Args:
+        archive: is written to.
+        home: where they are.
+        scratch: a file that may be written, and is gone afterwards.
+
+    Returns:
+        What could not be read, and why.
+    """
+    missing: dict[str, str] = {}
     database = home / MLFLOW
     if not database.exists():
-        return
-    with tempfile.TemporaryDirectory(dir=home) as folder:
-        copy = Path(folder) / MLFLOW
-        with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
+        return missing
+    try:
+        with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(scratch)) as target:
             source.backup(target)
-        archive.write(copy, f"tracking/{MLFLOW}")
+        archive.write(scratch, f"tracking/{MLFLOW}")
+    except sqlite3.Error as error:
+        if _is_full(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        missing[f"tracking/{MLFLOW}"] = str(error)
+    finally:
+        scratch.unlink(missing_ok=True)
     for path in sorted((home / ARTIFACTS).rglob("*")):
-        if path.is_file():
-            archive.write(path, f"tracking/{path.relative_to(home).as_posix()}")
+        name = f"tracking/{path.relative_to(home).as_posix()}"
+        if path.is_file() and (fault := _add_file(archive, path, name)):
+            missing[name] = fault
+    return missing
+
+
+def _add_file(archive: zipfile.ZipFile, path: Path, name: str) -> str | None:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:  # deleted since it was listed
+        return None
+    except OSError as error:
+        return error.strerror
+    archive.writestr(name, data)
+    return None
+
+
+def _is_full(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
 
 
 def extract_tracking(archive: zipfile.ZipFile, home: Path) -> None:

@@ -2,65 +2,79 @@
 
 from __future__ import annotations
 
-import shutil
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
-
 import dahlia
-from dahlia.errors import DahliaError
+from dahlia.errors import ConfigError, DahliaError
 from dahlia.files import staged_file
-from dahlia.server.backup.archive import ABOUT, FORMAT, About, add_tracking, file_name, table_name
+from dahlia.server.backup.archive import ABOUT, FORMAT, About, add_tracking, table_name
+from dahlia.server.backup.partials import held, literally, remove_leftovers, scratch_of
 from dahlia.server.backup.rows import TABLES, dump
-from dahlia.server.storage.errors import NotThere
-from dahlia.server.storage.names import IDENTITY, image_key
+from dahlia.server.backup.space import check_room
+from dahlia.server.backup.stored_files import StoredFiles, named_keys, named_prefixes
+from dahlia.server.backup.verifying import verify_backup
+from dahlia.server.storage.names import IDENTITY
 from dahlia.server.store.schema import revision_of
-from dahlia.server.store.tables import ImageRow
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from dahlia.server.context import Server
 
-_CHUNK = 1 << 20
-
 
 def write_backup(server: Server, target: Path) -> About:
-    """Write everything that the server keeps into one file, whole or not at all.
+    """Write everything that the server keeps into one file, whole or not at all, and read it back.
 
     The rows are of one moment. Files are written before the rows that name them and never change, so every
-    file that those rows name is there.
+    file that those rows name is there. One that is missing all the same, or cannot be read, is named in
+    `missing`, and the backup has everything else.
 
     Raises:
-        DahliaError: `target` exists, something cannot be read or written, or an image's file is missing.
+        DahliaError: `target` exists or lies in the storage, its disk has no room, the database cannot be
+            read, the storage is out of reach, or what was written reads back otherwise.
     """
     if target.exists():
         raise DahliaError(
             f"Expected a new file, received {target}, which exists. Name another, or move it away."
         )
-    with staged_file(target) as staged, zipfile.ZipFile(staged, "w", allowZip64=True) as archive:
+    _check_place(server, target)
+    remove_leftovers(target.parent, literally(target.name))
+    check_room(server, target.parent)
+    with ExitStack() as until_named, staged_file(target) as staged:
+        until_named.enter_context(held(staged))
+        _write(server, staged)
+        return verify_backup(staged, shown=target)
+
+
+def _check_place(server: Server, target: Path) -> None:
+    if target.resolve().is_relative_to(Path(server.storage.place).resolve()):
+        raise ConfigError(
+            f"Expected a place for a backup outside of the storage, received {target}, which lies in "
+            f"{server.storage.place}: each backup would hold those before it. Name another folder."
+        )
+
+
+def _write(server: Server, staged: Path) -> None:
+    with zipfile.ZipFile(staged, "w", allowZip64=True) as archive:
         with server.database.read() as session:
             rows = {table.name: _write_rows(archive, session, table.name) for table in TABLES}
-            named = _named(session)
-        files = _write_files(archive, server)
-        if missing := named - files:
-            raise DahliaError(
-                f"{len(missing)} images are named by rows and have no file, such as {min(missing)}. Run it "
-                "again; if it stays so, look for the file in the storage."
-            )
-        add_tracking(archive, server.settings.server.home)
+            keys, prefixes = named_keys(session), named_prefixes(session)
+        files = StoredFiles(archive, server.storage, staged.parent)
+        files.add_all(keys, prefixes, unwanted={IDENTITY})  # a restored server gets its own
+        untracked = add_tracking(archive, server.settings.server.home, scratch_of(staged))
         about = About(
             format=FORMAT,
             dahlia=dahlia.__version__,
             schema_revision=revision_of(server.database),
             made=server.now(),
             rows=rows,
-            files=len(files),
+            files=len(files.written),
+            missing=files.missing | untracked,
         )
         archive.writestr(ABOUT, about.model_dump_json(indent=2) + "\n")
-    return about
 
 
 def _write_rows(archive: zipfile.ZipFile, session: Session, name: str) -> int:
@@ -71,24 +85,3 @@ def _write_rows(archive: zipfile.ZipFile, session: Session, name: str) -> int:
             member.write(line)
             count += 1
     return count
-
-
-def _named(session: Session) -> set[str]:
-    return {
-        image_key(row.sha256, row.suffix) for row in session.execute(select(ImageRow.sha256, ImageRow.suffix))
-    }
-
-
-def _write_files(archive: zipfile.ZipFile, server: Server) -> set[str]:
-    written = set()
-    for entry in server.storage.keys(""):
-        if entry.key == IDENTITY:  # of this storage; the one that a backup is restored to gets its own
-            continue
-        try:
-            source = server.storage.open(entry.key)
-        except NotThere:  # deleted meanwhile
-            continue
-        with source, archive.open(file_name(entry.key), "w", force_zip64=True) as member:
-            shutil.copyfileobj(source, member, _CHUNK)
-        written.add(entry.key)
-    return written

@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from dahlia.server.health import reasons
 from dahlia.server.http.access import TheServer
 from dahlia.server.predictions.openapi import with_predictions
+from dahlia.server.store.errors import DamageError
 from dahlia.server.store.tables import ProjectRow
 
 _ASSETS = "/assets"
@@ -48,9 +49,11 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"description": "the database cannot be used"}})
 def readyz(server: TheServer) -> dict[str, str | list[str]]:
-    """Whether its database does too; `degraded` with reasons where the server can read and predict only."""
+    """Whether its database does too, and is whole; `degraded` where the server can read and predict only."""
     with server.database.read() as session:
         session.execute(select(ProjectRow.key).limit(1))
+    if server.database.damage:
+        raise DamageError(server.database.damage)
     found = reasons(server)
     return {"status": "degraded", "reasons": found} if found else {"status": "ok"}
 

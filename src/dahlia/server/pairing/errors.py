@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 from dahlia.errors import ConfigError
 
 _OWN = "check database.url and storage.url with `dahlia config`"
@@ -15,14 +18,21 @@ _WAYS = {
 
 
 class PairingError(ConfigError):
-    """Database and storage do not belong together; nothing was changed.
+    """Database and storage do not belong together; no file was changed.
 
     Args:
         found: what was found.
         ways: keys of the ways on, besides checking the settings.
+        backup: the newest backup that is known.
     """
 
-    def __init__(self, found: str, *ways: str) -> None:
+    def __init__(self, found: str, *ways: str, backup: Path | None = None) -> None:
         listed = "".join(f"\n  - {_WAYS[way]}" for way in ways)
+        if backup:
+            listed = listed.replace("dahlia restore FILE", f"dahlia restore {shlex.quote(str(backup))}")
         super().__init__(f"{found} Nothing was deleted or overwritten. First {_OWN}; otherwise:{listed}")
-        self.found = found
+        self._found, self._ways = found, ways
+
+    def with_backup(self, backup: Path | None) -> PairingError:
+        """The same, naming the newest backup."""
+        return PairingError(self._found, *self._ways, backup=backup)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +14,23 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
 from dahlia.errors import ConfigError
-from dahlia.server.store.errors import StoreError, is_full, translated_errors
+from dahlia.server.store.errors import DamageError, StoreError, is_full, translated_errors
 from dahlia.server.store.reserve import Reserve
 
-_BUSY_SECONDS = 20.0
+BUSY_SECONDS = 20.0
 _CONNECT_SECONDS = 10
-_DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+_LOG_BYTES = 16 << 20  # of the write-ahead log's file; what a long reader makes it grow beyond is given back
 _PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = FULL",
     "foreign_keys = ON",
     "cache_size = -16000",
     "temp_store = MEMORY",  # a full /tmp must not stop a deletion
-    f"journal_size_limit = {64 << 20}",  # what one large transaction took is given back
+    f"journal_size_limit = {_LOG_BYTES}",
 )
+_DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+
+_logger = logging.getLogger("dahlia.server")
 
 
 class Database:
@@ -43,16 +47,20 @@ class Database:
         folder: of SQLite's file; None where there is none.
         refused: why nothing is written any more; None while writes are accepted.
         reserve: room for deleting on a full disk; None where the database is no file of this machine.
+        damage: what the database reported when it was found damaged, which this process does not forget.
+        way_back: says what an operator does about damage.
     """
 
     def __init__(self, url: str) -> None:
         self.url = _parse(url)
-        self._is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.folder = _folder(self.url) if self._is_sqlite else None
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.folder = _folder(self.url) if self.is_sqlite else None
         self.reserve = Reserve(self.folder) if self.folder else None
-        self._reading = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        self._reading = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self.engine = self._engine()
         self.refused: str | None = None
+        self.damage: str | None = None
+        self.way_back: Callable[[], str] = lambda: "End the server and restore the last backup."
         self._writer = threading.Lock()
 
     @contextmanager
@@ -63,7 +71,7 @@ class Database:
             StoreError: the database cannot be used.
         """
         with (
-            translated_errors(),
+            self.watched(),
             self.engine.connect().execution_options(**self._reading) as connection,
             Session(connection) as session,
         ):
@@ -77,15 +85,16 @@ class Database:
             StoreError: the database cannot be used.
             IntegrityError: a constraint does not hold.
         """
+        if self.damage:
+            raise DamageError(self.damage)
         if self.refused:
             raise StoreError(self.refused)
         if self.reserve:
             self.reserve.release_if_short()
-        alone = self._writer if self._is_sqlite else nullcontext()
         try:
             with (
-                alone,
-                translated_errors(),
+                self.alone(),
+                self.watched(),
                 self.engine.connect().execution_options(writes=True) as connection,
                 connection.begin(),
                 Session(connection, expire_on_commit=False) as session,
@@ -97,6 +106,32 @@ class Database:
                 self.close()  # a connection that was opened while it was so takes it to be so for ever
             if self.reserve and is_full(error):  # a quota, which no disk tells of before
                 self.reserve.release()
+            raise
+
+    def alone(self) -> AbstractContextManager[object]:
+        """Keep this process's writers out while a block runs; PostgreSQL needs no such turn."""
+        return self._writer if self.is_sqlite else nullcontext()
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Translate the faults of a block, and stop all writes where one of them is damage.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        try:
+            with translated_errors():
+                yield
+        except DamageError as error:
+            if self.damage is None:
+                self.damage = error.fault
+                self.refuse_writes(f"its file is damaged ({error.fault})")
+                _logger.critical(
+                    "The database is damaged: %s. Nothing is written to it any more; what can be read is "
+                    "still answered. %s",
+                    error.fault,
+                    self.way_back(),
+                )
             raise
 
     def refuse_writes(self, reason: str) -> None:
@@ -116,7 +151,7 @@ class Database:
         self.engine.dispose()
 
     def _engine(self) -> Engine:
-        if not self._is_sqlite:
+        if not self.is_sqlite:
             return create_engine(
                 self.url,
                 pool_pre_ping=True,
@@ -129,7 +164,7 @@ class Database:
             if self.reserve:
                 self.reserve.release_if_short()  # a connection needs some room as well
         # Without an isolation level of its own the library begins nothing by itself: `_begin` does.
-        options = {"timeout": _BUSY_SECONDS, "isolation_level": None, "check_same_thread": False}
+        options = {"timeout": BUSY_SECONDS, "isolation_level": None, "check_same_thread": False}
         engine = create_engine(self.url, connect_args=options, pool_size=32, max_overflow=32)
         event.listen(engine, "connect", _prepare)
         event.listen(engine, "begin", _begin)

@@ -25,6 +25,33 @@ class StoreError(ServiceError):
 
 
 _FULL = "its disk is full"
+
+
+class DamageError(StoreError):
+    """The database's file is damaged; nothing may be written to it any more.
+
+    Args:
+        fault: what the database reports.
+
+    Attributes:
+        fault: the same.
+    """
+
+    exit_code = 2
+
+    def __init__(self, fault: str) -> None:
+        ServiceError.__init__(
+            self,
+            "ErrorUnknown",
+            f"The server's database is damaged: {fault}. Nothing was changed. The server's operator finds in "
+            "its log how to restore the last backup.",
+            status=503,
+            retry_after=_REPAIR_SECONDS,
+        )
+        self.fault = fault
+
+
+_REPAIR_SECONDS = 60
 _OF_CONNECTIONS = (OperationalError, InterfaceError)
 _REASONS = {
     "database or disk is full": _FULL,
@@ -35,6 +62,18 @@ _REASONS = {
     "No space left on device": _FULL,
     "read-only transaction": "it may not be written",
 }
+# What SQLite says of a file whose bytes are wrong or cannot be read. A write that fails is another matter:
+# the disk may be full, and what is stored is as it was.
+_DAMAGE = (
+    "SQLITE_CORRUPT",
+    "SQLITE_NOTADB",
+    "SQLITE_IOERR_READ",
+    "SQLITE_IOERR_DATA",
+    "SQLITE_IOERR_CORRUPTFS",
+)
+_NO_TEXT = "Could not decode to UTF-8"  # Python's own words, which show the value after them
+# PostgreSQL: data_corrupted, index_corrupted, io_error.
+_DAMAGED_STATES = {"XX001", "XX002", "58030"}
 
 
 @contextmanager
@@ -45,6 +84,8 @@ def translated_errors() -> Iterator[None]:
     except IntegrityError:
         raise
     except DBAPIError as error:
+        if fault := damage_of(error.orig):
+            raise DamageError(fault) from None  # its traceback would be in the log with every request
         reason = _reason(error)
         if reason is None:  # a fault of ours, which should look like one
             raise
@@ -54,6 +95,18 @@ def translated_errors() -> Iterator[None]:
 def is_full(error: StoreError) -> bool:
     """Whether the disk of the database has no room left."""
     return _FULL in str(error)
+
+
+def damage_of(fault: BaseException | None) -> str | None:
+    """What a database's own error says of damage; None where it says something else."""
+    if isinstance(fault, sqlite3.Error):
+        if _NO_TEXT in str(fault):
+            return "a text in it is not UTF-8"
+        if str(getattr(fault, "sqlite_errorname", "")).startswith(_DAMAGE):
+            return str(fault)
+    if getattr(fault, "sqlstate", None) in _DAMAGED_STATES:
+        return str(fault).strip().splitlines()[0]
+    return None
 
 
 def _reason(error: DBAPIError) -> str | None:

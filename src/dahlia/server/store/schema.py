@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dahlia.server.store import access_tables, file_tables, work_tables
-from dahlia.server.store.errors import translated_errors
+from dahlia.server.store.errors import DamageError, translated_errors
+from dahlia.server.store.inspection import check_database, check_file, damaged, file_of
 from dahlia.server.store.tables import Table
 
 if TYPE_CHECKING:
@@ -23,13 +24,25 @@ def upgrade(database: Database) -> None:
 
     Raises:
         StoreError: the database cannot be used.
+        UnusableDatabase: it is another program's, a later version's, or damaged.
     """
     from alembic import command
+    from alembic.script import ScriptDirectory
 
-    with translated_errors(), database.engine.connect().execution_options(writes=True) as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    config = _config()
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    file = file_of(database)
+    if file:
+        check_file(file, known)
+    else:
+        with translated_errors(), database.engine.connect() as connection:
+            check_database(connection, set(METADATA.tables), known)
+    try:
+        with translated_errors(), database.engine.connect().execution_options(writes=True) as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except DamageError as error:
+        raise (damaged(file, error.fault) if file else error) from None
 
 
 def _config() -> Config:

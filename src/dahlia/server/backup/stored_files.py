@@ -1,0 +1,146 @@
+"""The storage's files on their way into a backup: each whole, or named as missing."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dahlia.server.backup.archive import file_name
+from dahlia.server.storage.errors import NotThere, StorageError
+from dahlia.server.storage.names import IMAGES, image_key, iteration_prefix, sha256_of_key
+from dahlia.server.storage.storage import Storage
+from dahlia.server.store.tables import ImageRow
+from dahlia.server.store.work_tables import ExportRow, IterationRow, PredictionRow
+
+_CHUNK = 1 << 20
+_IN_MEMORY = 32 << 20  # bytes of a file that wait here until all of it was read; more wait on the disk
+_PATIENCE = 60.0  # seconds of faults one after another, after which the storage counts as out of reach
+
+
+def named_keys(session: Session) -> set[str]:
+    """Keys of all files that rows name: images, those of kept predictions among them, and exports."""
+    images = session.execute(select(ImageRow.sha256, ImageRow.suffix).distinct())
+    kept = session.execute(select(PredictionRow.sha256, PredictionRow.suffix).distinct())
+    exports = session.scalars(select(ExportRow.file_key).where(ExportRow.file_key.is_not(None)))
+    return {
+        *(image_key(sha256, suffix) for rows in (images, kept) for sha256, suffix in rows),
+        *(key for key in exports if key),
+    }
+
+
+def named_prefixes(session: Session) -> set[str]:
+    """Folders that rows name: those of iterations whose files are stored."""
+    stored = select(IterationRow.id).where(IterationRow.files)
+    return {iteration_prefix(one) for one in session.scalars(stored)}
+
+
+def prefix_of(key: str) -> str:
+    """The folder of an iteration that a file is in; for other files a text that names none."""
+    return "/".join(key.split("/", 2)[:2])
+
+
+class StoredFiles:
+    """Copies files into an archive. One that cannot be read whole is no part of it, and is remembered.
+
+    Args:
+        archive: is written to.
+        storage: is read.
+        folder: has room for a large file that is being read.
+
+    Attributes:
+        written: keys of what the archive holds.
+        missing: keys of what it lacks, and why.
+    """
+
+    def __init__(self, archive: zipfile.ZipFile, storage: Storage, folder: Path) -> None:
+        self.written: set[str] = set()
+        self.missing: dict[str, str] = {}
+        self._archive = archive
+        self._storage = storage
+        self._folder = folder
+        self._fault_began: float | None = None
+
+    def add_all(self, keys: Iterable[str], prefixes: Iterable[str], unwanted: Iterable[str] = ()) -> None:
+        """Add every file that is stored, and look for those that must be.
+
+        Args:
+            keys: that rows name.
+            prefixes: that rows name; each must have a file.
+            unwanted: keys that are passed over.
+
+        Raises:
+            StorageError: the storage is out of reach.
+        """
+        unwanted = set(unwanted)
+        try:
+            for entry in self._storage.keys(""):
+                if entry.key not in unwanted:
+                    self._add(entry.key, is_named=False)
+        except StorageError as error:
+            self._endure(error)
+            self.missing["(the list of files)"] = _reason(error)
+        for key in sorted(set(keys) - self.written - self.missing.keys()):
+            self._add(key, is_named=True)
+        present = {prefix_of(key) for key in self.written}
+        for prefix in sorted(set(prefixes) - present):
+            self._add_folder(prefix)
+
+    def _add_folder(self, prefix: str) -> None:
+        try:
+            found = [entry.key for entry in self._storage.keys(prefix)]
+        except StorageError as error:
+            self._endure(error)
+            self.missing[prefix] = _reason(error)
+            return
+        for key in set(found) - self.missing.keys():
+            self._add(key, is_named=True)
+        if not found:
+            self.missing[prefix] = "there is no file in it"
+
+    def _add(self, key: str, *, is_named: bool) -> None:
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=str(self._folder)) as whole:
+            try:
+                sha256 = self._read(key, whole)
+            except NotThere:
+                if is_named:  # otherwise it was deleted since it was listed
+                    self.missing[key] = "there is no such file"
+                return
+            except StorageError as error:
+                self._endure(error)
+                self.missing[key] = _reason(error)
+                return
+            self._fault_began = None
+            if key.startswith(f"{IMAGES}/") and sha256 != sha256_of_key(key):
+                self.missing[key] = "its bytes are not those that were stored"
+                return
+            whole.seek(0)
+            with self._archive.open(file_name(key), "w", force_zip64=True) as member:
+                shutil.copyfileobj(whole, member, _CHUNK)
+        self.written.add(key)
+
+    def _read(self, key: str, target: IO[bytes]) -> str:
+        digest = hashlib.sha256()
+        for piece in self._storage.stream(key, _CHUNK):
+            digest.update(piece)
+            target.write(piece)
+        return digest.hexdigest()
+
+    def _endure(self, error: StorageError) -> None:
+        now = time.monotonic()
+        if self._fault_began is None:
+            self._fault_began = now
+        if now - self._fault_began > _PATIENCE:
+            raise error
+
+
+def _reason(error: StorageError) -> str:
+    return getattr(error.__cause__, "strerror", None) or str(error)

@@ -1,0 +1,105 @@
+"""The write-ahead log, brought into the database's file again and again.
+
+SQLite does so by itself once the log has 4 MB, which a quiet server may not write in a day; until then its
+file is as old as that, and a copy of the file alone would be too.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+from dahlia.server.store.database import BUSY_SECONDS, Database
+from dahlia.server.store.errors import DamageError, StoreError, damage_of
+from dahlia.server.store.inspection import file_of
+
+SECONDS = 5.0
+
+_logger = logging.getLogger("dahlia.server")
+
+
+def checkpoint(database: Database) -> bool:
+    """Bring what the log holds into the file, and empty the log; waits for no reader.
+
+    A reader that is at work keeps what was written after it began in the log, and the log from being emptied.
+
+    Returns:
+        Whether the file holds everything now; always for PostgreSQL.
+
+    Raises:
+        StoreError: the database cannot be used.
+    """
+    file = file_of(database)
+    if file is None or not _has_log(file):
+        return True
+    with database.watched(), closing(database.engine.raw_connection()) as connection:
+        cursor = connection.cursor()
+        try:
+            cursor.execute("PRAGMA busy_timeout = 0")
+            # First most of it beside the writers, then the rest, while they wait.
+            cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            with database.alone():
+                busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            cursor.execute(f"PRAGMA busy_timeout = {round(1000 * BUSY_SECONDS)}")
+        except sqlite3.Error as error:
+            connection.invalidate()
+            raise _fault(error) from error
+        cursor.close()
+    return not busy
+
+
+class Checkpoints:
+    """Empties the log in the background, and once more when it is stopped.
+
+    Args:
+        database: whose log.
+        seconds: between two looks; what the file may lag behind while no reader holds the log.
+    """
+
+    def __init__(self, database: Database, seconds: float = SECONDS) -> None:
+        self._database = database
+        self._seconds = seconds
+        self._complaint = ""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="checkpoints", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, with the file up to date."""
+        self._stop.set()
+        self._thread.join()
+        self._turn()
+
+    def _follow(self) -> None:
+        while not self._stop.wait(self._seconds):
+            self._turn()
+
+    def _turn(self) -> None:
+        if self._database.damage:
+            return  # the file stays as it was found
+        try:
+            checkpoint(self._database)
+            self._complaint = ""
+        except StoreError as error:
+            if str(error) != self._complaint:
+                _logger.warning("The database's write-ahead log stays as it is. %s", error)
+            self._complaint = str(error)
+
+
+def _fault(error: sqlite3.Error) -> StoreError:
+    if damage := damage_of(error):
+        return DamageError(damage)
+    return StoreError(f"its write-ahead log cannot be emptied ({error})")
+
+
+def _has_log(file: Path) -> bool:
+    try:
+        return Path(f"{file}-wal").stat().st_size > 0
+    except OSError:
+        return False
