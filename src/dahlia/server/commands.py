@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dahlia.server.rescue.command import rescue
 from dahlia.terminal import print_table
 
 if TYPE_CHECKING:
@@ -216,6 +217,7 @@ COMMANDS: tuple[click.Command, ...] = (
     restore,
     checkout,
     push,
+    rescue,
 )
 
 
