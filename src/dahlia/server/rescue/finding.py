@@ -74,7 +74,7 @@ def find_iterations(storage: Storage, problems: list[str]) -> list[Found]:
         else:
             found.append(read)
     # Those without a record are older than the versions that write one, whatever their files' times.
-    return sorted(found, key=lambda one: (one.record is not None, one.moment, one.id))
+    return sorted(found, key=lambda one: (RECORD in one.files, one.moment, one.id))
 
 
 def by_project(found: Iterable[Found]) -> dict[str, list[Found]]:
@@ -131,7 +131,7 @@ def _read(
     except ValidationError:
         return f"expected the card of a model in {_CARD}, found something else; it was left out"
     record = _record(storage, identity, files, problems)
-    moment = record.written if record else files[_CARD]
+    moment = record.written if record else files.get(RECORD, files[_CARD])
     found = Found(identity, card, record, moment, frozenset(files), exports)
     try:
         domain_of(record.iteration.domain_id if record else card.domain_id)

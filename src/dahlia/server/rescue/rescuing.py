@@ -101,7 +101,8 @@ def rescue(
     except IntegrityError as error:
         raise DahliaError(
             "Expected iterations' files that name every project and every tag once, received some of two "
-            "servers. Move those that do not belong here out of iterations/, and run it again. Nothing was written."
+            "servers. Nothing was written. Move those that do not belong here out of iterations/, and run it "
+            "again."
         ) from error
     return rescued
 
