@@ -203,8 +203,8 @@ def _other_name(server: Server, key: str) -> None:
     ("damage", "problem", "images"),
     [
         (_other_content, "its content is not what its name says", 11),
-        (_cut, "Copy the file again", 11),
-        (_no_image, "Convert", 12),
+        (_cut, "stop before its end", 11),
+        (_no_image, "Expected a JPEG, PNG", 12),
         (_other_suffix, "expected as images/", 12),
         (_other_name, "images/notes.txt: its name is not that of an image", 12),
     ],
@@ -299,7 +299,7 @@ def test_exports_can_be_downloaded_again(lost: tuple[Server, Server]) -> None:
     first, second = lost
     ids = fill(first)
     with first.database.read() as session:
-        made = session.scalars(select(IterationRow.id)).first()
+        made = session.scalars(select(IterationRow.id).order_by(IterationRow.key)).first()
     names = ("TensorFlow.TensorFlowLite", "ONNX", "Abacus", "ONNX.verification")
     for name in names:
         first.storage.put(export_key(str(made), f"{made}.{name}.zip"), name.encode())
