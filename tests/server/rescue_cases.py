@@ -114,7 +114,7 @@ def train(server: Server, client: TestClient, project: str, *, records: bool = T
             truth = {one.photo.sha256: one.photo.tags for one in sitters}
             save_predictions(folder / PREDICTIONS, _predictions(truth, str(owner.classification).lower()))
             if records:
-                write_record(folder, session, owner, row, row.trained, minutes=1, run_id="run")
+                write_record(folder, session, owner, row, trained=row.trained, minutes=1, run_id="run")
             server.storage.put_folder(iteration_prefix(identity), folder)
     return identity
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,14 +15,17 @@ from s3_server import make_bucket, running_s3, s3_variables
 from sqlalchemy import select
 
 from dahlia.errors import DahliaError
+from dahlia.server.backup.rows import is_empty
 from dahlia.server.context import Server
 from dahlia.server.jobs.artefacts import artefact_key
+from dahlia.server.jobs.records import Kind
+from dahlia.server.projects.copying import run_import
 from dahlia.server.rescue import rescuing
 from dahlia.server.rescue.rescuing import Rescued, rescue
 from dahlia.server.storage.names import export_key, image_key, thumbnail_key
 from dahlia.server.store.access_tables import AuditRow, KeyRow
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import IterationRow
+from dahlia.server.store.tables import ProjectRow, TagRow
+from dahlia.server.store.work_tables import IterationRow, JobRow
 
 Open = Callable[[str], Server]
 
@@ -371,3 +375,36 @@ def test_what_was_rescued_is_trained_and_rescued_again(lost: tuple[Server, Serve
     assert newest[0]["name"] == newest[1]["name"] == "Iteration 3"
     assert _without_moments(newest[1]) == _without_moments(newest[0])
     assert _without_moments(after["garden"]["images"]) == _without_moments(before["garden"]["images"])
+
+
+def test_a_copied_project_is_one_of_its_own(lost: tuple[Server, Server]) -> None:
+    first, second = lost
+    ids = fill(first)
+    with talking(first) as client:
+        token = client.get(f"/projects/{ids['garden']}/export").json()["token"]
+        ids["copy"] = client.post("/projects/import", params={"token": token}).json()["id"]
+    with first.database.read() as session:
+        jobs = select(JobRow.payload).where(JobRow.kind == Kind.IMPORT)
+        payload = session.scalars(jobs).one()
+    run_import(first, payload)
+    before = look(first, ids)
+    assert len(before["copy"]["iterations"]) == 2
+    rescued(second)
+    assert _without_moments(look(second, ids)) == _without_moments(before)
+
+
+def test_files_of_two_servers_are_refused(lost: tuple[Server, Server]) -> None:
+    first, second = lost
+    ids = fill(first)
+    with first.database.read() as session:
+        chosen = select(IterationRow.id).join(ProjectRow).where(ProjectRow.id == ids["kitchen"])
+        made = session.scalars(chosen).one()
+        tags = session.scalars(select(TagRow.id).join(ProjectRow).where(ProjectRow.id == ids["garden"])).all()
+    key = artefact_key(made, "iteration.json")
+    told = json.loads(first.storage.get(key))
+    told["tags"] = [{**tag, "id": tags[place]} for place, tag in enumerate(told["tags"])]
+    first.storage.put(key, json.dumps(told).encode())
+    with pytest.raises(DahliaError, match="Nothing was written"):
+        rescued(second)
+    with second.database.read() as session:
+        assert is_empty(session)

@@ -66,7 +66,7 @@ def test_a_record_is_of_the_iterations_epoch(server: Server, tmp_path: Path) -> 
     with server.database.read() as session:
         row = session.scalars(select(IterationRow).where(IterationRow.id == made)).one()
         project = session.get_one(ProjectRow, garden.key)
-        write_record(tmp_path, session, project, row, NOW, minutes=3, run_id="run")
+        write_record(tmp_path, session, project, row, trained=NOW, minutes=3, run_id="run")
         ids = {one.sha256: one.id for one in session.scalars(select(ImageRow))}
     record = Record.model_validate_json((tmp_path / RECORD).read_bytes())
     assert (record.project.id, record.project.name, record.iteration.id) == (garden.id, "garden", made)

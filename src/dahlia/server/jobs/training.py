@@ -170,7 +170,13 @@ def _record(server: Server, task: Task, outcome: Outcome, folder: Path) -> None:
             raise Interrupted(f"The iteration of the job {task.claimed.id} was deleted.")
         project = session.get_one(ProjectRow, iteration.project_key)
         write_record(
-            folder, session, project, iteration, server.now(), minutes=_minutes(task), run_id=outcome.run_id
+            folder,
+            session,
+            project,
+            iteration,
+            trained=server.now(),
+            minutes=_minutes(task),
+            run_id=outcome.run_id,
         )
 
 

@@ -127,7 +127,15 @@ def _record(server: Server, places: Places, row: IterationRow, folder: Path) -> 
     """Put what the files say of the project right: they were those of the source."""
     with server.database.read() as session:
         target, copied = _target(session, places.copy, lock=False), IterationRow(**_iteration(row, places))
-        write_record(folder, session, target, copied, server.now(), minutes=row.minutes, run_id=None)
+        write_record(
+            folder,
+            session,
+            target,
+            copied,
+            trained=row.trained or row.created,
+            minutes=row.minutes,
+            run_id=None,
+        )
 
 
 def _finish(server: Server, places: Places, iterations: list[IterationRow]) -> None:

@@ -131,7 +131,7 @@ def _read(
     except ValidationError:
         return f"expected the card of a model in {_CARD}, found something else; it was left out"
     record = _record(storage, identity, files, problems)
-    moment = record.written if record else files[_CARD]
+    moment = record.trained if record else files[_CARD]
     found = Found(identity, card, record, moment, frozenset(files), exports)
     try:
         domain_of(record.iteration.domain_id if record else card.domain_id)

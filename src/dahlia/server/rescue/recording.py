@@ -38,8 +38,8 @@ def write_record(
     session: Session,
     project: ProjectRow,
     iteration: IterationRow,
-    now: datetime,
     *,
+    trained: datetime,
     minutes: int,
     run_id: str | None,
 ) -> None:
@@ -50,7 +50,7 @@ def write_record(
         session: to read with.
         project: whose rows are written, as the iteration's epoch sees them.
         iteration: need not be in the store.
-        now: the time.
+        trained: when it was.
         minutes: that the training took.
         run_id: of its MLflow run, if it has one.
     """
@@ -61,7 +61,7 @@ def write_record(
             table.add(_entries(session, images, names, iteration.epoch))
     record = Record(
         dahlia=dahlia.__version__,
-        written=now,
+        trained=trained,
         minutes=minutes,
         run_id=run_id,
         project=ProjectPart.model_validate(project, from_attributes=True),

@@ -94,7 +94,7 @@ class Record(_Part):
     Attributes:
         format: of this file and of the table.
         dahlia: the version that wrote it.
-        written: when the training's files were.
+        trained: when it was.
         minutes: that the training took.
         run_id: of its MLflow run; None for an iteration of a copied project.
         project: as it was then.
@@ -104,7 +104,7 @@ class Record(_Part):
 
     format: Literal[1] = 1
     dahlia: str
-    written: datetime
+    trained: datetime
     minutes: int
     run_id: str | None
     project: ProjectPart
