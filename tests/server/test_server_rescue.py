@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,14 +63,37 @@ def _sqlite(tmp_path: Path, name: str) -> str:
     return f"sqlite:///{tmp_path / name / 'dahlia.db'}"
 
 
+def _both(tmp_path: Path) -> tuple[Server, Server]:
+    files = str(tmp_path / "files")
+    first, second = (opened(tmp_path / name, files, _sqlite(tmp_path, name)) for name in ("first", "second"))
+    return first, second
+
+
 @pytest.fixture
 def lost(tmp_path: Path) -> Iterator[tuple[Server, Server]]:
-    """The same, on SQLite and a folder."""
-    files = str(tmp_path / "files")
-    both = [opened(tmp_path / name, files, _sqlite(tmp_path, name)) for name in ("first", "second")]
-    yield both[0], both[1]
+    """Both, on SQLite and a folder, with nothing in them."""
+    both = _both(tmp_path)
+    yield both
     for one in both:
         one.database.close()
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """What a server with trained projects leaves in a folder."""
+    folder = tmp_path_factory.mktemp("filled")
+    first = opened(folder / "first", str(folder / "files"), _sqlite(folder, "first"))
+    ids = fill(first)
+    first.database.close()
+    return folder, ids
+
+
+@pytest.fixture
+def ids(tmp_path: Path, filled: tuple[Path, dict[str, str]]) -> dict[str, str]:
+    """Ids of the projects by their names; ask for it before `lost`, which then has them."""
+    folder, ids = filled
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return ids
 
 
 def rescued(server: Server, **options: Any) -> Rescued:
@@ -175,9 +201,35 @@ def test_photos_of_no_iteration_become_a_project(lost: tuple[Server, Server]) ->
                 assert client.get(one[link]).status_code == 200
 
 
-def test_an_empty_storage_gives_an_empty_server(lost: tuple[Server, Server]) -> None:
-    found = rescued(lost[1])
-    assert (found.projects, found.images, len(found.keys)) == ([], 0, 2)
+@pytest.mark.parametrize(
+    ("name", "received"), [(None, "none"), ("images/note", "1 that cannot be used, such as images/note")]
+)
+def test_a_storage_without_anything_to_rescue_is_refused(
+    lost: tuple[Server, Server], name: str | None, received: str
+) -> None:
+    if name:
+        lost[1].storage.put(name, b"mine")
+    with pytest.raises(DahliaError, match=f"received {received}.*DAHLIA_STORAGE_URL"):
+        rescued(lost[1])
+    with lost[1].database.read() as session:
+        assert is_empty(session)
+
+
+def test_of_two_rescues_at_once_one_is_refused(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.storage.put(image_key(hashlib.sha256(photo(1)).hexdigest(), ".jpg"), photo(1))
+    both, real = threading.Barrier(2), rescuing.check_photos
+
+    def together(*given: Any, **named: Any) -> Any:
+        both.wait(20)
+        return real(*given, **named)
+
+    monkeypatch.setattr(rescuing, "check_photos", together)
+    with ThreadPoolExecutor(2) as pool:
+        done = [pool.submit(rescued, server) for _ in range(2)]
+    (error,) = [one.exception() for one in done if one.exception()]
+    assert "Expected an empty database" in str(error)
+    with server.database.read() as session:
+        assert len(session.scalars(select(ProjectRow)).all()) == 1
 
 
 def _other_content(server: Server, key: str) -> None:
@@ -263,6 +315,7 @@ def _all(*parts: Callable[[Server, str], None]) -> Callable[[Server, str], None]
     ],
 )
 def test_damaged_files_of_an_iteration_cost_as_little_as_can_be(
+    ids: dict[str, str],
     lost: tuple[Server, Server],
     damage: Callable[[Server, str], None],
     problem: str,
@@ -270,7 +323,6 @@ def test_damaged_files_of_an_iteration_cost_as_little_as_can_be(
     tagged: int,
 ) -> None:
     first, second = lost
-    ids = fill(first)
     with first.database.read() as session:
         chosen = select(IterationRow.id).join(ProjectRow).where(ProjectRow.id == ids["garden"])
         made = list(session.scalars(chosen.order_by(IterationRow.number)))
@@ -284,9 +336,9 @@ def test_damaged_files_of_an_iteration_cost_as_little_as_can_be(
     assert len(after["kitchen"]["iterations"]) == 1
 
 
+@pytest.mark.usefixtures("ids")
 def test_thumbnails_that_are_missing_are_made_again(lost: tuple[Server, Server]) -> None:
     first, second = lost
-    fill(first)
     thumbnails = [entry.key for entry in first.storage.keys("thumbnails")]
     before = first.storage.get(thumbnails[0])
     first.storage.delete(thumbnails[0])
@@ -299,9 +351,8 @@ def test_thumbnails_that_are_missing_are_made_again(lost: tuple[Server, Server])
     assert thumbnail_key(Path(thumbnails[0]).stem) == thumbnails[0]
 
 
-def test_exports_can_be_downloaded_again(lost: tuple[Server, Server]) -> None:
+def test_exports_can_be_downloaded_again(ids: dict[str, str], lost: tuple[Server, Server]) -> None:
     first, second = lost
-    ids = fill(first)
     with first.database.read() as session:
         made = session.scalars(select(IterationRow.id).order_by(IterationRow.key)).first()
     names = ("TensorFlow.TensorFlowLite", "ONNX", "Abacus", "ONNX.verification")
@@ -316,9 +367,9 @@ def test_exports_can_be_downloaded_again(lost: tuple[Server, Server]) -> None:
         assert client.get(exports[0]["downloadUri"]).content == b"ONNX"
 
 
+@pytest.mark.usefixtures("ids")
 def test_a_second_rescue_is_refused(lost: tuple[Server, Server]) -> None:
     first, second = lost
-    fill(first)
     rescued(second)
     for server in (first, second):
         with pytest.raises(DahliaError, match=r"Expected an empty database.*DAHLIA_DATABASE_URL"):
@@ -327,10 +378,9 @@ def test_a_second_rescue_is_refused(lost: tuple[Server, Server]) -> None:
 
 @pytest.mark.parametrize("stage", ["check_photos", "insert_unnamed", "create_first_keys"])
 def test_one_that_was_interrupted_begins_again(
-    servers: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch, stage: str
+    ids: dict[str, str], lost: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
-    first, second = servers
-    ids = fill(first)
+    first, second = lost
     first.storage.put(image_key(hashlib.sha256(photo(800)).hexdigest(), ".jpg"), photo(800))
 
     def interrupt(*given: Any, **named: Any) -> Any:
@@ -347,9 +397,9 @@ def test_one_that_was_interrupted_begins_again(
     assert {one.id for one in found.projects} > set(ids.values())
 
 
+@pytest.mark.usefixtures("ids")
 def test_a_dry_run_writes_nothing(lost: tuple[Server, Server]) -> None:
     first, second = lost
-    fill(first)
     files = files_of(first)
     dry = rescued(second, write=False)
     assert (dry.keys, files_of(second)) == ({}, files)
@@ -359,9 +409,10 @@ def test_a_dry_run_writes_nothing(lost: tuple[Server, Server]) -> None:
     ]
 
 
-def test_what_was_rescued_is_trained_and_rescued_again(lost: tuple[Server, Server], tmp_path: Path) -> None:
+def test_what_was_rescued_is_trained_and_rescued_again(
+    ids: dict[str, str], lost: tuple[Server, Server], tmp_path: Path
+) -> None:
     first, second = lost
-    ids = fill(first)
     forget_records(first)
     rescued(second)
     with talking(second) as client:
@@ -377,9 +428,8 @@ def test_what_was_rescued_is_trained_and_rescued_again(lost: tuple[Server, Serve
     assert _without_moments(after["garden"]["images"]) == _without_moments(before["garden"]["images"])
 
 
-def test_a_copied_project_is_one_of_its_own(lost: tuple[Server, Server]) -> None:
+def test_a_copied_project_is_one_of_its_own(ids: dict[str, str], lost: tuple[Server, Server]) -> None:
     first, second = lost
-    ids = fill(first)
     with talking(first) as client:
         token = client.get(f"/projects/{ids['garden']}/export").json()["token"]
         ids["copy"] = client.post("/projects/import", params={"token": token}).json()["id"]
@@ -393,9 +443,8 @@ def test_a_copied_project_is_one_of_its_own(lost: tuple[Server, Server]) -> None
     assert _without_moments(look(second, ids)) == _without_moments(before)
 
 
-def test_files_of_two_servers_are_refused(lost: tuple[Server, Server]) -> None:
+def test_files_of_two_servers_are_refused(ids: dict[str, str], lost: tuple[Server, Server]) -> None:
     first, second = lost
-    ids = fill(first)
     with first.database.read() as session:
         chosen = select(IterationRow.id).join(ProjectRow).where(ProjectRow.id == ids["kitchen"])
         made = session.scalars(chosen).one()

@@ -95,7 +95,7 @@ def test_many_problems_are_counted(places: dict[str, str], monkeypatch: pytest.M
     assert done.exit_code == 0
     assert done.stderr.count("its name is not that of an image") == 2
     assert "and 3 more" in done.stderr
-    assert "5 files were left out" in done.stdout
+    assert "5 files were not imported" in done.stdout
 
 
 def test_progress_is_said(places: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

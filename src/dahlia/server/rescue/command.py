@@ -27,7 +27,7 @@ _EVERY_SECONDS = 2.0
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The TOML file of settings; DAHLIA_CONFIG or ./dahlia.toml where it is left out.",
+    help="The TOML file of settings; DAHLIA_CONFIG or ./dahlia.toml where it is not given.",
 )
 def rescue(dry_run: bool, yes: bool, config: Path | None) -> None:
     """Rebuild a server whose database is lost out of its storage, into an empty database."""
@@ -73,7 +73,7 @@ def _report(rescued: Rescued, dry_run: bool) -> None:
     print_table(_table(rescued))
     click.echo(
         f"{rescued.images:,} images, {rescued.thumbnails:,} of them without a thumbnail; {rescued.exports} "
-        f"exports; {len(rescued.problems)} files were left out."
+        f"exports; {len(rescued.problems)} files were not imported."
     )
     if dry_run:
         click.echo("Nothing was written. `dahlia rescue` does it.")

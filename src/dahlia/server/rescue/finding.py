@@ -113,9 +113,11 @@ def _exports(storage: Storage) -> dict[str, tuple[str, ...]]:
 
 def _unusable(identity: str, files: Mapping[str, datetime]) -> str:
     if not is_id(identity):
-        return "expected the id of an iteration as its name; it was left out"
+        return "expected the id of an iteration as its name; it was not imported"
     if missing := [name for name in _NEEDED if name not in files]:
-        return f"expected {missing[0]}, found none; it was left out. A training that was cut off leaves that"
+        return (
+            f"expected {missing[0]}, found none; it was not imported. A training that was cut off leaves that"
+        )
     return ""
 
 
@@ -129,18 +131,18 @@ def _read(
     try:
         card = ModelCard.model_validate_json(storage.get(artefact_key(identity, _CARD)))
     except ValidationError:
-        return f"expected the card of a model in {_CARD}, found something else; it was left out"
+        return f"expected the card of a model in {_CARD}, found something else; it was not imported"
     record = _record(storage, identity, files, problems)
     moment = record.trained if record else files[_CARD]
     found = Found(identity, card, record, moment, frozenset(files), exports)
     try:
         domain_of(record.iteration.domain_id if record else card.domain_id)
     except ServiceError:
-        return f"expected a domain of this version, found {card.domain!r}; it was left out"
+        return f"expected a domain of this version, found {card.domain!r}; it was not imported"
     if not is_id(found.project_id):
-        return "expected the id of a project in its files, found none; it was left out"
+        return "expected the id of a project in its files, found none; it was not imported"
     if {tag.name for tag in card.tags} - found.tag_ids.keys():
-        return f"expected the tags of {_CARD} in {RECORD} too; it was left out, its files do not fit together"
+        return f"expected the tags of {_CARD} in {RECORD} too; it was not imported, its files do not fit together"
     return found
 
 

@@ -42,7 +42,7 @@ class Photos:
 
     Attributes:
         good: images by their SHA-256.
-        damaged: a line for each that was left out.
+        damaged: a line for each that is not imported.
         thumbnails: how many were made again, or would be.
     """
 
@@ -56,7 +56,7 @@ def check_photos(storage: Storage, progress: Callable[[int], None], *, write: bo
 
     Args:
         storage: of which no file is changed or deleted.
-        progress: is told how many were looked at, every `BATCH` of them.
+        progress: is called with how many were looked at, every `BATCH` of them.
         write: whether thumbnails that are missing are made.
 
     Raises:
@@ -100,19 +100,23 @@ def _in_order(pool: ThreadPoolExecutor, storage: Storage, entries: Sequence[Entr
 def _look(storage: Storage, entry: Entry) -> _Looked:
     sha256 = sha256_of_key(entry.key)
     if not sha256:
-        return "", "its name is not that of an image; it was left out", b""
+        return "", "its name is not that of an image; it was not imported", b""
     if entry.size > _MOST_BYTES:
-        return sha256, "it is too large for an image; it was left out", b""
+        return sha256, "it is too large for an image; it was not imported", b""
     try:
         data = storage.get(entry.key)
         if hashlib.sha256(data).hexdigest() != sha256:
-            return sha256, "its content is not what its name says; it was left out", b""
+            return sha256, "its content is not what its name says; it was not imported", b""
         taken = receive(data, _LIMITS)
     except NotThere:
         return sha256, "it was deleted meanwhile", b""
     except Refused as refused:
-        return sha256, f"{refused.message} It was left out", b""
+        return sha256, f"{refused.message} It was not imported", b""
     if image_key(sha256, taken.suffix) != entry.key:
-        return sha256, f"expected as {image_key(sha256, taken.suffix)}; it was left out. Upload it again", b""
+        return (
+            sha256,
+            f"expected as {image_key(sha256, taken.suffix)}; it was not imported. Upload it again",
+            b"",
+        )
     photo = StoredPhoto(taken.suffix, taken.width, taken.height, taken.size, entry.modified)
     return sha256, photo, taken.thumbnail

@@ -71,7 +71,7 @@ def _numbers(found: Sequence[Found]) -> list[int]:
 
 
 def _project(found: Sequence[Found]) -> dict[str, Any]:
-    told = next((one.record for one in reversed(found) if one.record), None)
+    newest_record = next((one.record for one in reversed(found) if one.record), None)
     newest, oldest = found[-1], found[0]
     common: dict[str, Any] = {
         "id": newest.project_id,
@@ -80,8 +80,8 @@ def _project(found: Sequence[Found]) -> dict[str, Any]:
         "status": ProjectStatus.SUCCEEDED,
         "modified": newest.moment,
     }
-    if told:
-        part = told.project
+    if newest_record:
+        part = newest_record.project
         names = (
             "name",
             "description",
@@ -129,10 +129,10 @@ def _iteration(found: Found, epoch: int, number: int) -> dict[str, Any]:
         "error": None,
         "files": True,
     }
-    return common | (_told(found) if found.record else _guessed(found, number))
+    return common | (_recorded(found) if found.record else _guessed(found, number))
 
 
-def _told(found: Found) -> dict[str, Any]:
+def _recorded(found: Found) -> dict[str, Any]:
     assert found.record is not None
     part = found.record.iteration
     names = (

@@ -44,7 +44,7 @@ class Rescued:
 
     Attributes:
         projects: the oldest first; images that no iteration names are in the last.
-        problems: a line for each file that was left out.
+        problems: a line for each file that is not imported.
         images: that are whole.
         thumbnails: that were missing.
         exports: zips that can be downloaded again.
@@ -70,19 +70,21 @@ def rescue(
 
     Args:
         server: with an empty database. No file of its storage is changed or deleted; thumbnails are added.
-        progress: is told how many images were looked at.
+        progress: is called with how many images were looked at.
         show_keys: shows the new keys, just before they are kept.
         write: False to tell what would be found.
 
     Raises:
-        DahliaError: the database is not empty, or database or storage cannot be used. The command can be run
-            again then.
+        DahliaError: the database is not empty, the storage is, or one of them cannot be used. The command can
+            be run again then.
     """
     with server.database.read() as session:
         _check_empty(session)
     rescued = Rescued()
     found = find_iterations(server.storage, rescued.problems)
     photos = check_photos(server.storage, progress, write=write)
+    if not found and not photos.good:
+        raise _nothing(server, rescued.problems + photos.damaged)
     rescued.problems += photos.damaged
     rescued.images, rescued.thumbnails = len(photos.good), photos.thumbnails
     if not write:
@@ -137,6 +139,14 @@ def _summary(rebuilt: Rebuilt) -> RescuedProject:
         images=len(images),
         tagged=sum(bool(image.live) for image in images),
         missing=rebuilt.timeline.missing,
+    )
+
+
+def _nothing(server: Server, problems: list[str]) -> DahliaError:
+    received = f"{len(problems)} that cannot be used, such as {problems[0]}" if problems else "none"
+    return DahliaError(
+        f"Expected images or iterations in {server.storage.place}, received {received}. Nothing was written. "
+        "See that DAHLIA_STORAGE_URL names the server's files; for a new server start `dahlia serve`."
     )
 
 

@@ -131,7 +131,7 @@ class Timeline:
             if image.id in self._ids:  # it was deleted and uploaded again
                 self._remove(epoch, image)
                 image = None
-            elif entry.id not in self._ids:  # the id was made up, as long as no file told it
+            elif entry.id not in self._ids:  # the id was made up, as long as no file named it
                 image.id = entry.id
         if image is None:
             identity = entry.id if entry.id and entry.id not in self._ids else new_id()
