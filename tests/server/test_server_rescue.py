@@ -138,8 +138,8 @@ def _without_moments(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_moments(one) for one in value]
     if isinstance(value, dict):
-        untold = {"created"} if "tagName" in value else {"lastModified"} if "settings" in value else set()
-        return {key: _without_moments(one) for key, one in value.items() if key not in untold}
+        unknown = {"created"} if "tagName" in value else {"lastModified"} if "settings" in value else set()
+        return {key: _without_moments(one) for key, one in value.items() if key not in unknown}
     return value
 
 
@@ -450,9 +450,9 @@ def test_files_of_two_servers_are_refused(ids: dict[str, str], lost: tuple[Serve
         made = session.scalars(chosen).one()
         tags = session.scalars(select(TagRow.id).join(ProjectRow).where(ProjectRow.id == ids["garden"])).all()
     key = artefact_key(made, "iteration.json")
-    told = json.loads(first.storage.get(key))
-    told["tags"] = [{**tag, "id": tags[place]} for place, tag in enumerate(told["tags"])]
-    first.storage.put(key, json.dumps(told).encode())
+    record = json.loads(first.storage.get(key))
+    record["tags"] = [{**tag, "id": tags[place]} for place, tag in enumerate(record["tags"])]
+    first.storage.put(key, json.dumps(record).encode())
     with pytest.raises(DahliaError, match="Nothing was written"):
         rescued(second)
     with second.database.read() as session:

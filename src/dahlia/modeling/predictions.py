@@ -145,7 +145,7 @@ def load_truth(path: Path) -> dict[str, tuple[str, ...]]:
         except (KeyError, TypeError, ValueError) as error:
             raise DatasetError(
                 f"Expected predictions with the names of their tags in {path}, received others. Run "
-                "`dvc repro train` to make them anew."
+                "`dvc repro train` to make them again."
             ) from error
 
 

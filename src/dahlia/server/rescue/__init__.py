@@ -1,1 +1,1 @@
-"""A server out of its storage alone: what trainings write of their projects, and the way back from it."""
+"""Rebuilding a server from its storage alone: what trainings write about their projects, and reading it back."""

@@ -30,7 +30,7 @@ _EVERY_SECONDS = 2.0
     help="The TOML file of settings; DAHLIA_CONFIG or ./dahlia.toml where it is not given.",
 )
 def rescue(dry_run: bool, yes: bool, config: Path | None) -> None:
-    """Rebuild a server whose database is lost out of its storage, into an empty database."""
+    """Rebuild a server whose database is lost from its storage, in an empty database."""
     from dahlia.server.opening import open_server
     from dahlia.server.rescue.rescuing import rescue as run
     from dahlia.server.settings import load_settings

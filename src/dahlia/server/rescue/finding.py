@@ -1,4 +1,4 @@
-"""The iterations whose files are in a storage, and the projects that they say they are of."""
+"""The iterations whose files are in a storage, and their projects."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def _read(
     if not is_id(found.project_id):
         return "expected the id of a project in its files, found none; it was not imported"
     if {tag.name for tag in card.tags} - found.tag_ids.keys():
-        return f"expected the tags of {_CARD} in {RECORD} too; it was not imported, its files do not fit together"
+        return f"expected the tags of {_CARD} in {RECORD} too; it was not imported"
     return found
 
 

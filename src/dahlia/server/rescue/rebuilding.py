@@ -1,4 +1,4 @@
-"""The rows of a project out of what its iterations' files say."""
+"""The rows of a project from what its iterations' files say."""
 
 from __future__ import annotations
 

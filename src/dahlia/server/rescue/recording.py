@@ -1,4 +1,4 @@
-"""Writing what an iteration's files say of its project; see `records`."""
+"""Writing what an iteration's files say about its project; see `records`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an iteration's files say of its project, so that a lost database can be made again of the storage.
+"""What an iteration's files say about its project, so that a lost database can be rebuilt from the storage.
 
 `iteration.json` names project, tags and iteration; `images.parquet` every image that the project had then.
 They are written with the other files of a training, `iteration.json` last.

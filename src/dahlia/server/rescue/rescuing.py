@@ -1,4 +1,4 @@
-"""`dahlia rescue`: a server out of its storage, into an empty database."""
+"""`dahlia rescue`: rebuild a server from its storage, in an empty database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A project's past out of what its iterations saw, one after the other.
+"""A project's past from what its iterations saw, one after the other.
 
 Everything has the epochs between which it was there, as `dahlia.server.store.tables` keeps them: what the
 iteration of epoch e saw first was added in e, what it saw no more was removed in e.
