@@ -1,1 +1,1 @@
-"""Rebuilding a server from its storage alone: what trainings write about their projects, and reading it back."""
+"""Rebuilding a server from its storage: what trainings write about their projects, and how it is read."""
