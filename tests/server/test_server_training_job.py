@@ -76,7 +76,7 @@ def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
     server.database.close()
 
 
-def opened(tmp_path: Path, database_url: str, home: str = "home") -> Server:
+def opened(tmp_path: Path, database_url: str, home: str = "home", *, paired: bool = True) -> Server:
     """The server, or the same seen from another machine, which has its own home."""
     places = {
         "DAHLIA_SERVER_HOME": str(tmp_path / home),
@@ -84,7 +84,7 @@ def opened(tmp_path: Path, database_url: str, home: str = "home") -> Server:
         "DAHLIA_STORAGE_URL": str(tmp_path / "files"),
         "DAHLIA_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}",
     }
-    return open_server(load_settings(None, places | QUICK))
+    return open_server(load_settings(None, places | QUICK), paired=paired)
 
 
 def leave(folder: Path, *tags: str) -> None:
@@ -442,7 +442,7 @@ def test_a_real_training_and_another_after_more_photos(server: Server, tmp_path:
     assert len(list((out / "data" / "images").iterdir())) == 14
     assert [line.split()[-1] for line in git(out, "log", "--format=%s").splitlines()] == ["2", "1"]
     assert git(out, "status", "--porcelain") == ""
-    lost = opened(tmp_path, f"sqlite:///{tmp_path / 'new.db'}", "new home")
+    lost = opened(tmp_path, f"sqlite:///{tmp_path / 'new.db'}", "new home", paired=False)
     (found,) = rescue(lost, lambda done: None, lambda keys: None).projects
     assert (found.id, found.iterations, found.images, found.tagged) == (garden.id, 2, 14, 14)
     assert check_out(lost, garden.id, tmp_path / "again") == CheckedOut("garden", rows[1].name, 14)
