@@ -6,10 +6,11 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from dahlia.errors import DatasetError
-from dahlia.modeling.predictions import Predictions, load_predictions, save_predictions
+from dahlia.modeling.predictions import Predictions, load_predictions, load_truth, save_predictions
 
 
 def predictions_of(images: int, tags: int = 3) -> Predictions:
@@ -49,6 +50,24 @@ def test_the_calibrated_ones_may_be_enough(tmp_path: Path) -> None:
     loaded = load_predictions(tmp_path / "predictions.parquet", uncalibrated=False)
     assert_same(loaded, dataclasses.replace(predictions, uncalibrated=predictions.probabilities))
     assert loaded.uncalibrated is loaded.probabilities
+
+
+@pytest.mark.parametrize("images", [0, 1, 2500])
+def test_the_true_tags_alone(tmp_path: Path, images: int) -> None:
+    predictions = predictions_of(images)
+    save_predictions(tmp_path / "predictions.parquet", predictions)
+    truth = load_truth(tmp_path / "predictions.parquet")
+    assert tuple(truth) == predictions.ids
+    for row, names in enumerate(truth.values()):
+        assert names == tuple(np.array(predictions.tags)[predictions.truth[row]])
+
+
+def test_true_tags_without_names(tmp_path: Path) -> None:
+    save_predictions(tmp_path / "predictions.parquet", predictions_of(3))
+    table = pq.read_table(tmp_path / "predictions.parquet").replace_schema_metadata(None)
+    pq.write_table(table, tmp_path / "predictions.parquet")
+    with pytest.raises(DatasetError, match="with the names of their tags"):
+        load_truth(tmp_path / "predictions.parquet")
 
 
 def test_files_that_are_no_predictions(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -71,6 +72,15 @@ def test_a_lost_database_costs_no_photo(tmp_path: Path) -> None:
         assert "received a new, empty one" in text
         assert "dahlia restore" in text
         assert "dahlia rescue" in text
+    assert stored(server.home) == before
+    rescued = server.run("rescue", "--yes")
+    assert rescued.returncode == 0, rescued.stderr
+    key = re.findall(r"^Training key: +(\S+)", rescued.stdout, re.MULTILINE)[-1]
+    with supervised(server.home, **FAST) as server:
+        client = Client(server.base, key)
+        (project,) = client.call("GET", "/projects")
+        assert project["name"] == "Rescued images"
+        assert client.call("GET", f"/projects/{project['id']}/images/untagged/count") == 6
     assert stored(server.home) == before
 
 

@@ -46,8 +46,10 @@ from dahlia.server.jobs.snapshots import read_snapshot
 from dahlia.server.jobs.training import train
 from dahlia.server.jobs.workshop import Workshop
 from dahlia.server.opening import open_server
+from dahlia.server.rescue.records import IMAGES_TABLE, RECORD, Record, read_images
+from dahlia.server.rescue.rescuing import rescue
 from dahlia.server.settings import load_settings
-from dahlia.server.storage.names import history_key
+from dahlia.server.storage.names import history_key, iteration_prefix
 from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
 from dahlia.server.store.work_tables import IterationRow, JobRow
 from dahlia.server.workspaces import Cancelled, PipelineError, Progress, Snapshot, head
@@ -74,7 +76,7 @@ def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
     server.database.close()
 
 
-def opened(tmp_path: Path, database_url: str, home: str = "home") -> Server:
+def opened(tmp_path: Path, database_url: str, home: str = "home", *, paired: bool = True) -> Server:
     """The server, or the same seen from another machine, which has its own home."""
     places = {
         "DAHLIA_SERVER_HOME": str(tmp_path / home),
@@ -82,7 +84,7 @@ def opened(tmp_path: Path, database_url: str, home: str = "home") -> Server:
         "DAHLIA_STORAGE_URL": str(tmp_path / "files"),
         "DAHLIA_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}",
     }
-    return open_server(load_settings(None, places | QUICK))
+    return open_server(load_settings(None, places | QUICK), paired=paired)
 
 
 def leave(folder: Path, *tags: str) -> None:
@@ -227,6 +229,13 @@ def test_a_training_leaves_its_files_and_its_iteration(
     assert (served.project_id, [(tag.name, tag.id) for tag in served.tags]) == (
         garden.id,
         [(name, garden.tags[name]) for name in ("red", "blue")],
+    )
+    server.storage.fetch_folder(iteration_prefix(made), tmp_path / "all")
+    told = Record.model_validate_json((tmp_path / "all" / RECORD).read_bytes())
+    assert (told.project.id, told.iteration.id, told.run_id) == (garden.id, made, RUN)
+    images = read_images(tmp_path / "all" / IMAGES_TABLE)
+    assert sorted(image.tags for image in images) == sorted(
+        [(garden.tags[name],) for name in ("red", "blue")] * 5
     )
     folder = Workshop(server).workspace(garden.id)
     assert pipeline.folders == [folder]
@@ -433,6 +442,13 @@ def test_a_real_training_and_another_after_more_photos(server: Server, tmp_path:
     assert len(list((out / "data" / "images").iterdir())) == 14
     assert [line.split()[-1] for line in git(out, "log", "--format=%s").splitlines()] == ["2", "1"]
     assert git(out, "status", "--porcelain") == ""
+    lost = opened(tmp_path, f"sqlite:///{tmp_path / 'new.db'}", "new home", paired=False)
+    (found,) = rescue(lost, lambda done: None, lambda keys: None).projects
+    assert (found.id, found.iterations, found.images, found.tagged) == (garden.id, 2, 14, 14)
+    assert check_out(lost, garden.id, tmp_path / "again") == CheckedOut("garden", rows[1].name, 14)
+    for name in ("params.yaml", "data/folds.csv", "data/annotations.csv"):
+        assert (tmp_path / "again" / name).read_bytes() == (out / name).read_bytes()
+    lost.database.close()
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dahlia.dataset.manifest import opened_table
+from dahlia.errors import DatasetError
 from dahlia.files import staged_file
 
 SCHEMA = pa.schema(
@@ -125,6 +126,27 @@ def load_predictions(path: Path, *, uncalibrated: bool = True) -> Predictions:
         probabilities=matrices["probabilities"],
         uncalibrated=matrices[wanted[-1]],
     )
+
+
+def load_truth(path: Path) -> dict[str, tuple[str, ...]]:
+    """The true tags of each image in what `save_predictions` wrote, without the probabilities.
+
+    Raises:
+        DatasetError: the file is missing or damaged, or has another schema.
+    """
+    with opened_table(path, SCHEMA, "dvc repro train") as file:
+        try:
+            tags = json.loads(file.schema_arrow.metadata[b"dahlia"])["tags"]
+            return {
+                image: tuple(tag for tag, true in zip(tags, row, strict=True) if true)
+                for batch in file.iter_batches(_ROWS_AT_ONCE, columns=["id", "truth"])
+                for image, row in zip(batch["id"].to_pylist(), batch["truth"].to_pylist(), strict=True)
+            }
+        except (KeyError, TypeError, ValueError) as error:
+            raise DatasetError(
+                f"Expected predictions with the names of their tags in {path}, received others. Run "
+                "`dvc repro train` to make them again."
+            ) from error
 
 
 # Lists of Python's own numbers would take ten times the memory: 9 GB for 100,000 images and 500 tags.

@@ -1,4 +1,4 @@
-"""Commands for bad days: database and storage that do not fit, files that no row names."""
+"""Commands for bad days: a lost database, one that does not fit its storage, files that no row names."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from dahlia.server.rescue.command import rescue
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server
@@ -99,7 +101,7 @@ def purge(days: float, yes: bool, config: Path | None) -> None:
     click.echo(f"{deleted} files are deleted.")
 
 
-COMMANDS: tuple[click.Command, ...] = (adopt, orphans)
+COMMANDS: tuple[click.Command, ...] = (rescue, adopt, orphans)
 
 
 @contextmanager

@@ -22,6 +22,8 @@ from dahlia.server.jobs.snapshots import read_snapshot
 from dahlia.server.jobs.task import Task
 from dahlia.server.jobs.workshop import Workshop
 from dahlia.server.keys.audit import record
+from dahlia.server.rescue.recording import write_record
+from dahlia.server.rescue.records import IMAGES_TABLE, RECORD
 from dahlia.server.storage.names import image_key
 from dahlia.server.store.tables import ProjectRow
 from dahlia.server.store.work_tables import IterationRow, JobRow
@@ -79,7 +81,7 @@ def train(shop: Workshop, task: Task) -> None:
         task.check()
         commit(folder, f"{order.name}\n\nIteration {order.iteration_id}\n")
         keep_history(server, order.project_id, folder)
-    minutes = max(1, math.ceil(task.elapsed / 60))
+    minutes = _minutes(task)
     task.complete(lambda session, job: _complete(server, session, job, order, outcome.run_id, minutes))
 
 
@@ -152,9 +154,34 @@ def _store(server: Server, task: Task, order: _Order, outcome: Outcome, folder: 
         personalise(outcome.servable, servable, project_id=order.project_id, tag_ids=order.tag_ids)
         storage.put_folder(artefact_key(identity, BUNDLE), outcome.bundle)
         storage.put_folder(artefact_key(identity, SERVABLE), servable)
-    files = {PREDICTIONS: outcome.predictions, EVALUATION: outcome.evaluation, PAGE: outcome.report}
-    for key, path in files.items():
-        storage.put_file(artefact_key(identity, key), path)
+        files = {PREDICTIONS: outcome.predictions, EVALUATION: outcome.evaluation, PAGE: outcome.report}
+        _record(server, task, outcome, Path(name))
+        files |= {
+            part: Path(name) / part for part in (IMAGES_TABLE, RECORD)
+        }  # the record says that all is there
+        for key, path in files.items():
+            storage.put_file(artefact_key(identity, key), path)
+
+
+def _record(server: Server, task: Task, outcome: Outcome, folder: Path) -> None:
+    with server.database.read() as session:
+        iteration = session.get(IterationRow, task.claimed.iteration_key)
+        if iteration is None:
+            raise Interrupted(f"The iteration of the job {task.claimed.id} was deleted.")
+        project = session.get_one(ProjectRow, iteration.project_key)
+        write_record(
+            folder,
+            session,
+            project,
+            iteration,
+            trained=server.now(),
+            minutes=_minutes(task),
+            run_id=outcome.run_id,
+        )
+
+
+def _minutes(task: Task) -> int:
+    return max(1, math.ceil(task.elapsed / 60))
 
 
 def _complete(

@@ -17,6 +17,7 @@ from dahlia.server.contract.enums import IterationStatus, ProjectStatus
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.keys.audit import record
 from dahlia.server.projects.copied_rows import Copy, Places, copy_images, copy_tags, values_of
+from dahlia.server.rescue.recording import write_record
 from dahlia.server.storage.errors import NotThere
 from dahlia.server.storage.names import iteration_prefix
 from dahlia.server.store.garbage import collect_garbage
@@ -52,7 +53,7 @@ def run_import(server: Server, payload: Mapping[str, Any], check: Callable[[], N
     try:
         places = _find(server, Copy(**payload))
         _copy_rows(server, places, check)
-        kept = [row for row in places.iterations if _copy_files(server, places.copy, row, check)]
+        kept = [row for row in places.iterations if _copy_files(server, places, row, check)]
         _finish(server, places, kept)
     except _Over:
         return
@@ -106,7 +107,7 @@ def _copy_rows(server: Server, places: Places, check: Callable[[], None]) -> Non
         time.sleep(_PAUSE)
 
 
-def _copy_files(server: Server, copy: Copy, row: IterationRow, check: Callable[[], None]) -> bool:
+def _copy_files(server: Server, places: Places, row: IterationRow, check: Callable[[], None]) -> bool:
     """Copy what an iteration's training left; whether the iteration is still there."""
     check()
     if not row.files:
@@ -117,8 +118,24 @@ def _copy_files(server: Server, copy: Copy, row: IterationRow, check: Callable[[
             server.storage.fetch_folder(iteration_prefix(row.id), folder)
         except NotThere:
             return False  # deleted meanwhile
-        server.storage.put_folder(iteration_prefix(copy.id_of(row.id)), folder)
+        _record(server, places, row, folder)
+        server.storage.put_folder(iteration_prefix(places.copy.id_of(row.id)), folder)
     return True
+
+
+def _record(server: Server, places: Places, row: IterationRow, folder: Path) -> None:
+    """Put what the files say of the project right: they were those of the source."""
+    with server.database.read() as session:
+        target, copied = _target(session, places.copy, lock=False), IterationRow(**_iteration(row, places))
+        write_record(
+            folder,
+            session,
+            target,
+            copied,
+            trained=row.trained or row.created,
+            minutes=row.minutes,
+            run_id=None,
+        )
 
 
 def _finish(server: Server, places: Places, iterations: list[IterationRow]) -> None:

@@ -1,0 +1,1 @@
+"""Rebuilding a server from its storage: what trainings write about their projects, and how it is read."""

@@ -1,0 +1,101 @@
+"""The command `dahlia rescue`."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dahlia.terminal import print_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from dahlia.server.keys.scopes import Scope
+    from dahlia.server.rescue.rescuing import Rescued
+
+_LISTED = 50  # problems; a disk that fails may damage every file
+_EVERY_SECONDS = 2.0
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Show what would be found; write nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The TOML file of settings; DAHLIA_CONFIG or ./dahlia.toml where it is not given.",
+)
+def rescue(dry_run: bool, yes: bool, config: Path | None) -> None:
+    """Rebuild a server whose database is lost from its storage, in an empty database."""
+    from dahlia.server.opening import open_server
+    from dahlia.server.pairing.pairing import adopt
+    from dahlia.server.permissions import private
+    from dahlia.server.rescue.rescuing import rescue as run
+    from dahlia.server.settings import load_settings
+
+    with private():
+        server = open_server(load_settings(config, os.environ), paired=False)
+        try:
+            if not (dry_run or yes):
+                click.confirm(
+                    f"Make a new server of the files in {server.storage.place}? A database that used them "
+                    "until now is refused from then on",
+                    abort=True,
+                )
+            rescued = run(server, _Progress(), _show_keys, write=not dry_run)
+            if not dry_run:
+                adopt(server.database, server.storage, server.now())
+        finally:
+            server.database.close()
+    _report(rescued, dry_run)
+
+
+class _Progress:
+    def __init__(self) -> None:
+        self._next = time.monotonic() + _EVERY_SECONDS
+
+    def __call__(self, done: int) -> None:
+        if time.monotonic() >= self._next:
+            click.echo(f"{done:,} images looked at", err=True)
+            self._next = time.monotonic() + _EVERY_SECONDS
+
+
+def _show_keys(keys: dict[Scope, str]) -> None:
+    for scope, key in keys.items():
+        click.echo(f"{scope.capitalize() + ' key:':16}{key}")
+
+
+def _report(rescued: Rescued, dry_run: bool) -> None:
+    for line in rescued.problems[:_LISTED]:
+        click.echo(line, err=True)
+    if len(rescued.problems) > _LISTED:
+        click.echo(f"and {len(rescued.problems) - _LISTED:,} more", err=True)
+    print_table(_table(rescued))
+    click.echo(
+        f"{rescued.images:,} images, {rescued.thumbnails:,} of them without a thumbnail; {rescued.exports} "
+        f"exports; {len(rescued.problems)} files were not imported."
+    )
+    if dry_run:
+        click.echo("Nothing was written. `dahlia rescue` does it.")
+        return
+    click.echo(
+        "Save these keys now: the old ones are not valid any more, and these are not shown again. Publish "
+        "iterations again: only the lost database knew the publish names."
+    )
+
+
+def _table(rescued: Rescued) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for name in ("Project", "Id", "Iterations", "Tags", "Images", "Tagged", "Missing"):
+        table.add_column(name, overflow="fold")
+    for one in rescued.projects:
+        counts = (one.iterations, one.tags, one.images, one.tagged, one.missing)
+        table.add_row(escape(one.name), one.id, *(f"{count:,}" for count in counts))
+    return table
