@@ -44,7 +44,8 @@ def opened(home: Path, storage: str, database: str) -> Server:
     places = {"SERVER_HOME": str(home), "STORAGE_URL": storage, "DATABASE_URL": database}
     small = {"LIMITS_MIN_IMAGES_PER_TAG": "1", "JOBS_POLL_SECONDS": "60"}
     settings = {f"DAHLIA_{name}": value for name, value in (places | small).items()}
-    return open_server(load_settings(None, settings), paired=False)
+    known = {"DAHLIA_SERVER_ALLOWED_HOSTS": "testserver"}  # as the test client calls it
+    return open_server(load_settings(None, known | settings), paired=False)
 
 
 @contextmanager
