@@ -13,7 +13,7 @@ _MEGABYTE = 1024 * 1024
 def reasons(server: Server) -> list[str]:
     """Why the server does less than all it can; empty where it does all.
 
-    Whoever reaches the port may read them, so they name no folder.
+    Everybody who reaches the port may read them, so they name no folder.
     """
     found = []
     if server.database.refused:
