@@ -205,12 +205,15 @@ def test_what_does_not_come_ends(site: Site, sent: bytes, status: int) -> None:
         assert status_of(read_all(connection)) == status
 
 
-def test_what_the_parser_refuses_is_refused_in_our_words(site: Site) -> None:
+def test_what_the_parser_refuses_is_refused_in_our_words(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
     with site.connect() as connection:
         connection.sendall(head("/", "A b"))
         answer = read_all(connection)
     assert status_of(answer) == 400
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "BadRequestInvalid"
+    assert "Invalid HTTP request received" not in caplog.text
 
 
 def test_the_next_request_begins_when_the_last_is_answered(site: Site) -> None:

@@ -101,12 +101,12 @@ class Connections:
 
     def _check(self) -> None:
         self._timer = None
+        if self._open or self._lingering or self._ended:
+            self._watch()
         now = asyncio.get_running_loop().time()
         for connection in [*self._open, *self._lingering]:
             connection.check(now)
         self._report(now)
-        if self._open or self._lingering or self._ended:
-            self._watch()
 
     def _report(self, now: float) -> None:
         if not self._ended or now - self._reported < REPORT_SECONDS:

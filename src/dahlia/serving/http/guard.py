@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import http
+import logging
 from typing import TYPE_CHECKING, Any, Literal
 
 from uvicorn.config import HTTP_PROTOCOLS
@@ -39,8 +40,14 @@ def guarded(parser: Literal["auto", "h11"], connections: Connections) -> type[as
         parser: `h11`, or the fastest that there is.
         connections: counts those of this process.
     """
+    logging.getLogger("uvicorn.error").addFilter(_is_not_counted)
     base = import_from_string(_PARSERS[parser])
     return type(f"Guarded{base.__name__}", (Guard, base), {"counted": connections})
+
+
+def _is_not_counted(record: logging.LogRecord) -> bool:
+    # A line for each malformed request could fill the log; the line about connections counts them.
+    return record.msg != "Invalid HTTP request received."
 
 
 class Guard(_Protocol):
