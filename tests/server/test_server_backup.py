@@ -45,6 +45,12 @@ def empty(tmp_path: Path) -> Server:
     return open_server(load_settings(None, {"DAHLIA_SERVER_HOME": str(tmp_path / "other")}))
 
 
+@pytest.fixture
+def lite(tmp_path: Path) -> Server:
+    """A server on SQLite, for what has nothing to do with the kind of database."""
+    return open_server(load_settings(None, {"DAHLIA_SERVER_HOME": str(tmp_path / "home")}))
+
+
 def fill(server: Server) -> str:
     project = add_project(server, "garden")
     for number in range(3):
@@ -146,12 +152,12 @@ def _not_readable(path: Path) -> None:
     ],
 )
 def test_a_file_that_is_missing_is_named_and_the_rest_is_saved(
-    server: Server, empty: Server, tmp_path: Path, spoil: Callable[[Path], None], reason: str
+    lite: Server, empty: Server, tmp_path: Path, spoil: Callable[[Path], None], reason: str
 ) -> None:
-    fill(server)
+    fill(lite)
     bad, *good = [image_key(hashlib.sha256(f"photo {n}".encode()).hexdigest(), ".jpg") for n in range(3)]
-    spoil(Path(server.storage.place) / bad)
-    about = write_backup(server, tmp_path / "backup.zip")
+    spoil(Path(lite.storage.place) / bad)
+    about = write_backup(lite, tmp_path / "backup.zip")
     assert about.missing == {bad: reason}
     assert about.files == 2
     assert verify_backup(tmp_path / "backup.zip") == about
@@ -161,53 +167,53 @@ def test_a_file_that_is_missing_is_named_and_the_rest_is_saved(
     assert [empty.storage.exists(key) for key in (bad, *good)] == [False, True, True]
 
 
-def test_the_files_of_an_iteration_are_named_where_they_are_missing(server: Server, tmp_path: Path) -> None:
-    project = add_project(server, "garden").id
-    here, gone = train(server, project, files=True), train(server, project, files=True)
-    server.storage.put(f"iterations/{here}/servable/model.onnx", b"model")
-    about = write_backup(server, tmp_path / "backup.zip")
+def test_the_files_of_an_iteration_are_named_where_they_are_missing(lite: Server, tmp_path: Path) -> None:
+    project = add_project(lite, "garden").id
+    here, gone = train(lite, project, files=True), train(lite, project, files=True)
+    lite.storage.put(f"iterations/{here}/servable/model.onnx", b"model")
+    about = write_backup(lite, tmp_path / "backup.zip")
     assert about.missing == {f"iterations/{gone}": "there is no file in it"}
 
 
-def test_a_storage_that_cannot_be_listed_is_read_file_by_file(server: Server, tmp_path: Path) -> None:
-    fill(server)
-    (Path(server.storage.place) / "exports").symlink_to("exports")  # a loop, which no file of ours is in
-    train(server, add_project(server, "other").id, files=True)
-    listed = server.storage.keys
+def test_a_storage_that_cannot_be_listed_is_read_file_by_file(lite: Server, tmp_path: Path) -> None:
+    fill(lite)
+    (Path(lite.storage.place) / "exports").symlink_to("exports")  # a loop, which no file of ours is in
+    train(lite, add_project(lite, "other").id, files=True)
+    listed = lite.storage.keys
 
     def keys(prefix: str) -> Iterator[Entry]:
         if not prefix:
             raise StorageError("The list cannot be read.")
         return listed(prefix)
 
-    server.storage.keys = keys  # type: ignore[method-assign]
-    about = write_backup(server, tmp_path / "backup.zip")
+    lite.storage.keys = keys  # type: ignore[method-assign]
+    about = write_backup(lite, tmp_path / "backup.zip")
     assert about.files == 3
     assert about.missing.pop("(the list of files)") == "The list cannot be read."
     assert list(about.missing.values()) == ["there is no file in it"]
 
 
 def test_a_storage_out_of_reach_ends_the_backup(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lite: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(server)
+    fill(lite)
 
     def fail(*_: object) -> Iterator[bytes]:
         raise StorageError("The bucket does not answer.")
 
     moments = itertools.count(0, 25)
     monkeypatch.setattr(stored_files.time, "monotonic", lambda: float(next(moments)))
-    server.storage.stream = fail  # type: ignore[method-assign]
-    server.storage.keys = fail  # type: ignore[method-assign, assignment]
+    lite.storage.stream = fail  # type: ignore[method-assign]
+    lite.storage.keys = fail  # type: ignore[method-assign, assignment]
     with pytest.raises(StorageError, match="does not answer"):
-        write_backup(server, tmp_path / "backup.zip")
+        write_backup(lite, tmp_path / "backup.zip")
     assert list(tmp_path.glob("*.zip")) + list(tmp_path.glob(".*.zip")) == []
 
 
 def test_what_is_written_wrongly_is_no_backup(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lite: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(server)
+    fill(lite)
     written = writing._write
 
     def wrongly(of: Server, staged: Path) -> None:
@@ -218,27 +224,27 @@ def test_what_is_written_wrongly_is_no_backup(
 
     monkeypatch.setattr(writing, "_write", wrongly)
     with pytest.raises(DahliaError, match=f"received {tmp_path / 'backup.zip'}, which is none .*CRC"):
-        write_backup(server, tmp_path / "backup.zip")
+        write_backup(lite, tmp_path / "backup.zip")
     assert list(tmp_path.glob("*.zip")) + list(tmp_path.glob(".*.zip")) == []
 
 
-def test_a_backup_does_not_lie_in_the_storage_that_it_saves(server: Server) -> None:
+def test_a_backup_does_not_lie_in_the_storage_that_it_saves(lite: Server) -> None:
     with pytest.raises(DahliaError, match="outside of the storage"):
-        write_backup(server, Path(server.storage.place) / "backups" / "backup.zip")
+        write_backup(lite, Path(lite.storage.place) / "backups" / "backup.zip")
 
 
 def test_a_backup_that_cannot_fit_is_not_begun(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lite: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.storage.put("exports/large.zip", bytes(3_000_000))
+    lite.storage.put("exports/large.zip", bytes(3_000_000))
     usage = shutil.disk_usage(tmp_path)._replace(free=2_000_000)
     monkeypatch.setattr(space.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(DahliaError, match=r"Expected \d+\.\d MB of free space in .*, found 2\.0 MB"):
-        write_backup(server, tmp_path / "new" / "backup.zip")
+        write_backup(lite, tmp_path / "new" / "backup.zip")
     assert not (tmp_path / "new").exists()
 
 
-def test_what_a_killed_backup_left_goes_with_the_next(server: Server, tmp_path: Path) -> None:
+def test_what_a_killed_backup_left_goes_with_the_next(lite: Server, tmp_path: Path) -> None:
     killed, scratch, at_work, other = (
         tmp_path / name
         for name in (
@@ -252,7 +258,7 @@ def test_what_a_killed_backup_left_goes_with_the_next(server: Server, tmp_path: 
         path.write_bytes(b"half")
         os.utime(path, (1e9, 1e9))
     with held(at_work):
-        write_backup(server, tmp_path / "backup.zip")
+        write_backup(lite, tmp_path / "backup.zip")
     assert [path.exists() for path in (killed, scratch, at_work, other)] == [False, False, True, True]
 
 

@@ -95,7 +95,7 @@ class Backups:
         retry = min(_RETRY_SECONDS, 3600 * self._hours)
         self._not_before = time.monotonic() + retry
         _logger.error(
-            "THE BACKUP FAILED (exit status %d). Earlier ones are kept; the next try is in %.0f minutes. %s",
+            "THE BACKUP FAILED (exit status %d). Earlier ones are kept; another try is in %.0f minutes. %s",
             code, retry / 60, text,
         )  # fmt: skip
         self._note(text or f"exit status {code}")

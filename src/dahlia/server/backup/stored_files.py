@@ -78,7 +78,7 @@ class StoredFiles:
             unwanted: keys that are passed over.
 
         Raises:
-            StorageError: the storage is out of reach.
+            StorageError: the storage is out of reach, or has no file at all.
         """
         unwanted = set(unwanted)
         try:
@@ -88,7 +88,13 @@ class StoredFiles:
         except StorageError as error:
             self._endure(error)
             self.missing["(the list of files)"] = _reason(error)
-        for key in sorted(set(keys) - self.written - self.missing.keys()):
+        keys = set(keys)
+        if keys and not self.written and not self.missing:
+            raise StorageError(
+                f"Expected the {len(keys)} files that rows name in {self._storage.place}, received an empty "
+                "storage. See that its disk is mounted, then make the backup again."
+            )
+        for key in sorted(keys - self.written - self.missing.keys()):
             self._add(key, is_named=True)
         present = {prefix_of(key) for key in self.written}
         for prefix in sorted(set(prefixes) - present):
