@@ -33,7 +33,7 @@ lint: $(VENV)/.installed
 
 lock: $(VENV)/.installed  ## renew requirements.lock
 	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check uv
-	uv pip compile -q --universal --python-version 3.11 --group dev --no-header -o requirements.lock pyproject.toml
+	uv pip compile -q --universal --python-version 3.11 --group dev --no-header --no-emit-package pip -o requirements.lock pyproject.toml
 
 clean:  ## forget what the pipeline made; photos, iterations and the environment stay
 	rm -rf .dahlia data/dataset models exports reports dvc.lock .dvc/cache .dvc/tmp
