@@ -73,7 +73,10 @@ class Backbone(nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of architecture, preprocessing and weights; equal ones give a machine equal features."""
+        """SHA-256 of architecture, preprocessing and weights.
+
+        Equal ones give equal features on one machine.
+        """
         preprocessing = (self.normalisation, self.smoothing) if self.smoothing else self.normalisation
         return weights_fingerprint(self.architecture, preprocessing, self.network.state_dict())
 
