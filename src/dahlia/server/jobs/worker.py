@@ -17,6 +17,7 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from dahlia.errors import DahliaError
+from dahlia.server.complaints import Complaints
 from dahlia.server.context import Server
 from dahlia.server.jobs.endings import CANCELLED, end_badly
 from dahlia.server.jobs.exporting import export
@@ -80,8 +81,9 @@ def run_worker(
     watching.start()
     with Workshop(server, stop) as shop:
         last: int | None = None
+        complaints = Complaints(_logger)
         while not stop.is_set():
-            claimed = _next(server, name, handlers, last)
+            claimed = _next(server, name, handlers, last, complaints)
             if claimed is None:
                 stop.wait(server.settings.jobs.poll_seconds)
             else:
@@ -99,12 +101,16 @@ def _take_from_the_dead(server: Server) -> None:
         _logger.warning("Jobs of workers that are gone are taken over when their lease ends. %s", error)
 
 
-def _next(server: Server, name: str, handlers: Mapping[Kind, Handler], last: int | None) -> Claimed | None:
+def _next(
+    server: Server, name: str, handlers: Mapping[Kind, Handler], last: int | None, complaints: Complaints
+) -> Claimed | None:
     try:
-        return claim(server.database, name, handlers.keys(), after=last)
+        claimed = claim(server.database, name, handlers.keys(), after=last)
     except StoreError as error:
-        _logger.warning("No job can be taken now. %s", error)
+        complaints.log(f"No job can be taken now. {error}")
         return None
+    complaints.forget()
+    return claimed
 
 
 def _carry_out(shop: Workshop, claimed: Claimed, handler: Handler) -> None:
