@@ -340,3 +340,20 @@ def test_mlflows_database_comes_along(server: Server, empty: Server, tmp_path: P
         assert database.execute("SELECT id FROM runs").fetchall() == [("r1",)]
     database.close()
     assert (other / "mlartifacts" / "r1" / "note.txt").read_text() == "kept"
+
+
+def test_what_mlflow_left_damaged_is_named_and_the_rest_is_saved(lite: Server, tmp_path: Path) -> None:
+    fill(lite)
+    home = lite.settings.server.home
+    (home / "mlflow.db").write_bytes(b"no database" * 1000)
+    (home / "mlartifacts").mkdir()
+    (home / "mlartifacts" / "stuck.txt").symlink_to("/proc/self/mem")
+    (home / "mlartifacts" / "note.txt").write_text("kept")
+    about = write_backup(lite, tmp_path / "backup.zip")
+    assert about.missing == {
+        "tracking/mlflow.db": "file is not a database",
+        "tracking/mlartifacts/stuck.txt": "Input/output error",
+    }
+    with zipfile.ZipFile(tmp_path / "backup.zip") as archive:
+        assert archive.read("tracking/mlartifacts/note.txt") == b"kept"
+    assert list(tmp_path.glob(".backup*")) == []
