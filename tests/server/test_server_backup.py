@@ -411,3 +411,20 @@ def test_a_backup_of_the_schema_before_is_restored(server: Server, empty: Server
             old.writestr(info, data)
     assert restore_backup(empty, tmp_path / "old.zip").rows["images"] == 3
     check(empty.database, empty.storage)
+
+
+def test_what_mlflow_left_damaged_is_named_and_the_rest_is_saved(lite: Server, tmp_path: Path) -> None:
+    fill(lite)
+    home = lite.settings.server.home
+    (home / "mlflow.db").write_bytes(b"no database" * 1000)
+    (home / "mlartifacts").mkdir()
+    (home / "mlartifacts" / "stuck.txt").symlink_to("/proc/self/mem")
+    (home / "mlartifacts" / "note.txt").write_text("kept")
+    about = write_backup(lite, tmp_path / "backup.zip")
+    assert about.missing == {
+        "tracking/mlflow.db": "file is not a database",
+        "tracking/mlartifacts/stuck.txt": "Input/output error",
+    }
+    with zipfile.ZipFile(tmp_path / "backup.zip") as archive:
+        assert archive.read("tracking/mlartifacts/note.txt") == b"kept"
+    assert list(tmp_path.glob(".backup*")) == []

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,6 +91,15 @@ def test_a_job_is_done(server: Server) -> None:
         eventually(lambda: states(server) == ["done"])
     assert iteration(server, made).status == "Completed"
     assert jobs(server)[0].ended is not None
+
+
+def test_a_worker_that_can_take_no_job_says_so_once(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    order(server, plant(server, "a"))
+    server.database.refuse_writes("its file is damaged")
+    with working(server, {Kind.TRAIN: finish}):
+        eventually(lambda: "No job can be taken now" in caplog.text)
+        time.sleep(0.3)  # fifteen more looks
+    assert caplog.text.count("No job can be taken now") == 1
 
 
 def test_a_worker_goes_on_with_the_next(server: Server) -> None:

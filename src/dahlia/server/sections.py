@@ -313,5 +313,5 @@ class BackupSection(Section):
     keep: int = _number(7, "backups that are kept; older ones are deleted after a new one was verified")
     folder: Annotated[Path, Field(strict=False), AfterValidator(_absolute)] | None = Field(
         default=None,
-        description="folder for them, best on another disk; left out, server.home/backups",
+        description="folder for them, best on another disk; server.home/backups where none is set",
     )

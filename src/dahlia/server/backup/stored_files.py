@@ -57,13 +57,15 @@ class StoredFiles:
         folder: has room for a large file that is being read.
 
     Attributes:
-        written: keys of what the archive holds.
+        written: how many the archive holds.
         missing: keys of what it lacks, and why.
     """
 
     def __init__(self, archive: zipfile.ZipFile, storage: Storage, folder: Path) -> None:
-        self.written: set[str] = set()
+        self.written = 0
         self.missing: dict[str, str] = {}
+        self._keys: set[str] = set()
+        self._prefixes: set[str] = set()
         self._archive = archive
         self._storage = storage
         self._folder = folder
@@ -80,24 +82,23 @@ class StoredFiles:
         Raises:
             StorageError: the storage is out of reach, or has no file at all.
         """
-        unwanted = set(unwanted)
+        self._keys, self._prefixes, passed_over = set(keys), set(prefixes), set(unwanted)
         try:
             for entry in self._storage.keys(""):
-                if entry.key not in unwanted:
-                    self._add(entry.key, is_named=False)
+                if entry.key not in passed_over:
+                    self._add(entry.key)
         except StorageError as error:
             self._endure(error)
             self.missing["(the list of files)"] = _reason(error)
-        keys = set(keys)
-        if keys and not self.written and not self.missing:
+            self._prefixes = set(prefixes)  # it may have ended within one
+        if self._keys and not self.written and not self.missing:
             raise StorageError(
-                f"Expected the {len(keys)} files that rows name in {self._storage.place}, received an empty "
-                "storage. See that its disk is mounted, then make the backup again."
+                f"Expected the {len(self._keys)} files that rows name in {self._storage.place}, received an "
+                "empty storage. See that its disk is mounted, then make the backup again."
             )
-        for key in sorted(keys - self.written - self.missing.keys()):
-            self._add(key, is_named=True)
-        present = {prefix_of(key) for key in self.written}
-        for prefix in sorted(set(prefixes) - present):
+        for key in sorted(self._keys - self.missing.keys()):
+            self._add(key)
+        for prefix in sorted(self._prefixes):
             self._add_folder(prefix)
 
     def _add_folder(self, prefix: str) -> None:
@@ -108,16 +109,18 @@ class StoredFiles:
             self.missing[prefix] = _reason(error)
             return
         for key in set(found) - self.missing.keys():
-            self._add(key, is_named=True)
+            self._add(key)
         if not found:
             self.missing[prefix] = "there is no file in it"
 
-    def _add(self, key: str, *, is_named: bool) -> None:
+    def _add(self, key: str) -> None:
+        if file_name(key) in self._archive.NameToInfo:
+            return
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=str(self._folder)) as whole:
             try:
                 sha256 = self._read(key, whole)
             except NotThere:
-                if is_named:  # otherwise it was deleted since it was listed
+                if key in self._keys:  # otherwise it was deleted since it was listed
                     self.missing[key] = "there is no such file"
                 return
             except StorageError as error:
@@ -131,7 +134,9 @@ class StoredFiles:
             whole.seek(0)
             with self._archive.open(file_name(key), "w", force_zip64=True) as member:
                 shutil.copyfileobj(whole, member, _CHUNK)
-        self.written.add(key)
+        self.written += 1
+        self._keys.discard(key)
+        self._prefixes.discard(prefix_of(key))
 
     def _read(self, key: str, target: IO[bytes]) -> str:
         digest = hashlib.sha256()

@@ -71,7 +71,7 @@ def _write(server: Server, staged: Path) -> None:
             schema_revision=revision_of(server.database),
             made=server.now(),
             rows=rows,
-            files=len(files.written),
+            files=files.written,
             missing=files.missing | untracked,
         )
         archive.writestr(ABOUT, about.model_dump_json(indent=2) + "\n")

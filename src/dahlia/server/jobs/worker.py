@@ -18,6 +18,7 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from dahlia.errors import DahliaError
+from dahlia.server.complaints import Complaints
 from dahlia.server.context import Server
 from dahlia.server.decoding import limit_worker
 from dahlia.server.jobs.endings import CANCELLED, end_badly
@@ -85,8 +86,9 @@ def run_worker(
     with Workshop(server, stop) as shop:
         last: int | None = None
         tidied = time.monotonic()
+        complaints = Complaints(_logger)
         while not stop.is_set():
-            claimed = _next(server, name, handlers, last)
+            claimed = _next(server, name, handlers, last, complaints)
             if claimed is not None:
                 last = claimed.project_key
                 _carry_out(shop, claimed, handlers[Kind(claimed.kind)])
@@ -107,12 +109,16 @@ def _take_from_the_dead(server: Server) -> None:
         _logger.warning("Jobs of workers that are gone are taken over when their lease ends. %s", error)
 
 
-def _next(server: Server, name: str, handlers: Mapping[Kind, Handler], last: int | None) -> Claimed | None:
+def _next(
+    server: Server, name: str, handlers: Mapping[Kind, Handler], last: int | None, complaints: Complaints
+) -> Claimed | None:
     try:
-        return claim(server.database, name, handlers.keys(), after=last)
+        claimed = claim(server.database, name, handlers.keys(), after=last)
     except StoreError as error:
-        _logger.warning("No job can be taken now. %s", error)
+        complaints.log(f"No job can be taken now. {error}")
         return None
+    complaints.forget()
+    return claimed
 
 
 def _carry_out(shop: Workshop, claimed: Claimed, handler: Handler) -> None:

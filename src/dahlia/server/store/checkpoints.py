@@ -12,6 +12,7 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
+from dahlia.server.complaints import Complaints
 from dahlia.server.store.database import BUSY_SECONDS, Database
 from dahlia.server.store.errors import DamageError, StoreError, damage_of
 from dahlia.server.store.inspection import file_of
@@ -62,7 +63,7 @@ class Checkpoints:
     def __init__(self, database: Database, seconds: float = SECONDS) -> None:
         self._database = database
         self._seconds = seconds
-        self._complaint = ""
+        self._complaints = Complaints(_logger)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="checkpoints", daemon=True)
 
@@ -85,11 +86,9 @@ class Checkpoints:
             return  # the file stays as it was found
         try:
             checkpoint(self._database)
-            self._complaint = ""
+            self._complaints.forget()
         except StoreError as error:
-            if str(error) != self._complaint:
-                _logger.warning("The database's write-ahead log stays as it is. %s", error)
-            self._complaint = str(error)
+            self._complaints.log(f"The database's write-ahead log stays as it is. {error}")
 
 
 def _fault(error: sqlite3.Error) -> StoreError:
