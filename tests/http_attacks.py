@@ -39,12 +39,14 @@ class Target:
         pid: of the process that answers.
         post: a path whose answer waits for a body.
         key: a field of the header that opens it, where it needs one.
+        large: a path with a large answer, where there is one.
     """
 
     port: int
     pid: int
     post: str
     key: str = "A: b"
+    large: str = "/healthz"
 
     def connect(self, source: str = ATTACKER, receive_buffer: int = 0) -> socket.socket:
         """A connection from an address."""
@@ -351,7 +353,7 @@ def _ask_and_never_read(target: Target) -> None:
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             try:
-                connection.sendall(HEALTH * 100)
+                connection.sendall(HEALTH.replace(b"/healthz", target.large.encode()) * 100)
             except TimeoutError:
                 continue
             except OSError:
