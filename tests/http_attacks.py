@@ -192,7 +192,7 @@ REFUSED: dict[str, tuple[Callable[[Target], list[bytes]], int]] = {
 
 
 def check_large_headers(target: Target) -> None:
-    """Eight connections with 30 MB of header each are refused, whoever else asks is answered."""
+    """Eight connections with 30 MB of header each are refused, and others are answered."""
     answers: list[bytes] = []
 
     def attack() -> None:
@@ -261,7 +261,7 @@ def check_half_sent(target: Target) -> None:
 
 
 def check_full(target: Target) -> None:
-    """Where all connections are taken, those go on, new ones are told, and later ones get in."""
+    """Where all connections are taken, those go on, new ones are refused, and later ones get in."""
     with ExitStack() as stack:
         held = {source: _open_until_refused(target, source, stack) for source in (ATTACKER, SECOND, THIRD)}
         counts = [len(connections) for connections in held.values()]
