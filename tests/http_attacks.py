@@ -39,12 +39,14 @@ class Target:
         pid: of the process that answers.
         post: a path whose answer waits for a body.
         key: a field of the header that opens it, where it needs one.
+        large: a path with a large answer, where there is one.
     """
 
     port: int
     pid: int
     post: str
     key: str = "A: b"
+    large: str = "/healthz"
 
     def connect(self, source: str = ATTACKER, receive_buffer: int = 0) -> socket.socket:
         """A connection from an address."""
@@ -190,7 +192,7 @@ REFUSED: dict[str, tuple[Callable[[Target], list[bytes]], int]] = {
 
 
 def check_large_headers(target: Target) -> None:
-    """Eight connections with 30 MB of header each are refused, whoever else asks is answered."""
+    """Eight connections with 30 MB of header each are refused, and others are answered."""
     answers: list[bytes] = []
 
     def attack() -> None:
@@ -259,7 +261,7 @@ def check_half_sent(target: Target) -> None:
 
 
 def check_full(target: Target) -> None:
-    """Where all connections are taken, those go on, new ones are told, and later ones get in."""
+    """Where all connections are taken, those go on, new ones are refused, and later ones get in."""
     with ExitStack() as stack:
         held = {source: _open_until_refused(target, source, stack) for source in (ATTACKER, SECOND, THIRD)}
         counts = [len(connections) for connections in held.values()]
@@ -351,7 +353,7 @@ def _ask_and_never_read(target: Target) -> None:
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             try:
-                connection.sendall(HEALTH * 100)
+                connection.sendall(HEALTH.replace(b"/healthz", target.large.encode()) * 100)
             except TimeoutError:
                 continue
             except OSError:

@@ -41,7 +41,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
             time.sleep(0.05)
         key = re.search(r"Training key: +(\S+)", log.read_text())
         assert key
-        yield Target(int(found[1]), process.pid, POST, f"Training-Key: {key[1]}")
+        yield Target(int(found[1]), process.pid, POST, f"Training-Key: {key[1]}", "/openapi.json")
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(PATIENCE)

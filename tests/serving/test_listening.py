@@ -46,7 +46,7 @@ def test_the_command_chooses(host: str | None, chosen: str) -> None:
         ("127.0.0.1", False, logging.INFO, "every program of this machine"),
         ("::1", False, logging.INFO, "every program of this machine"),
         ("0.0.0.0", False, logging.WARNING, "open: it listens on 0.0.0.0"),
-        ("::", False, logging.WARNING, "whoever reaches the port may predict"),
+        ("::", False, logging.WARNING, "anyone who reaches the port may predict"),
         ("10.0.0.7", False, logging.WARNING, "Set the key"),
         ("0.0.0.0", True, 0, ""),
     ],

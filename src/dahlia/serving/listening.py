@@ -1,4 +1,4 @@
-"""On which address `bentoml serve` listens, and what its first lines say of whoever may ask."""
+"""On which address `bentoml serve` listens, and what its first lines say of who may ask."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def chosen_host(default: str) -> str:
 
 
 def say_who_may_ask(host: str, *, has_key: bool) -> None:
-    """Warn of a service that answers whoever reaches it; note one that answers whoever is on this machine."""
+    """Warn of a service that is open to other machines; note one that is open to this machine alone."""
     if has_key:
         return
     if _is_loopback(host):
         _logger.info("DAHLIA_PREDICTION_KEY is not set: every program of this machine may predict.")
     else:
         _logger.warning(
-            "The service is open: it listens on %s and DAHLIA_PREDICTION_KEY is not set, so whoever reaches "
-            "the port may predict. Set the key, or start with `--host %s`.", host, LOOPBACK,
+            "The service is open: it listens on %s and DAHLIA_PREDICTION_KEY is not set, so anyone who "
+            "reaches the port may predict. Set the key, or start with `--host %s`.", host, LOOPBACK,
         )  # fmt: skip
 
 

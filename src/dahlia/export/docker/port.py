@@ -99,7 +99,7 @@ def _notes(card: ModelCard, platform: str) -> tuple[str, ...]:
         f"`{base}/customvision/v3.1/prediction/...` answers as the cloud of Custom Vision: give its client "
         f"libraries `{base}` as the endpoint, `{card.project_id}` as the project, and any publish name.",
         "With `PREDICTION_KEY` set, every prediction must bring that key in the header `Prediction-Key`. "
-        "Without it, whoever reaches the port may ask.",
+        "Without it, anyone who reaches the port may ask.",
         "`--env URL_FETCH=off` fetches no photos from the web, `any` those of your own network too; the "
         "default, `public`, only from public addresses.",
         "`--env PORT=8080` where port 80 is kept from users who are not root. `--env THREADS=4` bounds the "
