@@ -14,6 +14,7 @@ import datetime
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from dependencies import npm_audit_runs, pip_audit_runs
@@ -25,6 +26,10 @@ SECONDS = 120.0
 CLEAN, FOUND, UNREACHABLE = 0, 1, 3
 
 _RULE = "=" * 100
+_ADVICE = (
+    "Raise these versions (`make lock`), or accept an advisory for a while, with the reason, in "
+    f"{FILE.relative_to(ROOT)}."
+)
 
 
 @dataclass
@@ -41,30 +46,33 @@ class Checked:
 
     def note(self, lock: Path, ask: Callable[[], Answer]) -> None:
         """Keep the answer, or why there is none."""
-        name = lock.relative_to(ROOT).as_posix()
+        name = _name(lock)
         try:
             self.answers[name] = ask()
         except UnreachableError as error:
             self.refusals[name] = str(error)
 
 
-def check(databases: Sequence[pip_audit_runs.Database], seconds: float) -> Checked:
-    """Ask about Python's lock file and every one of npm.
+def check(
+    python: Path, npm: Sequence[Path], databases: Sequence[pip_audit_runs.Database], seconds: float
+) -> Checked:
+    """Ask about lock files.
 
     Args:
+        python: the one of Python.
+        npm: those of npm.
         databases: those for Python, in the order in which they are asked.
         seconds: what all of it may take.
     """
     deadline, checked = Deadline(seconds), Checked()
-    checked.note(LOCK, lambda: pip_audit_runs.ask(read_lock(LOCK), databases, deadline))
-    locks = npm_locks()
+    checked.note(python, lambda: pip_audit_runs.ask(read_lock(python), databases, deadline))
     try:
         npm_audit_runs.prove_registry(deadline)
     except UnreachableError as error:
-        checked.refusals |= {lock.relative_to(ROOT).as_posix(): str(error) for lock in locks}
+        checked.refusals |= {_name(lock): str(error) for lock in npm}
         return checked
-    for lock in locks:
-        checked.note(lock, lambda lock=lock: npm_audit_runs.ask(lock, deadline))  # type: ignore[misc]
+    for lock in npm:
+        checked.note(lock, partial(npm_audit_runs.ask, lock, deadline))
     return checked
 
 
@@ -76,18 +84,11 @@ def report(checked: Checked, accepted: Sequence[Accepted], today: datetime.date)
         stops += len(stopping) + len(ended)
         lines += [_summary(name, answer, len(stopping) + len(ended))]
         lines += [f"  {_line(advisory)}" for advisory in stopping]
+        lines += [f"  {_line(found)}; accepted until {entry.until}, which is over" for found, entry in ended]
         lines += [
-            f"  {_line(advisory)}; accepted until {entry.until}, which is over" for advisory, entry in ended
+            f"  accepted until {entry.until}: {_line(found)}: {entry.reason}" for found, entry in holding
         ]
-        lines += [
-            f"  accepted until {entry.until}: {_line(advisory)}: {entry.reason}"
-            for advisory, entry in holding
-        ]
-    if stops:
-        lines += [
-            f"Raise these versions (`make lock`), or accept an advisory for a while, with the reason, in "
-            f"{FILE.relative_to(ROOT)}."
-        ]
+    lines += [_ADVICE] if stops else []
     lines += _refused(checked.refusals)
     return FOUND if stops else UNREACHABLE if checked.refusals else CLEAN, "\n".join(lines)
 
@@ -108,9 +109,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FOUND
     url = options.osv_url
     databases = [pip_audit_runs.osv_at(url)] if url else [pip_audit_runs.PYPI, pip_audit_runs.OSV]
-    outcome, text = report(check(databases, options.seconds), accepted, datetime.date.today())
+    outcome, text = report(
+        check(LOCK, npm_locks(), databases, options.seconds), accepted, datetime.date.today()
+    )
     print(text)
     return CLEAN if outcome == UNREACHABLE and options.allow_unreachable else outcome
+
+
+def _name(lock: Path) -> str:
+    return (lock.relative_to(ROOT) if lock.is_relative_to(ROOT) else lock).as_posix()
 
 
 def _summary(name: str, answer: Answer, stops: int) -> str:
