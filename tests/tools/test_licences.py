@@ -33,7 +33,7 @@ def test_each_npm_package_may_be_used() -> None:
         assert problems(packages, lambda package: package.licence) == []
 
 
-def test_whoever_ships_the_text_of_the_gpl_is_listed_with_the_reason() -> None:
+def test_each_package_with_the_text_of_the_gpl_is_listed_with_the_reason() -> None:
     texts = {name: licence_texts(name) for name in SHIPPED}
     found = {name for name, files in texts.items() if files}
     assert found - rules().bundled == set(), "Read what in them is under the GPL, then list or replace them."
