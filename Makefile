@@ -7,7 +7,7 @@ export DVC_NO_ANALYTICS := 1
 export BENTOML_DO_NOT_TRACK := True
 SHARED_OUT := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test fast portable lint lock clean
+.PHONY: demo test fast portable lint lock audit sbom clean
 
 demo: $(VENV)/.installed  ## draw the sample photos, run the pipeline, publish, ask for a prediction
 	@dahlia demo
@@ -26,14 +26,20 @@ portable: $(VENV)/.installed  ## what must hold on every processor, here and as 
 	@TEST_PROCESSOR=sse pytest -q -m portable $(SHARED_OUT)
 
 lint: $(VENV)/.installed
-	@ruff check src tests benchmarks
-	@ruff format --check -q src tests benchmarks
+	@ruff check src tests benchmarks tools
+	@ruff format --check -q src tests benchmarks tools
 	@mypy
 	@lint-imports --no-logo
 
 lock: $(VENV)/.installed  ## renew requirements.lock
 	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check uv
 	uv pip compile -q --universal --python-version 3.11 --group dev --no-header --no-emit-package pip -o requirements.lock pyproject.toml
+
+audit: $(VENV)/.installed  ## known vulnerabilities in the lock files; AUDIT="--help" says what can be set
+	@PYTHONPATH=tools python -m dependencies.audit $(AUDIT)
+
+sbom: $(VENV)/.installed  ## sbom.cdx.json: the packages of the lock files, with their licences (CycloneDX)
+	@PYTHONPATH=tools python -m dependencies.sbom
 
 clean:  ## forget what the pipeline made; photos, iterations and the environment stay
 	rm -rf .dahlia data/dataset models exports reports dvc.lock .dvc/cache .dvc/tmp

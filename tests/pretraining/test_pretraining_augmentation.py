@@ -28,8 +28,10 @@ def test_a_mosaic_shows_its_four_photos() -> None:
     views, rows = random_views(plain, 32, 1.0, chance())
     quarters = views.unfold(2, 16, 16).unfold(3, 16, 16).mean((1, 4, 5)).flatten(1)
     shades = plain[:, 0, 0, 0].float()[rows]
-    # Light and contrast are the same in the whole of a view, so the order of its quarters is kept.
-    assert torch.equal(quarters.argsort(dim=1, stable=True)[:, 0], shades.argsort(dim=1, stable=True)[:, 0])
+    # Light and contrast are the same in the whole of a view, so its darkest quarter shows its darkest photo.
+    # (Not its index: where one photo fills two quarters, their means differ by rounding on some processors.)
+    darkest = shades.gather(1, quarters.argmin(dim=1, keepdim=True))[:, 0]
+    assert torch.equal(darkest, shades.min(dim=1).values)
     same = shades[:, :, None] == shades[:, None, :]
     assert torch.allclose(
         quarters[:, :, None].expand_as(same)[same], quarters[:, None, :].expand_as(same)[same], atol=1e-3

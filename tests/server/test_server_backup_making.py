@@ -196,7 +196,7 @@ def test_a_backup_is_verified_by_hand(opened: Server) -> None:
 def test_a_photo_that_is_uploaded_again_has_its_file_again(opened: Server) -> None:
     with opened.database.write() as session:
         key = create_key(session, "tests", Scope.TRAINING, None, opened.now())[1]
-    with TestClient(create_app(opened), base_url=f"http://testserver{BASE}") as client:
+    with TestClient(create_app(opened), base_url=f"http://127.0.0.1{BASE}") as client:
         client.headers["Training-Key"] = key
         project = client.post("/projects", params={"name": "album"}).json()["id"]
         (image,) = uploaded(client, project, entry(1))
@@ -223,7 +223,7 @@ def make_backup_missing(server: Server) -> dict[str, str]:
 def metrics(server: Server) -> dict[str, float]:
     with server.database.write() as session:
         key = create_key(session, "tests", Scope.READ, None, server.now())[1]
-    with TestClient(create_app(server), base_url=f"http://testserver{BASE}") as client:
+    with TestClient(create_app(server), base_url=f"http://127.0.0.1{BASE}") as client:
         text = client.get("http://testserver/metrics", headers={"Training-Key": key}).text
     found = [line.split() for line in text.splitlines() if line.startswith("dahlia_backup")]
     return {name: float(value) for name, value in found}

@@ -61,7 +61,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def client(server: Server) -> Iterator[TestClient]:
     with server.database.write() as session:
         key = create_key(session, "tests", Scope.TRAINING, None, server.now())[1]
-    with TestClient(create_app(server), base_url=f"http://testserver{BASE}") as client:
+    with TestClient(create_app(server), base_url=f"http://127.0.0.1{BASE}") as client:
         client.headers["Training-Key"] = key
         yield client
 

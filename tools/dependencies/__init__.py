@@ -1,0 +1,1 @@
+"""What Dahlia is built from: known holes (`audit`), an inventory (`sbom`), and licences (`licences`)."""
