@@ -224,7 +224,7 @@ def metrics(server: Server) -> dict[str, float]:
     with server.database.write() as session:
         key = create_key(session, "tests", Scope.READ, None, server.now())[1]
     with TestClient(create_app(server), base_url=f"http://127.0.0.1{BASE}") as client:
-        text = client.get("http://testserver/metrics", headers={"Training-Key": key}).text
+        text = client.get("http://127.0.0.1/metrics", headers={"Training-Key": key}).text
     found = [line.split() for line in text.splitlines() if line.startswith("dahlia_backup")]
     return {name: float(value) for name, value in found}
 
