@@ -69,7 +69,7 @@ def test_what_is_restored_is_what_was_there(server: Server, empty: Server, tmp_p
     with server.database.read() as before, empty.database.read() as after:
         for table in (one for one in TABLES if one.name not in ("identity", "secrets")):
             assert after.execute(select(table)).all() == before.execute(select(table)).all()
-        assert find_access(after, key) is not None
+        assert find_access(after, key, server.now()) is not None
         for image in after.scalars(select(ImageRow)):
             data = empty.storage.get(image_key(image.sha256, image.suffix))
             assert hashlib.sha256(data).hexdigest() == image.sha256

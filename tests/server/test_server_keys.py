@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -10,6 +12,7 @@ from dahlia.server.keys.audit import latest, record
 from dahlia.server.keys.scopes import Access, Scope
 from dahlia.server.store.access_tables import KeyRow
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HERE, ELSEWHERE = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 
 
@@ -21,9 +24,9 @@ def make(server: Server, scope: Scope = Scope.TRAINING, project: str | None = No
 def test_a_key_is_found_by_itself_alone_and_kept_nowhere(server: Server) -> None:
     row, text = make(server, Scope.READ, HERE)
     with server.database.read() as session:
-        assert keys.find_access(session, text) == Access(row.id, Scope.READ, HERE)
+        assert keys.find_access(session, text, NOW) == Access(row.id, Scope.READ, HERE)
         for wrong in ("", text[:-1], text.upper(), row.hash, row.id):
-            assert keys.find_access(session, wrong) is None
+            assert keys.find_access(session, wrong, NOW) is None
         (kept,) = keys.list_keys(session)
         assert text not in str(vars(kept))
         assert text.endswith(kept.hint)
@@ -34,7 +37,7 @@ def test_a_revoked_key_opens_nothing(server: Server) -> None:
     with server.database.write() as session:
         keys.revoke_key(session, row.id[:8].upper(), server.now())
     with server.database.read() as session:
-        assert keys.find_access(session, text) is None
+        assert keys.find_access(session, text, NOW) is None
 
 
 def test_a_rotated_key_gives_way_to_one_like_it(server: Server) -> None:
@@ -42,10 +45,39 @@ def test_a_rotated_key_gives_way_to_one_like_it(server: Server) -> None:
     with server.database.write() as session:
         _, new = keys.rotate_key(session, row.id, server.now())
     with server.database.read() as session:
-        found = keys.find_access(session, new)
-        assert keys.find_access(session, old) is None
+        found = keys.find_access(session, new, NOW)
+        assert keys.find_access(session, old, NOW) is None
         assert found is not None
         assert (found.scope, found.project_id) == (Scope.PREDICTION, HERE)
+
+
+def test_a_key_ends_by_itself(server: Server) -> None:
+    now = server.now()
+    with server.database.write() as session:
+        _, text = keys.create_key(session, "app", Scope.READ, None, now, timedelta(days=7))
+    with server.database.read() as session:
+        assert keys.find_access(session, text, now + timedelta(days=6, hours=23)) is not None
+        assert keys.find_access(session, text, now + timedelta(days=7)) is None
+
+
+def test_a_rotated_key_lives_as_long_as_the_old_one_did(server: Server) -> None:
+    now = server.now()
+    with server.database.write() as session:
+        row, _ = keys.create_key(session, "app", Scope.READ, None, now, timedelta(days=7))
+        new, text = keys.rotate_key(session, row.id, now + timedelta(days=5))
+    assert new.expires == now + timedelta(days=12)
+    with server.database.read() as session:
+        assert keys.find_access(session, text, now + timedelta(days=11)) is not None
+
+
+def test_an_expired_key_is_refused_over_http(server: Server, client: TestClient) -> None:
+    with server.database.write() as session:
+        text = keys.create_key(session, "app", Scope.READ, None, server.now(), timedelta(minutes=1))[1]
+    client.headers["Training-Key"] = text
+    assert client.get("/projects").status_code == 200
+    later = server.now() + timedelta(minutes=2)
+    server.now = lambda: later
+    assert client.get("/projects").status_code == 401
 
 
 @pytest.mark.parametrize("which", ["", "no-such-key", "zz"])

@@ -64,7 +64,7 @@ def test_it_asks_and_shows_keys_that_open_what_is_there_again(places: dict[str, 
     assert key
     server = second(places)
     with server.database.read() as session:
-        access = find_access(session, key[1])
+        access = find_access(session, key[1], server.now())
     server.database.close()
     assert access is not None
     assert access.scope == "training"

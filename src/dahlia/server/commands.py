@@ -75,10 +75,15 @@ def keys() -> None:
     required=True,
     help="training opens all, prediction predictions, read what changes nothing.",
 )
-@click.option("--project", type=click.UUID, help="The id of the only project that it is good for.")
+@click.option("--project", type=click.UUID, help="Restrict the key to the project with this id.")
+@click.option(
+    "--days", type=click.FloatRange(0, 36500, min_open=True), help="End the key after so many days."
+)
 @_config
-def create(name: str, scope: str, project: Any, config: Path | None) -> None:
+def create(name: str, scope: str, project: Any, days: float | None, config: Path | None) -> None:
     """Make a key, which is shown this once."""
+    from datetime import timedelta
+
     from dahlia.server.keys.audit import record
     from dahlia.server.keys.keys import create_key
     from dahlia.server.keys.scopes import Scope
@@ -86,7 +91,8 @@ def create(name: str, scope: str, project: Any, config: Path | None) -> None:
 
     with _opened(config) as server, server.database.write() as session:
         identity = project_of(session, str(project)).id if project else None
-        row, text = create_key(session, name, Scope(scope), identity, server.now())
+        lifetime = timedelta(days=days) if days else None
+        row, text = create_key(session, name, Scope(scope), identity, server.now(), lifetime)
         record(session, server, None, "create_key", identity, key=row.id, scope=scope)
     click.echo(text)
 

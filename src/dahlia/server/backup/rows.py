@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, LargeBinary, Table, func, insert, select
+from sqlalchemy import Column, Connection, LargeBinary, Table, func, insert, select
 from sqlalchemy.orm import Session
 
 from dahlia.server.store.access_tables import SecretRow
@@ -41,7 +41,7 @@ def load(session: Session, table: Table, lines: Iterable[bytes]) -> int:
     count, batch = 0, []
     for line in lines:
         values = json.loads(line)
-        batch.append({column.name: _typed(column.type, values[column.name]) for column in table.columns})
+        batch.append({column.name: _typed(column.type, _value(values, column)) for column in table.columns})
         if len(batch) == _BATCH:
             session.execute(insert(table), batch)
             count, batch = count + len(batch), []
@@ -68,6 +68,11 @@ def _plain(kind: object, value: Any) -> Any:
     if isinstance(kind, LargeBinary):
         return base64.b64encode(value).decode()
     return value
+
+
+def _value(values: dict[str, Any], column: Column[Any]) -> Any:
+    # What may be empty may be missing: backups of the schema before lack such columns.
+    return values.get(column.name) if column.nullable else values[column.name]
 
 
 def _typed(kind: object, value: Any) -> Any:

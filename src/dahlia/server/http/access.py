@@ -73,7 +73,7 @@ def identify(server: Server, headers: Headers) -> Access:
     given = [headers[name] for name in KEY_HEADERS if name in headers]
     with server.database.read() as session:
         for text in given:
-            if access := find_access(session, text):
+            if access := find_access(session, text, server.now()):
                 return access
     raise GatewayError(
         401,

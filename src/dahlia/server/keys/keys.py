@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,9 +20,22 @@ _HINT = 4
 
 
 def create_key(
-    session: Session, name: str, scope: Scope, project_id: str | None, now: datetime
+    session: Session,
+    name: str,
+    scope: Scope,
+    project_id: str | None,
+    now: datetime,
+    lifetime: timedelta | None = None,
 ) -> tuple[KeyRow, str]:
     """Make a key.
+
+    Args:
+        session: writes.
+        name: by which people know it.
+        scope: what it opens.
+        project_id: the only project that it opens; None for all.
+        now: the time.
+        lifetime: after which it ends by itself; None for never.
 
     Returns:
         Its row, and the key itself, which is not kept: show it once.
@@ -36,6 +49,7 @@ def create_key(
         scope=scope,
         project_id=project_id,
         created=now,
+        expires=now + lifetime if lifetime else None,
         revoked=None,
     )
     session.add(row)
@@ -57,11 +71,13 @@ def create_first_keys(session: Session, now: datetime) -> dict[Scope, str]:
     }
 
 
-def find_access(session: Session, text: str) -> Access | None:
-    """What a key is good for; None for one that is unknown or revoked."""
+def find_access(session: Session, text: str, now: datetime) -> Access | None:
+    """What a key opens; None for one that is unknown, revoked or expired."""
     wanted = _hash(text)
     row = session.scalar(select(KeyRow).where(KeyRow.hash == wanted, KeyRow.revoked.is_(None)))
     if row is None or not hmac.compare_digest(row.hash, wanted):
+        return None
+    if row.expires is not None and row.expires <= now:
         return None
     return Access(row.id, Scope(row.scope), row.project_id)
 
@@ -89,13 +105,14 @@ def revoke_key(session: Session, which: str, now: datetime) -> KeyRow:
 
 
 def rotate_key(session: Session, which: str, now: datetime) -> tuple[KeyRow, str]:
-    """Put a new key of the same name, scope and project in the place of one, which ends at once.
+    """Put a new key of the same name, scope, project and lifetime in the place of one, which ends at once.
 
     Raises:
         ConfigError: see `revoke_key`.
     """
     old = revoke_key(session, which, now)
-    return create_key(session, old.name, Scope(old.scope), old.project_id, now)
+    lifetime = old.expires - old.created if old.expires else None
+    return create_key(session, old.name, Scope(old.scope), old.project_id, now, lifetime)
 
 
 def _in_use(session: Session, which: str) -> KeyRow:

@@ -13,7 +13,7 @@ from dahlia.server.store.access_tables import AuditRow, KeyRow
 
 def keys_table(rows: Sequence[KeyRow]) -> Table:
     """A line per key, revoked ones marked."""
-    table = _table("Id", "Name", "Ends in", "Scope", "Project", "Made", "Revoked")
+    table = _table("Id", "Name", "Ends in", "Scope", "Project", "Made", "Expires", "Revoked")
     for row in rows:
         table.add_row(
             row.id[:8],
@@ -22,6 +22,7 @@ def keys_table(rows: Sequence[KeyRow]) -> Table:
             row.scope,
             row.project_id or "all",
             f"{row.created:%Y-%m-%d %H:%M}",
+            f"{row.expires:%Y-%m-%d %H:%M}" if row.expires else "never",
             f"{row.revoked:%Y-%m-%d %H:%M}" if row.revoked else "",
         )
     return table

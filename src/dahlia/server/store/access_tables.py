@@ -20,6 +20,7 @@ class KeyRow(Table):
         hint: its last four characters, by which people tell keys apart.
         scope: `training`, `prediction` or `read`.
         project_id: the only project that it is good for; None for all.
+        expires: when it ends by itself; None for never.
     """
 
     __tablename__ = "keys"
@@ -32,6 +33,7 @@ class KeyRow(Table):
     scope: Mapped[str] = mapped_column(String(16))
     project_id: Mapped[str | None] = mapped_column(Identity)
     created: Mapped[datetime]
+    expires: Mapped[datetime | None]
     revoked: Mapped[datetime | None]
 
 

@@ -1,4 +1,4 @@
-"""What the database knows of the storage; triggers that remember whose rows were deleted.
+"""What the database knows of the storage; triggers that remember whose rows were deleted; keys that expire.
 
 SQLite drops a table's triggers with the table: a migration that rebuilds `images`, `predictions` or
 `iterations` (as `batch_alter_table` may) creates them again with `create_triggers`.
@@ -48,6 +48,7 @@ def upgrade() -> None:
         sa.Column("found", types.Instant(), nullable=False),
         sa.PrimaryKeyConstraint("file"),
     )
+    op.add_column("keys", sa.Column("expires", types.Instant(), nullable=True))
     create_triggers()
 
 
@@ -89,5 +90,7 @@ def downgrade() -> None:
         op.execute(f"DROP TRIGGER {table}_discarded" + ("" if is_sqlite else f" ON {table}"))
         if not is_sqlite:
             op.execute(f"DROP FUNCTION {table}_discarded()")
+    with op.batch_alter_table("keys") as batch_op:
+        batch_op.drop_column("expires")
     for table in ("orphans", "discarded", "identity"):
         op.drop_table(table)
