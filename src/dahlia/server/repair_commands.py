@@ -1,37 +1,103 @@
-"""Commands for bad days: a lost database, one that does not fit its storage, files that no row names."""
+"""Commands for bad days and before them: backups, a lost database, files that no row names."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from dahlia.errors import ConfigError
+from dahlia.server.command_tools import config_option, opened
 from dahlia.server.rescue.command import rescue
 
 if TYPE_CHECKING:
-    from dahlia.server.context import Server
+    from dahlia.server.backup.archive import About
 
-_config = click.option(
-    "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The TOML file of settings; DAHLIA_CONFIG or ./dahlia.toml where it is left out.",
-)
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 @click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.option("--verify", is_flag=True, help="Write nothing; read FILE, or the last backup, to its end.")
+@click.option("--attached", is_flag=True, hidden=True, help="Only where one is due, and with the server.")
+@config_option
+@click.pass_context
+def backup(
+    context: click.Context, file: Path | None, verify: bool, attached: bool, config: Path | None
+) -> None:
+    """Write everything that the server keeps into FILE, while it runs, and read it back.
+
+    Without FILE the backup goes into backup.folder, and old ones there are deleted as backup.keep says. The
+    exit status is 3 where the backup lacks files that are missing from the storage, and has all else.
+    """
+    from dahlia.server.backup import saying
+    from dahlia.server.backup.attached import attach
+
+    if attached:
+        attach()
+    found = _verified(file, config) if verify else _backed_up(file, config, when_due=attached)
+    if found is None:
+        return
+    click.echo(saying.summary(*found))
+    if lacking := saying.missing(found[1]):
+        click.echo(lacking, err=True)
+        context.exit(saying.INCOMPLETE)
+
+
+def _verified(file: Path | None, config: Path | None) -> tuple[Path, About]:
+    from dahlia.server.backup.folder import backups_in
+    from dahlia.server.backup.verifying import verify_backup
+    from dahlia.server.settings import load_settings
+
+    if file is None:
+        folder = load_settings(config, os.environ).backup_folder
+        file = next((path for _, path in backups_in(folder)), None)
+        if file is None:
+            raise ConfigError(f"Expected a backup in {folder}, found none. Name a file, or make one.")
+    return file, verify_backup(file)
+
+
+def _backed_up(file: Path | None, config: Path | None, *, when_due: bool) -> tuple[Path, About] | None:
+    from dahlia.server.backup.making import make_backup
+    from dahlia.server.backup.writing import write_backup
+
+    with opened(config) as server:
+        if file:
+            return file, write_backup(server, file)
+        made = make_backup(server, when_due=when_due)
+    return (made.path, made.about) if made else None
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@config_option
+@click.pass_context
+def restore(context: click.Context, file: Path, config: Path | None) -> None:
+    """Bring back what `dahlia backup` wrote, into a server that holds nothing yet."""
+    from dahlia.server.backup import saying
+    from dahlia.server.backup.restoring import restore_backup
+
+    with opened(config, paired=False) as server:
+        about = restore_backup(server, file)
+    click.echo(
+        f"{about.rows['projects']} projects and {about.rows['images']} images are back; keys work as before."
+    )
+    if lacking := saying.missing(about):
+        click.echo(lacking, err=True)
+        context.exit(saying.INCOMPLETE)
+
+
+@click.command()
 @_yes
-@_config
+@config_option
 def adopt(yes: bool, config: Path | None) -> None:
     """Make the configured database and storage belong together, whatever they belonged to."""
     from dahlia.server.pairing.description import describe
     from dahlia.server.pairing.pairing import adopt as make_pair
 
-    with _opened(config, paired=False) as server:
+    with opened(config, paired=False) as server:
         click.echo(describe(server))
         if not yes:
             click.confirm(
@@ -48,13 +114,13 @@ def orphans() -> None:
 
 @orphans.command("list")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many lines.")
-@_config
+@config_option
 def list_them(limit: int, config: Path | None) -> None:
     """Look for such files, and list them, the oldest first."""
     from dahlia.server.cleaning.listing import orphan_lines
     from dahlia.server.cleaning.orphans import find_orphans
 
-    with _opened(config) as server:
+    with opened(config) as server:
         found = find_orphans(server)
         for line in orphan_lines(server, limit):
             click.echo(line)
@@ -64,12 +130,12 @@ def list_them(limit: int, config: Path | None) -> None:
 @orphans.command("restore")
 @click.argument("files", nargs=-1, metavar="[KEY]...")
 @click.option("--project", required=True, help="The id or the name of the project that gets the images.")
-@_config
-def restore(files: tuple[str, ...], project: str, config: Path | None) -> None:
+@config_option
+def restore_files(files: tuple[str, ...], project: str, config: Path | None) -> None:
     """Make orphaned images, all or those named by KEY, untagged images of a project."""
     from dahlia.server.cleaning.restoring import restore_orphans
 
-    with _opened(config) as server:
+    with opened(config) as server:
         restored = restore_orphans(
             server, project, files, lambda done: click.echo(f"{done} files looked at", err=True)
         )
@@ -83,14 +149,14 @@ def restore(files: tuple[str, ...], project: str, config: Path | None) -> None:
     "--days", type=click.FloatRange(min=0), default=30, show_default=True, help="Found so long ago."
 )
 @_yes
-@_config
+@config_option
 def purge(days: float, yes: bool, config: Path | None) -> None:
     """Delete orphans for good."""
     from datetime import timedelta
 
     from dahlia.server.cleaning.orphans import delete_orphans, listed_orphans
 
-    with _opened(config) as server:
+    with opened(config) as server:
         rows = listed_orphans(server, timedelta(days=days))
         size = sum(row.size for row in rows) >> 20
         if rows and not yes:
@@ -101,18 +167,4 @@ def purge(days: float, yes: bool, config: Path | None) -> None:
     click.echo(f"{deleted} files are deleted.")
 
 
-COMMANDS: tuple[click.Command, ...] = (rescue, adopt, orphans)
-
-
-@contextmanager
-def _opened(config: Path | None, *, paired: bool = True) -> Iterator[Server]:
-    from dahlia.server.opening import open_server
-    from dahlia.server.permissions import private
-    from dahlia.server.settings import load_settings
-
-    with private():
-        server = open_server(load_settings(config, os.environ), paired=paired)
-        try:
-            yield server
-        finally:
-            server.database.close()
+COMMANDS: tuple[click.Command, ...] = (backup, restore, rescue, adopt, orphans)

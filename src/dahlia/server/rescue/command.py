@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from dahlia.server.command_tools import config_option, opened
 from dahlia.terminal import print_table
 
 if TYPE_CHECKING:
@@ -24,33 +24,22 @@ _EVERY_SECONDS = 2.0
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Show what would be found; write nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The TOML file of settings; DAHLIA_CONFIG or ./dahlia.toml where it is not given.",
-)
+@config_option
 def rescue(dry_run: bool, yes: bool, config: Path | None) -> None:
     """Rebuild a server whose database is lost from its storage, in an empty database."""
-    from dahlia.server.opening import open_server
     from dahlia.server.pairing.pairing import adopt
-    from dahlia.server.permissions import private
     from dahlia.server.rescue.rescuing import rescue as run
-    from dahlia.server.settings import load_settings
 
-    with private():
-        server = open_server(load_settings(config, os.environ), paired=False)
-        try:
-            if not (dry_run or yes):
-                click.confirm(
-                    f"Make a new server of the files in {server.storage.place}? A database that used them "
-                    "until now is refused from then on",
-                    abort=True,
-                )
-            rescued = run(server, _Progress(), _show_keys, write=not dry_run)
-            if not dry_run:
-                adopt(server.database, server.storage, server.now())
-        finally:
-            server.database.close()
+    with opened(config, paired=False) as server:
+        if not (dry_run or yes):
+            click.confirm(
+                f"Make a new server of the files in {server.storage.place}? A database that used them until "
+                "now is refused from then on",
+                abort=True,
+            )
+        rescued = run(server, _Progress(), _show_keys, write=not dry_run)
+        if not dry_run:
+            adopt(server.database, server.storage, server.now())
     _report(rescued, dry_run)
 
 
