@@ -111,9 +111,7 @@ def test_a_training_on_a_full_disk_says_so(tmp_path: Path) -> None:
             iteration = started(client, album)
             if iteration:  # the database had room for its row
                 assert "space" in ended(client, album, iteration)["trainingErrorDetails"]
-        iteration = eventually(
-            lambda: started(client, album), 30
-        )
+        iteration = eventually(lambda: started(client, album), 30)
         assert ended(client, album, iteration)["status"] == "Completed"
         album.verify()
 

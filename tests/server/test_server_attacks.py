@@ -24,7 +24,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     log = folder / "log"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DAHLIA_")}
     environment |= {f"DAHLIA_SERVER_{name}": value for name, value in SETTINGS.items()}
-    environment |= {"DAHLIA_SERVER_PORT": "0", "DAHLIA_JOBS_WORKERS": "0"}
+    environment |= {"DAHLIA_SERVER_PORT": "0", "DAHLIA_JOBS_WORKERS": "0", "DAHLIA_SERVER_ALLOWED_HOSTS": "a"}
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "dahlia", "serve"],
