@@ -289,7 +289,7 @@ def test_a_failure_is_logged_and_noted_until_a_backup_is_made(
     backups.stop()
     (said,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert said.startswith("THE BACKUP FAILED")
-    assert "received an empty storage. See that its disk is mounted" in said
+    assert "received none. Is it mounted" in said
     assert "Traceback" not in said
     assert (folder / FAILURE).read_text().strip()
     assert old.exists()
