@@ -133,23 +133,24 @@ def test_a_file_that_an_upload_has_just_written_stays(server: Server) -> None:
     with server.database.write() as session:
         session.execute(delete(ImageRow))
     server.settings = replace_cleaning(server, deleted_hours=0.0)
+    later(server, timedelta(minutes=9))
     clean(server)  # its file is younger than ten minutes: another upload may be about to name it
     assert keys(server) == {image_key(row.sha256, ".jpg")}
     assert len(discards(server)) == 1
-    age(server)
+    later(server, timedelta(minutes=2))
     clean(server)
     assert keys(server) == set()
 
 
-def test_what_was_deleted_makes_room_at_once_on_a_full_disk(server: Server, tmp_path: Path) -> None:
+def test_what_was_deleted_makes_room_soon_on_a_full_disk(server: Server, tmp_path: Path) -> None:
     add_image(server, add_project(server), b"old")
     age(server)
-    young = add_image(server, add_project(server, "other"), b"young")
+    add_image(server, add_project(server, "other"), b"young")
     with server.database.write() as session:
         session.execute(delete(ImageRow))
     server.space = DiskSpace({"storage": tmp_path}, floor=1 << 60)
     clean(server)
-    assert keys(server) == {image_key(young.sha256, ".jpg")}  # an upload may have been under way just now
+    assert len(keys(server)) == 2  # a request may be under way that names them
     later(server, timedelta(minutes=2))
     clean(server)
     assert keys(server) == set()

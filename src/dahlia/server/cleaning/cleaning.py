@@ -26,7 +26,7 @@ _logger = logging.getLogger("dahlia.server")
 def clean(server: Server) -> None:
     """Finish deletions that were cut off, and delete the files of what was deleted some hours ago.
 
-    While a disk is short of room, files of what was deleted go at once.
+    While a disk is short of room, files of what was deleted go within minutes.
 
     Raises:
         DahliaError: database or storage cannot be used, or do not belong together; nothing was deleted then.

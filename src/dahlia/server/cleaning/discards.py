@@ -44,12 +44,13 @@ _UNSURE = timedelta(days=90)
 def delete_discarded(server: Server, kept: timedelta, settling: timedelta) -> int:
     """Delete the files of images, iterations and projects that were deleted, unless a row names them again.
 
-    Those of stored predictions, which make room for younger ones, go at once.
+    Those of stored predictions, which make room for younger ones, are not kept longer than `settling`.
 
     Args:
         server: has database and files.
         kept: how long ago the deletion must be.
-        settling: younger files stay for now: an upload writes them before their row.
+        settling: how long a request may take. Younger files stay for now, as an upload writes them before
+            their row; and so do those of younger deletions, whose prediction may just become an image.
 
     Returns:
         How many images, iterations and histories have no file any more.
@@ -61,8 +62,8 @@ def delete_discarded(server: Server, kept: timedelta, settling: timedelta) -> in
         return 0
     before = server.now() - settling
     due = chain(
-        _due(server, (IMAGE, ITERATION, HISTORY), server.now() - kept),
-        _due(server, (PREDICTION,), server.now()),
+        _due(server, (IMAGE, ITERATION, HISTORY), server.now() - max(kept, settling)),
+        _due(server, (PREDICTION,), server.now() - settling),
     )
     return sum(_delete(server, rows, before) for rows in due)
 
