@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from iteration_cases import new_project
 from server_rows import add_image, add_project
-from sqlalchemy import delete, inspect, select, text
+from sqlalchemy import delete, inspect, select, text, update
 from starlette.testclient import TestClient
 
 from dahlia.server.cleaning.cleaning import Cleaning, clean, search
@@ -154,6 +154,18 @@ def test_what_was_deleted_makes_room_soon_on_a_full_disk(server: Server, tmp_pat
     later(server, timedelta(minutes=2))
     clean(server)
     assert keys(server) == set()
+
+
+def test_an_old_deletion_says_nothing_of_a_younger_file(server: Server) -> None:
+    project = add_project(server)
+    row = add_image(server, project, b"deleted, uploaded again, and its row lost")
+    with server.database.write() as session:
+        session.execute(delete(ImageRow))
+        session.execute(update(DiscardRow).values(moment=server.now() - timedelta(hours=30)))
+    clean(server)  # as an old copy of the database would
+    assert keys(server) == {image_key(row.sha256, ".jpg")}
+    later(server, 2 * DAY)
+    assert find_orphans(server).orphans == 1
 
 
 def replace_cleaning(server: Server, **values: Any) -> Any:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 BATCH = 500
 
+_ROUNDING = timedelta(milliseconds=1)  # of SQLite's clock
 _PLACE = tuple_(DiscardRow.kind, DiscardRow.name)
 # An old database that was adopted may have lost the images that were made of its stored predictions.
 _UNSURE = timedelta(days=90)
@@ -49,8 +50,7 @@ def delete_discarded(server: Server, kept: timedelta, settling: timedelta) -> in
     Args:
         server: has database and files.
         kept: how long ago the deletion must be.
-        settling: how long a request may take. Younger files stay for now, as an upload writes them before
-            their row; and so do those of younger deletions, whose prediction may just become an image.
+        settling: how long a request may take: it may be about to name a file again.
 
     Returns:
         How many images, iterations and histories have no file any more.
@@ -60,12 +60,11 @@ def delete_discarded(server: Server, kept: timedelta, settling: timedelta) -> in
     """
     if _is_importing(server):  # it names images of another project, and its rows come last
         return 0
-    before = server.now() - settling
     due = chain(
         _due(server, (IMAGE, ITERATION, HISTORY), server.now() - max(kept, settling)),
         _due(server, (PREDICTION,), server.now() - settling),
     )
-    return sum(_delete(server, rows, before) for rows in due)
+    return sum(_delete(server, rows) for rows in due)
 
 
 def _is_importing(server: Server) -> bool:
@@ -87,17 +86,14 @@ def _due(server: Server, kinds: Collection[str], until: datetime) -> Iterator[li
         yield rows
 
 
-def _delete(server: Server, rows: Sequence[DiscardRow], before: datetime) -> int:
+def _delete(server: Server, rows: Sequence[DiscardRow]) -> int:
     with server.database.read() as session:
         needed = named(session, map(discard_owner, rows)) | _spared(session, rows, server.now())
-    free = [row for row in rows if discard_owner(row) not in needed]
-    gone = [row for row in free if _is_gone(server, row, before)]
-    done = [(row.kind, row.name) for row in (*gone, *(row for row in rows if discard_owner(row) in needed))]
-    if done:
-        with server.database.write() as session:
-            ended = delete(DiscardRow).where(_PLACE.in_(done))
-            session.execute(ended.execution_options(synchronize_session=False))
-    return len(gone)
+    gone = [_is_gone(server, row) for row in rows if discard_owner(row) not in needed]
+    with server.database.write() as session:
+        ended = delete(DiscardRow).where(_PLACE.in_([(row.kind, row.name) for row in rows]))
+        session.execute(ended.execution_options(synchronize_session=False))
+    return sum(gone)
 
 
 def _spared(session: Session, rows: Sequence[DiscardRow], now: datetime) -> set[Owner]:
@@ -112,8 +108,12 @@ def _spared(session: Session, rows: Sequence[DiscardRow], now: datetime) -> set[
     return {discard_owner(row) for row in session.scalars(images)}
 
 
-def _is_gone(server: Server, row: DiscardRow, before: datetime) -> bool:
-    """Delete the files of a row, and say whether none is left."""
+def _is_gone(server: Server, row: DiscardRow) -> bool:
+    """Delete the files of a row that were written before the deletion, and say whether none is left.
+
+    A younger one was uploaded again since. Should no row name it, the row was lost: the search lists it.
+    """
+    before = row.moment + _ROUNDING
     left = [key for key in _keys(server, row) if not server.storage.delete_stale(key, before)]
     return not left
 
