@@ -107,6 +107,14 @@ def jpeg_of_scans(count: int) -> bytes:
     return JPEG[:start] + JPEG[start:-2] * count + JPEG[-2:]
 
 
+def jpeg_of_large_scans(count: int) -> bytes:
+    written = io.BytesIO()
+    Image.new("L", (10_240, 10_240), 128).save(written, "JPEG", progressive=True)
+    data = written.getvalue()
+    last = data.rindex(b"\xff\xda")
+    return data[:-2] + data[last:-2] * count + data[-2:]
+
+
 def before(marker: bytes, extra: bytes) -> bytes:
     position = JPEG.rindex(marker)
     return JPEG[:position] + extra + JPEG[position:]
@@ -239,6 +247,7 @@ def test_harmless_oddities_of_jpeg_are_accepted(data: bytes) -> None:
         (JPEG[:20], "truncated"),
         (b"\xff\xd8\xff\xd9", "unreadable"),
         (jpeg_of_scans(MAX_SCANS + 1), "unreadable"),
+        (jpeg_of_large_scans(20), "unreadable"),
         (MODES["png"][0].replace(b"IDAT", b"IDAt", 1), "unreadable"),
         (png_of(0, 5), "unreadable"),
         (png_of(50_000, 50_000), "decompression-bomb"),

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from dahlia.dataset.formats import ImageFormat, sniff
 from dahlia.errors import ImageError
 
+USUAL_SCANS = 16
+MAX_SCANNED = 1_500_000_000  # pixels of all scans together; decoding takes about 15 ns for each
 MAX_SCANS = 200  # a progressive JPEG has about ten; thousands of tiny scans cost hours to decode
 
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])", re.DOTALL)
@@ -121,6 +123,10 @@ def _jpeg(data: bytes) -> ImageHeader:
             scans += 1
         if scans > MAX_SCANS:
             raise _unreadable("JPEG", f"has more than {MAX_SCANS} scans")
+        if scans > USUAL_SCANS and scans * width * height > MAX_SCANNED:
+            raise _unreadable(
+                "JPEG", f"has {scans} scans of {width}x{height} pixels, which take long to decode"
+            )
         position += length
     raise _truncated("JPEG", len(data))
 
