@@ -176,12 +176,20 @@ def test_a_database_from_before_identities_meets_its_storage(full: Server) -> No
     check(full.database, full.storage)
 
 
-def test_a_storage_that_lost_its_identity_gets_it_again(full: Server) -> None:
-    full.storage.delete(IDENTITY)
-    with pytest.raises(PairingError, match="a storage without an identity"):
-        check(full.database, full.storage)
-    pair(full.database, full.storage, full.now())
-    check(full.database, full.storage)
+def test_a_storage_without_an_identity_is_not_taken_for_the_one_that_had_it(full: Server) -> None:
+    full.storage.delete(IDENTITY)  # as in a folder that was written to while the disk was not mounted
+    for look in (check, lambda *pair_of: pair(*pair_of, full.now())):
+        with pytest.raises(PairingError, match="without an identity"):
+            look(full.database, full.storage)
+    watch = PairingWatch(full)  # its first look is no second first meeting
+    watch.look()
+    with pytest.raises(StoreError, match="its files belong to another database"):
+        change(full)
+    again = open_server(full.settings, paired=False)
+    adopt(again.database, again.storage, again.now())
+    again.database.close()
+    watch.look()
+    change(full)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"server": 1}', b"\xff\xfe"])

@@ -47,6 +47,7 @@ def pair(database: Database, storage: Storage, now: datetime) -> None:
     stored, own = read_identity(storage), _row(database)
     if stored is None:
         _check_unmarked(database, storage)
+        _check_unused(database, storage, own)
         own = own or _make_row(database, now)
         write_identity(storage, _identity(database, own))
     elif own is None:
@@ -179,6 +180,17 @@ def _check_unmarked(database: Database, storage: Storage) -> None:
             "it the right one?",
             "restore", "adopt",
         )  # fmt: skip
+
+
+def _check_unused(database: Database, storage: Storage, own: IdentityRow | None) -> None:
+    with database.read() as session:
+        names = names_files(session)
+    if own is not None and names:
+        raise PairingError(
+            f"Expected the identity of this database's server in {storage.place}, received a storage without "
+            "an identity, which another disk or folder may be. Is it mounted, and is it the right one?",
+            "adopt",
+        )
 
 
 def _unknown(database: Database, storage: Storage, stored: StoredIdentity) -> PairingError:
