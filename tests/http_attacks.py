@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import psutil
+import pytest
 
 PATIENCE = 30.0
 PROMPT = 2.0  # seconds; /healthz takes some milliseconds
@@ -386,3 +387,21 @@ def _at_once(attacks: list[Callable[[], None]]) -> None:
     for thread in threads:
         thread.join()
     assert not failures
+
+
+class Attacks:
+    """The tests of one server; a module that has a fixture `target` makes a `Test...` class of it."""
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(("sent", "status"), REFUSED.values(), ids=REFUSED.keys())
+    def test_what_is_refused(
+        self, target: Target, sent: Callable[[Target], list[bytes]], status: int
+    ) -> None:
+        answer = target.answer(*sent(target))
+        assert status_of(answer) == status
+        assert answer.count(b"HTTP/1.1 ") == 1
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+    def test_attacks(self, target: Target, check: Callable[[Target], None]) -> None:
+        check(target)

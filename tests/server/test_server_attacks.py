@@ -8,11 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from http_attacks import CHECKS, PATIENCE, REFUSED, SETTINGS, Target, status_of
+from http_attacks import PATIENCE, SETTINGS, Attacks, Target
 
 POST = "/customvision/v3.3/training/projects/00000000-0000-0000-0000-000000000000/images/tags"
 
@@ -48,15 +48,5 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     assert "Traceback" not in log.read_text()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("sent", "status"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_is_refused(target: Target, sent: Callable[[Target], list[bytes]], status: int) -> None:
-    answer = target.answer(*sent(target))
-    assert status_of(answer) == status
-    assert answer.count(b"HTTP/1.1 ") == 1
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
-def test_attacks(target: Target, check: Callable[[Target], None]) -> None:
-    check(target)
+class TestServer(Attacks):
+    """Every attack of the table."""

@@ -4,7 +4,6 @@ import hashlib
 import itertools
 import json
 import os
-import shutil
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -237,8 +236,7 @@ def test_a_backup_that_cannot_fit_is_not_begun(
     lite: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lite.storage.put("exports/large.zip", bytes(3_000_000))
-    usage = shutil.disk_usage(tmp_path)._replace(free=2_000_000)
-    monkeypatch.setattr(space.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(space, "free_bytes", lambda _: 2_000_000)
     with pytest.raises(DahliaError, match=r"Expected \d+\.\d MB of free space in .*, found 2\.0 MB"):
         write_backup(lite, tmp_path / "new" / "backup.zip")
     assert not (tmp_path / "new").exists()

@@ -135,8 +135,7 @@ def test_a_backup_that_fails_leaves_the_old_ones(opened: Server, monkeypatch: py
     old = [
         put_backup(opened.settings.backup_folder, opened.now() - timedelta(days=days)) for days in (1, 2, 3)
     ]
-    usage = shutil.disk_usage("/")._replace(free=0)
-    monkeypatch.setattr("dahlia.server.backup.space.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("dahlia.server.backup.space.free_bytes", lambda _: 0)
     result = CliRunner().invoke(cli, ["backup"])
     assert "of free space" in str(result.exception)
     assert all(path.exists() for path in old)

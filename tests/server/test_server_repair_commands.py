@@ -55,6 +55,9 @@ def test_orphans_are_listed_restored_and_purged(here: Server) -> None:
     rows = [add_image(here, project, photo(seed)) for seed in range(3)]
     broken = add_image(here, project, b"no photo")
     lose_rows(here)
+    assert (
+        "0 of 4 files (0 MB) belong to nothing known. 4 younger than a day" in run("orphans", "list").stdout
+    )
     age(here)
     listing = run("orphans", "list")
     assert "4 of 4 files (0 MB) belong to nothing known." in listing.stdout

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 from running_services import SERVICE, make_project, workers
 from serving_helpers import serving, url
 
-from http_attacks import CHECKS, REFUSED, SETTINGS, Target, status_of
+from http_attacks import SETTINGS, Attacks, Target
 
 
 @pytest.fixture(scope="module")
@@ -22,15 +22,5 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     assert "Traceback" not in (root / "serve.log").read_text()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("sent", "status"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_is_refused(target: Target, sent: Callable[[Target], list[bytes]], status: int) -> None:
-    answer = target.answer(*sent(target))
-    assert status_of(answer) == status
-    assert answer.count(b"HTTP/1.1 ") == 1
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
-def test_attacks(target: Target, check: Callable[[Target], None]) -> None:
-    check(target)
+class TestService(Attacks):
+    """Every attack of the table."""

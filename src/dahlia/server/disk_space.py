@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from dahlia.server.background import Repeated
 from dahlia.server.contract.errors import ServiceError
-from dahlia.server.store.reserve import Reserve, free_bytes
+from dahlia.server.store.reserve import Reserve, free_bytes, present
 
 if TYPE_CHECKING:
     from dahlia.server.settings import Settings
@@ -102,7 +103,7 @@ class DiskSpace:
         short = []
         for what, folder in self._folders.items():
             with suppress(OSError):  # a disk that does not answer is found out by who writes to it
-                free = free_bytes(_present(folder))
+                free = free_bytes(present(folder))
                 if free < self.floor:
                     short.append(Shortage(what, folder, free))
         return min(short, key=lambda one: one.free, default=None)
@@ -132,8 +133,7 @@ class SpaceWatch:
         self._space = space
         self._reserve = reserve
         self._size = min(space.floor // SHARE, MAX_RESERVE)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="disk space", daemon=True)
+        self._thread = Repeated("disk space", _LOOK_SECONDS, self.look)
 
     def start(self) -> None:
         """Look at once, then go on in the background."""
@@ -142,7 +142,7 @@ class SpaceWatch:
 
     def stop(self) -> None:
         """Look no more."""
-        self._stop.set()
+        self._thread.stop()
 
     def look(self) -> None:
         """Log what has changed; fill the reserve if the disks keep enough besides."""
@@ -159,12 +159,3 @@ class SpaceWatch:
     def _refill(self, reserve: Reserve) -> None:
         if reserve.free() + reserve.size >= self._space.floor + self._size:
             reserve.fill(self._size)
-
-    def _follow(self) -> None:
-        while not self._stop.wait(_LOOK_SECONDS):
-            self.look()
-
-
-def _present(folder: Path) -> Path:
-    """The folder, or the first above it that is there."""
-    return next(one for one in (folder, *folder.parents) if one.is_dir())

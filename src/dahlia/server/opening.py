@@ -69,8 +69,8 @@ def open_server(settings: Settings, *, paired: bool = True) -> Server:
 def _places(home: Path, storage: Storage, database: Database) -> list[Path]:
     """What must not be open to others: the home, and what lies elsewhere on this machine."""
     elsewhere = [Path(storage.place)]
-    if database.url.get_backend_name() == "sqlite" and (file := database.url.database):
-        elsewhere += [Path(file + suffix) for suffix in ("", "-wal", "-shm", "-journal")]
+    if file := file_of(database):
+        elsewhere += [Path(f"{file}{suffix}") for suffix in ("", "-wal", "-shm", "-journal")]
     return [home, *(place for place in elsewhere if not place.is_relative_to(home))]
 
 

@@ -124,7 +124,10 @@ def list_them(limit: int, config: Path | None) -> None:
         found = find_orphans(server)
         for line in orphan_lines(server, limit):
             click.echo(line)
-    click.echo(f"{found.orphans} of {found.files} files ({found.size >> 20} MB) belong to nothing known.")
+    young = f" {found.young} younger than a day were not looked at." if found.young else ""
+    click.echo(
+        f"{found.orphans} of {found.files} files ({found.size >> 20} MB) belong to nothing known.{young}"
+    )
 
 
 @orphans.command("restore")

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from dahlia.errors import DahliaError
+from dahlia.processes import end
 from dahlia.server.jobs.leases import release
 
 if TYPE_CHECKING:
@@ -97,9 +98,4 @@ class Workers:
 def _end(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None
     process.stdin.close()
-    process.terminate()
-    try:
-        process.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    end(process, _END_SECONDS)

@@ -21,6 +21,7 @@ import numpy as np
 
 from dahlia.errors import VerificationError
 from dahlia.export.port import Batch
+from dahlia.processes import end
 
 APP = Path("app") / "app.py"
 _START_SECONDS = 60.0
@@ -149,16 +150,7 @@ def running(folder: Path, settings: Mapping[str, str] = MappingProxyType({})) ->
         try:
             yield Server(process, log)
         finally:
-            _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+            end(process, _END_SECONDS)
 
 
 def _png(image: Batch) -> bytes:

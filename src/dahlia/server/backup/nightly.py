@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from dahlia.errors import DahliaError
+from dahlia.processes import end
 from dahlia.server.backup.folder import is_due, note_failure
 from dahlia.server.backup.saying import INCOMPLETE
 
@@ -115,12 +116,7 @@ class Backups:
         process.stdin.close()
         if not self._stop.is_set():
             return process.wait()
-        process.terminate()
-        try:
-            process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, _END_SECONDS)
         return None
 
     def _note(self, failure: str | None) -> None:

@@ -43,7 +43,8 @@ def restore_backup(server: Server, source: Path) -> About:
         if not is_empty(session):
             raise DahliaError(
                 "Expected an empty server, received one that has keys or projects. Restore into a new "
-                "home, or a new database and storage (`dahlia config` shows which are used)."
+                "home, or a new database and storage (`dahlia config` shows which are used); where only the "
+                "database is to be replaced, move dahlia.db, dahlia.db-wal and dahlia.db-shm away first."
             )
     try:
         with zipfile.ZipFile(source) as archive:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 from dahlia.errors import DahliaError
 from dahlia.server.backup.archive import ARTIFACTS, MLFLOW
 from dahlia.server.storage.errors import StorageError
+from dahlia.server.store.reserve import free_bytes, present
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server
@@ -32,7 +32,7 @@ def check_room(server: Server, folder: Path) -> None:
     needed = _stored(server) + _tracking(server.settings.server.home)
     with server.database.read() as session:
         needed += _rows(session)
-    free = shutil.disk_usage(_existing(folder)).free
+    free = free_bytes(present(folder.absolute()))
     if needed > free:
         raise DahliaError(
             f"Expected {_megabytes(needed)} of free space in {folder} for a backup, found {_megabytes(free)}"
@@ -57,10 +57,6 @@ def _tracking(home: Path) -> int:
     database = home / MLFLOW
     # Twice: as a copy of one moment, and in the backup.
     return artifacts + (2 * database.stat().st_size if database.exists() else 0)
-
-
-def _existing(folder: Path) -> Path:
-    return next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
 
 
 def _megabytes(size: int) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dahlia.errors import DahliaError
+from dahlia.server.background import Repeated
 from dahlia.server.cleaning.discards import delete_discarded
 from dahlia.server.cleaning.orphans import clean_orphans, find_orphans
+from dahlia.server.complaints import Complaints
 from dahlia.server.pairing.pairing import check
 from dahlia.server.projects.deleting import finish_deletions
 
@@ -75,32 +76,25 @@ class Cleaning:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._searched = -float("inf")
-        self._failed = ""
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="cleaning", daemon=True)
+        self._complaints = Complaints(_logger)
+        every = server.settings.cleaning.every_seconds
+        self._thread = Repeated("cleaning", every, self._turn, at_once=True)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Begin nothing more."""
-        self._stop.set()
+        """Begin nothing more; a search that is under way may be cut off anywhere."""
+        self._thread.stop(patience=0)
 
-    def _follow(self) -> None:
-        settings = self._server.settings.cleaning
-        while not self._stop.is_set():
-            try:
-                clean(self._server)
-                if time.monotonic() - self._searched >= settings.search_hours * _HOUR:
-                    search(self._server)
-                    self._searched = time.monotonic()
-                self._failed = ""
-            except DahliaError as error:
-                self._tell(str(error))
-            self._stop.wait(settings.every_seconds)
-
-    def _tell(self, problem: str) -> None:
-        if problem != self._failed:  # it would be the same line every minute
-            _logger.warning("Nothing could be cleaned; it is tried again every minute. %s", problem)
-        self._failed = problem
+    def _turn(self) -> None:
+        try:
+            clean(self._server)
+            if time.monotonic() - self._searched >= self._server.settings.cleaning.search_hours * _HOUR:
+                search(self._server)
+                self._searched = time.monotonic()
+        except DahliaError as error:
+            self._complaints.log(f"Nothing could be cleaned; it is tried again every minute. {error}")
+        else:
+            self._complaints.forget()

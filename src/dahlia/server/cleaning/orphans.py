@@ -35,12 +35,14 @@ class Found(NamedTuple):
         orphans: how many no row names.
         size: bytes of these.
         new: how many of these were not known before.
+        young: how many files were too young to be looked at.
     """
 
     files: int
     orphans: int
     size: int
     new: int
+    young: int
 
 
 def find_orphans(server: Server, fresh: timedelta = FRESH) -> Found:
@@ -56,10 +58,11 @@ def find_orphans(server: Server, fresh: timedelta = FRESH) -> Found:
     now = server.now()
     with server.database.read() as session:
         gone, listed = all_discarded(session), set(session.scalars(select(OrphanRow.file)))
-    files = orphans = size = new = 0
+    files = orphans = size = new = young = 0
     for entries in batches(_entries(server), BATCH):
         files += len(entries)
         old = [entry for entry in entries if entry.modified < now - fresh]
+        young += len(entries) - len(old)
         found = _nameless(server, old, gone)
         fresh_ones = [entry for entry in found if entry.key not in listed]
         _list(server, fresh_ones, now)
@@ -67,7 +70,7 @@ def find_orphans(server: Server, fresh: timedelta = FRESH) -> Found:
         orphans, new = orphans + len(found), new + len(fresh_ones)
         size += sum(entry.size for entry in found)
     unlist(server, listed)  # they have a row again, or no file
-    return Found(files, orphans, size, new)
+    return Found(files, orphans, size, new, young)
 
 
 def due_orphans(server: Server, kept: timedelta) -> list[OrphanRow]:

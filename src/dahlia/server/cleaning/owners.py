@@ -19,6 +19,7 @@ from dahlia.server.storage.names import (
     ITERATIONS,
     RESIZED,
     THUMBNAILS,
+    is_id,
     sha256_of_key,
 )
 from dahlia.server.store.file_tables import DiscardRow
@@ -102,7 +103,4 @@ def _by_kind(owners: Iterable[Owner]) -> dict[str, Collection[str]]:
 
 
 def _with_id(kind: str, text: str) -> Owner | None:
-    try:
-        return Owner(kind, text) if str(UUID(text)) == text else None
-    except ValueError:
-        return None
+    return Owner(kind, text) if is_id(text) else None

@@ -9,7 +9,8 @@ from dahlia.errors import ConfigError
 
 _OWN = "check database.url and storage.url with `dahlia config`"
 _WAYS = {
-    "restore": "`dahlia restore FILE` brings back the last backup",
+    "restore": "`dahlia restore FILE` brings back the last backup, into an empty database: move dahlia.db "
+    "and the files beside it that end in -wal and -shm away first",
     "rescue": "`dahlia rescue` makes a server of what is stored, where there is no backup",
     "adopt": "`dahlia adopt` makes the two belong together as they are",
     "prefix": "a new server needs a storage.url (a folder or a prefix) of its own",

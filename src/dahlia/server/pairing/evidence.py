@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from sqlalchemy import func, select
 
-from dahlia.server.storage.names import IMAGES, ITERATIONS, sha256_of_key
+from dahlia.server.cleaning.owners import named, owner_of
+from dahlia.server.storage.names import IMAGES, ITERATIONS
 from dahlia.server.store.access_tables import KeyRow
 from dahlia.server.store.tables import ImageRow, ProjectRow
 from dahlia.server.store.work_tables import IterationRow, PredictionRow
@@ -50,26 +50,8 @@ def sample(storage: Storage) -> list[str]:
 
 def knows_some(session: Session, keys: list[str]) -> bool:
     """Whether a database names any of these files."""
-    contents = {content for key in keys if (content := sha256_of_key(key))}
-    iterations = {identity for key in keys if (identity := _iteration_of(key))}
-    questions = (
-        (ImageRow.sha256, contents),
-        (PredictionRow.sha256, contents),
-        (IterationRow.id, iterations),
-    )
-    return any(
-        session.scalar(select(column).where(column.in_(values)).limit(1)) is not None
-        for column, values in questions
-    )
+    return bool(named(session, filter(None, map(owner_of, keys))))
 
 
 def _keys(storage: Storage, folder: str) -> Iterator[str]:
     return (entry.key for entry in storage.keys(folder))
-
-
-def _iteration_of(key: str) -> str:
-    folder, _, rest = key.partition("/")
-    try:
-        return str(UUID(rest.partition("/")[0])) if folder == ITERATIONS else ""
-    except ValueError:
-        return ""

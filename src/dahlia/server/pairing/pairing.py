@@ -46,8 +46,7 @@ def pair(database: Database, storage: Storage, now: datetime) -> None:
     """
     stored, own = read_identity(storage), _row(database)
     if stored is None:
-        _check_unmarked(database, storage)
-        _check_unused(database, storage, own)
+        _check_unmarked(database, storage, own)
         own = own or _make_row(database, now)
         write_identity(storage, _identity(database, own))
     elif own is None:
@@ -163,7 +162,7 @@ def note_position(database: Database, storage: Storage, own: IdentityRow) -> Non
         write_identity(storage, present)
 
 
-def _check_unmarked(database: Database, storage: Storage) -> None:
+def _check_unmarked(database: Database, storage: Storage, own: IdentityRow | None) -> None:
     files = sample(storage)
     with database.read() as session:
         new, images = is_new(session), count_images(session)
@@ -180,11 +179,6 @@ def _check_unmarked(database: Database, storage: Storage) -> None:
             "it the right one?",
             "restore", "adopt",
         )  # fmt: skip
-
-
-def _check_unused(database: Database, storage: Storage, own: IdentityRow | None) -> None:
-    with database.read() as session:
-        names = names_files(session)
     if own is not None and names:
         raise PairingError(
             f"Expected the identity of this database's server in {storage.place}, received a storage without "

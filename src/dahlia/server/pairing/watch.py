@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 from typing import TYPE_CHECKING
 
 from dahlia.errors import DahliaError
+from dahlia.server.background import Repeated
+from dahlia.server.complaints import Complaints
 from dahlia.server.pairing.errors import PairingError
 from dahlia.server.pairing.pairing import check, note_position, pair
 
@@ -29,9 +30,8 @@ class PairingWatch:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._is_paired = False
-        self._is_silent = False
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="pairing", daemon=True)
+        self._complaints = Complaints(_logger)
+        self._thread = Repeated("pairing", SECONDS, self.look)
 
     def start(self) -> None:
         """Begin."""
@@ -39,8 +39,7 @@ class PairingWatch:
 
     def stop(self) -> None:
         """Compare once more, and end."""
-        self._stop.set()
-        self._thread.join()
+        self._thread.stop()
         self.look()
 
     def look(self) -> None:
@@ -53,11 +52,9 @@ class PairingWatch:
                 _logger.critical("Nothing is written any more. %s", error)
                 database.refuse_writes(REASON)
         except DahliaError as error:
-            if not self._is_silent:
-                _logger.warning("Database and storage cannot be compared now. %s", error)
-            self._is_silent = True
+            self._complaints.log(f"Database and storage cannot be compared now. {error}")
         else:
-            self._is_silent = False
+            self._complaints.forget()
             if database.refused == REASON:
                 _logger.warning("Database and storage fit again; changes are accepted.")
                 database.accept_writes()
@@ -68,7 +65,3 @@ class PairingWatch:
             pair(database, storage, self._server.now())
             self._is_paired = True
         note_position(database, storage, check(database, storage))
-
-    def _follow(self) -> None:
-        while not self._stop.wait(SECONDS):
-            self.look()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from typing import TYPE_CHECKING
 
 from dahlia.errors import DahliaError
+from dahlia.server.background import Repeated
 from dahlia.server.predictions.journal import Journal
 from dahlia.server.predictions.retention import delete_old
 
@@ -35,8 +35,7 @@ class Keeper:
         self._journal = journal
         self._tidied: tuple[float, int] | None = None
         self._complaint = ""
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="journal", daemon=True)
+        self._thread = Repeated("journal", _SECONDS, self.turn, at_once=True)
 
     def start(self) -> None:
         """Begin."""
@@ -44,8 +43,7 @@ class Keeper:
 
     def stop(self) -> None:
         """End, and wait until it has."""
-        self._stop.set()
-        self._thread.join(timeout=_TURN)
+        self._thread.stop(patience=_TURN)
 
     def turn(self, seconds: float = _TURN) -> None:
         """Do what is due; faults are logged, once each."""
@@ -57,11 +55,6 @@ class Keeper:
             if str(error) != self._complaint:
                 _logger.error("Kept predictions wait to be stored. %s", error)
             self._complaint = str(error)
-
-    def _follow(self) -> None:
-        while not self._stop.is_set():
-            self.turn()
-            self._stop.wait(_SECONDS)
 
     def _tidy(self) -> None:
         now, taken = time.monotonic(), self._journal.taken

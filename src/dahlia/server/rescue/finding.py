@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from pydantic import ValidationError
 
@@ -15,7 +14,7 @@ from dahlia.server.contract.domains import domain_of
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.jobs.artefacts import PREDICTIONS, SERVABLE, artefact_key
 from dahlia.server.rescue.records import IMAGES_TABLE, RECORD, Record
-from dahlia.server.storage.names import EXPORTS, ITERATIONS
+from dahlia.server.storage.names import EXPORTS, ITERATIONS, is_id
 from dahlia.server.storage.storage import Storage
 
 _CARD = f"{SERVABLE}/{FILE_NAME}"
@@ -83,14 +82,6 @@ def by_project(found: Iterable[Found]) -> dict[str, list[Found]]:
     for one in found:
         grouped[one.project_id].append(one)
     return dict(grouped)
-
-
-def is_id(text: str) -> bool:
-    """Whether a text is a UUID as the server writes it."""
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
 
 
 def _files(storage: Storage) -> dict[str, dict[str, datetime]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from uuid import UUID
 
 from dahlia.server.storage.errors import StorageError
 
@@ -68,6 +69,14 @@ def sha256_of_key(key: str) -> str:
     """The SHA-256 that names a file of content, an image's or a thumbnail's; empty for another key."""
     name = key.rpartition("/")[2].partition(".")[0]
     return name if _SHA256.fullmatch(name) else ""
+
+
+def is_id(text: str) -> bool:
+    """Whether a text is a UUID as the server writes it."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
 
 
 def _sharded(folder: str, sha256: str, suffix: str) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import threading
 from contextlib import closing
 from pathlib import Path
 
+from dahlia.server.background import Repeated
 from dahlia.server.complaints import Complaints
 from dahlia.server.store.database import BUSY_SECONDS, Database
 from dahlia.server.store.errors import DamageError, StoreError, damage_of
@@ -62,10 +62,8 @@ class Checkpoints:
 
     def __init__(self, database: Database, seconds: float = SECONDS) -> None:
         self._database = database
-        self._seconds = seconds
         self._complaints = Complaints(_logger)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="checkpoints", daemon=True)
+        self._thread = Repeated("checkpoints", seconds, self._turn)
 
     def start(self) -> None:
         """Begin."""
@@ -73,13 +71,8 @@ class Checkpoints:
 
     def stop(self) -> None:
         """End, with the file up to date."""
-        self._stop.set()
-        self._thread.join()
+        self._thread.stop()
         self._turn()
-
-    def _follow(self) -> None:
-        while not self._stop.wait(self._seconds):
-            self._turn()
 
     def _turn(self) -> None:
         if self._database.damage:

@@ -24,6 +24,11 @@ def free_bytes(folder: Path) -> int:
     return disk.f_bavail * disk.f_frsize
 
 
+def present(folder: Path) -> Path:
+    """A folder, or the first above it that is there."""
+    return next(one for one in (folder, *folder.parents) if one.is_dir())
+
+
 class Reserve:
     """A file that takes room and holds nothing.
 
