@@ -23,6 +23,8 @@ from dahlia.server.pairing.pairing import adopt, check, pair
 from dahlia.server.pairing.watch import PairingWatch
 from dahlia.server.settings import load_settings
 from dahlia.server.storage.errors import StorageError
+from dahlia.server.storage.folder import Folder
+from dahlia.server.storage.keys import STAGED
 from dahlia.server.storage.names import IDENTITY, thumbnail_key
 from dahlia.server.store.errors import StoreError
 from dahlia.server.store.file_tables import IdentityRow
@@ -291,3 +293,33 @@ def test_a_thumbnail_is_no_evidence_of_a_database(tmp_path: Path) -> None:
     server.storage.put(thumbnail_key("0" * 64), b"jpg")
     server.database.close()
     opened(tmp_path / "home").database.close()
+
+
+def test_nothing_is_written_to_the_empty_folder_of_an_unmounted_disk(full: Server, tmp_path: Path) -> None:
+    files = tmp_path / "full" / "files"
+    files.rename(tmp_path / "disk")
+    for mount_point in ("missing", "empty"):
+        if mount_point == "empty":
+            files.mkdir()
+        with pytest.raises(StorageError, match="Mount the disk"):
+            full.storage.put("images/aa/aa.jpg", b"photo")
+    assert not list(files.iterdir())
+    files.rmdir()
+    (tmp_path / "disk").rename(files)
+    full.storage.put("images/aa/aa.jpg", b"photo")
+    assert full.storage.get("images/aa/aa.jpg") == b"photo"
+
+
+def test_a_disk_that_goes_during_a_write_fails_it(
+    full: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = tmp_path / "full" / "files"
+
+    def unmount(self: Folder, staged: Path, path: Path) -> None:
+        files.rename(tmp_path / "disk")
+        path.parent.mkdir(parents=True)
+        (tmp_path / "disk" / STAGED / staged.name).rename(path)
+
+    monkeypatch.setattr(Folder, "_name", unmount)
+    with pytest.raises(StorageError, match="Mount the disk"):
+        full.storage.put("images/aa/aa.jpg", b"photo")

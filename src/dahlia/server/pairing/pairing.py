@@ -24,6 +24,7 @@ from dahlia.server.pairing.identity import (
     read_identity,
     write_identity,
 )
+from dahlia.server.storage.names import IDENTITY
 from dahlia.server.store.file_tables import DiscardRow, IdentityRow, OrphanRow
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def pair(database: Database, storage: Storage, now: datetime) -> None:
         raise _unknown(database, storage, stored)
     else:
         check_pair(database, storage, stored, own)
+    storage.require(IDENTITY)
 
 
 def check(database: Database, storage: Storage) -> IdentityRow:

@@ -40,6 +40,9 @@ class Backend(Protocol):
     def fault(self, error: Exception) -> StorageError:
         """One of `faults` in words."""
 
+    def require(self, key: str) -> None:
+        """Refuse to write while a file is missing, where a folder may turn into another, as mounts do."""
+
     def put_many(self, items: Mapping[str, Content]) -> None:
         """Write files, each whole or not at all; they are on disk when it returns."""
 

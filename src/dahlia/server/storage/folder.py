@@ -42,16 +42,22 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().absolute()
         self._staged = self.root / STAGED
+        self._required = ""
         self.place = str(self.root)
 
     def fault(self, error: Exception) -> StorageError:
         """What the disk reports."""
         return disk_fault(self.place, error)
 
+    def require(self, key: str) -> None:
+        """Refuse to write while this file is missing."""
+        self._required = key
+
     def put_many(self, items: Mapping[str, Content]) -> None:
         """Write all beside, sync them, give them their names, then sync every folder once."""
         if not items:
             return
+        self._check_required(items)
         staged = {key: self._staged / uuid.uuid4().hex for key in items}
         with self._told():
             self._staged.mkdir(parents=True, exist_ok=True)
@@ -65,6 +71,7 @@ class Folder:
                     with suppress(OSError):
                         path.unlink(missing_ok=True)
                 raise
+        self._check_required(items)  # the disk may have gone meanwhile
 
     def get(self, key: str) -> bytes:
         """Read a file."""
@@ -148,6 +155,13 @@ class Folder:
                         path.unlink()
                         swept += 1
         return swept
+
+    def _check_required(self, items: Mapping[str, Content]) -> None:
+        if self._required and self._required not in items and not (self.root / self._required).exists():
+            raise StorageError(
+                f"Expected the file {self._required} in {self.place}, where it was before, received a folder "
+                "without it. Mount the disk that holds the files, then try again."
+            )
 
     def _name(self, staged: Path, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

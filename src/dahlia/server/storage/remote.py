@@ -63,6 +63,9 @@ class Remote:
             )
         self.faults: tuple[type[Exception], ...] = (OSError, *(_s3_faults() if self._is_s3 else ()))
 
+    def require(self, key: str) -> None:
+        """Nothing: a URL that names another bucket is another storage from the start."""
+
     def fault(self, error: Exception) -> StorageError:
         """What the bucket, or the way to it, reports."""
         return remote_fault(self.place, error)

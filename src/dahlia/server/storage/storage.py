@@ -61,6 +61,13 @@ class Storage:
         if not same:
             raise StorageError(f"Expected {self.place} to give back what was put there; it gave other bytes.")
 
+    def require(self, key: str) -> None:
+        """Refuse to write from now on while a file is missing.
+
+        A folder of which the disk is unmounted is an empty one, which would take files just as well.
+        """
+        self._backend.require(check_key(key))
+
     def put(self, key: str, data: bytes) -> None:
         """Write a file, whole or not at all; it is durable when this returns."""
         self.put_many({key: data})
