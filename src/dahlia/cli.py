@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import os
 import shlex
@@ -12,6 +13,7 @@ from typing import Any
 import click
 
 from dahlia import __version__
+from dahlia.command_groups import SectionedCommands
 from dahlia.errors import ConfigError, DahliaError
 from dahlia.server import commands, repair_commands
 from dahlia.terminal import print_table
@@ -20,16 +22,7 @@ STAGES = ("ingest", "validate", "split", "train", "evaluate", "export", "track")
 INTERRUPTED = 130
 
 
-class _Group(click.Group):
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        from dahlia.config import nearest
-
-        if args and self.get_command(ctx, args[0]) is None:
-            raise click.UsageError(f"unknown command `{args[0]}`{nearest(args[0], self.list_commands(ctx))}")
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=SectionedCommands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dahlia")
 def cli() -> None:
     """Custom Vision that you own: tagged photos in, a published model out."""
@@ -39,7 +32,10 @@ def cli() -> None:
 @click.argument("name", type=click.Choice(STAGES))
 @click.argument("item", required=False)
 def stage(name: str, item: str | None) -> None:
-    """Run one stage of the pipeline in this folder (`dvc repro` does); of `export` one ITEM, a format."""
+    """Run one stage of the pipeline, as `dvc repro` does.
+
+    The stage `export` takes an ITEM, the format.
+    """
     from dahlia.config import load_params
 
     if (name == "export") != (item is not None):
@@ -55,10 +51,13 @@ def stage(name: str, item: str | None) -> None:
 @cli.command()
 @click.argument("overrides", nargs=-1)
 @click.option(
-    "--multirun", "-m", is_flag=True, help="A trial for every combination, or what Optuna proposes."
+    "--multirun", "-m", is_flag=True, help="A trial of every combination, or what Optuna proposes."
 )
-def train(overrides: tuple[str, ...], multirun: bool) -> None:
-    """Try other parameters beside the pipeline, such as domain.input.size=128; trials are MLflow runs."""
+def trial(overrides: tuple[str, ...], multirun: bool) -> None:
+    """Try other parameters, on the same photos and folds.
+
+    OVERRIDES are such as domain.input.size=128. A trial is an MLflow run beside the iterations.
+    """
     from dahlia.trials import run_trials, trials_table
 
     trials = run_trials(Path(), overrides, sweep=multirun)
@@ -74,7 +73,10 @@ def train(overrides: tuple[str, ...], multirun: bool) -> None:
 @cli.command()
 @click.argument("overrides", nargs=-1)
 def pretrain(overrides: tuple[str, ...]) -> None:
-    """Train a backbone on a corpus, by conf/pretrain.yaml with OVERRIDES such as corpus=photos.zip."""
+    """Train a backbone on a corpus of your own.
+
+    conf/pretrain.yaml says how, with OVERRIDES such as corpus=photos.zip.
+    """
     from dahlia.composition import compose_alone
     from dahlia.pretraining.settings import PretrainingParams
 
@@ -88,7 +90,7 @@ def pretrain(overrides: tuple[str, ...]) -> None:
 @cli.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 def init(directory: Path) -> None:
-    """Lay out a new, empty project in DIRECTORY."""
+    """Create an empty project in DIRECTORY."""
     from dahlia.project import create_project
 
     create_project(directory)
@@ -102,7 +104,10 @@ def init(directory: Path) -> None:
 @click.argument("overrides", nargs=-1)
 @click.option("--check", is_flag=True, help="Only say whether params.yaml is the composition.")
 def params(overrides: tuple[str, ...], check: bool) -> None:
-    """Compose conf/ into params.yaml, with OVERRIDES such as domain=food split.folds=10."""
+    """Write params.yaml from conf/.
+
+    OVERRIDES are such as domain=food split.folds=10.
+    """
     from dahlia.composition import compose, write_params
     from dahlia.config import read_yaml
     from dahlia.layout import PARAMS
@@ -120,11 +125,11 @@ def params(overrides: tuple[str, ...], check: bool) -> None:
 @click.option("--out", default="data/images", type=click.Path(path_type=Path), show_default=True)
 @click.option("--images-per-tag", default=60, type=click.IntRange(min=1), show_default=True)
 @click.option(
-    "--scenes", default=0, type=click.IntRange(min=0), help="Draw so many scenes with boxes instead."
+    "--scenes", default=0, type=click.IntRange(min=0), help="Draw N scenes with bounding boxes instead."
 )
 @click.option("--seed", default=0, type=click.IntRange(min=0), show_default=True)
 def sample(out: Path, images_per_tag: int, scenes: int, seed: int) -> None:
-    """Draw the sample project's photos: daisies, daffodils and dahlias."""
+    """Generate sample photos: daisies, daffodils and dahlias."""
     from dahlia.dataset.samples import generate_garden, generate_scenes
 
     if out.exists() and any(out.iterdir()):
@@ -140,7 +145,10 @@ def sample(out: Path, images_per_tag: int, scenes: int, seed: int) -> None:
 @cli.command()
 @click.pass_context
 def demo(context: click.Context) -> None:
-    """Draw the sample photos, run the pipeline, publish, and ask for a prediction."""
+    """Run the whole pipeline once, on sample photos.
+
+    It generates the photos, trains, publishes the result, and asks for a prediction.
+    """
     from dahlia.demo import run_demo
 
     context.invoke(sample)
@@ -157,7 +165,7 @@ def domains() -> None:
 
 @cli.command()
 def iterations() -> None:
-    """List the iterations and what is published."""
+    """List iterations and what is published."""
     from dahlia.tracking.tables import iterations_table
 
     print_table(iterations_table(_registry().iterations()))
@@ -167,7 +175,7 @@ def iterations() -> None:
 @click.argument("first", type=int)
 @click.argument("second", type=int)
 def compare(first: int, second: int) -> None:
-    """Show what differs between two iterations."""
+    """Show the differences between two iterations."""
     from dahlia.tracking.tables import comparison_table
 
     print_table(comparison_table(_registry().compare(first, second), first, second))
@@ -177,7 +185,10 @@ def compare(first: int, second: int) -> None:
 @click.argument("number", type=int, metavar="N")
 @click.option("--as", "name", required=True, help="The publish name; moved if another iteration has it.")
 def publish(number: int, name: str) -> None:
-    """Serve iteration N under a name; rolling back is publishing the older one."""
+    """Publish iteration N under a name.
+
+    To roll back, publish an older iteration under the same name.
+    """
     published = _registry().publish(number, name)
     click.echo(f"Iteration {published.number} is published as {name}.")
 
@@ -185,9 +196,9 @@ def publish(number: int, name: str) -> None:
 @cli.command()
 @click.argument("name")
 def unpublish(name: str) -> None:
-    """Stop serving a name."""
+    """Stop serving a published name."""
     _registry().unpublish(name)
-    click.echo(f"Nothing is published as {name} any more.")
+    click.echo(f"{name} is no longer published.")
 
 
 @cli.command()
@@ -202,7 +213,10 @@ def unpublish(name: str) -> None:
 @click.option("--flavour", help="float16, int8, ...; the format's first where it is left out.")
 @click.option("--out", default="downloads", type=click.Path(path_type=Path), show_default=True)
 def export(number: int, families: tuple[str, ...], flavour: str | None, out: Path) -> None:
-    """Write zips of iteration N, each proven to compute what was trained."""
+    """Export iteration N as verified zip files.
+
+    Each is opened and run on photos before it is written, and must answer what the trained model answers.
+    """
     from dahlia.config import load_params
     from dahlia.export.downloads import write_downloads
     from dahlia.export.formats import chosen
@@ -224,7 +238,10 @@ def export(number: int, families: tuple[str, ...], flavour: str | None, out: Pat
     help="Where the service keeps them; this project's .dahlia/predictions where it is left out.",
 )
 def predictions(limit: int | None, since: Any, target: Path | None, folder: Path | None) -> None:
-    """List what the service was asked and answered; or copy the images out, to be tagged."""
+    """List stored predictions, or copy their images.
+
+    With --to, the images are copied into a folder per predicted tag, to be corrected and trained on.
+    """
     from dahlia.serving.stored import gathering
 
     chosen = gathering.choose_predictions(folder, since, limit if target else limit or 20)
@@ -246,6 +263,9 @@ def report() -> None:
     print_table(summary_table(load_evaluation(EVALUATION)))
 
 
+_former = copy.copy(trial)  # its name in scripts that were written before
+_former.hidden = True
+cli.add_command(_former, "train")
 for _command in (*commands.COMMANDS, *repair_commands.COMMANDS):
     cli.add_command(_command)
 

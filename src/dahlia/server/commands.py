@@ -16,7 +16,10 @@ from dahlia.terminal import print_table
 @click.command()
 @config_option
 def serve(config: Path | None) -> None:
-    """Serve the Custom Vision API: projects, training, predictions, exports."""
+    """Run the Custom Vision server.
+
+    It serves the API: projects, training, predictions, exports.
+    """
     from dahlia.server.permissions import private
     from dahlia.server.running import serve as run
     from dahlia.server.settings import load_settings
@@ -29,7 +32,10 @@ def serve(config: Path | None) -> None:
 @config_option
 @click.option("--attached", is_flag=True, hidden=True, help="End when the standard input closes.")
 def worker(config: Path | None, attached: bool) -> None:
-    """Train and export for a server, here or on another machine that reaches its database and storage."""
+    """Run trainings and exports for a server.
+
+    Here, or on another machine that reaches its database and storage.
+    """
     from dahlia.server.jobs.worker import work
 
     with opened(config) as server:
@@ -40,7 +46,7 @@ def worker(config: Path | None, attached: bool) -> None:
 @config_option
 @click.option("--toml", is_flag=True, help="As a file of settings.")
 def config(config: Path | None, toml: bool) -> None:
-    """Show the server's settings in effect, and where each was said."""
+    """Show the server's settings, and where each was set."""
     from dahlia.server.configuration import explain, settings_table, settings_toml
     from dahlia.server.settings import load_settings
 
@@ -52,7 +58,7 @@ def config(config: Path | None, toml: bool) -> None:
 
 @click.group()
 def keys() -> None:
-    """Make, list, rotate and revoke the server's keys."""
+    """Create, list, rotate and revoke API keys."""
 
 
 @keys.command("create")
@@ -69,7 +75,7 @@ def keys() -> None:
 )
 @config_option
 def create(name: str, scope: str, project: Any, days: float | None, config: Path | None) -> None:
-    """Make a key, which is shown this once."""
+    """Create a key, which is shown this once."""
     from datetime import timedelta
 
     from dahlia.server.keys.audit import record
@@ -100,7 +106,7 @@ def list_them(config: Path | None) -> None:
 @click.argument("key_id")
 @config_option
 def rotate(key_id: str, config: Path | None) -> None:
-    """Put a new key in the place of one, which ends at once."""
+    """Replace a key by a new one; the old one ends at once."""
     from dahlia.server.keys.audit import record
     from dahlia.server.keys.keys import rotate_key
 
@@ -114,7 +120,7 @@ def rotate(key_id: str, config: Path | None) -> None:
 @click.argument("key_id")
 @config_option
 def revoke(key_id: str, config: Path | None) -> None:
-    """End a key at once."""
+    """Revoke a key."""
     from dahlia.server.keys.audit import record
     from dahlia.server.keys.keys import revoke_key
 
@@ -147,7 +153,7 @@ def new_secret(config: Path | None) -> None:
 @click.option("--project", type=click.UUID, help="Of one project.")
 @config_option
 def audit(limit: int, project: Any, config: Path | None) -> None:
-    """Show who did what when, the newest first."""
+    """Show the audit log, newest first."""
     from dahlia.server.keys.audit import latest
     from dahlia.server.keys.tables import audit_table
 
@@ -160,10 +166,10 @@ def audit(limit: int, project: Any, config: Path | None) -> None:
 @click.option("--to", "address", default="http://127.0.0.1:3000", show_default=True, help="The server.")
 @click.option("--key", envvar="DAHLIA_TRAINING_KEY", required=True, help="A training key of it.")
 @click.option(
-    "--project", type=click.UUID, help="A project there that takes the photos; a new one is made else."
+    "--project", type=click.UUID, help="Existing project to add to (default: create one)."
 )
 def push(directory: Path, address: str, key: str, project: Any) -> None:
-    """Send the photos and tags of the project in DIRECTORY to a server."""
+    """Upload the photos and tags of a local project to a server."""
     from dahlia.server.pushing import Remote
     from dahlia.server.pushing import push as send
 
@@ -182,7 +188,10 @@ def push(directory: Path, address: str, key: str, project: Any) -> None:
 @click.argument("directory", type=click.Path(path_type=Path), required=False)
 @config_option
 def checkout(project: str, directory: Path | None, config: Path | None) -> None:
-    """Lay out PROJECT (a name or an id) of the server in DIRECTORY, with its photos and its Git history."""
+    """Copy a project of the server to a local folder.
+
+    PROJECT is a name or an id; the folder has its photos and its Git history, and `dvc repro` runs in it.
+    """
     from dahlia.server.checking_out import check_out
 
     target = directory or Path(project)

@@ -27,7 +27,9 @@ _yes = click.option("--yes", is_flag=True, help="Do not ask.")
 def backup(
     context: click.Context, file: Path | None, verify: bool, attached: bool, config: Path | None
 ) -> None:
-    """Write everything that the server keeps into FILE, while it runs, and read it back.
+    """Back the server up while it runs.
+
+    Everything that it keeps is written into FILE, which is then read back.
 
     Without FILE the backup goes into backup.folder, and old ones there are deleted as backup.keep says. The
     exit status is 3 where the backup lacks files that are missing from the storage, and has all else.
@@ -75,7 +77,7 @@ def _backed_up(file: Path | None, config: Path | None, *, when_due: bool) -> tup
 @config_option
 @click.pass_context
 def restore(context: click.Context, file: Path, config: Path | None) -> None:
-    """Bring back what `dahlia backup` wrote, into a server that holds nothing yet."""
+    """Restore a backup into an empty server."""
     from dahlia.server.backup import saying
     from dahlia.server.backup.restoring import restore_backup
 
@@ -93,7 +95,10 @@ def restore(context: click.Context, file: Path, config: Path | None) -> None:
 @_yes
 @config_option
 def adopt(yes: bool, config: Path | None) -> None:
-    """Make the configured database and storage belong together, whatever they belonged to."""
+    """Pair a database with a storage.
+
+    The configured ones then belong together, whatever they belonged to before.
+    """
     from dahlia.server.pairing.description import describe
     from dahlia.server.pairing.pairing import adopt as make_pair
 
@@ -109,14 +114,14 @@ def adopt(yes: bool, config: Path | None) -> None:
 
 @click.group()
 def orphans() -> None:
-    """Show, restore and delete stored files that belong to no image and no iteration."""
+    """List, restore and delete files that belong to nothing."""
 
 
 @orphans.command("list")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many lines.")
 @config_option
 def list_them(limit: int, config: Path | None) -> None:
-    """Look for such files, and list them, the oldest first."""
+    """Look for files that belong to no image and no iteration, and list them, oldest first."""
     from dahlia.server.cleaning.listing import orphan_lines
     from dahlia.server.cleaning.orphans import find_orphans
 

@@ -42,7 +42,7 @@ def record_trial(
     told = " ".join(overrides)
     with translated_errors("Recording the trial"):
         experiment = open_experiment(client, experiment_name(params.project.name), tracking_uri(params), root)
-        tags = {TAG_OVERRIDES: told, TAG_SWEEP: sweep, "mlflow.source.name": "dahlia train"}
+        tags = {TAG_OVERRIDES: told, TAG_SWEEP: sweep, "mlflow.source.name": "dahlia trial"}
         run = client.create_run(experiment, tags=tags, run_name=told or "as it is").info.run_id
         try:
             log_figures(client, run, evidence)

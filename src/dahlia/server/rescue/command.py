@@ -26,7 +26,10 @@ _EVERY_SECONDS = 2.0
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @config_option
 def rescue(dry_run: bool, yes: bool, config: Path | None) -> None:
-    """Rebuild a server whose database is lost from its storage, in an empty database."""
+    """Rebuild a lost database from the storage.
+
+    The configured database must be empty.
+    """
     from dahlia.server.pairing.pairing import adopt
     from dahlia.server.rescue.rescuing import rescue as run
 

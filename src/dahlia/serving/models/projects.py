@@ -192,7 +192,7 @@ def _published(known: _Known) -> _Known:
     if not known:
         raise ServingError(
             "Nothing is published yet. Publish an iteration, for example with "
-            "`dahlia publish 1 production`; it is served within seconds.",
+            "`dahlia publish 1 --as production`; it is served within seconds.",
             code="ErrorPredictionServiceUnavailable",
             status=503,
         )
