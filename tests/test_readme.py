@@ -22,11 +22,12 @@ from dahlia.dataset.samples import generate_garden
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
 BIN = Path(sys.executable).parent
+ACTIVATE = "source .venv/bin/activate"
 
 
 def shell(script: str, folder: Path, home: Path) -> str:
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
+        ["bash", "-euo", "pipefail", "-c", activated(script, folder, home)],
         cwd=folder,
         env=environment(home),
         capture_output=True,
@@ -41,7 +42,13 @@ def environment(home: Path) -> dict[str, str]:
     names = {"GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.org"}
     names |= {"GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.org"}
     quiet = {"DVC_NO_ANALYTICS": "1", "BENTOML_DO_NOT_TRACK": "True"}
-    return {**os.environ, **names, **quiet, "HOME": str(home), "PATH": f"{BIN}:{os.environ['PATH']}"}
+    path = [folder for folder in os.environ["PATH"].split(os.pathsep) if Path(folder) != BIN]
+    return {**os.environ, **names, **quiet, "HOME": str(home), "PATH": os.pathsep.join(path)}
+
+
+def activated(script: str, folder: Path, home: Path) -> str:
+    """The script in the shell of a reader, who has activated the environment in the first folder."""
+    return f"cd {home.parent}\n{ACTIVATE}\ncd {folder}\n{script}"
 
 
 def free_port() -> int:
@@ -54,7 +61,7 @@ def free_port() -> int:
 def serving(command: str, folder: Path, home: Path, port: int) -> Iterator[None]:
     with (home / "serve.log").open("w") as log:
         process = subprocess.Popen(
-            ["bash", "-c", f"exec {command}"],
+            ["bash", "-c", activated(f"exec {command}", folder, home)],
             cwd=folder,
             env=environment(home),
             stdout=log,
@@ -115,7 +122,10 @@ def test_the_blocks_run_in_their_order(tmp_path: Path) -> None:
     bash = [text for language, text in BLOCKS if language == "bash"]
     trained, python = [text for language, text in BLOCKS if language == "python"]
     server, own, variant, parameters, trials, serve, asked, exports = bash
-    assert "Completed" in run_server(server, trained, tmp_path, home)
+    activate, serve_all = server.splitlines()
+    assert activate.partition("#")[0].strip() == ACTIVATE
+    (tmp_path / ".venv").symlink_to(BIN.parent)
+    assert "Completed" in run_server(serve_all, trained, tmp_path, home)
     project = tmp_path / "fruit"
     shell(own, tmp_path, home)
     assert "1" in shell(variant, project, home)

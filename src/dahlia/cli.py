@@ -50,9 +50,7 @@ def stage(name: str, item: str | None) -> None:
 
 @cli.command()
 @click.argument("overrides", nargs=-1)
-@click.option(
-    "--multirun", "-m", is_flag=True, help="A trial of every combination, or what Optuna proposes."
-)
+@click.option("--multirun", "-m", is_flag=True, help="A trial of every combination, or what Optuna proposes.")
 def trial(overrides: tuple[str, ...], multirun: bool) -> None:
     """Try other parameters, on the same photos and folds.
 

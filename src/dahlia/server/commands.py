@@ -165,9 +165,7 @@ def audit(limit: int, project: Any, config: Path | None) -> None:
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.option("--to", "address", default="http://127.0.0.1:3000", show_default=True, help="The server.")
 @click.option("--key", envvar="DAHLIA_TRAINING_KEY", required=True, help="A training key of it.")
-@click.option(
-    "--project", type=click.UUID, help="Existing project to add to (default: create one)."
-)
+@click.option("--project", type=click.UUID, help="Existing project to add to (default: create one).")
 def push(directory: Path, address: str, key: str, project: Any) -> None:
     """Upload the photos and tags of a local project to a server."""
     from dahlia.server.pushing import Remote
