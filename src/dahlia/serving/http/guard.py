@@ -18,7 +18,9 @@ from uvicorn.importer import import_from_string
 from dahlia.errors import ServingError
 from dahlia.serving.http.body import Unread
 from dahlia.serving.http.connections import Connections
+from dahlia.serving.http.cross_origin import readable_by_all
 from dahlia.serving.http.framing import Framing, Phase
+from dahlia.serving.http.origins import NOBODY, Origins
 from dahlia.serving.http.replies import new_id, refusal
 from dahlia.serving.http.transport import CountedTransport
 
@@ -33,16 +35,20 @@ MAX_DISCARD = 64 * 1024 * 1024  # bytes that are read of a body after its reques
 LINGER_SECONDS = 2.0  # for which a refused client may go on sending, so that it reads the refusal
 
 
-def guarded(parser: Literal["auto", "h11"], connections: Connections) -> type[asyncio.Protocol]:
+def guarded(
+    parser: Literal["auto", "h11"], connections: Connections, origins: Origins = NOBODY
+) -> type[asyncio.Protocol]:
     """A protocol for `uvicorn.Config(http=...)`.
 
     Args:
         parser: `h11`, or the fastest that there is.
         connections: counts those of this process.
+        origins: whose pages may read answers; they read refusals that are given here where all of them may.
     """
     logging.getLogger("uvicorn.error").addFilter(_is_not_counted)
     base = import_from_string(_PARSERS[parser])
-    return type(f"Guarded{base.__name__}", (Guard, base), {"counted": connections})
+    names = {"counted": connections, "refusal_headers": readable_by_all(origins)}
+    return type(f"Guarded{base.__name__}", (Guard, base), names)
 
 
 def _is_not_counted(record: logging.LogRecord) -> bool:
@@ -51,9 +57,11 @@ def _is_not_counted(record: logging.LogRecord) -> bool:
 
 
 class Guard(_Protocol):
-    """Goes before a protocol of uvicorn among the bases of a class, which names `counted`."""
+    """Goes before a protocol of uvicorn among the bases of a class, which has the attributes below."""
 
     counted: Connections
+    refusal_headers: dict[str, str]
+    below: asyncio.Transport | None = None  # of the event loop, where that of the connection is of TLS
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -66,17 +74,14 @@ class Guard(_Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Admit a connection, or answer that there are too many."""
-        self.transport = self._line = CountedTransport(transport)
+        self.transport = self._line = CountedTransport(transport, self.below)
         peer = transport.get_extra_info("peername")
         self._host = str(peer[0]) if isinstance(peer, tuple) else ""
         self._since = self._checked = self.loop.time()
         try:
             self.counted.enter(self, self._host)
         except ServingError as error:
-            reason = (
-                "beyond the connections of one address" if error.status == 429 else "beyond all connections"
-            )
-            self._refuse(error, reason)
+            self._refuse(error, beyond(error))
             if not self.counted.linger(self):
                 self._line.close()
             return
@@ -91,7 +96,7 @@ class Guard(_Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand on what belongs to the request under way."""
-        if self._is_ended:
+        if self._is_ended or self._line.is_closing():
             self._discard(len(data))
             return
         if self._framing.phase is Phase.HEADER and not (self._is_new or self._framing.waiting):
@@ -116,6 +121,8 @@ class Guard(_Protocol):
         if self._is_ended:
             if now - self._since > LINGER_SECONDS:
                 self._line.abort()
+        elif self._line.is_sent:
+            self._line.abort()
         elif self._line.is_stuck(now, limits.stalled_seconds):
             self._drop("answer not read")
         elif phase is Phase.HEADER:
@@ -199,11 +206,17 @@ class Guard(_Protocol):
         self._came = 0
         if self._is_admitted:
             self._unset_keepalive_if_required()
-        self._line.end_with(_rendered(error))
+        self._line.end_with(_rendered(error, self.refusal_headers))
 
 
-def _rendered(error: ServingError) -> bytes:
+def beyond(error: ServingError) -> str:
+    """Why a connection that `Connections` refuses is ended, for the log."""
+    return "beyond the connections of one address" if error.status == 429 else "beyond all connections"
+
+
+def _rendered(error: ServingError, headers: dict[str, str]) -> bytes:
     response = refusal(Unread(str(error), code=error.code, status=error.status))
+    response.headers.update(headers)
     response.headers["apim-request-id"] = new_id()
     if error.status == 503:
         response.headers["retry-after"] = "5"
