@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import http
 import logging
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from uvicorn.config import HTTP_PROTOCOLS
@@ -61,7 +63,6 @@ class Guard(_Protocol):
 
     counted: Connections
     refusal_headers: dict[str, str]
-    below: asyncio.Transport | None = None  # of the event loop, where that of the connection is of TLS
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -74,7 +75,7 @@ class Guard(_Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Admit a connection, or answer that there are too many."""
-        self.transport = self._line = CountedTransport(transport, self.below)
+        self.transport = self._line = CountedTransport(transport)
         peer = transport.get_extra_info("peername")
         self._host = str(peer[0]) if isinstance(peer, tuple) else ""
         self._since = self._checked = self.loop.time()
@@ -96,7 +97,7 @@ class Guard(_Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand on what belongs to the request under way."""
-        if self._is_ended or self._line.is_closing():
+        if self._is_ended:
             self._discard(len(data))
             return
         if self._framing.phase is Phase.HEADER and not (self._is_new or self._framing.waiting):
@@ -121,8 +122,6 @@ class Guard(_Protocol):
         if self._is_ended:
             if now - self._since > LINGER_SECONDS:
                 self._line.abort()
-        elif self._line.is_sent:
-            self._line.abort()
         elif self._line.is_stuck(now, limits.stalled_seconds):
             self._drop("answer not read")
         elif phase is Phase.HEADER:
@@ -206,7 +205,7 @@ class Guard(_Protocol):
         self._came = 0
         if self._is_admitted:
             self._unset_keepalive_if_required()
-        self._line.end_with(_rendered(error, self.refusal_headers))
+        self._line.end_with(rendered(error, self.refusal_headers))
 
 
 def beyond(error: ServingError) -> str:
@@ -214,7 +213,8 @@ def beyond(error: ServingError) -> str:
     return "beyond the connections of one address" if error.status == 429 else "beyond all connections"
 
 
-def _rendered(error: ServingError, headers: dict[str, str]) -> bytes:
+def rendered(error: ServingError, headers: Mapping[str, str] = MappingProxyType({})) -> bytes:
+    """A refusal as bytes of HTTP/1.1, after which the connection ends."""
     response = refusal(Unread(str(error), code=error.code, status=error.status))
     response.headers.update(headers)
     response.headers["apim-request-id"] = new_id()

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dahlia.errors import ServingError
-from dahlia.serving.http.guard import Guard, beyond
+from dahlia.serving.http.guard import Guard, beyond, rendered
+from dahlia.serving.http.tls_transport import TlsTransport
 
 if TYPE_CHECKING:
 
@@ -20,12 +21,8 @@ if TYPE_CHECKING:
             """Of the certificate in use."""
 
 
-_REASONS = {
-    "HTTP_REQUEST": "HTTP without TLS",
-    "HTTPS_PROXY_REQUEST": "HTTP without TLS",
-    "UNSUPPORTED_PROTOCOL": "TLS too old",
-    "TLSV1_ALERT_PROTOCOL_VERSION": "TLS too old",
-}
+_OF_HTTP = ("HTTP_REQUEST", "HTTPS_PROXY_REQUEST")
+_OLD = ("UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION")
 
 
 def with_tls(guard: type[asyncio.Protocol], certificate: Certified) -> type[asyncio.Protocol]:
@@ -39,11 +36,11 @@ def with_tls(guard: type[asyncio.Protocol], certificate: Certified) -> type[asyn
 
 
 class Handshake(asyncio.Protocol):
-    """Counts a connection, makes the handshake, and hands over to the guard, which counts it from then on.
+    """Counts a connection and makes the handshake; then the guard counts it, and gets what comes in clear.
 
     Args:
         server_state: of uvicorn, which ends the connections in it when it stops.
-        options: the rest of what uvicorn gives its protocols, for the guard.
+        options: what else uvicorn gives its protocols, for the guard.
     """
 
     guard: Callable[..., Guard]
@@ -52,73 +49,96 @@ class Handshake(asyncio.Protocol):
     def __init__(self, server_state: Any, **options: Any) -> None:
         self._state = server_state
         self._guard = self.guard(server_state=server_state, **options)
-        self._early = bytearray()
-        self._task: asyncio.Task[None] | None = None
-        self._transport: asyncio.Transport | None = None
+        self._counted = self._guard.counted
+        self._is_done = False
+        self._host = ""
+        self._since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin the handshake, unless there are too many connections."""
-        self._transport = transport
+        self._raw = transport
         peer = transport.get_extra_info("peername")
         self._host = str(peer[0]) if isinstance(peer, tuple) else ""
-        counted = self._guard.counted
+        self._since = asyncio.get_running_loop().time()
         try:
-            counted.enter(self, self._host)
-        except ServingError as error:  # no answer can be read before a handshake, which costs a millisecond
-            counted.ended(beyond(error), self._host)
-            transport.abort()
+            self._counted.enter(self, self._host)
+        except (
+            ServingError
+        ) as error:  # a client reads an answer after a handshake alone, which costs too much
+            self._end(beyond(error))
             return
         self._state.connections.add(self)
-        self._task = asyncio.get_running_loop().create_task(self._begin(transport))
+        self._line = TlsTransport(transport, self.certificate.context, self._deliver)
 
     def data_received(self, data: bytes) -> None:
-        """Keep what comes together with the handshake's last bytes."""
-        self._early += data
+        """Go on with the handshake, or hand on what comes."""
+        if self._is_done:
+            self._deliver(data)
+        elif not self._raw.is_closing():
+            self._shake(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
         self._leave()
+        if self._is_done:
+            self._guard.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client reads too slowly."""
+        if self._is_done:
+            self._guard.pause_writing()
+
+    def resume_writing(self) -> None:
+        """It reads on."""
+        if self._is_done:
+            self._guard.resume_writing()
 
     def shutdown(self) -> None:
-        """End it; uvicorn's word for that."""
-        if self._transport:
-            self._transport.abort()
+        """End it before its handshake is done; uvicorn's word for that."""
+        self._raw.abort()
 
     def check(self, now: float) -> None:
-        """The deadline is that of the handshake itself."""
+        """End it if the handshake takes too long."""
+        if now - self._since > self._counted.limits.header_seconds:
+            self._end("TLS handshake too slow")
 
-    async def _begin(self, transport: asyncio.Transport) -> None:
-        limits = self._guard.counted.limits
+    def _shake(self, data: bytes) -> None:
         try:
-            secured = await asyncio.get_running_loop().start_tls(
-                transport,
-                self,
-                self.certificate.context,
-                server_side=True,
-                ssl_handshake_timeout=limits.header_seconds,
-                ssl_shutdown_timeout=limits.stalled_seconds,
-            )
-        except OSError as error:
-            if reason := _reason(error):
-                self._guard.counted.ended(reason, self._host)
+            self._is_done = self._line.shake(data)
+        except ssl.SSLError as error:
+            self._refuse(error.reason or "")
+            return
+        if self._is_done:
             self._leave()
-            return
-        self._leave()
-        if secured is None or secured.is_closing():  # the client went away
-            return
-        secured.set_protocol(self._guard)
-        self._guard.below = transport
-        self._guard.connection_made(secured)
-        if self._early:
-            self._guard.data_received(bytes(self._early))
+            self._guard.connection_made(self._line)
+            self._deliver()
+
+    def _refuse(self, reason: str) -> None:
+        if reason in _OF_HTTP:
+            self._raw.write(rendered(_without_tls()))
+            said = "HTTP without TLS"
+        else:
+            self._line.flush()
+            said = "TLS too old" if reason in _OLD else "TLS handshake failed"
+        self._counted.ended(said, self._host)
+        self._raw.close()
+
+    def _deliver(self, data: bytes = b"") -> None:
+        for piece in self._line.received(data):
+            self._guard.data_received(piece)
+
+    def _end(self, reason: str) -> None:
+        self._counted.ended(reason, self._host)
+        self._raw.abort()
 
     def _leave(self) -> None:
-        self._guard.counted.leave(self)
+        self._counted.leave(self)
         self._state.connections.discard(self)
 
 
-def _reason(error: OSError) -> str:
-    """Why it failed; nothing where the client went away, as those do that look for an open port."""
-    if isinstance(error, ssl.SSLError):
-        return _REASONS.get(error.reason or "", "TLS handshake failed")
-    return "TLS handshake too slow" if isinstance(error, ConnectionAbortedError) else ""
+def _without_tls() -> ServingError:
+    return ServingError(
+        "Expected a request over TLS, received one without. Begin the address with https://.",
+        code="BadRequestInvalid",
+        status=400,
+    )

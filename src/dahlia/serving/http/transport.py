@@ -12,13 +12,11 @@ class CountedTransport(asyncio.Transport):
     """Stands between a protocol of uvicorn and the transport of the event loop.
 
     Args:
-        transport: of the event loop, or of TLS.
-        below: of the event loop, where the other is of TLS.
+        transport: of the event loop.
     """
 
-    def __init__(self, transport: asyncio.Transport, below: asyncio.Transport | None = None) -> None:
+    def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        self._below = below
         self._is_paused = self._is_held = False
         self._is_ended = False
         self._written = 0
@@ -36,10 +34,8 @@ class CountedTransport(asyncio.Transport):
         self.write(data)
         self._is_ended = True
         if not self._transport.is_closing():
-            if not self._transport.can_write_eof():  # of TLS, which says its end and goes on reading
-                self._transport.close()
-                return
-            self._transport.write_eof()
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
             if self._is_paused or self._is_held:
                 self._is_paused = self._is_held = False
                 self._transport.resume_reading()
@@ -72,7 +68,7 @@ class CountedTransport(asyncio.Transport):
             now: asked now and then, by one clock.
             seconds: that may pass without a byte, and beyond what `SLOWEST_READER` needs.
         """
-        left = self._left
+        left = self._transport.get_write_buffer_size()
         if not left:
             self._stuck_from = None
             return False
@@ -83,16 +79,6 @@ class CountedTransport(asyncio.Transport):
             self._moved = now, taken
         since, first = self._stuck_from
         return now - self._moved[0] > seconds or now - since > seconds + (taken - first) / SLOWEST_READER
-
-    @property
-    def is_sent(self) -> bool:
-        """Whether it is closing, and all was sent: then TLS waits for the client's word of the end, too."""
-        return self._transport.is_closing() and not self._left
-
-    @property
-    def _left(self) -> int:
-        below = self._below.get_write_buffer_size() if self._below else 0
-        return self._transport.get_write_buffer_size() + below
 
     def _set(self, *, paused: bool, held: bool) -> None:
         before, after = self._is_paused or self._is_held, paused or held
@@ -114,8 +100,7 @@ class CountedTransport(asyncio.Transport):
 
     def close(self) -> None:
         """Close once all is sent."""
-        if not self._transport.is_closing():
-            self._transport.close()
+        self._transport.close()
 
     def abort(self) -> None:
         """Close at once."""
