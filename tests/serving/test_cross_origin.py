@@ -145,6 +145,11 @@ def test_a_private_network_is_allowed_when_it_is_asked_for(keyed: TestClient) ->
         ("http://testserver", {}, 200),  # the service's own page
         (EVIL, {"sec-fetch-site": "same-origin"}, 200),  # the same behind a proxy that asks by another name
         (EVIL, {"sec-fetch-site": "cross-site"}, 403),
+        ("http://192.168.1.5:3000", {"host": "192.168.1.5:3000"}, 200),
+        ("http://[fe80::1]:3000", {"host": "[fe80::1]:3000"}, 200),
+        ("http://shelf.local", {"host": "shelf.local"}, 200),
+        ("http://evil.example:3000", {"host": "evil.example:3000"}, 403),  # it leads here since a moment ago
+        ("http://shelf.local", {"host": "192.168.1.5:3000"}, 403),
     ],
 )
 def test_a_door_without_a_key_is_for_pages_of_this_machine(

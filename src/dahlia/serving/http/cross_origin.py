@@ -29,6 +29,8 @@ EXPOSED = (
 _ORIGIN, _METHOD = b"origin", b"access-control-request-method"
 _ALLOW_ORIGIN = "access-control-allow-origin"
 _NAMES = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~, -]{1,2000}")
+# Names that nobody far away can make lead here, as a page does with its own name (DNS rebinding).
+_OF_NO_STRANGER = re.compile(r"(?:[0-9.]+|\[[0-9a-f:.]+\]|[a-z0-9-]+(?:\.local)?)(?::[0-9]{1,5})?")
 _SHOWN = 100  # characters of an origin in a message
 _USUAL_NAMES = (
     "content-type, prediction-key, training-key, ocp-apim-subscription-key, x-ms-client-request-id, "
@@ -56,7 +58,7 @@ class Policy:
     def complaint(self, headers: Headers) -> str:
         """Why the page that sends a request may not; empty where it may, or where no page does.
 
-        Pages of the server's own address may always.
+        Pages of the server's own address may always, where that is an IP address or a name of its network.
         """
         origin = headers.get("origin")
         if origin is None or self.origins.admit(origin) or _is_same(origin, headers):
@@ -137,4 +139,7 @@ def _preflight(policy: Policy, origin: str, asked: Headers) -> Response:
 
 def _is_same(origin: str, headers: Headers) -> bool:
     # A proxy may ask by another name than the browser did; what the browser then says no page can forge.
-    return headers.get("sec-fetch-site") == "same-origin" or origin.partition("://")[2] == headers.get("host")
+    if headers.get("sec-fetch-site") == "same-origin":
+        return True
+    host = origin.partition("://")[2]
+    return host == headers.get("host") and _OF_NO_STRANGER.fullmatch(host) is not None
