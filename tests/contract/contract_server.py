@@ -15,7 +15,7 @@ from pathlib import Path
 
 _PATIENCE = 60.0  # seconds; the start takes one
 _SAID = {
-    "base": re.compile(r"^Dahlia serves (http://\S+)", re.MULTILINE),
+    "base": re.compile(r"^Dahlia serves (https?://\S+)", re.MULTILINE),
     "training_key": re.compile(r"^Training key: +(\S+)", re.MULTILINE),
     "prediction_key": re.compile(r"^Prediction key: +(\S+)", re.MULTILINE),
 }
@@ -47,13 +47,19 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(home: Path) -> Iterator[RunningServer]:
-    """Serve until the block ends; a traceback in the log is a failure."""
+def running_server(home: Path, *options: str, **settings: str) -> Iterator[RunningServer]:
+    """Serve until the block ends; a traceback in the log is a failure.
+
+    Args:
+        home: the server's folder.
+        options: of the command.
+        settings: variables beyond those that every server of the tests has.
+    """
     log = home.with_suffix(".log")
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "dahlia", "serve"],
-            env=_environment(home),
+            [sys.executable, "-m", "dahlia", "serve", *options],
+            env=_environment(home) | settings,
             cwd=home.parent,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -34,11 +34,13 @@ from dahlia.server.http import page, replies
 from dahlia.server.http.bounds import Bounded
 from dahlia.server.http.hosts import HostsAllowed
 from dahlia.server.http.old_versions import WordsOfV1
+from dahlia.server.http.pages import policies
 from dahlia.server.http.paths import OneSpelling
 from dahlia.server.http.predictions import Predictions
 from dahlia.server.iterations.performances import stored_predictions
 from dahlia.server.performance.performances import Performances
 from dahlia.server.predictions.desk import PredictionDesk
+from dahlia.serving.http.cross_origin import CrossOrigin
 from dahlia.serving.http.replies import identified
 
 if TYPE_CHECKING:
@@ -109,7 +111,8 @@ def create_app(server: Server) -> ASGIApp:
     for area in (page, *_AREAS):
         api.include_router(area.router)
     behind = Predictions(OneSpelling(WordsOfV1(Bounded(api))), server, desk)
-    return Identified(HostsAllowed(behind, HostNames.of(server.settings.server)))
+    pages = CrossOrigin(behind, policies(server.settings.security))
+    return Identified(HostsAllowed(pages, HostNames.of(server.settings.server)))
 
 
 def _lifespan(server: Server, desk: PredictionDesk) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

@@ -15,7 +15,9 @@ from dahlia.terminal import print_table
 
 @click.command()
 @config_option
-def serve(config: Path | None) -> None:
+@click.option("--tls-cert", metavar="FILE", help="Answer https with this certificate (PEM).")
+@click.option("--tls-key", metavar="FILE", help="Its private key (PEM).")
+def serve(config: Path | None, tls_cert: str | None, tls_key: str | None) -> None:
     """Run the Custom Vision server.
 
     It serves the API: projects, training, predictions, exports.
@@ -24,8 +26,10 @@ def serve(config: Path | None) -> None:
     from dahlia.server.running import serve as run
     from dahlia.server.settings import load_settings
 
+    given = {"DAHLIA_SERVER_TLS_CERT": tls_cert, "DAHLIA_SERVER_TLS_KEY": tls_key}
+    environment = os.environ | {name: value for name, value in given.items() if value is not None}
     with private():
-        run(load_settings(config, os.environ), config)
+        run(load_settings(config, environment), config)
 
 
 @click.command()

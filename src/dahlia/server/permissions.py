@@ -47,6 +47,15 @@ def close(places: Iterable[Path]) -> None:
         )
 
 
+def warn_of_readers(path: Path) -> None:
+    """Warn of a private file of the operator's own that any user may read; its mode stays as it is."""
+    mode = _open_mode(path)
+    if mode & _ANYBODY:
+        _logger.warning(
+            "All users of this machine may use %s (mode %04o); `chmod o= %s` ends that.", path, mode, path
+        )
+
+
 def _open_mode(path: Path) -> int:
     """The mode of what others may use; 0 where they may not, or nothing is there."""
     try:

@@ -76,6 +76,12 @@ class Remote:
 
         try:
             answer = self._session.request(method, self._base + path, timeout=_SECONDS, **options)
+        except requests.exceptions.SSLError as error:
+            raise DahliaError(
+                f"The server at {self._base} has a certificate that is not trusted here: {error}. Name the "
+                "file of its authority's certificate with REQUESTS_CA_BUNDLE. What was sent is kept: go on "
+                "with --project."
+            ) from error
         except requests.RequestException as error:
             raise DahliaError(
                 f"The server at {self._base} cannot be reached: {type(error).__name__}. Start it with "

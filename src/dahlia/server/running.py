@@ -24,14 +24,26 @@ from dahlia.server.pairing.watch import PairingWatch
 from dahlia.server.storage.errors import StorageError
 from dahlia.server.store.checkpoints import Checkpoints
 from dahlia.server.supervision import Workers
+from dahlia.server.tls import Certificate, certificate_of
 from dahlia.serving.http.connections import Connections
 from dahlia.serving.http.guard import guarded
+from dahlia.serving.http.handshake import with_tls
 from dahlia.serving.http.limits import Limits, most_files, read_proxies
+from dahlia.serving.http.origins import Origins
 
 if TYPE_CHECKING:
+    import asyncio
+    from typing import Protocol
+
     from dahlia.server.context import Server
     from dahlia.server.sections import ServerSection
     from dahlia.server.settings import Settings
+
+    class _Background(Protocol):
+        def start(self) -> None: ...
+
+        def stop(self) -> None: ...
+
 
 _GRACE_SECONDS = 10
 _BACKLOG = 1024
@@ -47,7 +59,7 @@ def serve(settings: Settings, config: Path | None) -> None:
         config: the file that they came from, for the workers.
 
     Raises:
-        DahliaError: the address is taken, or the database cannot be used.
+        DahliaError: the certificate cannot be used, the address is taken, or the database cannot be used.
     """
     import uvicorn
 
@@ -56,6 +68,7 @@ def serve(settings: Settings, config: Path | None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     limit_server(settings)
+    certificate = certificate_of(settings.server)
     listening = _listen(settings.server.host, settings.server.port)
     try:
         server = open_server(settings)
@@ -68,7 +81,7 @@ def serve(settings: Settings, config: Path | None) -> None:
     app = create_app(server)
     options = uvicorn.Config(
         app,
-        http=guarded("auto", _connections(settings.server)),
+        http=_protocol(settings, certificate),
         ws="none",
         log_config=None,
         access_log=False,
@@ -76,26 +89,34 @@ def serve(settings: Settings, config: Path | None) -> None:
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     host, port = listening.getsockname()[:2]
-    background = (
+    background: list[_Background] = [
         Cleaning(server),
         PairingWatch(server),
         SpaceWatch(server.space, server.database.reserve),
         Backups(server, config),
         Checkpoints(server.database),
-    )
+    ]
+    if certificate:
+        background.append(certificate)
     for task in background:
         task.start()
     # uvicorn, when it has ended, raises its signal again: workers are ended after that.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     try:
         with Workers(server, config) as workers:
-            where = f"http://{_spelled(host)}:{port}"
+            where = f"{'https' if certificate else 'http'}://{_spelled(host)}:{port}"
             click.echo(f"Dahlia serves {where} with {_counted(workers.count)}. Ctrl-C ends it.")
             uvicorn.Server(options).run(sockets=[listening])
     finally:
         for task in background:
             task.stop()
         server.database.close()
+
+
+def _protocol(settings: Settings, certificate: Certificate | None) -> type[asyncio.Protocol]:
+    origins = Origins.read(settings.security.prediction_origins)
+    guard = guarded("auto", _connections(settings.server), origins)
+    return with_tls(guard, certificate) if certificate else guard
 
 
 def _connections(section: ServerSection) -> Connections:

@@ -15,6 +15,7 @@ from dahlia.server.host_names import is_pattern, listed
 from dahlia.server.secret_url import MASK, SecretText, SecretUrl
 from dahlia.serving.http.fetch import Reach
 from dahlia.serving.http.limits import PROXIES, read_proxies
+from dahlia.serving.http.origins import EVERY, NONE, Origins
 
 _SECRET_LENGTH = 32
 _DATABASE = re.compile(r"(sqlite|postgres|postgresql)(\+\w+)?://.*")
@@ -81,6 +82,14 @@ def _hosts(names: str) -> str:
     return names
 
 
+def _origins(text: str) -> str:
+    try:
+        Origins.read(text)
+    except ConfigError as error:
+        raise PydanticCustomError("origins", "{reason}", {"reason": str(error).removesuffix(".")}) from None
+    return text
+
+
 def _secret(text: SecretText) -> SecretText:
     if text.is_masked:
         raise PydanticCustomError("secret", f"it is masked as {MASK}; write the secret itself")
@@ -123,6 +132,14 @@ class ServerSection(Section):
     public_url: Annotated[str, AfterValidator(_origin)] | None = Field(
         default=None,
         description="address under which clients reach the server, for links; left out, that of the request",
+    )
+    tls_cert: Annotated[Path, Field(strict=False), AfterValidator(_absolute)] | None = Field(
+        default=None,
+        description="PEM file of the certificate to answer https with, and of those between it and its "
+        "authority's; left out, the server answers http",
+    )
+    tls_key: Annotated[Path, Field(strict=False), AfterValidator(_absolute)] | None = Field(
+        default=None, description="PEM file of its private key, not encrypted"
     )
     # 64 images of 6 MB in base64 are 512 MB; tags, names and JSON come on top.
     max_body_mb: int = _number(520, "megabytes that one request may have")
@@ -273,6 +290,15 @@ class SecuritySection(Section):
     url_fetch: Reach = Field(
         default="public",
         description="where images of URLs may lie: at public addresses, any, or off for none",
+    )
+    prediction_origins: Annotated[str, BeforeValidator(_joined), AfterValidator(_origins)] = Field(
+        default=EVERY,
+        description="origins whose web pages may ask for predictions, with a key, such as "
+        "https://app.example, https://*.app.example, loopback for pages of this machine; * for all, none "
+        "for none",
+    )
+    training_origins: Annotated[str, BeforeValidator(_joined), AfterValidator(_origins)] = Field(
+        default=NONE, description="origins whose web pages may call the training API, in the same words"
     )
     link_hours: float = Field(default=24, gt=0, description="hours for which a link to an image is good")
     secret: Annotated[SecretText, AfterValidator(_secret)] | None = Field(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 DESK = Desk.of(read_settings())
-PROTOCOL = guarded("auto", Connections(DESK.settings.limits, most_files()))
+PROTOCOL = guarded("auto", Connections(DESK.settings.limits, most_files()), DESK.settings.origins)
 
 _Inner = TypeVar("_Inner")
 _PAGES = ("/docs.json", "/schema.json", "/healthz", "/livez", "/readyz", "/metrics")

@@ -3,6 +3,7 @@
 | variable | default | meaning |
 | --- | --- | --- |
 | `DAHLIA_PREDICTION_KEY` | none | the key that every prediction must bring; without it the door is open |
+| `DAHLIA_ORIGINS` | `*` with a key, else `loopback` | origins whose web pages may ask for predictions |
 | `DAHLIA_WORKERS` | cores, at most 4 | processes; each holds the models that it is asked for |
 | `DAHLIA_THREADS` | 2 x cores / workers | predictions computed at once in a process |
 | `DAHLIA_MODEL_THREADS` | 1 | threads of one prediction; more may help a single client with a large model |
@@ -35,7 +36,9 @@ from dahlia.errors import ConfigError
 from dahlia.serving.cores import usable_cores
 from dahlia.serving.http.fetch import Reach, read_reach
 from dahlia.serving.http.limits import Limits, read_limits
+from dahlia.serving.http.origins import Origins, read_origins
 
+ORIGINS = "DAHLIA_ORIGINS"
 _MOST_WORKERS = 4  # each takes some 250 MB; threads of one process share the rest of the cores
 
 
@@ -44,6 +47,7 @@ class Settings:
     """The settings of one process; see the module's table."""
 
     key: str | None
+    origins: Origins
     workers: int
     threads: int
     model_threads: int
@@ -63,14 +67,16 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the environment.
 
     Raises:
-        ConfigError: a value is not a number of at least 1 (for the seconds: more than 0), or not one of its
-            names.
+        ConfigError: a value is not a number of at least 1 (for the seconds: more than 0), not one of its
+            names, or no origin.
     """
     cores = usable_cores()
     workers = _count(environment, "DAHLIA_WORKERS", min(cores, _MOST_WORKERS))
     folder = environment.get("DAHLIA_PREDICTIONS")
+    key = environment.get("DAHLIA_PREDICTION_KEY") or None
     return Settings(
-        key=environment.get("DAHLIA_PREDICTION_KEY") or None,
+        key=key,
+        origins=read_origins(environment, ORIGINS, has_key=key is not None),
         workers=workers,
         threads=_count(environment, "DAHLIA_THREADS", max(1, 2 * cores // workers)),
         model_threads=_count(environment, "DAHLIA_MODEL_THREADS", 1),

@@ -24,6 +24,7 @@ PROJECT = "12121212-3434-4565-8787-989898989898"
 ITERATION = "00000000-0000-4000-8000-000000000001"
 CLOUD = f"/customvision/v3.1/prediction/{PROJECT}/classify/iterations/v1/image"
 FORM = {"content-type": "multipart/form-data; boundary=x"}
+ALLOW = "access-control-allow-origin"
 OCTETS = {"content-type": "application/octet-stream"}
 
 
@@ -285,3 +286,33 @@ def test_url_routes_refuse(client: TestClient, web: WebServer) -> None:
     assert response.status_code == 200
     assert response.text.startswith("Error processing image: ")
     assert web.asked == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "origin", "allowed"),
+    [
+        ({"PREDICTION_KEY": "k"}, "https://app.example", "*"),
+        ({}, "http://localhost:8080", "http://localhost:8080"),
+        ({}, "https://app.example", None),
+        ({"ORIGINS": "https://app.example"}, "https://app.example", "https://app.example"),
+        ({"ORIGINS": "*"}, "https://app.example", "*"),
+        ({"ORIGINS": "none"}, "http://localhost:8080", None),
+        ({"PREDICTION_KEY": "k", "ORIGINS": "https://a.example"}, "https://app.example", None),
+    ],
+)
+def test_web_pages(
+    client_of: Callable[..., TestClient],
+    picture: Any,
+    environment: dict[str, str],
+    origin: str,
+    allowed: str | None,
+) -> None:
+    client, key = client_of(**environment), {"Prediction-Key": "k"}
+    for path in ("/image", CLOUD):
+        asked = client.options(path, headers={"origin": origin, "access-control-request-method": "POST"})
+        assert (asked.status_code, asked.headers.get(ALLOW)) == (204 if allowed else 403, allowed)
+        answer = client.post(path, content=picture(), headers={"origin": origin, **key})
+        assert answer.headers.get(ALLOW) == allowed
+        assert answer.status_code == (200 if allowed or "PREDICTION_KEY" in environment else 403)
+        assert client.post(path, content=picture(), headers=key).status_code == 200
+    assert client.post(CLOUD, content=b"", headers={"origin": origin, **key}).headers.get(ALLOW) == allowed

@@ -28,6 +28,7 @@ def test_values() -> None:
         ("THREADS", "0"),
         ("THREADS", "²"),
         ("URL_FETCH", "all"),
+        ("ORIGINS", "app.example"),
     ],
 )
 def test_values_that_cannot_be_used(name: str, value: str) -> None:

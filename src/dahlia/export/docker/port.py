@@ -100,6 +100,9 @@ def _notes(card: ModelCard, platform: str) -> tuple[str, ...]:
         f"libraries `{base}` as the endpoint, `{card.project_id}` as the project, and any publish name.",
         "With `PREDICTION_KEY` set, every prediction must bring that key in the header `Prediction-Key`. "
         "Without it, anyone who reaches the port may ask.",
+        "Web pages of every origin may ask, with the key; without `PREDICTION_KEY` those of this machine "
+        "alone. `--env ORIGINS=https://app.example` names the origins that may, with commas between several; "
+        "`*` stands for every origin, `none` for none.",
         "`--env URL_FETCH=off` fetches no photos from the web, `any` those of your own network too; the "
         "default, `public`, only from public addresses.",
         "`--env PORT=8080` where port 80 is kept from users who are not root. `--env THREADS=4` bounds the "

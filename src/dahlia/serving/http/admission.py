@@ -14,6 +14,8 @@ from dahlia.serving.http.body import MAX_DISCARD, Unread
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
+    from dahlia.serving.http.cross_origin import Policy
+
 KEY_HEADERS = ("prediction-key", "training-key", "ocp-apim-subscription-key")
 MAX_HELD = 128 * 1024 * 1024
 MAX_WAIT = 1.0  # seconds that a prediction is to take at most, with those before it
@@ -31,10 +33,11 @@ class Admission:
     has fewer places than a fast one: not more than are expected to be through within `MAX_WAIT`, and `FEW`.
 
     Args:
-        key: the key that every request must bring; None admits everybody.
+        key: the key that every request must bring; None admits everybody but pages of other origins.
         most: predictions that may wait or be computed at once, and images that may be fetched at once.
         most_held: bytes of bodies that may be in memory at once.
         clock: seconds.
+        pages: the origins whose pages may ask where no key is needed; None for all.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Admission:
         most: int,
         most_held: int = MAX_HELD,
         clock: Callable[[], float] = time.perf_counter,
+        pages: Policy | None = None,
     ) -> None:
         self.predictions = 0
         # The bytes of the variable, whatever the locale; clients send the same.
@@ -50,6 +54,7 @@ class Admission:
         self._most = most
         self._most_held = most_held
         self._clock = clock
+        self._pages = None if key else pages
         self._held = 0
         self._fetches = 0
         self._each = 0.0  # mean seconds from the end of one prediction to that of the next
@@ -59,7 +64,8 @@ class Admission:
         """Let a request in before its body is read.
 
         Raises:
-            ServingError: it brings no key or a wrong one, or too many predictions are under way.
+            ServingError: it brings no key or a wrong one, comes from a page that may not ask, or too many
+                predictions are under way.
         """
         given = [headers[name].encode("latin-1") for name in KEY_HEADERS if name in headers]
         if self._key is not None and not any(hmac.compare_digest(one, self._key) for one in given):
@@ -68,6 +74,9 @@ class Admission:
                 code="401",
                 status=401,
             )
+        # A browser sends a form without asking; whoever lets it in would do and keep what any page wants.
+        if self._pages and (complaint := self._pages.complaint(headers)):
+            raise _unread(headers)(complaint, code="Forbidden", status=403)
         if self._full():
             raise _busy(_unread(headers))
 

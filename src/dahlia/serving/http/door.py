@@ -14,11 +14,13 @@ from dahlia.errors import ServingError
 from dahlia.serving.http.admission import Admission
 from dahlia.serving.http.body import Disconnected, read_body
 from dahlia.serving.http.contract import handle, query_of
+from dahlia.serving.http.cross_origin import CrossOrigin, Policy
 from dahlia.serving.http.form import read_form, write_form
 from dahlia.serving.http.lingering import Incoming, refuse
 from dahlia.serving.http.page import front_page
-from dahlia.serving.http.paths import Route, parse_route, raw_path
+from dahlia.serving.http.paths import Route, is_contract, parse_route, raw_path
 from dahlia.serving.http.replies import REQUEST, identified, no_such_route, refusal
+from dahlia.serving.settings import ORIGINS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -44,6 +46,7 @@ class Desk:
     """Where the door finds what answers, which exists only once the service has started."""
 
     settings: Settings
+    pages: Policy
     admission: Admission
     predictor: Predictor[Projects] | None = None
     explainer: Explainer | None = None
@@ -51,7 +54,8 @@ class Desk:
     @classmethod
     def of(cls, settings: Settings) -> Desk:
         """A desk for these settings, without a predictor."""
-        return cls(settings, Admission(settings.key, settings.max_concurrency))
+        pages = Policy(settings.origins, "POST", ORIGINS)
+        return cls(settings, pages, Admission(settings.key, settings.max_concurrency, pages=pages))
 
 
 class Door:
@@ -70,6 +74,7 @@ class Door:
         self._app = app
         self._desk = desk
         self._known = frozenset(known)
+        self._pages = CrossOrigin(self._serve, self._policy)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -79,7 +84,12 @@ class Door:
         if scope["type"] != "http":
             await send({"type": "websocket.close"})
             return
-        send = identified(send)
+        await self._pages(scope, receive, identified(send))
+
+    def _policy(self, scope: Scope) -> Policy | None:
+        return self._desk.pages if scope["path"] in _FIELDS or is_contract(scope) else None
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = parse_route(scope)
         if route or (scope["path"] in _FIELDS and scope["method"] == "POST"):
             await self._guarded(scope, Incoming(receive), send, route)

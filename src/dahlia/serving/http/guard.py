@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import http
 import logging
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from uvicorn.config import HTTP_PROTOCOLS
@@ -18,7 +20,9 @@ from uvicorn.importer import import_from_string
 from dahlia.errors import ServingError
 from dahlia.serving.http.body import Unread
 from dahlia.serving.http.connections import Connections
+from dahlia.serving.http.cross_origin import readable_by_all
 from dahlia.serving.http.framing import Framing, Phase
+from dahlia.serving.http.origins import NOBODY, Origins
 from dahlia.serving.http.replies import new_id, refusal
 from dahlia.serving.http.transport import CountedTransport
 
@@ -33,16 +37,20 @@ MAX_DISCARD = 64 * 1024 * 1024  # bytes that are read of a body after its reques
 LINGER_SECONDS = 2.0  # for which a refused client may go on sending, so that it reads the refusal
 
 
-def guarded(parser: Literal["auto", "h11"], connections: Connections) -> type[asyncio.Protocol]:
+def guarded(
+    parser: Literal["auto", "h11"], connections: Connections, origins: Origins = NOBODY
+) -> type[asyncio.Protocol]:
     """A protocol for `uvicorn.Config(http=...)`.
 
     Args:
         parser: `h11`, or the fastest that there is.
         connections: counts those of this process.
+        origins: whose pages may read answers; they read refusals that are given here where all of them may.
     """
     logging.getLogger("uvicorn.error").addFilter(_is_not_counted)
     base = import_from_string(_PARSERS[parser])
-    return type(f"Guarded{base.__name__}", (Guard, base), {"counted": connections})
+    names = {"counted": connections, "refusal_headers": readable_by_all(origins)}
+    return type(f"Guarded{base.__name__}", (Guard, base), names)
 
 
 def _is_not_counted(record: logging.LogRecord) -> bool:
@@ -51,9 +59,10 @@ def _is_not_counted(record: logging.LogRecord) -> bool:
 
 
 class Guard(_Protocol):
-    """Goes before a protocol of uvicorn among the bases of a class, which names `counted`."""
+    """Goes before a protocol of uvicorn among the bases of a class, which has the attributes below."""
 
     counted: Connections
+    refusal_headers: dict[str, str]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -73,10 +82,7 @@ class Guard(_Protocol):
         try:
             self.counted.enter(self, self._host)
         except ServingError as error:
-            reason = (
-                "beyond the connections of one address" if error.status == 429 else "beyond all connections"
-            )
-            self._refuse(error, reason)
+            self._refuse(error, beyond(error))
             if not self.counted.linger(self):
                 self._line.close()
             return
@@ -199,11 +205,18 @@ class Guard(_Protocol):
         self._came = 0
         if self._is_admitted:
             self._unset_keepalive_if_required()
-        self._line.end_with(_rendered(error))
+        self._line.end_with(rendered(error, self.refusal_headers))
 
 
-def _rendered(error: ServingError) -> bytes:
+def beyond(error: ServingError) -> str:
+    """Why a connection that `Connections` refuses is ended, for the log."""
+    return "beyond the connections of one address" if error.status == 429 else "beyond all connections"
+
+
+def rendered(error: ServingError, headers: Mapping[str, str] = MappingProxyType({})) -> bytes:
+    """A refusal as bytes of HTTP/1.1, after which the connection ends."""
     response = refusal(Unread(str(error), code=error.code, status=error.status))
+    response.headers.update(headers)
     response.headers["apim-request-id"] = new_id()
     if error.status == 503:
         response.headers["retry-after"] = "5"

@@ -25,7 +25,7 @@ def answer(route: Route, model: Model, probabilities: Sequence[float]) -> Respon
 
 def refuse(route: Route, error: ServingError) -> Response:
     """The error that the route's clients expect."""
-    if route.manner == "cloud" or error.status in (401, 429):
+    if route.manner == "cloud" or error.status in (401, 403, 429):
         return refusal(error, route.version)
     status = 500 if route.what == "image" else 200
     return PlainTextResponse(f"Error processing image: {error}", status, closing(error))

@@ -41,7 +41,7 @@ def main() -> int:
     config = uvicorn.Config(
         Door(model, settings),
         loop="asyncio",
-        http=guarded("h11", Connections(settings.limits, most_files())),
+        http=guarded("h11", Connections(settings.limits, most_files()), settings.origins),
         ws="none",
         lifespan="off",
         log_level="warning",

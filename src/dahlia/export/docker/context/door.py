@@ -12,8 +12,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from dahlia.errors import ImageError, ServingError
 from dahlia.export.docker.context.answers import answer, refuse
 from dahlia.export.docker.context.routes import Route, parse_route
+from dahlia.export.docker.context.settings import ORIGINS
 from dahlia.serving.http.admission import Admission
 from dahlia.serving.http.body import Disconnected, address_of, image_of, read_body
+from dahlia.serving.http.cross_origin import CrossOrigin, Policy
 from dahlia.serving.http.fetch import fetch
 from dahlia.serving.http.paths import check_task, parse_id
 from dahlia.serving.http.replies import identified, no_such_route, refused_image
@@ -33,14 +35,18 @@ class Door:
     def __init__(self, model: Model, settings: Settings) -> None:
         self._model = model
         self._settings = settings
-        self._admission = Admission(settings.key, MAX_CONCURRENCY)
+        pages = Policy(settings.origins, "GET, HEAD, POST", ORIGINS)
+        self._admission = Admission(settings.key, MAX_CONCURRENCY, pages=pages)
+        self._pages = CrossOrigin(self._serve, lambda _: pages)
         self._limiter: anyio.CapacityLimiter | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             return
-        send = identified(send)
+        await self._pages(scope, receive, identified(send))
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = parse_route(scope)
         try:
             response = await self._predict(route, scope, receive) if route else self._look(scope)

@@ -5,6 +5,7 @@
 | `PORT` | 80 | where to listen; 0 takes a free one |
 | `HOST` | 0.0.0.0 | on which address |
 | `PREDICTION_KEY` | none | the key that every prediction must bring; without it the door is open |
+| `ORIGINS` | `*` with a key, else `loopback` | origins whose web pages may ask, as `https://app.example` |
 | `URL_FETCH` | public | from where `/url` fetches: `public` addresses, `any` (your network too), `off` |
 | `THREADS` | cores that the container may use | predictions computed at once |
 | `MAX_CONNECTIONS` | 1000 | connections at once; fewer where the process may not open so many files |
@@ -23,6 +24,9 @@ from dahlia.errors import ConfigError
 from dahlia.serving.cores import usable_cores
 from dahlia.serving.http.fetch import Reach, read_reach
 from dahlia.serving.http.limits import Limits, read_limits
+from dahlia.serving.http.origins import Origins, read_origins
+
+ORIGINS = "ORIGINS"
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Settings:
     host: str
     port: int
     key: str | None
+    origins: Origins
     reach: Reach
     threads: int
     limits: Limits
@@ -43,10 +48,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     Raises:
         ConfigError: a value cannot be used.
     """
+    key = environment.get("PREDICTION_KEY") or None
     return Settings(
         host=environment.get("HOST") or "0.0.0.0",  # noqa: S104  # a container's ports open from outside alone
         port=_number(environment, "PORT", 80, 0, 65535),
-        key=environment.get("PREDICTION_KEY") or None,
+        key=key,
+        origins=read_origins(environment, ORIGINS, has_key=key is not None),
         reach=read_reach(environment, "URL_FETCH"),
         threads=_number(environment, "THREADS", usable_cores(), 1, 1024),
         limits=read_limits(environment, ""),

@@ -1,0 +1,168 @@
+"""The certificate that `dahlia serve` answers https with, read again when its files change."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from dahlia.errors import ConfigError
+from dahlia.server import permissions
+from dahlia.server.background import Repeated
+from dahlia.server.certificate_dates import expiry_of
+from dahlia.server.complaints import Complaints
+
+if TYPE_CHECKING:
+    from dahlia.server.sections import ServerSection
+
+LOOK_SECONDS = 30.0
+SOON = timedelta(days=14)
+
+_CERTIFICATE, _KEY = "-----BEGIN CERTIFICATE-----", "PRIVATE KEY-----"
+
+_logger = logging.getLogger("dahlia.server")
+
+
+class Certificate:
+    """A certificate and its key.
+
+    Args:
+        certificate: a PEM file with the server's certificate, then those between it and its authority's.
+        key: a PEM file with its private key, not encrypted; may be the same file.
+        now: the time.
+
+    Raises:
+        ConfigError: they cannot be used.
+    """
+
+    def __init__(
+        self, certificate: Path, key: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._files = certificate, key
+        self._now = now
+        self._complaints = Complaints(_logger)
+        self._seen = _marks(self._files)
+        self.context, self.expires = _load(certificate, key)
+        permissions.warn_of_readers(key)
+        self._warn()
+        self._thread = Repeated("certificate", LOOK_SECONDS, self.look)
+
+    def start(self) -> None:
+        """Begin to look at the files now and then."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End that."""
+        self._thread.stop()
+
+    def look(self) -> None:
+        """Take files that have changed for new connections; where they cannot be used, keep what there is."""
+        seen = _marks(self._files)
+        if seen != self._seen:
+            self._seen = seen
+            try:
+                self.context, self.expires = _load(*self._files)
+            except ConfigError as error:
+                _logger.warning("The renewed certificate is not taken, the one before is. %s", error)
+            else:
+                self._complaints.forget()
+                _logger.info("New connections get the certificate that lasts until %s.", _day(self.expires))
+        self._warn()
+
+    def _warn(self) -> None:
+        left = self.expires - self._now()
+        if left < SOON:
+            has = "has expired" if left < timedelta() else "expires soon"
+            self._complaints.log(
+                f"The certificate {self._files[0]} {has}, on {_day(self.expires)}. Renew it, and put the new "
+                "files in the place of the old: they are taken without a restart."
+            )
+
+
+def certificate_of(section: ServerSection) -> Certificate | None:
+    """The certificate that the settings name; None where the server answers http.
+
+    Raises:
+        ConfigError: it cannot be used, or only one of its two files is named.
+    """
+    certificate, key = section.tls_cert, section.tls_key
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        given, missing, option = ("tls_key", "tls_cert", "cert") if key else ("tls_cert", "tls_key", "key")
+        raise ConfigError(
+            f"Expected a certificate and its key, received server.{given} without server.{missing}. Name it "
+            f"with --tls-{option} or DAHLIA_SERVER_TLS_{option.upper()}, also where one file holds both."
+        )
+    return Certificate(certificate, key)
+
+
+def _load(certificate: Path, key: Path) -> tuple[ssl.SSLContext, datetime]:
+    text = _read(certificate, "certificate", _CERTIFICATE)
+    _read(key, "private key", _KEY)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols(["http/1.1"])
+
+    def refuse() -> NoReturn:  # OpenSSL would ask at the terminal
+        raise ConfigError(
+            f"Expected a private key that a server can read by itself, received an encrypted one in {key}. "
+            f"`openssl pkey -in {key} -out plain.pem` decrypts it; keep the new file for your user alone."
+        )
+
+    try:
+        context.load_cert_chain(certificate, key, password=refuse)
+        return context, expiry_of(text)
+    except ssl.SSLError as error:
+        raise ConfigError(_reason(error, certificate, key)) from error
+    except ValueError as error:
+        raise ConfigError(
+            f"The certificate {certificate} cannot be read: {error}. Get it again from who issued it."
+        ) from error
+
+
+def _read(path: Path, what: str, mark: str) -> str:
+    try:
+        text = path.read_bytes().decode("latin-1")
+    except OSError as error:
+        raise ConfigError(
+            f"The server's {what} {path} cannot be read: {error.strerror}. Make it readable for this user, "
+            "or name another file."
+        ) from error
+    if mark not in text:
+        raise ConfigError(
+            f"Expected a {what} in PEM format, as text with a line `-----BEGIN ...{what.upper()}-----`, in "
+            f"{path}; received something else. See that certificate and key are not swapped; `openssl` "
+            "converts other formats."
+        )
+    return text
+
+
+def _reason(error: ssl.SSLError, certificate: Path, key: Path) -> str:
+    if error.reason == "KEY_VALUES_MISMATCH":
+        return (
+            f"Expected the private key of the certificate {certificate}, whose first certificate is the "
+            f"server's own; received another's in {key}. Name the two files that were made together."
+        )
+    reason = (error.reason or str(error)).replace("_", " ").lower()
+    return f"The certificate {certificate} and the key {key} cannot be used: {reason}. Make them again."
+
+
+def _marks(files: tuple[Path, Path]) -> list[tuple[int, int, int] | None]:
+    return [_mark(file) for file in files]
+
+
+def _mark(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
