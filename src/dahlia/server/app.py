@@ -32,6 +32,7 @@ from dahlia.server.api import (
 from dahlia.server.host_names import HostNames
 from dahlia.server.http import page, replies
 from dahlia.server.http.bounds import Bounded
+from dahlia.server.http.heads import HeadAsGet
 from dahlia.server.http.hosts import HostsAllowed
 from dahlia.server.http.old_versions import WordsOfV1
 from dahlia.server.http.paths import OneSpelling
@@ -109,7 +110,7 @@ def create_app(server: Server) -> ASGIApp:
     for area in (page, *_AREAS):
         api.include_router(area.router)
     behind = Predictions(OneSpelling(WordsOfV1(Bounded(api))), server, desk)
-    return Identified(HostsAllowed(behind, HostNames.of(server.settings.server)))
+    return Identified(HostsAllowed(HeadAsGet(behind), HostNames.of(server.settings.server)))
 
 
 def _lifespan(server: Server, desk: PredictionDesk) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

@@ -16,6 +16,7 @@ from dahlia.serving.http.admission import Admission
 from dahlia.serving.http.body import Disconnected, address_of, image_of, read_body
 from dahlia.serving.http.fetch import fetch
 from dahlia.serving.http.paths import check_task, parse_id
+from dahlia.serving.http.query import query_of
 from dahlia.serving.http.replies import identified, no_such_route, refused_image
 
 if TYPE_CHECKING:
@@ -70,9 +71,12 @@ class Door:
             if route.manner == "cloud":
                 parse_id(route.project, "project")
             check_task(route.task)
+            query_of(scope)
             if route.what == "url":
                 with admission.fetch():
-                    image = await fetch(address_of(body), self._settings.reach)
+                    image = await fetch(
+                        address_of(body, headers.get("content-type", "")), self._settings.reach
+                    )
             else:
                 image = image_of(body, headers.get("content-type", ""))
             with admission.prediction():
