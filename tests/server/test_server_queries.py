@@ -61,9 +61,7 @@ def operations(plain: TestClient) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def place_of(path: str) -> str:
-    return "/".join(
-        UNKNOWN if part.lower().endswith("id") and part != "id" else part for part in path.split("/")
-    )
+    return "/".join(UNKNOWN if part.endswith(("Id", "_id")) else part for part in path.split("/"))
 
 
 def is_list(parameter: dict[str, Any]) -> bool:

@@ -25,11 +25,11 @@ router = training_router("Tags")
 
 
 def _list_of_v1(session: Session, view: View, answers: list[Tag]) -> Response:
-    tagged, untagged = (
-        count_images(session, view, Wanted(status))
-        for status in (TaggingStatus.TAGGED, TaggingStatus.UNTAGGED)
+    found = TagList(
+        tags=tuple(answers),
+        total_tagged_images=count_images(session, view, Wanted(TaggingStatus.TAGGED)),
+        total_untagged_images=count_images(session, view, Wanted(TaggingStatus.UNTAGGED)),
     )
-    found = TagList(tags=tuple(answers), total_tagged_images=tagged, total_untagged_images=untagged)
     return reply(found.model_dump(mode="json", by_alias=True), 200)
 
 

@@ -101,5 +101,5 @@ def _received(error: Mapping[str, Any]) -> str:
         return "a list"
     if isinstance(given, str | int | float):
         text = given if isinstance(given, str) else str(given)
-        return repr(text[:_SHOWN]) + ("..." if len(text) > _SHOWN else "")
+        return repr(text[:_SHOWN]) + (" and more" if len(text) > _SHOWN else "")
     return "something else"

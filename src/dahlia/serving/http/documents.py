@@ -19,7 +19,7 @@ from python_multipart.multipart import parse_options_header
 
 from dahlia.errors import ServingError
 
-MAX_DEPTH = 64  # levels of elements, or of names in a form
+MAX_DEPTH = 64  # levels of objects, elements, or names in a form
 MAX_ELEMENTS = 200_000  # a batch of 64 images with 300 regions each has 115,000
 MAX_FIELDS = 10_000
 _WHOLE_DIGITS = 20  # longer numbers are read as fractions, which takes no time that grows with their square
@@ -141,9 +141,31 @@ def _json(text: str) -> Any:
 
 def _loaded(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_constant, parse_int=_whole)
+        content = json.loads(text, parse_constant=_constant, parse_int=_whole)
+        shallow = _is_shallow(content)
     except RecursionError:
-        raise MalformedDocument("JSON", "lists or objects that are nested too deeply") from None
+        shallow = False
+    if not shallow:
+        raise MalformedDocument("JSON", f"lists or objects that lie in more than {MAX_DEPTH} others")
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise MalformedDocument("whole characters", "half of one, as \\ud800 is") from None
+    return content
+
+
+def _is_shallow(content: Any) -> bool:
+    level = [content]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return True
+    return False
 
 
 def _constant(name: str) -> NoReturn:
