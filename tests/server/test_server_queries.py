@@ -135,11 +135,13 @@ def test_every_scalar_that_comes_twice_is_refused(
         (b"skip=K\xc3\xbche", {"skip": ["Kühe"]}),
         (b"skip=100%", {"skip": ["100%"]}),
         (b"%s", {}),
+        (b"name=&name=&names=", {"name": [""]}),
+        (b"name=&name=a&name=", {"name": ["a"]}),
         (b"", {}),
     ],
 )
 def test_queries(query: bytes, expected: dict[str, list[str]]) -> None:
-    assert read_query(query, ["skip"], ["ids"]) == expected
+    assert read_query(query, ["skip", "name"], ["ids"], ["name"]) == expected
 
 
 @pytest.mark.parametrize(

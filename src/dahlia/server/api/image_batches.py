@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -81,7 +82,7 @@ def parsed(model: type[_Body], body: bytes, content_type: str = "") -> _Body:
 def _loosely_parsed(model: type[_Body], document: Document) -> _Body:
     content = document.content if document.typed else fitted(model, document.content)
     try:
-        return model.model_validate(content)
+        return model.model_validate_json(json.dumps(content))
     except ValidationError as error:
         raise _invalid(error.errors(include_url=False, include_context=False)) from None
 

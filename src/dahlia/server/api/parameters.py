@@ -35,7 +35,7 @@ def many_ids(texts: Iterable[str] | None, most: int | None = None) -> list[str]:
     Raises:
         ServiceError: one is no UUID, or there are too many.
     """
-    found = list(dict.fromkeys(one_id(text) for text in texts or ()))
+    found = list(dict.fromkeys(one_id(text) for text in texts or () if text))
     if most is not None and len(found) > most:
         raise ServiceError(
             "BadRequestExceededBatchSize",

@@ -31,25 +31,28 @@ class Form:
     Attributes:
         scalars: names of the parameters in its query that have one value.
         lists: names of those that have several.
+        required: names of those that may not be left out.
         body: the annotation of its body; None where it reads none, or reads it itself.
         optional: whether the body may be left out.
     """
 
     scalars: tuple[str, ...]
     lists: tuple[str, ...]
+    required: tuple[str, ...]
     body: Any = None
     optional: bool = False
 
     @classmethod
     def of(cls, dependant: Dependant) -> Form:
         """That of an operation, by its signature and those of its dependencies."""
-        kinds = {field.alias: field.field_info.annotation for field in _query_fields(dependant)}
-        lists = tuple(name for name, kind in kinds.items() if _is_list(kind))
-        scalars = tuple(name for name in kinds if name not in lists)
+        fields = {field.alias: field.field_info for field in _query_fields(dependant)}
+        lists = tuple(name for name, field in fields.items() if _is_list(field.annotation))
+        scalars = tuple(name for name in fields if name not in lists)
+        required = tuple(name for name, field in fields.items() if field.is_required())
         if not dependant.body_params:
-            return cls(scalars, lists)
+            return cls(scalars, lists, required)
         body = dependant.body_params[0].field_info
-        return cls(scalars, lists, body.annotation, not body.is_required())
+        return cls(scalars, lists, required, body.annotation, not body.is_required())
 
 
 async def in_one_form(request: Request, form: Form) -> Request:
@@ -57,7 +60,7 @@ async def in_one_form(request: Request, form: Form) -> Request:
     scope: Scope = {**request.scope, "state": {**request.scope.get("state", {})}}
     receive = request.receive
     try:
-        found = read_query(scope["query_string"], form.scalars, form.lists)
+        found = read_query(scope["query_string"], form.scalars, form.lists, form.required)
         scope["query_string"] = urlencode(found, doseq=True).encode()
         if form.body is not None:
             body = _as_json(await request.body(), request.headers.get("content-type", ""), form)

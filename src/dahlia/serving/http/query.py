@@ -28,7 +28,9 @@ def query_of(scope: Scope) -> dict[str, str]:
     return {name: values[0] for name, values in found.items()}
 
 
-def read_query(query: bytes, scalars: Collection[str], lists: Collection[str] = ()) -> dict[str, list[str]]:
+def read_query(
+    query: bytes, scalars: Collection[str], lists: Collection[str] = (), required: Collection[str] = ()
+) -> dict[str, list[str]]:
     """The parameters that an operation has; others are left out, and so are empty ones.
 
     Names match without regard to case. A list may be repeated (`ids=a&ids=b`), comma-joined (`ids=a,b`),
@@ -38,6 +40,8 @@ def read_query(query: bytes, scalars: Collection[str], lists: Collection[str] = 
         query: as it was sent.
         scalars: names of parameters that have one value.
         lists: names of parameters that have several.
+        required: names of parameters that are kept although they are empty, since operations have errors of
+            their own for these.
 
     Raises:
         ServingError: a scalar is there twice, or a value is not UTF-8.
@@ -51,14 +55,14 @@ def read_query(query: bytes, scalars: Collection[str], lists: Collection[str] = 
             continue
         text = _text(name, value)
         values = _items(text) if name in lists else [text] if text else []
-        if values:
+        if values or name in required:
             found.setdefault(name, []).extend(values)
-    for name in scalars:
-        if len(found.get(name, ())) > 1:
+    for name, values in found.items():
+        if name in scalars and len(values) > 1:
             raise _refusal(
-                f"Expected the parameter {name} once, received it {len(found[name])} times. Send one value."
+                f"Expected the parameter {name} once, received it {len(values)} times. Send one value."
             )
-    return found
+    return {name: values or [""] for name, values in found.items()}
 
 
 def _plain(name: bytes) -> str:
