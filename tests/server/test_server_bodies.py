@@ -227,8 +227,11 @@ def test_bodies_where_none_is_taken(client: TestClient, project: dict[str, Any],
 
 
 def test_they_are_bounded(client: TestClient) -> None:
-    answer = client.post(f"{PROJECT}/tags?name=a", content=bytes(3 * 1024 * 1024))
-    assert answer.status_code == 413
+    large = bytes(3 * 1024 * 1024)
+    for path in ("/tags?name=a", "/images/tags"):
+        assert client.post(PROJECT + path, content=large).status_code == 413
+    answer = client.post(f"{PROJECT}/images/tags", content=iter([large]))  # its size is not declared
+    assert (answer.status_code, answer.json()["code"]) == (413, "BadRequestExceededBatchSize")
 
 
 REFUSED = [

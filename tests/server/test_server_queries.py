@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import anyio
 import pytest
 from project_cases import UNKNOWN
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from dahlia.errors import ServingError
 from dahlia.server.app import create_app
@@ -157,6 +159,22 @@ def test_queries_that_are_refused(query: bytes, message: str) -> None:
     with pytest.raises(ServingError, match=message) as refusal:
         read_query(query, ["skip"], ["ids"])
     assert (refusal.value.status, refusal.value.code) == (400, "BadRequestInvalid")
+
+
+def test_a_client_that_goes_away_is_no_fault_of_the_server(plain: TestClient) -> None:
+    sent: list[Message] = []
+
+    async def gone() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    path = f"/customvision/v3.3/training/projects/{UNKNOWN}/images/tags"
+    headers = [(b"host", b"testserver"), (b"training-key", plain.headers["Training-Key"].encode())]
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b""}
+    anyio.run(plain.app, scope, gone, send)
+    assert sent[0]["status"] == 400
 
 
 def test_the_key_comes_first(plain: TestClient) -> None:

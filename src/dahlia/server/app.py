@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from dahlia.server.context import Server
 
-_ABOUT = """The Custom Vision training API, version 3.4-preview; 3.0 to 3.3 answer at their own paths.
+_ABOUT = """The Custom Vision training API, version 3.4-preview; 1.0 to 3.3 answer at their own paths.
 Segments match without regard to case, repeated slashes count as one.
 
 Every operation needs a key, in the header `Training-Key`, `Prediction-Key` or `Ocp-Apim-Subscription-Key`.

@@ -165,14 +165,9 @@ class TrainingParameters(Body):
 
 
 class ImageUrl(Body):
-    """The address of an image; in the body by itself, too."""
+    """The address of an image."""
 
     url: str
-
-    @model_validator(mode="before")
-    @classmethod
-    def _address(cls, value: Any) -> Any:
-        return {"url": value} if isinstance(value, str) else value
 
 
 class TagFilter(Body):

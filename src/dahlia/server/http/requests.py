@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope
 
 from dahlia.errors import ServingError
@@ -63,15 +64,21 @@ async def in_one_form(request: Request, form: Form) -> Request:
         found = read_query(scope["query_string"], form.scalars, form.lists, form.required)
         scope["query_string"] = urlencode(found, doseq=True).encode()
         if form.body is not None:
-            body = _as_json(await request.body(), request.headers.get("content-type", ""), form)
+            body = _as_json(await _body_of(request), request.headers.get("content-type", ""), form)
             scope["headers"] = _headers(scope, body)
             receive = _replayed(body, receive)
-    except ServingError as error:
-        refusal = ServiceError(error.code, str(error), status=error.status)
-        scope["state"][REFUSAL] = refusal
+    except (ServingError, ServiceError) as error:
+        scope["state"][REFUSAL] = ServiceError(error.code, str(error), status=error.status)
         scope["query_string"], scope["headers"] = b"", _headers(scope, b"")
         receive = _replayed(b"", request.receive)
     return Request(scope, receive)
+
+
+async def _body_of(request: Request) -> bytes:
+    try:
+        return await request.body()
+    except ClientDisconnect:
+        raise ServiceError("BadRequestInvalid", "The client went away before its body had come.") from None
 
 
 def _as_json(body: bytes, content_type: str, form: Form) -> bytes:

@@ -152,7 +152,7 @@ def image_among(parts: list[Part], field: str, *, as_file: bool = False, most: i
 def address_of(body: bytes, content_type: str = "") -> str:
     """The address in a body such as `{"url": "https://..."}`; the name in any case.
 
-    XML, a form and the bare address will do as well.
+    XML and forms will do as well; an address by itself will not, as no content type stands for it.
 
     Args:
         body: the whole body.
@@ -165,8 +165,6 @@ def address_of(body: bytes, content_type: str = "") -> str:
         given = read_document(body, content_type).content
     except MalformedDocument as error:
         raise _no_address(error.received) from error
-    if isinstance(given, str):
-        given = {"url": given}
     named = {name.lower(): value for name, value in given.items()} if isinstance(given, dict) else {}
     if not isinstance(named.get("url"), str):
         raise _no_address("none" if given is None else "something else")

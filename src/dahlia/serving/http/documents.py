@@ -25,7 +25,6 @@ MAX_FIELDS = 10_000
 _WHOLE_DIGITS = 20  # longer numbers are read as fractions, which takes no time that grows with their square
 _ADVICE = 'Send JSON in UTF-8, such as {"name": "value"}, as a JSON library writes it.'
 _FEWER = "Send it in several requests."
-_ADDRESS = re.compile(r"https?://[^\s\"'<>{}]+", re.IGNORECASE)
 # PowerShell takes the double quotes out of what it hands to curl.
 _UNQUOTED_ADDRESS = re.compile(r"\{\s*url\s*:\s*(https?://[^\s\"'<>{}]+)\s*\}", re.IGNORECASE)
 _FORM = re.compile(r"[\w.\[\]%]+=")
@@ -86,8 +85,6 @@ def read_document(body: bytes, content_type: str = "") -> Document:
         return Document(None)
     if text.startswith("<"):
         return Document(_Xml().read(text), typed=False)
-    if _ADDRESS.fullmatch(text):
-        return Document(text)
     if match := _UNQUOTED_ADDRESS.fullmatch(text):
         return Document({"url": match[1]})
     if text[0] not in "{[\"'" and _FORM.match(text):

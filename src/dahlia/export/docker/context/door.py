@@ -70,8 +70,8 @@ class Door:
             body = await read_body(receive, headers, hold)
             if route.manner == "cloud":
                 parse_id(route.project, "project")
+                query_of(scope)
             check_task(route.task)
-            query_of(scope)
             if route.what == "url":
                 with admission.fetch():
                     image = await fetch(
