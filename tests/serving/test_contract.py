@@ -259,6 +259,8 @@ UNKNOWN = "11111111-1111-1111-1111-111111111111"
         (url(end="url"), {"content": b"[" * 100_000}, 400, "BadRequestImageUrl", '{"url": '),
         (url(end="url"), {"content": b"\xff\xfe\xfd"}, 400, "BadRequestImageUrl", '{"url": '),
         (url(end="url"), {"json": {"url": 1}}, 400, "BadRequestImageUrl", '{"url": '),
+        (url() + "?Application=a&application=b", {}, 400, "BadRequestInvalid", "parameter application once"),
+        (url() + "?application=%ff", {}, 400, "BadRequestInvalid", "UTF-8"),
         (url(end="url"), {"json": ["http://example.com"]}, 400, "BadRequestImageUrl", '{"url": '),
         (url(end="url"), {"json": {"uri": "http://example.com"}}, 400, "BadRequestImageUrl", '{"url": '),
         (url(end="url"), {"json": {"url": ""}}, 400, "BadRequestImageUrl", "http://"),

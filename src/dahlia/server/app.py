@@ -32,6 +32,7 @@ from dahlia.server.api import (
 from dahlia.server.host_names import HostNames
 from dahlia.server.http import page, replies
 from dahlia.server.http.bounds import Bounded
+from dahlia.server.http.heads import HeadAsGet
 from dahlia.server.http.hosts import HostsAllowed
 from dahlia.server.http.old_versions import WordsOfV1
 from dahlia.server.http.pages import policies
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
     from dahlia.server.context import Server
 
-_ABOUT = """The Custom Vision training API, version 3.4-preview; 3.0 to 3.3 answer at their own paths.
+_ABOUT = """The Custom Vision training API, version 3.4-preview; 1.0 to 3.3 answer at their own paths.
 Segments match without regard to case, repeated slashes count as one.
 
 Every operation needs a key, in the header `Training-Key`, `Prediction-Key` or `Ocp-Apim-Subscription-Key`.
@@ -111,7 +112,7 @@ def create_app(server: Server) -> ASGIApp:
     for area in (page, *_AREAS):
         api.include_router(area.router)
     behind = Predictions(OneSpelling(WordsOfV1(Bounded(api))), server, desk)
-    pages = CrossOrigin(behind, policies(server.settings.security))
+    pages = CrossOrigin(HeadAsGet(behind), policies(server.settings.security))
     return Identified(HostsAllowed(pages, HostNames.of(server.settings.server)))
 
 

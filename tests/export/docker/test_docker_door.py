@@ -122,6 +122,7 @@ def test_ways_to_send_an_image(
     [
         ({"path": CLOUD.replace(PROJECT, "roses")}, "BadRequestInvalidIds", "roses"),
         ({"path": CLOUD.replace("classify", "detect")}, "BadRequestOperationNotSupported", "classifies"),
+        ({"path": CLOUD + "?application=a&Application=b"}, "BadRequestInvalid", "application once"),
         ({"content": b"no image"}, "BadRequestImageFormat", "Expected"),
         ({"content": b""}, "BadRequestImageStream", "imageData"),
         ({"content": part(b"x", 'name="file"'), "headers": FORM}, "BadRequestImageStream", "imageData"),

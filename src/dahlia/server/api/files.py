@@ -23,7 +23,6 @@ router = APIRouter(tags=["Files"])
         404: {"model": ServiceErrorBody, "description": "the file was deleted"},
     },
 )
-@router.head(FILES + "{key:path}", include_in_schema=False)
 def get_file(server: TheServer, request: Request, key: str) -> Response:
     """A file that an answer of the API named: take its address as it is, with its signature."""
     server.links.check(FILES + key, request.url.query, server.now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from dahlia.server.context import Server
 from dahlia.server.contract.bodies import ImageFileBatch, ImageIdBatch, ImageUrlBatch
 from dahlia.server.contract.enums import ImageCreateStatus
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.contract.fitting import fitted
 from dahlia.server.contract.models import ImageCreateSummary
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.http.paths import VERSIONS
@@ -27,11 +29,14 @@ from dahlia.server.images.rules import check_takes_regions
 from dahlia.server.images.views import image_answers, summary
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
+from dahlia.server.predictions.errors import translated_refusals
 from dahlia.server.sections import LimitsSection
 from dahlia.server.store.changes import locked, project_of
 from dahlia.server.store.tables import ImageRow
+from dahlia.serving.http.documents import Document, read_document, utf8
 
 MAX_MARKS = 250_000  # twice those of 64 images with 300 regions each
+_LOOSE = 4 * 1024 * 1024  # bytes of JSON that are read once more where it is not strict
 
 _Body = TypeVar("_Body", bound=BaseModel)
 
@@ -44,25 +49,46 @@ class Labelling:
     regions: tuple[tuple[str, Box], ...] = ()
 
 
-def parsed(model: type[_Body], body: bytes) -> _Body:
-    """A body in JSON.
+def parsed(model: type[_Body], body: bytes, content_type: str = "") -> _Body:
+    """A body in JSON, however large; in XML or a form where it is not.
+
+    Args:
+        model: what it is to hold.
+        body: the whole body.
+        content_type: the request's header.
 
     Raises:
         RequestValidationError: it is something else.
-        ServiceError: it has more parts than any batch.
+        ServiceError: it has more parts than any batch, or is neither.
     """
     # Base64 has none of these. Each may cost a kilobyte once it is parsed, and found wrong.
-    if sum(body.count(mark) for mark in (b"{", b"[", b",")) > MAX_MARKS:
+    if sum(body.count(mark) for mark in (b"{", b"[", b",", b"<")) > MAX_MARKS:
         raise ServiceError(
             "BadRequestExceededBatchSize",
-            f"Expected JSON with at most {MAX_MARKS:,} brackets and commas, received more. Send it in "
+            f"Expected a body with at most {MAX_MARKS:,} brackets and commas, received more. Send it in "
             "several calls.",
         )
+    with translated_refusals():
+        body = utf8(body)
+        try:
+            return model.model_validate_json(body)
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_context=False)
+        if found[0]["type"] == "json_invalid" and (len(body) <= _LOOSE or body.lstrip()[:1] == b"<"):
+            return _loosely_parsed(model, read_document(body, content_type))
+    raise _invalid(found)
+
+
+def _loosely_parsed(model: type[_Body], document: Document) -> _Body:
+    content = document.content if document.typed else fitted(model, document.content)
     try:
-        return model.model_validate_json(body)
+        return model.model_validate_json(json.dumps(content))
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found]) from None
+        raise _invalid(error.errors(include_url=False, include_context=False)) from None
+
+
+def _invalid(found: Sequence[Any]) -> RequestValidationError:
+    return RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found])
 
 
 def json_body(model: type[BaseModel]) -> dict[str, Any]:

@@ -51,8 +51,10 @@ def delete_image_tags(
     access: Trains,
     server: TheServer,
     project_id: ProjectId,
-    image_ids: Annotated[str, Query(alias="imageIds", description="ids of images; comma-joined")],
-    tag_ids: Annotated[str, Query(alias="tagIds", description="ids of tags; comma-joined")],
+    image_ids: Annotated[
+        list[str], Query(alias="imageIds", description="ids of images; repeated or comma-joined")
+    ],
+    tag_ids: Annotated[list[str], Query(alias="tagIds", description="ids of tags; repeated or comma-joined")],
 ) -> None:
     """Take all of the tags off all of the images, with the regions that have them."""
     limits = server.settings.limits
@@ -93,7 +95,9 @@ def delete_image_regions(
     access: Trains,
     server: TheServer,
     project_id: ProjectId,
-    region_ids: Annotated[str, Query(alias="regionIds", description="ids of regions; comma-joined")],
+    region_ids: Annotated[
+        list[str], Query(alias="regionIds", description="ids of regions; repeated or comma-joined")
+    ],
 ) -> None:
     """Delete regions; an image loses a tag with the last region that has it."""
     regions = many_ids(region_ids, server.settings.limits.batch_regions)

@@ -17,7 +17,8 @@ from dahlia.server.images.queries import Page, Wanted
 
 _LAST = 2**31 - 1
 _TagIds = Annotated[
-    str | None, Query(alias="tagIds", description="images with any of these tags; comma-joined")
+    list[str] | None,
+    Query(alias="tagIds", description="images with any of these tags; repeated or comma-joined"),
 ]
 
 
@@ -78,9 +79,9 @@ def _counted(wanted: _AnyTags, tag_ids: CountedTagIds) -> Wanted:
 
 def _image_ids(
     image_ids: Annotated[
-        str | None, Query(alias="imageIds", description="ids of images; comma-joined")
+        list[str] | None, Query(alias="imageIds", description="ids of images; repeated or comma-joined")
     ] = None,
-) -> str | None:
+) -> list[str] | None:
     return image_ids
 
 
@@ -90,4 +91,4 @@ TagIds = Annotated[list[str], Depends(_tags)]
 CountedTagIds = Annotated[list[str], Depends(_counted_tags)]
 WantedImages = Annotated[Wanted, Depends(_wanted)]
 CountedImages = Annotated[Wanted, Depends(_counted)]
-ImageIds = Annotated[str | None, Depends(_image_ids)]
+ImageIds = Annotated[list[str] | None, Depends(_image_ids)]

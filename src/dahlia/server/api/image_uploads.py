@@ -68,7 +68,7 @@ def create_images_from_data(
     uploader: _Uploader,
     body: Uploaded,
     tag_ids: Annotated[
-        str | None, Query(alias="tagIds", description="tags of every image; comma-joined")
+        list[str] | None, Query(alias="tagIds", description="tags of every image; repeated or comma-joined")
     ] = None,
 ) -> ImageCreateSummary:
     """Add images: all fields `imageData` of a form, or the body itself."""
@@ -85,7 +85,7 @@ def create_images_from_data(
 def create_images_from_files(uploader: _Uploader, body: Uploaded) -> ImageCreateSummary:
     """Add images in base64, with tags and regions."""
     server = uploader.server
-    batch = parsed(ImageFileBatch, body.take())
+    batch = parsed(ImageFileBatch, body.take(), body.content_type)
     labels = labels_in(batch, server.settings.limits)
     check_project(server, uploader.project_id, labels)
     files = store_images(server, [decoded(entry.contents) for entry in batch.images])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
@@ -24,17 +25,17 @@ def one_id(text: str) -> str:
         ) from None
 
 
-def many_ids(text: str | None, most: int | None = None) -> list[str]:
-    """The ids of a comma-joined list, each once, in their order; none where there is no text.
+def many_ids(texts: Iterable[str] | None, most: int | None = None) -> list[str]:
+    """The ids of a list, each once, in their order; none where there is no list.
 
     Args:
-        text: as the client sent it.
-        most: how many it may hold.
+        texts: as the client sent them.
+        most: how many they may be.
 
     Raises:
         ServiceError: one is no UUID, or there are too many.
     """
-    found = list(dict.fromkeys(one_id(part.strip()) for part in (text or "").split(",") if part.strip()))
+    found = list(dict.fromkeys(one_id(text) for text in texts or () if text))
     if most is not None and len(found) > most:
         raise ServiceError(
             "BadRequestExceededBatchSize",

@@ -37,7 +37,8 @@ def _performances(request: Request) -> Performances:
 
 _Kept = Annotated[Performances, Depends(_performances)]
 _Tags = Annotated[
-    str | None, Query(alias="tagIds", description="images with any of these tags; comma-joined")
+    list[str] | None,
+    Query(alias="tagIds", description="images with any of these tags; repeated or comma-joined"),
 ]
 _Order = Annotated[
     OrderBy | None,

@@ -73,7 +73,9 @@ def delete_prediction(
     server: TheServer,
     desk: TheDesk,
     project_id: ProjectId,
-    ids: Annotated[str | None, Query(description="of predictions, at most 64; comma-joined")] = None,
+    ids: Annotated[
+        list[str] | None, Query(description="of predictions, at most 64; repeated or comma-joined")
+    ] = None,
 ) -> None:
     """Delete stored predictions; ids that are unknown are passed over."""
     identities = many_ids(ids)

@@ -42,12 +42,12 @@ def create_project(
         str | None, Query(alias="classificationType", description="Multiclass, or Multilabel where left out")
     ] = None,
     target_export_platforms: Annotated[
-        str | None, Query(alias="targetExportPlatforms", description="joined by commas")
+        list[str] | None, Query(alias="targetExportPlatforms", description="repeated or comma-joined")
     ] = None,
     options: Annotated[CreateProjectOptions | None, Body()] = None,
 ) -> Project:
     """Make a project."""
-    platforms = tuple(part.strip() for part in (target_export_platforms or "").split(",") if part.strip())
+    platforms = tuple(target_export_platforms or ())
     wish = Wish(name, description, domain_id, classification_type, platforms, options)
     with server.database.write() as session:
         row = make_project(session, server, wish)

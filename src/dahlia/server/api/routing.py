@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse
 
 from dahlia.server.contract.models import ServiceErrorBody
 from dahlia.server.http.paths import TRAINING
+from dahlia.server.http.requests import Form, in_one_form
 
 PROJECT = "/projects/{project_id}"
 ITERATION = PROJECT + "/iterations/{iteration_id}"
@@ -31,11 +33,23 @@ class _Json(JSONResponse):
 
 
 class _Route(APIRoute):
-    """Leaves out of an answer what was not given: absent and null are different things to clients."""
+    """Brings requests into one form, and leaves out of an answer what was not given.
+
+    Absent and null are different things to clients.
+    """
 
     def __init__(self, *given: Any, **options: Any) -> None:
         options["response_model_exclude_unset"] = True
         super().__init__(*given, **options)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        form = Form.of(self.dependant)
+
+        async def handler(request: Request) -> Response:
+            return await handle(await in_one_form(request, form))
+
+        return handler
 
 
 def training_router(area: str) -> APIRouter:

@@ -41,7 +41,9 @@ async def suggest_tags_and_regions(
     server: TheServer,
     desk: TheDesk,
     iteration_id: _Iteration,
-    image_ids: Annotated[str, Query(alias="imageIds", description="untagged, at most 64; comma-joined")],
+    image_ids: Annotated[
+        list[str], Query(alias="imageIds", description="untagged, at most 64; repeated or comma-joined")
+    ],
 ) -> list[SuggestedTagAndRegion]:
     """Ask an iteration about untagged images, and keep what it says in place of what it said before."""
     wanted = (project_id, one_id(iteration_id), many_ids(image_ids))

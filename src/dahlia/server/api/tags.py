@@ -5,18 +5,32 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Depends, Path, Query
+from sqlalchemy.orm import Session
+from starlette.responses import Response
 
-from dahlia.server.api.parameters import OptionalIteration, ProjectId, one_id
+from dahlia.server.api.parameters import OptionalIteration, ProjectId, Version, one_id
 from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.contract.bodies import TagChange
-from dahlia.server.contract.models import Tag
+from dahlia.server.contract.enums import TaggingStatus
+from dahlia.server.contract.models import Tag, TagList
 from dahlia.server.http.access import Reads, TheServer, Trains
+from dahlia.server.images.queries import View, Wanted, count_images
 from dahlia.server.keys.audit import record
 from dahlia.server.projects import tags
 from dahlia.server.projects.views import tag_answer
 from dahlia.server.store.changes import epoch_of, project_of
+from dahlia.serving.http.replies import reply
 
 router = training_router("Tags")
+
+
+def _list_of_v1(session: Session, view: View, answers: list[Tag]) -> Response:
+    found = TagList(
+        tags=tuple(answers),
+        total_tagged_images=count_images(session, view, Wanted(TaggingStatus.TAGGED)),
+        total_untagged_images=count_images(session, view, Wanted(TaggingStatus.UNTAGGED)),
+    )
+    return reply(found.model_dump(mode="json", by_alias=True), 200)
 
 
 def _tag_id(tag_id: Annotated[str, Path(json_schema_extra={"format": "uuid"})]) -> str:
@@ -26,15 +40,16 @@ def _tag_id(tag_id: Annotated[str, Path(json_schema_extra={"format": "uuid"})]) 
 TagId = Annotated[str, Depends(_tag_id)]
 
 
-@router.get(PROJECT + "/tags")
+@router.get(PROJECT + "/tags", response_model=list[Tag])
 def get_tags(
-    access: Reads, server: TheServer, project_id: ProjectId, iteration: OptionalIteration
-) -> list[Tag]:
+    access: Reads, server: TheServer, project_id: ProjectId, iteration: OptionalIteration, version: Version
+) -> list[Tag] | Response:
     """The tags of the workspace, or of an iteration, with the numbers of their images."""
     with server.database.read() as session:
-        project = project_of(session, project_id)
-        found = tags.tags_of(session, project, epoch_of(session, project, iteration))
-        return [tag_answer(tag.row, tag.images) for tag in found]
+        view = View.of(session, project_id, iteration)
+        found = tags.tags_of(session, view.project, view.epoch)
+        answers = [tag_answer(tag.row, tag.images) for tag in found]
+        return _list_of_v1(session, view, answers) if version < "v2" else answers
 
 
 @router.post(PROJECT + "/tags")

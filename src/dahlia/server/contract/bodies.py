@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dahlia.server.contract.enums import Classifier, OrderBy, SortBy, TagType
 from dahlia.server.contract.fields import Body, Listed
@@ -104,9 +104,19 @@ class ImageFileBatch(_Batch):
 
 
 class ImageUrlBatch(_Batch):
-    """Images at addresses."""
+    """Images at addresses; version 1.0 sent `Urls` alone."""
 
     images: Annotated[tuple[ImageUrlEntry, ...], Listed] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _entries(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        named = {str(name).lower(): given for name, given in value.items()}
+        if "images" in named or not isinstance(named.get("urls"), list):
+            return value
+        return {**value, "images": [{"url": url} for url in named["urls"]]}
 
 
 class ImageIdBatch(_Batch):

@@ -95,6 +95,14 @@ class Tag(Answer):
     image_count: int
 
 
+class TagList(Answer):
+    """The tags of a project as version 1 lists them, with the numbers of all images."""
+
+    tags: tuple[Tag, ...]
+    total_tagged_images: int
+    total_untagged_images: int
+
+
 class ImageTag(Answer):
     """A tag of an image."""
 

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 
 from dahlia.server.context import Server
 from dahlia.server.contract.errors import GatewayError, ServiceError
+from dahlia.server.http.requests import REFUSAL
 from dahlia.server.keys.keys import find_access
 from dahlia.server.keys.scopes import Access, Scope
 from dahlia.serving.http.admission import KEY_HEADERS
@@ -42,6 +43,8 @@ def requires(scope: Scope) -> Callable[[Request], Access]:
         access = identify(server, request.headers)
         server.rates.take(access.key_id, "the training API", server.settings.rates.training_calls)
         allow(access, scope, request.path_params.get("project_id"))
+        if refusal := getattr(request.state, REFUSAL, None):
+            raise refusal
         if request.method == "POST" and request.scope["route"].name not in NO_ADDITIONS:
             server.space.require()
         return access

@@ -19,10 +19,6 @@ SMALL = 2 * 1024 * 1024  # 256 names, regions or ids take a tenth of it
 _LARGE = re.compile(r".*/projects/[^/]+/(images|images/files|quicktest/image)")
 
 
-class _TooLarge(Exception):  # noqa: N818
-    pass
-
-
 class Bounded:
     """ASGI application: refuses bodies over 2 MB; routes that take images bound them themselves."""
 
@@ -39,13 +35,11 @@ class Bounded:
         if declared.isdecimal() and int(declared) > SMALL:
             await refuse_and_linger(refuse(_refusal()), scope, incoming, send)
             return
-        try:
-            await self._app(scope, _counting(incoming), send)
-        except _TooLarge:
-            await refuse_and_linger(refuse(_refusal()), scope, incoming, send)
+        await self._app(scope, _counting(incoming), send)
 
 
 def _counting(receive: Receive) -> Receive:
+    """Gives a body; raises ServiceError once it is larger than `SMALL`."""
     came = 0
 
     async def counted() -> Message:
@@ -53,7 +47,7 @@ def _counting(receive: Receive) -> Receive:
         message = await receive()
         came += len(message.get("body", b""))
         if came > SMALL:
-            raise _TooLarge
+            raise _refusal()
         return message
 
     return counted

@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from dahlia.server.context import Server
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.http.heads import wants_no_body
 from dahlia.server.intake.intake import resized
 from dahlia.server.storage.errors import NotThere, StorageError
 from dahlia.server.storage.names import RESIZED, image_key, sha256_of_key
@@ -51,7 +52,7 @@ def file_answer(server: Server, request: Request, key: str, media_type: str | No
     if size is None:
         return Response(_make(server, key), headers=headers, media_type=media_type)
     headers["content-length"] = str(size)
-    if request.method == "HEAD":
+    if wants_no_body(request):
         return Response(headers=headers, media_type=media_type)
     try:
         return StreamingResponse(server.storage.stream(key), headers=headers, media_type=media_type)

@@ -13,11 +13,18 @@ from dahlia.serving.http.replies import in_words_of_v1
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_PATHS_OF_V1 = re.compile(r"(?P<images>/projects/[^/]+/images)/(?P<what>image|url|tagged/all)")
+_PRESENT = {"image": "", "url": "/urls", "tagged/all": "/tagged"}
 _WITHOUT_PROJECTS = re.compile(r"/[0-9a-f]{8}-[0-9a-f-]{27}/images/[^/]+/regionproposals")
 
 
 def present_path(version: str, path: str) -> str:
-    """A path below `training` as later versions have it: version 2 left `/projects` out of one."""
+    """A path below `training` as later versions have it.
+
+    Version 2 left `/projects` out of one; version 1.0 had other words for what is done to images.
+    """
+    if version < "v2" and (match := _PATHS_OF_V1.fullmatch(path)):
+        return match["images"] + _PRESENT[match["what"]]
     return f"/projects{path}" if version < "v3" and _WITHOUT_PROJECTS.fullmatch(path) else path
 
 

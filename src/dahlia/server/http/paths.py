@@ -1,4 +1,4 @@
-"""One spelling for every path: clients send doubled slashes, `Training` and `training`, seven versions."""
+"""One spelling for every path: clients send doubled slashes, `Training` and `training`, twelve versions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dahlia.server.http.old_versions import present_path
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-VERSIONS = ("v1.2", "v2.2", "v3.0", "v3.1", "v3.2", "v3.3", "v3.4-preview")
+VERSIONS = ("v1.0", "v1.1", "v1.2", "v2.0", "v2.1", "v2.2", "v3.0", "v3.1", "v3.2", "v3.3", "v3.4-preview")
 TRAINING = "/customvision/v3.4-preview/training"
 _ROUTE = re.compile(
     r"/+customvision/+(?P<version>v[\d.]+(?:-preview)?)/+training(?P<rest>/.*)?", re.IGNORECASE

@@ -17,9 +17,10 @@ from dahlia.server.keys.known import KnownKeys
 from dahlia.server.keys.scopes import Scope as KeyScope
 from dahlia.server.predictions.filters import check_application
 from dahlia.serving.http.body import Disconnected
-from dahlia.serving.http.contract import handle, query_of
+from dahlia.serving.http.contract import handle
 from dahlia.serving.http.lingering import Incoming, refuse
 from dahlia.serving.http.paths import Route, parse_id, parse_route
+from dahlia.serving.http.query import query_of
 from dahlia.serving.http.replies import REQUEST, refusal
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from dahlia.dataset.decoding_memory import DecodingBusy
 from dahlia.errors import DahliaError
 from dahlia.server.contract.errors import GatewayError, ServiceError
 from dahlia.server.http.known_faults import KnownFaults, is_known
+from dahlia.server.http.malformed import malformed
 from dahlia.server.storage.errors import NotThere, StorageError
 from dahlia.serving.http.replies import REQUEST, no_such_route, reply
 
@@ -66,11 +67,7 @@ def _service_error(request: Request, error: Exception) -> Response:
 
 def _malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    detail = error.errors()[0]
-    place = ".".join(str(part) for part in detail["loc"][1:]) or "the body"
-    code = "BadRequestRequiredParamIsNull" if detail["type"] == "missing" else "BadRequestInvalid"
-    text = f"{place}: {detail['msg']}. Mend it as the API's page describes the operation."
-    return _service_error(request, ServiceError(code, text))
+    return _service_error(request, malformed(error.errors()))
 
 
 def _conflict(request: Request, error: Exception) -> Response:

@@ -67,6 +67,6 @@ def check_address(text: str | None) -> None:
     if text and (len(text) > _LONGEST_ADDRESS or not _ADDRESS.fullmatch(text)):
         raise ServiceError(
             "BadRequestInvalidEmailAddress",
-            f"Expected an e-mail address such as me@example.org, received {text[:80]!r}. Mend it or leave "
-            "it out.",
+            f"Expected an e-mail address such as me@example.org, received {text[:80]!r}. Send "
+            "another one, or leave it out.",
         )

@@ -30,7 +30,7 @@ def tag_within(tag_id: str, least: float | None, most: float | None) -> ColumnEl
     if not 0 <= low <= high <= 1:
         raise ServiceError(
             "BadRequestPredictionInvalidQueryParameters",
-            f"Expected 0 <= minThreshold <= maxThreshold <= 1, received {low:g} and {high:g}. Mend them.",
+            f"Expected 0 <= minThreshold <= maxThreshold <= 1, received {low:g} and {high:g}. Send others.",
         )
     if low >= FLOOR:
         return _has_score([tag_id], ScoreRow.probability.between(low, high))
@@ -58,7 +58,7 @@ def check_threshold(threshold: float | None) -> float:
     if threshold is not None and not 0 <= threshold <= 1:
         raise ServiceError(
             "BadRequestPredictionInvalidQueryParameters",
-            f"Expected a threshold from 0 to 1, received {threshold:g}. Mend it.",
+            f"Expected a threshold from 0 to 1, received {threshold:g}. Send another one.",
         )
     return threshold or 0.0
 

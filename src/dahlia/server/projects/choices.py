@@ -107,7 +107,8 @@ def chosen_uri(given: str | None, what: str) -> str | None:
         raise ServiceError(
             "BadRequestInvalidUri",
             f"Expected {what} to be an address that begins with https:// or http:// and has at most "
-            f"{_MAX_URI} characters, percent-encoded; received something else. Mend it or leave it out.",
+            f"{_MAX_URI} characters, percent-encoded; received something else. Send another one, "
+            "or leave it out.",
         )
     return given
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import FormParser, parse_options_header
 
 from dahlia.errors import ServingError
+from dahlia.serving.http.documents import MalformedDocument, read_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,25 +149,35 @@ def image_among(parts: list[Part], field: str, *, as_file: bool = False, most: i
     return images[0].data
 
 
-def address_of(body: bytes) -> str:
+def address_of(body: bytes, content_type: str = "") -> str:
     """The address in a body such as `{"url": "https://..."}`; the name in any case.
+
+    XML and forms will do as well; an address by itself will not, as no content type stands for it.
+
+    Args:
+        body: the whole body.
+        content_type: the request's header.
 
     Raises:
         ServingError: there is none.
     """
     try:
-        given = json.loads(body)
-    except (ValueError, RecursionError):
-        given = None
+        given = read_document(body, content_type).content
+    except MalformedDocument as error:
+        raise _no_address(error.received) from error
     named = {name.lower(): value for name, value in given.items()} if isinstance(given, dict) else {}
     if not isinstance(named.get("url"), str):
-        raise ServingError(
-            'Expected JSON such as {"url": "https://example.com/photo.jpg"}, received something else. To '
-            "send the image itself, POST it to the same path with image in place of url.",
-            code="BadRequestImageUrl",
-            status=400,
-        )
+        raise _no_address("none" if given is None else "something else")
     return str(named["url"])
+
+
+def _no_address(received: str) -> ServingError:
+    return ServingError(
+        f'Expected JSON such as {{"url": "https://example.com/photo.jpg"}}, received {received}. To send the '
+        "image itself, POST it to the same path with image in place of url.",
+        code="BadRequestImageUrl",
+        status=400,
+    )
 
 
 def is_multipart(content_type: str) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
 
 from dahlia.serving.http.body import MAX_IMAGE, address_of, image_of, read_body
 from dahlia.serving.http.fetch import Reach, fetch
 from dahlia.serving.http.paths import Route, check_task
+from dahlia.serving.http.query import query_of
 from dahlia.serving.http.replies import reply
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ async def handle(
         published = _asked_for(route, query, predictor.projects)
         if route.what == "url":
             with admission.fetch():
-                image = await fetch(address_of(body), reach, most)
+                image = await fetch(address_of(body, headers.get("content-type", "")), reach, most)
         else:
             image = image_of(body, headers.get("content-type", ""), most=most)
         with admission.prediction():
@@ -69,14 +69,8 @@ async def handle(
     return reply(answered.fields, 200, route.version, **stored)
 
 
-def query_of(scope: Scope) -> dict[str, str]:
-    """The query by lower-case names; of several with one name the first."""
-    pairs = parse_qsl(scope.get("query_string", b"").decode("latin-1"))
-    return {name.lower(): value for name, value in reversed(pairs)}
-
-
 def _asked_for(route: Route, query: dict[str, str], projects: Offer) -> Published:
     check_task(route.task)
     if route.name is None:  # v1 and v2
-        return projects.numbered(route.project, query.get("iterationid"))
+        return projects.numbered(route.project, query.get("iterationId"))
     return projects.named(route.project, route.name)

@@ -13,12 +13,13 @@ from starlette.datastructures import Headers
 from dahlia.errors import ServingError
 from dahlia.serving.http.admission import Admission
 from dahlia.serving.http.body import Disconnected, read_body
-from dahlia.serving.http.contract import handle, query_of
+from dahlia.serving.http.contract import handle
 from dahlia.serving.http.cross_origin import CrossOrigin, Policy
 from dahlia.serving.http.form import read_form, write_form
 from dahlia.serving.http.lingering import Incoming, refuse
 from dahlia.serving.http.page import front_page
 from dahlia.serving.http.paths import Route, is_contract, parse_route, raw_path
+from dahlia.serving.http.query import query_of
 from dahlia.serving.http.replies import REQUEST, identified, no_such_route, refusal
 from dahlia.serving.settings import ORIGINS
 

@@ -22,7 +22,7 @@ REQUEST: ContextVar[str] = ContextVar("request", default="none")  # the id of th
 
 _CODES = {"zero-byte": "BadRequestImageStream", "decompression-bomb": "BadRequestImageDimensions"}
 _OF_THE_GATEWAY = (401, 429)
-_NAMES_OF_V1 = {"tagName": "Tag"}
+_NAMES_OF_V1 = {"tagName": "Tag", "originalImageUri": "ImageUri"}
 
 
 def identified(send: Send) -> Send:
@@ -90,7 +90,7 @@ def timestamp(moment: datetime) -> str:
 
 
 def in_words_of_v1(content: object) -> object:
-    """The names of v1: PascalCase, and `Tag` for `tagName`."""
+    """The names of v1: PascalCase, `Tag` for `tagName`, `ImageUri` for `originalImageUri`."""
     if isinstance(content, list):
         return [in_words_of_v1(one) for one in content]
     if isinstance(content, dict):

@@ -18,6 +18,7 @@ from dahlia.serving.http.body import Disconnected, address_of, image_of, read_bo
 from dahlia.serving.http.cross_origin import CrossOrigin, Policy
 from dahlia.serving.http.fetch import fetch
 from dahlia.serving.http.paths import check_task, parse_id
+from dahlia.serving.http.query import query_of
 from dahlia.serving.http.replies import identified, no_such_route, refused_image
 
 if TYPE_CHECKING:
@@ -75,10 +76,13 @@ class Door:
             body = await read_body(receive, headers, hold)
             if route.manner == "cloud":
                 parse_id(route.project, "project")
+                query_of(scope)
             check_task(route.task)
             if route.what == "url":
                 with admission.fetch():
-                    image = await fetch(address_of(body), self._settings.reach)
+                    image = await fetch(
+                        address_of(body, headers.get("content-type", "")), self._settings.reach
+                    )
             else:
                 image = image_of(body, headers.get("content-type", ""))
             with admission.prediction():

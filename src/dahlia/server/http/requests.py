@@ -1,0 +1,121 @@
+"""Requests in one form: an operation sees each parameter once and its body as JSON, however they came."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, get_args, get_origin
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.dependencies.models import Dependant
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Scope
+
+from dahlia.errors import ServingError
+from dahlia.server.contract.errors import ServiceError
+from dahlia.server.contract.fitting import fitted
+from dahlia.serving.http.documents import MalformedDocument, read_document
+from dahlia.serving.http.query import read_query
+
+REFUSAL = "refusal"
+"""The name in a request's state of a ServiceError that is raised once its key has been checked."""
+_PLACEHOLDER = b"{body}"  # what the samples of the original's console send where there is no body
+_OF_THE_BODY = (b"content-type", b"content-length", b"transfer-encoding")
+
+
+@dataclass(frozen=True)
+class Form:
+    """What an operation takes.
+
+    Attributes:
+        scalars: names of the parameters in its query that have one value.
+        lists: names of those that have several.
+        required: names of those that may not be left out.
+        body: the annotation of its body; None where it reads none, or reads it itself.
+        optional: whether the body may be left out.
+    """
+
+    scalars: tuple[str, ...]
+    lists: tuple[str, ...]
+    required: tuple[str, ...]
+    body: Any = None
+    optional: bool = False
+
+    @classmethod
+    def of(cls, dependant: Dependant) -> Form:
+        """That of an operation, by its signature and those of its dependencies."""
+        fields = {field.alias: field.field_info for field in _query_fields(dependant)}
+        lists = tuple(name for name, field in fields.items() if _is_list(field.annotation))
+        scalars = tuple(name for name in fields if name not in lists)
+        required = tuple(name for name, field in fields.items() if field.is_required())
+        if not dependant.body_params:
+            return cls(scalars, lists, required)
+        body = dependant.body_params[0].field_info
+        return cls(scalars, lists, required, body.annotation, not body.is_required())
+
+
+async def in_one_form(request: Request, form: Form) -> Request:
+    """The request as the operation takes it; what cannot be read is noted in its state, under `REFUSAL`."""
+    scope: Scope = {**request.scope, "state": {**request.scope.get("state", {})}}
+    receive = request.receive
+    try:
+        found = read_query(scope["query_string"], form.scalars, form.lists, form.required)
+        scope["query_string"] = urlencode(found, doseq=True).encode()
+        if form.body is not None:
+            body = _as_json(await _body_of(request), request.headers.get("content-type", ""), form)
+            scope["headers"] = _headers(scope, body)
+            receive = _replayed(body, receive)
+    except (ServingError, ServiceError) as error:
+        scope["state"][REFUSAL] = ServiceError(error.code, str(error), status=error.status)
+        scope["query_string"], scope["headers"] = b"", _headers(scope, b"")
+        receive = _replayed(b"", request.receive)
+    return Request(scope, receive)
+
+
+async def _body_of(request: Request) -> bytes:
+    try:
+        return await request.body()
+    except ClientDisconnect:
+        raise ServiceError("BadRequestInvalid", "The client went away before its body had come.") from None
+
+
+def _as_json(body: bytes, content_type: str, form: Form) -> bytes:
+    if form.optional and body.strip() == _PLACEHOLDER:
+        return b""
+    try:
+        document = read_document(body, content_type)
+    except MalformedDocument:
+        if form.optional and body.lstrip()[:1] not in (b"{", b"[", b"<"):
+            return b""
+        raise
+    content = document.content if document.typed else fitted(form.body, document.content)
+    if content is None or (form.optional and isinstance(content, str)):
+        return b""
+    return json.dumps(content).encode()
+
+
+def _headers(scope: Scope, body: bytes) -> list[tuple[bytes, bytes]]:
+    kept = [pair for pair in scope["headers"] if pair[0] not in _OF_THE_BODY]
+    own = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    return kept + own
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return again
+
+
+def _query_fields(dependant: Dependant) -> Iterator[Any]:
+    yield from dependant.query_params
+    for other in dependant.dependencies:
+        yield from _query_fields(other)
+
+
+def _is_list(kind: Any) -> bool:
+    return any(get_origin(one) is list for one in (kind, *get_args(kind)))

@@ -1,0 +1,94 @@
+"""The query of a request: each parameter once, and lists in every form that clients have for them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
+
+from dahlia.errors import ServingError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from starlette.types import Scope
+
+_PREDICTION = ("application", "iterationId", "explain")
+_INDEX = re.compile(r"\[\d*\]$")  # PHP, jQuery and axios number the items of a list, or leave the number out
+_AROUND_ITEMS = " \t[]\"'"  # what is left of a list that was turned into text
+
+
+def query_of(scope: Scope) -> dict[str, str]:
+    """The parameters of a prediction, by their names in camelCase.
+
+    Raises:
+        ServingError: one is there twice, or is not UTF-8.
+    """
+    found = read_query(scope.get("query_string", b""), _PREDICTION)
+    return {name: values[0] for name, values in found.items()}
+
+
+def read_query(
+    query: bytes, scalars: Collection[str], lists: Collection[str] = (), required: Collection[str] = ()
+) -> dict[str, list[str]]:
+    """The parameters that an operation has; others are left out, and so are empty ones.
+
+    Names match without regard to case. A list may be repeated (`ids=a&ids=b`), comma-joined (`ids=a,b`),
+    numbered (`ids[]=a`, `ids[0]=a`), or all of these.
+
+    Args:
+        query: as it was sent.
+        scalars: names of parameters that have one value.
+        lists: names of parameters that have several.
+        required: names of parameters that are kept although they are empty, since operations have errors of
+            their own for these.
+
+    Raises:
+        ServingError: a scalar is there twice, or a value is not UTF-8.
+    """
+    known = {name.lower(): name for name in (*scalars, *lists)}
+    found: dict[str, list[str]] = {}
+    for pair in query.split(b"&"):
+        written, _, value = pair.partition(b"=")
+        name = known.get(_plain(written))
+        if name is None:
+            continue
+        text = _text(name, value)
+        values = _items(text) if name in lists else [text] if text else []
+        if values or name in required:
+            found.setdefault(name, []).extend(values)
+    for name, values in found.items():
+        if name in scalars and len(values) > 1:
+            raise _refusal(
+                f"Expected the parameter {name} once, received it {len(values)} times. Send one value."
+            )
+    return {name: values or [""] for name, values in found.items()}
+
+
+def _plain(name: bytes) -> str:
+    text = _unquoted(name).decode("utf-8", "replace").strip().lower()
+    # `&` is `&amp;` in pages, from which addresses are copied.
+    return _INDEX.sub("", text.removeprefix("amp;"))
+
+
+def _text(name: str, value: bytes) -> str:
+    try:
+        return _unquoted(value).decode()
+    except UnicodeDecodeError:
+        raise _refusal(
+            f"Expected the parameter {name} in UTF-8, percent-encoded; received bytes in another encoding. "
+            "Let an HTTP library write the query."
+        ) from None
+
+
+def _unquoted(text: bytes) -> bytes:
+    return unquote_to_bytes(text.replace(b"+", b" "))
+
+
+def _items(text: str) -> list[str]:
+    items = (item.strip(_AROUND_ITEMS) for item in text.split(","))
+    return [item for item in items if item]
+
+
+def _refusal(text: str) -> ServingError:
+    return ServingError(text, code="BadRequestInvalid", status=400)
