@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from dahlia.errors import ConfigError
 from dahlia.server.host_names import is_pattern, listed
 from dahlia.server.secret_url import MASK, SecretText, SecretUrl
+from dahlia.serving.http.allow_list import AllowList, read_allow_list
 from dahlia.serving.http.fetch import Reach
 from dahlia.serving.http.limits import PROXIES, read_proxies
 
@@ -79,6 +80,14 @@ def _hosts(names: str) -> str:
                 "expected names without scheme and port, comma-joined, such as dahlia.example, *.example.com",
             )
     return names
+
+
+def _fetchable(text: str) -> str:
+    try:
+        read_allow_list(text, "security.url_fetch_allow")
+    except ConfigError as error:
+        raise PydanticCustomError("hosts", "{reason}", {"reason": str(error)}) from None
+    return text
 
 
 def _secret(text: SecretText) -> SecretText:
@@ -274,6 +283,10 @@ class SecuritySection(Section):
         default="public",
         description="where images of URLs may lie: at public addresses, any, or off for none",
     )
+    url_fetch_allow: Annotated[str, BeforeValidator(_joined), AfterValidator(_fetchable)] = Field(
+        default="",
+        description="where they may lie besides: host names, *.suffix, addresses, networks; comma-joined",
+    )
     link_hours: float = Field(default=24, gt=0, description="hours for which a link to an image is good")
     secret: Annotated[SecretText, AfterValidator(_secret)] | None = Field(
         default=None,
@@ -284,6 +297,13 @@ class SecuritySection(Section):
         description="file of that secret, the same for all servers of a database; left out, "
         "server.home/secret, made at the first start",
     )
+
+    @property
+    def allow_list(self) -> AllowList:
+        """What `url_fetch_allow` lists."""
+        return read_allow_list(
+            self.url_fetch_allow, "security.url_fetch_allow (DAHLIA_SECURITY_URL_FETCH_ALLOW)"
+        )
 
 
 class PredictionsSection(Section):

@@ -25,6 +25,7 @@ from dahlia.server.secret_url import SecretUrl
 PREFIX = "DAHLIA_"
 ALSO = {
     "DAHLIA_URL_FETCH": ("security", "url_fetch"),
+    "DAHLIA_URL_FETCH_ALLOW": ("security", "url_fetch_allow"),
     "DAHLIA_PREDICTIONS_MB": ("predictions", "max_mb"),
     "DAHLIA_THREADS": ("prediction", "threads"),
     "DAHLIA_MODEL_THREADS": ("prediction", "model_threads"),

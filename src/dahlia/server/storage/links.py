@@ -63,15 +63,26 @@ class Links:
         Raises:
             ServiceError: `Forbidden`.
         """
+        expires = self.signed_until(path, query)
+        if expires is None:
+            raise _refusal("one whose signature is missing or not right")
+        if now.timestamp() >= expires:
+            raise _refusal("one that has expired")
+
+    def signed_until(self, path: str, query: str) -> int | None:
+        """When a link that was signed here expires, in seconds since 1970; None for any other.
+
+        Args:
+            path: of the URL, without percent-encoding.
+            query: of the URL, as it came.
+        """
         given = parse_qs(query) if query.count("&") < MAX_PARAMETERS else {}
         expires, signature = given.get("expires", []), given.get("signature", [])
         if len(expires) != 1 or len(signature) != 1 or not _TIME.fullmatch(expires[0]):
-            raise _refusal("one without a signature")
+            return None
         right = self._signature(path, int(expires[0]))
-        if not hmac.compare_digest(right.encode(), signature[0].encode("utf-8", "surrogatepass")):
-            raise _refusal("one with a wrong signature")
-        if now.timestamp() >= int(expires[0]):
-            raise _refusal("one that has expired")
+        is_right = hmac.compare_digest(right.encode(), signature[0].encode("utf-8", "surrogatepass"))
+        return int(expires[0]) if is_right else None
 
     def _signature(self, path: str, expires: int) -> str:
         digest = hmac.digest(self._secret, f"{expires}\n{path}".encode("utf-8", "surrogatepass"), "sha256")

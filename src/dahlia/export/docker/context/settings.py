@@ -6,6 +6,7 @@
 | `HOST` | 0.0.0.0 | on which address |
 | `PREDICTION_KEY` | none | the key that every prediction must bring; without it the door is open |
 | `URL_FETCH` | public | from where `/url` fetches: `public` addresses, `any` (your network too), `off` |
+| `URL_FETCH_ALLOW` | none | what `/url` may fetch from besides: host names, `*.suffix`, addresses, networks |
 | `THREADS` | cores that the container may use | predictions computed at once |
 | `MAX_CONNECTIONS` | 1000 | connections at once; fewer where the process may not open so many files |
 | `MAX_CONNECTIONS_PER_ADDRESS` | 100 | of them, those of one address |
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 
 from dahlia.errors import ConfigError
 from dahlia.serving.cores import usable_cores
+from dahlia.serving.http.allow_list import AllowList, read_allow_list
 from dahlia.serving.http.fetch import Reach, read_reach
 from dahlia.serving.http.limits import Limits, read_limits
 
@@ -33,6 +35,7 @@ class Settings:
     port: int
     key: str | None
     reach: Reach
+    allowed: AllowList
     threads: int
     limits: Limits
 
@@ -48,6 +51,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         port=_number(environment, "PORT", 80, 0, 65535),
         key=environment.get("PREDICTION_KEY") or None,
         reach=read_reach(environment, "URL_FETCH"),
+        allowed=read_allow_list(environment.get("URL_FETCH_ALLOW", ""), "URL_FETCH_ALLOW"),
         threads=_number(environment, "THREADS", usable_cores(), 1, 1024),
         limits=read_limits(environment, ""),
     )
