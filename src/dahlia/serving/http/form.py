@@ -12,8 +12,8 @@ import uuid
 
 from dahlia.errors import ServingError
 from dahlia.serving.http.body import MAX_IMAGE
-from dahlia.serving.http.form_images import Form
-from dahlia.serving.http.form_images import read_form as read_images
+from dahlia.serving.http.form_images import Form, form_of
+from dahlia.serving.http.form_parts import read_parts
 
 _TEXTS = ("name", "project")  # what BentoML is to see besides files
 
@@ -30,16 +30,16 @@ def read_form(body: bytes, content_type: str, field: str, *, several: bool = Fal
     Raises:
         ServingError: it is no form, there is no image in it, or there are several and one is expected.
     """
-    otherwise = f"Send the image as a file in the field {field} of a form."
-    form = read_images(body, content_type, field, otherwise)
-    if not form.names:
+    parts = read_parts(body, content_type)
+    if parts is None:
         raise ServingError(
             f"Expected multipart/form-data with the file in the field {field}, received {content_type!r}.",
             code="UnsupportedMediaType",
             status=415,
         )
+    form = form_of(parts, field)
     if not several:
-        form.only_image(MAX_IMAGE, otherwise)
+        form.only_image(MAX_IMAGE, "Send the image itself.")
     return form
 
 

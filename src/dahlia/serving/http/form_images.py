@@ -100,6 +100,15 @@ def read_form(body: bytes, content_type: str, field: str = FIELD, otherwise: str
     parts = read_parts(body, content_type)
     if parts is None:
         return Form((_whole(body, otherwise),), (), ())
+    return form_of(parts, field)
+
+
+def form_of(parts: list[Part], field: str) -> Form:
+    """The images among the parts of a form; see `read_form`.
+
+    Raises:
+        ServingError: there is none.
+    """
     named = re.compile(re.escape(field) + _NUMBERED, re.IGNORECASE)
     images: list[Part] = []
     texts: list[tuple[str, str]] = []
