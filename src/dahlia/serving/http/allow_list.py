@@ -140,8 +140,9 @@ def _entry(text: str, setting: str) -> _Entry:
 
 
 def _network(text: str) -> Network | None:
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
-        network = ipaddress.ip_network(text.removeprefix("[").removesuffix("]"))
+        network = ipaddress.ip_network(bare)
     except ValueError:
         return None
     single = network.prefixlen == network.max_prefixlen

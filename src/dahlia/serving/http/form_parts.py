@@ -21,7 +21,8 @@ MAX_PARTS = 1000  # looking at one takes some microseconds, on the loop that ser
 _MAX_HEADER = 8 * 1024  # bytes of the headers of one part
 _MAX_PREAMBLE = 1024  # bytes before the first part
 _MAX_BOUNDARY = 256
-_MAX_VALUE = 1024  # bytes of a header's value, since reading its parameters takes the square of that
+_MAX_VALUE = 1024  # bytes of a header's value
+_MAX_PARAMETERS = 32  # of a header; reading each takes a look at all of it
 _OPENING = re.compile(
     rb"\s{0,8}--([^\r\n]{1,256}?)[ \t]{0,8}\r?\n"
     rb"(?=content-(?:disposition|type|transfer-encoding|length)[ \t]{0,8}:)",
@@ -155,8 +156,8 @@ def _headers(block: bytes) -> dict[str, str]:
         name, colon, value = line.partition(b":")
         if not colon:
             raise _malformed("a part has a header without a colon")
-        if len(value) > _MAX_VALUE:
-            raise _malformed(f"a part has a header of more than {_MAX_VALUE} bytes")
+        if len(value) > _MAX_VALUE or value.count(b";") > _MAX_PARAMETERS:
+            raise _malformed(f"a part has a header of more than {_MAX_VALUE} bytes, or with many parameters")
         headers.setdefault(name.strip().lower().decode("latin-1"), value.strip().decode("latin-1"))
     return headers
 
