@@ -86,7 +86,8 @@ def _fetchable(text: str) -> str:
     try:
         read_allow_list(text, "security.url_fetch_allow")
     except ConfigError as error:
-        raise PydanticCustomError("hosts", "{reason}", {"reason": str(error)}) from None
+        reason = str(error).removesuffix(".")
+        raise PydanticCustomError("hosts", "{reason}", {"reason": reason}) from None
     return text
 
 
