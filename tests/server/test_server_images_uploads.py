@@ -253,7 +253,7 @@ def test_refused_batches(client: TestClient, server: Server, project: str, pine:
     endless = b'{"images": [' + b",".join([b"{}"] * MAX_MARKS) + b"]}"
     refused(client.post(f"{path}/files", content=endless), "BadRequestExceededBatchSize")
     refused(client.post(path, content=b""), "BadRequestImageStream")
-    refused(client.post(path, files=[("other", b"1")]), "BadRequestImageStream")
+    refused(client.post(path, files=[("other", (None, b"1"))]), "BadRequestImageStream")
     refused(client.post(path, files=[("imageData", photo(1))] * 3), "BadRequestExceededBatchSize")
     refused(client.post(f"/projects/{UNKNOWN}/images", content=photo(1)), "NotFoundProject", 404)
     refused(

@@ -11,8 +11,11 @@ from dahlia.server.api import image_uploads
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import ImageCreateStatus
 from dahlia.server.http import uploads
-from dahlia.server.images import fetching
+from dahlia.server.images import own_links
+from dahlia.server.images.adding import Rejected
 from dahlia.server.images.fetching import fetch_images
+from dahlia.server.images.own_links import Web
+from dahlia.serving.http.allow_list import AllowList
 from photo_server import photo_server
 
 BASE = "https://example.com/"
@@ -23,7 +26,8 @@ def web(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """`BASE` with photos by their numbers; how many were on their way at once."""
     under_way: list[int] = [0]
 
-    async def fetch(url: str, reach: str, most: int) -> bytes:
+    async def fetch(url: str, reach: str, most: int, allowed: AllowList) -> bytes:
+        assert not allowed
         assert (reach, most) == ("public", 6 * 1024 * 1024)
         name = url.removeprefix(BASE)
         under_way.append(under_way[0] + 1)
@@ -36,7 +40,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             raise ServingError("not there", code="BadRequestImageUrl", status=400)
         return photo(int(name))
 
-    monkeypatch.setattr(fetching, "fetch", fetch)
+    monkeypatch.setattr(own_links, "fetch", fetch)
     return under_way
 
 
@@ -53,6 +57,7 @@ def test_images_from_addresses(client: TestClient, web: list[int], monkeypatch: 
     image = answer.json()["images"][0]["image"]
     assert (tag_names(image), image["metadata"]) == (["pine"], {"row": "1"})
     assert max(web) == 2
+    assert answer.headers["dahlia-reasons"] == "image 3: not there image 4: too large"
 
 
 def test_refused_addresses(
@@ -70,8 +75,8 @@ def test_refused_addresses(
 
 def test_addresses_that_are_out_of_reach(server: Server) -> None:
     urls = ["http://127.0.0.1:9/", "http://[::1]/", "file:///etc/passwd", "http://", "http://[", "\0"]
-    found = anyio.run(fetch_images, urls, server.settings)
-    assert found == [ImageCreateStatus.ERROR_SOURCE] * len(urls)
+    found = anyio.run(fetch_images, urls, Web(server, "").bring, 1000)
+    assert all(isinstance(one, Rejected) and one.status is ImageCreateStatus.ERROR_SOURCE for one in found)
 
 
 def test_images_of_a_web_server(client: TestClient, server: Server) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+from random import Random
+
 import pytest
 
 from dahlia.server.contract.errors import ServiceError
-from dahlia.server.intake.forms import read_image_parts
+from dahlia.server.intake.forms import read_images, read_one_image
 
 FORM = 'multipart/form-data; boundary="---b"'
+JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256))
+JPEG_TEXT = base64.encodebytes(JPEG)
+TEXT = b"one\nand another line"
 ONE, TWO = bytes(range(256)) * 40, b"\r\n-----\r\n\xff\xd8" * 300
 
 
@@ -28,31 +35,123 @@ def form(*parts: tuple[str, bytes]) -> bytes:
         (FORM, form(('name="imageData"\r\nContent-Type: application/octet-stream', ONE)), [ONE]),
         (FORM, form(('name="ImageData"; filename="ü.jpg"', ONE), ('name="imageData"', TWO)), [ONE, TWO]),
         (FORM, form(('name="other"', b"text"), ('name="imageData"', TWO)), [TWO]),
+        (FORM, form(('name="file"; filename="x"', b"text")), [b"text"]),
+        (
+            FORM,
+            form(('name="imageData1"', b"a"), ('name="imageData[]"', b"b"), ('name="file"', ONE)),
+            [b"a", b"b", ONE],
+        ),
+        (FORM, form(('filename="x"', ONE), ("", TWO)), [ONE, TWO]),
+        (FORM, form(("name=\"a\"; filename*=utf-8''%C3%BC.jpg", b"text")), [b"text"]),
+        (FORM, form(('name="a"\r\nContent-Type: image/jpeg', b"text")), [b"text"]),
+        (FORM, form(('name="a"; filename=""', b""), ('name="b"; filename="x"', ONE)), [ONE]),
+        (FORM, form(('name="a"', JPEG_TEXT)), [JPEG]),
+        (FORM, form(('name="imageData"', b"data:image/jpeg;base64," + JPEG_TEXT)), [JPEG]),
+        (FORM, form(('name="imageData"\r\nContent-Transfer-Encoding: base64', JPEG_TEXT)), [JPEG]),
+        (
+            FORM,
+            form(('name="imageData"\r\nContent-Transfer-Encoding: quoted-printable', b"=FF=D8=\r\n=FF")),
+            [b"\xff\xd8\xff"],
+        ),
+        ("", JPEG_TEXT, [JPEG]),
+        ("text/plain", b"data:image/jpeg;base64," + JPEG_TEXT, [JPEG]),
+        ("", form(('name="a"; filename="x"', ONE)), [ONE]),
+        ("application/octet-stream", form(('name="a"; filename="x"', ONE)), [ONE]),
+        ("multipart/form-data", form(('name="a"; filename="x"', ONE)), [ONE]),
+        ("multipart/form-data", JPEG, [JPEG]),
+        (FORM, JPEG, [JPEG]),
+        (FORM, b"A preamble\r\n" + form(('name="a"; filename="x"', ONE)), [ONE]),
+        (FORM, form(('name="a"; filename="x"', TEXT)).replace(b"\r\n", b"\n"), [TEXT]),
+        (FORM, form(('name="a"; filename="x"', ONE)).replace(b"-----b\r", b"-----b \t\r") + b"\r\n", [ONE]),
+        ("multipart/form-data; boundary=---b", form(('name="a"; filename="x"', ONE)), [ONE]),
+        ("Multipart/Form-Data; Boundary=---b; charset=utf-8", form(('NAME="a"; FileName="x"', ONE)), [ONE]),
         (FORM, form(('name="imageData"', b""), ('name="imageData"; filename="x"', ONE)), [b"", ONE]),
         (FORM, form(*[('name="imageData"; filename="x"', ONE)] * 64), [ONE] * 64),
         (FORM, form(('name="imageData"; filename="x"', bytes(6 << 20))), [bytes(6 << 20)]),
     ],
 )
 def test_finds_the_images(content_type: str, body: bytes, images: list[bytes]) -> None:
-    assert read_image_parts(content_type, body) == images
+    assert list(read_images(content_type, body).images) == images
 
 
 @pytest.mark.parametrize(
     ("content_type", "body", "words"),
     [
         ("application/octet-stream", b"", "an empty body"),
-        (FORM, b"", "stops before"),
+        (FORM, b"", "an empty body"),
+        ("multipart/form-data", b"", "an empty body"),
         (FORM, form(), "no field"),
-        (FORM, form(('name="image"', ONE)), "the fields 'image'"),
+        (FORM, form(('name="image"', b"text")), "the fields 'image'"),
+        (FORM, form(('name="image"', b"t" * 10_000)), "a text of 10,000 bytes"),
+        (FORM, form(('name="image"; filename=""', b"")), "no file was chosen"),
+        ("application/json", b'{"images": []}', "images/files"),
+        ("", b"https://example.com/a.jpg", "images/urls"),
         (FORM, form(('name="imageData"', ONE), ('name="imageData"', ONE))[:-20], "stops before"),
         (FORM, form(*[('name="imageData"', b"")] * 1001), "more than 1000 parts"),
-        ("multipart/form-data", form(('name="imageData"', ONE)), "stops before"),
-        ("multipart/form-data; boundary=" + "b" * 300, form(('name="imageData"', ONE)), "stops before"),
+        ("multipart/form-data", b"text", "Do not set the header Content-Type yourself"),
+        ("multipart/form-data; boundary=c", form(('name="imageData"', ONE)), "does not occur"),
+        ("multipart/form-data; boundary=" + "b" * 300, form(('name="imageData"', ONE)), "longer than 256"),
         (FORM, ONE + b"-----b--", "cannot be parsed"),
-        (FORM, ONE, "stops before"),
+        (FORM, ONE, "does not occur"),
     ],
 )
 def test_refuses_what_holds_none(content_type: str, body: bytes, words: str) -> None:
     with pytest.raises(ServiceError, match=words) as refused:
-        read_image_parts(content_type, body)
+        read_images(content_type, body)
     assert (refused.value.code, refused.value.status) == ("BadRequestImageStream", 400)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            form(('name="a"; filename="x"', JPEG), ('name="b"; filename="x"', JPEG)),
+            "2 files, in the fields 'a', 'b'",
+        ),
+        (form(('name="imageData"', b"text"), ('name="file"; filename="x"', JPEG)), "one image, received 2"),
+        (form(('name="file"; filename="x"', JPEG), ('name="Store"', b"false")), "store in the query"),
+        (form(('name="file"; filename="x"', b"")), "an empty file"),
+        (form(('name="imageData"', b"https://example.com/a.jpg")), "url in place of image"),
+        (form(('name="file"; filename="x"', bytes(1001))), "larger"),
+    ],
+)
+def test_one_image_is_one(body: bytes, words: str) -> None:
+    with pytest.raises(ServiceError, match=words) as refused:
+        read_one_image(FORM, body, 1000)
+    assert refused.value.status == 400
+    assert (
+        read_one_image(FORM, form(('name="file"; filename="x"', JPEG), ('name="note"', b"x")), 1000) == JPEG
+    )
+
+
+def test_bodies_that_were_tampered_with_are_read_or_refused() -> None:
+    whole = form(('name="a"; filename="x"', ONE[:300]), ("", b"text"), ('name="imageData"', JPEG_TEXT))
+    random = Random(1)
+    for _ in range(3000):
+        body = bytearray(whole)
+        for _ in range(random.randint(1, 6)):
+            at = random.randrange(len(body))
+            body[at : at + random.randint(0, 9)] = random.choice(
+                [b"", b"\r\n", b"--", b'"', b"-----b", b"\xff", b":"]
+            )
+        for content_type in (FORM, "", "multipart/form-data"):
+            with contextlib.suppress(ServiceError):
+                assert read_images(content_type, bytes(body)).images
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"--" + b" " * 3_000_000,
+        b"-----b\r\n\r\n" + b"\r\n-----b-" * 300_000,
+        b" " * 3_000_000,
+        form(*[("x=" + ';"' * 400, b"")] * 1000),
+        b"-----b\r\n" + b"a:" * 1_000_000,
+        b"data:" + b"a" * 3_000_000,
+        b"<?xml" + b" " * 3_000_000,
+    ],
+    ids=range(7),
+)
+def test_work_is_bounded_whatever_a_body_repeats(body: bytes) -> None:
+    with contextlib.suppress(ServiceError):
+        read_images(FORM, body)

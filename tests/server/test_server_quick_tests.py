@@ -19,7 +19,7 @@ def project(server: Server) -> ProjectRow:
 
 
 def quick_test(client: TestClient, project: ProjectRow, **given: Any) -> Any:
-    body = {"content": picture()} if "files" not in given else {}
+    body = {} if {"files", "json"} & given.keys() else {"content": picture()}
     return client.post(f"/projects/{project.id}/quicktest/image", **body | given)
 
 
@@ -78,7 +78,11 @@ NO_IMAGES: list[tuple[dict[str, Any], str]] = [
     ({"content": b"rose"}, "BadRequestImageFormat"),
     ({"content": b""}, "BadRequestImageStream"),
     ({"files": {"imageData": b""}}, "BadRequestImageStream"),
-    ({"files": {"other": b"x"}}, "BadRequestImageStream"),
+    ({"files": {"other": b"x"}}, "BadRequestImageFormat"),
+    ({"files": {"other": (None, b"x")}}, "BadRequestImageStream"),
+    ({"files": {"a": picture(), "b": picture()}}, "BadRequestImageStream"),
+    ({"files": {"imageData": picture()}, "data": {"iterationId": NOWHERE}}, "BadRequestInvalid"),
+    ({"json": {"url": "http://example.com/a.jpg"}}, "BadRequestImageStream"),
 ]
 
 
@@ -117,6 +121,9 @@ def test_the_image_at_an_address(client: TestClient, server: Server, project: Pr
     ):
         answer = client.post(path, json=body)
         assert (answer.status_code, answer.json()["code"]) == (400, code)
+    answer = client.post(path, content=picture(), headers={"content-type": "application/octet-stream"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "BadRequestImageUrl")
+    assert "image in place of url" in answer.json()["message"]
 
 
 def test_keys_that_may_not(client: TestClient, server: Server, project: ProjectRow) -> None:

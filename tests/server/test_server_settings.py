@@ -129,12 +129,14 @@ def test_the_proper_name_wins_over_that_of_the_prediction_service() -> None:
 def test_every_variable_of_the_prediction_service_may_be_there() -> None:
     names = set(re.findall(r"`(DAHLIA_\w+)`", dahlia.serving.settings.__doc__ or ""))
     values = {"DAHLIA_URL_FETCH": "off", "DAHLIA_PROXIES": "10.0.0.0/8", "DAHLIA_ORIGINS": "loopback"}
+    values["DAHLIA_URL_FETCH_ALLOW"] = "photos.lan"
     settings = load_settings(None, {name: values.get(name, "7") for name in names})
     assert len(names) > 10
     assert settings.predictions.days == settings.predictions.max_mb == 7
     assert settings.prediction.threads == settings.prediction.model_memory_mb == 7
     assert settings.server.max_connections == settings.server.stalled_seconds == 7
     assert settings.server.proxies == "10.0.0.0/8"
+    assert settings.security.allow_list
     assert settings.jobs == Settings().jobs
 
 

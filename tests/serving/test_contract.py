@@ -288,7 +288,13 @@ UNKNOWN = "11111111-1111-1111-1111-111111111111"
         (url(), {"content": png_of_size(1_000_000, 1)}, 400, "BadRequestImageDimensions", "1000000x1"),
         (url(), {"content": picture()[:300]}, 400, "BadRequestImageFormat", "Expected"),
         (url(), {"content": b""}, 400, "BadRequestImageStream", "imageData"),
-        (url(), {"content": part('name="file"'), "headers": FORM}, 400, "BadRequestImageStream", "imageData"),
+        (
+            url(),
+            {"content": part('name="a"', b"b"), "headers": FORM},
+            400,
+            "BadRequestImageStream",
+            "imageData",
+        ),
         (
             url(),
             {"content": part('name="imageData"', b"\0"), "headers": FORM},
@@ -299,10 +305,10 @@ UNKNOWN = "11111111-1111-1111-1111-111111111111"
         (url(), {"content": b"no multipart", "headers": FORM}, 400, "BadRequestImageStream", "multipart"),
         (
             url(),
-            {"content": picture(), "headers": {"content-type": "multipart/form-data"}},
+            {"content": b"a", "headers": {"content-type": "multipart/form-data"}},
             400,
             "BadRequestImageStream",
-            "multipart",
+            "boundary",
         ),
         (url(), {"content": picture_of_bytes(MAX_IMAGE + 1)}, 400, "BadRequestImageSizeBytes", "4 MB"),
         (url(), {"content": bytes(MAX_BODY + 1)}, 400, "BadRequestImageSizeBytes", "4 MB"),

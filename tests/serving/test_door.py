@@ -58,9 +58,10 @@ def test_the_key_is_not_asked_where_nothing_is_predicted(source: FakeSource) -> 
 
 
 def test_predict_reaches_what_is_behind(client: TestClient) -> None:
-    response = client.post("/predict", files={"image": ("a.jpg", picture())})
-    assert response.status_code == 200
-    assert response.json()["reached"] > len(picture())
+    for name in ("image", "file"):
+        response = client.post("/predict", files={name: ("a.jpg", picture())})
+        assert response.status_code == 200
+        assert response.json()["reached"] > len(picture())
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ def test_predict_reaches_what_is_behind(client: TestClient) -> None:
             400,
             "BadRequestImageStream",
         ),
-        ({"files": {"other": ("a.jpg", picture())}}, 400, "BadRequestImageStream"),
+        ({"files": {"other": (None, "text")}}, 400, "BadRequestImageStream"),
         ({"files": {"image": ("a.jpg", bytes(MAX_BODY))}}, 400, "BadRequestImageSizeBytes"),
     ],
 )

@@ -106,7 +106,7 @@ def test_not_asked_for(client: TestClient, query: str) -> None:
         ({"image": ("a.png", png_of_size(60_000, 60_000))}, {"name": "v1"}, 400, "BadRequestImageDimensions"),
         ({"image": ("a.jpg", b"")}, {"name": "v1"}, 400, "BadRequestImageStream"),
         ({"image": (None, "http://127.0.0.1/a.jpg")}, {"name": "v1"}, 400, "BadRequestImageStream"),
-        ({"other": ("a.jpg", picture())}, {"name": "v1"}, 400, "BadRequestImageStream"),
+        ({"other": (None, "text")}, {"name": "v1"}, 400, "BadRequestImageStream"),
     ],
 )
 @pytest.mark.parametrize("accept", ["*/*", "image/png"])

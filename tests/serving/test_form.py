@@ -9,8 +9,9 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from dahlia.errors import ServingError
-from dahlia.serving.http.body import MAX_PARTS, image_of, parts_of
+from dahlia.serving.http.body import image_of
 from dahlia.serving.http.form import read_form, texts_of, write_form
+from dahlia.serving.http.form_parts import MAX_PARTS, read_parts
 
 FORM = "multipart/form-data; boundary=x"
 
@@ -54,13 +55,11 @@ async def _shown(value: str | UploadFile) -> str:
         ([IMAGE, part("name", b'"production"')], [("name", '"production"')]),
         ([IMAGE, part("name", b"2024")], [("name", '"2024"')]),
         ([IMAGE, part("name", b"[1]")], [("name", '"[1]"')]),
-        ([IMAGE, part("name", b"[" * 100_000)], [("name", '"' + "[" * 100_000 + '"')]),
+        ([IMAGE, part("name", b"[" * 8_000)], [("name", '"' + "[" * 8_000 + '"')]),
         ([IMAGE, part("name", b"null")], []),
         ([IMAGE, part("name", "日本".encode())], [("name", '"\\u65e5\\u672c"')]),
-        ([IMAGE, part("name", b"\xff\xfe")], [("name", '"\\ufffd\\ufffd"')]),
         ([IMAGE, part("name", b"a"), part("name", b"b")], [("name", '"b"')]),
         ([IMAGE, part("project", b"a\r\n--"), part("other", b"x")], [("project", '"a\\r\\n--"')]),
-        ([IMAGE, part("other", b"x", file=True)], []),
         ([IMAGE, part("+AGkAbQBhAGcAZQ-", b"http://127.0.0.1/")], []),
     ],
 )
@@ -73,9 +72,11 @@ def test_what_bentoml_sees(parts: list[bytes], expected: list[tuple[str, str]], 
 
 
 def test_all_files_of_a_batch_are_there() -> None:
-    parts = read_form(form(*(part("images", bytes([48 + n]), file=True) for n in range(5))), FORM, "images")
-    seen = as_bentoml_reads_it(*write_form(parts, "images"))
-    assert seen == [("images", f"images: {n}") for n in range(5)]
+    sent = form(
+        *(part(name, bytes([48 + n]), file=True) for n, name in enumerate(["images", "file", "a", ""]))
+    )
+    seen = as_bentoml_reads_it(*write_form(read_form(sent, FORM, "images", several=True), "images"))
+    assert seen == [("images", f"images: {n}") for n in range(4)]
 
 
 def test_a_boundary_cannot_be_guessed() -> None:
@@ -86,14 +87,16 @@ def test_a_boundary_cannot_be_guessed() -> None:
 @pytest.mark.parametrize(
     ("body", "content_type", "status"),
     [
-        (form(IMAGE), "application/json", 415),
-        (form(IMAGE), "application/x-www-form-urlencoded", 415),
-        (form(IMAGE), "multipart/mixed; boundary=x", 415),
-        (form(IMAGE), "", 415),
-        (form(part("image", b"bytes")), FORM, 400),
+        (b"bytes", "application/json", 415),
+        (b"bytes", "application/x-www-form-urlencoded", 415),
+        (b"bytes", "", 415),
+        (b"", "", 415),
         (form(IMAGE, part("image", b"http://127.0.0.1/")), FORM, 400),
+        (form(IMAGE, part("other", b"x", file=True)), FORM, 400),
+        (form(IMAGE, part("name", b"\xff\xfe")), FORM, 400),
+        (form(IMAGE, part("name", b"a" * 100_000)), FORM, 400),
         (form(part("image", b"", file=True)), FORM, 400),
-        (form(part("other", b"bytes", file=True)), FORM, 400),
+        (form(part("name", b"v1")), FORM, 400),
     ],
 )
 def test_what_is_no_form_with_a_file(body: bytes, content_type: str, status: int) -> None:
@@ -103,17 +106,21 @@ def test_what_is_no_form_with_a_file(body: bytes, content_type: str, status: int
 
 
 def test_texts() -> None:
-    parts = parts_of(form(part("tag", b"red"), part("name", b'"v1"'), part("project", b"null"), IMAGE), FORM)
-    assert texts_of(parts) == {"tag": "red", "name": "v1"}
+    sent = form(part("tag", b"red"), part("name", b'"v1"'), part("project", b"null"), IMAGE)
+    assert texts_of(read_form(sent, FORM, "image")) == {"tag": "red", "name": "v1"}
 
 
 LONG = "multipart/form-data; boundary=" + "x" * 257
 MALFORMED = [
     (b"", FORM),
-    (form(IMAGE), "multipart/form-data"),
-    (form(IMAGE), "multipart/form-data; boundary="),
+    (b"bytes", "multipart/form-data"),
+    (b"bytes", "multipart/form-data; boundary="),
     (form(IMAGE), "multipart/form-data; boundary=y"),
     (form(IMAGE), 'multipart/form-data; boundary="'),
+    (form(IMAGE) + b"more", FORM),
+    (form(part("a", b"1", headers="X-A: " + "a" * 2_000 + "\r\n")), FORM),
+    (form(part("a", b"1", file=True, headers="Content-Transfer-Encoding: x-own\r\n")), FORM),
+    (form(part("a", b"\r\n--xy" * 2_000, file=True)), FORM),
     (form(IMAGE), "multipart/form-data; boundary=\xe9"),
     (form(IMAGE), LONG),
     (IMAGE, FORM),
@@ -124,8 +131,7 @@ MALFORMED = [
     (form(part("a", b"1", headers="X-A: " + "a" * 1_000_000 + "\r\n")), FORM),
     (form(part("a", b"1", headers="a" * 1_000_000 + ": 1\r\n")), FORM),
     (form(part("a", b"1", headers="X: 1\r\n" * 100_000)), FORM),
-    (b'--x\r\nContent-Disposition: form-data; filename="a"\r\n\r\nbytes\r\n--x--\r\n', FORM),
-    (b"--x\r\nContent-Type: image/jpeg\r\n\r\nbytes\r\n--x--\r\n", FORM),
+    (b"--x\r\nContent-Disposition\r\n\r\nbytes\r\n--x--\r\n", FORM),
     (b"--x\r\n\r\nbytes\r\n--x--\r\n", FORM),
     (form(part("image", b"!", file=True, headers="Content-Transfer-Encoding: base64\r\n")), FORM),
     (b"x" * 100_000 + form(IMAGE), FORM),
@@ -140,7 +146,9 @@ def test_malformed_forms(body: bytes, content_type: str) -> None:
 
 
 def test_as_many_parts_as_are_allowed() -> None:
-    assert len(parts_of(form(*[part("a", b"1")] * MAX_PARTS), FORM)) == MAX_PARTS
+    parts = read_parts(form(*[part("a", b"1")] * MAX_PARTS), FORM)
+    assert parts is not None
+    assert len(parts) == MAX_PARTS
 
 
 def test_a_nested_form_is_a_file_like_any_other() -> None:

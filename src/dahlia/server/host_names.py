@@ -69,6 +69,11 @@ class HostNames:
             return True
         return self.every or _spelled(name) in self.names or name.endswith(self.endings)
 
+    def knows(self, name: str) -> bool:
+        """Whether it is one of the names themselves, which `every` does not make of another."""
+        name = name.lower().removesuffix(".")
+        return _spelled(name) in self.names or name.endswith(self.endings)
+
 
 def listed(names: str) -> list[str]:
     """The names of a comma-joined text, in lower case."""

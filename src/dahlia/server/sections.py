@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from dahlia.errors import ConfigError
 from dahlia.server.host_names import is_pattern, listed
 from dahlia.server.secret_url import MASK, SecretText, SecretUrl
+from dahlia.serving.http.allow_list import AllowList, read_allow_list
 from dahlia.serving.http.fetch import Reach
 from dahlia.serving.http.limits import PROXIES, read_proxies
 from dahlia.serving.http.origins import EVERY, NONE, Origins
@@ -87,6 +88,15 @@ def _origins(text: str) -> str:
         Origins.read(text)
     except ConfigError as error:
         raise PydanticCustomError("origins", "{reason}", {"reason": str(error).removesuffix(".")}) from None
+    return text
+
+
+def _fetchable(text: str) -> str:
+    try:
+        read_allow_list(text, "security.url_fetch_allow")
+    except ConfigError as error:
+        reason = str(error).removesuffix(".")
+        raise PydanticCustomError("hosts", "{reason}", {"reason": reason}) from None
     return text
 
 
@@ -300,6 +310,10 @@ class SecuritySection(Section):
     training_origins: Annotated[str, BeforeValidator(_joined), AfterValidator(_origins)] = Field(
         default=NONE, description="origins whose web pages may call the training API, in the same words"
     )
+    url_fetch_allow: Annotated[str, BeforeValidator(_joined), AfterValidator(_fetchable)] = Field(
+        default="",
+        description="where they may lie besides: host names, *.suffix, addresses, networks; comma-joined",
+    )
     link_hours: float = Field(default=24, gt=0, description="hours for which a link to an image is good")
     secret: Annotated[SecretText, AfterValidator(_secret)] | None = Field(
         default=None,
@@ -310,6 +324,13 @@ class SecuritySection(Section):
         description="file of that secret, the same for all servers of a database; left out, "
         "server.home/secret, made at the first start",
     )
+
+    @property
+    def allow_list(self) -> AllowList:
+        """What `url_fetch_allow` lists."""
+        return read_allow_list(
+            self.url_fetch_allow, "security.url_fetch_allow (DAHLIA_SECURITY_URL_FETCH_ALLOW)"
+        )
 
 
 class PredictionsSection(Section):

@@ -26,6 +26,7 @@ PREFIX = "DAHLIA_"
 ALSO = {
     "DAHLIA_URL_FETCH": ("security", "url_fetch"),
     "DAHLIA_ORIGINS": ("security", "prediction_origins"),
+    "DAHLIA_URL_FETCH_ALLOW": ("security", "url_fetch_allow"),
     "DAHLIA_PREDICTIONS_MB": ("predictions", "max_mb"),
     "DAHLIA_THREADS": ("prediction", "threads"),
     "DAHLIA_MODEL_THREADS": ("prediction", "model_threads"),

@@ -10,6 +10,7 @@
 | `DAHLIA_MAX_CONCURRENCY` | 64 | predictions admitted at once in a process; more are answered with 429 |
 | `DAHLIA_POLL_SECONDS` | 1 | how often the registry is asked what is published |
 | `DAHLIA_URL_FETCH` | public | where the images of URLs may lie: at `public` addresses, `any`, or `off` |
+| `DAHLIA_URL_FETCH_ALLOW` | none | where they may lie besides: host names, `*.suffix`, addresses, networks |
 | `DAHLIA_PREDICTIONS` | `.dahlia/predictions` | where predictions are kept; unset, a Bento keeps none |
 | `DAHLIA_PREDICTIONS_DAYS` | 30 | how long predictions are kept |
 | `DAHLIA_PREDICTIONS_MB` | 10240 | megabytes that kept predictions may take; the oldest make room |
@@ -34,6 +35,7 @@ from dahlia.dataset.decoding_memory import SHARE, VARIABLE
 from dahlia.dataset.machine_memory import machine_memory
 from dahlia.errors import ConfigError
 from dahlia.serving.cores import usable_cores
+from dahlia.serving.http.allow_list import SETTING, AllowList, read_allow_list
 from dahlia.serving.http.fetch import Reach, read_reach
 from dahlia.serving.http.limits import Limits, read_limits
 from dahlia.serving.http.origins import Origins, read_origins
@@ -54,6 +56,7 @@ class Settings:
     max_concurrency: int
     poll_seconds: float
     url_fetch: Reach
+    url_fetch_allow: AllowList
     predictions: Path | None
     predictions_days: int
     predictions_bytes: int
@@ -83,6 +86,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         max_concurrency=_count(environment, "DAHLIA_MAX_CONCURRENCY", 64),
         poll_seconds=_seconds(environment, "DAHLIA_POLL_SECONDS", 1.0),
         url_fetch=read_reach(environment, "DAHLIA_URL_FETCH"),
+        url_fetch_allow=read_allow_list(environment.get(SETTING, ""), SETTING),
         predictions=Path(folder) if folder else None,
         predictions_days=_count(environment, "DAHLIA_PREDICTIONS_DAYS", 30),
         predictions_bytes=_count(environment, "DAHLIA_PREDICTIONS_MB", 10240) << 20,

@@ -104,7 +104,8 @@ def _notes(card: ModelCard, platform: str) -> tuple[str, ...]:
         "alone. `--env ORIGINS=https://app.example` names the origins that may, with commas between several; "
         "`*` stands for every origin, `none` for none.",
         "`--env URL_FETCH=off` fetches no photos from the web, `any` those of your own network too; the "
-        "default, `public`, only from public addresses.",
+        "default, `public`, only from public addresses. `--env URL_FETCH_ALLOW=photos.lan,10.1.0.0/16` adds "
+        "hosts and networks.",
         "`--env PORT=8080` where port 80 is kept from users who are not root. `--env THREADS=4` bounds the "
         "predictions that are computed at once.",
         "`--env MAX_CONNECTIONS=1000`, `MAX_CONNECTIONS_PER_ADDRESS=100`, `HEADER_SECONDS=15` and "

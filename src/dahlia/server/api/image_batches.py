@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dahlia.errors import ServingError
 from dahlia.server.api.parameters import one_id
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import ImageFileBatch, ImageIdBatch, ImageUrlBatch
@@ -22,7 +24,7 @@ from dahlia.server.contract.fitting import fitted
 from dahlia.server.contract.models import ImageCreateSummary
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.http.paths import VERSIONS
-from dahlia.server.images.adding import Arrival, Outcome, StoredImage, add_images
+from dahlia.server.images.adding import Arrival, Outcome, Rejected, StoredImage, add_images
 from dahlia.server.images.labels import Box, box_of
 from dahlia.server.images.metadata import check_metadata
 from dahlia.server.images.rules import check_takes_regions
@@ -34,9 +36,17 @@ from dahlia.server.sections import LimitsSection
 from dahlia.server.store.changes import locked, project_of
 from dahlia.server.store.tables import ImageRow
 from dahlia.serving.http.documents import Document, read_document, utf8
+from dahlia.serving.http.form_images import refuse_image
+from dahlia.serving.http.replies import REQUEST
 
+REASONS = "dahlia-reasons"
+"""A header: why images of a batch were not taken, which the original's answer only names a status for."""
+_REASONS = 5  # of the first images
+_REASONS_LENGTH = 1500  # characters
 MAX_MARKS = 250_000  # twice those of 64 images with 300 regions each
 _LOOSE = 4 * 1024 * 1024  # bytes of JSON that are read once more where it is not strict
+
+_logger = logging.getLogger("dahlia.server")
 
 _Body = TypeVar("_Body", bound=BaseModel)
 
@@ -89,6 +99,29 @@ def _loosely_parsed(model: type[_Body], document: Document) -> _Body:
 
 def _invalid(found: Sequence[Any]) -> RequestValidationError:
     return RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found])
+
+
+def check_json(body: bytes, content_type: str, otherwise: str) -> None:
+    """Let a body pass that may be the JSON of a batch.
+
+    Args:
+        body: the whole of it.
+        content_type: the request's header.
+        otherwise: where images belong.
+
+    Raises:
+        ServiceError: it is an image, a form with one, or a list.
+    """
+    try:
+        refuse_image(body, content_type, otherwise)
+    except ServingError as error:
+        raise ServiceError(error.code, str(error), status=error.status) from error
+    if body[:64].lstrip().startswith(b"["):
+        raise ServiceError(
+            "BadRequestInvalid",
+            'Expected a JSON object such as {"images": [...]}, received a list. Put the list into such an '
+            "object.",
+        )
 
 
 def json_body(model: type[BaseModel]) -> dict[str, Any]:
@@ -172,7 +205,7 @@ class Uploader:
     def add(
         self,
         sources: Sequence[str | None],
-        files: Sequence[StoredImage | ImageCreateStatus],
+        files: Sequence[StoredImage | Rejected],
         labels: Sequence[Labelling],
         metadata: dict[str, str] | None = None,
         finish: Callable[[Session, Sequence[Outcome]], None] = lambda session, outcomes: None,
@@ -212,7 +245,23 @@ class Uploader:
         answer = summary(outcomes, rows, answers)
         if not answer.is_batch_successful:
             self.response.status_code = partly_done(self.version)
+        self._say_why(files)
         return answer
+
+    def _say_why(self, files: Sequence[StoredImage | Rejected]) -> None:
+        """Tell the log and a header what the original's answer has no field for."""
+        texts = [
+            f"image {number}: {one.reason}"
+            for number, one in enumerate(files, 1)
+            if isinstance(one, Rejected)
+        ]
+        if texts:
+            said = " ".join(" ".join(texts[:_REASONS]).split())[:_REASONS_LENGTH]
+            said = said.encode("ascii", "backslashreplace").decode()
+            self.response.headers[REASONS] = said
+            _logger.info(
+                "Request %s: %d of %d images were not taken. %s", REQUEST.get(), len(texts), len(files), said
+            )
 
     def _told(self, outcome: Outcome) -> Outcome:
         if VERSIONS.index(self.version) >= VERSIONS.index("v3.4-preview"):

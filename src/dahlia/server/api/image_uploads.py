@@ -11,6 +11,7 @@ from dahlia.server.api.image_batches import (
     Labelling,
     Uploader,
     check_batch,
+    check_json,
     check_project,
     json_body,
     labels_in,
@@ -23,11 +24,14 @@ from dahlia.server.contract.models import ImageCreateSummary
 from dahlia.server.http.access import TheServer, Trains
 from dahlia.server.http.uploads import Uploaded, room_of
 from dahlia.server.images.fetching import AT_ONCE, fetch_images
-from dahlia.server.images.storing import decoded, store_images
-from dahlia.server.intake.forms import FIELD, read_image_parts
+from dahlia.server.images.own_links import Web
+from dahlia.server.images.storing import decoded, most_bytes, store_images
+from dahlia.server.intake.forms import FIELD, read_images
+from dahlia.serving.http.query import items_of
 
 router = training_router("Images")
 
+_TAG_FIELDS = ("tagids", "tagids[]")
 _BYTES = {"type": "string", "format": "binary"}
 _IMAGES_OR_ONE: dict[str, Any] = {
     "requestBody": {
@@ -60,6 +64,11 @@ def _uploader(
     return Uploader(server, access, request.scope["route"].name, project_id, version, request, response)
 
 
+async def _addresses(request: Request) -> None:
+    body, content_type = await request.body(), request.headers.get("content-type", "")
+    check_json(body, content_type, "POST images as a form or as bytes to .../images.")
+
+
 _Uploader = Annotated[Uploader, Depends(_uploader)]
 
 
@@ -71,13 +80,14 @@ def create_images_from_data(
         list[str] | None, Query(alias="tagIds", description="tags of every image; repeated or comma-joined")
     ] = None,
 ) -> ImageCreateSummary:
-    """Add images: all fields `imageData` of a form, or the body itself."""
+    """Add images: all files of a form, whose field `tagIds` counts as in the query, or the body itself."""
     server = uploader.server
-    tags = many_ids(tag_ids, server.settings.limits.batch_tags)
-    images = read_image_parts(body.content_type, body.take())
-    check_batch(len(images), tags, server.settings.limits)
+    form = read_images(body.content_type, body.take())
+    fields = [tag for name, text in form.texts if name.lower() in _TAG_FIELDS for tag in items_of(text)]
+    tags = many_ids([*(tag_ids or ()), *fields], server.settings.limits.batch_tags)
+    check_batch(len(form.images), tags, server.settings.limits)
     check_project(server, uploader.project_id)
-    files = store_images(server, images)
+    files = store_images(server, form.images)
     return uploader.add([None] * len(files), files, [Labelling(tuple(tags))] * len(files))
 
 
@@ -85,6 +95,7 @@ def create_images_from_data(
 def create_images_from_files(uploader: _Uploader, body: Uploaded) -> ImageCreateSummary:
     """Add images in base64, with tags and regions."""
     server = uploader.server
+    check_json(body.data, body.content_type, "POST images as a form or as bytes to .../images.")
     batch = parsed(ImageFileBatch, body.take(), body.content_type)
     labels = labels_in(batch, server.settings.limits)
     check_project(server, uploader.project_id, labels)
@@ -94,16 +105,17 @@ def create_images_from_files(uploader: _Uploader, body: Uploaded) -> ImageCreate
 
 @router.post(PROJECT + "/images/urls", responses=_PARTLY)
 async def create_images_from_urls(
-    uploader: _Uploader, request: Request, batch: ImageUrlBatch
+    uploader: _Uploader, request: Request, batch: ImageUrlBatch, _: Annotated[None, Depends(_addresses)]
 ) -> ImageCreateSummary:
-    """Add images from addresses, with tags and regions."""
+    """Add images from addresses, with tags and regions; links of this server are read without a request."""
     server = uploader.server
     labels = labels_in(batch, server.settings.limits)
     await run_in_threadpool(check_project, server, uploader.project_id, labels)
     urls = [entry.url for entry in batch.images]
     files = []
+    bring, most = Web(server, request.headers.get("host", "")).bring, most_bytes(server.settings.limits)
     with room_of(request).fetching():
         for start in range(0, len(urls), AT_ONCE):
-            fetched = await fetch_images(urls[start : start + AT_ONCE], server.settings)
+            fetched = await fetch_images(urls[start : start + AT_ONCE], bring, most)
             files += await run_in_threadpool(store_images, server, fetched)
     return await run_in_threadpool(uploader.add, urls, files, labels, batch.metadata)

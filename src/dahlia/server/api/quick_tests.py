@@ -12,16 +12,17 @@ from dahlia.server.api.predictions import TheDesk
 from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import ImageUrl
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.iterations import ImagePrediction
 from dahlia.server.http.access import TheServer, Trains
-from dahlia.server.http.uploads import MEGABYTE, read_upload, room_of
-from dahlia.server.intake.forms import FIELD, read_image_parts
+from dahlia.server.http.uploads import read_upload, room_of
+from dahlia.server.images.own_links import Web
+from dahlia.server.images.storing import most_bytes
+from dahlia.server.intake.forms import FIELD, read_one_image
 from dahlia.server.predictions.desk import PredictionDesk
 from dahlia.server.predictions.errors import translated_refusals
 from dahlia.server.predictions.quick_tests import tested_iteration
 from dahlia.server.store.work_tables import IterationRow
-from dahlia.serving.http.fetch import fetch
+from dahlia.serving.http.form_images import TO_IMAGE, refuse_image
 from dahlia.serving.http.replies import reply
 
 router = training_router("Quick tests")
@@ -52,6 +53,11 @@ def _tested(
         return tested_iteration(session, project_id, one_id(iteration_id) if iteration_id else None)
 
 
+async def _address(request: Request) -> None:
+    with translated_refusals():
+        refuse_image(await request.body(), request.headers.get("content-type", ""), TO_IMAGE)
+
+
 _Tested = Annotated[IterationRow, Depends(_tested)]
 _Store = Annotated[bool, Query(description="whether to keep image and answer among the stored predictions")]
 
@@ -66,44 +72,37 @@ async def quick_test_image(
     iteration: _Tested,
     store: _Store = True,
 ) -> Response:
-    """Classify an image: the field `imageData` of a form, or the body itself."""
+    """Classify an image: the file of a form, or the body itself."""
     headers = request.headers
     with room_of(request).body() as hold:
-        most = _most(server) + _AROUND
+        most = most_bytes(server.settings.limits) + _AROUND
         body = await read_upload(request.receive, headers.get("content-length", ""), most, hold)
-        image = read_image_parts(headers.get("content-type", ""), body)[0]
+        image = read_one_image(headers.get("content-type", ""), body, most_bytes(server.settings.limits))
         return await _answer(server, desk, project_id, iteration, image, store)
 
 
 @router.post(PROJECT + "/quicktest/url", response_model=ImagePrediction)
 async def quick_test_image_url(
+    request: Request,
     project_id: ProjectId,
     access: Trains,
     server: TheServer,
     desk: TheDesk,
     iteration: _Tested,
     body: ImageUrl,
+    _: Annotated[None, Depends(_address)],
     store: _Store = True,
 ) -> Response:
-    """Classify the image at an address."""
+    """Classify the image at an address; a link of this server is read without a request."""
+    bring = Web(server, request.headers.get("host", "")).bring
     with translated_refusals(), desk.admission.fetch():
-        image = await fetch(body.url, server.settings.security.url_fetch, _most(server))
+        image = await bring(body.url, most=most_bytes(server.settings.limits))
     return await _answer(server, desk, project_id, iteration, image, store)
 
 
 async def _answer(
     server: Server, desk: PredictionDesk, project_id: str, iteration: IterationRow, image: bytes, store: bool
 ) -> Response:
-    if not 0 < len(image) <= _most(server):
-        raise ServiceError(
-            "BadRequestImageSizeBytes" if image else "BadRequestImageStream",
-            f"Expected an image of at most {server.settings.limits.max_image_mb:g} MB, received "
-            f"{len(image):,} bytes. Scale it down, or save it with a lower quality.",
-        )
     with translated_refusals():
         fields = await desk.predict(project_id, iteration.id, iteration.number, image, keep=store)
     return reply(fields, 200)
-
-
-def _most(server: Server) -> int:
-    return int(server.settings.limits.max_image_mb * MEGABYTE)

@@ -13,7 +13,7 @@ from dahlia.server.contract.errors import GatewayError, ServiceError
 from dahlia.server.http.requests import REFUSAL
 from dahlia.server.keys.keys import find_access
 from dahlia.server.keys.scopes import Access, Scope
-from dahlia.serving.http.admission import KEY_HEADERS
+from dahlia.serving.http.key_texts import KEY_HEADERS, access_denied
 
 NO_ADDITIONS = frozenset(
     {
@@ -40,7 +40,7 @@ def requires(scope: Scope) -> Callable[[Request], Access]:
 
     def admit(request: Request) -> Access:
         server = server_of(request)
-        access = identify(server, request.headers)
+        access = identify(server, request.headers, request.scope.get("query_string", b""))
         server.rates.take(access.key_id, "the training API", server.settings.rates.training_calls)
         allow(access, scope, request.path_params.get("project_id"))
         if refusal := getattr(request.state, REFUSAL, None):
@@ -60,15 +60,24 @@ def allow(access: Access, scope: Scope, project_id: str | None) -> None:
     """
     if not access.opens(scope, project_id):
         where = f" for the project {project_id}" if project_id else ""
+        limited = " for one project" if access.project_id else ""
+        header = "Prediction-Key" if scope is Scope.PREDICTION else "Training-Key"
         raise ServiceError(
             "ForbiddenUserInsufficientCapability",
-            f"The key may not do this: it needs the scope `{scope}`{where}. List the keys with `dahlia keys "
-            "list`, make one with `dahlia keys create`.",
+            f"The key may not do this: it has the scope `{access.scope}`{limited}, and this operation needs "
+            f"`{scope}`{where}. Send a key with that scope in the header {header}. `dahlia keys list` lists "
+            "the keys, `dahlia keys create` makes one.",
         )
 
 
-def identify(server: Server, headers: Headers) -> Access:
+def identify(server: Server, headers: Headers, query: bytes = b"", expected: str = "Training-Key") -> Access:
     """Whose key a request brings.
+
+    Args:
+        server: knows the keys.
+        headers: of the request.
+        query: of the request, for the refusal.
+        expected: the header that the route's clients use, for the refusal.
 
     Raises:
         GatewayError: it brings none, or one that is unknown or revoked.
@@ -78,11 +87,8 @@ def identify(server: Server, headers: Headers) -> Access:
         for text in given:
             if access := find_access(session, text, server.now()):
                 return access
-    raise GatewayError(
-        401,
-        "Access denied due to an invalid or missing key. Send a valid one in the header Training-Key; "
-        "`dahlia keys create` makes one.",
-    )
+    text = access_denied(expected, headers, query)
+    raise GatewayError(401, f"{text} `dahlia keys create` makes one.")
 
 
 Reads = Annotated[Access, Depends(requires(Scope.READ))]

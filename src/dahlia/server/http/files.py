@@ -60,6 +60,23 @@ def file_answer(server: Server, request: Request, key: str, media_type: str | No
         raise _missing(key) from None
 
 
+def stored_bytes(server: Server, key: str, most: int) -> bytes | None:
+    """A file of at most `most` bytes, made where it is a scaled-down image; None for a larger one.
+
+    Raises:
+        ServiceError: there is no such file.
+        StorageError: the storage cannot be used.
+    """
+    size = server.storage.size(key)
+    if size is None:
+        made = _make(server, key)
+        return made if len(made) <= most else None
+    try:
+        return server.storage.get(key) if size <= most else None
+    except NotThere:
+        raise _missing(key) from None
+
+
 def _headers(key: str) -> dict[str, str]:
     name = PurePosixPath(key).name
     content = sha256_of_key(key)

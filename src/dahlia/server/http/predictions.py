@@ -13,6 +13,7 @@ from dahlia.server.http.access import allow
 from dahlia.server.http.known_faults import is_known
 from dahlia.server.http.replies import KNOWN_FAULTS
 from dahlia.server.http.replies import refuse as refused
+from dahlia.server.images.own_links import Web
 from dahlia.server.keys.known import KnownKeys
 from dahlia.server.keys.scopes import Scope as KeyScope
 from dahlia.server.predictions.filters import check_application
@@ -70,7 +71,7 @@ class Predictions:
 
     async def _answer(self, scope: Scope, receive: Incoming, route: Route) -> Response:
         headers = Headers(scope=scope)
-        access = await self._keys.identify(headers)
+        access = await self._keys.identify(headers, scope.get("query_string", b""))
         allow(access, KeyScope.PREDICTION, parse_id(route.project, "project"))
         settings = self._server.settings
         stored, other = settings.rates.predictions_stored, settings.rates.predictions
@@ -78,8 +79,9 @@ class Predictions:
         self._server.rates.take(access.key_id, kind, stored if route.keep else other)
         self._desk.admission.enter(headers)
         check_application(query_of(scope).get("application"))
-        reach, most = settings.security.url_fetch, int(settings.limits.max_prediction_mb * _MEGABYTE)
-        return await handle(scope, receive, route, self._desk.predictor, self._desk.admission, reach, most)
+        most = int(settings.limits.max_prediction_mb * _MEGABYTE)
+        bring = Web(self._server, headers.get("host", "")).bring
+        return await handle(scope, receive, route, self._desk.predictor, self._desk.admission, bring, most)
 
     def _refusal(self, error: DahliaError, route: Route) -> Response:
         known = (

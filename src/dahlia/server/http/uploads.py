@@ -79,12 +79,12 @@ class Upload:
     """
 
     def __init__(self, data: bytes, content_type: str) -> None:
-        self._data = data
+        self.data = data
         self.content_type = content_type
 
     def take(self) -> bytes:
         """The body; once, so that whoever takes it decides when it is freed."""
-        data, self._data = self._data, b""
+        data, self.data = self.data, b""
         return data
 
 

@@ -40,6 +40,19 @@ class StoredImage:
 
 
 @dataclass(frozen=True, slots=True)
+class Rejected:
+    """An image that is not taken.
+
+    Attributes:
+        status: a value that says why.
+        reason: expected, received, what to do; no client of the original knows where to look for it.
+    """
+
+    status: ImageCreateStatus
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
     """One image of a batch.
 
@@ -51,7 +64,7 @@ class Arrival:
     """
 
     source: str | None
-    file: StoredImage | ImageCreateStatus
+    file: StoredImage | Rejected
     tag_ids: tuple[str, ...] = ()
     regions: tuple[tuple[str, Box], ...] = ()
 
@@ -130,8 +143,8 @@ class _Batch:
     def admit(self, arrival: Arrival, metadata: Mapping[str, str]) -> tuple[ImageCreateStatus, _Draft | None]:
         """Decide on an arrival, in the light of those before it."""
         file = arrival.file
-        if isinstance(file, ImageCreateStatus):
-            return file, None
+        if isinstance(file, Rejected):
+            return file.status, None
         if any(tag not in self._tags for tag in _tag_ids(arrival)):
             return ImageCreateStatus.ERROR_INVALID_TAG, None
         present = self._drafts.get(file.sha256)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from dahlia.server.contract.enums import ImageCreateStatus
 from dahlia.server.contract.errors import ServiceError
-from dahlia.server.images.adding import StoredImage
+from dahlia.server.images.adding import Rejected, StoredImage
 from dahlia.server.intake.intake import Received, receive_many
 from dahlia.server.intake.limits import Limits, Refused
 from dahlia.server.storage.errors import StorageError
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from dahlia.server.context import Server
     from dahlia.server.sections import LimitsSection
 
-Incoming: TypeAlias = bytes | ImageCreateStatus
+Incoming: TypeAlias = bytes | Rejected
 """The bytes of an image, or why there are none."""
 
 _POOL = ThreadPoolExecutor(usable_cores(), "intake")  # of all requests together
 
 
-def store_images(server: Server, images: Sequence[Incoming]) -> list[StoredImage | ImageCreateStatus]:
+def store_images(server: Server, images: Sequence[Incoming]) -> list[StoredImage | Rejected]:
     """Take a batch of images, and store those that can be taken.
 
     Returns:
@@ -53,7 +53,12 @@ def store_images(server: Server, images: Sequence[Incoming]) -> list[StoredImage
 
 def intake_limits(limits: LimitsSection) -> Limits:
     """What an image to train on, or to test with, may be."""
-    return Limits(int(limits.max_image_mb * 1024 * 1024), limits.max_edge, limits.max_aspect)
+    return Limits(most_bytes(limits), limits.max_edge, limits.max_aspect)
+
+
+def most_bytes(limits: LimitsSection) -> int:
+    """What an image to train on, or to test with, may have."""
+    return int(limits.max_image_mb * 1024 * 1024)
 
 
 def decoded(contents: str) -> Incoming:
@@ -65,10 +70,13 @@ def decoded(contents: str) -> Incoming:
     try:
         return base64.b64decode("".join(contents.split()), validate=True)
     except (binascii.Error, ValueError):
-        return ImageCreateStatus.ERROR_FORMAT
+        return Rejected(
+            ImageCreateStatus.ERROR_FORMAT,
+            "Expected the bytes of an image in base64, received a text that is none. Encode them again.",
+        )
 
 
-def _stored(one: Received | Refused) -> StoredImage | ImageCreateStatus:
+def _stored(one: Received | Refused) -> StoredImage | Rejected:
     if isinstance(one, Refused):
-        return ImageCreateStatus(one.status)
+        return Rejected(ImageCreateStatus(one.status), one.message)
     return StoredImage(one.sha256, one.suffix, one.width, one.height, one.size)

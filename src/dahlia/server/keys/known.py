@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from dahlia.server.context import Server
 from dahlia.server.http.access import identify
 from dahlia.server.keys.scopes import Access
-from dahlia.serving.http.admission import KEY_HEADERS
+from dahlia.serving.http.key_texts import KEY_HEADERS
 
 SECONDS = 1.0  # for which a key goes on after it was revoked
 _MOST = 1000
@@ -31,8 +31,12 @@ class KnownKeys:
         self._clock = clock
         self._known: dict[bytes, tuple[float, Access]] = {}
 
-    async def identify(self, headers: Headers) -> Access:
+    async def identify(self, headers: Headers, query: bytes = b"") -> Access:
         """Whose key a request brings.
+
+        Args:
+            headers: of the request.
+            query: of the request, for the refusal.
 
         Raises:
             GatewayError: it brings none, or one that is unknown or revoked.
@@ -43,7 +47,7 @@ class KnownKeys:
         now = self._clock()
         if access and now - since < SECONDS:
             return access
-        access = await anyio.to_thread.run_sync(identify, self._server, headers)
+        access = await anyio.to_thread.run_sync(identify, self._server, headers, query, "Prediction-Key")
         if len(self._known) >= _MOST:
             self._known.clear()
         self._known[given] = now, access

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.contract.enums import ImageCreateStatus
 from dahlia.server.contract.errors import ServiceError
-from dahlia.server.images.adding import StoredImage
+from dahlia.server.images.adding import Rejected, StoredImage
 from dahlia.server.predictions.queries import delete_predictions, stored_predictions
 from dahlia.server.store.tables import ProjectRow
 from dahlia.server.store.work_tables import PredictionRow
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def training_files(
     session: Session, project: ProjectRow, identities: Sequence[str], limits: LimitsSection
-) -> list[StoredImage | ImageCreateStatus]:
+) -> list[StoredImage | Rejected]:
     """For each prediction its image, or why there is none to train on."""
     rows = stored_predictions(session, project, identities)
     return [_file(rows.get(identity), limits) for identity in identities]
@@ -40,12 +40,22 @@ def take_away(session: Session, project: ProjectRow, identities: Sequence[str]) 
         )
 
 
-def _file(row: PredictionRow | None, limits: LimitsSection) -> StoredImage | ImageCreateStatus:
+def _file(row: PredictionRow | None, limits: LimitsSection) -> StoredImage | Rejected:
     if row is None:
-        return ImageCreateStatus.ERROR_SOURCE
+        return Rejected(
+            ImageCreateStatus.ERROR_SOURCE,
+            "Expected a stored prediction, received one that is not here. Query the predictions again.",
+        )
     shorter, longer = sorted((row.width, row.height))
     if longer > limits.max_edge or longer > limits.max_aspect * shorter:
-        return ImageCreateStatus.ERROR_DIMENSIONS
+        return Rejected(
+            ImageCreateStatus.ERROR_DIMENSIONS,
+            f"Expected edges of at most {limits.max_edge:,} pixels, one at most {limits.max_aspect:g} times "
+            f"the other, received {row.width}x{row.height} pixels. Scale it down, or cut it in pieces.",
+        )
     if row.size > limits.max_image_mb * 1024 * 1024:
-        return ImageCreateStatus.ERROR_SIZE
+        return Rejected(
+            ImageCreateStatus.ERROR_SIZE,
+            f"Expected an image of at most {limits.max_image_mb:g} MB, received a larger one. Scale it down.",
+        )
     return StoredImage(row.sha256, row.suffix, row.width, row.height, row.size)

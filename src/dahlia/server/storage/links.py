@@ -63,19 +63,40 @@ class Links:
         Raises:
             ServiceError: `Forbidden`.
         """
-        given = parse_qs(query) if query.count("&") < MAX_PARAMETERS else {}
-        expires, signature = given.get("expires", []), given.get("signature", [])
-        if len(expires) != 1 or len(signature) != 1 or not _TIME.fullmatch(expires[0]):
+        given = _given(query)
+        if given is None:
             raise _refusal("one without a signature")
-        right = self._signature(path, int(expires[0]))
-        if not hmac.compare_digest(right.encode(), signature[0].encode("utf-8", "surrogatepass")):
+        if not self._is_right(path, *given):
             raise _refusal("one with a wrong signature")
-        if now.timestamp() >= int(expires[0]):
+        if now.timestamp() >= given[0]:
             raise _refusal("one that has expired")
+
+    def signed_until(self, path: str, query: str) -> int | None:
+        """When a link that was signed here expires, in seconds since 1970; None for any other.
+
+        Args:
+            path: of the URL, without percent-encoding.
+            query: of the URL, as it came.
+        """
+        given = _given(query)
+        return given[0] if given and self._is_right(path, *given) else None
+
+    def _is_right(self, path: str, expires: int, signature: str) -> bool:
+        right = self._signature(path, expires)
+        return hmac.compare_digest(right.encode(), signature.encode("utf-8", "surrogatepass"))
 
     def _signature(self, path: str, expires: int) -> str:
         digest = hmac.digest(self._secret, f"{expires}\n{path}".encode("utf-8", "surrogatepass"), "sha256")
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _given(query: str) -> tuple[int, str] | None:
+    """The time of expiry and the signature in a query; None where it has not exactly one of each."""
+    given = parse_qs(query) if query.count("&") < MAX_PARAMETERS else {}
+    expires, signature = given.get("expires", []), given.get("signature", [])
+    if len(expires) != 1 or len(signature) != 1 or not _TIME.fullmatch(expires[0]):
+        return None
+    return int(expires[0]), signature[0]
 
 
 def _refusal(received: str) -> ServiceError:

@@ -12,7 +12,7 @@ from dahlia.dataset.imaging import SERVED_PIXELS, load
 from dahlia.errors import ImageError, ServingError
 from dahlia.serving.explanation.activation import Activation
 from dahlia.serving.explanation.heat_picture import as_numbers, as_png
-from dahlia.serving.http.body import image_among, read_body
+from dahlia.serving.http.body import read_body
 from dahlia.serving.http.form import read_form, texts_of
 from dahlia.serving.http.replies import refused_image, reply
 
@@ -52,8 +52,8 @@ class Explainer:
         headers = Headers(scope=scope)
         with admission.body() as hold:
             body = await read_body(receive, headers, hold)
-            parts = read_form(body, headers.get("content-type", ""), FIELD)
-            image, said = image_among(parts, FIELD), texts_of(parts)
+            form = read_form(body, headers.get("content-type", ""), FIELD)
+            image, said = form.images[0], texts_of(form)
             published = self._predictor.projects.any(said.get("project"), said.get("name"))
             with admission.prediction():
                 result, _ = await self._predictor.predict(published, image, keep=False)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from dahlia.errors import ServingError
 from dahlia.serving.http.body import MAX_DISCARD, Unread
+from dahlia.serving.http.key_texts import KEY_HEADERS, access_denied
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
     from dahlia.serving.http.cross_origin import Policy
 
-KEY_HEADERS = ("prediction-key", "training-key", "ocp-apim-subscription-key")
 MAX_HELD = 128 * 1024 * 1024
 MAX_WAIT = 1.0  # seconds that a prediction is to take at most, with those before it
 FEW = 16  # admitted at once however long they take
@@ -60,8 +60,12 @@ class Admission:
         self._each = 0.0  # mean seconds from the end of one prediction to that of the next
         self._ended = 0.0
 
-    def enter(self, headers: Headers) -> None:
+    def enter(self, headers: Headers, query: bytes = b"") -> None:
         """Let a request in before its body is read.
+
+        Args:
+            headers: of the request.
+            query: of the request, for the refusal.
 
         Raises:
             ServingError: it brings no key or a wrong one, comes from a page that may not ask, or too many
@@ -70,7 +74,7 @@ class Admission:
         given = [headers[name].encode("latin-1") for name in KEY_HEADERS if name in headers]
         if self._key is not None and not any(hmac.compare_digest(one, self._key) for one in given):
             raise _unread(headers)(
-                "Access denied due to an invalid or missing key. Send the header Prediction-Key.",
+                access_denied("Prediction-Key", headers, query),
                 code="401",
                 status=401,
             )

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import FormParser, parse_options_header
 
 from dahlia.errors import ServingError
 from dahlia.serving.http.documents import MalformedDocument, read_document
+from dahlia.serving.http.form_images import FIELD, read_form, too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
-    from python_multipart.multipart import Field, File
     from starlette.datastructures import Headers
     from starlette.types import Receive
 
@@ -25,12 +21,6 @@ _AROUND = 64 * 1024  # the multipart lines around an image
 MAX_BODY = MAX_IMAGE + _AROUND
 MAX_DISCARD = 8 * MAX_BODY
 SECONDS = 60  # for the whole body
-MAX_PARTS = 1000  # parsing one takes some 15 µs, on the loop that serves everybody
-
-
-# It logs malformed forms, one without a boundary even as an error, and cannot say in which request; the line
-# about the refusal does.
-logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
 class Disconnected(Exception):  # noqa: N818
@@ -74,7 +64,7 @@ async def _read(receive: Receive, headers: Headers, hold: Callable[[int], None],
     kept, discarded = most + _AROUND, max(most + _AROUND, MAX_DISCARD)
     declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > discarded:
-        raise _too_large(most, Unread)
+        raise too_large(most, Unread)
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -89,64 +79,36 @@ async def _read(receive: Receive, headers: Headers, hold: Callable[[int], None],
         else:
             chunks.clear()
         if size > discarded:
-            raise _too_large(most, Unread)
+            raise too_large(most, Unread)
         if not message.get("more_body", False):
             break
     if size > kept:
-        raise _too_large(most)
+        raise too_large(most)
     return b"".join(chunks)
 
 
-@dataclass(frozen=True)
-class Part:
-    """A part of a multipart body; a file has a file name, a text has none."""
-
-    name: str
-    data: bytes
-    is_file: bool
-
-
-def image_of(body: bytes, content_type: str, field: str = "imageData", most: int = MAX_IMAGE) -> bytes:
-    """The image in a body: a multipart field, with or without a file name, or else the body itself.
+def image_of(
+    body: bytes,
+    content_type: str,
+    field: str = FIELD,
+    most: int = MAX_IMAGE,
+    parameters: Collection[str] = (),
+) -> bytes:
+    """The one image in a body: the file of its form, or else the body itself.
 
     Args:
         body: the whole body.
         content_type: the request's header.
-        field: the multipart field's name, in any case.
+        field: the usual name of the form's field, in any case.
         most: bytes that it may have.
+        parameters: names of the query, which as fields of the form would not count.
 
     Raises:
-        ServingError: there is no such field, it is empty, or it is too large.
+        ServingError: there is none or several, it is empty or too large, or a parameter is a field.
     """
-    if is_multipart(content_type):
-        return image_among(parts_of(body, content_type), field, most=most)
-    return image_among([Part(field, body, is_file=True)], field, most=most)
-
-
-def image_among(parts: list[Part], field: str, *, as_file: bool = False, most: int = MAX_IMAGE) -> bytes:
-    """The image among the parts of a form; see `image_of`.
-
-    Args:
-        parts: of the form.
-        field: the field's name, in any case.
-        as_file: refuse a field without a file name.
-        most: bytes that it may have.
-
-    Raises:
-        ServingError: there is no such field, it is empty, or it is too large.
-    """
-    images = [part for part in parts if part.name.lower() == field.lower()]
-    if not images or not images[0].data or (as_file and not all(part.is_file for part in images)):
-        place = f"a file in the multipart field {field}" + ("" if as_file else ", or the body itself")
-        raise ServingError(
-            f"Expected an image as {place}; received {'an empty or other one' if images else 'none'}. "
-            "Send the bytes of a JPEG, PNG, BMP or GIF file.",
-            code="BadRequestImageStream",
-            status=400,
-        )
-    if len(images[0].data) > most:
-        raise _too_large(most)
-    return images[0].data
+    form = read_form(body, content_type, field)
+    form.refuse_texts(parameters)
+    return form.only_image(most)
 
 
 def address_of(body: bytes, content_type: str = "") -> str:
@@ -176,61 +138,5 @@ def _no_address(received: str) -> ServingError:
         f'Expected JSON such as {{"url": "https://example.com/photo.jpg"}}, received {received}. To send the '
         "image itself, POST it to the same path with image in place of url.",
         code="BadRequestImageUrl",
-        status=400,
-    )
-
-
-def is_multipart(content_type: str) -> bool:
-    """Whether a content type promises a multipart form."""
-    return parse_options_header(content_type)[0] == b"multipart/form-data"
-
-
-def parts_of(body: bytes, content_type: str) -> list[Part]:
-    """The parts of a multipart body.
-
-    Raises:
-        ServingError: the body is not multipart, or has more than `MAX_PARTS` parts.
-    """
-    parts: list[Part] = []
-
-    def add(name: bytes | None, data: bytes, *, is_file: bool) -> None:
-        if len(parts) == MAX_PARTS:
-            raise FormParserError(f"it has more than {MAX_PARTS} parts")
-        parts.append(Part((name or b"").decode("latin-1"), data, is_file))
-
-    def on_field(field: Field) -> None:
-        add(field.field_name, field.value or b"", is_file=False)
-
-    def on_file(file: File) -> None:
-        file.file_object.seek(0)
-        add(file.field_name, file.file_object.read(), is_file=True)
-        file.close()
-
-    boundary = parse_options_header(content_type)[1].get(b"boundary")
-    config = {"MAX_MEMORY_FILE_SIZE": max(1, len(body))}
-    try:
-        parser = FormParser("multipart/form-data", on_field, on_file, boundary=boundary, config=config)
-        parser.write(body)
-        parser.finalize()
-    except FormParserError as error:
-        raise ServingError(
-            f"Expected a multipart body, received one that cannot be parsed ({error}). Let an HTTP library "
-            "write it, as `curl --form` does.",
-            code="BadRequestImageStream",
-            status=400,
-        ) from error
-    return parts
-
-
-def as_text(data: bytes) -> str:
-    """A text field's value; bytes that are not UTF-8 are replaced."""
-    return data.decode("utf-8", "replace")
-
-
-def _too_large(most: int, kind: type[ServingError] = ServingError) -> ServingError:
-    return kind(
-        f"Expected an image of at most {most / 1024 / 1024:g} MB, received a larger one. Scale it down, "
-        "or save it with a lower quality.",
-        code="BadRequestImageSizeBytes",
         status=400,
     )

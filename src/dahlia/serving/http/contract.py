@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.datastructures import Headers
 
 from dahlia.serving.http.body import MAX_IMAGE, address_of, image_of, read_body
-from dahlia.serving.http.fetch import Reach, fetch
+from dahlia.serving.http.form_images import TO_IMAGE, refuse_image
 from dahlia.serving.http.paths import Route, check_task
 from dahlia.serving.http.query import query_of
 from dahlia.serving.http.replies import reply
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope
 
     from dahlia.serving.http.admission import Admission
+    from dahlia.serving.http.fetch import Bring
     from dahlia.serving.models.projects import Offer, Published
     from dahlia.serving.predictor import Predictor
 
 
+PARAMETERS = ("application", "iterationId")  # of the query
 STORED = "dahlia-stored"  # a header: whether image and answer are on this machine's disk
 
 
@@ -31,7 +33,7 @@ async def handle(
     route: Route,
     predictor: Predictor[Any],
     admission: Admission,
-    reach: Reach,
+    bring: Bring,
     most: int = MAX_IMAGE,
 ) -> Response:
     """Answer a prediction.
@@ -42,7 +44,7 @@ async def handle(
         route: what its path asks for.
         predictor: the models.
         admission: how much is taken on at once.
-        reach: from where images may be fetched.
+        bring: gives the image at an address.
         most: bytes that an image may have.
 
     Raises:
@@ -55,11 +57,13 @@ async def handle(
     with admission.body() as hold:
         body = await read_body(receive, headers, hold, most)
         published = _asked_for(route, query, predictor.projects)
+        content_type = headers.get("content-type", "")
         if route.what == "url":
+            refuse_image(body, content_type, TO_IMAGE)
             with admission.fetch():
-                image = await fetch(address_of(body, headers.get("content-type", "")), reach, most)
+                image = await bring(address_of(body, content_type), most=most)
         else:
-            image = image_of(body, headers.get("content-type", ""), most=most)
+            image = image_of(body, content_type, most=most, parameters=PARAMETERS)
         with admission.prediction():
             answered = await predictor.predict(
                 published, image, keep=route.keep, application=query.get("application")

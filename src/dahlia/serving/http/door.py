@@ -15,6 +15,7 @@ from dahlia.serving.http.admission import Admission
 from dahlia.serving.http.body import Disconnected, read_body
 from dahlia.serving.http.contract import handle
 from dahlia.serving.http.cross_origin import CrossOrigin, Policy
+from dahlia.serving.http.fetch import fetch
 from dahlia.serving.http.form import read_form, write_form
 from dahlia.serving.http.lingering import Incoming, refuse
 from dahlia.serving.http.page import front_page
@@ -104,11 +105,9 @@ class Door:
     async def _guarded(self, scope: Scope, receive: Incoming, send: Send, route: Route | None) -> None:
         desk = self._desk
         try:
-            desk.admission.enter(Headers(scope=scope))
+            desk.admission.enter(Headers(scope=scope), scope.get("query_string", b""))
             if route is not None:
-                response = await handle(
-                    scope, receive, route, self._predictor, desk.admission, desk.settings.url_fetch
-                )
+                response = await handle(scope, receive, route, self._predictor, desk.admission, self._bring)
                 await response(scope, receive, send)
             elif scope["path"] == PREDICT and query_of(scope).get("explain", "false").lower() == "true":
                 response = await self._explainer.answer(scope, receive, desk.admission)
@@ -133,6 +132,10 @@ class Door:
             "Request %s to %s: %d, %s. %s", REQUEST.get(), raw_path(scope), error.status, error.code, error
         )
 
+    async def _bring(self, url: str, *, most: int) -> bytes:
+        settings = self._desk.settings
+        return await fetch(url, settings.url_fetch, most, settings.url_fetch_allow)
+
     @property
     def _predictor(self) -> Predictor[Projects]:
         return self._desk.predictor or _starting()
@@ -147,7 +150,9 @@ class Door:
         with admission.body() as hold:
             body = await read_body(receive, headers, hold)
             field = _FIELDS[scope["path"]]
-            body, content_type = write_form(read_form(body, headers.get("content-type", ""), field), field)
+            several = field == _FIELDS[PREDICT_BATCH]
+            form = read_form(body, headers.get("content-type", ""), field, several=several)
+            body, content_type = write_form(form, field)
             with admission.prediction():
                 await self._inner(_described(scope, body, content_type), _replay(body, receive), send)
 

@@ -11,7 +11,7 @@ import ipaddress
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, get_args
 from urllib.parse import quote, urljoin, urlsplit
 
 import anyio
@@ -20,6 +20,7 @@ from anyio.abc import SocketAttribute
 from anyio.streams.tls import TLSStream
 
 from dahlia.errors import ConfigError, ServingError
+from dahlia.serving.http.allow_list import NOTHING, AllowList, unwrapped
 from dahlia.serving.http.body import MAX_IMAGE
 
 if TYPE_CHECKING:
@@ -33,8 +34,14 @@ MAX_REDIRECTS = 5
 # Public by its number, but the inner door of a cloud: Azure's host agent.
 _REFUSED = frozenset({ipaddress.ip_address("168.63.129.16")})
 _UNICAST = ipaddress.ip_network("2000::/3")  # what is given out of IPv6; ::/96, fec0::/10 lie outside
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _UNREACHABLE = (OSError, anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError)
+
+
+class Bring(Protocol):
+    """Gives the image at an address, of at most `most` bytes, or raises ServingError."""
+
+    async def __call__(self, url: str, *, most: int) -> bytes:
+        """Bring one."""
 
 
 @dataclass(frozen=True)
@@ -57,23 +64,24 @@ def read_reach(environment: Mapping[str, str], name: str) -> Reach:
     return cast(Reach, reach)
 
 
-async def fetch(url: str, reach: Reach, most: int = MAX_IMAGE) -> bytes:
+async def fetch(url: str, reach: Reach, most: int = MAX_IMAGE, allowed: AllowList = NOTHING) -> bytes:
     """The bytes at an address, redirects followed.
 
     Args:
         url: http or https.
         reach: `public` refuses addresses that are not; `off` refuses all.
         most: bytes that it may have.
+        allowed: hosts and networks that are not refused; with `off` they are all that there is.
 
     Raises:
         ServingError: it is refused, does not answer in time, answers with an error, or is too large.
     """
-    if reach == "off":
-        raise _refused("this server fetches no images")
+    if reach == "off" and not allowed:
+        raise _refused(f"this server fetches no images. Its operator can allow hosts with {allowed.setting}")
     try:
         with anyio.fail_after(SECONDS):
             for _ in range(MAX_REDIRECTS + 1):
-                answer = await _get(_target(url), reach, most)
+                answer = await _get(_target(url), reach, most, allowed)
                 if isinstance(answer, bytes):
                     return answer
                 url = urljoin(url, answer)
@@ -90,10 +98,8 @@ def is_public(address: str) -> bool:
     """Whether an IP address is one of the public internet, also where IPv6 wraps an IPv4 address."""
     number = ipaddress.ip_address(address)
     if isinstance(number, ipaddress.IPv6Address):
-        wrapped = number.ipv4_mapped or number.sixtofour
-        if number in _NAT64:
-            wrapped = ipaddress.IPv4Address(int(number) & 0xFFFFFFFF)
-        if wrapped:
+        wrapped = unwrapped(number)
+        if wrapped is not number:
             return is_public(str(wrapped))
         if number.teredo or number not in _UNICAST:
             return False
@@ -128,9 +134,9 @@ def _query(query: str) -> str:
     return quote(query, safe="/%:=&~+!$,;'@()*?[]")
 
 
-async def _get(target: _Target, reach: Reach, most: int) -> bytes | str:
+async def _get(target: _Target, reach: Reach, most: int, allowed: AllowList) -> bytes | str:
     """The body; or the address that it redirects to."""
-    async with await _connect(target, reach) as stream:
+    async with await _connect(target, reach, allowed) as stream:
         connection = h11.Connection(h11.CLIENT)
         await stream.send(connection.send(target.request) or b"")
         connection.send(h11.EndOfMessage())
@@ -145,24 +151,35 @@ async def _get(target: _Target, reach: Reach, most: int) -> bytes | str:
         return await _body(stream, connection, most)
 
 
-async def _connect(target: _Target, reach: Reach) -> ByteStream:
+async def _connect(target: _Target, reach: Reach, allowed: AllowList) -> ByteStream:
     found = await anyio.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     addresses = dict.fromkeys(str(place[0]) for *_, place in found)
-    allowed = [address for address in addresses if reach == "any" or is_public(address)]
-    if not allowed:
-        raise _refused("its host has no public address, and this server is set up to fetch from no other")
-    *earlier, last = allowed
+    usable = [address for address in addresses if _may_ask(target, address, reach, allowed)]
+    if not usable:
+        named = "is not on this server's list" if reach == "off" else "has no public address"
+        raise _refused(f"its host {named}. Its operator can allow hosts and networks with {allowed.setting}")
+    *earlier, last = usable
     for address in earlier:
         with contextlib.suppress(OSError):  # another address of the same host may answer
-            return await _open(address, target, reach)
-    return await _open(last, target, reach)
+            return await _open(address, target, reach, allowed)
+    return await _open(last, target, reach, allowed)
 
 
-async def _open(address: str, target: _Target, reach: Reach) -> ByteStream:
+def _may_ask(target: _Target, address: str, reach: Reach, allowed: AllowList) -> bool:
+    if reach == "any" or (reach == "public" and is_public(address)):
+        return True
+    return allowed.admits(target.host, target.port, address)
+
+
+async def _open(address: str, target: _Target, reach: Reach, allowed: AllowList) -> ByteStream:
     stream = await anyio.connect_tcp(address, target.port)
     try:
-        if reach != "any" and _is_own(stream):
-            raise _refused("its host is this server's own machine")
+        own = reach != "any" and _is_own(stream)
+        if own and not allowed.admits(target.host, target.port, address, own=True):
+            raise _refused(
+                "its host is this server's own machine. Its operator can allow that address with "
+                f"{allowed.setting}"
+            )
         if not target.tls:
             return stream
         return await TLSStream.wrap(stream, hostname=target.host, standard_compatible=False)

@@ -11,51 +11,54 @@ import json
 import uuid
 
 from dahlia.errors import ServingError
-from dahlia.serving.http.body import Part, as_text, image_among, is_multipart, parts_of
+from dahlia.serving.http.body import MAX_IMAGE
+from dahlia.serving.http.form_images import Form, form_of
+from dahlia.serving.http.form_parts import read_parts
 
 _TEXTS = ("name", "project")  # what BentoML is to see besides files
 
 
-def read_form(body: bytes, content_type: str, field: str) -> list[Part]:
-    """The parts of a form with at least one file.
+def read_form(body: bytes, content_type: str, field: str, *, several: bool = False) -> Form:
+    """The images of a body, and the texts beside them.
 
     Args:
         body: the whole body.
         content_type: the request's header.
-        field: the name of the field with the file, in any case.
+        field: the usual name of the field with the file, in any case.
+        several: whether there may be more than one.
 
     Raises:
-        ServingError: it is no form, has no such field, or the field holds something else than files.
+        ServingError: it is no form, there is no image in it, or there are several and one is expected.
     """
-    if not is_multipart(content_type):
+    parts = read_parts(body, content_type)
+    if parts is None:
         raise ServingError(
             f"Expected multipart/form-data with the file in the field {field}, received {content_type!r}.",
             code="UnsupportedMediaType",
             status=415,
         )
-    parts = parts_of(body, content_type)
-    image_among(parts, field, as_file=True)
-    return parts
+    form = form_of(parts, field)
+    if not several:
+        form.only_image(MAX_IMAGE, "Send the image itself.")
+    return form
 
 
-def texts_of(parts: list[Part]) -> dict[str, str]:
+def texts_of(form: Form) -> dict[str, str]:
     """The texts of a form, by their names; of several with one name the last."""
-    texts = {part.name: _text(part) for part in parts if not part.is_file}
+    texts = {name: _text(text) for name, text in form.texts}
     return {name: text for name, text in texts.items() if text is not None}
 
 
-def write_form(parts: list[Part], field: str) -> tuple[bytes, str]:
-    """A form with the files of one field, and the texts that BentoML asks for.
+def write_form(form: Form, field: str) -> tuple[bytes, str]:
+    """A form with the images in one field, and the texts that BentoML asks for.
 
     Returns:
         The body and its content type.
     """
     boundary = uuid.uuid4().hex
-    texts = texts_of(parts)
+    texts = texts_of(form)
     pieces = [_head(boundary, name) + json.dumps(texts[name]).encode() for name in _TEXTS if name in texts]
-    for part in parts:
-        if part.is_file and part.name.lower() == field:
-            pieces.append(_head(boundary, f'{field}"; filename="{field}') + part.data)
+    pieces += [_head(boundary, f'{field}"; filename="{field}') + image for image in form.images]
     end = f"\r\n--{boundary}--\r\n".encode()
     return b"\r\n".join(pieces) + end, f"multipart/form-data; boundary={boundary}"
 
@@ -64,9 +67,8 @@ def _head(boundary: str, name: str) -> bytes:
     return f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode()
 
 
-def _text(part: Part) -> str | None:
+def _text(text: str) -> str | None:
     """The text; BentoML's own client sends it as JSON, and null for none."""
-    text = as_text(part.data)
     try:
         given = json.loads(text)
     except (ValueError, RecursionError):

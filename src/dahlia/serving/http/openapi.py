@@ -147,7 +147,7 @@ def _image_body() -> Json:
     body = form("imageData", {"imageData": FILE | {"description": _IMAGE}})
     body["content"]["application/octet-stream"] = {"schema": FILE | {"description": _IMAGE}}
     body["description"] = (
-        "The file in the field `imageData`, with or without a file name; or the file itself, of any type."
+        "The one file of a form, whatever its field is called; or the file itself, of any type."
     )
     return body
 

@@ -54,7 +54,7 @@ def read_query(
         if name is None:
             continue
         text = _text(name, value)
-        values = _items(text) if name in lists else [text] if text else []
+        values = items_of(text) if name in lists else [text] if text else []
         if values or name in required:
             found.setdefault(name, []).extend(values)
     for name, values in found.items():
@@ -63,6 +63,12 @@ def read_query(
                 f"Expected the parameter {name} once, received it {len(values)} times. Send one value."
             )
     return {name: values or [""] for name, values in found.items()}
+
+
+def items_of(text: str) -> list[str]:
+    """The items of a list that is one text, such as `a,b` or `["a", "b"]`."""
+    items = (item.strip(_AROUND_ITEMS) for item in text.split(","))
+    return [item for item in items if item]
 
 
 def _plain(name: bytes) -> str:
@@ -83,11 +89,6 @@ def _text(name: str, value: bytes) -> str:
 
 def _unquoted(text: bytes) -> bytes:
     return unquote_to_bytes(text.replace(b"+", b" "))
-
-
-def _items(text: str) -> list[str]:
-    items = (item.strip(_AROUND_ITEMS) for item in text.split(","))
-    return [item for item in items if item]
 
 
 def _refusal(text: str) -> ServingError:

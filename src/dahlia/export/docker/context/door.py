@@ -17,6 +17,7 @@ from dahlia.serving.http.admission import Admission
 from dahlia.serving.http.body import Disconnected, address_of, image_of, read_body
 from dahlia.serving.http.cross_origin import CrossOrigin, Policy
 from dahlia.serving.http.fetch import fetch
+from dahlia.serving.http.form_images import TO_IMAGE, refuse_image
 from dahlia.serving.http.paths import check_task, parse_id
 from dahlia.serving.http.query import query_of
 from dahlia.serving.http.replies import identified, no_such_route, refused_image
@@ -71,20 +72,22 @@ class Door:
     async def _predict(self, route: Route, scope: Scope, receive: Receive) -> Response:
         headers = Headers(scope=scope)
         admission = self._admission
-        admission.enter(headers)
+        admission.enter(headers, scope.get("query_string", b""))
         with admission.body() as hold:
             body = await read_body(receive, headers, hold)
             if route.manner == "cloud":
                 parse_id(route.project, "project")
                 query_of(scope)
             check_task(route.task)
+            content_type = headers.get("content-type", "")
             if route.what == "url":
+                refuse_image(body, content_type, TO_IMAGE)
                 with admission.fetch():
                     image = await fetch(
-                        address_of(body, headers.get("content-type", "")), self._settings.reach
+                        address_of(body, content_type), self._settings.reach, allowed=self._settings.allowed
                     )
             else:
-                image = image_of(body, headers.get("content-type", ""))
+                image = image_of(body, content_type, parameters=("application", "iterationId"))
             with admission.prediction():
                 return answer(route, self._model, await self._scores(image))
 

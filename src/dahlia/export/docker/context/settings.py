@@ -7,6 +7,7 @@
 | `PREDICTION_KEY` | none | the key that every prediction must bring; without it the door is open |
 | `ORIGINS` | `*` with a key, else `loopback` | origins whose web pages may ask, as `https://app.example` |
 | `URL_FETCH` | public | from where `/url` fetches: `public` addresses, `any` (your network too), `off` |
+| `URL_FETCH_ALLOW` | none | what `/url` may fetch from besides: host names, `*.suffix`, addresses, networks |
 | `THREADS` | cores that the container may use | predictions computed at once |
 | `MAX_CONNECTIONS` | 1000 | connections at once; fewer where the process may not open so many files |
 | `MAX_CONNECTIONS_PER_ADDRESS` | 100 | of them, those of one address |
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 
 from dahlia.errors import ConfigError
 from dahlia.serving.cores import usable_cores
+from dahlia.serving.http.allow_list import AllowList, read_allow_list
 from dahlia.serving.http.fetch import Reach, read_reach
 from dahlia.serving.http.limits import Limits, read_limits
 from dahlia.serving.http.origins import Origins, read_origins
@@ -38,6 +40,7 @@ class Settings:
     key: str | None
     origins: Origins
     reach: Reach
+    allowed: AllowList
     threads: int
     limits: Limits
 
@@ -55,6 +58,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         key=key,
         origins=read_origins(environment, ORIGINS, has_key=key is not None),
         reach=read_reach(environment, "URL_FETCH"),
+        allowed=read_allow_list(environment.get("URL_FETCH_ALLOW", ""), "URL_FETCH_ALLOW"),
         threads=_number(environment, "THREADS", usable_cores(), 1, 1024),
         limits=read_limits(environment, ""),
     )
