@@ -20,6 +20,7 @@ from dahlia.server.cleaning.cleaning import Cleaning
 from dahlia.server.decoding import limit_server
 from dahlia.server.disk_space import SpaceWatch
 from dahlia.server.jobs.records import Lane
+from dahlia.server.jobs.watching import LeaseWatch
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import create_first_keys
 from dahlia.server.opening import open_server
@@ -85,6 +86,7 @@ def serve(settings: Settings, config: Path | None) -> None:
         SpaceWatch(server.space, server.database.reserve),
         Backups(server, config),
         Checkpoints(server.database),
+        LeaseWatch(server),  # workers elsewhere may all be gone, and then nobody else watches
     )
     for task in background:
         task.start()

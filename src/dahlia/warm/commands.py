@@ -9,11 +9,7 @@ from collections.abc import Mapping
 
 VARIABLE = "DAHLIA_WARM"  # the socket of the warm process
 
-_MODULES = {
-    "dahlia": "dahlia.__main__",
-    "dvc": "dvc.__main__",
-    "export": "dahlia.server.jobs.export_process",
-}
+_MODULES = {"export": "dahlia.server.jobs.export_process"}
 
 
 def dvc_command(environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -31,12 +27,8 @@ def export_command() -> list[str]:
 
 
 def main_module(program: str) -> str:
-    """The module of a program; its `main()` is the program.
-
-    Args:
-        program: `dahlia`, `dvc` or `export`.
-    """
-    return _MODULES[program]
+    """The module of a program, that of `python -m PROGRAM` or of an export; its `main()` is the program."""
+    return _MODULES.get(program, f"{program}.__main__")
 
 
 def run_program(program: str) -> int | str | None:

@@ -24,12 +24,13 @@ from dahlia.server.decoding import limit_worker
 from dahlia.server.jobs.endings import CANCELLED, end_badly
 from dahlia.server.jobs.exporting import export
 from dahlia.server.jobs.importing import import_project
-from dahlia.server.jobs.leases import Watch, give_back, new_worker_id, release_the_dead
+from dahlia.server.jobs.leases import give_back, new_worker_id, release_the_dead
 from dahlia.server.jobs.queue import claim
 from dahlia.server.jobs.records import Claimed, Interrupted, Kind, Lane, LeaseLost, State
 from dahlia.server.jobs.task import Reason, Task
 from dahlia.server.jobs.training import train
 from dahlia.server.jobs.turns import Turns
+from dahlia.server.jobs.watching import LeaseWatch
 from dahlia.server.jobs.workshop import Workshop
 from dahlia.server.store.errors import StoreError
 from dahlia.server.store.work_tables import JobRow
@@ -40,7 +41,6 @@ HANDLERS: Mapping[Kind, Handler] = {Kind.TRAIN: train, Kind.EXPORT: export, Kind
 
 _BEATS_IN_A_LEASE = 5
 _SLOWEST_BEAT = 1.0  # seconds, after which a worker hears that its job was cancelled
-_LOOKS_IN_A_LEASE = 8
 _GRACE_SECONDS = 20.0
 _TIDY_SECONDS = 300.0
 
@@ -91,7 +91,7 @@ def run_worker(
     name = worker or new_worker_id()
     _logger.info("The worker %s begins; it takes %s jobs.", name, lane)
     _take_from_the_dead(server)
-    watching = threading.Thread(target=_watch, args=(server, stop), name="watch", daemon=True)
+    watching = LeaseWatch(server)
     watching.start()
     turns = Turns(tuple(handlers), lane)
     with Workshop(server, stop, keeps_warm=lane is not Lane.LONG) as shop:
@@ -107,7 +107,7 @@ def run_worker(
             else:
                 _tidy(shop)
                 tidied = time.monotonic()
-    watching.join()
+    watching.stop()
     _logger.info("The worker %s ends.", name)
 
 
@@ -198,17 +198,6 @@ def _end_badly(server: Server, reason: str, state: State, session: Session, job:
     if job.cancel:
         reason, state = CANCELLED, State.CANCELLED
     end_badly(session, job, reason, server.now(), state)
-
-
-def _watch(server: Server, stop: threading.Event) -> None:
-    lease = server.settings.jobs.lease_seconds
-    watch = Watch(server.database, lease)
-    while not stop.wait(lease / _LOOKS_IN_A_LEASE):
-        try:
-            if taken := watch.look():
-                _logger.warning("Jobs taken over from workers that gave no sign of life: %d.", taken)
-        except StoreError as error:
-            _logger.warning("Other workers cannot be watched now. %s", error)
 
 
 def _follow_input(stop: threading.Event) -> None:
