@@ -14,8 +14,9 @@ from sqlalchemy import select
 from dahlia.modeling.card import BackboneCard, InputCard, ModelCard, TagCard, TrainingCard
 from dahlia.server.context import Server
 from dahlia.server.contract.domains import DOMAINS
+from dahlia.server.jobs.durations import form
 from dahlia.server.jobs.queue import enqueue
-from dahlia.server.jobs.records import Kind
+from dahlia.server.jobs.records import Kind, Lane
 from dahlia.server.jobs.worker import Handler, run_worker
 from dahlia.server.storage.names import image_key
 from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
@@ -103,7 +104,15 @@ def add_photos(server: Server, project: Planted, first: int = 0, **counts: int) 
             add_photo(server, project, photo(COLOURS[tag], 1000 * list(COLOURS).index(tag) + number), tag)
 
 
-def order(server: Server, project: Planted, tags: Mapping[str, str] | None = None, **values: Any) -> str:
+def order(
+    server: Server,
+    project: Planted,
+    tags: Mapping[str, str] | None = None,
+    *,
+    lane: Lane = Lane.SHORT,
+    expected: float | None = None,
+    **values: Any,
+) -> str:
     """Ask for a training; the iteration's id."""
     now = server.now()
     with server.database.write() as session:
@@ -124,7 +133,7 @@ def order(server: Server, project: Planted, tags: Mapping[str, str] | None = Non
         session.add(iteration)
         row.epoch += 1
         session.flush()
-        enqueue(session, Kind.TRAIN, row, iteration)
+        enqueue(session, Kind.TRAIN, row, iteration, lane=lane, expected=expected)
         return iteration.id
 
 
@@ -138,7 +147,7 @@ def order_export(server: Server, iteration_id: str, platform: str, flavor: str |
         )  # fmt: skip
         session.add(row)
         project = session.get_one(ProjectRow, iteration.project_key)
-        enqueue(session, Kind.EXPORT, project, iteration, {"export": row.id})
+        enqueue(session, Kind.EXPORT, project, iteration, {"export": row.id} | form(platform, flavor))
         return row.id
 
 
@@ -198,10 +207,15 @@ def eventually(holds: Any, seconds: float = 30.0) -> None:
 
 
 @contextmanager
-def working(server: Server, handlers: Mapping[Kind, Handler], worker: str | None = None) -> Iterator[None]:
+def working(
+    server: Server,
+    handlers: Mapping[Kind, Handler],
+    worker: str | None = None,
+    lane: Lane = Lane.ALL,
+) -> Iterator[None]:
     """A worker in a thread, which ends with the block."""
     stop = threading.Event()
-    options = {"stop": stop, "worker": worker, "handlers": handlers}
+    options = {"stop": stop, "worker": worker, "lane": lane, "handlers": handlers}
     thread = threading.Thread(target=run_worker, args=(server,), kwargs=options)
     thread.start()
     try:

@@ -131,6 +131,7 @@ OPERATIONS = [
     ("POST", I + "/publish?publishName=mine&predictionId=mine", None, 404),
     ("POST", I + "/cancel", None, 404),
     ("GET", I + "/progress", None, 404),
+    ("GET", I + "/export/progress", None, 404),
     ("GET", I + "/performance", None, 404),
     ("GET", I + "/performance/images", None, 404),
     ("GET", I + "/performance/images/count", None, 404),

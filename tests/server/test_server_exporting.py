@@ -155,7 +155,7 @@ def test_every_format_can_be_asked_for() -> None:
     assert flavors_of("VAIDK") == ()
 
 
-def fake(task: Task, folder: Path) -> None:
+def fake(shop: Workshop, task: Task, folder: Path) -> None:
     """Stands for the process that writes the zip."""
     asked = Order.load(folder)
     (folder / ZIP).write_text(f"{asked.platform} {asked.flavor} {asked.iteration}")
@@ -187,13 +187,13 @@ def test_the_bench_has_the_model_with_the_servers_ids_and_its_photos(
 ) -> None:
     seen: dict[str, object] = {}
 
-    def look(task: Task, folder: Path) -> None:
+    def look(shop: Workshop, task: Task, folder: Path) -> None:
         card = load_card(folder / layout.BUNDLE)
         seen["ids"] = (card.project_id, {tag.name: tag.id for tag in card.tags})
         records = load_manifest(folder / layout.MANIFEST)
         seen["photos"] = {record.id: record.tags for record in records}
         seen["there"] = all((folder / record.path).exists() for record in records)
-        fake(task, folder)
+        fake(shop, task, folder)
 
     monkeypatch.setattr(exporting, "_run", look)
     order_export(server, made, "ONNX")
@@ -206,7 +206,7 @@ def test_the_bench_has_the_model_with_the_servers_ids_and_its_photos(
 def test_what_cannot_be_exported_tells_why(
     server: Server, made: str, monkeypatch: pytest.MonkeyPatch, platform: str, reason: str
 ) -> None:
-    def fail(task: Task, folder: Path) -> None:
+    def fail(shop: Workshop, task: Task, folder: Path) -> None:
         raise ExportError("It computes something else. Train again.")
 
     monkeypatch.setattr(exporting, "_run", fail)
@@ -221,7 +221,7 @@ def test_what_cannot_be_exported_tells_why(
 def test_an_export_is_cancelled(server: Server, made: str, monkeypatch: pytest.MonkeyPatch) -> None:
     begun = threading.Event()
 
-    def endless(task: Task, folder: Path) -> None:
+    def endless(shop: Workshop, task: Task, folder: Path) -> None:
         begun.set()
         while True:
             task.check()
@@ -241,10 +241,10 @@ def test_an_export_is_cancelled(server: Server, made: str, monkeypatch: pytest.M
 def test_an_export_whose_row_is_deleted_ends(
     server: Server, made: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def deleted(task: Task, folder: Path) -> None:
+    def deleted(shop: Workshop, task: Task, folder: Path) -> None:
         with server.database.write() as session:
             session.execute(delete(ExportRow))
-        fake(task, folder)
+        fake(shop, task, folder)
 
     monkeypatch.setattr(exporting, "_run", deleted)
     order_export(server, made, "ONNX")

@@ -55,7 +55,11 @@ def test_an_export_is_queued_and_gets_its_link(client: TestClient, server: Serve
     with server.database.read() as session:
         row = session.scalars(select(ExportRow)).one()
         job = session.scalars(select(JobRow).where(JobRow.kind == "export")).one()
-    assert (job.payload, job.iteration_key, job.state) == ({"export": row.id}, row.iteration_key, "waiting")
+    assert (job.payload, job.iteration_key, job.state) == (
+        {"export": row.id, "form": "TensorFlow/"},
+        row.iteration_key,
+        "waiting",
+    )
     key = f"exports/{row.id}/model.TensorFlow.zip"
     server.storage.put(key, b"zip")
     end(server, status="Done", file_key=key)

@@ -21,10 +21,9 @@ from dahlia.server.jobs.leases import (
 )
 from dahlia.server.jobs.queue import beat, cancel, claim, enqueue, held, job_of
 from dahlia.server.jobs.records import Claimed, Kind, LeaseLost, Orders, State
+from dahlia.server.jobs.turns import Turns
 from dahlia.server.store.tables import ProjectRow
 from dahlia.server.store.work_tables import ExportRow, IterationRow, JobRow
-
-ALL = tuple(Kind)
 
 
 def enqueue_many(server: Server, *projects: Planted) -> None:
@@ -34,8 +33,8 @@ def enqueue_many(server: Server, *projects: Planted) -> None:
             enqueue(session, Kind.IMPORT, session.get_one(ProjectRow, project.key), None, {"from": "there"})
 
 
-def taken(server: Server, worker: str = "one", after: int | None = None) -> Claimed:
-    claimed = claim(server.database, worker, ALL, after=after)
+def taken(server: Server, worker: str = "one", turns: Turns | None = None) -> Claimed:
+    claimed = claim(server.database, worker, turns or Turns())
     assert claimed is not None
     return claimed
 
@@ -51,12 +50,12 @@ class Clock:
 def test_a_job_waits_until_it_is_claimed(server: Server) -> None:
     project = plant(server, "a")
     made = order(server, project)
-    assert claim(server.database, "one", [Kind.EXPORT]) is None
+    assert claim(server.database, "one", Turns([Kind.EXPORT])) is None
     claimed = taken(server)
     assert (claimed.kind, claimed.attempt, claimed.worker) == ("train", 1, "one")
     assert (claimed.project_key, claimed.payload) == (project.key, {})
     assert claimed.iteration_key == iteration(server, made).key
-    assert claim(server.database, "two", ALL) is None
+    assert claim(server.database, "two", Turns()) is None
     assert states(server) == [State.RUNNING]
 
 
@@ -98,11 +97,10 @@ def test_jobs_of_a_project_are_taken_oldest_first(server: Server) -> None:
 def test_projects_take_turns(server: Server) -> None:
     many, few, late = plant(server), plant(server), plant(server)
     enqueue_many(server, many, many, many, few, few, late)
-    order_of, last = [], None
+    order_of, turns = [], Turns()
     for _ in range(6):
-        claimed = taken(server, after=last)
-        last = claimed.project_key
-        order_of.append(last)
+        claimed = taken(server, turns=turns)
+        order_of.append(claimed.project_key)
         with server.database.write() as session:
             held(session, claimed).state = State.DONE
     assert order_of == [one.key for one in (many, few, late, many, few, many)]
@@ -119,7 +117,7 @@ def test_workers_at_once_never_take_the_same_job(server: Server) -> None:
 
     def drain(worker: str) -> list[int]:
         keys: list[int] = []
-        while claimed := claim(server.database, worker, ALL):
+        while claimed := claim(server.database, worker, Turns()):
             keys.append(claimed.key)
         return keys
 

@@ -34,16 +34,24 @@ def serve(config: Path | None, tls_cert: str | None, tls_key: str | None) -> Non
 
 @click.command()
 @config_option
+@click.option(
+    "--lane",
+    type=click.Choice(["short", "long", "all"]),
+    default="all",
+    show_default=True,
+    help="Which jobs: exports and short trainings, long trainings, or all, short ones first.",
+)
 @click.option("--attached", is_flag=True, hidden=True, help="End when the standard input closes.")
-def worker(config: Path | None, attached: bool) -> None:
+def worker(config: Path | None, lane: str, attached: bool) -> None:
     """Run trainings and exports for a server.
 
     Here, or on another machine that reaches its database and storage.
     """
+    from dahlia.server.jobs.records import Lane
     from dahlia.server.jobs.worker import work
 
     with opened(config) as server:
-        work(server, attached=attached)
+        work(server, attached=attached, lane=Lane(lane))
 
 
 @click.command()

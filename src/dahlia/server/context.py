@@ -40,6 +40,7 @@ class Server:
         space: tells whether its disks have room for more.
         on_publish: called after what is published has changed.
         now: the time, aware.
+        opened: when it was opened, aware.
     """
 
     settings: Settings
@@ -50,6 +51,7 @@ class Server:
     space: DiskSpace = field(default_factory=DiskSpace)
     on_publish: list[Callable[[], None]] = field(default_factory=list)
     now: Callable[[], datetime] = field(default=_now)
+    opened: datetime = field(default_factory=_now)
 
     @property
     def links(self) -> Links:

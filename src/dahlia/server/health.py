@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dahlia.server.jobs.unserved import unserved_lanes, what_to_start
+
 if TYPE_CHECKING:
     from dahlia.server.context import Server
 
@@ -23,4 +25,8 @@ def reasons(server: Server) -> list[str]:
             f"The disk of the server's {short.what} is nearly full ({short.free // _MEGABYTE} MB free): "
             "nothing is added; reading, predicting and deleting go on."
         )
+    with server.database.read() as session:
+        lanes = unserved_lanes(session, server)
+    workers = server.settings.jobs.workers
+    found += [f"{what_to_start(lane, workers)}; what waits goes on waiting." for lane in lanes]
     return found

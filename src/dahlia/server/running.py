@@ -7,6 +7,8 @@ import os
 import signal
 import socket
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,8 @@ from dahlia.server.backup.nightly import Backups
 from dahlia.server.cleaning.cleaning import Cleaning
 from dahlia.server.decoding import limit_server
 from dahlia.server.disk_space import SpaceWatch
+from dahlia.server.jobs.records import Lane
+from dahlia.server.jobs.watching import LeaseWatch
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import create_first_keys
 from dahlia.server.opening import open_server
@@ -95,6 +99,7 @@ def serve(settings: Settings, config: Path | None) -> None:
         SpaceWatch(server.space, server.database.reserve),
         Backups(server, config),
         Checkpoints(server.database),
+        LeaseWatch(server),  # workers elsewhere may all be gone, and then nobody else watches
     ]
     if certificate:
         background.append(certificate)
@@ -105,7 +110,7 @@ def serve(settings: Settings, config: Path | None) -> None:
     try:
         with Workers(server, config) as workers:
             where = f"{'https' if certificate else 'http'}://{_spelled(host)}:{port}"
-            click.echo(f"Dahlia serves {where} with {_counted(workers.count)}. Ctrl-C ends it.")
+            click.echo(f"Dahlia serves {where} with {_counted(workers.lanes)}. Ctrl-C ends it.")
             uvicorn.Server(options).run(sockets=[listening])
     finally:
         for task in background:
@@ -171,5 +176,8 @@ def _spelled(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _counted(workers: int) -> str:
-    return {0: "no worker here", 1: "one worker"}.get(workers, f"{workers} workers")
+def _counted(lanes: Sequence[Lane]) -> str:
+    told = [
+        f"{count} worker{'s' if count > 1 else ''} for {lane} jobs" for lane, count in Counter(lanes).items()
+    ]
+    return " and ".join(told) or "no worker here"

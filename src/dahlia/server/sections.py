@@ -232,8 +232,22 @@ class TrackingSection(Section):
 class JobsSection(Section):
     """Who trains and exports."""
 
-    workers: int = _number(1, "worker processes that the server starts; 0 where all run elsewhere", least=0)
-    warm: bool = Field(default=True, description="whether a worker keeps torch loaded between trainings")
+    workers: int = _number(
+        1, "worker processes that the server starts for short jobs; 0 where all run elsewhere", least=0
+    )
+    long_workers: int | None = Field(
+        default=None,
+        ge=0,
+        description="worker processes beside them for long jobs; 0 for none: then the others take all, short "
+        "ones first; left out, one where memory suffices",
+    )
+    short_seconds: float = _number(
+        120, "seconds that a training may be expected to take and be short; Advanced ones are always long", 0
+    )
+    long_niceness: int = Field(
+        default=10, ge=0, le=19, description="how far long jobs leave the processors to others; 0 for not"
+    )
+    warm: bool = Field(default=True, description="whether a worker keeps torch loaded between short jobs")
     lease_seconds: float = _number(15, "seconds without a sign of life after which a job is given to another")
     poll_seconds: float = Field(
         default=0.2, gt=0, le=60, description="seconds after which an idle worker looks for jobs again"

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Self
 
 from dahlia.errors import DahliaError
 from dahlia.processes import end
+from dahlia.server.jobs.lanes import lanes_of
 from dahlia.server.jobs.leases import release
+from dahlia.server.jobs.records import Lane
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server
@@ -27,17 +29,20 @@ _logger = logging.getLogger("dahlia.server")
 
 
 class Workers:
-    """Keeps `jobs.workers` processes of `dahlia worker` alive.
+    """Keeps the processes of `dahlia worker` alive that `jobs.workers` and `jobs.long_workers` ask for.
 
     A worker reads its standard input, which closes when this process ends, however it ends: then it ends too.
 
     Args:
         server: whose jobs they do.
         config: the file of its settings; None where there is none.
+
+    Attributes:
+        lanes: which jobs each of them takes.
     """
 
     def __init__(self, server: Server, config: Path | None) -> None:
-        self.count = server.settings.jobs.workers
+        self.lanes = lanes_of(server.settings.jobs)
         self._server = server
         self._command = [sys.executable, "-m", "dahlia", "worker", "--attached"]
         if config:
@@ -47,8 +52,8 @@ class Workers:
 
     def __enter__(self) -> Self:
         """Start them."""
-        for number in range(self.count):
-            thread = threading.Thread(target=self._keep, name=f"worker-{number}", daemon=True)
+        for number, lane in enumerate(self.lanes):
+            thread = threading.Thread(target=self._keep, args=(lane,), name=f"worker-{number}", daemon=True)
             thread.start()
             self._threads.append(thread)
         return self
@@ -61,11 +66,11 @@ class Workers:
         for thread in self._threads:
             thread.join()
 
-    def _keep(self) -> None:
+    def _keep(self, lane: Lane) -> None:
         pause = _FIRST_PAUSE
         while not self._ended.is_set():
             began = time.monotonic()
-            ending = self._run()
+            ending = self._run(lane)
             if self._ended.is_set():
                 return
             pause = (
@@ -74,10 +79,12 @@ class Workers:
             _logger.warning("%s; another starts in %.0f s.", ending, pause)
             self._ended.wait(pause)
 
-    def _run(self) -> str:
+    def _run(self, lane: Lane) -> str:
         """Run a worker to its end, or to that of the server; how it ended."""
         try:
-            process = subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True)
+            process = subprocess.Popen(
+                [*self._command, "--lane", lane], stdin=subprocess.PIPE, start_new_session=True
+            )
         except OSError as error:  # no memory, or no process or open file more
             return f"A worker could not be started ({error.strerror})"
         while process.poll() is None and not self._ended.wait(_LOOK_SECONDS):

@@ -1,4 +1,4 @@
-"""`python -m dahlia.warm dvc ARGUMENTS` is DVC, forked where it can be; `... serve SOCKET` what forks it."""
+"""`python -m dahlia.warm dvc ARGUMENTS`, and `... export FOLDER`: forked from `... serve` where possible."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import sys
 
 
 def main() -> None:
-    """Run DVC, or be the warm process."""
+    """Run DVC or an export, or be the warm process."""
     match sys.argv[1:]:
-        case ["dvc", *arguments]:
+        case ["dvc" | "export" as program, *arguments]:
             from dahlia.warm.client import hand_over
             from dahlia.warm.commands import run_program
 
-            sys.argv = ["dvc", *arguments]
-            hand_over("dvc")
-            sys.exit(run_program("dvc"))
+            sys.argv = [program, *arguments]
+            hand_over(program)
+            sys.exit(run_program(program))
         case ["serve", path]:
             from pathlib import Path
 

@@ -22,7 +22,7 @@ _PASSED_ON = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, sign
 
 
 def hand_over(program: str) -> None:
-    """Let the warm process run `dahlia` or `dvc` on `sys.argv`, and exit as it does.
+    """Let the warm process run a program (`dahlia.warm.commands`) on `sys.argv`, and exit as it does.
 
     Returns only where no warm process can: then the caller runs the command. The forked process has this
     one's standard streams, and so writes to them itself.

@@ -30,10 +30,10 @@ def become(request: Request, streams: list[int], additions: Mapping[str, str]) -
     _take_place(request)
     _take_signals(request.ignored)
     _forget_chance()
-    if request.program == "dahlia":
-        os.environ.update(additions)
-    else:
+    if request.program == "dvc":
         _open_dvc_output()
+    else:
+        os.environ.update(additions)
     sys.argv, sys.executable = request.arguments, request.executable
     sys.modules["__main__"] = importlib.import_module(main_module(request.program))
     _finish(_run(request.program))

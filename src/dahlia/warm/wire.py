@@ -29,7 +29,7 @@ class Request(NamedTuple):
     """A command as its client was started.
 
     Attributes:
-        program: `dahlia` or `dvc`.
+        program: `dahlia`, `dvc` or `export`.
         arguments: `sys.argv`.
         executable: `sys.executable`.
         folder: the working directory.

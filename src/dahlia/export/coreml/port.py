@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from threadpoolctl import threadpool_limits
+
 from dahlia.errors import ExportError, VerificationError
 from dahlia.export.conventions import channels
 from dahlia.export.coreml.device import has_core_ml, on_device
@@ -73,7 +75,9 @@ def opened(folder: Path) -> Iterator[Opened]:
         yield on_device(found[0])
         return
     model = Interpreted(found[0])
-    yield Opened(model.run, model.labels, RUNTIME)
+    # Its products are small: several threads wait for each other, on a busy machine most of the time.
+    with threadpool_limits(1, user_api="blas"):
+        yield Opened(model.run, model.labels, RUNTIME)
 
 
 def usage(card: ModelCard, flavour: str) -> Usage:

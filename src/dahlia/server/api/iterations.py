@@ -38,10 +38,10 @@ def get_iteration(
     server: TheServer,
     response: Response,
 ) -> Iteration:
-    """One of them; while it is trained, headers (`dahlia-stage`, `dahlia-seconds-left`) say how far it is."""
+    """One of them; while it is trained, headers (`dahlia-stage`, `dahlia-place`, ...) say how far it is."""
     with server.database.read() as session:
         row = iteration_of(session, project_id, iteration_id)
-        response.headers.update(headers_of(progress_of(session, row)))
+        response.headers.update(headers_of(progress_of(session, server, access, row)))
         return iteration_answer(row, project_id, version)
 
 
@@ -130,6 +130,6 @@ def cancel_training(
 def get_training_progress(
     project_id: ProjectId, iteration_id: IterationId, access: Reads, server: TheServer
 ) -> Progress:
-    """How far a training is: its stage, the share that is done, the seconds left. Dahlia's own."""
+    """How far a training is, and what it waits for: stage, share done, seconds left. Dahlia's own."""
     with server.database.read() as session:
-        return progress_of(session, iteration_of(session, project_id, iteration_id))
+        return progress_of(session, server, access, iteration_of(session, project_id, iteration_id))

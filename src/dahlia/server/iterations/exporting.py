@@ -12,6 +12,7 @@ from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.iterations import Export
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.iterations.finding import iteration_of, trained
+from dahlia.server.jobs.durations import form
 from dahlia.server.jobs.endings import EXPORT
 from dahlia.server.jobs.platforms import flavors_of, form_of
 from dahlia.server.jobs.queue import enqueue
@@ -63,7 +64,7 @@ def start_export(
     iteration = _exportable(iteration_of(session, project_id, iteration_id))
     _check_form(platform, flavor)
     row = _row(session, server, iteration, platform, flavor)
-    enqueue(session, Kind.EXPORT, project, iteration, {EXPORT: row.id})
+    enqueue(session, Kind.EXPORT, project, iteration, {EXPORT: row.id} | form(platform, flavor))
     details = {"iteration": iteration_id, "platform": platform, "flavor": flavor}
     record(session, server, access, "export_iteration", project_id, **details)
     return row

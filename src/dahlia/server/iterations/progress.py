@@ -1,58 +1,131 @@
-"""How far a training is: what the original does not tell."""
+"""How far a training or an export is, and what it waits for: what the original does not tell."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import Field
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dahlia.server.contract.enums import IterationStatus
+from dahlia.server.context import Server
+from dahlia.server.contract.enums import ExportStatus, IterationStatus
 from dahlia.server.contract.fields import Answer
+from dahlia.server.jobs.endings import EXPORT
 from dahlia.server.jobs.queue import job_of
-from dahlia.server.jobs.records import State
-from dahlia.server.store.work_tables import IterationRow
+from dahlia.server.jobs.records import Kind, State
+from dahlia.server.jobs.standing import Standing, standing_of
+from dahlia.server.keys.scopes import Access
+from dahlia.server.store.work_tables import ExportRow, IterationRow, JobRow
 
 SECONDS_LEFT = "dahlia-seconds-left"
 STAGE = "dahlia-stage"
-WAITING = "waiting"
+PLACE = "dahlia-place"
+QUEUED = "Queued"
+BEGINNING = "beginning"
 CANCELLING = "cancelling"
 
 
-class Progress(Answer):
+class _Progress(Answer):
+    stage: str | None = Field(
+        description="Queued, what is being done, or cancelling; null where it has ended"
+    )
+    share: float = Field(description="0 to 1 of the time that it is thought to take")
+    seconds_left: int | None = Field(description="until it is done; null where it cannot be told")
+    place: int | None = Field(description="in the queue, 1 for the next; null where it does not wait")
+    waits_for: str | None = Field(description="in words; null where it does not wait")
+    seconds_until_start: int | None = Field(description="null where it cannot be told, or does not wait")
+    error: str | None
+
+
+class Progress(_Progress):
     """How far a training is."""
 
     iteration_id: str
     status: str = Field(description="Training, Completed or Failed, as in the iteration")
-    stage: str | None = Field(
-        description="waiting, a stage of the pipeline, or cancelling; null where it has ended"
-    )
-    share: float = Field(description="0 to 1 of the time that it is thought to take")
-    seconds_left: int | None = Field(description="null where it cannot be told")
-    error: str | None
 
 
-def progress_of(session: Session, row: IterationRow) -> Progress:
-    """How far an iteration's training is, as its worker said last."""
+class ExportProgress(_Progress):
+    """How far an export is."""
+
+    platform: str
+    flavor: str | None
+    status: str = Field(description="Exporting, Done or Failed, as in the export")
+
+
+def progress_of(session: Session, server: Server, access: Access, row: IterationRow) -> Progress:
+    """How far an iteration's training is, as its worker said last.
+
+    Args:
+        session: to read with.
+        server: has the time.
+        access: of the caller; a key of one project does not learn the names of others.
+        row: the iteration.
+    """
     job = job_of(session, row) if row.status == IterationStatus.TRAINING else None
-    ended = 1.0 if row.status == IterationStatus.COMPLETED else 0.0
-    said = job.progress if job else {}
-    left = said.get("seconds_left")
-    stage = None
-    if job is not None:
-        stage = WAITING if job.state == State.WAITING else said.get("stage") or WAITING
-        stage = CANCELLING if job.cancel else stage
-    return Progress(
-        iteration_id=row.id,
-        status=row.status,
-        stage=stage,
-        share=min(max(float(said.get("fraction", ended)), 0.0), 1.0),
-        seconds_left=None if left is None else max(math.ceil(left), 0),
-        error=row.error,
-    )
+    said = _said(session, server, access, job, done=row.status == IterationStatus.COMPLETED)
+    return Progress(iteration_id=row.id, status=row.status, error=row.error, **said)
 
 
-def headers_of(progress: Progress) -> dict[str, str]:
-    """The headers that tell it; none where no training is under way."""
-    found = {STAGE: progress.stage, SECONDS_LEFT: progress.seconds_left}
+def export_progress_of(
+    session: Session, server: Server, access: Access, rows: Sequence[ExportRow]
+) -> list[ExportProgress]:
+    """How far exports of an iteration are; see `progress_of`."""
+    jobs = _export_jobs(session, rows)
+    return [
+        ExportProgress(
+            platform=row.platform,
+            flavor=row.flavor,
+            status=row.status,
+            error=row.error,
+            **_said(session, server, access, jobs.get(row.id), done=row.status == ExportStatus.DONE),
+        )
+        for row in rows
+    ]
+
+
+def headers_of(progress: Progress | ExportProgress) -> dict[str, str]:
+    """The headers that tell it; none where nothing is under way."""
+    found = {STAGE: progress.stage, SECONDS_LEFT: progress.seconds_left, PLACE: progress.place}
     return {name: str(value) for name, value in found.items() if value is not None}
+
+
+def _export_jobs(session: Session, rows: Sequence[ExportRow]) -> dict[str, JobRow]:
+    if not any(row.status == ExportStatus.EXPORTING for row in rows):
+        return {}
+    wanted = select(JobRow).where(
+        JobRow.iteration_key == rows[0].iteration_key,
+        JobRow.kind == Kind.EXPORT,
+        JobRow.state.in_((State.WAITING, State.RUNNING)),
+    )
+    return {job.payload[EXPORT]: job for job in session.scalars(wanted)}
+
+
+def _said(
+    session: Session, server: Server, access: Access, job: JobRow | None, *, done: bool
+) -> dict[str, Any]:
+    if job is None:
+        return _values(None, {"fraction": float(done)}, None)
+    if job.state != State.WAITING:
+        return _values(
+            CANCELLING if job.cancel else job.progress.get("stage") or BEGINNING, job.progress, None
+        )
+    standing = standing_of(session, server, job, names=access.project_id is None)
+    return _values(QUEUED, {"seconds_left": standing.seconds_left}, standing)
+
+
+def _values(stage: str | None, said: Mapping[str, Any], standing: Standing | None) -> dict[str, Any]:
+    return {
+        "stage": stage,
+        "share": min(max(float(said.get("fraction", 0.0)), 0.0), 1.0),
+        "seconds_left": _whole(said.get("seconds_left")),
+        "place": standing.place if standing else None,
+        "waits_for": standing.waits_for if standing else None,
+        "seconds_until_start": _whole(standing.seconds_until_start) if standing else None,
+    }
+
+
+def _whole(seconds: float | None) -> int | None:
+    return None if seconds is None else max(math.ceil(seconds), 0)

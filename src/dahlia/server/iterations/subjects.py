@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
-from dahlia.server.contract.enums import Classifier
+from dahlia.server.contract.enums import Classifier, TrainingType
 from dahlia.server.contract.errors import ServiceError, not_found
 from dahlia.server.iterations.orders import Order
 from dahlia.server.sections import LimitsSection
 from dahlia.server.store.changes import visible
 from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
+from dahlia.server.workspaces.estimates import estimate_seconds
 
 _NAMED = 5  # tags in a refusal; a project may have hundreds
 
@@ -48,6 +50,21 @@ def subjects_of(
     if len(found) < limits.min_tags:
         raise ServiceError(code, _too_few_tags(found, limits))
     return tuple(found)
+
+
+def expected_seconds(subjects: Sequence[Subject], order: Order) -> float:
+    """Seconds that their training is thought to take, as if all images were new to the workspace.
+
+    An image with several tags counts once for each.
+    """
+    advanced = order.type is TrainingType.ADVANCED
+    return estimate_seconds(
+        sum(one.images for one in subjects),
+        len(subjects),
+        "advanced" if advanced else "quick",
+        60.0 * order.budget_hours if order.budget_hours else None,
+        warm=not advanced,
+    )
 
 
 def _counted(session: Session, project: ProjectRow) -> list[Subject]:

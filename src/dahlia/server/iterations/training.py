@@ -15,7 +15,8 @@ from dahlia.server.iterations.conditions import (
     trainable_domain,
 )
 from dahlia.server.iterations.orders import Order
-from dahlia.server.iterations.subjects import Subject, subjects_of
+from dahlia.server.iterations.subjects import Subject, expected_seconds, subjects_of
+from dahlia.server.jobs.lanes import training_lane
 from dahlia.server.jobs.queue import enqueue
 from dahlia.server.jobs.records import Kind
 from dahlia.server.keys.audit import record
@@ -50,7 +51,9 @@ def start_training(
     project.iterations_made += 1
     session.add(row)
     session.flush()
-    enqueue(session, Kind.TRAIN, project, row)
+    expected = expected_seconds(subjects, order)
+    lane = training_lane(order.type, expected, server.settings.jobs)
+    enqueue(session, Kind.TRAIN, project, row, lane=lane, expected=expected)
     record(session, server, access, "train_project", project.id, iteration=row.id, type=order.type)
     return row
 

@@ -79,8 +79,9 @@ def write_zip(folder: Path) -> None:
     write_download(form, folder / ZIP, subject, params, order.iteration)
 
 
-def main(folder: Path) -> int:
-    """Write the zip; what keeps it from being written goes to a file. The exit status."""
+def main() -> int:
+    """Write the zip of the folder that `sys.argv` names; what prevents it goes to a file. The exit status."""
+    folder = Path(sys.argv[1])
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         write_zip(folder)
@@ -91,4 +92,4 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main())

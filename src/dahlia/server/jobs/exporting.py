@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,9 @@ from dahlia.server.keys.audit import record
 from dahlia.server.storage.names import export_key
 from dahlia.server.store.tables import ProjectRow
 from dahlia.server.store.work_tables import ExportRow, IterationRow, JobRow
-from dahlia.server.workspaces import guard, personalise
+from dahlia.server.workspaces import personalise
+from dahlia.server.workspaces.guard import guard_command
+from dahlia.warm.commands import export_command
 
 PROOF = ".verification.json"  # beside a zip, in place of `.zip`
 
@@ -71,7 +73,7 @@ def export(shop: Workshop, task: Task) -> None:
     try:
         _lay_out(shop, wanted, folder)
         task.report("export", 0.2)
-        _run(task, folder)
+        _run(shop, task, folder)
         task.report("store", 0.9)
         server.storage.put_file(wanted.key.removesuffix(".zip") + PROOF, (folder / ZIP).with_suffix(PROOF))
         server.storage.put_file(wanted.key, folder / ZIP)
@@ -114,12 +116,14 @@ def _lay_out(shop: Workshop, wanted: _Export, folder: Path) -> None:
     Order(wanted.platform, wanted.flavor, wanted.iteration_id, str(cache)).save(folder)
 
 
-def _run(task: Task, folder: Path) -> None:
+def _run(shop: Workshop, task: Task, folder: Path) -> None:
+    variables = shop.environment()
+    shop.wait_until_warm(task.check)
     task.check()
-    module = [sys.executable, "-m", "dahlia.server.jobs.export_process", str(folder)]
     with (folder / LOG).open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard.__file__, *module],
+            [*guard_command(), *export_command(), str(folder)],
+            env=os.environ | variables,
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,

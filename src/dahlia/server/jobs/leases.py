@@ -84,7 +84,7 @@ def give_back(session: Session, job: JobRow, *, counted: bool = False) -> None:
         job: that runs.
         counted: whether the attempt counts; it does not where only its worker ended.
     """
-    job.state, job.worker, job.progress = State.WAITING, None, {}
+    job.state, job.worker, job.worker_lane, job.progress = State.WAITING, None, None, {}
     if not counted:
         job.attempts -= 1
     session.flush()

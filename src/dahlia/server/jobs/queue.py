@@ -10,13 +10,14 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from dahlia.server.jobs.endings import CANCELLED, end_badly
-from dahlia.server.jobs.records import Claimed, Kind, LeaseLost, Orders, State
+from dahlia.server.jobs.records import Claimed, Kind, Lane, LeaseLost, Orders, State
+from dahlia.server.jobs.turns import Choice, Turns
 from dahlia.server.store.database import Database
 from dahlia.server.store.tables import ProjectRow
 from dahlia.server.store.work_tables import IterationRow, JobRow
 from dahlia.serving.http.replies import new_id
 
-__all__ = ["beat", "cancel", "claim", "enqueue", "held", "job_of"]
+__all__ = ["beat", "cancel", "claim", "enqueue", "held", "job_of", "lane_of"]
 
 
 def enqueue(
@@ -25,6 +26,9 @@ def enqueue(
     project: ProjectRow,
     iteration: IterationRow | None = None,
     payload: Mapping[str, Any] | None = None,
+    *,
+    lane: Lane = Lane.SHORT,
+    expected: float | None = None,
 ) -> JobRow:
     """Add a job; workers see it when the session's transaction is through.
 
@@ -34,6 +38,8 @@ def enqueue(
         project: of which it is; flushed.
         iteration: of which it is, if any; flushed.
         payload: what the kind needs to know; of an export `{"export": id of its row}`.
+        lane: short or long.
+        expected: seconds that it is thought to take, where that is known.
 
     Raises:
         IntegrityError: the project has a training under way already, and this is another one.
@@ -44,9 +50,12 @@ def enqueue(
         project_key=project.key,
         iteration_key=iteration.key if iteration else None,
         payload=dict(payload or {}),
+        lane=lane,
+        expected=expected,
         state=State.WAITING,
         attempts=0,
         worker=None,
+        worker_lane=None,
         beat=0,
         cancel=False,
         progress={},
@@ -60,36 +69,42 @@ def enqueue(
     return job
 
 
-def claim(
-    database: Database, worker: str, kinds: Collection[str], *, after: int | None = None
-) -> Claimed | None:
-    """Take a waiting job; None where there is none.
+def claim(database: Database, worker: str, turns: Turns) -> Claimed | None:
+    """Take a waiting job; None where there is none that this worker takes.
 
-    Projects with the fewest running jobs come first, those that are alike in turn, each with its oldest job.
+    Of the jobs of a choice (`Turns`), projects with the fewest running jobs come first, those that are alike
+    in turn, each with its oldest job.
 
     Args:
         database: with the queue.
         worker: who takes it.
-        kinds: what it can do.
-        after: the `project_key` of the last job that this worker took, after which the others' turn begins;
-            None for the oldest job first.
+        turns: what it takes, and in which order; told what was taken.
 
     Raises:
         StoreError: the database cannot be used.
     """
     with database.read() as session:  # looking must not hold up who writes
-        if session.scalar(_waiting(kinds).limit(1)) is None:
+        if session.scalar(_waiting(turns.kinds, turns.lane.parts).limit(1)) is None:
             return None
     with database.write() as session:
-        job = session.scalar(_in_turn(kinds, after).limit(1).with_for_update(skip_locked=True, of=JobRow))
+        job = _first(session, turns)
         if job is None:
             return None
         job.state, job.worker, job.started, job.progress = State.RUNNING, worker, datetime.now(UTC), {}
+        job.worker_lane = turns.lane
         job.attempts += 1
         job.beat += 1
-        return Claimed(
-            job.key, job.id, job.kind, worker, job.attempts, job.project_key, job.iteration_key, job.payload
-        )
+        claimed = Claimed(
+            job.key, job.id, job.kind, lane_of(job), worker, job.attempts, job.project_key, job.iteration_key,
+            job.payload,
+        )  # fmt: skip
+    turns.took(claimed)
+    return claimed
+
+
+def lane_of(job: JobRow) -> Lane:
+    """The lane in which a job waits."""
+    return Lane(job.lane or Lane.SHORT)
 
 
 def beat(database: Database, claimed: Claimed, progress: Mapping[str, Any]) -> Orders:
@@ -146,16 +161,35 @@ def _is_of(claimed: Claimed) -> tuple[Any, ...]:
     )
 
 
-def _waiting(kinds: Collection[str]) -> Select[JobRow]:
-    return select(JobRow).where(JobRow.state == State.WAITING, JobRow.kind.in_(list(kinds)))
+def _first(session: Session, turns: Turns) -> JobRow | None:
+    for choice in turns.choices(datetime.now(UTC)):
+        wanted = _in_turn(choice).limit(1).with_for_update(skip_locked=True, of=JobRow)
+        if (job := session.scalar(wanted)) is not None:
+            return job
+    return None
 
 
-def _in_turn(kinds: Collection[str], after: int | None) -> Select[JobRow]:
+def _waiting(kinds: Collection[str], lanes: Collection[Lane]) -> Select[JobRow]:
+    return select(JobRow).where(
+        JobRow.state == State.WAITING,
+        JobRow.kind.in_(list(kinds)),
+        func.coalesce(JobRow.lane, Lane.SHORT).in_(list(lanes)),
+    )
+
+
+def _in_turn(choice: Choice) -> Select[JobRow]:
     other = aliased(JobRow)
     running = (
         select(func.count())
-        .where(other.state == State.RUNNING, other.project_key == JobRow.project_key)
+        .where(
+            other.state == State.RUNNING,
+            other.project_key == JobRow.project_key,
+            func.coalesce(other.lane, Lane.SHORT) == choice.lane,
+        )
         .scalar_subquery()
     )
-    turn = () if after is None else (JobRow.project_key <= after, JobRow.project_key)
-    return _waiting(kinds).order_by(running, *turn, JobRow.key)
+    turn = () if choice.after is None else (JobRow.project_key <= choice.after, JobRow.project_key)
+    wanted = _waiting(choice.kinds, [choice.lane])
+    if choice.before is not None:
+        wanted = wanted.where(JobRow.created < choice.before)
+    return wanted.order_by(running, *turn, JobRow.key)

@@ -17,6 +17,19 @@ class Kind(StrEnum):
     IMPORT = "import"
 
 
+class Lane(StrEnum):
+    """Which jobs a job waits among, and which of them a worker takes: `ALL` is of workers alone."""
+
+    SHORT = "short"
+    LONG = "long"
+    ALL = "all"
+
+    @property
+    def parts(self) -> tuple[Lane, ...]:
+        """The lanes of jobs that a worker of this lane takes, in the order in which it prefers them."""
+        return (Lane.SHORT, Lane.LONG) if self is Lane.ALL else (self,)
+
+
 class State(StrEnum):
     """How far a job is."""
 
@@ -57,6 +70,7 @@ class Claimed:
         key: of its row.
         id: of its row.
         kind: what it does.
+        lane: short or long.
         worker: who has it.
         attempt: which one this is, from 1.
         project_key: of its project.
@@ -67,6 +81,7 @@ class Claimed:
     key: int
     id: str
     kind: str
+    lane: Lane
     worker: str
     attempt: int
     project_key: int

@@ -17,7 +17,7 @@ from dahlia.server.contract.enums import IterationStatus
 from dahlia.server.jobs.artefacts import BUNDLE, EVALUATION, PAGE, PREDICTIONS, SERVABLE, artefact_key
 from dahlia.server.jobs.base import start_from
 from dahlia.server.jobs.histories import bring_history, keep_history
-from dahlia.server.jobs.records import Claimed, Interrupted
+from dahlia.server.jobs.records import Claimed, Interrupted, Lane
 from dahlia.server.jobs.snapshots import read_snapshot
 from dahlia.server.jobs.task import Task
 from dahlia.server.jobs.workshop import Workshop
@@ -135,10 +135,16 @@ def _run(shop: Workshop, task: Task, folder: Path) -> Outcome:
     def follow(progress: Progress) -> None:
         task.report(progress.stage or "pipeline", _PIPELINE_SHARE * progress.fraction, progress.seconds_left)
 
-    environment = shop.environment()
-    shop.wait_until_warm(task.check)
+    is_long = task.claimed.lane is Lane.LONG
+    niceness = shop.server.settings.jobs.long_niceness if is_long else 0
+    # A process of another priority cannot be forked from the warm one.
+    environment = shop.cold_environment if niceness else shop.environment()
+    if not niceness:
+        shop.wait_until_warm(task.check)
     try:
-        run_pipeline(folder, environment=environment, watch=follow, cancelled=task.must_stop)
+        run_pipeline(
+            folder, environment=environment, watch=follow, cancelled=task.must_stop, niceness=niceness
+        )
     except PipelineError as error:
         _logger.warning("The pipeline of job %s said:\n%s", task.claimed.id, error.output)
         raise

@@ -24,11 +24,13 @@ from dahlia.server.decoding import limit_worker
 from dahlia.server.jobs.endings import CANCELLED, end_badly
 from dahlia.server.jobs.exporting import export
 from dahlia.server.jobs.importing import import_project
-from dahlia.server.jobs.leases import Watch, give_back, new_worker_id, release_the_dead
+from dahlia.server.jobs.leases import give_back, new_worker_id, release_the_dead
 from dahlia.server.jobs.queue import claim
-from dahlia.server.jobs.records import Claimed, Interrupted, Kind, LeaseLost, State
+from dahlia.server.jobs.records import Claimed, Interrupted, Kind, Lane, LeaseLost, State
 from dahlia.server.jobs.task import Reason, Task
 from dahlia.server.jobs.training import train
+from dahlia.server.jobs.turns import Turns
+from dahlia.server.jobs.watching import LeaseWatch
 from dahlia.server.jobs.workshop import Workshop
 from dahlia.server.store.errors import StoreError
 from dahlia.server.store.work_tables import JobRow
@@ -39,18 +41,24 @@ HANDLERS: Mapping[Kind, Handler] = {Kind.TRAIN: train, Kind.EXPORT: export, Kind
 
 _BEATS_IN_A_LEASE = 5
 _SLOWEST_BEAT = 1.0  # seconds, after which a worker hears that its job was cancelled
-_LOOKS_IN_A_LEASE = 8
 _GRACE_SECONDS = 20.0
 _TIDY_SECONDS = 300.0
 
 _logger = logging.getLogger("dahlia.worker")
 
 
-def work(server: Server, *, attached: bool = False, handlers: Mapping[Kind, Handler] = HANDLERS) -> None:
+def work(
+    server: Server,
+    *,
+    attached: bool = False,
+    lane: Lane = Lane.ALL,
+    handlers: Mapping[Kind, Handler] = HANDLERS,
+) -> None:
     """Do jobs until a signal ends it: `dahlia worker`. What it was doing then waits for the next worker.
 
     Args:
         server: whose jobs.
+        lane: which of them.
         attached: whether to end when the standard input does, that is with the process that holds it.
         handlers: what it can do.
     """
@@ -60,7 +68,7 @@ def work(server: Server, *, attached: bool = False, handlers: Mapping[Kind, Hand
     if attached:
         threading.Thread(target=_follow_input, args=(stop,), daemon=True).start()
     with _ended_by_signals(stop):
-        run_worker(server, stop=stop, handlers=handlers)
+        run_worker(server, stop=stop, lane=lane, handlers=handlers)
 
 
 def run_worker(
@@ -68,6 +76,7 @@ def run_worker(
     *,
     stop: threading.Event,
     worker: str | None = None,
+    lane: Lane = Lane.ALL,
     handlers: Mapping[Kind, Handler] = HANDLERS,
 ) -> None:
     """Do jobs until `stop` is set.
@@ -76,28 +85,29 @@ def run_worker(
         server: whose jobs.
         stop: ends it; what it does then goes back to the queue.
         worker: its name; one that no other has where it is left out.
+        lane: which jobs it takes.
         handlers: what it can do.
     """
     name = worker or new_worker_id()
-    _logger.info("The worker %s begins.", name)
+    _logger.info("The worker %s begins; it takes %s jobs.", name, lane)
     _take_from_the_dead(server)
-    watching = threading.Thread(target=_watch, args=(server, stop), name="watch", daemon=True)
+    watching = LeaseWatch(server)
     watching.start()
-    with Workshop(server, stop) as shop:
-        last: int | None = None
+    turns = Turns(tuple(handlers), lane)
+    with Workshop(server, stop, keeps_warm=lane is not Lane.LONG) as shop:
         tidied = time.monotonic()
         complaints = Complaints(_logger)
         while not stop.is_set():
-            claimed = _next(server, name, handlers, last, complaints)
+            claimed = _next(server, name, turns, complaints)
             if claimed is not None:
-                last = claimed.project_key
                 _carry_out(shop, claimed, handlers[Kind(claimed.kind)])
+                turns.ended()
             elif time.monotonic() - tidied < _TIDY_SECONDS:
                 stop.wait(server.settings.jobs.poll_seconds)
             else:
                 _tidy(shop)
                 tidied = time.monotonic()
-    watching.join()
+    watching.stop()
     _logger.info("The worker %s ends.", name)
 
 
@@ -109,11 +119,9 @@ def _take_from_the_dead(server: Server) -> None:
         _logger.warning("Jobs of workers that are gone are taken over when their lease ends. %s", error)
 
 
-def _next(
-    server: Server, name: str, handlers: Mapping[Kind, Handler], last: int | None, complaints: Complaints
-) -> Claimed | None:
+def _next(server: Server, name: str, turns: Turns, complaints: Complaints) -> Claimed | None:
     try:
-        claimed = claim(server.database, name, handlers.keys(), after=last)
+        claimed = claim(server.database, name, turns)
     except StoreError as error:
         complaints.log(f"No job can be taken now. {error}")
         return None
@@ -190,17 +198,6 @@ def _end_badly(server: Server, reason: str, state: State, session: Session, job:
     if job.cancel:
         reason, state = CANCELLED, State.CANCELLED
     end_badly(session, job, reason, server.now(), state)
-
-
-def _watch(server: Server, stop: threading.Event) -> None:
-    lease = server.settings.jobs.lease_seconds
-    watch = Watch(server.database, lease)
-    while not stop.wait(lease / _LOOKS_IN_A_LEASE):
-        try:
-            if taken := watch.look():
-                _logger.warning("Jobs taken over from workers that gave no sign of life: %d.", taken)
-        except StoreError as error:
-            _logger.warning("Other workers cannot be watched now. %s", error)
 
 
 def _follow_input(stop: threading.Event) -> None:

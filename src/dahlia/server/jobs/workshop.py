@@ -38,10 +38,12 @@ class Workshop:
     Attributes:
         server: settings, database, storage, the time.
         stop: set when the worker is to end.
+        keeps_warm: whether a warm process is worth its memory; long work gains too little.
     """
 
     server: Server
     stop: threading.Event = field(default_factory=threading.Event)
+    keeps_warm: bool = True
     _warm: WarmProcess | None = None
 
     def __enter__(self) -> Self:
@@ -69,12 +71,17 @@ class Workshop:
         """A folder for one job, to be removed after it."""
         return self.server.settings.server.home / "bench" / job_id
 
+    @property
+    def cold_environment(self) -> dict[str, str]:
+        """Variables with which a job starts processes that import for themselves."""
+        # Not in params.yaml, which is in Git: it may hold a password.
+        return {URI: self.server.settings.tracking_uri.reveal()}
+
     def environment(self) -> dict[str, str]:
         """Variables with which a job starts processes from the warm one, which starts anew if it died."""
         settings = self.server.settings
-        # Not in params.yaml, which is in Git: it may hold a password.
-        variables = {URI: settings.tracking_uri.reveal()}
-        if not settings.jobs.warm:
+        variables = self.cold_environment
+        if not (settings.jobs.warm and self.keeps_warm):
             return variables
         if self._warm is not None and not self._warm.alive:
             _logger.warning("The warm process ended; another starts.")

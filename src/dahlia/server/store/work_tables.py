@@ -91,10 +91,13 @@ class JobRow(Table):
 
     Attributes:
         kind: `train`, `export`, ...
+        lane: `short` or `long`, by which workers choose; None in backups of versions without lanes: short.
+        expected: seconds that it was thought to take when it was asked for; None where nobody knew.
         payload: what the kind needs to know.
         state: `waiting`, `running`, `done`, `failed` or `cancelled`.
         attempts: how often it was begun.
         worker: who has it.
+        worker_lane: which lanes that worker serves: `short`, `long` or `all`.
         beat: a count that its worker raises while it lives. Whoever sees it stand still takes over; no clocks
             are compared.
         cancel: whether it is to stop.
@@ -119,9 +122,12 @@ class JobRow(Table):
     project_key: Mapped[int] = mapped_column(ForeignKey("projects.key", ondelete="CASCADE"))
     iteration_key: Mapped[int | None] = mapped_column(ForeignKey("iterations.key", ondelete="CASCADE"))
     payload: Mapped[dict[str, Any]]
+    lane: Mapped[str | None] = mapped_column(String(8))
+    expected: Mapped[float | None]
     state: Mapped[str] = mapped_column(String(16))
     attempts: Mapped[int]
     worker: Mapped[str | None]
+    worker_lane: Mapped[str | None] = mapped_column(String(8))
     beat: Mapped[int]
     cancel: Mapped[bool]
     progress: Mapped[dict[str, Any]]

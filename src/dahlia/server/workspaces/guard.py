@@ -20,8 +20,18 @@ SETTLING = (
 )
 
 
-def main(command: list[str]) -> int:
+def guard_command(niceness: int = 0) -> list[str]:
+    """The command of a guard, in a session of its own; the guarded command is added to it.
+
+    Args:
+        niceness: 0 to 19, by which both leave the processors to others.
+    """
+    return [sys.executable, "-I", "-S", __file__, str(niceness)]
+
+
+def main(niceness: int, command: list[str]) -> int:
     """Run the command; its exit status. Killed with its group where standard input ends first."""
+    _yield(niceness)
     # A handler rather than SIG_IGN, which the command would inherit.
     signal.signal(signal.SIGTERM, lambda number, frame: None)
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
@@ -32,6 +42,14 @@ def main(command: list[str]) -> int:
     if ending.is_set():
         watch.join()
     return code if code >= 0 else 128 - code
+
+
+def _yield(niceness: int) -> None:
+    if niceness:
+        os.nice(niceness)
+        # Linux weighs whole sessions against each other where it is set so, and processes within one only.
+        with contextlib.suppress(OSError), open("/proc/self/autogroup", "w") as session:  # noqa: PTH123
+            session.write(str(niceness))
 
 
 def _watch(child: subprocess.Popen[bytes], ending: threading.Event) -> None:
@@ -46,4 +64,4 @@ def _watch(child: subprocess.Popen[bytes], ending: threading.Event) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))

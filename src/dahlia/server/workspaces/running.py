@@ -19,10 +19,10 @@ from typing import IO, TypeAlias
 
 from dahlia import layout
 from dahlia.config import load_params
-from dahlia.server.workspaces import guard
 from dahlia.server.workspaces.errors import Cancelled, PipelineError
 from dahlia.server.workspaces.estimates import stage_seconds
 from dahlia.server.workspaces.git import without
+from dahlia.server.workspaces.guard import guard_command
 from dahlia.server.workspaces.mending import mend
 from dahlia.server.workspaces.occupation import occupied
 from dahlia.server.workspaces.places import ANNOTATIONS, DVC_NOTES, FOLDS, LOG
@@ -44,6 +44,7 @@ def run_pipeline(
     environment: Mapping[str, str],
     watch: Callable[[Progress], None],
     cancelled: Callable[[], bool],
+    niceness: int = 0,
 ) -> None:
     """Run `dvc repro`; when it returns, everything that `collect` wants is there.
 
@@ -55,6 +56,7 @@ def run_pipeline(
         environment: variables for the stages, besides this process's own: `DAHLIA_WARM` makes them quick.
         watch: told of every line that is printed, and once a second.
         cancelled: asked five times a second; true ends the pipeline within a few seconds.
+        niceness: 0 to 19, by which it leaves the processors to others.
 
     Raises:
         PipelineError: a stage failed; the text says what to do. Or another process has the workspace.
@@ -69,7 +71,10 @@ def run_pipeline(
         mend(folder)
         (folder / DVC_NOTES).mkdir(parents=True, exist_ok=True)
         lines: deque[str] = deque(maxlen=_KEPT_LINES)
-        with _started(folder, variables, lock) as (process, printed), (folder / LOG).open("w") as log:
+        with (
+            _started(folder, variables, lock, niceness) as (process, printed),
+            (folder / LOG).open("w") as log,
+        ):
             for line in _lines(process, printed, cancelled):
                 if line is not None:
                     lines.append(line)
@@ -116,10 +121,10 @@ def _environment(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def _started(
-    folder: Path, variables: Mapping[str, str], lock: int
+    folder: Path, variables: Mapping[str, str], lock: int, niceness: int
 ) -> Iterator[tuple[subprocess.Popen[str], _Printed]]:
     process = subprocess.Popen(
-        [sys.executable, "-I", "-S", guard.__file__, *dvc_command(variables), "repro"],
+        [*guard_command(niceness), *dvc_command(variables), "repro"],
         cwd=folder,
         env=variables,
         stdin=subprocess.PIPE,

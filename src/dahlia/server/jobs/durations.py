@@ -1,0 +1,63 @@
+"""How long jobs take, as the last ones did."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dahlia.server.jobs.records import Kind, Lane, State
+from dahlia.server.store.work_tables import JobRow
+
+FORM = "form"  # in the payload of an export: its platform and flavour
+
+_LOOKED_AT = 200  # of the jobs that are done, the newest
+_COUNTED = 10  # of those that are alike
+
+
+@dataclass(frozen=True)
+class Durations:
+    """Seconds that jobs take.
+
+    Attributes:
+        exports: median of each form.
+        factors: median of what trainings of a lane took, as a factor of what was thought.
+    """
+
+    exports: dict[str, float]
+    factors: dict[str, float]
+
+    @classmethod
+    def read(cls, session: Session) -> Durations:
+        """From the jobs that are done."""
+        exports, factors = defaultdict(list), defaultdict(list)
+        columns = (JobRow.kind, JobRow.lane, JobRow.expected, JobRow.payload, JobRow.started, JobRow.ended)
+        done = select(*columns).where(JobRow.state == State.DONE).order_by(JobRow.key.desc())
+        for row in session.execute(done.limit(_LOOKED_AT)):
+            if row.started is None or row.ended is None:
+                continue
+            seconds = max((row.ended - row.started).total_seconds(), 0.0)
+            if row.kind == Kind.EXPORT and FORM in row.payload:
+                exports[row.payload[FORM]].append(seconds)
+            elif row.kind == Kind.TRAIN and row.expected:
+                factors[row.lane or Lane.SHORT].append(seconds / row.expected)
+        return cls(_medians(exports), _medians(factors))
+
+    def of(self, job: JobRow) -> float | None:
+        """Seconds that a job will take from its begin to its end; None where nothing is known."""
+        if job.kind == Kind.TRAIN and job.expected:
+            return job.expected * self.factors.get(job.lane or Lane.SHORT, 1.0)
+        return self.exports.get(job.payload.get(FORM, "")) if job.kind == Kind.EXPORT else None
+
+
+def form(platform: str, flavor: str | None) -> dict[str, Any]:
+    """What the payload of an export says of its form."""
+    return {FORM: f"{platform}/{flavor or ''}"}
+
+
+def _medians(found: dict[str, list[float]]) -> dict[str, float]:
+    return {name: statistics.median(values[:_COUNTED]) for name, values in found.items()}

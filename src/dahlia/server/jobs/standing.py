@@ -1,0 +1,169 @@
+"""What a waiting job waits for: the jobs before it, in words, and for how long."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from dahlia.server.context import Server
+from dahlia.server.contract.enums import TrainingType
+from dahlia.server.jobs.durations import Durations
+from dahlia.server.jobs.queue import lane_of
+from dahlia.server.jobs.records import Kind, Lane, State
+from dahlia.server.jobs.unserved import is_unserved, serves, what_to_start
+from dahlia.server.store.tables import ProjectRow
+from dahlia.server.store.work_tables import IterationRow, JobRow
+
+_MOST = 2000  # waiting jobs that are looked at
+_NAMED = 3
+_NOUNS = {Kind.EXPORT: "an export", Kind.IMPORT: "an import"}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a waiting job stands.
+
+    Attributes:
+        place: 1 where no other is before it.
+        waits_for: in words.
+        seconds_until_start: None where it cannot be told.
+        seconds_left: until it is done; None where it cannot be told.
+    """
+
+    place: int
+    waits_for: str
+    seconds_until_start: float | None
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class _Other:
+    job: JobRow
+    project: str
+    training_type: str | None
+
+
+def standing_of(session: Session, server: Server, job: JobRow, *, names: bool) -> Standing:
+    """Where a waiting job stands; that jobs are taken in just this order is not promised.
+
+    Args:
+        session: to read with.
+        server: has the time.
+        job: that waits.
+        names: whether other projects may be named.
+    """
+    lane = lane_of(job)
+    found = _others(session, job, lane)
+    running = [one for one in found if one.job.state == State.RUNNING]
+    ahead = _ahead(job, running, [one for one in found if one.job.state == State.WAITING])
+    durations = Durations.read(session)
+    left = [_seconds_left(server, one.job, durations) for one in running]
+    start = _start(left, [durations.of(one.job) for one in ahead])
+    if is_unserved(session, server, lane):
+        words = what_to_start(lane, server.settings.jobs.workers) + "."
+    else:
+        words = _words(job, running, left, ahead, names=names)
+    own = durations.of(job)
+    total = None if start is None or own is None else start + own
+    return Standing(len(running) + len(ahead) + 1, words, start, total)
+
+
+def _others(session: Session, job: JobRow, lane: Lane) -> list[_Other]:
+    """The running jobs of workers that could take this one, then the other waiting ones."""
+    wanted = or_(
+        and_(JobRow.state == State.RUNNING, serves(lane)),
+        and_(JobRow.state == State.WAITING, JobRow.key != job.key),
+    )
+    rows = session.execute(
+        select(JobRow, ProjectRow.name, IterationRow.training_type)
+        .join(ProjectRow, ProjectRow.key == JobRow.project_key)
+        .outerjoin(IterationRow, IterationRow.key == JobRow.iteration_key)
+        .where(wanted)
+        .order_by(JobRow.state, JobRow.key)
+        .limit(_MOST)
+    )
+    return [_Other(*row) for row in rows]
+
+
+def _ahead(job: JobRow, running: Sequence[_Other], waiting: Sequence[_Other]) -> list[_Other]:
+    """The waiting jobs that are taken before this one, roughly: see `dahlia.server.jobs.turns`."""
+    mates = [one for one in waiting if lane_of(one.job) == lane_of(job)]
+    alike = [one for one in mates if (one.job.kind == Kind.TRAIN) == (job.kind == Kind.TRAIN)]
+    others = [one for one in mates if (one.job.kind == Kind.TRAIN) != (job.kind == Kind.TRAIN)]
+    mine = sum(one.job.project_key == job.project_key and one.job.key < job.key for one in alike)
+    ahead = [one for rank, one in _ranked(alike) if (rank, one.job.key) < (mine, job.key)]
+    ahead += [one for _, one in _ranked(others)][: len(ahead) + 1]  # kinds alternate
+    if lane_of(job) is Lane.LONG and all(one.job.worker_lane == Lane.ALL for one in running):
+        ahead = [one for one in waiting if lane_of(one.job) is Lane.SHORT] + ahead
+    return ahead
+
+
+def _ranked(jobs: Iterable[_Other]) -> list[tuple[int, _Other]]:
+    """Jobs in the order in which projects have their turns, with each one's rank in its project."""
+    seen: Counter[int] = Counter()
+    ranked = []
+    for one in jobs:
+        ranked.append((seen[one.job.project_key], one))
+        seen[one.job.project_key] += 1
+    return sorted(ranked, key=lambda pair: (pair[0], pair[1].job.key))
+
+
+def _seconds_left(server: Server, job: JobRow, durations: Durations) -> float | None:
+    if (said := job.progress.get("seconds_left")) is not None:
+        return max(float(said), 0.0)
+    whole = durations.of(job)
+    if whole is None or job.started is None:
+        return None
+    left = whole - (server.now() - job.started).total_seconds()
+    return left if left >= 0 else None  # it takes longer than the others did
+
+
+def _start(left: Sequence[float | None], ahead: Sequence[float | None]) -> float | None:
+    """When the first worker is free for a job, if each takes the next as soon as it is free itself."""
+    free = [math.inf if seconds is None else seconds for seconds in left] or [0.0]
+    heapq.heapify(free)
+    for seconds in ahead:
+        heapq.heapreplace(free, free[0] + (math.inf if seconds is None else seconds))
+    return None if math.isinf(free[0]) else free[0]
+
+
+def _words(
+    job: JobRow,
+    running: Sequence[_Other],
+    left: Sequence[float | None],
+    ahead: Sequence[_Other],
+    *,
+    names: bool,
+) -> str:
+    told = [
+        f"{_named(one, job, names=names)} ({_duration(seconds)})"
+        for one, seconds in zip(running, left, strict=True)
+    ]
+    told += [_named(one, job, names=names) for one in ahead]
+    if not told:
+        return "A worker that looks for jobs; that takes a few seconds."
+    count = "1 job" if len(told) == 1 else f"{len(told)} jobs"
+    more = f", and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
+    return f"{count} before it: {', '.join(told[:_NAMED])}{more}."
+
+
+def _named(one: _Other, job: JobRow, *, names: bool) -> str:
+    what = _NOUNS.get(Kind(one.job.kind)) or (
+        "an Advanced training" if one.training_type == TrainingType.ADVANCED else "a training"
+    )
+    if one.job.project_key == job.project_key:
+        return f"{what} of this project"
+    return f"{what} of the project {one.project!r}" if names else f"{what} of another project"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "running"
+    minutes = math.ceil(seconds / 60)
+    return f"running, about {minutes} min left" if minutes > 1 else "running, less than a minute left"
