@@ -63,8 +63,7 @@ def java(server: RunningServer) -> Java:
 
 
 QUICKSTARTS: dict[str, tuple[Callable[[RunningServer], Client], str, int]] = {
-    "C#": (csharp, "", 1),
-    "C# on .NET Framework": (lambda server: csharp(server, training="v3.0", framework=True), "Multilabel", 1),
+    "C# on .NET Framework": (lambda server: csharp(server, training="v3.0", framework=True), "", 1),
     "Java, the sample that gives each image two tags of a multiclass project": (java, "Multiclass", 2),
 }
 
@@ -296,6 +295,9 @@ def test_the_other_requests_of_these_sdks(
             200,
         ),
         "C#: domains": (dotnet.train_api("GET", "/domains"), 200),
+        "C#: a tag": (dotnet.create_tag(project, "Japanese Cherry & co"), 200),
+        "C#: a MemoryStream": (dotnet.create_images_from_data(project, photos["daisy"][1], tag), 200),
+        "C#: files": (dotnet.create_images_from_files(project, photos["dahlia"][1:3], tag), 200),
         "C#: a page of images": (dotnet.train_api("GET", f"{below}/images/tagged?take=50&skip=0"), 200),
         "C#: untag": (dotnet.train_api("DELETE", f"{below}/images/tags?{pairs}"), 204),
         "C#: tag": (
