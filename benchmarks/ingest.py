@@ -119,6 +119,7 @@ def parameters() -> Params:
         ingest=IngestParams(format="folder", source="photos", workers=0),
         validate_=ValidateParams(
             on_error="stop",
+            several_tags="error",
             max_bytes=6 * 2**20,
             max_edge=10240,
             max_aspect_ratio=25.0,

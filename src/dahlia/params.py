@@ -58,6 +58,7 @@ class ValidateParams(Section):
     """Limits of the dataset; see `conf/validate`."""
 
     on_error: Literal["stop", "skip"]
+    several_tags: Literal["error", "warning"] = "error"  # older projects do not have it
     max_bytes: PositiveInt
     max_edge: PositiveInt
     max_aspect_ratio: float = Field(gt=1)

@@ -91,7 +91,20 @@ CASES = [
     Case("edge-too-short", file(encoded(photo(1000, 160, 127))), found="160 x 127 pixels"),
     Case("wrong-extension", file(PHOTO, name="side.png"), ("side.png",), found=".png"),
     Case("image-with-two-tags", file(PHOTO, "ash", "elm"), tags=("ash", "elm"), set_aside=SIDE),
+    Case(
+        "tags-shared",
+        file(PHOTO, "ash", "elm"),
+        tags=("ash", "elm"),
+        changed={"several_tags": "warning"},
+    ),
     Case("negative-and-regular", file(PHOTO, "elm", "Nothing"), found="“Nothing”", set_aside=SIDE),
+    Case(
+        "negative-and-regular",
+        files(file(PHOTO, "elm"), file(PHOTO, "Nothing", name="tree.jpg")),
+        ("side.jpg", "tree.jpg"),
+        changed={"several_tags": "warning"},
+        set_aside=("side.jpg", "tree.jpg"),
+    ),
     Case(
         "negative-and-regular",
         files(file(PHOTO, "elm"), file(PHOTO, "Nothing", name="tree.jpg")),
@@ -112,6 +125,13 @@ CASES = [
         ("side.jpg", "tree.jpg"),
         ("ash", "elm"),
         changed=MULTILABEL,
+    ),
+    Case(
+        "tags-merged",
+        files(file(PHOTO, "ash"), file(PHOTO, "elm", name="tree.jpg")),
+        ("side.jpg", "tree.jpg"),
+        ("ash", "elm"),
+        changed={"several_tags": "warning"},
     ),
     Case("same-bytes", files(file(PHOTO), file(PHOTO, name="tree.jpg")), ("side.jpg", "tree.jpg")),
     Case(

@@ -14,6 +14,7 @@ from dahlia.params import IngestParams, Params, ProjectParams, SplitParams, Vali
 PROJECT = {"name": "Garden", "classification": "multiclass", "negative_tag": "Nothing", "seed": 7}
 VALIDATE = {
     "on_error": "stop",
+    "several_tags": "error",
     "max_bytes": 300_000,
     "max_edge": 1000,
     "max_aspect_ratio": 4.0,

@@ -122,7 +122,7 @@ def test_the_file_is_plain_json(generated: Make, params: EvaluateParams, tmp_pat
     assert json.loads(path.read_text(), parse_constant=refuse)["format"] == 1
 
 
-def _set(name: str, row: int, column: int, value: float) -> Callable[[Predictions], Predictions]:
+def _set(name: str, row: int, column: int | slice, value: float) -> Callable[[Predictions], Predictions]:
     def change(predictions: Predictions) -> Predictions:
         values: Any = getattr(predictions, name).copy()
         values[row, column] = value
@@ -140,7 +140,7 @@ def _set(name: str, row: int, column: int, value: float) -> Callable[[Prediction
         (_set("uncalibrated", 2, 1, float("inf")), "expected 0 to 1"),
         (_set("probabilities", 2, 1, 1.5), "expected 0 to 1"),
         (_set("probabilities", 2, 1, 0.0), "sum to"),
-        (_set("truth", 1, 0, True), "has 2 tags, expected one"),
+        (_set("truth", 1, slice(None), False), "has no tag, expected at least one"),
         (lambda p: replace(p, truth=p.truth[:, :2]), "truth has the shape"),
         (lambda p: replace(p, ids=(p.ids[1], *p.ids[1:])), "appears twice"),
         (lambda p: replace(p, tags=("oak", "oak", "elm")), "none twice"),
@@ -155,6 +155,16 @@ def test_refuses(
     with pytest.raises(EvaluationError, match=words) as caught:
         evaluate(change(predictions), params, seed=0, negative_tag=None)
     assert "dvc repro train" in str(caught.value)
+
+
+def test_multiclass_images_with_several_tags(written: Make, params: EvaluateParams) -> None:
+    # Right, for its likelier tag counts; right; wrong.
+    predictions = written([[0, 1], [2], [1, 2]], [[0.3, 0.6, 0.1], [0.1, 0.1, 0.8], [0.5, 0.3, 0.2]])
+    figures = evaluate(predictions, params, seed=0, negative_tag=None).held_out
+    assert figures.overall.correct == 2
+    assert figures.confusion.counts == ((0, 0, 0), (1, 1, 0), (0, 0, 1))
+    assert [tag.positives for tag in figures.tags] == [1, 2, 2]
+    assert [(each.truth, each.predicted) for each in figures.mistakes] == [(("b", "c"), ("a",))]
 
 
 @pytest.mark.parametrize(("text", "words"), [(None, "is not there"), ("{}", "is not an evaluation")])

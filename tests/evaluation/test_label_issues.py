@@ -27,6 +27,12 @@ def test_suggests_the_tag_that_was_swapped(generated: Make) -> None:
     assert (issue.given, issue.suggested, issue.path) == (("birch",), ("oak",), None)
 
 
+def test_of_several_tags_none_is_called_wrong(generated: Make) -> None:
+    predictions = generated(60, strength=8.0, wrong=1)
+    predictions.truth[0] = True
+    assert find_label_issues(predictions, {}) == ()
+
+
 def test_right_tags_give_nothing(generated: Make) -> None:
     assert find_label_issues(generated(60, strength=40.0, wrong=0), {}) == ()
 

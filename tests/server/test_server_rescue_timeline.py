@@ -107,6 +107,14 @@ def test_a_multiclass_image_keeps_one_tag() -> None:
     assert [label.tag.part.id for label in x.live] == ["b"]
 
 
+def test_multiclass_images_keep_several_tags_once_some_had_them() -> None:
+    timeline = Timeline({"x", "y"}, single=True)
+    timeline.add(1, whole(image("x", "a", "b"), image("y", "a")))
+    timeline.add(2, part(image("x", "b"), tags="b"))
+    x, _ = timeline.images
+    assert [label.tag.part.id for label in x.live] == ["a", "b"]
+
+
 def test_regions_come_and_go() -> None:
     timeline = Timeline({"x"}, single=False)
     timeline.add(1, whole(image("x", "a", regions=(BOX,))))

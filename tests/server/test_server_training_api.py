@@ -90,6 +90,18 @@ def test_too_little_to_train_on(client: TestClient, server: Server) -> None:
         assert client.get(f"{case.path}/iterations").json() == []
 
 
+def test_a_refusal_counts_the_images_without_tags(client: TestClient, server: Server) -> None:
+    for pairs, words in [(0, "without a tag, which do not count: 5."), (5, "Not enough images")]:
+        case = new_project(server, {"a": 5, "b": 0})
+        images = ",".join(image for image, _ in case.images["a"][pairs:])
+        if images:
+            query = {"imageIds": images, "tagIds": case.tags["a"]}
+            assert client.delete(f"{case.path}/images/tags", params=query).status_code == 204
+        message = train(client, case).json()["message"]
+        assert words in message
+        assert ("without a tag" in message) == (pairs == 0)
+
+
 def test_removed_images_do_not_count(client: TestClient, server: Server) -> None:
     case = new_project(server, {"a": 5, "b": 5})
     remove_image(server, case, case.images["b"][0][0])

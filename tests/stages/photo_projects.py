@@ -16,6 +16,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
     "ingest": {"format": "auto", "source": "data/photos", "workers": 0},
     "validate": {
         "on_error": "stop",
+        "several_tags": "error",
         "max_bytes": 6_000_000,
         "max_edge": 10240,
         "max_aspect_ratio": 25.0,

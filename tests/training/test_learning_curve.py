@@ -138,6 +138,14 @@ def test_images_with_several_tags_and_with_none() -> None:
     assert curve.classification == "multilabel"
 
 
+def test_one_of_several_tags_is_right_where_tags_exclude_each_other() -> None:
+    features, truth, folds = clouds((20, 20, 20), apart=1.5)
+    truth = truth | np.roll(truth, 7, axis=0)
+    quick = quick_of([features], truth, folds, "multiclass")
+    right = truth[np.arange(len(truth)), quick.probabilities.argmax(1)]
+    assert rates(measured([features], truth, folds, "multiclass", quick).whole)[-1] == right.mean()
+
+
 @KINDS
 def test_the_same_twice_and_another_draw_by_another_seed(classification: str) -> None:
     features, truth, folds = clouds((30, 30, 30), apart=0.3)

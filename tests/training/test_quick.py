@@ -66,6 +66,16 @@ def test_what_comes_back(classification: str) -> None:
     assert accuracy(result, truth) > 0.9
 
 
+def test_tags_that_always_come_together_share_the_probability() -> None:
+    features, truth, folds = clouds()
+    together = np.column_stack([truth[:, 0], truth[:, 1] | truth[:, 2], truth[:, 0]])
+    result = trained(features, together, folds)
+    np.testing.assert_allclose(result.probabilities.sum(1), 1)
+    np.testing.assert_allclose(result.probabilities[:, 0], result.probabilities[:, 2], atol=1e-3)
+    assert result.probabilities[truth[:, 0], 0].mean() == pytest.approx(0.5, abs=0.1)
+    assert together[np.arange(len(truth)), result.probabilities.argmax(1)].mean() > 0.9
+
+
 @KINDS
 def test_held_out_figures_are_of_heads_fitted_without_the_fold(classification: str) -> None:
     features, truth, folds = clouds()

@@ -76,6 +76,12 @@ RULES: dict[str, Rule] = {
         "Copies of one image with different tags",
         "Keep one file with all of its tags; until then it counts as having them all.",
     ),
+    "tags-shared": Rule(
+        "warning",
+        "Images with several tags that exclude each other",
+        "Keep the tag that is right, or set `project.classification: multilabel`; until then each tag gets "
+        "an equal share of the image.",
+    ),
     "near-duplicate-tags": Rule(
         "warning",
         "Near-duplicates under different tags",

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from dahlia.evaluation.figures import Calibration, Reliability, ReliabilityBin
 from dahlia.evaluation.intervals import proportion
+from dahlia.modeling.calibration import shares
 from dahlia.modeling.predictions import Predictions
 
 IMAGES_PER_BIN = 5
@@ -95,11 +96,12 @@ def _by_chance(sure: Values, groups: npt.NDArray[np.intp]) -> float:
 
 
 def _scores(predictions: Predictions, probabilities: Values) -> tuple[float, float]:
-    squares = (probabilities - predictions.truth) ** 2
+    parts = shares(predictions.truth, predictions.classification)
+    squares = (probabilities - parts) ** 2
     losses = tag_losses(predictions.truth, probabilities)
     if predictions.classification == "multilabel":
         return float(squares.mean()), float(losses.mean())
-    return float(squares.sum(axis=1).mean()), float(losses[predictions.truth].mean())
+    return float(squares.sum(axis=1).mean()), float((losses * parts).sum(axis=1).mean())
 
 
 def tag_losses(truth: npt.NDArray[np.bool_], probabilities: Values) -> Values:

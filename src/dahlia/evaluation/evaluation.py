@@ -131,10 +131,9 @@ def _value_problem(predictions: Predictions) -> str | None:
             return f"{name} of image {predictions.ids[row]} are {values[row].tolist()}, expected 0 to 1"
     if predictions.classification == "multilabel":
         return None
-    bad = predictions.truth.sum(axis=1) != 1
+    bad = ~predictions.truth.any(axis=1)
     if bad.any():
-        row = int(np.argmax(bad))
-        return f"image {predictions.ids[row]} has {int(predictions.truth[row].sum())} tags, expected one"
+        return f"image {predictions.ids[int(np.argmax(bad))]} has no tag, expected at least one"
     bad = np.abs(predictions.probabilities.sum(axis=1) - 1) > SUM_TOLERANCE
     if bad.any():
         row = int(np.argmax(bad))

@@ -43,8 +43,9 @@ _Found = list[tuple[float, int, npt.NDArray[np.bool_]]]
 
 
 def _multiclass(predictions: Predictions) -> _Found:
-    columns = np.flatnonzero(predictions.truth.sum(axis=0) >= FEWEST_PER_STATE)
-    rows = np.flatnonzero(predictions.truth[:, columns].any(axis=1))
+    alone = predictions.truth.sum(axis=1) == 1  # of several tags none can be called the given one
+    columns = np.flatnonzero(predictions.truth[alone].sum(axis=0) >= FEWEST_PER_STATE)
+    rows = np.flatnonzero(alone & predictions.truth[:, columns].any(axis=1))
     if len(columns) < 2:
         return []
     probabilities = _normalised(predictions.probabilities[np.ix_(rows, columns)])

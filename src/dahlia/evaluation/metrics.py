@@ -77,13 +77,18 @@ def counted(predictions: Predictions, threshold: float) -> npt.NDArray[np.bool_]
 def right(predictions: Predictions, threshold: float) -> npt.NDArray[np.bool_]:
     """The images (N,) judged right.
 
-    Multiclass: the most probable tag is the true one. Multilabel: every tag is right at the threshold.
+    Multiclass: the most probable tag is a true one. Multilabel: every tag is right at the threshold.
     """
     if predictions.classification == "multiclass":
-        agreed = predictions.probabilities.argmax(axis=1) == predictions.truth.argmax(axis=1)
+        agreed = predictions.probabilities.argmax(axis=1) == true_columns(predictions)
     else:
         agreed = (counted(predictions, threshold) == predictions.truth).all(axis=1)
     return np.asarray(agreed, dtype=np.bool_)
+
+
+def true_columns(predictions: Predictions) -> npt.NDArray[np.intp]:
+    """(N,) the true tag of each multiclass image; of several the one that the model finds most probable."""
+    return np.asarray(np.where(predictions.truth, predictions.probabilities, -1.0).argmax(axis=1))
 
 
 def _measure_tag(predictions: Predictions, column: int, rules: Rules, negative_tag: str | None) -> _Measured:

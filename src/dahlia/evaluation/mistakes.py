@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from dahlia.evaluation.calibration import tag_losses
 from dahlia.evaluation.figures import Confusion, Mistake
-from dahlia.evaluation.metrics import counted, right
+from dahlia.evaluation.metrics import counted, right, true_columns
 from dahlia.modeling.predictions import Predictions
 
 
@@ -17,7 +17,7 @@ def confusion(predictions: Predictions, threshold: float) -> Confusion:
     """Counts of images; see `dahlia.evaluation.figures.Confusion` for their layout."""
     if predictions.classification == "multiclass":
         size = len(predictions.tags)
-        pairs = predictions.truth.argmax(axis=1) * size + predictions.probabilities.argmax(axis=1)
+        pairs = true_columns(predictions) * size + predictions.probabilities.argmax(axis=1)
         table = np.bincount(pairs, minlength=size * size).reshape(size, size)
     else:
         truth, chosen = predictions.truth, counted(predictions, threshold)
@@ -41,7 +41,8 @@ def worst(
     """
     losses = tag_losses(predictions.truth, predictions.probabilities)
     multiclass = predictions.classification == "multiclass"
-    total = losses[predictions.truth] if multiclass else losses.sum(axis=1)
+    true = true_columns(predictions)
+    total = losses[np.arange(len(true)), true] if multiclass else losses.sum(axis=1)
     wrong = ~right(predictions, threshold)
     if multiclass:
         wrong |= ~(counted(predictions, threshold) & predictions.truth).any(axis=1)
@@ -59,15 +60,15 @@ def _of_one_tag(
     paths: Mapping[str, str],
 ) -> Mistake:
     chances = predictions.probabilities[row]
-    true, top = int(predictions.truth[row].argmax()), int(chances.argmax())
+    truth, top = predictions.truth[row], int(chances.argmax())
     return Mistake(
         image=predictions.ids[row],
         path=paths.get(predictions.ids[row]),
-        truth=(predictions.tags[true],),
+        truth=tuple(np.array(predictions.tags)[truth].tolist()),
         predicted=(predictions.tags[top],),
         tag=predictions.tags[top],
         probability=float(chances[top]),
-        true_probability=float(chances[true]),
+        true_probability=float(chances[truth].max()),
         loss=loss,
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dahlia.evaluation.figures import Curves, Evaluation
-from dahlia.evaluation.metrics import counted
+from dahlia.evaluation.metrics import counted, true_columns
 from dahlia.files import staged_directory
 from dahlia.modeling.predictions import Predictions
 
@@ -52,8 +52,9 @@ def _pairs(predictions: Predictions, evaluation: Evaluation) -> Iterable[Row]:
     order = np.argsort(np.array(predictions.ids), kind="stable")
     tags = predictions.tags
     if predictions.classification == "multiclass":
+        true = true_columns(predictions)
         for row in order:
-            yield tags[predictions.truth[row].argmax()], tags[predictions.probabilities[row].argmax()]
+            yield tags[true[row]], tags[predictions.probabilities[row].argmax()]
         return
     chosen = counted(predictions, evaluation.threshold)
     for row in order:

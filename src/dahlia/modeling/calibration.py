@@ -9,6 +9,16 @@ _BOUNDS = (0.05, 20.0)
 _PRIOR_IMAGES = 4.0
 
 
+def shares(truth: npt.NDArray[np.bool_], classification: str) -> npt.NDArray[np.float64]:
+    """(N, K) how much of an image each of its tags has.
+
+    For `multilabel` all of it; for `multiclass` an equal part, so that the rows sum to 1.
+    """
+    if classification == "multiclass":
+        return np.asarray(truth / truth.sum(1, keepdims=True))
+    return truth.astype(np.float64)
+
+
 def fit_temperature(
     logits: npt.NDArray[np.float64], truth: npt.NDArray[np.bool_], classification: str
 ) -> float:
@@ -45,7 +55,7 @@ def negative_log_likelihood(
     if classification == "multiclass":
         top = logits.max(1, keepdims=True)
         normaliser = top[:, 0] + np.log(np.exp(logits - top).sum(1))
-        return float((normaliser - (logits * truth).sum(1)).sum())
+        return float((normaliser - (logits * shares(truth, classification)).sum(1)).sum())
     return float((np.logaddexp(0, logits) - logits * truth).sum())
 
 

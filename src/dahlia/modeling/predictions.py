@@ -36,7 +36,7 @@ class Predictions:
     Attributes:
         ids: N image ids (see `ImageRecord.id`).
         tags: K tag names in the order of the columns.
-        classification: `multiclass` (rows sum to 1, one true tag each) or `multilabel`.
+        classification: `multiclass` (rows sum to 1, at least one true tag each) or `multilabel`.
         fold: (N,) the fold that was held out; `TEST_FOLD` for the user's own test set, which is
             predicted by the final model.
         truth: (N, K) bool.

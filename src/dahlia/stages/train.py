@@ -63,7 +63,7 @@ def run(params: Params, root: Path) -> None:
     )
     save_bundle(root / layout.BUNDLE, trained.model, _card(data, trained, params, root), reference)
     held_out = trained.predictions.held_out
-    right = (held_out.probabilities.argmax(1) == held_out.truth.argmax(1)).mean()
+    right = held_out.truth[np.arange(len(held_out.ids)), held_out.probabilities.argmax(1)].mean()
     judged = (
         f", {right:.1%} of held-out images right" if params.project.classification == "multiclass" else ""
     )

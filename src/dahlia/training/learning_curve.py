@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dahlia.modeling.calibration import to_probabilities
+from dahlia.modeling.calibration import shares, to_probabilities
 from dahlia.modeling.learning_curve import FoldOutcomes, LearningCurve
 from dahlia.training.heads import HeadProblems, fit_heads
 from dahlia.training.quick import QuickResult
@@ -67,7 +67,7 @@ def measure_learning_curve(
     def outcomes(among: Mask, right: Sequence[Mask]) -> tuple[FoldOutcomes, ...]:
         return tuple(_outcomes(part, among, [*drawn[part], folds != part], right, folds) for part in parts)
 
-    whole = [(answers == truth).all(1) for answers in given]
+    whole = [_whole(answers, truth, classification) for answers in given]
     return LearningCurve.model_validate(
         {
             "recipe": "quick",
@@ -110,7 +110,7 @@ def _held_out_logits(
 ) -> npt.NDArray[np.float64]:
     """(N, shares, K): each row by the heads that left its fold out."""
     features = torch.from_numpy(np.concatenate(views))
-    targets = torch.from_numpy(np.concatenate([truth] * len(views)).astype(np.float32))
+    targets = torch.from_numpy(np.tile(shares(truth, classification), (len(views), 1)).astype(np.float32))
     rows = torch.from_numpy(np.stack([np.tile(learned, len(views)) for _, learned in problems]))
     plain = torch.from_numpy(views[0])
     (heads,) = fit_heads(
@@ -132,6 +132,12 @@ def _given(probabilities: npt.NDArray[np.float64], classification: str) -> Mask:
     if classification == "multilabel":
         return np.asarray(probabilities >= _THRESHOLD)
     return np.asarray(np.eye(probabilities.shape[1], dtype=bool)[probabilities.argmax(1)])
+
+
+def _whole(answers: Mask, truth: Mask, classification: str) -> Mask:
+    """(N,) the images that are right as a whole."""
+    alike = answers == truth if classification == "multilabel" else answers <= truth
+    return np.asarray(alike.all(1))
 
 
 def _outcomes(

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from dahlia.errors import TrainingError
-from dahlia.modeling.calibration import fit_temperature, negative_log_likelihood, to_probabilities
+from dahlia.modeling.calibration import fit_temperature, negative_log_likelihood, shares, to_probabilities
 from dahlia.training.heads import HeadProblems, Heads, PrincipalAxes, fit_heads, principal_axes
 
 _LEAST_FOLDS = 3
@@ -174,7 +174,7 @@ def _problems(
     in_views = np.concatenate([folds] * len(views))
     return HeadProblems(
         torch.from_numpy(np.concatenate(views)),
-        torch.from_numpy(np.concatenate([truth] * len(views)).astype(np.float32)),
+        torch.from_numpy(np.tile(shares(truth, classification), (len(views), 1)).astype(np.float32)),
         torch.from_numpy(np.stack([~np.isin(in_views, out) for out in left_out])),
         classification,
     )

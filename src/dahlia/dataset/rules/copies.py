@@ -17,7 +17,7 @@ def same_bytes(survey: Survey) -> Iterator[Finding]:
     """Files with the same bytes: under one tag, under several, in training and test set."""
     for copies in copies_by_id(survey.rows).values():
         if len(copies) > 1:
-            yield from _copies(copies, survey.multilabel)
+            yield from _copies(copies, survey.several_tags)
 
 
 def near_duplicates(survey: Survey) -> Iterator[Finding]:
@@ -32,7 +32,7 @@ def near_duplicates(survey: Survey) -> Iterator[Finding]:
             yield _alike(group)
 
 
-def _copies(copies: list[Inspection], multilabel: bool) -> Iterator[Finding]:
+def _copies(copies: list[Inspection], several_tags: bool) -> Iterator[Finding]:
     files = tuple(dict.fromkeys(row.path for row in copies))
     tags = tuple(sorted({tag for row in copies for tag in row.tags}))
     training = tuple(dict.fromkeys(row.path for row in copies if row.subset == "train"))
@@ -42,7 +42,7 @@ def _copies(copies: list[Inspection], multilabel: bool) -> Iterator[Finding]:
         )
     if len({frozenset(row.tags) for row in copies if row.tags}) > 1:
         found = f"the same bytes under {_listed(tags)}"
-        if multilabel:
+        if several_tags:
             yield Finding("tags-merged", "one file with all of its tags", found, files, tags)
         else:
             yield Finding("same-bytes-two-tags", "one tag for an image", found, files, tags, files)

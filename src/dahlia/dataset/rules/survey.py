@@ -32,8 +32,13 @@ class Survey:
 
     @property
     def multilabel(self) -> bool:
-        """Whether an image may have several tags."""
+        """Whether tags do not exclude each other."""
         return self.params.project.classification == "multilabel"
+
+    @property
+    def several_tags(self) -> bool:
+        """Whether an image with several tags can be used."""
+        return self.multilabel or self.params.validate_.several_tags == "warning"
 
     def counts(self, subset: Subset) -> Counter[str]:
         """Images per tag. In multilabel the negative tag is no tag: it says that none applies."""

@@ -18,14 +18,16 @@ def tags_of_images(survey: Survey) -> Iterator[Finding]:
             yield Finding("untagged", "at least one tag", "none", (row.path,))
         elif negative in row.tags and len(row.tags) > 1:
             yield _wrong(row, "negative-and-regular", f"“{negative}” alone, or only regular tags")
-        elif len(row.tags) > 1 and not survey.multilabel:
+        elif len(row.tags) > 1 and not survey.several_tags:
             yield _wrong(row, "image-with-two-tags", "one tag for an image")
+        elif len(row.tags) > 1 and not survey.multilabel:
+            yield Finding("tags-shared", "one tag for an image", _quoted(row.tags), (row.path,), row.tags)
 
 
 def merged_negatives(survey: Survey) -> Iterator[Finding]:
-    """Copies of an image of which one has the negative tag and another a regular one (multilabel)."""
+    """Copies of an image of which one has the negative tag and another a regular one."""
     negative = survey.params.project.negative_tag
-    if not survey.multilabel or negative is None:
+    if not survey.several_tags or negative is None:
         return
     paths = defaultdict(list)
     clean = set()

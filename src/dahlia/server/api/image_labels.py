@@ -31,7 +31,7 @@ router = training_router("Images")
 def create_image_tags(
     access: Trains, server: TheServer, project_id: ProjectId, batch: ImageTagBatch
 ) -> ImageTagCreateSummary:
-    """Tag images; in a project whose tags exclude each other, a second tag is `exceeded`."""
+    """Tag images; of tags beyond those that an image may have, the answer tells as `exceeded`."""
     limits = server.settings.limits
     pairs = list(dict.fromkeys((one_id(pair.image_id), one_id(pair.tag_id)) for pair in batch.tags))
     check_batch(len({image for image, _ in pairs}), (tag for _, tag in pairs), limits)

@@ -13,7 +13,7 @@ class DomainType(StrEnum):
 
 
 class Classifier(StrEnum):
-    """One tag for an image, or several."""
+    """Whether probabilities sum to one over the tags, or each tag has its own."""
 
     MULTICLASS = "Multiclass"
     MULTILABEL = "Multilabel"

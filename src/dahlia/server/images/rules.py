@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dahlia.server.contract.enums import Classifier, ImageCreateStatus, TagType
+from dahlia.server.contract.enums import ImageCreateStatus, TagType
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.images.labels import Labels
 from dahlia.server.store.tables import ProjectRow, TagRow
@@ -22,7 +22,7 @@ class Rules:
     """What holds for every image of a project.
 
     Attributes:
-        max_tags: on an image; one where tags exclude each other, None in detection, where regions count.
+        max_tags: on an image; None in detection, where regions count.
         max_regions: on an image.
         detects: whether images have regions.
         negative: the key of the tag that says that no other applies; None where there is none.
@@ -41,7 +41,10 @@ class Rules:
                 TagRow.project_key == project.key, TagRow.removed.is_(None), TagRow.type == TagType.NEGATIVE
             )
         )
-        return cls(_max_tags(project, limits), limits.regions_per_image, is_detection(project), negative)
+        detects = is_detection(project)
+        # Multiclass too: the original takes several tags there, and samples of its makers send them.
+        max_tags = None if detects else limits.tags_per_image
+        return cls(max_tags, limits.regions_per_image, detects, negative)
 
     def broken_by(self, labels: Labels) -> ImageCreateStatus | None:
         """What is wrong with an image that carries these labels; None if it may."""
@@ -71,9 +74,3 @@ def check_takes_regions(project: ProjectRow) -> None:
             "Expected images without regions, since the project is a classifier; received regions. Tag the "
             "images as a whole, or make a project of the domain General of type ObjectDetection.",
         )
-
-
-def _max_tags(project: ProjectRow, limits: LimitsSection) -> int | None:
-    if is_detection(project):
-        return None
-    return 1 if project.classification == Classifier.MULTICLASS else limits.tags_per_image

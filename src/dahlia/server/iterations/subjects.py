@@ -46,10 +46,12 @@ def subjects_of(
     code = _CODES.get(project.classification or "", "BadRequestTrainingValidationFailed")
     few = [one for one in found if one.images < limits.min_images_per_tag]
     if few:
-        raise ServiceError(code, _too_few_images(few, limits.min_images_per_tag))
-    if len(found) < limits.min_tags:
-        raise ServiceError(code, _too_few_tags(found, limits))
-    return tuple(found)
+        problem = _too_few_images(few, limits.min_images_per_tag)
+    elif len(found) < limits.min_tags:
+        problem = _too_few_tags(found, limits)
+    else:
+        return tuple(found)
+    raise ServiceError(code, problem + _without_tags(session, project))
 
 
 def expected_seconds(subjects: Sequence[Subject], order: Order) -> float:
@@ -87,6 +89,12 @@ def _chosen(found: list[Subject], tags: tuple[str, ...]) -> list[Subject]:
         if identity not in known:
             raise not_found("Tag", identity)
     return [one for one in found if one.id in tags]
+
+
+def _without_tags(session: Session, project: ProjectRow) -> str:
+    unused = ImageRow.project_key == project.key, visible(ImageRow, None), ImageRow.tagged.is_(False)
+    count = session.scalar(select(func.count()).select_from(ImageRow).where(*unused)) or 0
+    return f" Images of the project without a tag, which do not count: {count}." if count else ""
 
 
 def _too_few_images(few: list[Subject], least: int) -> str:

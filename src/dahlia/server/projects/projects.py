@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import CreateProjectOptions, ProjectChange, SettingsChange
 from dahlia.server.contract.domains import DomainRecord, domain_of
-from dahlia.server.contract.enums import Classifier, ProjectStatus
+from dahlia.server.contract.enums import ProjectStatus
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.projects.choices import (
     AUGMENTATION,
@@ -21,8 +21,8 @@ from dahlia.server.projects.choices import (
     chosen_uri,
 )
 from dahlia.server.projects.texts import description_of, one_line
-from dahlia.server.store.changes import GONE, locked, visible
-from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow
+from dahlia.server.store.changes import GONE, locked
+from dahlia.server.store.tables import ProjectRow
 from dahlia.server.workspaces.spelling import pipeline_name
 from dahlia.serving.http.replies import new_id
 
@@ -109,8 +109,8 @@ def add_project(session: Session, server: Server, *, name: str, **columns: objec
 def change_project(session: Session, server: Server, identity: str, change: ProjectChange) -> ProjectRow:
     """Change a project; what is left out, or null, stays.
 
-    Whether an image may have several tags can be changed as long as the tags that images have allow it. A
-    change of domain or classification makes a new training worth its while.
+    Images keep their tags, however many, when Multilabel becomes Multiclass. A change of domain or
+    classification makes a new training worth its while.
 
     Raises:
         ServiceError: there is no such project, or it cannot be changed so.
@@ -121,18 +121,16 @@ def change_project(session: Session, server: Server, identity: str, change: Proj
     if change.description is not None:
         row.description = description_of(change.description, "project", "BadRequestProjectDescription")
     if change.settings is not None:
-        _change_settings(session, row, change.settings)
+        _change_settings(row, change.settings)
     session.flush()
     return row
 
 
-def _change_settings(session: Session, row: ProjectRow, change: SettingsChange) -> None:
+def _change_settings(row: ProjectRow, change: SettingsChange) -> None:
     domain = _changed_domain(row, change.domain_id)
     classification = row.classification
     if change.classification_type is not None:
         classification = chosen_classification(change.classification_type, domain)
-    if classification != row.classification and classification == Classifier.MULTICLASS:
-        _check_single_tags(session, row)
     if (domain.id, classification) != (row.domain_id, row.classification):
         row.revision += 1
     platforms = (
@@ -157,21 +155,3 @@ def _changed_domain(row: ProjectRow, wanted: str | None) -> DomainRecord:
             f"{domain.type}. Make a new project for it.",
         )
     return domain
-
-
-def _check_single_tags(session: Session, row: ProjectRow) -> None:
-    several = (
-        select(ImageTagRow.image_key)
-        .join(ImageRow, ImageRow.key == ImageTagRow.image_key)
-        .where(ImageRow.project_key == row.key, visible(ImageRow, None), visible(ImageTagRow, None))
-        .group_by(ImageTagRow.image_key)
-        .having(func.count() > 1)
-        .subquery()
-    )
-    count = session.scalar(select(func.count()).select_from(several))
-    if count:
-        raise ServiceError(
-            "BadRequestImageTags",
-            f"Expected at most one tag on each image for Multiclass, and {count} images have several. Take "
-            "tags off these images, or keep Multilabel.",
-        )

@@ -63,7 +63,7 @@ class Timeline:
 
     Args:
         present: SHA-256s of the images whose files are there; others are not taken.
-        single: whether an image has at most one tag.
+        single: whether images should have one tag; it ends with the first that is seen with more.
 
     Attributes:
         tags: all that there ever were.
@@ -97,6 +97,7 @@ class Timeline:
             epoch: higher than those before.
             view: a whole one takes away what it does not name; another says nothing of the rest.
         """
+        self._single = self._single and all(len(entry.tags) < 2 for entry in view.images)
         self._add_tags(epoch, view)
         known = {tag.id for tag in view.tags}
         for entry in view.images:

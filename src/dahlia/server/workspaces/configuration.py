@@ -78,6 +78,8 @@ def _settings(snapshot: Snapshot) -> dict[str, dict[str, _Value]]:
             "classification": snapshot.classification,
             "negative_tag": _uninterpolated(snapshot.negative_tag),
         },
+        # The API takes images with several tags in every project.
+        "validate/default.yaml": {"several_tags": "warning"},
         "ingest/default.yaml": {"format": "csv", "source": ANNOTATIONS.as_posix()},
         "export/default.yaml": {"formats": ["onnx"]},
     }

@@ -79,5 +79,5 @@ def loss(probabilities: Logits, truth: Truth, classification: str) -> float:
 def accuracy(probabilities: Logits, truth: Truth, classification: str) -> float:
     """The share of images whose likeliest tag is right; for `multilabel` of decisions at 0.5, 0 to 1."""
     if classification == "multiclass":
-        return float((probabilities.argmax(1) == truth.argmax(1)).mean())
+        return float(truth[np.arange(len(truth)), probabilities.argmax(1)].mean())
     return float(((probabilities >= 0.5) == truth).mean())

@@ -83,7 +83,10 @@ class FineTuner(pl.LightningModule):
         if isinstance(batch, DatasetError):
             raise batch
         self.model.eval()
-        pixels, truth = self.mixing(batch[0].float(), batch[1], self.current_epoch, batch_idx)
+        truth = batch[1]
+        if self.model.classification == "multiclass":
+            truth = truth / truth.sum(1, keepdim=True)
+        pixels, truth = self.mixing(batch[0].float(), truth, self.current_epoch, batch_idx)
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         logits = self.model.head(self.model.backbone(pixels)).float()
         if self.model.classification == "multiclass":
