@@ -148,6 +148,7 @@ def _within(expected: Any, found: Any) -> bool:
     [
         "<A><KeyValueOfstringstring><Key>shelf</Key><Value>3</Value></KeyValueOfstringstring></A>",
         "<a><shelf>3</shelf></a>",
+        "shelf=3",
     ],
 )
 def test_dictionaries(body: str) -> None:
