@@ -68,6 +68,11 @@ def test_version_1_speaks_in_capitals(client: TestClient, case: Case) -> None:
     assert int(answer.headers["content-length"]) == len(answer.content)
     assert client.get(OLD.format("v1.2", "/projects/none")).json()["Code"] == "BadRequestInvalidIds"
     assert client.get(OLD.format("v1.2", case.path + "/images/count")).json() == 10
+    image = client.get(OLD.format("v1.2", case.path + "/images/tagged")).json()[0]
+    assert image["ImageUri"].startswith("http://testserver/files/")
+    listed = client.get(OLD.format("v1.2", case.path + "/tags")).json()
+    assert (listed["TotalTaggedImages"], listed["TotalUntaggedImages"]) == (10, 0)
+    assert {tag["Id"] for tag in listed["Tags"]} == set(case.tags.values())
 
 
 def test_version_2_asks_for_proposals_without_projects(client: TestClient, case: Case) -> None:

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 def fitted(kind: Any, tree: Any) -> Any:
     """What a model takes in place of what XML or a form held.
 
-    A list is either elements that are repeated, or one element around its items, as .NET's data contracts
-    write it; a dictionary is either elements by their names, or elements with a key and a value.
+    A list is elements that are repeated, or one element around its items, as .NET's data contracts write it,
+    or numbered fields; a dictionary is elements by their names, or elements with a key and a value.
 
     Args:
         kind: the model, or the annotation of a field.
@@ -57,6 +57,8 @@ def _items(tree: Any, item: Any) -> list[Any]:
         return tree
     if not isinstance(tree, dict) or _is_one(tree, item):
         return [tree]
+    if all(name.isdecimal() for name in tree):
+        return [tree[name] for name in sorted(tree, key=lambda name: (len(name), name))]
     return [one for value in tree.values() for one in (value if isinstance(value, list) else [value])]
 
 

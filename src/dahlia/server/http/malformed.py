@@ -8,6 +8,7 @@ from typing import Any
 from dahlia.server.contract.errors import ServiceError
 
 _SHOWN = 40  # characters of what was received
+_HUGE = 1e15  # numbers from here on are not shown: whole ones may have thousands of digits
 _ADVICE = "Send it as the page at /docs describes the operation."
 _NUMBER, _WHOLE, _MOMENT = "a number", "a whole number", "a date and time such as 2026-01-31T12:00:00Z"
 _EXPECTED = {
@@ -99,7 +100,8 @@ def _received(error: Mapping[str, Any]) -> str:
         return "an object"
     if isinstance(given, list | tuple):
         return "a list"
-    if isinstance(given, str | int | float):
-        text = given if isinstance(given, str) else str(given)
-        return repr(text[:_SHOWN]) + (" and more" if len(text) > _SHOWN else "")
+    if isinstance(given, str):
+        return repr(given[:_SHOWN]) + (" and more" if len(given) > _SHOWN else "")
+    if isinstance(given, int | float):
+        return f"{given:g}" if abs(given) < _HUGE else "a huge number"
     return "something else"

@@ -230,8 +230,8 @@ class _Xml:
         _add(self._open[-1][1], name, children or (None if nil else "".join(texts).strip()))
 
 
-def _form(text: str) -> Any:
-    """Fields; `a[b]`, `a.b` and `a[0]` are fields within others."""
+def _form(text: str) -> dict[str, Any]:
+    """Fields; `a[b]`, `a.b` and `a[0]` are fields within others, by their names or numbers."""
     found: dict[str, Any] = {}
     try:
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
@@ -247,7 +247,7 @@ def _form(text: str) -> Any:
                     "a form", f"one whose field {part[:40]!r} has a value and fields of its own"
                 )
         _add(place, last, value)
-    return _listed(found)
+    return found
 
 
 def _add(place: dict[str, Any], name: str, value: Any) -> None:
@@ -257,12 +257,3 @@ def _add(place: dict[str, Any], name: str, value: Any) -> None:
         place[name].append(value)
     else:
         place[name] = [place[name], value]
-
-
-def _listed(found: Any) -> Any:
-    if not isinstance(found, dict):
-        return found
-    parts = {name: _listed(value) for name, value in found.items()}
-    if parts and all(name.isdecimal() for name in parts):
-        return [parts[name] for name in sorted(parts, key=lambda name: (len(name), name))]
-    return parts
