@@ -123,8 +123,10 @@ class Handshake(asyncio.Protocol):
         self._raw.close()
 
     def _deliver(self, data: bytes = b"") -> None:
-        for piece in self._line.received(data):
-            self._guard.data_received(piece)
+        if clear := self._line.received(data):
+            self._guard.data_received(clear)
+        if self._line.has_ended:
+            self._line.close()
 
     def _end(self, reason: str) -> None:
         self._counted.ended(reason, self._host)
