@@ -88,6 +88,7 @@ def test_what_cannot_be_used_is_refused_before_the_start(
     assert not (tmp_path / "home").exists()
 
 
+@pytest.mark.slow
 def test_a_refusal_is_no_traceback(authority: Authority, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "dahlia", "serve", "--tls-cert", str(authority.issue().certificate)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)

@@ -8,9 +8,9 @@ import pytest
 from serving_helpers import FakeSource, build_client, picture, url
 from starlette.testclient import TestClient
 
-from dahlia.errors import ConfigError
+from dahlia.errors import ConfigError, ServingError
 from dahlia.serving.http.connections import Connections
-from dahlia.serving.http.guard import guarded
+from dahlia.serving.http.guard import guarded, rendered
 from dahlia.serving.http.limits import Limits
 from dahlia.serving.http.origins import Origins, read_origins
 
@@ -206,4 +206,7 @@ def test_what_is_no_question_of_a_browser_is_answered_as_ever(keyed: TestClient)
 @pytest.mark.parametrize(("text", "allowed"), [("*", "*"), ("none", None), (PAGE, None)])
 def test_refusals_before_the_application(text: str, allowed: str | None) -> None:
     protocol = guarded("h11", Connections(Limits()), Origins.read(text))
-    assert protocol.refusal_headers.get(ALLOW) == allowed  # type: ignore[attr-defined]
+    headers = protocol.refusal_headers  # type: ignore[attr-defined]
+    assert headers.get(ALLOW) == allowed
+    late = ServingError("too slow", code="BadRequestInvalid", status=408)
+    assert (b"access-control-allow-origin: *\r\n" in rendered(late, headers)) == (allowed is not None)

@@ -162,6 +162,7 @@ def test_attacks(target: TlsTarget, check: Callable[[Target], None]) -> None:
         (HELLO, 0, "TLS handshake too slow"),
         (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 400, "HTTP without TLS"),
         (b"POST / HTTP/1.1\r\nHost: a\r\n\r\n", 400, "HTTP without TLS"),
+        (b"DELETE / HTTP/1.1\r\nHost: a\r\n\r\n", 400, "HTTP without TLS"),
         (bytes(range(256)), 0, "TLS handshake failed"),
     ],
 )

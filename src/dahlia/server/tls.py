@@ -119,6 +119,8 @@ def _load(certificate: Path, key: Path) -> tuple[ssl.SSLContext, datetime]:
         return context, expiry_of(text)
     except ssl.SSLError as error:
         raise ConfigError(_reason(error, certificate, key)) from error
+    except OSError as error:  # replaced since it was read
+        raise _unreadable("certificate or its key", certificate, error) from error
     except ValueError as error:
         raise ConfigError(
             f"The certificate {certificate} cannot be read: {error}. Get it again from who issued it."
@@ -129,10 +131,7 @@ def _read(path: Path, what: str, mark: str) -> str:
     try:
         text = path.read_bytes().decode("latin-1")
     except OSError as error:
-        raise ConfigError(
-            f"The server's {what} {path} cannot be read: {error.strerror}. Make it readable for this user, "
-            "or name another file."
-        ) from error
+        raise _unreadable(what, path, error) from error
     if mark not in text:
         raise ConfigError(
             f"Expected a {what} in PEM format, as text with a line `-----BEGIN ...{what.upper()}-----`, in "
@@ -140,6 +139,13 @@ def _read(path: Path, what: str, mark: str) -> str:
             "converts other formats."
         )
     return text
+
+
+def _unreadable(what: str, path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"The server's {what} {path} cannot be read: {error.strerror}. Make it readable for this user, or "
+        "name another file."
+    )
 
 
 def _reason(error: ssl.SSLError, certificate: Path, key: Path) -> str:

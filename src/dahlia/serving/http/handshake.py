@@ -21,7 +21,6 @@ if TYPE_CHECKING:
             """Of the certificate in use."""
 
 
-_OF_HTTP = ("HTTP_REQUEST", "HTTPS_PROXY_REQUEST")
 _OLD = ("UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION")
 
 
@@ -106,15 +105,15 @@ class Handshake(asyncio.Protocol):
         try:
             self._is_done = self._line.shake(data)
         except ssl.SSLError as error:
-            self._refuse(error.reason or "")
+            self._refuse(error.reason or "", data)
             return
         if self._is_done:
             self._leave()
             self._guard.connection_made(self._line)
             self._deliver()
 
-    def _refuse(self, reason: str) -> None:
-        if reason in _OF_HTTP:
+    def _refuse(self, reason: str, data: bytes) -> None:
+        if data[:1].isalpha():  # a method; the first byte of what TLS sends is a control character
             self._raw.write(rendered(_without_tls()))
             said = "HTTP without TLS"
         else:
@@ -124,8 +123,10 @@ class Handshake(asyncio.Protocol):
         self._raw.close()
 
     def _deliver(self, data: bytes = b"") -> None:
-        for piece in self._line.received(data):
-            self._guard.data_received(piece)
+        if clear := self._line.received(data):
+            self._guard.data_received(clear)
+        if self._line.has_ended:
+            self._line.close()
 
     def _end(self, reason: str) -> None:
         self._counted.ended(reason, self._host)

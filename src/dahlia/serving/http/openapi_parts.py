@@ -143,6 +143,7 @@ def refusals(error: str = "Error", *own: str) -> Json:
     return {
         "400": said("The image, its address, or what it was sent with cannot be used.", error),
         "401": said("The key is missing or wrong.", "GatewayError"),
+        "403": said("No key is set, and a web page of another origin asks.", error),
         "404": said("There is no such project, iteration, name, tag or path.", error, "NoSuchRoute"),
         "408": said("The whole request did not come in time.", error),
         "414": said("The address is longer than a header may be.", error),

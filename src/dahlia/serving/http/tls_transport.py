@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 _PIECE = 64 * 1024  # bytes that are read at once
@@ -18,6 +18,9 @@ _PIECE = 64 * 1024  # bytes that are read at once
 
 class TlsTransport(asyncio.Transport):
     """The server's end of a connection.
+
+    Attributes:
+        has_ended: whether the client has said that it sends no more.
 
     Args:
         transport: of the event loop.
@@ -33,6 +36,7 @@ class TlsTransport(asyncio.Transport):
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._is_paused = self._is_ended = False
+        self.has_ended = False
 
     def shake(self, data: bytes) -> bool:
         """Go on with the handshake; gives whether it is done.
@@ -49,26 +53,25 @@ class TlsTransport(asyncio.Transport):
         self.flush()
         return is_done
 
-    def received(self, data: bytes = b"") -> Iterator[bytes]:
-        """What was sent, in clear, while the transport is neither paused nor closing.
+    def received(self, data: bytes = b"") -> bytes:
+        """All that was sent, in clear; nothing while the transport is paused.
 
         Args:
             data: what came meanwhile.
         """
         self._incoming.write(data)
-        while not (self._is_paused or self.is_closing()):
+        pieces: list[bytes] = []
+        while not (self._is_paused or self.is_closing() or self.has_ended):
             try:
-                piece = self._tls.read(_PIECE)
+                pieces.append(self._tls.read(_PIECE))
             except ssl.SSLWantReadError:
                 break
             except ssl.SSLError:
                 self.abort()
-                return
-            if not piece:  # the client sends no more
-                self.close()
-                return
-            yield piece
+            else:
+                self.has_ended = not pieces[-1]
         self.flush()
+        return b"".join(pieces)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Encrypt and send."""
