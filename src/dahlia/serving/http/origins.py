@@ -126,12 +126,19 @@ def _parsed(text: str) -> tuple[str, str]:
 def _complaint(text: str) -> str:
     if text in (EVERY, NONE):
         return f"Expected `{text}` alone, received it among origins. Leave out either it or the others."
-    begun = text if "://" in text else f"https://{text}"
-    netloc = urlsplit(begun).netloc if "[" not in text else ""
-    near = f"{begun.partition('://')[0]}://{netloc}"
+    near = _nearest(text if "://" in text else f"https://{text}")
     write = near if _ORIGIN.fullmatch(near) else "https://app.example"
     return (
         f"Expected origins of web pages, each a scheme, a name and perhaps a port, received {text!r}. "
         f"Write `{write}`, without a path or a slash at the end; `https://*.app.example` for all names below "
         f"one, `{LOOPBACK}` for pages of this machine, `{EVERY}` for every origin, `{NONE}` for none."
     )
+
+
+def _nearest(address: str) -> str:
+    """The origin of an address, its name as browsers write it."""
+    try:
+        name = urlsplit(address).netloc.encode("idna").decode()
+    except ValueError:
+        return ""
+    return f"{address.partition('://')[0]}://{name}"
