@@ -212,6 +212,14 @@ def test_a_redirect_to_a_private_address(
     assert web.asked == [f"/to/{web.base}/photo"]
 
 
+def test_a_listed_host(source: FakeSource, web: WebServer) -> None:
+    body = {"url": f"{web.base}/photo"}
+    with build_client(source) as client:
+        assert "DAHLIA_URL_FETCH_ALLOW" in client.post(url(end="url"), json=body).json()["message"]
+    with build_client(source, DAHLIA_URL_FETCH_ALLOW=f"127.0.0.1:{web.server_port}") as client:
+        assert client.post(url(end="url"), json=body).status_code == 200
+
+
 def test_fetching_can_be_switched_off(source: FakeSource, web: WebServer) -> None:
     with build_client(source, DAHLIA_URL_FETCH="off") as client:
         response = client.post(url(end="url"), json={"url": f"{web.base}/photo"})

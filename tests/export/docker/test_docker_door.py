@@ -224,6 +224,23 @@ def test_the_key(
     assert client.get("/healthz").status_code == 200
 
 
+def test_a_key_in_the_query(client_of: Callable[..., TestClient], picture: Any) -> None:
+    response = client_of(PREDICTION_KEY="s3cret").post("/image?Prediction-Key=s3cret", content=picture())
+    assert response.status_code == 401
+    assert "The query names a key" in response.json()["error"]["message"]
+    assert "s3cret" not in response.text
+
+
+def test_a_listed_host(client_of: Callable[..., TestClient], picture: Any) -> None:
+    path = CLOUD.replace("/image", "/url")
+    with photo_server(picture()) as web:
+        body = {"url": f"{web.base}/photo"}
+        assert "URL_FETCH_ALLOW" in client_of().post(path, json=body).json()["message"]
+        assert (
+            client_of(URL_FETCH="off", URL_FETCH_ALLOW="127.0.0.1").post(path, json=body).status_code == 200
+        )
+
+
 def test_too_many_at_once(files: Any, picture: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "MAX_CONCURRENCY", 0)
     client = TestClient(door.Door(load_model(files), read_settings({})))
