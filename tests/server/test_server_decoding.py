@@ -28,16 +28,19 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> DecodingMemory:
 
 
 @pytest.mark.parametrize(
-    ("workers", "of_the_server", "of_a_worker"), [("0", 600, 300), ("1", 300, 300), ("3", 300, 100)]
+    ("workers", "long", "of_the_server", "of_a_worker"),
+    [("0", "0", 600, 300), ("1", "0", 300, 300), ("3", "0", 300, 100), ("1", "1", 300, 150)],
 )
 def test_shares(
     workers: str,
+    long: str,
     of_the_server: int,
     of_a_worker: int,
     memory: DecodingMemory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    settings = load_settings(None, {"DAHLIA_LIMITS_DECODE_MEMORY_MB": "600", "DAHLIA_JOBS_WORKERS": workers})
+    counts = {"DAHLIA_JOBS_WORKERS": workers, "DAHLIA_JOBS_LONG_WORKERS": long}
+    settings = load_settings(None, {"DAHLIA_LIMITS_DECODE_MEMORY_MB": "600"} | counts)
     monkeypatch.setenv(VARIABLE, "")
     decoding.limit_server(settings)
     assert memory.total == of_the_server << 20
