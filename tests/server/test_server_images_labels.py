@@ -118,7 +118,7 @@ def test_several_tags_where_tags_exclude_each_other(client: TestClient) -> None:
     shelf = Shelf(client, name="other", classificationType="Multiclass")
     answer = shelf.tag((shelf.first, shelf.oak), (shelf.second, shelf.oak), (shelf.second, shelf.pine)).json()
     assert (len(answer["created"]), answer["exceeded"]) == (3, [])
-    assert tag_names(shelf.image(shelf.first)) == ["oak", "pine"]
+    assert tag_names(shelf.image(shelf.first)) == ["pine", "oak"]
 
 
 def test_refused_tags(shelf: Shelf, server: Server) -> None:
