@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 from fastapi import Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dahlia.errors import ServingError
 from dahlia.server.api.parameters import one_id
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import ImageFileBatch, ImageIdBatch, ImageUrlBatch
 from dahlia.server.contract.enums import ImageCreateStatus
 from dahlia.server.contract.errors import ServiceError
-from dahlia.server.contract.fitting import fitted
 from dahlia.server.contract.models import ImageCreateSummary
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.http.paths import VERSIONS
@@ -31,24 +25,17 @@ from dahlia.server.images.rules import check_takes_regions
 from dahlia.server.images.views import image_answers, summary
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
-from dahlia.server.predictions.errors import translated_refusals
 from dahlia.server.sections import LimitsSection
 from dahlia.server.store.changes import locked, project_of
 from dahlia.server.store.tables import ImageRow
-from dahlia.serving.http.documents import Document, read_document, utf8
-from dahlia.serving.http.form_images import refuse_image
 from dahlia.serving.http.replies import REQUEST
 
 REASONS = "dahlia-reasons"
 """A header: why images of a batch were not taken, which the original's answer only names a status for."""
 _REASONS = 5  # of the first images
 _REASONS_LENGTH = 1500  # characters
-MAX_MARKS = 250_000  # twice those of 64 images with 300 regions each
-_LOOSE = 4 * 1024 * 1024  # bytes of JSON that are read once more where it is not strict
 
 _logger = logging.getLogger("dahlia.server")
-
-_Body = TypeVar("_Body", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,79 +44,6 @@ class Labelling:
 
     tag_ids: tuple[str, ...] = ()
     regions: tuple[tuple[str, Box], ...] = ()
-
-
-def parsed(model: type[_Body], body: bytes, content_type: str = "") -> _Body:
-    """A body in JSON, however large; in XML or a form where it is not.
-
-    Args:
-        model: what it is to hold.
-        body: the whole body.
-        content_type: the request's header.
-
-    Raises:
-        RequestValidationError: it is something else.
-        ServiceError: it has more parts than any batch, or is neither.
-    """
-    # Base64 has none of these. Each may cost a kilobyte once it is parsed, and found wrong.
-    if sum(body.count(mark) for mark in (b"{", b"[", b",", b"<")) > MAX_MARKS:
-        raise ServiceError(
-            "BadRequestExceededBatchSize",
-            f"Expected a body with at most {MAX_MARKS:,} brackets and commas, received more. Send it in "
-            "several calls.",
-        )
-    with translated_refusals():
-        body = utf8(body)
-        try:
-            return model.model_validate_json(body)
-        except ValidationError as error:
-            found = error.errors(include_url=False, include_context=False)
-        if found[0]["type"] == "json_invalid" and (len(body) <= _LOOSE or body.lstrip()[:1] == b"<"):
-            return _loosely_parsed(model, read_document(body, content_type))
-    raise _invalid(found)
-
-
-def _loosely_parsed(model: type[_Body], document: Document) -> _Body:
-    content = document.content if document.typed else fitted(model, document.content)
-    try:
-        return model.model_validate_json(json.dumps(content))
-    except ValidationError as error:
-        raise _invalid(error.errors(include_url=False, include_context=False)) from None
-
-
-def _invalid(found: Sequence[Any]) -> RequestValidationError:
-    return RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found])
-
-
-def check_json(body: bytes, content_type: str, otherwise: str) -> None:
-    """Let a body pass that may be the JSON of a batch.
-
-    Args:
-        body: the whole of it.
-        content_type: the request's header.
-        otherwise: where images belong.
-
-    Raises:
-        ServiceError: it is an image, a form with one, or a list.
-    """
-    try:
-        refuse_image(body, content_type, otherwise)
-    except ServingError as error:
-        raise ServiceError(error.code, str(error), status=error.status) from error
-    if body[:64].lstrip().startswith(b"["):
-        raise ServiceError(
-            "BadRequestInvalid",
-            'Expected a JSON object such as {"images": [...]}, received a list. Put the list into such an '
-            "object.",
-        )
-
-
-def json_body(model: type[BaseModel]) -> dict[str, Any]:
-    """How the API's page describes a body that `parsed` reads."""
-    schema = model.model_json_schema(by_alias=True)
-    definitions = schema.pop("$defs", {})
-    content = {"application/json": {"schema": _inlined(schema, definitions)}}
-    return {"requestBody": {"required": True, "content": content}}
 
 
 def labels_in(batch: ImageFileBatch | ImageUrlBatch | ImageIdBatch, limits: LimitsSection) -> list[Labelling]:
@@ -280,13 +194,3 @@ class Uploader:
 def partly_done(version: str) -> int:
     """The status of an answer that tells of failures: clients of early versions take 200 alone."""
     return 207 if VERSIONS.index(version) >= VERSIONS.index("v3.3") else 200
-
-
-def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
-    if isinstance(schema, list):
-        return [_inlined(part, definitions) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
-    return {name: _inlined(part, definitions) for name, part in schema.items()}

@@ -11,12 +11,10 @@ from dahlia.server.api.image_batches import (
     Labelling,
     Uploader,
     check_batch,
-    check_json,
     check_project,
-    json_body,
     labels_in,
-    parsed,
 )
+from dahlia.server.api.json_bodies import json_body, parsed
 from dahlia.server.api.parameters import ProjectId, Version, many_ids
 from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.contract.bodies import ImageFileBatch, ImageUrlBatch
@@ -64,11 +62,6 @@ def _uploader(
     return Uploader(server, access, request.scope["route"].name, project_id, version, request, response)
 
 
-async def _addresses(request: Request) -> None:
-    body, content_type = await request.body(), request.headers.get("content-type", "")
-    check_json(body, content_type, "POST images as a form or as bytes to .../images.")
-
-
 _Uploader = Annotated[Uploader, Depends(_uploader)]
 
 
@@ -95,7 +88,6 @@ def create_images_from_data(
 def create_images_from_files(uploader: _Uploader, body: Uploaded) -> ImageCreateSummary:
     """Add images in base64, with tags and regions."""
     server = uploader.server
-    check_json(body.data, body.content_type, "POST images as a form or as bytes to .../images.")
     batch = parsed(ImageFileBatch, body.take(), body.content_type)
     labels = labels_in(batch, server.settings.limits)
     check_project(server, uploader.project_id, labels)
@@ -105,7 +97,7 @@ def create_images_from_files(uploader: _Uploader, body: Uploaded) -> ImageCreate
 
 @router.post(PROJECT + "/images/urls", responses=_PARTLY)
 async def create_images_from_urls(
-    uploader: _Uploader, request: Request, batch: ImageUrlBatch, _: Annotated[None, Depends(_addresses)]
+    uploader: _Uploader, request: Request, batch: ImageUrlBatch
 ) -> ImageCreateSummary:
     """Add images from addresses, with tags and regions; links of this server are read without a request."""
     server = uploader.server

@@ -22,7 +22,6 @@ from dahlia.server.predictions.desk import PredictionDesk
 from dahlia.server.predictions.errors import translated_refusals
 from dahlia.server.predictions.quick_tests import tested_iteration
 from dahlia.server.store.work_tables import IterationRow
-from dahlia.serving.http.form_images import TO_IMAGE, refuse_image
 from dahlia.serving.http.replies import reply
 
 router = training_router("Quick tests")
@@ -51,11 +50,6 @@ def _tested(
 ) -> IterationRow:
     with server.database.read() as session:
         return tested_iteration(session, project_id, one_id(iteration_id) if iteration_id else None)
-
-
-async def _address(request: Request) -> None:
-    with translated_refusals():
-        refuse_image(await request.body(), request.headers.get("content-type", ""), TO_IMAGE)
 
 
 _Tested = Annotated[IterationRow, Depends(_tested)]
@@ -90,7 +84,6 @@ async def quick_test_image_url(
     desk: TheDesk,
     iteration: _Tested,
     body: ImageUrl,
-    _: Annotated[None, Depends(_address)],
     store: _Store = True,
 ) -> Response:
     """Classify the image at an address; a link of this server is read without a request."""

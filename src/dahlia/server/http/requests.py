@@ -14,14 +14,17 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope
 
 from dahlia.errors import ServingError
+from dahlia.server.contract.bodies import ImageUrl, ImageUrlBatch
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.fitting import fitted
 from dahlia.serving.http.documents import MalformedDocument, read_document
+from dahlia.serving.http.form_images import TO_IMAGE, TO_IMAGES, refuse_image
 from dahlia.serving.http.query import read_query
 
 REFUSAL = "refusal"
 """The name in a request's state of a ServiceError that is raised once its key has been checked."""
 _PLACEHOLDER = b"{body}"  # what the samples of the original's console send where there is no body
+_IMAGES = {ImageUrl: TO_IMAGE, ImageUrlBatch: TO_IMAGES}  # where images belong that are sent for addresses
 _OF_THE_BODY = (b"content-type", b"content-length", b"transfer-encoding")
 
 
@@ -84,6 +87,8 @@ async def _body_of(request: Request) -> bytes:
 def _as_json(body: bytes, content_type: str, form: Form) -> bytes:
     if form.optional and body.strip() == _PLACEHOLDER:
         return b""
+    if form.body in _IMAGES:
+        refuse_image(body, content_type, _IMAGES[form.body])
     try:
         document = read_document(body, content_type)
     except MalformedDocument:

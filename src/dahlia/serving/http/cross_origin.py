@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_AGE = 7200  # seconds for which a browser remembers what it asked; Chrome takes no more
 EXPOSED = (
     "apim-request-id, request-id, retry-after, dahlia-stored, dahlia-stage, dahlia-seconds-left, "
-    "content-disposition"
+    "content-disposition, dahlia-reasons"
 )
 
 _ORIGIN, _METHOD = b"origin", b"access-control-request-method"

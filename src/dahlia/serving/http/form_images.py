@@ -18,6 +18,7 @@ from dahlia.serving.http.form_parts import Part, read_parts
 FIELD = "imageData"
 TO_URL = "To send an address, POST it to the same path with url in place of image."
 TO_IMAGE = "To send the image itself, POST it to the same path with image in place of url."
+TO_IMAGES = "POST images as a form or as bytes to .../images."
 _MAX_TEXT = 8 * 1024  # bytes of a text beside the images
 _NUMBERED = r"(\[\w{0,8}\]|[._-]?\d{1,6})?"
 _BASE64 = re.compile(
