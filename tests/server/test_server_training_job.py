@@ -41,7 +41,7 @@ from dahlia.server.context import Server
 from dahlia.server.jobs import training
 from dahlia.server.jobs.artefacts import artefact_key
 from dahlia.server.jobs.queue import cancel
-from dahlia.server.jobs.records import Kind
+from dahlia.server.jobs.records import Kind, Lane
 from dahlia.server.jobs.snapshots import read_snapshot
 from dahlia.server.jobs.training import train
 from dahlia.server.jobs.workshop import Workshop
@@ -110,6 +110,7 @@ class Pipeline:
         self.first: Callable[[Path], None] = lambda folder: None
         self.endless = False
         self.begun = threading.Event()
+        self.niceness: int | None = None
 
     def __call__(
         self,
@@ -118,7 +119,9 @@ class Pipeline:
         environment: Mapping[str, str],
         watch: Callable[[Progress], None],
         cancelled: Callable[[], bool],
+        niceness: int,
     ) -> None:
+        self.niceness = niceness
         self.folders.append(folder)
         self.photos.append({path.stem for path in (folder / "data/images").iterdir()})
         watch(Progress("train", 3, 7, 0.5, 4.21, "Running stage 'train':"))
@@ -316,6 +319,16 @@ def test_a_workspace_that_another_still_has_is_waited_for(
             eventually(lambda: jobs(server)[0].progress.get("stage") == "photos")
             assert not pipeline.begun.wait(0.3)
         eventually(lambda: states(server) == ["done"])
+
+
+@pytest.mark.parametrize(("lane", "niceness"), [(Lane.SHORT, 0), (Lane.LONG, 10)])
+def test_long_trainings_yield(
+    server: Server, garden: Planted, pipeline: Pipeline, lane: Lane, niceness: int
+) -> None:
+    order(server, garden, lane=lane)
+    with working(server, TRAINING):
+        eventually(lambda: states(server) == ["done"])
+    assert pipeline.niceness == niceness
 
 
 @pytest.mark.parametrize("moment", ["before the files", "before the history", "before the end"])
