@@ -24,6 +24,13 @@ def form(*parts: tuple[str, bytes]) -> bytes:
     return b"".join(pieces) + b"-----b--\r\n"
 
 
+MICROCONTROLLER = (
+    b'-----b\r\nContent-Disposition: form-data; name="key"\r\n\r\n'
+    b'-----b\r\nContent-Disposition: form-data; name="imageFile"; filename="a.jpg"\r\n'
+    b"Content-Type: Content-Type: image/jpg\r\n\r\n\r\n" + JPEG + b"-----b--\r\n"
+)
+
+
 @pytest.mark.parametrize(
     ("content_type", "body", "images"),
     [
@@ -68,10 +75,27 @@ def form(*parts: tuple[str, bytes]) -> bytes:
         (FORM, form(('name="imageData"', b""), ('name="imageData"; filename="x"', ONE)), [b"", ONE]),
         (FORM, form(*[('name="imageData"; filename="x"', ONE)] * 64), [ONE] * 64),
         (FORM, form(('name="imageData"; filename="x"', bytes(6 << 20))), [bytes(6 << 20)]),
+        (FORM, MICROCONTROLLER, [JPEG]),
     ],
 )
 def test_finds_the_images(content_type: str, body: bytes, images: list[bytes]) -> None:
     assert list(read_images(content_type, body).images) == images
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        ('name="imageData"', None),
+        ('name="imageData"; filename=""', None),
+        ('name="imageData"; filename="a b.jpg"', "a b.jpg"),
+        ("name=imageData; filename=a.jpg; filename*=utf-8''%C3%BC.jpg", "ü.jpg"),
+        ('name="a"; filename*="utf-8\'\'a%20b.jpg"', "a b.jpg"),
+        ("name=\"a\"; filename*=iso-8859-1'en'%FC.jpg", "ü.jpg"),
+        (r'name="imageData"; filename="C:\photos\a.jpg"', "a.jpg"),
+    ],
+)
+def test_files_keep_their_names(head: str, name: str | None) -> None:
+    assert read_images(FORM, form((head, ONE))).files == (name,)
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def create_images_from_data(
     check_batch(len(form.images), tags, server.settings.limits)
     check_project(server, uploader.project_id)
     files = store_images(server, form.images)
-    return uploader.add([None] * len(files), files, [Labelling(tuple(tags))] * len(files))
+    return uploader.add(form.files, files, [Labelling(tuple(tags))] * len(files))
 
 
 @router.post(PROJECT + "/images/files", responses=_PARTLY, openapi_extra=json_body(ImageFileBatch))

@@ -39,11 +39,13 @@ class Form:
         images: at least one; those that were sent without a byte are empty.
         texts: the other fields, names and values.
         names: of the images' fields; none where the body itself is the image.
+        files: names of the images' files; None for an image without one.
     """
 
     images: tuple[bytes, ...]
-    texts: tuple[tuple[str, str], ...]
-    names: tuple[str, ...]
+    texts: tuple[tuple[str, str], ...] = ()
+    names: tuple[str, ...] = ()
+    files: tuple[str | None, ...] = (None,)
 
     def refuse_texts(self, names: Collection[str]) -> None:
         """Let forms pass that have none of the fields `names`, in any case.
@@ -100,7 +102,7 @@ def read_form(body: bytes, content_type: str, field: str = FIELD, otherwise: str
     """
     parts = read_parts(body, content_type)
     if parts is None:
-        return Form((_whole(body, otherwise),), (), ())
+        return Form((_whole(body, otherwise),))
     return form_of(parts, field)
 
 
@@ -122,7 +124,12 @@ def form_of(parts: list[Part], field: str) -> Form:
     chosen = [part for part in images if part.data or part.filename != ""]
     if not chosen:
         raise no_image(_without_images(parts, empty=bool(images)))
-    return Form(tuple(part.data for part in chosen), tuple(texts), tuple(part.name for part in chosen))
+    return Form(
+        tuple(part.data for part in chosen),
+        tuple(texts),
+        tuple(part.name for part in chosen),
+        tuple(part.filename or None for part in chosen),
+    )
 
 
 def unwrapped(data: bytes) -> bytes:

@@ -10,6 +10,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from python_multipart.multipart import parse_options_header
 
@@ -29,6 +30,7 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 _LINE = re.compile(rb"\r?\n(?![ \t])")
+_EXTENDED = re.compile(r";\s*filename\*\s*=\s*\"?([\w-]*)(?:'[^']*')?([^;\"]*)", re.IGNORECASE)
 _FORM = b"multipart/form-data"
 
 
@@ -38,7 +40,8 @@ class Part:
 
     Attributes:
         name: of its field; empty where it has none.
-        data: as it was before its transfer encoding.
+        data: as it was before its transfer encoding; without the empty lines that some clients put before an
+            image.
         filename: None where it has none; browsers send an empty one where no file was chosen.
         content_type: in lower case, without parameters; empty where it has none.
     """
@@ -99,9 +102,8 @@ def _parts(body: bytes, boundary: bytes) -> list[Part]:
         if len(parts) == MAX_PARTS:
             raise _malformed(f"it has more than {MAX_PARTS} parts")
         start = body.index(newline, position)
-        end = _next(body, newline + mark, start, newline)
+        end, position = _next(body, mark, start, newline)
         parts.append(_part(body, start, end, newline))
-        position = end + len(newline) + len(mark)
     if body[position + 2 :].strip():
         raise _malformed("something follows its last boundary")
     return parts
@@ -117,18 +119,27 @@ def _first(body: bytes, mark: bytes) -> tuple[int, bytes]:
     return match.end() - len(match[1] or b"--"), newline
 
 
-def _next(body: bytes, delimiter: bytes, start: int, newline: bytes) -> int:
-    """Where the next delimiter begins; what only begins like one belongs to the data."""
+def _next(body: bytes, mark: bytes, start: int, newline: bytes) -> tuple[int, int]:
+    """Where data end, and the boundary behind them; what only begins like one belongs to the data."""
+    delimiter = newline + mark
     at = start
     for _ in range(MAX_PARTS):
         at = body.find(delimiter, at)
         if at < 0:
-            raise _malformed("it stops before its last boundary")
+            return _last(body, mark, start)
         end = at + len(delimiter)
         if body.startswith(b"--", end) or body[end : end + 100].lstrip(b" \t").startswith(newline):
-            return at
+            return at, end
         at = end
     raise _malformed("its boundary occurs within a part")
+
+
+def _last(body: bytes, mark: bytes, start: int) -> tuple[int, int]:
+    """The last boundary where no line begins with it: microcontrollers write it right behind the data."""
+    at = body.rfind(mark + b"--", start)
+    if at < 0 or body[at + len(mark) + 2 :].strip():
+        raise _malformed("it stops before its last boundary")
+    return at, at + len(mark)
 
 
 def _part(body: bytes, start: int, end: int, newline: bytes) -> Part:
@@ -139,15 +150,20 @@ def _part(body: bytes, start: int, end: int, newline: bytes) -> Part:
     headers = _headers(body[start:stop].strip())
     disposition = headers.get("content-disposition", "")
     options = {name.lower(): value for name, value in parse_options_header(disposition)[1].items()}
-    filename = options.get(b"filename")
-    if filename is None and re.search(r";\s*filename\*", disposition, re.IGNORECASE):
-        filename = b"file"  # its name does not matter, and is encoded in a way that forms should not use
     return Part(
         name=options.get(b"name", b"").decode("utf-8", "replace"),
         data=_decoded(body[stop + len(blank) : end], headers.get("content-transfer-encoding", "")),
-        filename=None if filename is None else filename.decode("utf-8", "replace"),
+        filename=_filename(disposition, options.get(b"filename")),
         content_type=headers.get("content-type", "").partition(";")[0].strip().lower(),
     )
+
+
+def _filename(disposition: str, plain: bytes | None) -> str | None:
+    """The file name; `filename*` wins, which holds what `filename` cannot (RFC 6266)."""
+    if extended := _EXTENDED.search(disposition):
+        charset = "utf-8" if extended[1].lower() == "utf-8" else "latin-1"
+        return unquote(extended[2].strip(), charset, "replace")
+    return None if plain is None else plain.decode("utf-8", "replace")
 
 
 def _headers(block: bytes) -> dict[str, str]:
@@ -165,7 +181,8 @@ def _headers(block: bytes) -> dict[str, str]:
 def _decoded(data: bytes, encoding: str) -> bytes:
     match encoding.lower():
         case "" | "7bit" | "8bit" | "binary":
-            return data
+            rest = data.lstrip(b"\r\n")
+            return rest if format_of(rest) else data
         case "base64":
             try:
                 return base64.b64decode(b"".join(data.split()), validate=True)
