@@ -75,9 +75,11 @@ def create_images_from_data(
 ) -> ImageCreateSummary:
     """Add images: all files of a form, whose field `tagIds` counts as in the query, or the body itself."""
     server = uploader.server
+    most_tags = server.settings.limits.batch_tags
+    tags = many_ids(tag_ids, most_tags)
     form = read_images(body.content_type, body.take())
     fields = [tag for name, text in form.texts if name.lower() in _TAG_FIELDS for tag in items_of(text)]
-    tags = many_ids([*(tag_ids or ()), *fields], server.settings.limits.batch_tags)
+    tags = many_ids([*tags, *fields], most_tags)
     check_batch(len(form.images), tags, server.settings.limits)
     check_project(server, uploader.project_id)
     files = store_images(server, form.images)

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 
 from dahlia.server.context import Server
 from dahlia.server.contract.errors import GatewayError, ServiceError
-from dahlia.server.http.requests import REFUSAL
+from dahlia.server.http.requests import REFUSAL, SENT_QUERY
 from dahlia.server.keys.keys import find_access
 from dahlia.server.keys.scopes import Access, Scope
 from dahlia.serving.http.key_texts import KEY_HEADERS, access_denied
@@ -40,7 +40,7 @@ def requires(scope: Scope) -> Callable[[Request], Access]:
 
     def admit(request: Request) -> Access:
         server = server_of(request)
-        access = identify(server, request.headers, request.scope.get("query_string", b""))
+        access = identify(server, request.headers, getattr(request.state, SENT_QUERY, b""))
         server.rates.take(access.key_id, "the training API", server.settings.rates.training_calls)
         allow(access, scope, request.path_params.get("project_id"))
         if refusal := getattr(request.state, REFUSAL, None):

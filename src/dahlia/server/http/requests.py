@@ -23,6 +23,8 @@ from dahlia.serving.http.query import read_query
 
 REFUSAL = "refusal"
 """The name in a request's state of a ServiceError that is raised once its key has been checked."""
+SENT_QUERY = "sent_query"
+"""The name in a request's state of its query as it came, in which a key may be that belongs into a header."""
 _PLACEHOLDER = b"{body}"  # what the samples of the original's console send where there is no body
 _IMAGES = {ImageUrl: TO_IMAGE, ImageUrlBatch: TO_IMAGES}  # where images belong that are sent for addresses
 _OF_THE_BODY = (b"content-type", b"content-length", b"transfer-encoding")
@@ -62,6 +64,7 @@ class Form:
 async def in_one_form(request: Request, form: Form) -> Request:
     """The request as the operation takes it; what cannot be read is noted in its state, under `REFUSAL`."""
     scope: Scope = {**request.scope, "state": {**request.scope.get("state", {})}}
+    scope["state"][SENT_QUERY] = scope["query_string"]
     receive = request.receive
     try:
         found = read_query(scope["query_string"], form.scalars, form.lists, form.required)
