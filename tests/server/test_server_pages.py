@@ -12,11 +12,14 @@ from project_cases import UNKNOWN
 from starlette.testclient import TestClient
 
 from dahlia.errors import ConfigError
+from dahlia.server.api.image_batches import REASONS
 from dahlia.server.app import create_app
+from dahlia.server.iterations.progress import PLACE, SECONDS_LEFT, STAGE
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
 from dahlia.server.settings import load_settings
+from dahlia.serving.http.cross_origin import EXPOSED
 
 PAGE, DESK, EVIL = "https://app.example", "https://desk.example", "https://evil.example"
 ALLOW = "access-control-allow-origin"
@@ -153,3 +156,8 @@ def test_settings(tmp_path: Path) -> None:
     for name in ("PREDICTION", "TRAINING"):
         with pytest.raises(ConfigError, match=rf"{name}_ORIGINS.*Write `{PAGE}`"):
             load_settings(None, {f"DAHLIA_SECURITY_{name}_ORIGINS": f"{PAGE}/shop"})
+
+
+def test_pages_may_read_every_header_of_our_own() -> None:
+    own = {PLACE, REASONS, SECONDS_LEFT, STAGE, "dahlia-stored"}
+    assert own <= set(EXPOSED.split(", "))

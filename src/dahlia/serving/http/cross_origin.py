@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 MAX_AGE = 7200  # seconds for which a browser remembers what it asked; Chrome takes no more
 EXPOSED = (
-    "apim-request-id, request-id, retry-after, dahlia-stored, dahlia-stage, dahlia-seconds-left, "
-    "content-disposition, dahlia-reasons"
+    "apim-request-id, request-id, retry-after, content-disposition, dahlia-place, dahlia-reasons, "
+    "dahlia-seconds-left, dahlia-stage, dahlia-stored"
 )
 
 _ORIGIN, _METHOD = b"origin", b"access-control-request-method"
