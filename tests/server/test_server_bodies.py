@@ -32,7 +32,7 @@ from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
 from dahlia.server.settings import load_settings
-from dahlia.serving.http.documents import read_document
+from dahlia.serving.http.documents import Document, read_document
 
 ONE, TWO = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 BASE = "/customvision/v3.3/training"
@@ -358,3 +358,21 @@ def test_version_1(client: TestClient, project: dict[str, Any], version: str) ->
 @pytest.mark.parametrize("version", ["v2.0", "v2.1"])
 def test_version_2(client: TestClient, version: str) -> None:
     assert len(client.get(f"{BASE}/domains".replace("v3.3", version)).json()) == 18
+
+
+def test_a_body_is_read_for_those_alone_who_have_a_key(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: object) -> Document:
+        raise AssertionError("a body was read without a key")
+
+    monkeypatch.setattr("dahlia.server.http.requests.read_document", read)
+    for path in ("images/urls", "images/tags", "quicktest/url", "predictions/query", "train"):
+        answer = client.post(f"{PROJECT}/{path}", content=b'{"a": 1}', headers={"Training-Key": "wrong"})
+        assert answer.status_code == 401
+
+
+def test_a_name_in_two_spellings_is_refused(client: TestClient) -> None:
+    answer = client.post(f"{PROJECT}/images/urls", content=b'{"images": [], "Images": []}')
+    assert answer.status_code == 400
+    assert "each name once" in answer.json()["message"]

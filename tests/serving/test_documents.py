@@ -143,3 +143,11 @@ def test_bodies_without_an_address(body: bytes) -> None:
     with pytest.raises(ServingError, match="To send the image itself") as refusal:
         address_of(body)
     assert refusal.value.code == "BadRequestImageUrl"
+
+
+@pytest.mark.timeout(60)  # each takes hours where a text is looked at from each of its quotes again
+@pytest.mark.parametrize("unit", ['"\\', "'\\", "\"'\\", 'a"\\', "'", '"', "{", ",\n", "a ", "[", "<a>"])
+@pytest.mark.parametrize("start", ["", "{", '["'])
+def test_work_grows_with_the_body_alone(start: str, unit: str) -> None:
+    with pytest.raises(MalformedDocument):
+        read_document((start + unit * (150_000 // len(unit))).encode())

@@ -7,9 +7,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from dahlia.server.contract.models import ServiceErrorBody
+from dahlia.server.http.access import identify_early
 from dahlia.server.http.paths import TRAINING
 from dahlia.server.http.requests import Form, in_one_form
 
@@ -47,6 +49,8 @@ class _Route(APIRoute):
         form = Form.of(self.dependant)
 
         async def handler(request: Request) -> Response:
+            if form.body is not None:
+                await run_in_threadpool(identify_early, request)
             return await handle(await in_one_form(request, form))
 
         return handler

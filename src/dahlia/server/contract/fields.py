@@ -45,7 +45,10 @@ class Body(BaseModel):
         known = {
             (field.alias or name).lower(): field.alias or name for name, field in cls.model_fields.items()
         }
-        return {known.get(str(name).lower(), name): given for name, given in value.items()}
+        found = {known.get(str(name).lower(), name): given for name, given in value.items()}
+        if len(found) < len(value):
+            raise ValueError("expected each name once, received one in several spellings")
+        return found
 
 
 _MOST_ITEMS = 10_000  # a hundred times what any operation takes; a million empty ones would cost a gigabyte

@@ -15,6 +15,8 @@ from dahlia.server.keys.keys import find_access
 from dahlia.server.keys.scopes import Access, Scope
 from dahlia.serving.http.key_texts import KEY_HEADERS, access_denied
 
+_ACCESS = "access"  # the name in a request's state
+
 NO_ADDITIONS = frozenset(
     {
         "cancel_training",
@@ -40,7 +42,8 @@ def requires(scope: Scope) -> Callable[[Request], Access]:
 
     def admit(request: Request) -> Access:
         server = server_of(request)
-        access = identify(server, request.headers, getattr(request.state, SENT_QUERY, b""))
+        query = getattr(request.state, SENT_QUERY, b"")
+        access = getattr(request.state, _ACCESS, None) or identify(server, request.headers, query)
         server.rates.take(access.key_id, "the training API", server.settings.rates.training_calls)
         allow(access, scope, request.path_params.get("project_id"))
         if refusal := getattr(request.state, REFUSAL, None):
@@ -50,6 +53,16 @@ def requires(scope: Scope) -> Callable[[Request], Access]:
         return access
 
     return admit
+
+
+def identify_early(request: Request) -> None:
+    """See whose key a request brings before anything is done for it; the operation need not ask again.
+
+    Raises:
+        GatewayError: it brings none, or one that is unknown or revoked.
+    """
+    access = identify(server_of(request), request.headers, request.scope["query_string"])
+    setattr(request.state, _ACCESS, access)
 
 
 def allow(access: Access, scope: Scope, project_id: str | None) -> None:

@@ -20,6 +20,7 @@ MAX_IMAGE = 4 * 1024 * 1024
 _AROUND = 64 * 1024  # the multipart lines around an image
 MAX_BODY = MAX_IMAGE + _AROUND
 MAX_DISCARD = 8 * MAX_BODY
+_MOST_ADDRESS = 64 * 1024  # bytes of a body with an address, which is read on the loop
 SECONDS = 60  # for the whole body
 
 
@@ -123,6 +124,8 @@ def address_of(body: bytes, content_type: str = "") -> str:
     Raises:
         ServingError: there is none.
     """
+    if len(body) > _MOST_ADDRESS:
+        raise _no_address(f"{len(body) >> 10} KB of something else")
     try:
         given = read_document(body, content_type).content
     except MalformedDocument as error:

@@ -31,8 +31,9 @@ _FORM = re.compile(r"[\w.\[\]%]+=")
 _BRACKETS = re.compile(r"[\[\].]+")
 _CHARSETS = {"iso-8859-1": "cp1252", "latin1": "cp1252", "windows-1252": "cp1252"}
 _LOOSE = re.compile(
-    r'"(?:[^"\\]|\\.)*+(?:"|\Z)'  # a string as it should be
-    r"|'(?P<single>(?:[^'\\]|\\.)*+)(?:'|\Z)"
+    # Whatever a quote begins has an end, so that no text is looked at from each of its quotes again.
+    r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)'
+    r"|'(?P<single>(?:[^'\\]|\\.)*+)(?:(?P<end>')|\\?\Z)"
     r"|(?<![\w$])(?P<name>[A-Za-z_$][\w$]*+)(?=\s*:)"
     r"|\b(?P<python>None|True|False)\b"
     r"|,(?=\s*[}\]])",
@@ -173,7 +174,7 @@ def _whole(digits: str) -> int | float:
 
 def _tightened(match: re.Match[str]) -> str:
     if match["single"] is not None:
-        return f'"{_IN_SINGLE.sub(_quote, match["single"])}"'
+        return f'"{_IN_SINGLE.sub(_quote, match["single"])}' + ('"' if match["end"] else "")
     if match["name"]:
         return f'"{match["name"]}"'
     if match["python"]:
