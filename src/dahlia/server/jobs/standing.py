@@ -64,9 +64,10 @@ def standing_of(session: Session, server: Server, job: JobRow, *, names: bool) -
     running = [one for one in found if one.job.state == State.RUNNING]
     ahead = _ahead(session, job, running, [one for one in found if one.job.state == State.WAITING])
     durations = Durations.read(session)
-    left = [_seconds_left(server, one.job, durations) for one in running]
+    left = [durations.left(one.job, server.now()) for one in running]
     start = _start(left, [durations.of(one.job) for one in ahead])
     if is_unserved(session, server, lane):
+        start = None
         words = what_to_start(lane, server.settings.jobs.workers) + "."
     else:
         words = _words(job, running, left, ahead, names=names)
@@ -106,16 +107,6 @@ def _ahead(
     return ahead
 
 
-def _seconds_left(server: Server, job: JobRow, durations: Durations) -> float | None:
-    if (said := job.progress.get("seconds_left")) is not None:
-        return max(float(said), 0.0)
-    whole = durations.of(job)
-    if whole is None or job.started is None:
-        return None
-    left = whole - (server.now() - job.started).total_seconds()
-    return left if left >= 0 else None  # it takes longer than the others did
-
-
 def _start(left: Sequence[float | None], ahead: Sequence[float | None]) -> float | None:
     """When the first worker is free for a job, if each takes the next as soon as it is free itself."""
     free = [math.inf if seconds is None else seconds for seconds in left] or [0.0]
@@ -134,7 +125,7 @@ def _words(
     names: bool,
 ) -> str:
     told = [
-        f"{_named(one, job, names=names)} ({_duration(seconds)})"
+        f"{_named(one, job, names=names)} ({_duration(one, seconds)})"
         for one, seconds in zip(running, left, strict=True)
     ]
     told += [_named(one, job, names=names) for one in ahead]
@@ -154,8 +145,14 @@ def _named(one: _Other, job: JobRow, *, names: bool) -> str:
     return f"{what} of the project {one.project!r}" if names else f"{what} of another project"
 
 
-def _duration(seconds: float | None) -> str:
+def _duration(one: _Other, seconds: float | None) -> str:
+    if one.job.cancel:
+        return "being cancelled"
     if seconds is None:
         return "running"
     minutes = math.ceil(seconds / 60)
-    return f"running, about {minutes} min left" if minutes > 1 else "running, less than a minute left"
+    if minutes <= 1:
+        return "running, less than a minute left"
+    # How many epochs pay is seen only while it runs.
+    how = "at most" if one.training_type == TrainingType.ADVANCED and one.job.kind == Kind.TRAIN else "about"
+    return f"running, {how} {minutes} min left"
