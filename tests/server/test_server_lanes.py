@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import threading
@@ -16,8 +17,10 @@ from dahlia.server import supervision
 from dahlia.server.context import Server
 from dahlia.server.jobs.exporting import export
 from dahlia.server.jobs.lanes import SERVER_BYTES, WORKER_BYTES, lanes_of, training_lane
-from dahlia.server.jobs.queue import claim, held
+from dahlia.server.jobs.leases import give_back
+from dahlia.server.jobs.queue import claim, enqueue, held
 from dahlia.server.jobs.records import Claimed, Kind, Lane, State
+from dahlia.server.jobs.standing import standing_of
 from dahlia.server.jobs.task import Task
 from dahlia.server.jobs.training import train
 from dahlia.server.jobs.turns import LONG_PATIENCE, Turns
@@ -102,6 +105,56 @@ def test_trainings_and_exports_alternate(server: Server) -> None:
         order_export(server, made[0], "ONNX")
     turns = Turns(lane=SHORT)
     assert [take(server, turns).kind for _ in range(7)] == ["export", "train"] * 3 + ["train"]
+
+
+def test_first_turns_go_by_age(server: Server) -> None:
+    younger, older = plant(server, "a"), plant(server, "a")
+    turns = Turns(lane=LONG)
+    for project in (older, younger):
+        order_long(server, project)
+    assert [take(server, turns).project_key for _ in range(2)] == [older.key, younger.key]
+    for project in (younger, older):  # that either had a turn before they asked does not count
+        order_long(server, project)
+    assert [take(server, turns).project_key for _ in range(2)] == [younger.key, older.key]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_place_says_what_is_taken_next(server: Server, seed: int) -> None:
+    chance = random.Random(seed)
+    projects = [plant(server, "a") for _ in range(4)]
+    turns, foretold = Turns(lane=SHORT), []
+    for _ in range(20):
+        project = chance.choice(projects)
+        action = chance.choice(("training", "import", "import", "take", "take", "end"))
+        with server.database.write() as session:
+            row = session.get_one(ProjectRow, project.key)
+            if action == "end":
+                running = select(JobRow).where(JobRow.state == State.RUNNING)
+                for job in chance.sample(found := list(session.scalars(running)), min(len(found), 1)):
+                    chance.choice((give_back, lambda _, job: setattr(job, "state", State.DONE)))(session, job)
+            elif action == "import":
+                enqueue(session, Kind.IMPORT, row)
+        trains = {job.project_key for job in jobs(server) if job.kind == "train" and job.state != State.DONE}
+        if action == "training" and project.key not in trains:
+            order(server, project)
+        if action == "take" and (foretold := places(server)):
+            assert [claim(server.database, "one", turns).id] == foretold[:1]  # type: ignore[union-attr]
+    foretold = places(server)
+    assert [take(server, turns).id for _ in foretold] == foretold
+
+
+def places(server: Server) -> list[str]:
+    """The ids of the waiting jobs by place."""
+    with server.database.read() as session:
+        rows = list(session.scalars(select(JobRow)))
+        found = {
+            standing_of(session, server, job, names=True).place: job.id
+            for job in rows
+            if job.state == State.WAITING
+        }
+    running = sum(job.state == State.RUNNING for job in rows)
+    assert sorted(found) == [running + 1 + number for number in range(len(found))]
+    return [found[place] for place in sorted(found)]
 
 
 def test_a_long_job_is_not_passed_for_ever(server: Server) -> None:

@@ -104,7 +104,7 @@ def test_names_of_other_projects_are_for_keys_of_all(
                 session, "limited", Scope.TRAINING, case.id, server.now()
             )[1]
     said = progress(client, case, identity)
-    assert said["waitsFor"] == f"1 job before it: an Advanced training {whose} (running, about 6 min left)."
+    assert said["waitsFor"] == f"1 job before it: an Advanced training {whose} (running, at most 6 min left)."
     assert (said["place"], said["secondsUntilStart"], said["secondsLeft"]) == (2, 341, 347)
     answers = client.get(case.iteration(identity))
     assert "roses" not in answers.text + str(answers.headers)
@@ -164,19 +164,89 @@ def test_past_jobs_tell_how_long_others_take(client: TestClient, server: Server,
     assert said["secondsLeft"] == pytest.approx(30 + 2 * 6.6, abs=2)
 
 
-def test_turns_of_projects_count(client: TestClient, server: Server, case: Case) -> None:
+@pytest.mark.parametrize(
+    ("age", "left", "until"),
+    [(10, 20, 20), (29, 1, 1), (31, None, None)],  # then nobody knows
+)
+def test_what_runs_and_what_waits_have_one_estimate(
+    client: TestClient, server: Server, case: Case, age: int, left: int | None, until: int | None
+) -> None:
+    path, now = exports(client, server, case), server.now()
+    server.now = lambda: now
+    client.post(path, params={"platform": "DockerFile"})
+    run(server)
+    done = {"state": "done", "started": now - timedelta(seconds=30), "ended": now}
+    change(server, Kind.EXPORT, **done)
+    for query in ({"platform": "DockerFile", "flavor": "Linux"}, {"platform": "ONNX"}):
+        assert client.post(path, params=query).status_code == 200
+    run(server, stage="export", fraction=0.2)
+    with server.database.write() as session:
+        session.scalars(select(JobRow).where(JobRow.state == "running")).one().started = now - timedelta(
+            seconds=age
+        )
+    _, running, waiting = client.get(path + "/progress").json()
+    assert (running["stage"], running["secondsLeft"]) == ("export", left)
+    assert waiting["secondsUntilStart"] == until
+    # A form that was not exported before takes as long as the others.
+    assert waiting["secondsLeft"] == (None if until is None else until + 30)
+
+
+def exports(client: TestClient, server: Server, case: Case) -> str:
+    """A trained iteration's address of exports."""
     identity = train(client, case)
     run(server)
     complete(server, identity)
     change(server, state="done")
-    path = case.iteration(identity) + "/export"
+    return case.iteration(identity) + "/export"
+
+
+def test_a_running_training_is_judged_by_the_others(client: TestClient, server: Server, case: Case) -> None:
+    past, now = named(server, "past"), server.now()
+    server.now = lambda: now
+    trained = advanced(client, past)
+    run(server)
+    complete(server, trained)
+    change(server, state="done", started=now - timedelta(seconds=200), ended=now, expected=400.0)
+    identity = advanced(client, case)
+    run(server, seconds_left=300)
+    assert progress(client, case, identity)["secondsLeft"] == 150
+    with server.database.write() as session:
+        row = session.scalars(select(JobRow).where(JobRow.state == "running")).one()
+        row.expected, row.started, row.progress = 400.0, now - timedelta(seconds=150), {"seconds_left": None}
+    assert progress(client, case, identity)["secondsLeft"] == 50
+    change(server, started=now - timedelta(seconds=201))
+    assert progress(client, case, identity)["secondsLeft"] is None
+    other = named(server, "other")
+    said = progress(client, other, advanced(client, other))
+    assert (said["secondsUntilStart"], said["secondsLeft"]) == (None, None)
+    assert said["waitsFor"] == "1 job before it: an Advanced training of the project 'mine' (running)."
+
+
+def test_what_is_being_cancelled_has_no_estimate(client: TestClient, server: Server, case: Case) -> None:
+    identity = advanced(client, case)
+    run(server, seconds_left=3295)
+    assert client.post(case.iteration(identity) + "/cancel").status_code == 200
+    said = progress(client, case, identity)
+    assert (said["stage"], said["secondsLeft"]) == ("cancelling", None)
+    message = client.post(f"{case.path}/train", params={"forceTrain": True}).json()["message"]
+    assert "is being cancelled" in message
+    assert "or cancel it" not in message
+    other = named(server, "other")
+    said = progress(client, other, advanced(client, other))
+    assert said["secondsUntilStart"] is None
+    assert said["waitsFor"].endswith("(being cancelled).")
+
+
+def test_turns_of_projects_count(client: TestClient, server: Server, case: Case) -> None:
+    path = exports(client, server, case)
     flavors = ["ONNX10", "ONNX12", "OnnxFloat16"]
     for flavor in flavors:
         assert client.post(path, params={"platform": "ONNX", "flavor": flavor}).status_code == 200
     others = [named(server, f"p{number}") for number in range(3)]
     places = [progress(client, other, train(client, other))["place"] for other in others]
     assert places == [2, 4, 6]  # an export before each
-    assert [one["place"] for one in client.get(path + "/progress").json()] == [2, 4, 6]
+    # A training was taken last.
+    assert [one["place"] for one in client.get(path + "/progress").json()] == [1, 3, 5]
     said = progress(client, others[2], client.get(f"{others[2].path}/iterations").json()[0]["id"])
     assert said["waitsFor"].startswith("5 jobs before it: ")
     assert said["waitsFor"].endswith(", and 2 more.")
@@ -190,6 +260,8 @@ def test_nobody_takes_jobs(client: TestClient, server: Server, case: Case) -> No
     said = progress(client, case, identity)
     assert said["waitsFor"].startswith("No worker takes short jobs: ")
     assert "`dahlia worker --lane short`" in said["waitsFor"]
+    assert (said["secondsUntilStart"], said["secondsLeft"]) == (None, None)
+    assert "dahlia-seconds-left" not in client.get(case.iteration(identity)).headers
     answer = client.get(ready).json()
     assert answer["status"] == "degraded"
     assert "No worker takes short jobs" in answer["reasons"][0]
@@ -209,4 +281,4 @@ def test_large_and_advanced_trainings_are_long(client: TestClient, server: Serve
     train(client, named(server, "large"))
     with server.database.read() as session:
         found = [(job.lane, round(job.expected or 0)) for job in session.scalars(select(JobRow))]
-    assert found == [("short", 6), ("long", 3613), ("long", 6)]
+    assert found == [("short", 6), ("long", 243), ("long", 6)]

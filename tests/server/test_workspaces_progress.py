@@ -30,8 +30,10 @@ def test_a_course() -> None:
     assert now.seconds_left == pytest.approx(5.0)
     clock.now = 400.0
     assert course.progress.fraction == pytest.approx(0.1 + 0.95 * 0.8)
+    assert course.progress.seconds_left is None
     course.hear("Running stage 'export@onnx':")
     assert (course.progress.stage, course.progress.done) == ("export", 2)
+    assert course.progress.seconds_left == pytest.approx(1.0)
     course.finish()
     assert (course.progress.fraction, course.progress.seconds_left, course.progress.done) == (1.0, 0.0, 3)
 
@@ -73,6 +75,13 @@ def test_estimates_grow(less: dict[str, object], more: dict[str, object]) -> Non
         return estimate_seconds(**(given | changes))  # type: ignore[arg-type]
 
     assert 0 < estimate(less) < estimate(more)
+
+
+@pytest.mark.parametrize("hours", [1, 5])
+def test_few_photos_do_not_use_a_long_budget_up(hours: int) -> None:
+    seconds = estimate_seconds(16, 2, "advanced", 60.0 * hours, warm=False)
+    assert 264 < seconds < 600  # one took 264 seconds on two busy cores
+    assert estimate_seconds(100_000, 2, "advanced", 60.0 * hours, warm=False) > 3600 * hours
 
 
 def test_an_estimate_is_the_sum_of_its_stages() -> None:

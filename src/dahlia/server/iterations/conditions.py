@@ -30,11 +30,13 @@ def check_idle(session: Session, project: ProjectRow) -> None:
     )
     if under_way is None:
         return
-    what = "that was cancelled is ending" if under_way else "is under way"
+    told = (
+        "its training is being cancelled, which takes a few seconds. Ask again in a second."
+        if under_way
+        else "a training is under way. Wait until its iteration is no longer Training, or cancel it."
+    )
     raise ServiceError(
-        "BadRequestTrainingAlreadyInProgress",
-        f"Expected a project that is not being trained; a training {what}. Wait until its iteration is no "
-        "longer Training, or cancel it.",
+        "BadRequestTrainingAlreadyInProgress", f"Expected a project that is not being trained; {told}"
     )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import ExportStatus, IterationStatus
 from dahlia.server.contract.fields import Answer
+from dahlia.server.jobs.durations import Durations
 from dahlia.server.jobs.endings import EXPORT
 from dahlia.server.jobs.queue import job_of
 from dahlia.server.jobs.records import Kind, State
@@ -109,9 +110,9 @@ def _said(
     if job is None:
         return _values(None, {"fraction": float(done)}, None)
     if job.state != State.WAITING:
-        return _values(
-            CANCELLING if job.cancel else job.progress.get("stage") or BEGINNING, job.progress, None
-        )
+        stage = CANCELLING if job.cancel else job.progress.get("stage") or BEGINNING
+        left = Durations.read(session).left(job, server.now())
+        return _values(stage, job.progress | {"seconds_left": left}, None)
     standing = standing_of(session, server, job, names=access.project_id is None)
     return _values(QUEUED, {"seconds_left": standing.seconds_left}, standing)
 

@@ -23,9 +23,14 @@ def form_of(platform: str, flavor: str | None) -> Format | None:
         platform: as clients spell it, `TensorFlow`.
         flavor: as clients spell it, `TensorFlowLite`. `cvexport.manifest` in the zip says it as they did.
     """
-    meant = _SAME.get((platform, flavor), flavor)
+    meant = meant_flavor(platform, flavor)
     found = next((form for form in FORMATS if (form.platform, form.flavor) == (platform, meant)), None)
     return replace(found, flavor=flavor or found.flavor) if found else None
+
+
+def meant_flavor(platform: str, flavor: str | None) -> str | None:
+    """The flavour's name here; clients may say it in several ways, or leave it out."""
+    return _SAME.get((platform, flavor), flavor)
 
 
 def flavors_of(platform: str) -> tuple[str | None, ...]:

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Select, func, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from dahlia.server.jobs.endings import CANCELLED, end_badly
+from dahlia.server.jobs.order import groups_in_order, in_order
 from dahlia.server.jobs.records import Claimed, Kind, Lane, LeaseLost, Orders, State
-from dahlia.server.jobs.turns import Choice, Turns
+from dahlia.server.jobs.turns import Turns
 from dahlia.server.store.database import Database
 from dahlia.server.store.tables import ProjectRow
 from dahlia.server.store.work_tables import IterationRow, JobRow
@@ -72,8 +73,7 @@ def enqueue(
 def claim(database: Database, worker: str, turns: Turns) -> Claimed | None:
     """Take a waiting job; None where there is none that this worker takes.
 
-    Of the jobs of a choice (`Turns`), projects with the fewest running jobs come first, those that are alike
-    in turn, each with its oldest job.
+    The lane is chosen by `Turns`, and the job in it by `dahlia.server.jobs.order`.
 
     Args:
         database: with the queue.
@@ -163,9 +163,15 @@ def _is_of(claimed: Claimed) -> tuple[Any, ...]:
 
 def _first(session: Session, turns: Turns) -> JobRow | None:
     for choice in turns.choices(datetime.now(UTC)):
-        wanted = _in_turn(choice).limit(1).with_for_update(skip_locked=True, of=JobRow)
-        if (job := session.scalar(wanted)) is not None:
-            return job
+        for group in groups_in_order(session, choice.lane):
+            if not (kinds := group & frozenset(turns.kinds)):
+                continue
+            wanted = in_order(choice.lane, kinds)
+            if choice.before is not None:
+                wanted = wanted.where(JobRow.created < choice.before)
+            job = session.scalar(wanted.limit(1).with_for_update(skip_locked=True, of=JobRow))
+            if job is not None:
+                return job
     return None
 
 
@@ -175,21 +181,3 @@ def _waiting(kinds: Collection[str], lanes: Collection[Lane]) -> Select[JobRow]:
         JobRow.kind.in_(list(kinds)),
         func.coalesce(JobRow.lane, Lane.SHORT).in_(list(lanes)),
     )
-
-
-def _in_turn(choice: Choice) -> Select[JobRow]:
-    other = aliased(JobRow)
-    running = (
-        select(func.count())
-        .where(
-            other.state == State.RUNNING,
-            other.project_key == JobRow.project_key,
-            func.coalesce(other.lane, Lane.SHORT) == choice.lane,
-        )
-        .scalar_subquery()
-    )
-    turn = () if choice.after is None else (JobRow.project_key <= choice.after, JobRow.project_key)
-    wanted = _waiting(choice.kinds, [choice.lane])
-    if choice.before is not None:
-        wanted = wanted.where(JobRow.created < choice.before)
-    return wanted.order_by(running, *turn, JobRow.key)

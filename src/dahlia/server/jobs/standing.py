@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import TrainingType
 from dahlia.server.jobs.durations import Durations
+from dahlia.server.jobs.order import Line
 from dahlia.server.jobs.queue import lane_of
 from dahlia.server.jobs.records import Kind, Lane, State
 from dahlia.server.jobs.unserved import is_unserved, serves, what_to_start
@@ -61,11 +62,12 @@ def standing_of(session: Session, server: Server, job: JobRow, *, names: bool) -
     lane = lane_of(job)
     found = _others(session, job, lane)
     running = [one for one in found if one.job.state == State.RUNNING]
-    ahead = _ahead(job, running, [one for one in found if one.job.state == State.WAITING])
+    ahead = _ahead(session, job, running, [one for one in found if one.job.state == State.WAITING])
     durations = Durations.read(session)
-    left = [_seconds_left(server, one.job, durations) for one in running]
+    left = [durations.left(one.job, server.now()) for one in running]
     start = _start(left, [durations.of(one.job) for one in ahead])
     if is_unserved(session, server, lane):
+        start = None
         words = what_to_start(lane, server.settings.jobs.workers) + "."
     else:
         words = _words(job, running, left, ahead, names=names)
@@ -91,37 +93,18 @@ def _others(session: Session, job: JobRow, lane: Lane) -> list[_Other]:
     return [_Other(*row) for row in rows]
 
 
-def _ahead(job: JobRow, running: Sequence[_Other], waiting: Sequence[_Other]) -> list[_Other]:
-    """The waiting jobs that are taken before this one, roughly: see `dahlia.server.jobs.turns`."""
-    mates = [one for one in waiting if lane_of(one.job) == lane_of(job)]
-    alike = [one for one in mates if (one.job.kind == Kind.TRAIN) == (job.kind == Kind.TRAIN)]
-    others = [one for one in mates if (one.job.kind == Kind.TRAIN) != (job.kind == Kind.TRAIN)]
-    mine = sum(one.job.project_key == job.project_key and one.job.key < job.key for one in alike)
-    ahead = [one for rank, one in _ranked(alike) if (rank, one.job.key) < (mine, job.key)]
-    ahead += [one for _, one in _ranked(others)][: len(ahead) + 1]  # kinds alternate
-    if lane_of(job) is Lane.LONG and all(one.job.worker_lane == Lane.ALL for one in running):
+def _ahead(
+    session: Session, job: JobRow, running: Sequence[_Other], waiting: Sequence[_Other]
+) -> list[_Other]:
+    """The waiting jobs that are taken before this one; see `dahlia.server.jobs.order`."""
+    lane = lane_of(job)
+    by_key = {one.job.key: one for one in waiting}
+    mates = sorted([job, *(one.job for one in waiting if lane_of(one.job) == lane)], key=lambda one: one.key)
+    line = Line.read(session, lane).order(mates)
+    ahead = [by_key[one.key] for one in takewhile(lambda one: one.key != job.key, line)]
+    if lane is Lane.LONG and all(one.job.worker_lane == Lane.ALL for one in running):
         ahead = [one for one in waiting if lane_of(one.job) is Lane.SHORT] + ahead
     return ahead
-
-
-def _ranked(jobs: Iterable[_Other]) -> list[tuple[int, _Other]]:
-    """Jobs in the order in which projects have their turns, with each one's rank in its project."""
-    seen: Counter[int] = Counter()
-    ranked = []
-    for one in jobs:
-        ranked.append((seen[one.job.project_key], one))
-        seen[one.job.project_key] += 1
-    return sorted(ranked, key=lambda pair: (pair[0], pair[1].job.key))
-
-
-def _seconds_left(server: Server, job: JobRow, durations: Durations) -> float | None:
-    if (said := job.progress.get("seconds_left")) is not None:
-        return max(float(said), 0.0)
-    whole = durations.of(job)
-    if whole is None or job.started is None:
-        return None
-    left = whole - (server.now() - job.started).total_seconds()
-    return left if left >= 0 else None  # it takes longer than the others did
 
 
 def _start(left: Sequence[float | None], ahead: Sequence[float | None]) -> float | None:
@@ -142,7 +125,7 @@ def _words(
     names: bool,
 ) -> str:
     told = [
-        f"{_named(one, job, names=names)} ({_duration(seconds)})"
+        f"{_named(one, job, names=names)} ({_duration(one, seconds)})"
         for one, seconds in zip(running, left, strict=True)
     ]
     told += [_named(one, job, names=names) for one in ahead]
@@ -162,8 +145,14 @@ def _named(one: _Other, job: JobRow, *, names: bool) -> str:
     return f"{what} of the project {one.project!r}" if names else f"{what} of another project"
 
 
-def _duration(seconds: float | None) -> str:
+def _duration(one: _Other, seconds: float | None) -> str:
+    if one.job.cancel:
+        return "being cancelled"
     if seconds is None:
         return "running"
     minutes = math.ceil(seconds / 60)
-    return f"running, about {minutes} min left" if minutes > 1 else "running, less than a minute left"
+    if minutes <= 1:
+        return "running, less than a minute left"
+    # How many epochs pay is seen only while it runs.
+    how = "at most" if one.training_type == TrainingType.ADVANCED and one.job.kind == Kind.TRAIN else "about"
+    return f"running, {how} {minutes} min left"

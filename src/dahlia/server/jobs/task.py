@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from dahlia.server.store.errors import StoreError
 from dahlia.server.store.work_tables import JobRow
 
 _RETRY_SECONDS = 1.0
+_OVERDUE_SECONDS = 5.0
 
 _logger = logging.getLogger("dahlia.worker")
 
@@ -60,6 +62,7 @@ class Task:
         self._pause = beat_seconds
         self._orders = Orders.GO_ON
         self._progress: dict[str, object] = {}
+        self._due = math.inf
         self._over = threading.Event()
         self._heart = threading.Thread(target=self._beat, name=f"job-{claimed.id}", daemon=True)
 
@@ -112,9 +115,10 @@ class Task:
         Args:
             stage: what is being done.
             fraction: of the whole that is done, 0 to 1.
-            seconds_left: thought to be left.
+            seconds_left: thought to be left; forgotten when they are over and it still goes on.
         """
         left = None if seconds_left is None else round(seconds_left, 1)
+        self._due = math.inf if left is None else time.monotonic() + left + _OVERDUE_SECONDS
         self._progress = {"stage": stage, "fraction": round(fraction, 3), "seconds_left": left}
 
     def complete(self, writing: Callable[[Session, JobRow], None]) -> None:
@@ -159,6 +163,8 @@ class Task:
 
     def _beat(self) -> None:
         while True:
+            if time.monotonic() > self._due:
+                self._progress = self._progress | {"seconds_left": None}
             try:
                 self._orders = beat(self._database, self.claimed, self._progress)
             except StoreError as error:

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from dahlia.server.context import Server
+from dahlia.server.jobs.order import in_lane
 from dahlia.server.jobs.records import Lane, State
 from dahlia.server.store.work_tables import JobRow
 
@@ -47,11 +48,6 @@ def what_to_start(lane: Lane, workers: int) -> str:
     """
     told = "see in the server's log why its workers end, or start" if workers else "start"
     return f"No worker takes {lane} jobs: {told} `dahlia worker --lane {lane}` (`--lane all` takes every job)"
-
-
-def in_lane(lane: Lane) -> ColumnElement[bool]:
-    """Jobs of a lane."""
-    return func.coalesce(JobRow.lane, Lane.SHORT) == lane
 
 
 def serves(lane: Lane) -> ColumnElement[bool]:

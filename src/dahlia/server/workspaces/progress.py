@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 _ALMOST = 0.95  # of a stage that takes longer than was thought
+_OVERDUE_SECONDS = 5.0  # beyond what was thought, after which nobody knows how long it takes
 
 _RUNNING = re.compile(r"Running stage '([\w-]+)(?:@[\w-]+)?':")
 _SKIPPED = re.compile(r"Stage '([\w-]+)(?:@[\w-]+)?' (?:didn't change|is cached)")
@@ -22,7 +23,7 @@ class Progress:
         done: how many stages are behind it.
         count: how many there are.
         fraction: of the time that the training is thought to take, 0 to 1.
-        seconds_left: thought to be left.
+        seconds_left: thought to be left; None while a stage takes longer than was thought.
         line: what the pipeline printed last.
     """
 
@@ -30,7 +31,7 @@ class Progress:
     done: int
     count: int
     fraction: float
-    seconds_left: float
+    seconds_left: float | None
     line: str
 
 
@@ -56,7 +57,7 @@ class Course:
         if skipped := _SKIPPED.match(line):
             self._leave(self.stage)
             self._leave(skipped[1])
-            self.stage = ""
+            self.stage, self._began = "", self.clock()
         elif running := _RUNNING.match(line):
             self._leave(self.stage)
             self.stage, self._began = running[1], self.clock()
@@ -64,21 +65,21 @@ class Course:
     def finish(self) -> None:
         """All stages have ended."""
         self._behind = set(self.expected)
-        self.stage = ""
+        self.stage, self._began = "", self.clock()
 
     @property
     def progress(self) -> Progress:
         """Where it is now."""
         ahead = sum(seconds for name, seconds in self.expected.items() if name not in self._behind)
-        if self.stage in self.expected and self.stage not in self._behind:
-            seconds = self.expected[self.stage]
-            ahead -= min(self.clock() - self._began, _ALMOST * seconds)
+        elapsed, seconds = self.clock() - self._began, self.expected.get(self.stage, 0.0)
+        if self.stage not in self._behind:
+            ahead -= min(elapsed, _ALMOST * seconds)
         return Progress(
             stage=self.stage,
             done=len(self._behind & self.expected.keys()),
             count=len(self.expected),
             fraction=1 - ahead / sum(self.expected.values()),
-            seconds_left=ahead,
+            seconds_left=ahead if elapsed <= seconds + _OVERDUE_SECONDS else None,
             line=self._line,
         )
 

@@ -1,0 +1,140 @@
+"""The order in which waiting jobs of a lane are taken; `claim` and what clients are told both follow it."""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, select
+from sqlalchemy.orm import Session, aliased
+
+from dahlia.server.jobs.records import Kind, Lane, State
+from dahlia.server.store.work_tables import JobRow
+
+# An export does not wait for a row of trainings, nor a training for one of exports.
+GROUPS: tuple[frozenset[Kind], ...] = (frozenset({Kind.EXPORT, Kind.IMPORT}), frozenset({Kind.TRAIN}))
+
+_REMEMBERED = 2000  # jobs before the oldest that waits, so that a long history costs nothing
+_MOMENT = timedelta(microseconds=1)
+
+
+def group_of(kind: str) -> frozenset[Kind]:
+    """The kinds that a kind waits in one row with."""
+    return next(group for group in GROUPS if kind in group)
+
+
+def in_lane(lane: Lane) -> ColumnElement[bool]:
+    """Jobs of a lane."""
+    return func.coalesce(JobRow.lane, Lane.SHORT) == lane
+
+
+def in_order(lane: Lane, kinds: Collection[Kind]) -> Select[JobRow]:
+    """The waiting jobs of a lane and some kinds of one group, the next one first.
+
+    A job's turn comes by when it was asked for or, where its project had a turn since, by when that began:
+    jobs are served by age, and of a project that asked for many each lets those pass that came meanwhile.
+    """
+    last = _last_turns(lane, kinds)
+    passed = and_(last.c.started.is_not(None), last.c.started > JobRow.created)
+    return (
+        select(JobRow)
+        .outerjoin(last, last.c.project_key == JobRow.project_key)
+        .where(JobRow.state == State.WAITING, in_lane(lane), JobRow.kind.in_(list(kinds)))
+        .order_by(case((passed, last.c.started), else_=JobRow.created), JobRow.key)
+    )
+
+
+def groups_in_order(session: Session, lane: Lane) -> list[frozenset[Kind]]:
+    """The groups of kinds, the one that did not have the last turn in the lane first."""
+    begun = select(JobRow.kind).where(*_begun(lane)).order_by(JobRow.started.desc(), JobRow.key.desc())
+    last = session.scalar(begun.limit(1))
+    return sorted(GROUPS, key=lambda group: last in group)
+
+
+@dataclass
+class Line:
+    """What is known of a lane's turns.
+
+    Attributes:
+        groups: of kinds, the next one first.
+        last: when each project's last turn of a group began.
+    """
+
+    groups: list[frozenset[Kind]]
+    last: dict[tuple[int, frozenset[Kind]], datetime]
+
+    @classmethod
+    def read(cls, session: Session, lane: Lane) -> Line:
+        """From the database."""
+        last = {}
+        for group in GROUPS:
+            found = _last_turns(lane, group)
+            for row in session.execute(select(found.c.project_key, found.c.started)):
+                last[row.project_key, group] = row.started
+        return cls(groups_in_order(session, lane), last)
+
+    def order(self, waiting: Sequence[JobRow]) -> Iterator[JobRow]:
+        """Jobs of the lane in the order in which they are taken, if no others come.
+
+        Args:
+            waiting: by key.
+        """
+        rows = {group: _Row(group, waiting, self.last) for group in GROUPS}
+        later = max([job.created for job in waiting] + list(self.last.values()), default=None)
+        preferred, other = (rows[group] for group in self.groups)
+        for number in range(len(waiting)):
+            assert later is not None
+            taken, rest = (preferred, other) if preferred.heads else (other, preferred)
+            yield taken.take(later + (number + 1) * _MOMENT)
+            preferred, other = rest, taken
+
+
+class _Row:
+    """Jobs of one group: the oldest of each project by when its turn comes."""
+
+    def __init__(
+        self,
+        group: frozenset[Kind],
+        waiting: Sequence[JobRow],
+        last: dict[tuple[int, frozenset[Kind]], datetime],
+    ) -> None:
+        self._projects: dict[int, deque[JobRow]] = defaultdict(deque)
+        for job in waiting:
+            if job.kind in group:
+                self._projects[job.project_key].append(job)
+        self.heads: list[tuple[datetime, int, JobRow]] = []
+        for key in self._projects:
+            self._push(key, last.get((key, group)))
+
+    def take(self, now: datetime) -> JobRow:
+        job = heapq.heappop(self.heads)[2]
+        self._push(job.project_key, now)
+        return job
+
+    def _push(self, project_key: int, began: datetime | None) -> None:
+        if jobs := self._projects[project_key]:
+            job = jobs.popleft()
+            heapq.heappush(self.heads, (max(job.created, began or job.created), job.key, job))
+
+
+def _last_turns(lane: Lane, kinds: Collection[Kind]) -> Subquery:
+    return (
+        select(JobRow.project_key, func.max(JobRow.started).label("started"))
+        .where(*_begun(lane), JobRow.kind.in_(list(kinds)))
+        .group_by(JobRow.project_key)
+        .subquery()
+    )
+
+
+def _begun(lane: Lane) -> tuple[ColumnElement[bool], ...]:
+    waiting = aliased(JobRow)
+    oldest = select(func.min(waiting.key)).where(waiting.state == State.WAITING).scalar_subquery()
+    return (
+        JobRow.key > oldest - _REMEMBERED,
+        JobRow.state != State.WAITING,
+        JobRow.started.is_not(None),
+        in_lane(lane),
+    )
