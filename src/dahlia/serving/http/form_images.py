@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from dahlia.dataset.formats import format_of
 from dahlia.errors import ServingError
 from dahlia.serving.http.form_parts import Part, read_parts
+from dahlia.serving.http.names import names_of, plain_name
 
 FIELD = "imageData"
 TO_URL = "To send an address, POST it to the same path with url in place of image."
@@ -48,19 +49,30 @@ class Form:
     files: tuple[str | None, ...] = (None,)
 
     def refuse_texts(self, names: Collection[str]) -> None:
-        """Let forms pass that have none of the fields `names`, in any case.
+        """Let forms pass that have none of the fields `names`.
 
         Raises:
             ServingError: this one has one, which belongs into the query.
         """
         for name in names:
-            if name.lower() in (given.lower() for given, _ in self.texts):
+            if plain_name(name) in (plain_name(given) for given, _ in self.texts):
                 raise ServingError(
                     f"Expected {name} in the query, received it as a field of the form. Put it behind the "
                     f"path: ?{name}=...",
                     code="BadRequestInvalid",
                     status=400,
                 )
+
+    def list_of(self, name: str) -> list[str]:
+        """The texts in the fields of a list, such as `tagIds`, `tag_ids[0]` or `tagId`.
+
+        Raises:
+            ServingError: a field was probably mistaken for one of these.
+        """
+        names = names_of((), (name,))
+        found = [text for given, text in self.texts if names.match(given)]
+        names.refuse_close((given for given, text in self.texts if text), (name,) if found else (), "field")
+        return found
 
     def only_image(self, most: int, otherwise: str = TO_URL) -> bytes:
         """The one image that there is.
@@ -88,7 +100,13 @@ class Form:
         return image
 
 
-def read_form(body: bytes, content_type: str, field: str = FIELD, otherwise: str = TO_URL) -> Form:
+def read_form(
+    body: bytes,
+    content_type: str,
+    field: str = FIELD,
+    otherwise: str = TO_URL,
+    lists: tuple[str, ...] = (),
+) -> Form:
     """The images of a body: those of its form, or else the body itself.
 
     Args:
@@ -96,6 +114,7 @@ def read_form(body: bytes, content_type: str, field: str = FIELD, otherwise: str
         content_type: the request's header; empty where it has none.
         field: whose parts are images whatever they hold; also numbered, as `imageData1` or `imageData[]`.
         otherwise: where JSON and addresses belong.
+        lists: names of fields that hold texts, although scripts may send them as files.
 
     Raises:
         ServingError: there is no image in it, or it is a form that cannot be parsed.
@@ -103,10 +122,10 @@ def read_form(body: bytes, content_type: str, field: str = FIELD, otherwise: str
     parts = read_parts(body, content_type)
     if parts is None:
         return Form((_whole(body, otherwise),))
-    return form_of(parts, field)
+    return form_of(parts, field, lists)
 
 
-def form_of(parts: list[Part], field: str) -> Form:
+def form_of(parts: list[Part], field: str, lists: tuple[str, ...] = ()) -> Form:
     """The images among the parts of a form; see `read_form`.
 
     Raises:
@@ -117,7 +136,9 @@ def form_of(parts: list[Part], field: str) -> Form:
     texts: list[tuple[str, str]] = []
     for part in parts:
         data = unwrapped(part.data)
-        if named.fullmatch(part.name) or part.is_file or format_of(data) or not _is_text(data):
+        if names_of((), lists).match(part.name) and not format_of(data) and _is_text(data):
+            texts.append((part.name, _short(part).decode("utf-8")))
+        elif named.fullmatch(part.name) or part.is_file or format_of(data) or not _is_text(data):
             images.append(Part(part.name, data, part.filename))
         else:
             texts.append((part.name, _short(part).decode("utf-8")))
