@@ -40,7 +40,7 @@ def read_one_image(content_type: str, body: bytes, most: int) -> bytes:
     """
     try:
         form = read_form(body, content_type, otherwise=TO_URL)
-        form.refuse_texts(("iterationId", "store"))
+        form.refuse_texts(("iterationId", "store", "application"))
         return form.only_image(most)
     except ServingError as error:
         raise ServiceError(error.code, str(error), status=error.status) from error

@@ -8,7 +8,7 @@ import anyio
 
 from dahlia.errors import ServingError
 from dahlia.serving.http.documents import MalformedDocument, read_document
-from dahlia.serving.http.form_images import FIELD, read_form, too_large
+from dahlia.serving.http.form_images import FIELD, read_form, refuse_fields, too_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -111,7 +111,7 @@ def image_of(
     return form.only_image(most)
 
 
-def address_of(body: bytes, content_type: str = "") -> str:
+def address_of(body: bytes, content_type: str = "", parameters: Collection[str] = ()) -> str:
     """The address in a body such as `{"url": "https://..."}`; the name in any case.
 
     XML and forms will do as well; an address by itself will not, as no content type stands for it.
@@ -119,15 +119,17 @@ def address_of(body: bytes, content_type: str = "") -> str:
     Args:
         body: the whole body.
         content_type: the request's header.
+        parameters: names of the query, which as fields of the body would not count.
 
     Raises:
-        ServingError: there is none.
+        ServingError: there is none, or a parameter is a field.
     """
     try:
         given = read_document(body, content_type).content
     except MalformedDocument as error:
         raise _no_address(error.received) from error
-    named = {name.lower(): value for name, value in given.items()} if isinstance(given, dict) else {}
+    named = {name.strip().lower(): value for name, value in given.items()} if isinstance(given, dict) else {}
+    refuse_fields((name for name, value in named.items() if value is not None), parameters, "the body")
     if not isinstance(named.get("url"), str):
         raise _no_address("none" if given is None else "something else")
     return str(named["url"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from dahlia.dataset.formats import format_of
@@ -54,14 +54,7 @@ class Form:
         Raises:
             ServingError: this one has one, which belongs into the query.
         """
-        for name in names:
-            if plain_name(name) in (plain_name(given) for given, _ in self.texts):
-                raise ServingError(
-                    f"Expected {name} in the query, received it as a field of the form. Put it behind the "
-                    f"path: ?{name}=...",
-                    code="BadRequestInvalid",
-                    status=400,
-                )
+        refuse_fields((given for given, _ in self.texts), names, "the form")
 
     def list_of(self, name: str) -> list[str]:
         """The texts in the fields of a list, such as `tagIds`, `tag_ids[0]` or `tagId`.
@@ -188,6 +181,29 @@ def refuse_image(body: bytes, content_type: str, otherwise: str) -> None:
         code="BadRequestImageUrl",
         status=400,
     )
+
+
+def refuse_fields(given: Iterable[str], parameters: Collection[str], where: str) -> None:
+    """Let bodies pass that have no fields which belong into the query.
+
+    Args:
+        given: names of fields.
+        parameters: names that belong there, or, of `store`, into the path.
+        where: the fields are, such as `the form`.
+
+    Raises:
+        ServingError: this one has one.
+    """
+    fields = {plain_name(name) for name in given}
+    for name in parameters:
+        if plain_name(name) in fields:
+            advice = " For a prediction that is not stored, end the path with /nostore." * (name == "store")
+            raise ServingError(
+                f"Expected {name} in the query, received it as a field of {where}. Put it behind the path: "
+                f"?{name}=...{advice}",
+                code="BadRequestInvalid",
+                status=400,
+            )
 
 
 def no_image(received: str) -> ServingError:

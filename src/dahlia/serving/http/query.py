@@ -9,11 +9,12 @@ from dahlia.errors import ServingError
 from dahlia.serving.http.names import names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from starlette.types import Scope
 
 _PREDICTION = ("application", "iterationId", "explain", "store")
+_FALSE = ("false", "0", "no", "off")
 _AROUND_ITEMS = " \t[]\"'"  # what is left of a list that was turned into text
 
 
@@ -25,6 +26,30 @@ def query_of(scope: Scope) -> dict[str, str]:
     """
     found = read_query(scope.get("query_string", b""), _PREDICTION)
     return {name: values[0] for name, values in found.items()}
+
+
+def check_prediction(query: Mapping[str, str], *, named: bool, stored: bool) -> None:
+    """Let parameters pass that a prediction can follow.
+
+    Args:
+        query: as `query_of` gives it.
+        named: whether the path names what is published.
+        stored: whether image and answer would be stored.
+
+    Raises:
+        ServingError: the query names another iteration, or wants nothing stored.
+    """
+    if named and "iterationId" in query:
+        raise _refusal(
+            "Expected the iteration by its publish name in the path, received iterationId as well, which is a "
+            "parameter of versions 1 and 2. Leave it out, or publish that iteration and put its name into the "
+            "path."
+        )
+    if stored and query.get("store", "").strip().lower() in _FALSE:
+        raise _refusal(
+            "Expected /nostore at the end of the path where nothing is to be stored, received the parameter "
+            "store. POST to .../image/nostore or .../url/nostore."
+        )
 
 
 def read_query(
