@@ -57,7 +57,8 @@ def malformed(errors: Sequence[Mapping[str, Any]]) -> ServiceError:
     error = errors[0]
     place, kind = _place(error["loc"]), str(error["type"])
     if kind == "missing":
-        text = f"Expected {place}, received none. {_ADVICE}"
+        where = " in the query" if error["loc"][0] == "query" else ""
+        text = f"Expected {place}{where}, received none. {_ADVICE}"
         return ServiceError("BadRequestRequiredParamIsNull", text)
     if kind == "json_invalid":
         reason = str(error["msg"]).removeprefix("Invalid JSON: ")
