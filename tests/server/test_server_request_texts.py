@@ -51,6 +51,13 @@ def test_keys_in_the_wrong_place(client: TestClient, server: Server, project: Pr
             assert key not in message
 
 
+def test_space_around_a_key(client: TestClient, project: ProjectRow, key: str) -> None:
+    for header in ("Training-Key", "Prediction-Key"):
+        headers = {"Training-Key": "", header: f" \t{key}\t "}
+        assert client.get("/projects", headers=headers).status_code == 200
+        assert client.post(asked(project), headers=headers, content=picture()).status_code == 200
+
+
 def test_keys_of_another_scope(client: TestClient, server: Server, project: ProjectRow) -> None:
     for scope, method, path, needed, header in (
         (Scope.PREDICTION, "GET", "/projects", "read", "Training-Key"),

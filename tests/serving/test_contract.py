@@ -293,7 +293,7 @@ UNKNOWN = "11111111-1111-1111-1111-111111111111"
             {},
             400,
             "BadRequestOperationNotSupported",
-            "Invalid project type for operation",
+            "Invalid project type for operation: detection is not served yet",
         ),
         (url(), {"content": b"not an image"}, 400, "BadRequestImageFormat", "Expected"),
         (

@@ -22,6 +22,11 @@ _LONGEST_NAME = 80
 _MOST = 20  # parameters of a query that are looked at
 
 
+def keys_in(headers: Headers) -> list[str]:
+    """The keys that a request brings, without the spaces and tabs around them (RFC 9110)."""
+    return [headers[name].strip(" \t") for name in KEY_HEADERS if name in headers]
+
+
 def access_denied(expected: str, headers: Headers, query: bytes = b"") -> str:
     """The text of a 401.
 

@@ -109,8 +109,9 @@ def check_task(task: str) -> None:
     """
     if task != "classify":
         raise ServingError(
-            "Invalid project type for operation: this project classifies images. Call "
-            ".../classify/iterations/... in place of .../detect/iterations/...",
+            "Invalid project type for operation: detection is not served yet. What classifies images "
+            "is called at .../classify/iterations/... in place of "
+            ".../detect/iterations/...",
             code="BadRequestOperationNotSupported",
             status=400,
         )
