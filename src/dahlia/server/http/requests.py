@@ -18,6 +18,7 @@ from dahlia.errors import ServingError
 from dahlia.server.contract.bodies import ImageUrl, ImageUrlBatch
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.fitting import fitted
+from dahlia.serving.http.body import refuse_compressed
 from dahlia.serving.http.documents import MalformedDocument, read_document
 from dahlia.serving.http.form_images import TO_IMAGE, TO_IMAGES, refuse_image
 from dahlia.serving.http.names import names_of, plain_name
@@ -71,6 +72,7 @@ async def in_one_form(request: Request, form: Form) -> Request:
     scope["state"][SENT_QUERY] = scope["query_string"]
     receive = request.receive
     try:
+        refuse_compressed(request.headers)
         found = read_query(scope["query_string"], form.scalars, form.lists, form.required)
         content_type = request.headers.get("content-type", "")
         if not form.streamed and (form.scalars or form.lists):

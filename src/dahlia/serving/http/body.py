@@ -46,9 +46,10 @@ async def read_body(
         most: bytes that an image may have.
 
     Raises:
-        ServingError: it holds more than an image, does not arrive in time, or was refused by `hold`.
+        ServingError: it is compressed or too large, does not arrive in time, or was refused by `hold`.
         Disconnected: the client went away.
     """
+    refuse_compressed(headers)
     try:
         with anyio.fail_after(SECONDS):
             return await _read(receive, headers, hold, most)
@@ -58,6 +59,22 @@ async def read_body(
             code="BadRequestImageStream",
             status=408,
         ) from None
+
+
+def refuse_compressed(headers: Headers) -> None:
+    """Let bodies pass that are sent as they are.
+
+    Raises:
+        Unread: this one is compressed.
+    """
+    encoding = headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Unread(
+            f"Expected a body as it is, received one with the header Content-Encoding: {encoding[:40]}. "
+            "Compressed bodies are not taken: send it without that encoding.",
+            code="UnsupportedMediaType",
+            status=415,
+        )
 
 
 async def _read(receive: Receive, headers: Headers, hold: Callable[[int], None], most: int) -> bytes:

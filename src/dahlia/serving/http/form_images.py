@@ -159,13 +159,16 @@ def unwrapped(data: bytes) -> bytes:
     return image if format_of(image) else data
 
 
-def refuse_image(body: bytes, content_type: str, otherwise: str) -> None:
+def refuse_image(
+    body: bytes, content_type: str, otherwise: str, expected: str = "the address of an image"
+) -> None:
     """Let bodies pass that hold no image, where an address or JSON is expected.
 
     Args:
         body: the whole of it.
         content_type: the request's header; empty where it has none.
         otherwise: where images belong.
+        expected: in its place.
 
     Raises:
         ServingError: it is an image, or a form with a file.
@@ -177,7 +180,7 @@ def refuse_image(body: bytes, content_type: str, otherwise: str) -> None:
             return
     received = "a form with a file" if kind is None else f"a {kind} image"
     raise ServingError(
-        f"Expected the address of an image, received {received}. {otherwise}",
+        f"Expected {expected}, received {received}. {otherwise}",
         code="BadRequestImageUrl",
         status=400,
     )
