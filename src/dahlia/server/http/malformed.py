@@ -94,7 +94,7 @@ def _received(error: Mapping[str, Any]) -> str:
         return "something else"
     given = error["input"]
     if given is None:
-        return "null"
+        return "null" if error["loc"][0] == "body" else "an empty value"
     if isinstance(given, bool):
         return str(given).lower()
     if isinstance(given, Mapping):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -143,13 +143,25 @@ def address_of(body: bytes, content_type: str = "", parameters: Collection[str] 
     """
     try:
         given = read_document(body, content_type).content
+        if isinstance(given, str) and given.lstrip()[:1] == "{":  # JSON that was encoded twice
+            given = read_document(given.encode()).content
     except MalformedDocument as error:
         raise _no_address(error.received) from error
     named = {name.strip().lower(): value for name, value in given.items()} if isinstance(given, dict) else {}
     refuse_fields((name for name, value in named.items() if value is not None), parameters, "the body")
     if not isinstance(named.get("url"), str):
-        raise _no_address("none" if given is None else "something else")
+        raise _no_address(_kind(given, named))
     return str(named["url"])
+
+
+def _kind(given: object, named: dict[str, Any]) -> str:
+    if given is None:
+        return "none"
+    if not isinstance(given, dict):
+        return "a list" if isinstance(given, list) else "a text or a number"
+    if "url" not in named:
+        return "an object without url"
+    return "a list as url" if isinstance(named["url"], list) else "a url that is no text"
 
 
 def _no_address(received: str) -> ServingError:

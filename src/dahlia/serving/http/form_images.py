@@ -26,6 +26,7 @@ _BASE64 = re.compile(
     rb"\s{0,8}(data:[^,]{0,100};base64,)?\s{0,8}(?=/9j/|_9j_|iVBORw0KGgo|R0lGOD|UklGR|Qk)", re.IGNORECASE
 )
 _INSTEAD = (
+    (re.compile(rb"\s*\[object \w"), "the name of a script's object in place of a file"),
     (re.compile(rb"\s*[\[{]"), "JSON"),
     (re.compile(rb"\s*\"?https?://|\s*url=", re.IGNORECASE), "an address"),
     (re.compile(rb"\s*<(\?xml[^>]*>\s*<)?image(url|file)?\b", re.IGNORECASE), "XML"),
