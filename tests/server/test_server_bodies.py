@@ -277,6 +277,11 @@ REFUSED = [
     ("/images/files", "[" * 200_000, "in more than 64 others"),
     ("/images/tags", "[" * 900 + "]" * 900, "in more than 64 others"),
     ("/images/files", '{"images": [{"contents": "\\ud800"}]}', "hex escape"),
+    ("/predictions/query", f'{{"tagIds": ["{ONE}"]}}', "received tagIds; did you mean tags?"),
+    ("/images/urls", '{"images": [{"url": "http://a", "tags": ["a"]}]}', "did you mean tagIds?"),
+    ("/images/files", '{"images": [], "tagNames": ["a"]}', "did you mean tagIds?"),
+    ("/train?forceTrain=true", '{"forceTrain": false}', "forceTrain once, received several values"),
+    ("/tags", "{}", "Expected the parameter name in the query, received none"),
 ]
 
 
@@ -318,6 +323,56 @@ def test_every_kind_of_error_has_words(given: object) -> None:
         Anything.model_validate(given)
     errors = [{**one, "loc": ("body", *one["loc"])} for one in found.value.errors()]
     assert "of another kind" not in str(malformed(errors))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"classificationType": "Multiclass"}, "a field of settings; put it into settings"),
+        ({"domain_id": ONE}, "received domainId, which is a field of settings"),
+        ({"nmae": "a"}, "did you mean name?"),
+        ({"settings": {"classification": "Multilabel"}}, "did you mean classificationType?"),
+        ({"drModeEnabled": False, "thumbnailUri": "a", "domainId": None, "anything": 1, "name": "a"}, ""),
+        ({"settings": {"useNegativeSet": True, "detectionParameters": "a"}}, ""),
+    ],
+)
+def test_fields_in_the_wrong_place(
+    client: TestClient, project: dict[str, Any], change: dict[str, Any], message: str
+) -> None:
+    answer = client.patch(f"{BASE}/projects/{project['id']}", json=change)
+    assert answer.status_code == (400 if message else 200), answer.text
+    assert message in answer.json().get("message", "")
+
+
+def test_what_was_read_may_be_sent_back(client: TestClient, project: dict[str, Any]) -> None:
+    place = f"{BASE}/projects/{project['id']}"
+    for path in (place, f"{place}/tags/{project['tag']}"):
+        answer = client.patch(path, json=client.get(path).json())
+        assert answer.status_code == 200, answer.text
+
+
+def test_parameters_in_the_body(client: TestClient, project: dict[str, Any]) -> None:
+    place = f"{BASE}/projects/{project['id']}"
+    made = client.post(f"{BASE}/projects", json={"Name": "b", "classification_type": "multiclass"}).json()
+    assert (made["name"], made["settings"]["classificationType"]) == ("b", "Multiclass")
+    tag = client.post(f"{place}/tags", data={"name": "rose", "type": "negative"}).json()
+    assert (tag["name"], tag["type"]) == ("rose", "Negative")
+    answer = client.request("DELETE", f"{place}/images", json={"imageIds": [ONE], "allImages": False})
+    assert answer.status_code == 204, answer.text
+    answer = client.post(f"{place}/tags?name=lily", json={"name": "tulip"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "BadRequestInvalid")
+    same = client.post(f"{place}/tags?name=lily", json={"name": "lily", "description": None, "type": {}})
+    assert same.json()["name"] == "lily"
+
+
+def test_enumerations_in_any_case(client: TestClient, project: dict[str, Any]) -> None:
+    place = f"{BASE}/projects/{project['id']}"
+    change = {"settings": {"classificationType": "MULTICLASS"}}
+    assert (
+        client.patch(place, json=change).json()["settings"]["classificationType"],
+        client.patch(f"{place}/tags/{project['tag']}", json={"type": "regular"}).json()["type"],
+        client.post(f"{place}/predictions/query", json={"orderBy": "oldest"}).json()["token"]["orderBy"],
+    ) == ("Multiclass", "Regular", "Oldest")
 
 
 def test_head_is_get_without_a_body(client: TestClient, project: dict[str, Any]) -> None:

@@ -105,6 +105,10 @@ def test_refused(client: TestClient, server: Server, project: str) -> None:
         ({"imageIds": f"{first},{second}"}, "BadRequestExceededBatchSize"),
         ({"imageIds": "first"}, "BadRequestInvalidIds"),
         ({"allImages": "perhaps"}, "BadRequestInvalid"),
+        ({"allImages": "true", "tagIds": first}, "BadRequestInvalid"),
+        ({"allImages": "true", "taggingStatus": "Untagged"}, "BadRequestInvalid"),
+        ({"allImages": "true", "$filter": "metadata=a eq 'b'"}, "BadRequestInvalid"),
+        ({"allImages": "true", "ids": first}, "BadRequestInvalid"),
     ]
     for query, code in cases:
         refused(client.delete(path, params=query), code)

@@ -51,6 +51,26 @@ def rows(server: Server, table: Any = ImageRow) -> int:
         return session.scalar(select(func.count()).select_from(table)) or 0
 
 
+def test_base64_as_clients_write_it(client: TestClient, project: str) -> None:
+    usual = base64.b64encode(photo(1))
+    ways = [
+        b"data:image/jpeg;base64," + usual,
+        usual.rstrip(b"="),
+        base64.urlsafe_b64encode(photo(1)).rstrip(b"="),
+        base64.encodebytes(photo(1)),
+    ]
+    summary = upload(client, project, *({"contents": way.decode()} for way in ways))
+    assert {one["status"] for one in summary["images"]} <= {"OK", "OKDuplicate"}
+
+
+def test_tags_in_the_query_of_a_batch(client: TestClient, project: str, pine: str, oak: str) -> None:
+    path = f"/projects/{project}/images/files?tagIds={pine}"
+    answer = client.post(path, json={"images": [entry(1, oak)]})
+    assert sorted(tag_names(answer.json()["images"][0]["image"])) == ["oak", "pine"]
+    answer = client.post(f"/projects/{project}/images", files={"a": photo(2)}, data={"tagNames": "pine"})
+    refused(answer, "BadRequestInvalid")
+
+
 @pytest.mark.parametrize("filename", [None, "leaf.jpg"])
 @pytest.mark.parametrize("content_type", [None, "application/octet-stream"])
 def test_a_form_with_images(

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from dahlia.errors import ServingError
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.intake.forms import read_images, read_one_image
 
@@ -123,6 +124,24 @@ def test_refuses_what_holds_none(content_type: str, body: bytes, words: str) -> 
     with pytest.raises(ServiceError, match=words) as refused:
         read_images(content_type, body)
     assert (refused.value.code, refused.value.status) == ("BadRequestImageStream", 400)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["tagIds", "tagIds[0]", "tagids[]", "tagIds[a]", "tagIds{}", "tagIds.0", "tag_ids", " tagIds", "tagId"],
+)
+@pytest.mark.parametrize("more", ["", '; filename="blob"\r\nContent-Type: application/json'])
+def test_lists_beside_the_images(name: str, more: str) -> None:
+    found = read_images(FORM, form(('name="a"; filename="x"', JPEG), (f'name="{name}"{more}', b'["A"]')))
+    assert (found.images, found.list_of("tagIds")) == ((JPEG,), ['["A"]'])
+
+
+def test_names_that_are_mistaken_for_a_list() -> None:
+    found = read_images(FORM, form(('name="a"; filename="x"', JPEG), ('name="comment"', b"b"), ("tags", b"")))
+    assert found.list_of("tagIds") == []
+    found = read_images(FORM, form(('name="a"; filename="x"', JPEG), ('name="tags"', b"b")))
+    with pytest.raises(ServingError, match="Did you mean tagIds"):
+        found.list_of("tagIds")
 
 
 @pytest.mark.parametrize(

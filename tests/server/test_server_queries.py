@@ -137,6 +137,9 @@ def test_every_scalar_that_comes_twice_is_refused(
         (b"skip=K\xc3\xbche", {"skip": ["Kühe"]}),
         (b"skip=100%", {"skip": ["100%"]}),
         (b"%s", {}),
+        (b"ids[a]=1&ids[][]=2&ids{}=3&ids.0=4&id=5&I_d_s=6&%20ids%20=7", {"ids": list("1234567")}),
+        (b"api-version=3&_=1&t=2&cb=3&correlationId=4&skips=", {}),
+        (b"skip=1&skips=2", {"skip": ["1"]}),
         (b"name=&name=&names=", {"name": [""]}),
         (b"name=&name=a&name=", {"name": ["a"]}),
         (b"", {}),
@@ -153,11 +156,16 @@ def test_queries(query: bytes, expected: dict[str, list[str]]) -> None:
         (b"skip=1&Skip=2&s%6Bip=3", "received it 3 times"),
         (b"skip=K%FChe", "Expected the parameter skip in UTF-8"),
         (b"ids=%ff", "Expected the parameter ids in UTF-8"),
+        (b"skipp=1", "received skipp. Did you mean skip?"),
+        (b"tagNames=a", "received tagNames. Did you mean tagIds?"),
+        (b"tags=a", "Did you mean tagIds?"),
+        (b"flavour=a", "Did you mean flavor?"),
+        (b"filter=a", "Did you mean .filter?"),
     ],
 )
 def test_queries_that_are_refused(query: bytes, message: str) -> None:
     with pytest.raises(ServingError, match=message) as refusal:
-        read_query(query, ["skip"], ["ids"])
+        read_query(query, ["skip", "flavor", "$filter"], ["ids", "tagIds"])
     assert (refusal.value.status, refusal.value.code) == (400, "BadRequestInvalid")
 
 

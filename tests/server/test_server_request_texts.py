@@ -51,6 +51,13 @@ def test_keys_in_the_wrong_place(client: TestClient, server: Server, project: Pr
             assert key not in message
 
 
+def test_space_around_a_key(client: TestClient, project: ProjectRow, key: str) -> None:
+    for header in ("Training-Key", "Prediction-Key"):
+        headers = {"Training-Key": "", header: f" \t{key}\t "}
+        assert client.get("/projects", headers=headers).status_code == 200
+        assert client.post(asked(project), headers=headers, content=picture()).status_code == 200
+
+
 def test_keys_of_another_scope(client: TestClient, server: Server, project: ProjectRow) -> None:
     for scope, method, path, needed, header in (
         (Scope.PREDICTION, "GET", "/projects", "read", "Training-Key"),
@@ -89,7 +96,7 @@ def test_bodies_for_another_operation(client: TestClient, project: ProjectRow) -
         (asked(project), {"content": b"x", "headers": {"content-type": "multipart/form-data"}}, "boundary"),
         (base + "/images", batch, "images/files"),
         (base + "/images", {"content": b""}, "an empty body"),
-        (base + "/images/files", image, "to .../images"),
+        (base + "/images/files", image, "Expected JSON with images in base64, received a JPEG image. POST"),
         (base + "/images/files", {"json": batch["json"]["images"]}, "received a list"),
         (base + "/images/urls", image, "to .../images"),
         (base + "/images/urls", {"json": [{"url": "https://example.com/a.jpg"}]}, "received a list"),
@@ -100,6 +107,16 @@ def test_bodies_for_another_operation(client: TestClient, project: ProjectRow) -
         answer = client.post(path, **given)
         assert answer.status_code == 400, (path, answer.text)
         assert words in answer.json()["message"], (path, answer.text)
+
+
+def test_methods_and_encodings(client: TestClient, project: ProjectRow) -> None:
+    for path in (asked(project), f"/projects/{project.id}/train"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    for path in (asked(project), f"/projects/{project.id}/images", f"/projects/{project.id}/images/tags"):
+        answer = client.post(path, content=b"\x1f\x8b", headers={"content-encoding": "gzip"})
+        assert (answer.status_code, answer.json()["code"]) == (415, "UnsupportedMediaType")
+        assert "Content-Encoding: gzip" in answer.json()["message"]
 
 
 def test_a_form_as_clients_write_it(client: TestClient, server: Server, project: ProjectRow) -> None:

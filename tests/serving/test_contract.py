@@ -267,8 +267,29 @@ UNKNOWN = "11111111-1111-1111-1111-111111111111"
         (url(end="url"), {"content": b"[" * 100_000}, 400, "BadRequestImageUrl", '{"url": '),
         (url(end="url"), {"content": b"\xff\xfe\xfd"}, 400, "BadRequestImageUrl", '{"url": '),
         (url(end="url"), {"json": {"url": 1}}, 400, "BadRequestImageUrl", '{"url": '),
+        (url(end="url"), {"json": {"url": ["a"]}}, 400, "BadRequestImageUrl", "received a list as url"),
+        (url(end="url"), {"json": '{"url": "ftp://a"}'}, 400, "BadRequestImageUrl", "http://"),
+        (
+            url(),
+            {"content": b"[object Object]"},
+            400,
+            "BadRequestImageStream",
+            "the name of a script's object",
+        ),
+        (url(), {"headers": {"content-encoding": "gzip"}}, 415, "UnsupportedMediaType", "Compressed bodies"),
         (url() + "?Application=a&application=b", {}, 400, "BadRequestInvalid", "parameter application once"),
         (url() + "?application=%ff", {}, 400, "BadRequestInvalid", "UTF-8"),
+        (url() + "?store=False", {}, 400, "BadRequestInvalid", "/nostore at the end of the path"),
+        (url() + "?aplication=a", {}, 400, "BadRequestInvalid", "Did you mean application?"),
+        (url() + f"?iterationId={UNKNOWN}", {}, 400, "BadRequestInvalid", "publish name in the path"),
+        (url(end="url"), {"json": {"Url": "a", "Store": False}}, 400, "BadRequestInvalid", "with /nostore"),
+        (
+            url(end="url"),
+            {"json": {"Url": "a", "iterationId": "b"}},
+            400,
+            "BadRequestInvalid",
+            "in the query",
+        ),
         (url(end="url"), {"json": ["http://example.com"]}, 400, "BadRequestImageUrl", '{"url": '),
         (url(end="url"), {"json": {"uri": "http://example.com"}}, 400, "BadRequestImageUrl", '{"url": '),
         (url(end="url"), {"json": {"url": ""}}, 400, "BadRequestImageUrl", "http://"),
@@ -282,7 +303,7 @@ UNKNOWN = "11111111-1111-1111-1111-111111111111"
             {},
             400,
             "BadRequestOperationNotSupported",
-            "Invalid project type for operation",
+            "Invalid project type for operation: detection is not served yet",
         ),
         (url(), {"content": b"not an image"}, 400, "BadRequestImageFormat", "Expected"),
         (
@@ -341,7 +362,6 @@ def test_the_largest_image(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", url()),
         ("POST", url(end="image/store")),
         ("POST", url().replace("v3.1", "v4.0")),
         ("POST", url().replace("v3.1", "v2.0")),
@@ -354,6 +374,12 @@ def test_other_routes(client: TestClient, method: str, path: str) -> None:
     response = client.request(method, path)
     assert response.status_code == 404
     assert response.json() == {"statusCode": 404, "message": "Resource not found"}
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_other_methods(client: TestClient, method: str) -> None:
+    response = client.request(method, url())
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
 
 def test_nothing_is_published(source: FakeSource) -> None:

@@ -31,6 +31,7 @@ SHARED = {
     "headers": "dahlia.dataset",
     "imaging": "dahlia.dataset",
     "key_texts": "dahlia.serving.http",
+    "names": "dahlia.serving.http",
     "limits": "dahlia.serving.http",
     "machine_memory": "dahlia.dataset",
     "origins": "dahlia.serving.http",

@@ -46,13 +46,22 @@ class Labelling:
     regions: tuple[tuple[str, Box], ...] = ()
 
 
-def labels_in(batch: ImageFileBatch | ImageUrlBatch | ImageIdBatch, limits: LimitsSection) -> list[Labelling]:
+def labels_in(
+    batch: ImageFileBatch | ImageUrlBatch | ImageIdBatch,
+    limits: LimitsSection,
+    tag_ids: Iterable[str] | None = None,
+) -> list[Labelling]:
     """The labels of each image of a batch, those of the whole batch included; its metadata is checked.
+
+    Args:
+        batch: as the client sent it.
+        limits: of a batch.
+        tag_ids: of the query, for every image.
 
     Raises:
         ServiceError: the batch is empty or too large, or an id, a box or the metadata cannot be used.
     """
-    common = tuple(one_id(tag) for tag in batch.tag_ids)
+    common = tuple(one_id(tag) for tag in (*(tag_ids or ()), *batch.tag_ids))
     labels = [
         Labelling(
             (*common, *(one_id(tag) for tag in entry.tag_ids)),

@@ -85,10 +85,21 @@ def _image_ids(
     return image_ids
 
 
+def _narrowing(
+    tag_ids: Annotated[list[str] | None, Query(alias="tagIds", include_in_schema=False)] = None,
+    status: Annotated[str | None, Query(alias="taggingStatus", include_in_schema=False)] = None,
+    metadata: Annotated[str | None, Query(alias="$filter", include_in_schema=False)] = None,
+) -> tuple[str, ...]:
+    given = {"tagIds": tag_ids, "taggingStatus": status, "$filter": metadata}
+    return tuple(name for name, value in given.items() if value)
+
+
 _AnyTags = Annotated[Wanted, Depends(_any_tags)]
 ImagePage = Annotated[Page, Depends(_page)]
 TagIds = Annotated[list[str], Depends(_tags)]
 CountedTagIds = Annotated[list[str], Depends(_counted_tags)]
 WantedImages = Annotated[Wanted, Depends(_wanted)]
 CountedImages = Annotated[Wanted, Depends(_counted)]
+Narrowing = Annotated[tuple[str, ...], Depends(_narrowing)]
+"""Names of parameters that choose images, and that an operation does not have."""
 ImageIds = Annotated[list[str] | None, Depends(_image_ids)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from dahlia.server.api.image_batches import (
@@ -15,7 +15,7 @@ from dahlia.server.api.image_batches import (
     labels_in,
 )
 from dahlia.server.api.json_bodies import json_body, parsed
-from dahlia.server.api.parameters import ProjectId, Version, many_ids
+from dahlia.server.api.parameters import BatchTags, ProjectId, Version, many_ids
 from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.contract.bodies import ImageFileBatch, ImageUrlBatch
 from dahlia.server.contract.models import ImageCreateSummary
@@ -25,11 +25,11 @@ from dahlia.server.images.fetching import AT_ONCE, fetch_images
 from dahlia.server.images.own_links import Web
 from dahlia.server.images.storing import decoded, most_bytes, store_images
 from dahlia.server.intake.forms import FIELD, read_images
+from dahlia.server.predictions.errors import translated_refusals
 from dahlia.serving.http.query import items_of
 
 router = training_router("Images")
 
-_TAG_FIELDS = ("tagids", "tagids[]")
 _BYTES = {"type": "string", "format": "binary"}
 _IMAGES_OR_ONE: dict[str, Any] = {
     "requestBody": {
@@ -69,16 +69,15 @@ _Uploader = Annotated[Uploader, Depends(_uploader)]
 def create_images_from_data(
     uploader: _Uploader,
     body: Uploaded,
-    tag_ids: Annotated[
-        list[str] | None, Query(alias="tagIds", description="tags of every image; repeated or comma-joined")
-    ] = None,
+    tag_ids: BatchTags = None,
 ) -> ImageCreateSummary:
     """Add images: all files of a form, whose field `tagIds` counts as in the query, or the body itself."""
     server = uploader.server
     most_tags = server.settings.limits.batch_tags
     tags = many_ids(tag_ids, most_tags)
     form = read_images(body.content_type, body.take())
-    fields = [tag for name, text in form.texts if name.lower() in _TAG_FIELDS for tag in items_of(text)]
+    with translated_refusals():
+        fields = [tag for text in form.list_of("tagIds") for tag in items_of(text)]
     tags = many_ids([*tags, *fields], most_tags)
     check_batch(len(form.images), tags, server.settings.limits)
     check_project(server, uploader.project_id)
@@ -87,11 +86,13 @@ def create_images_from_data(
 
 
 @router.post(PROJECT + "/images/files", responses=_PARTLY, openapi_extra=json_body(ImageFileBatch))
-def create_images_from_files(uploader: _Uploader, body: Uploaded) -> ImageCreateSummary:
+def create_images_from_files(
+    uploader: _Uploader, body: Uploaded, tag_ids: BatchTags = None
+) -> ImageCreateSummary:
     """Add images in base64, with tags and regions."""
     server = uploader.server
     batch = parsed(ImageFileBatch, body.take(), body.content_type)
-    labels = labels_in(batch, server.settings.limits)
+    labels = labels_in(batch, server.settings.limits, tag_ids)
     check_project(server, uploader.project_id, labels)
     files = store_images(server, [decoded(entry.contents) for entry in batch.images])
     return uploader.add([entry.name for entry in batch.images], files, labels, batch.metadata)
@@ -99,11 +100,11 @@ def create_images_from_files(uploader: _Uploader, body: Uploaded) -> ImageCreate
 
 @router.post(PROJECT + "/images/urls", responses=_PARTLY)
 async def create_images_from_urls(
-    uploader: _Uploader, request: Request, batch: ImageUrlBatch
+    uploader: _Uploader, request: Request, batch: ImageUrlBatch, tag_ids: BatchTags = None
 ) -> ImageCreateSummary:
     """Add images from addresses, with tags and regions; links of this server are read without a request."""
     server = uploader.server
-    labels = labels_in(batch, server.settings.limits)
+    labels = labels_in(batch, server.settings.limits, tag_ids)
     await run_in_threadpool(check_project, server, uploader.project_id, labels)
     urls = [entry.url for entry in batch.images]
     files = []

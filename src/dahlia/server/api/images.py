@@ -12,6 +12,7 @@ from dahlia.server.api.image_parameters import (
     CountedTagIds,
     ImageIds,
     ImagePage,
+    Narrowing,
     TagIds,
     WantedImages,
 )
@@ -142,6 +143,7 @@ def delete_images(
     server: TheServer,
     project_id: ProjectId,
     image_ids: ImageIds,
+    narrowing: Narrowing,
     all_images: Annotated[bool, Query(alias="allImages", description="all, instead of some ids")] = False,
     all_iterations: Annotated[
         bool, Query(alias="allIterations", description="from the iterations too")
@@ -154,6 +156,12 @@ def delete_images(
             "BadRequestRequiredParamIsNull" if not all_images else "BadRequestInvalid",
             f"Expected either imageIds or allImages=true, received {'both' if all_images else 'neither'}. "
             "Send the one that you mean.",
+        )
+    if narrowing:
+        raise ServiceError(
+            "BadRequestInvalid",
+            f"Expected imageIds or allImages, received {', '.join(narrowing)}. "
+            "No images are deleted by that: list them with get_images, and delete them by their ids.",
         )
     if all_images:
         remove_all_images(server, access, project_id, everywhere=all_iterations)

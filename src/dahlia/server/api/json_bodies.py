@@ -41,7 +41,7 @@ def parsed(model: type[_Body], body: bytes, content_type: str = "") -> _Body:
             "several calls.",
         )
     with translated_refusals():
-        refuse_image(body, content_type, TO_IMAGES)
+        refuse_image(body, content_type, TO_IMAGES, "JSON with images in base64")
         body = utf8(body)
         try:
             return model.model_validate_json(body)

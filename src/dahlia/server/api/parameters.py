@@ -65,6 +65,11 @@ def _version(request: Request) -> str:
     return version
 
 
+BatchTags = Annotated[
+    list[str] | None,
+    Query(alias="tagIds", description="tags of every image; repeated or comma-joined"),
+]
+"""Tags in the query of an upload, whichever form the images have."""
 ProjectId = Annotated[str, Depends(_project_id)]
 IterationId = Annotated[str, Depends(_iteration_id)]
 OptionalIteration = Annotated[str | None, Depends(_optional_iteration)]

@@ -9,7 +9,7 @@ from fastapi import Depends, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from dahlia.server.api.image_batches import Uploader, labels_in
-from dahlia.server.api.parameters import ProjectId, Version, many_ids, one_id
+from dahlia.server.api.parameters import BatchTags, ProjectId, Version, many_ids, one_id
 from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.contract.bodies import ImageIdBatch, PredictionQuery, PredictionQueryTag
 from dahlia.server.contract.enums import OrderBy
@@ -106,9 +106,10 @@ def create_images_from_predictions(
     project_id: ProjectId,
     version: Version,
     batch: ImageIdBatch,
+    tag_ids: BatchTags = None,
 ) -> ImageCreateSummary:
     """Make stored predictions training images, with tags and regions; they are no predictions any more."""
-    labels = labels_in(batch, server.settings.limits)
+    labels = labels_in(batch, server.settings.limits, tag_ids)
     sources = [one_id(entry.id) for entry in batch.images]
     desk.journal.catch_up(_CATCH_UP_SECONDS)
     with server.database.read() as session:

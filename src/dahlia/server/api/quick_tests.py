@@ -10,7 +10,6 @@ from starlette.responses import Response
 from dahlia.server.api.parameters import ProjectId, one_id
 from dahlia.server.api.predictions import TheDesk
 from dahlia.server.api.routing import PROJECT, training_router
-from dahlia.server.context import Server
 from dahlia.server.contract.bodies import ImageUrl
 from dahlia.server.contract.iterations import ImagePrediction
 from dahlia.server.http.access import TheServer, Trains
@@ -20,6 +19,7 @@ from dahlia.server.images.storing import most_bytes
 from dahlia.server.intake.forms import FIELD, read_one_image
 from dahlia.server.predictions.desk import PredictionDesk
 from dahlia.server.predictions.errors import translated_refusals
+from dahlia.server.predictions.filters import check_application
 from dahlia.server.predictions.quick_tests import tested_iteration
 from dahlia.server.store.work_tables import IterationRow
 from dahlia.serving.http.replies import reply
@@ -53,6 +53,9 @@ def _tested(
 
 
 _Tested = Annotated[IterationRow, Depends(_tested)]
+_Application = Annotated[
+    str | None, Query(description="what the client calls itself; kept with a stored prediction")
+]
 _Store = Annotated[bool, Query(description="whether to keep image and answer among the stored predictions")]
 
 
@@ -65,6 +68,7 @@ async def quick_test_image(
     desk: TheDesk,
     iteration: _Tested,
     store: _Store = True,
+    application: _Application = None,
 ) -> Response:
     """Classify an image: the file of a form, or the body itself."""
     headers = request.headers
@@ -72,7 +76,7 @@ async def quick_test_image(
         most = most_bytes(server.settings.limits) + _AROUND
         body = await read_upload(request.receive, headers.get("content-length", ""), most, hold)
         image = read_one_image(headers.get("content-type", ""), body, most_bytes(server.settings.limits))
-        return await _answer(server, desk, project_id, iteration, image, store)
+        return await _answer(desk, project_id, iteration, image, store, application)
 
 
 @router.post(PROJECT + "/quicktest/url", response_model=ImagePrediction)
@@ -85,17 +89,26 @@ async def quick_test_image_url(
     iteration: _Tested,
     body: ImageUrl,
     store: _Store = True,
+    application: _Application = None,
 ) -> Response:
     """Classify the image at an address; a link of this server is read without a request."""
     bring = Web(server, request.headers.get("host", "")).bring
     with translated_refusals(), desk.admission.fetch():
         image = await bring(body.url, most=most_bytes(server.settings.limits))
-    return await _answer(server, desk, project_id, iteration, image, store)
+    return await _answer(desk, project_id, iteration, image, store, application)
 
 
 async def _answer(
-    server: Server, desk: PredictionDesk, project_id: str, iteration: IterationRow, image: bytes, store: bool
+    desk: PredictionDesk,
+    project_id: str,
+    iteration: IterationRow,
+    image: bytes,
+    store: bool,
+    application: str | None,
 ) -> Response:
+    name = check_application(application)
     with translated_refusals():
-        fields = await desk.predict(project_id, iteration.id, iteration.number, image, keep=store)
+        fields = await desk.predict(
+            project_id, iteration.id, iteration.number, image, keep=store, application=name
+        )
     return reply(fields, 200)

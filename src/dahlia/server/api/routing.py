@@ -46,11 +46,10 @@ class _Route(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        form = Form.of(self.dependant)
+        form = Form.of(self.dependant, streamed=self.openapi_extra is not None)
 
         async def handler(request: Request) -> Response:
-            if form.body is not None:
-                await run_in_threadpool(identify_early, request)
+            await run_in_threadpool(identify_early, request)
             return await handle(await in_one_form(request, form))
 
         return handler

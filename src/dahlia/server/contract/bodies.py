@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -29,6 +29,14 @@ class ImageProcessingChange(Body):
 class SettingsChange(Body):
     """Settings of a project; what is left out stays."""
 
+    read_only: ClassVar[frozenset[str]] = frozenset(
+        {
+            "useNegativeSet",
+            "detectionParameters",
+            "exportModelContainerUri",
+            "notificationQueueUri",
+        }
+    )
     domain_id: str | None = None
     classification_type: Classifier | None = None
     target_export_platforms: tuple[str, ...] | None = None
@@ -38,6 +46,9 @@ class SettingsChange(Body):
 class ProjectChange(Body):
     """What is to be changed of a project; what is left out stays."""
 
+    read_only: ClassVar[frozenset[str]] = frozenset(
+        {"id", "created", "lastModified", "thumbnailUri", "drModeEnabled", "status"}
+    )
     name: str | None = None
     description: str | None = None
     settings: SettingsChange | None = None
@@ -46,6 +57,7 @@ class ProjectChange(Body):
 class TagChange(Body):
     """What is to be changed of a tag; what is left out stays."""
 
+    read_only: ClassVar[frozenset[str]] = frozenset({"id", "imageCount"})
     name: str | None = None
     description: str | None = None
     type: TagType | None = None
@@ -54,6 +66,11 @@ class TagChange(Body):
 class IterationChange(Body):
     """What is to be changed of an iteration; `isDefault` is of versions 1 and 2."""
 
+    read_only: ClassVar[frozenset[str]] = frozenset(
+        {"id", "status", "created", "lastModified", "trainedAt", "projectId", "exportable", "exportableTo"}
+        | {"domainId", "classificationType", "trainingType", "reservedBudgetInHours", "customBaseModelInfo"}
+        | {"trainingTimeInMinutes", "originalPublishResourceId", "publishName", "trainingErrorDetails"}
+    )
     name: str | None = None
     is_default: bool | None = None
 
@@ -61,6 +78,7 @@ class IterationChange(Body):
 class RegionBody(Body):
     """A region; fractions of width and height, origin at the top left."""
 
+    read_only: ClassVar[frozenset[str]] = frozenset({"regionId", "imageId", "tagName", "created"})
     tag_id: str
     left: float = Field(allow_inf_nan=False)
     top: float = Field(allow_inf_nan=False)

@@ -5,28 +5,37 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class DomainType(StrEnum):
+class _AnyCase(StrEnum):
+    """Finds its members in any case of letters."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> _AnyCase | None:
+        wanted = value.lower() if isinstance(value, str) else None
+        return next((member for member in cls if member.lower() == wanted), None)
+
+
+class DomainType(_AnyCase):
     """What the projects of a domain do."""
 
     CLASSIFICATION = "Classification"
     DETECTION = "ObjectDetection"
 
 
-class Classifier(StrEnum):
+class Classifier(_AnyCase):
     """Whether probabilities sum to one over the tags, or each tag has its own."""
 
     MULTICLASS = "Multiclass"
     MULTILABEL = "Multilabel"
 
 
-class TrainingType(StrEnum):
+class TrainingType(_AnyCase):
     """The quick recipe, or the advanced one with a budget."""
 
     REGULAR = "Regular"
     ADVANCED = "Advanced"
 
 
-class TagType(StrEnum):
+class TagType(_AnyCase):
     """What a tag stands for."""
 
     REGULAR = "Regular"
@@ -34,7 +43,7 @@ class TagType(StrEnum):
     GENERAL_PRODUCT = "GeneralProduct"
 
 
-class ExportPlatform(StrEnum):
+class ExportPlatform(_AnyCase):
     """What an export runs on."""
 
     COREML = "CoreML"
@@ -45,7 +54,7 @@ class ExportPlatform(StrEnum):
     OPENVINO = "OpenVino"
 
 
-class ExportStatus(StrEnum):
+class ExportStatus(_AnyCase):
     """How far an export is."""
 
     EXPORTING = "Exporting"
@@ -53,7 +62,7 @@ class ExportStatus(StrEnum):
     DONE = "Done"
 
 
-class ProjectStatus(StrEnum):
+class ProjectStatus(_AnyCase):
     """How far the import of a project is."""
 
     SUCCEEDED = "Succeeded"
@@ -61,7 +70,7 @@ class ProjectStatus(StrEnum):
     FAILED = "Failed"
 
 
-class IterationStatus(StrEnum):
+class IterationStatus(_AnyCase):
     """How far a training is. On the wire a free string; these are what clients know."""
 
     TRAINING = "Training"
@@ -69,7 +78,7 @@ class IterationStatus(StrEnum):
     FAILED = "Failed"
 
 
-class OrderBy(StrEnum):
+class OrderBy(_AnyCase):
     """Order of images and predictions; images know the first two only."""
 
     NEWEST = "Newest"
@@ -77,14 +86,14 @@ class OrderBy(StrEnum):
     SUGGESTED = "Suggested"
 
 
-class SortBy(StrEnum):
+class SortBy(_AnyCase):
     """Order of suggestions."""
 
     ASCENDING = "UncertaintyAscending"
     DESCENDING = "UncertaintyDescending"
 
 
-class TaggingStatus(StrEnum):
+class TaggingStatus(_AnyCase):
     """Images with tags, without, or both."""
 
     ALL = "All"
@@ -92,7 +101,7 @@ class TaggingStatus(StrEnum):
     UNTAGGED = "Untagged"
 
 
-class ImageCreateStatus(StrEnum):
+class ImageCreateStatus(_AnyCase):
     """What became of one image of a batch."""
 
     OK = "OK"
@@ -110,7 +119,7 @@ class ImageCreateStatus(StrEnum):
     ERROR_INVALID_TAG = "ErrorInvalidTag"
 
 
-class MetadataStatus(StrEnum):
+class MetadataStatus(_AnyCase):
     """What became of the metadata of one image of a batch."""
 
     OK = "OK"

@@ -13,7 +13,7 @@ from dahlia.server.contract.errors import GatewayError, ServiceError
 from dahlia.server.http.requests import REFUSAL, SENT_QUERY
 from dahlia.server.keys.keys import find_access
 from dahlia.server.keys.scopes import Access, Scope
-from dahlia.serving.http.key_texts import KEY_HEADERS, access_denied
+from dahlia.serving.http.key_texts import access_denied, keys_in
 
 _ACCESS = "access"  # the name in a request's state
 
@@ -95,9 +95,8 @@ def identify(server: Server, headers: Headers, query: bytes = b"", expected: str
     Raises:
         GatewayError: it brings none, or one that is unknown or revoked.
     """
-    given = [headers[name] for name in KEY_HEADERS if name in headers]
     with server.database.read() as session:
-        for text in given:
+        for text in keys_in(headers):
             if access := find_access(session, text, server.now()):
                 return access
     text = access_denied(expected, headers, query)

@@ -57,7 +57,8 @@ def malformed(errors: Sequence[Mapping[str, Any]]) -> ServiceError:
     error = errors[0]
     place, kind = _place(error["loc"]), str(error["type"])
     if kind == "missing":
-        text = f"Expected {place}, received none. {_ADVICE}"
+        where = " in the query" if error["loc"][0] == "query" else ""
+        text = f"Expected {place}{where}, received none. {_ADVICE}"
         return ServiceError("BadRequestRequiredParamIsNull", text)
     if kind == "json_invalid":
         reason = str(error["msg"]).removeprefix("Invalid JSON: ")
@@ -93,7 +94,7 @@ def _received(error: Mapping[str, Any]) -> str:
         return "something else"
     given = error["input"]
     if given is None:
-        return "null"
+        return "null" if error["loc"][0] == "body" else "an empty value"
     if isinstance(given, bool):
         return str(given).lower()
     if isinstance(given, Mapping):

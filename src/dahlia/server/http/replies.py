@@ -16,7 +16,8 @@ from dahlia.server.contract.errors import GatewayError, ServiceError
 from dahlia.server.http.known_faults import KnownFaults, is_known
 from dahlia.server.http.malformed import malformed
 from dahlia.server.storage.errors import NotThere, StorageError
-from dahlia.serving.http.replies import REQUEST, no_such_route, reply
+from dahlia.serving.http.paths import is_prediction
+from dahlia.serving.http.replies import REQUEST, no_such_route, reply, wrong_method
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -101,8 +102,11 @@ def _fault(request: Request, error: Exception) -> Response:
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
-        return no_such_route()
+        return wrong_method() if is_prediction(request.scope) else no_such_route()
     if error.status_code == 400:
         text = f"{error.detail}. Send JSON in UTF-8, or a form, as the API's page describes the operation."
         return _service_error(request, ServiceError("BadRequestInvalid", text))
-    return reply({"statusCode": error.status_code, "message": str(error.detail)}, error.status_code)
+    headers = {"allow": error.headers["Allow"]} if error.headers and "Allow" in error.headers else {}
+    return reply(
+        {"statusCode": error.status_code, "message": str(error.detail)}, error.status_code, **headers
+    )

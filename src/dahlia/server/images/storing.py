@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeAlias
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 Incoming: TypeAlias = bytes | Rejected
 """The bytes of an image, or why there are none."""
 
+_DATA_URL = re.compile(r"\A\s{0,8}data:[^,]{0,100};base64,", re.IGNORECASE)
+_USUAL = str.maketrans("-_", "+/")  # of the alphabet that is safe in addresses
 _POOL = ThreadPoolExecutor(usable_cores(), "intake")  # of all requests together
 
 
@@ -62,13 +65,14 @@ def most_bytes(limits: LimitsSection) -> int:
 
 
 def decoded(contents: str) -> Incoming:
-    """An image in base64, with or without line breaks."""
+    """An image in base64: of either alphabet, with or without line breaks, padding and `data:` before it."""
     try:
         return base64.b64decode(contents, validate=True)
     except (binascii.Error, ValueError):  # the latter for letters beyond ASCII
         pass
+    text = "".join(_DATA_URL.sub("", contents, count=1).split()).translate(_USUAL).rstrip("=")
     try:
-        return base64.b64decode("".join(contents.split()), validate=True)
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         return Rejected(
             ImageCreateStatus.ERROR_FORMAT,

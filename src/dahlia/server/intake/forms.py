@@ -25,7 +25,7 @@ def read_images(content_type: str, body: bytes) -> Form:
         ServiceError: the form cannot be parsed or has too many parts, or there is no image.
     """
     try:
-        return read_form(body, content_type, otherwise=TO_FILES)
+        return read_form(body, content_type, otherwise=TO_FILES, lists=("tagIds",))
     except ServingError as error:
         raise ServiceError(error.code, str(error), status=error.status) from error
 
@@ -40,7 +40,7 @@ def read_one_image(content_type: str, body: bytes, most: int) -> bytes:
     """
     try:
         form = read_form(body, content_type, otherwise=TO_URL)
-        form.refuse_texts(("iterationId", "store"))
+        form.refuse_texts(("iterationId", "store", "application"))
         return form.only_image(most)
     except ServingError as error:
         raise ServiceError(error.code, str(error), status=error.status) from error

@@ -55,13 +55,16 @@ def start_export(
         project_id: of the project.
         iteration_id: of the iteration.
         platform: what it is to run on.
-        flavor: which form of that; clients get it back as they sent it.
+        flavor: which form of that, in any case of letters.
 
     Raises:
         ServiceError: the iteration is not trained, cannot be exported so, or was already.
     """
     project = locked(session, project_id, server.now())
     iteration = _exportable(iteration_of(session, project_id, iteration_id))
+    flavor = next(
+        (one for one in flavors_of(platform) if one and flavor and one.lower() == flavor.lower()), flavor
+    )
     _check_form(platform, flavor)
     row = _row(session, server, iteration, platform, flavor)
     enqueue(session, Kind.EXPORT, project, iteration, {EXPORT: row.id} | form(platform, flavor))

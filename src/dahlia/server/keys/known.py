@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from dahlia.server.context import Server
 from dahlia.server.http.access import identify
 from dahlia.server.keys.scopes import Access
-from dahlia.serving.http.key_texts import KEY_HEADERS
+from dahlia.serving.http.key_texts import keys_in
 
 SECONDS = 1.0  # for which a key goes on after it was revoked
 _MOST = 1000
@@ -56,5 +56,5 @@ class KnownKeys:
 
 def _digest(headers: Headers) -> bytes:
     # The keys themselves are not kept, here either.
-    given = "\n".join(f"{name}:{headers[name]}" for name in KEY_HEADERS if name in headers)
+    given = "\n".join(keys_in(headers))
     return hashlib.sha256(given.encode("utf-8", "surrogateescape")).digest()

@@ -102,7 +102,14 @@ class PredictionDesk:
         self._keeper.turn(_LAST_SECONDS)
 
     async def predict(
-        self, project: str, iteration: str, number: int, image: bytes, *, keep: bool
+        self,
+        project: str,
+        iteration: str,
+        number: int,
+        image: bytes,
+        *,
+        keep: bool,
+        application: str | None = None,
     ) -> dict[str, Any]:
         """Classify an image with an iteration, published or not.
 
@@ -112,6 +119,7 @@ class PredictionDesk:
             number: the iteration's number.
             image: an image file.
             keep: whether to keep image and answer.
+            application: what the client calls itself, which is kept with them.
 
         Returns:
             The fields of an `ImagePrediction`.
@@ -121,7 +129,9 @@ class PredictionDesk:
         """
         published = Published(project, "", self._files.servable(iteration, number))
         with self.admission.prediction():
-            answered: Answered = await self.predictor.predict(published, image, keep=keep)
+            answered: Answered = await self.predictor.predict(
+                published, image, keep=keep, application=application
+            )
         return answered.fields
 
     def classify(self, iteration: str, number: int, image: bytes) -> list[dict[str, Any]]:

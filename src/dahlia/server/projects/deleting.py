@@ -66,7 +66,8 @@ def _refuse_published(session: Session, project: ProjectRow) -> None:
         raise ServiceError(
             "BadRequestIterationIsPublished",
             f"Expected a project without published iterations, received one that publishes "
-            f"{', '.join(map(repr, names))}. Unpublish with unpublish_iteration, then delete the project.",
+            f"{', '.join(map(repr, names))}. Unpublish with unpublish_iteration (in versions 1 and "
+            "2: update_iteration with isDefault=false), then delete the project.",
         )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dahlia.errors import ServingError
 from dahlia.serving.http.body import MAX_DISCARD, Unread
-from dahlia.serving.http.key_texts import KEY_HEADERS, access_denied
+from dahlia.serving.http.key_texts import access_denied, keys_in
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
@@ -71,7 +71,7 @@ class Admission:
             ServingError: it brings no key or a wrong one, comes from a page that may not ask, or too many
                 predictions are under way.
         """
-        given = [headers[name].encode("latin-1") for name in KEY_HEADERS if name in headers]
+        given = [key.encode("latin-1") for key in keys_in(headers)]
         if self._key is not None and not any(hmac.compare_digest(one, self._key) for one in given):
             raise _unread(headers)(
                 access_denied("Prediction-Key", headers, query),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from dahlia.errors import ServingError
 from dahlia.serving.http.documents import MalformedDocument, read_document
-from dahlia.serving.http.form_images import FIELD, read_form, too_large
+from dahlia.serving.http.form_images import FIELD, read_form, refuse_fields, too_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -47,9 +47,10 @@ async def read_body(
         most: bytes that an image may have.
 
     Raises:
-        ServingError: it holds more than an image, does not arrive in time, or was refused by `hold`.
+        ServingError: it is compressed or too large, does not arrive in time, or was refused by `hold`.
         Disconnected: the client went away.
     """
+    refuse_compressed(headers)
     try:
         with anyio.fail_after(SECONDS):
             return await _read(receive, headers, hold, most)
@@ -59,6 +60,22 @@ async def read_body(
             code="BadRequestImageStream",
             status=408,
         ) from None
+
+
+def refuse_compressed(headers: Headers) -> None:
+    """Let bodies pass that are sent as they are.
+
+    Raises:
+        Unread: this one is compressed.
+    """
+    encoding = headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Unread(
+            f"Expected a body as it is, received one with the header Content-Encoding: {encoding[:40]}. "
+            "Compressed bodies are not taken: send it without that encoding.",
+            code="UnsupportedMediaType",
+            status=415,
+        )
 
 
 async def _read(receive: Receive, headers: Headers, hold: Callable[[int], None], most: int) -> bytes:
@@ -112,7 +129,7 @@ def image_of(
     return form.only_image(most)
 
 
-def address_of(body: bytes, content_type: str = "") -> str:
+def address_of(body: bytes, content_type: str = "", parameters: Collection[str] = ()) -> str:
     """The address in a body such as `{"url": "https://..."}`; the name in any case.
 
     XML and forms will do as well; an address by itself will not, as no content type stands for it.
@@ -120,20 +137,34 @@ def address_of(body: bytes, content_type: str = "") -> str:
     Args:
         body: the whole body.
         content_type: the request's header.
+        parameters: names of the query, which as fields of the body would not count.
 
     Raises:
-        ServingError: there is none.
+        ServingError: there is none, or a parameter is a field.
     """
     if len(body) > _MOST_ADDRESS:
         raise _no_address(f"{len(body) >> 10} KB of something else")
     try:
         given = read_document(body, content_type).content
+        if isinstance(given, str) and given.lstrip()[:1] == "{":  # JSON that was encoded twice
+            given = read_document(given.encode()).content
     except MalformedDocument as error:
         raise _no_address(error.received) from error
-    named = {name.lower(): value for name, value in given.items()} if isinstance(given, dict) else {}
+    named = {name.strip().lower(): value for name, value in given.items()} if isinstance(given, dict) else {}
+    refuse_fields((name for name, value in named.items() if value is not None), parameters, "the body")
     if not isinstance(named.get("url"), str):
-        raise _no_address("none" if given is None else "something else")
+        raise _no_address(_kind(given, named))
     return str(named["url"])
+
+
+def _kind(given: object, named: dict[str, Any]) -> str:
+    if given is None:
+        return "none"
+    if not isinstance(given, dict):
+        return "a list" if isinstance(given, list) else "a text or a number"
+    if "url" not in named:
+        return "an object without url"
+    return "a list as url" if isinstance(named["url"], list) else "a url that is no text"
 
 
 def _no_address(received: str) -> ServingError:

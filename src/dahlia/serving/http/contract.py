@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from dahlia.serving.http.body import MAX_IMAGE, address_of, image_of, read_body
 from dahlia.serving.http.form_images import TO_IMAGE, refuse_image
 from dahlia.serving.http.paths import Route, check_task
-from dahlia.serving.http.query import query_of
+from dahlia.serving.http.query import check_prediction, query_of
 from dahlia.serving.http.replies import reply
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dahlia.serving.predictor import Predictor
 
 
-PARAMETERS = ("application", "iterationId")  # of the query
+PARAMETERS = ("application", "iterationId", "store")  # of the query
 STORED = "dahlia-stored"  # a header: whether image and answer are on this machine's disk
 
 
@@ -54,6 +54,7 @@ async def handle(
     started = perf_counter()
     headers = Headers(scope=scope)
     query = query_of(scope)
+    check_prediction(query, named=route.name is not None, stored=route.keep)
     with admission.body() as hold:
         body = await read_body(receive, headers, hold, most)
         published = _asked_for(route, query, predictor.projects)
@@ -61,7 +62,7 @@ async def handle(
         if route.what == "url":
             refuse_image(body, content_type, TO_IMAGE)
             with admission.fetch():
-                image = await bring(address_of(body, content_type), most=most)
+                image = await bring(address_of(body, content_type, PARAMETERS), most=most)
         else:
             image = image_of(body, content_type, most=most, parameters=PARAMETERS)
         with admission.prediction():

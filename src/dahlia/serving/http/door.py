@@ -19,9 +19,9 @@ from dahlia.serving.http.fetch import fetch
 from dahlia.serving.http.form import read_form, write_form
 from dahlia.serving.http.lingering import Incoming, refuse
 from dahlia.serving.http.page import front_page
-from dahlia.serving.http.paths import Route, is_contract, parse_route, raw_path
+from dahlia.serving.http.paths import Route, is_contract, is_prediction, parse_route, raw_path
 from dahlia.serving.http.query import query_of
-from dahlia.serving.http.replies import REQUEST, identified, no_such_route, refusal
+from dahlia.serving.http.replies import REQUEST, identified, no_such_route, refusal, wrong_method
 from dahlia.serving.settings import ORIGINS
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ class Door:
         elif scope["path"] in self._known:
             await self._inner(scope, receive, send)
         else:
-            await refuse(no_such_route(), scope, Incoming(receive), send)
+            answer = wrong_method() if is_prediction(scope) else no_such_route()
+            await refuse(answer, scope, Incoming(receive), send)
 
     async def _guarded(self, scope: Scope, receive: Incoming, send: Send, route: Route | None) -> None:
         desk = self._desk

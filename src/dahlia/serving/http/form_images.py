@@ -8,12 +8,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from dahlia.dataset.formats import format_of
 from dahlia.errors import ServingError
 from dahlia.serving.http.form_parts import Part, read_parts
+from dahlia.serving.http.names import names_of, plain_name
 
 FIELD = "imageData"
 TO_URL = "To send an address, POST it to the same path with url in place of image."
@@ -25,6 +26,7 @@ _BASE64 = re.compile(
     rb"\s{0,8}(data:[^,]{0,100};base64,)?\s{0,8}(?=/9j/|_9j_|iVBORw0KGgo|R0lGOD|UklGR|Qk)", re.IGNORECASE
 )
 _INSTEAD = (
+    (re.compile(rb"\s*\[object \w"), "the name of a script's object in place of a file"),
     (re.compile(rb"\s*[\[{]"), "JSON"),
     (re.compile(rb"\s*\"?https?://|\s*url=", re.IGNORECASE), "an address"),
     (re.compile(rb"\s*<(\?xml[^>]*>\s*<)?image(url|file)?\b", re.IGNORECASE), "XML"),
@@ -48,19 +50,23 @@ class Form:
     files: tuple[str | None, ...] = (None,)
 
     def refuse_texts(self, names: Collection[str]) -> None:
-        """Let forms pass that have none of the fields `names`, in any case.
+        """Let forms pass that have none of the fields `names`.
 
         Raises:
             ServingError: this one has one, which belongs into the query.
         """
-        for name in names:
-            if name.lower() in (given.lower() for given, _ in self.texts):
-                raise ServingError(
-                    f"Expected {name} in the query, received it as a field of the form. Put it behind the "
-                    f"path: ?{name}=...",
-                    code="BadRequestInvalid",
-                    status=400,
-                )
+        refuse_fields((given for given, _ in self.texts), names, "the form")
+
+    def list_of(self, name: str) -> list[str]:
+        """The texts in the fields of a list, such as `tagIds`, `tag_ids[0]` or `tagId`.
+
+        Raises:
+            ServingError: a field was probably mistaken for one of these.
+        """
+        names = names_of((), (name,))
+        found = [text for given, text in self.texts if names.match(given)]
+        names.refuse_close((given for given, text in self.texts if text), (name,) if found else (), "field")
+        return found
 
     def only_image(self, most: int, otherwise: str = TO_URL) -> bytes:
         """The one image that there is.
@@ -88,7 +94,13 @@ class Form:
         return image
 
 
-def read_form(body: bytes, content_type: str, field: str = FIELD, otherwise: str = TO_URL) -> Form:
+def read_form(
+    body: bytes,
+    content_type: str,
+    field: str = FIELD,
+    otherwise: str = TO_URL,
+    lists: tuple[str, ...] = (),
+) -> Form:
     """The images of a body: those of its form, or else the body itself.
 
     Args:
@@ -96,6 +108,7 @@ def read_form(body: bytes, content_type: str, field: str = FIELD, otherwise: str
         content_type: the request's header; empty where it has none.
         field: whose parts are images whatever they hold; also numbered, as `imageData1` or `imageData[]`.
         otherwise: where JSON and addresses belong.
+        lists: names of fields that hold texts, although scripts may send them as files.
 
     Raises:
         ServingError: there is no image in it, or it is a form that cannot be parsed.
@@ -103,10 +116,10 @@ def read_form(body: bytes, content_type: str, field: str = FIELD, otherwise: str
     parts = read_parts(body, content_type)
     if parts is None:
         return Form((_whole(body, otherwise),))
-    return form_of(parts, field)
+    return form_of(parts, field, lists)
 
 
-def form_of(parts: list[Part], field: str) -> Form:
+def form_of(parts: list[Part], field: str, lists: tuple[str, ...] = ()) -> Form:
     """The images among the parts of a form; see `read_form`.
 
     Raises:
@@ -117,7 +130,9 @@ def form_of(parts: list[Part], field: str) -> Form:
     texts: list[tuple[str, str]] = []
     for part in parts:
         data = unwrapped(part.data)
-        if named.fullmatch(part.name) or part.is_file or format_of(data) or not _is_text(data):
+        if names_of((), lists).match(part.name) and not format_of(data) and _is_text(data):
+            texts.append((part.name, _short(part).decode("utf-8")))
+        elif named.fullmatch(part.name) or part.is_file or format_of(data) or not _is_text(data):
             images.append(Part(part.name, data, part.filename))
         else:
             texts.append((part.name, _short(part).decode("utf-8")))
@@ -145,13 +160,16 @@ def unwrapped(data: bytes) -> bytes:
     return image if format_of(image) else data
 
 
-def refuse_image(body: bytes, content_type: str, otherwise: str) -> None:
+def refuse_image(
+    body: bytes, content_type: str, otherwise: str, expected: str = "the address of an image"
+) -> None:
     """Let bodies pass that hold no image, where an address or JSON is expected.
 
     Args:
         body: the whole of it.
         content_type: the request's header; empty where it has none.
         otherwise: where images belong.
+        expected: in its place.
 
     Raises:
         ServingError: it is an image, or a form with a file.
@@ -163,10 +181,33 @@ def refuse_image(body: bytes, content_type: str, otherwise: str) -> None:
             return
     received = "a form with a file" if kind is None else f"a {kind} image"
     raise ServingError(
-        f"Expected the address of an image, received {received}. {otherwise}",
+        f"Expected {expected}, received {received}. {otherwise}",
         code="BadRequestImageUrl",
         status=400,
     )
+
+
+def refuse_fields(given: Iterable[str], parameters: Collection[str], where: str) -> None:
+    """Let bodies pass that have no fields which belong into the query.
+
+    Args:
+        given: names of fields.
+        parameters: names that belong there, or, of `store`, into the path.
+        where: the fields are, such as `the form`.
+
+    Raises:
+        ServingError: this one has one.
+    """
+    fields = {plain_name(name) for name in given}
+    for name in parameters:
+        if plain_name(name) in fields:
+            advice = " For a prediction that is not stored, end the path with /nostore." * (name == "store")
+            raise ServingError(
+                f"Expected {name} in the query, received it as a field of {where}. Put it behind the path: "
+                f"?{name}=...{advice}",
+                code="BadRequestInvalid",
+                status=400,
+            )
 
 
 def no_image(received: str) -> ServingError:

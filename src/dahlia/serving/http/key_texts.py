@@ -18,7 +18,13 @@ _OTHER_HEADERS = (
     "x-training-key",
 )
 _WORDS = ("key", "apikey", "predictionkey", "trainingkey", "subscriptionkey", "ocpapimsubscriptionkey")
+_LONGEST_NAME = 80
 _MOST = 20  # parameters of a query that are looked at
+
+
+def keys_in(headers: Headers) -> list[str]:
+    """The keys that a request brings, without the spaces and tabs around them (RFC 9110)."""
+    return [headers[name].strip(" \t") for name in KEY_HEADERS if name in headers]
 
 
 def access_denied(expected: str, headers: Headers, query: bytes = b"") -> str:
@@ -48,4 +54,9 @@ def access_denied(expected: str, headers: Headers, query: bytes = b"") -> str:
 def _in_query(query: bytes) -> bool:
     text = query[:4096].decode("latin-1")
     names = [name for name, _ in parse_qsl("&".join(text.split("&")[:_MOST]), keep_blank_values=True)]
-    return any("".join(filter(str.isalnum, name)).lower() in _WORDS for name in names)
+    return any(names_a_key(name) for name in names)
+
+
+def names_a_key(name: str) -> bool:
+    """Whether a parameter is called like a key, such as `Prediction-Key` or `subscription_key`."""
+    return "".join(filter(str.isalnum, name[:_LONGEST_NAME])).lower() in _WORDS

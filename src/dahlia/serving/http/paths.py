@@ -58,6 +58,12 @@ def is_contract(scope: Scope) -> bool:
     return _DOOR.match(raw_path(scope)) is not None
 
 
+def is_prediction(scope: Scope) -> bool:
+    """Whether a path is one of predictions, whatever the method."""
+    path = raw_path(scope)
+    return bool(_ROUTE.fullmatch(path) or _OLD_ROUTE.fullmatch(path))
+
+
 def parse_route(scope: Scope) -> Route | None:
     """Match a request; None for a route that there is not."""
     path = raw_path(scope)
@@ -109,7 +115,7 @@ def check_task(task: str) -> None:
     """
     if task != "classify":
         raise ServingError(
-            "Invalid project type for operation: this project classifies images. Call "
+            "Invalid project type for operation: detection is not served yet. What classifies images is at "
             ".../classify/iterations/... in place of .../detect/iterations/...",
             code="BadRequestOperationNotSupported",
             status=400,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from dahlia.errors import ServingError
+from dahlia.serving.http.names import names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from starlette.types import Scope
 
-_PREDICTION = ("application", "iterationId", "explain")
-_INDEX = re.compile(r"\[\d*\]$")  # PHP, jQuery and axios number the items of a list, or leave the number out
+_PREDICTION = ("application", "iterationId", "explain", "store")
+_FALSE = ("false", "0", "no", "off")
 _AROUND_ITEMS = " \t[]\"'"  # what is left of a list that was turned into text
 
 
@@ -28,12 +28,35 @@ def query_of(scope: Scope) -> dict[str, str]:
     return {name: values[0] for name, values in found.items()}
 
 
+def check_prediction(query: Mapping[str, str], *, named: bool, stored: bool) -> None:
+    """Let parameters pass that a prediction can follow.
+
+    Args:
+        query: as `query_of` gives it.
+        named: whether the path names what is published.
+        stored: whether image and answer would be stored.
+
+    Raises:
+        ServingError: the query names another iteration, or wants nothing stored.
+    """
+    if named and "iterationId" in query:
+        raise _refusal(
+            "Expected the iteration by its publish name in the path, received iterationId as well, which is "
+            "for versions 1 and 2. Leave it out, or publish that iteration and put its name into the path."
+        )
+    if stored and query.get("store", "").strip().lower() in _FALSE:
+        raise _refusal(
+            "Expected /nostore at the end of the path where nothing is to be stored, received the parameter "
+            "store. POST to .../image/nostore or .../url/nostore."
+        )
+
+
 def read_query(
     query: bytes, scalars: Collection[str], lists: Collection[str] = (), required: Collection[str] = ()
 ) -> dict[str, list[str]]:
     """The parameters that an operation has; others are left out, and so are empty ones.
 
-    Names match without regard to case. A list may be repeated (`ids=a&ids=b`), comma-joined (`ids=a,b`),
+    Names match as `plain_name` has them. A list may be repeated (`ids=a&ids=b`), comma-joined (`ids=a,b`),
     numbered (`ids[]=a`, `ids[0]=a`), or all of these.
 
     Args:
@@ -44,19 +67,23 @@ def read_query(
             their own for these.
 
     Raises:
-        ServingError: a scalar is there twice, or a value is not UTF-8.
+        ServingError: a scalar is there twice, a value is not UTF-8, or a name was mistaken for another.
     """
-    known = {name.lower(): name for name in (*scalars, *lists)}
+    names = names_of(tuple(scalars), tuple(lists))
     found: dict[str, list[str]] = {}
+    unknown: list[str] = []
     for pair in query.split(b"&"):
         written, _, value = pair.partition(b"=")
-        name = known.get(_plain(written))
+        label = _unquoted(written).decode("utf-8", "replace")
+        name = names.match(label)
         if name is None:
+            unknown += [label] if value else []
             continue
         text = _text(name, value)
         values = items_of(text) if name in lists else [text] if text else []
         if values or name in required:
             found.setdefault(name, []).extend(values)
+    names.refuse_close(unknown, found, "parameters")
     for name, values in found.items():
         if name in scalars and len(values) > 1:
             raise _refusal(
@@ -69,12 +96,6 @@ def items_of(text: str) -> list[str]:
     """The items of a list that is one text, such as `a,b` or `["a", "b"]`."""
     items = (item.strip(_AROUND_ITEMS) for item in text.split(","))
     return [item for item in items if item]
-
-
-def _plain(name: bytes) -> str:
-    text = _unquoted(name).decode("utf-8", "replace").strip().lower()
-    # `&` is `&amp;` in pages, from which addresses are copied.
-    return _INDEX.sub("", text.removeprefix("amp;"))
 
 
 def _text(name: str, value: bytes) -> str:

@@ -75,6 +75,11 @@ def no_such_route() -> Response:
     return reply({"statusCode": 404, "message": "Resource not found"}, 404)
 
 
+def wrong_method() -> Response:
+    """The answer to another method than POST on a path of predictions."""
+    return reply({"statusCode": 405, "message": "Method Not Allowed"}, 405, allow="POST")
+
+
 def refused_image(error: ImageError | DecodingBusy) -> ServingError:
     """The service's error for an image that cannot be decoded, or not now."""
     if isinstance(error, DecodingBusy):
