@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import ssl
 import subprocess
@@ -19,7 +20,7 @@ from dahlia.cli import cli
 from dahlia.errors import ConfigError
 from dahlia.server.certificate_dates import expiry_of
 from dahlia.server.settings import load_settings
-from dahlia.server.tls import Certificate, certificate_of
+from dahlia.server.tls import MAX_BYTES, Certificate, certificate_of
 
 Files = tuple[Path | None, Path | None]
 
@@ -46,6 +47,19 @@ def _changed(authority: Authority, old: str, new: str) -> Files:
     return issued.certificate, issued.key
 
 
+def _pipe(authority: Authority) -> Path:
+    pipe = authority.file.with_name("pipe")
+    if not pipe.exists():
+        os.mkfifo(pipe)
+    return pipe
+
+
+def _large(authority: Authority) -> Path:
+    large = authority.file.with_name("large.pem")
+    large.write_bytes(authority.issue().certificate.read_bytes() + bytes(MAX_BYTES))
+    return large
+
+
 REFUSED: dict[str, tuple[Callable[[Authority], Files], str]] = {
     "no key": (lambda a: (a.issue().certificate, None), "without server.tls_key. Name it with --tls-key"),
     "no certificate": (lambda a: (None, a.issue().key), "without server.tls_cert. Name it with --tls-cert"),
@@ -57,7 +71,14 @@ REFUSED: dict[str, tuple[Callable[[Authority], Files], str]] = {
         lambda a: (a.issue().certificate, Path("nowhere.key")),
         "private key .*nowhere.key cannot be read: No such file",
     ),
-    "a folder": (lambda a: (Path("/"), a.issue().key), "cannot be read: Is a directory"),
+    "a folder": (lambda a: (Path("/"), a.issue().key), "server's certificate, received a folder, /."),
+    "a pipe": (lambda a: (_pipe(a), a.issue().key), "received a named pipe, .*Name a regular file"),
+    "a key from a pipe": (lambda a: (a.issue().certificate, _pipe(a)), "private key, received a named pipe"),
+    "a device": (lambda a: (Path("/dev/zero"), a.issue().key), "received a device, /dev/zero"),
+    "a large file": (
+        lambda a: (_large(a), a.issue().key),
+        "at most 1 MB .*a larger one, .*large.pem",
+    ),
     "another's key": (
         lambda a: (a.issue("one").certificate, a.issue("other").key),
         "Expected the private key of the certificate .*one.pem.*received another's in .*other.key",
@@ -166,6 +187,10 @@ def test_renewal(authority: Authority, tmp_path: Path, caplog: pytest.LogCapture
         files[1].unlink()
         made.look()
         assert made.context is first
+        os.mkfifo(files[1])
+        made.look()
+        assert caplog.text.count("received a named pipe") == 1
+        files[1].unlink()
         shutil.copy(later.key, files[1])
         made.look()
     assert made.context is not first

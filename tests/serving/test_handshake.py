@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import re
@@ -24,6 +25,7 @@ from certificates import Authority
 from dahlia.serving.http.connections import Connections
 from dahlia.serving.http.guard import guarded
 from dahlia.serving.http.handshake import with_tls
+from dahlia.serving.http.handshake_queue import MOST_SECONDS, HandshakeQueue
 from dahlia.serving.http.limits import read_limits
 from http_attacks import (
     ATTACKER,
@@ -195,6 +197,95 @@ def test_who_only_looks_for_a_port_is_not_in_the_log(target: TlsTarget, log: Cal
         assert ask(connection) == 200
     time.sleep(0.3)
     assert OTHER not in log()
+
+
+@dataclass(eq=False)
+class Step:
+    """A connection of the queue that notes when it proceeds, after some time of the processor."""
+
+    name: str
+    noted: list[str]
+    seconds: float = 0.0
+
+    def proceed(self) -> None:
+        end = time.thread_time() + self.seconds
+        while time.thread_time() < end:
+            pass
+        self.noted.append(self.name)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "turns", "noted"),
+    [
+        (0.0, 1, "a"),
+        (0.0, 3, "a b a"),
+        (0.0, 9, "a b a a a"),
+        (0.01, 9, "a b"),
+    ],
+)
+def test_addresses_take_turns(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, turns: int, noted: str
+) -> None:
+    monkeypatch.setattr("dahlia.serving.http.handshake_queue.MOST_SECONDS", 0.01)
+    monkeypatch.setattr("dahlia.serving.http.handshake_queue.WINDOW_SECONDS", PATIENCE)
+
+    async def run() -> str:
+        queue, names = HandshakeQueue(), list[str]()
+        for name in ("a", "a", "a", "a", "b", "b"):
+            left = Step(name, names, seconds)
+            queue.enter(left, name)
+        queue.leave(left, "b")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return " ".join(names)
+
+    assert asyncio.run(run()) == noted
+
+
+def test_an_address_waits_for_the_next_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dahlia.serving.http.handshake_queue.WINDOW_SECONDS", 0.05)
+
+    async def run() -> list[str]:
+        queue, names = HandshakeQueue(), list[str]()
+        for _ in range(2):
+            queue.enter(Step("a", names, MOST_SECONDS), "a")
+        async with asyncio.timeout(PATIENCE):
+            while len(names) < 2:
+                await asyncio.sleep(0.01)
+        return names
+
+    assert asyncio.run(run()) == ["a", "a"]
+
+
+def test_nothing_is_computed_for_a_client_that_has_gone(
+    certified: Certified, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = list[str]()
+    monkeypatch.setattr("dahlia.serving.http.handshake.TlsTransport", lambda *given: begun.append("a"))
+    connections = Connections(read_limits(SETTINGS, ""))
+    protocol = with_tls(guarded("auto", connections), certified)
+    config = uvicorn.Config(site, lifespan="off", log_config=None)
+    config.load()
+
+    async def run() -> None:
+        state = uvicorn.server.ServerState()
+        server = await asyncio.get_running_loop().create_server(
+            lambda: protocol(config=config, server_state=state, app_state={}),  # type: ignore[call-arg]
+            "127.0.0.1",
+            0,
+        )
+        for _ in range(PER_ADDRESS):  # while the loop does not run
+            with socket.create_connection(server.sockets[0].getsockname()) as connection:
+                connection.sendall(HELLO)
+        async with asyncio.timeout(PATIENCE):
+            while not state.connections:
+                await asyncio.sleep(0)
+            while state.connections:
+                await asyncio.sleep(0)
+        server.close()
+
+    asyncio.run(run())
+    assert not begun
 
 
 def test_handshakes_count_as_connections(target: TlsTarget, log: Callable[[], str]) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import ssl
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -20,8 +23,17 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 30.0
 SOON = timedelta(days=14)
+MAX_BYTES = 1024 * 1024  # of a file; a certificate with those between takes some kilobytes
+_PATIENCE = 5.0  # seconds for which the end waits for files on a disk that does not answer
 
 _CERTIFICATE, _KEY = "-----BEGIN CERTIFICATE-----", "PRIVATE KEY-----"
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 _logger = logging.getLogger("dahlia.server")
 
@@ -56,7 +68,7 @@ class Certificate:
 
     def stop(self) -> None:
         """End that."""
-        self._thread.stop()
+        self._thread.stop(_PATIENCE)
 
     def look(self) -> None:
         """Take files that have changed for new connections; where they cannot be used, keep what there is."""
@@ -101,44 +113,72 @@ def certificate_of(section: ServerSection) -> Certificate | None:
 
 
 def _load(certificate: Path, key: Path) -> tuple[ssl.SSLContext, datetime]:
-    text = _read(certificate, "certificate", _CERTIFICATE)
-    _read(key, "private key", _KEY)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_RENEGOTIATION
-    context.set_alpn_protocols(["http/1.1"])
+    with (
+        _opened(certificate, "certificate", _CERTIFICATE) as (chain, text),
+        _opened(key, "private key", _KEY) as (secret, _),
+    ):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.options |= ssl.OP_NO_RENEGOTIATION
+        context.set_alpn_protocols(["http/1.1"])
 
-    def refuse() -> NoReturn:  # OpenSSL would ask at the terminal
-        raise ConfigError(
-            f"Expected a private key that a server can read by itself, received an encrypted one in {key}. "
-            f"`openssl pkey -in {key} -out plain.pem` decrypts it; keep the new file for your user alone."
-        )
+        def refuse() -> NoReturn:  # OpenSSL would ask at the terminal
+            raise ConfigError(
+                "Expected a private key that a server can read by itself, received an encrypted one in "
+                f"{key}. `openssl pkey -in {key} -out plain.pem` decrypts it; keep the new file for your "
+                "user alone."
+            )
 
+        try:
+            context.load_cert_chain(chain, secret, password=refuse)
+            return context, expiry_of(text)
+        except ssl.SSLError as error:
+            raise ConfigError(_reason(error, certificate, key)) from error
+        except OSError as error:
+            raise _unreadable("certificate or its key", certificate, error) from error
+        except ValueError as error:
+            raise ConfigError(
+                f"The certificate {certificate} cannot be read: {error}. Get it again from who issued it."
+            ) from error
+
+
+@contextmanager
+def _opened(path: Path, what: str, mark: str) -> Iterator[tuple[str, str]]:
+    """A name of the open file, and its text: another file may take the place of `path` meanwhile."""
     try:
-        context.load_cert_chain(certificate, key, password=refuse)
-        return context, expiry_of(text)
-    except ssl.SSLError as error:
-        raise ConfigError(_reason(error, certificate, key)) from error
-    except OSError as error:  # replaced since it was read
-        raise _unreadable("certificate or its key", certificate, error) from error
-    except ValueError as error:
-        raise ConfigError(
-            f"The certificate {certificate} cannot be read: {error}. Get it again from who issued it."
-        ) from error
-
-
-def _read(path: Path, what: str, mark: str) -> str:
-    try:
-        text = path.read_bytes().decode("latin-1")
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is opened at once
     except OSError as error:
         raise _unreadable(what, path, error) from error
-    if mark not in text:
+    try:
+        text = _text(file, path, what)
+        if mark not in text:
+            raise ConfigError(
+                f"Expected a {what} in PEM format, as text with a line `-----BEGIN ...{what.upper()}-----`, "
+                f"in {path}; received something else. See that certificate and key are not swapped; "
+                "`openssl` converts other formats."
+            )
+        yield f"/dev/fd/{file}", text
+    finally:
+        os.close(file)
+
+
+def _text(file: int, path: Path, what: str) -> str:
+    kind = stat.S_IFMT(os.fstat(file).st_mode)
+    if kind != stat.S_IFREG:
         raise ConfigError(
-            f"Expected a {what} in PEM format, as text with a line `-----BEGIN ...{what.upper()}-----`, in "
-            f"{path}; received something else. See that certificate and key are not swapped; `openssl` "
-            "converts other formats."
+            f"Expected a file with the server's {what}, received {_KINDS.get(kind, 'something else')}, "
+            f"{path}. Name a regular file."
         )
-    return text
+    try:
+        data = os.pread(file, MAX_BYTES + 1, 0)
+    except OSError as error:
+        raise _unreadable(what, path, error) from error
+    if len(data) > MAX_BYTES:
+        raise ConfigError(
+            f"Expected a file of at most 1 MB with the server's {what}, received a larger one, {path}. Name "
+            "the file in PEM format."
+        )
+    return data.decode("latin-1")
 
 
 def _unreadable(what: str, path: Path, error: OSError) -> ConfigError:

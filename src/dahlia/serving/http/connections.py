@@ -59,7 +59,7 @@ class Connections:
             ServingError: there are too many.
         """
         self._watch()
-        address = _counted_as(host)
+        address = counted_as(host)
         if len(self._open) >= self.most:
             raise _full(self.most)
         share = self._share(address)
@@ -130,7 +130,8 @@ def _fitting(wanted: int, files: int | None) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _counted_as(host: str) -> str:
+def counted_as(host: str) -> str:
+    """The address that a host's connections count for; of IPv6, its network's."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:  # of a socket in the file system

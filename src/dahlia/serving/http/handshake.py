@@ -1,14 +1,17 @@
-"""TLS before the guard: connections count, and have a deadline, before their handshake."""
+"""TLS before the guard: connections count, have a deadline and wait for their turn before their handshake."""
 
 from __future__ import annotations
 
 import asyncio
+import select
 import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dahlia.errors import ServingError
+from dahlia.serving.http.connections import counted_as
 from dahlia.serving.http.guard import Guard, beyond, rendered
+from dahlia.serving.http.handshake_queue import HandshakeQueue
 from dahlia.serving.http.tls_transport import TlsTransport
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
             """Of the certificate in use."""
 
 
+MAX_WAITING = 64 * 1024  # bytes of a connection that are read before its turn
+
+_LEFT = getattr(select, "POLLRDHUP", 0)  # of Linux; others report it as a hang-up, which needs no asking
 _OLD = ("UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION")
 
 
@@ -31,7 +37,8 @@ def with_tls(guard: type[asyncio.Protocol], certificate: Certified) -> type[asyn
         guard: of `guarded`.
         certificate: is asked at each connection.
     """
-    return type(f"Tls{guard.__name__}", (Handshake,), {"guard": guard, "certificate": certificate})
+    names = {"guard": guard, "certificate": certificate, "queue": HandshakeQueue()}
+    return type(f"Tls{guard.__name__}", (Handshake,), names)
 
 
 class Handshake(asyncio.Protocol):
@@ -44,20 +51,24 @@ class Handshake(asyncio.Protocol):
 
     guard: Callable[..., Guard]
     certificate: Certified
+    queue: HandshakeQueue
+    _line: TlsTransport
 
     def __init__(self, server_state: Any, **options: Any) -> None:
         self._state = server_state
         self._guard = self.guard(server_state=server_state, **options)
         self._counted = self._guard.counted
-        self._is_done = False
-        self._host = ""
+        self._waiting = bytearray()
+        self._has_begun = self._is_done = False
+        self._host = self._address = ""
         self._since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin the handshake, unless there are too many connections."""
+        """Wait for a handshake, unless there are too many connections."""
         self._raw = transport
         peer = transport.get_extra_info("peername")
         self._host = str(peer[0]) if isinstance(peer, tuple) else ""
+        self._address = counted_as(self._host)
         self._since = asyncio.get_running_loop().time()
         try:
             self._counted.enter(self, self._host)
@@ -67,14 +78,35 @@ class Handshake(asyncio.Protocol):
             self._end(beyond(error))
             return
         self._state.connections.add(self)
-        self._line = TlsTransport(transport, self.certificate.context, self._deliver)
 
     def data_received(self, data: bytes) -> None:
-        """Go on with the handshake, or hand on what comes."""
+        """Queue for the handshake, or hand on what comes."""
         if self._is_done:
             self._deliver(data)
-        elif not self._raw.is_closing():
-            self._shake(data)
+        elif self._raw.is_closing():
+            return
+        elif not (self._has_begun or self._waiting) and data[:1].isalpha():
+            self._refuse_http()  # a method; the first byte of what TLS sends is a control character
+        else:
+            self._waiting += data
+            if len(self._waiting) > MAX_WAITING:
+                self._raw.pause_reading()
+            self.queue.enter(self, self._address)
+
+    def proceed(self) -> None:
+        """Go on with the handshake, unless the client has gone."""
+        if self._raw.is_closing():
+            return
+        if not self._has_begun:
+            if _has_left(self._raw):
+                self._raw.abort()
+                return
+            self._has_begun = True
+            self._line = TlsTransport(self._raw, self.certificate.context, self._deliver)
+        data = bytes(self._waiting)
+        self._waiting.clear()
+        self._raw.resume_reading()
+        self._shake(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
@@ -105,21 +137,18 @@ class Handshake(asyncio.Protocol):
         try:
             self._is_done = self._line.shake(data)
         except ssl.SSLError as error:
-            self._refuse(error.reason or "", data)
+            self._line.flush()
+            self._counted.ended("TLS too old" if error.reason in _OLD else "TLS handshake failed", self._host)
+            self._raw.close()
             return
         if self._is_done:
             self._leave()
             self._guard.connection_made(self._line)
             self._deliver()
 
-    def _refuse(self, reason: str, data: bytes) -> None:
-        if data[:1].isalpha():  # a method; the first byte of what TLS sends is a control character
-            self._raw.write(rendered(_without_tls()))
-            said = "HTTP without TLS"
-        else:
-            self._line.flush()
-            said = "TLS too old" if reason in _OLD else "TLS handshake failed"
-        self._counted.ended(said, self._host)
+    def _refuse_http(self) -> None:
+        self._counted.ended("HTTP without TLS", self._host)
+        self._raw.write(rendered(_without_tls()))
         self._raw.close()
 
     def _deliver(self, data: bytes = b"") -> None:
@@ -133,8 +162,16 @@ class Handshake(asyncio.Protocol):
         self._raw.abort()
 
     def _leave(self) -> None:
+        self.queue.leave(self, self._address)
         self._counted.leave(self)
         self._state.connections.discard(self)
+
+
+def _has_left(transport: asyncio.Transport) -> bool:
+    # Asked of the system, for the event loop learns it when it comes to read.
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket"), _LEFT)
+    return bool(poll.poll(0))
 
 
 def _without_tls() -> ServingError:
