@@ -11,16 +11,19 @@ from typing import Annotated
 
 import anyio
 from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive
 
 from dahlia.server.contract.errors import GatewayError, ServiceError
 from dahlia.server.http.access import Trains, server_of
+from dahlia.serving.models.memory import return_freed_memory
 
 MEGABYTE = 1024 * 1024
 STALLED = 30.0  # seconds for which a body may pause
 GRACE = 60.0  # seconds for a small body
 SLOWEST = 32 * 1024  # bytes per second that every other must come with
 PRESSED = 5.0  # seconds for which a refused request counts as waiting
+LARGE = 16 * MEGABYTE  # of a body whose memory goes back to the system
 LINGERING = 5.0  # seconds; a client that is still sending reads no answer
 MAX_LINGERING = 64 * MEGABYTE
 MAX_FETCHES = 4  # batches of addresses at once
@@ -192,8 +195,16 @@ async def _upload(request: Request, access: Trains) -> AsyncIterator[Upload]:
     most = server_of(request).settings.server.max_body_mb * MEGABYTE
     headers = request.headers
     with room_of(request).body(access.key_id) as hold:
-        data = await read_upload(request.receive, headers.get("content-length", ""), most, hold)
-        yield Upload(data, headers.get("content-type", ""))
+        upload = Upload(
+            await read_upload(request.receive, headers.get("content-length", ""), most, hold),
+            headers.get("content-type", ""),
+        )
+        is_large = len(upload.data) > LARGE
+        try:
+            yield upload
+        finally:
+            if is_large:
+                await run_in_threadpool(return_freed_memory)
 
 
 Uploaded = Annotated[Upload, Depends(_upload)]
