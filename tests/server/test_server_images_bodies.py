@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import anyio
 import pytest
@@ -35,7 +36,7 @@ class Body:
 def read(
     receive: Receive, declared: str = "", most: int = 10, hold: Callable[[int], None] | None = None
 ) -> bytes:
-    with Room(100).body() as own:
+    with Room(100).body("key") as own:
         return anyio.run(read_upload, receive, declared, most, hold or own)
 
 
@@ -60,12 +61,42 @@ def test_bodies_that_are_refused(body: Body, declared: str, status: int) -> None
     assert not body.left  # a client that sends reads no answer
 
 
-@pytest.mark.parametrize(("limit", "value"), [("STALLED", 0.05), ("GRACE", -1e9)])
-def test_clients_that_stall_are_cut_off(monkeypatch: pytest.MonkeyPatch, limit: str, value: float) -> None:
-    monkeypatch.setattr(uploads, limit, value)
+def test_clients_that_stall_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "STALLED", 0.05)
     with pytest.raises(ServiceError, match="received a slower one") as refusal:
         read(Body(b"ab", b"cd", ends=False))
     assert refusal.value.status == 408
+
+
+@pytest.mark.parametrize(
+    ("sizes", "pause", "read_pieces"),
+    [
+        ([1] * 20, 8, 9),  # a minute for a small one
+        ([100_000] * 40, 8, 14),
+        ([33 * 8192] * 40, 8, 40),
+        ([3_000_000, 29 * 32768, 1, 29 * 32768, 1], 29, 5),
+        ([10_000_000] + [60] * 100, 1, 32),  # what came quickly is no credit
+        ([10_000_000] + [20 * 32768] * 40, 20, 41),
+    ],
+)
+def test_the_pace_is_kept_to_the_end(
+    monkeypatch: pytest.MonkeyPatch, sizes: list[int], pause: float, read_pieces: int
+) -> None:
+    clock, came = [0.0], []
+    monkeypatch.setattr(uploads.anyio, "current_time", lambda: clock[0])
+    monkeypatch.setattr(uploads, "LINGERING", 0)
+    piece = bytes(max(sizes))
+
+    async def receive() -> Message:
+        clock[0] += pause if came else 0
+        came.append(sizes[len(came)])
+        body = memoryview(piece)[: came[-1]]
+        return {"type": "http.request", "body": body, "more_body": len(came) < len(sizes)}
+
+    ends = read_pieces == len(sizes)
+    with nullcontext() if ends else pytest.raises(ServiceError, match="received a slower one"):
+        read(receive, most=10**9, hold=lambda size: None)
+    assert len(came) == read_pieces
 
 
 def test_nobody_lingers_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,14 +108,36 @@ def test_nobody_lingers_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_room_is_shared_and_given_back() -> None:
     room = Room(10)
-    with room.body() as one, room.body() as other:
+    with room.body("a") as one, room.body("b") as other, room.body("b") as third:
         one(6)
-        other(4)
+        other(2)
+        third(2)
         with pytest.raises(ServiceError, match="Ask again in 1 second") as refusal:
             other(1)
         assert (refusal.value.status, refusal.value.retry_after) == (429, 1)
-    with room.body() as one:
+        third(2)  # the refused one holds nothing
+    with room.body("b") as one:
         one(10)
+
+
+def test_a_key_holds_half_while_others_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(uploads.time, "monotonic", lambda: clock[0])
+    room = Room(10)
+    with room.body("a") as one, room.body("a") as two, room.body("b") as third, room.body("b") as fourth:
+        one(4)
+        two(5)
+        with pytest.raises(ServiceError):
+            third(3)
+        with pytest.raises(ServiceError, match="Ask again in 1 second"):
+            one(1)
+        two(0)  # holds half
+        fourth(5)
+    with room.body("a") as one:
+        with pytest.raises(ServiceError):
+            one(6)
+        clock[0] += uploads.PRESSED
+        one(6)  # nobody waits any more
 
 
 def test_batches_of_addresses_are_few() -> None:

@@ -15,6 +15,7 @@ from dahlia.server.api.image_batches import (
     labels_in,
 )
 from dahlia.server.api.json_bodies import json_body, parsed
+from dahlia.server.api.long_texts import LongTexts
 from dahlia.server.api.parameters import BatchTags, ProjectId, Version, many_ids
 from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.contract.bodies import ImageFileBatch, ImageUrlBatch
@@ -23,7 +24,7 @@ from dahlia.server.http.access import TheServer, Trains
 from dahlia.server.http.uploads import Uploaded, room_of
 from dahlia.server.images.fetching import AT_ONCE, fetch_images
 from dahlia.server.images.own_links import Web
-from dahlia.server.images.storing import decoded, most_bytes, store_images
+from dahlia.server.images.storing import Incoming, decoded, most_bytes, store_images, too_large
 from dahlia.server.intake.forms import FIELD, read_images
 from dahlia.server.predictions.errors import translated_refusals
 from dahlia.serving.http.query import items_of
@@ -91,11 +92,20 @@ def create_images_from_files(
 ) -> ImageCreateSummary:
     """Add images in base64, with tags and regions."""
     server = uploader.server
-    batch = parsed(ImageFileBatch, body.take(), body.content_type)
+    batch, texts = parsed(ImageFileBatch, body.take(), body.content_type)
     labels = labels_in(batch, server.settings.limits, tag_ids)
     check_project(server, uploader.project_id, labels)
-    files = store_images(server, [decoded(entry.contents) for entry in batch.images])
+    images = _images(batch, texts, most_bytes(server.settings.limits))
+    del texts  # and with them the body
+    files = store_images(server, images)
     return uploader.add([entry.name for entry in batch.images], files, labels, batch.metadata)
+
+
+def _images(batch: ImageFileBatch, texts: LongTexts, most: int) -> list[Incoming]:
+    given = (
+        texts.read(entry.contents, most * 5 // 3) for entry in batch.images
+    )  # base64 has 4/3, and escapes
+    return [too_large(most) if text is None else decoded(text) for text in given]
 
 
 @router.post(PROJECT + "/images/urls", responses=_PARTLY)

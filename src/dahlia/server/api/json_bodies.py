@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
+from dahlia.server.api.long_texts import LongTexts
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.fitting import fitted
 from dahlia.server.predictions.errors import translated_refusals
@@ -21,18 +22,30 @@ _LOOSE = 4 * 1024 * 1024  # bytes of JSON that are read once more where it is no
 _Body = TypeVar("_Body", bound=BaseModel)
 
 
-def parsed(model: type[_Body], body: bytes, content_type: str = "") -> _Body:
+def parsed(model: type[_Body], body: bytes, content_type: str = "") -> tuple[_Body, LongTexts]:
     """A body in JSON, however large; in XML or a form where it is not.
 
     Args:
-        model: what it is to hold.
+        model: what it is to hold. Its texts may be long in fields alone that have `repr=False`.
         body: the whole body.
         content_type: the request's header.
+
+    Returns:
+        What it holds, and what reads those fields: a long text has a placeholder in its place.
 
     Raises:
         RequestValidationError: it is something else.
         ServiceError: it has more parts than any batch, or is none of these.
     """
+    with translated_refusals():
+        refuse_image(body, content_type, TO_IMAGES, "JSON with images in base64")
+        texts = LongTexts(utf8(body))
+        content = _content(model, texts.rest, content_type)
+    texts.refuse_in(repr(content))
+    return content, texts
+
+
+def _content(model: type[_Body], body: bytes, content_type: str) -> _Body:
     # Base64 has none of these. Each may cost a kilobyte once it is parsed, and found wrong.
     if sum(body.count(mark) for mark in (b"{", b"[", b",", b"<")) > MAX_MARKS:
         raise ServiceError(
@@ -40,15 +53,12 @@ def parsed(model: type[_Body], body: bytes, content_type: str = "") -> _Body:
             f"Expected a body with at most {MAX_MARKS:,} brackets and commas, received more. Send it in "
             "several calls.",
         )
-    with translated_refusals():
-        refuse_image(body, content_type, TO_IMAGES, "JSON with images in base64")
-        body = utf8(body)
-        try:
-            return model.model_validate_json(body)
-        except ValidationError as error:
-            found = error.errors(include_url=False, include_context=False)
-        if found[0]["type"] == "json_invalid" and (len(body) <= _LOOSE or body.lstrip()[:1] == b"<"):
-            return _loosely_parsed(model, read_document(body, content_type))
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False)
+    if found[0]["type"] == "json_invalid" and (len(body) <= _LOOSE or body.lstrip()[:1] == b"<"):
+        return _loosely_parsed(model, read_document(body, content_type))
     raise _invalid(found)
 
 

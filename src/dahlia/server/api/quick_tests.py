@@ -72,7 +72,7 @@ async def quick_test_image(
 ) -> Response:
     """Classify an image: the file of a form, or the body itself."""
     headers = request.headers
-    with room_of(request).body() as hold:
+    with room_of(request).body(access.key_id) as hold:
         most = most_bytes(server.settings.limits) + _AROUND
         body = await read_upload(request.receive, headers.get("content-length", ""), most, hold)
         image = read_one_image(headers.get("content-type", ""), body, most_bytes(server.settings.limits))

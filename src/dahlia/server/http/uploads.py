@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import io
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
 import anyio
 from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive
 
 from dahlia.server.contract.errors import GatewayError, ServiceError
-from dahlia.server.http.access import server_of
+from dahlia.server.http.access import Trains, server_of
+from dahlia.serving.models.memory import return_freed_memory
 
 MEGABYTE = 1024 * 1024
-STALLED = 30.0  # seconds without a byte
-GRACE = 60.0  # seconds that every body has
-SLOWEST = 32 * 1024  # bytes per second that a body must come with beyond that
+STALLED = 30.0  # seconds for which a body may pause
+GRACE = 60.0  # seconds for a small body
+SLOWEST = 32 * 1024  # bytes per second that every other must come with
+PRESSED = 5.0  # seconds for which a refused request counts as waiting
+LARGE = 16 * MEGABYTE  # of a body whose memory goes back to the system
 LINGERING = 5.0  # seconds; a client that is still sending reads no answer
 MAX_LINGERING = 64 * MEGABYTE
 MAX_FETCHES = 4  # batches of addresses at once
@@ -31,28 +38,48 @@ class Room:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._held = 0
+        self._held: Counter[str] = Counter()
+        self._refused: dict[str, float] = {}
         self._fetches = 0
 
     @contextmanager
-    def body(self) -> Iterator[Callable[[int], None]]:
+    def body(self, owner: str) -> Iterator[Callable[[int], None]]:
         """Gives what counts the bytes of a body as they come; they count until the block ends.
 
-        The function that it gives raises ServiceError where too much is held.
+        The function that it gives raises ServiceError where too much is held: by all together, or by one
+        owner, who has no more than half of the room while another's requests are refused. From then on the
+        body counts no more.
+
+        Args:
+            owner: the id of the key.
         """
         mine = 0
 
         def hold(size: int) -> None:
             nonlocal mine
-            if self._held + size > self._most:
-                raise _busy()
-            self._held += size
-            mine += size
+            if self._held.total() + size > self._most:
+                self._refused[owner] = time.monotonic()
+            elif self._held[owner] + size <= self._most // 2 or not self._is_pressed_by_others(owner):
+                self._held[owner] += size
+                mine += size
+                return
+            release()
+            raise _busy()
+
+        def release() -> None:
+            nonlocal mine
+            self._held -= Counter({owner: mine})  # leaves no owner who holds nothing
+            mine = 0
 
         try:
             yield hold
         finally:
-            self._held -= mine
+            release()
+
+    def _is_pressed_by_others(self, owner: str) -> bool:
+        since = time.monotonic() - PRESSED
+        self._refused = {other: at for other, at in self._refused.items() if at > since}
+        return any(other != owner for other in self._refused)
 
     @contextmanager
     def fetching(self) -> Iterator[None]:
@@ -120,24 +147,29 @@ async def read_upload(receive: Receive, declared: str, most: int, hold: Callable
 
 
 async def _read(receive: Receive, most: int, hold: Callable[[int], None]) -> bytes:
-    chunks: list[bytes] = []
     size = 0
-    began = anyio.current_time()
-    while True:
-        with anyio.fail_after(STALLED):
-            message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ServiceError("BadRequestImageStream", "The client went away before its body had come.")
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > most:
-            raise _too_large(most)
-        hold(len(chunk))
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
-        if anyio.current_time() - began > GRACE + size / SLOWEST:
-            raise TimeoutError
+    deadline = anyio.current_time() + GRACE
+    with io.BytesIO() as body:  # grows in place, and is freed at once where the body is refused
+        while True:
+            with anyio.fail_after(STALLED):
+                message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ServiceError("BadRequestImageStream", "The client went away before its body had come.")
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > most:
+                raise _too_large(most)
+            hold(len(chunk))
+            body.write(chunk)
+            if not message.get("more_body", False):
+                return body.getvalue()
+            now = anyio.current_time()
+            # What came quickly is no credit for later: it would be held for hours.
+            deadline = min(
+                deadline + len(chunk) / SLOWEST, now + (GRACE if size < GRACE * SLOWEST else STALLED)
+            )
+            if now > deadline:
+                raise TimeoutError
 
 
 async def _linger(receive: Receive) -> None:
@@ -159,16 +191,24 @@ def room_of(request: Request) -> Room:
     return room
 
 
-async def _upload(request: Request) -> AsyncIterator[Upload]:
+async def _upload(request: Request, access: Trains) -> AsyncIterator[Upload]:
     most = server_of(request).settings.server.max_body_mb * MEGABYTE
     headers = request.headers
-    with room_of(request).body() as hold:
-        data = await read_upload(request.receive, headers.get("content-length", ""), most, hold)
-        yield Upload(data, headers.get("content-type", ""))
+    with room_of(request).body(access.key_id) as hold:
+        upload = Upload(
+            await read_upload(request.receive, headers.get("content-length", ""), most, hold),
+            headers.get("content-type", ""),
+        )
+        is_large = len(upload.data) > LARGE
+        try:
+            yield upload
+        finally:
+            if is_large:
+                await run_in_threadpool(return_freed_memory)
 
 
 Uploaded = Annotated[Upload, Depends(_upload)]
-"""The body of a request. Name it behind the key's dependency, which then is checked first."""
+"""The body of a request, read after its key was checked."""
 
 
 def _too_large(most: int) -> ServiceError:

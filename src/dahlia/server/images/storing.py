@@ -80,6 +80,15 @@ def decoded(contents: str) -> Incoming:
         )
 
 
+def too_large(most: int) -> Rejected:
+    """The refusal of a text in base64 that no image of at most `most` bytes has."""
+    return Rejected(
+        ImageCreateStatus.ERROR_SIZE,
+        f"Expected an image of at most {most:,} bytes, received a larger one. Scale it down, or save it with "
+        "a lower quality.",
+    )
+
+
 def _stored(one: Received | Refused) -> StoredImage | Rejected:
     if isinstance(one, Refused):
         return Rejected(ImageCreateStatus(one.status), one.message)

@@ -8,6 +8,7 @@ without quotes, a comma after the last item. Python's text of a dictionary is re
 from __future__ import annotations
 
 import codecs
+import io
 import json
 import re
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from dahlia.errors import ServingError
 MAX_DEPTH = 64  # levels of objects, elements, or names in a form
 MAX_ELEMENTS = 200_000  # a batch of 64 images with 300 regions each has 115,000
 MAX_FIELDS = 10_000
+_PIECE = 1024 * 1024  # bytes that are decoded at once
 _WHOLE_DIGITS = 20  # longer numbers are read as fractions, which takes no time that grows with their square
 _ADVICE = 'Send JSON in UTF-8, such as {"name": "value"}, as a JSON library writes it.'
 _FEWER = "Send it in several requests."
@@ -102,7 +104,14 @@ def utf8(body: bytes) -> bytes:
     encoding = json.detect_encoding(body[:4])
     if encoding == "utf-8":
         return body
-    return _decoded(body, "").encode()
+    decoder, written = codecs.getincrementaldecoder(encoding)(), io.BytesIO()
+    for start in range(0, len(body), _PIECE):  # a large body at once would stop every other request
+        piece = body[start : start + _PIECE]
+        try:
+            written.write(decoder.decode(piece, start + _PIECE >= len(body)).encode())
+        except UnicodeDecodeError as error:
+            raise _not(encoding, start + error.start) from None
+    return written.getvalue()
 
 
 def _decoded(body: bytes, content_type: str) -> str:
@@ -113,10 +122,12 @@ def _decoded(body: bytes, content_type: str) -> str:
         declared = parse_options_header(content_type)[1].get(b"charset", b"").decode("latin-1").lower()
         if declared in _CHARSETS:
             return body.decode(_CHARSETS[declared], "replace")
-        name = codecs.lookup(encoding).name.upper()
-        raise MalformedDocument(
-            "text in UTF-8", f"a body with a byte that is not {name} at position {error.start}"
-        ) from None
+        raise _not(encoding, error.start) from None
+
+
+def _not(encoding: str, position: int) -> MalformedDocument:
+    name = codecs.lookup(encoding).name.upper()
+    return MalformedDocument("text in UTF-8", f"a body with a byte that is not {name} at position {position}")
 
 
 def _json(text: str) -> Any:
