@@ -24,7 +24,7 @@ MAX_DEPTH = 64  # levels of objects, elements, or names in a form
 MAX_ELEMENTS = 200_000  # a batch of 64 images with 300 regions each has 115,000
 MAX_FIELDS = 10_000
 _PIECE = 1024 * 1024  # bytes that are decoded at once
-_WHOLE_DIGITS = 20  # longer numbers are read as fractions, which takes no time that grows with their square
+_WHOLE_DIGITS = 100  # longer numbers are read as fractions, which takes no time that grows with their square
 _ADVICE = 'Send JSON in UTF-8, such as {"name": "value"}, as a JSON library writes it.'
 _FEWER = "Send it in several requests."
 # PowerShell takes the double quotes out of what it hands to curl.
