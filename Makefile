@@ -48,6 +48,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Dahlia needs Python 3.11 or later, this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 demo")'
 	@echo "Installing the locked environment into .venv (some minutes, several GB the first time)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check -r requirements.lock
+	@# Python compiles what is imported, a third of it; compiling all of it takes minutes on a slow machine.
+	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check --no-compile -r requirements.lock
 	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

@@ -202,8 +202,8 @@ def test_other_routes_are_closed(keyed: TestClient) -> None:
 
 
 def test_what_is_no_question_of_a_browser_is_answered_as_ever(keyed: TestClient) -> None:
-    assert keyed.options(url()).status_code == 404
-    assert keyed.options(url(), headers={"access-control-request-method": "POST"}).status_code == 404
+    assert keyed.options(url()).status_code == 405
+    assert keyed.options(url(), headers={"access-control-request-method": "POST"}).status_code == 405
     assert keyed.options(url(), headers={"origin": PAGE}).headers[ALLOW] == "*"
 
 

@@ -145,9 +145,9 @@ def test_bodies_without_an_address(body: bytes) -> None:
     assert refusal.value.code == "BadRequestImageUrl"
 
 
-@pytest.mark.timeout(60)  # each takes hours where a text is looked at from each of its quotes again
-@pytest.mark.parametrize("unit", ['"\\', "'\\", "\"'\\", 'a"\\', "'", '"', "{", ",\n", "a ", "[", "<a>"])
-@pytest.mark.parametrize("start", ["", "{", '["'])
+@pytest.mark.timeout(30)  # each takes minutes where a text is looked at from each of its quotes again
+@pytest.mark.parametrize("unit", ['"\\', "'\\", 'a"\\', "'", "{", ",\n", "<a>"])
+@pytest.mark.parametrize("start", ["", '["'])
 def test_work_grows_with_the_body_alone(start: str, unit: str) -> None:
     with pytest.raises(MalformedDocument):
-        read_document((start + unit * (150_000 // len(unit))).encode())
+        read_document((start + unit * (100_000 // len(unit))).encode())

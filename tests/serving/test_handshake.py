@@ -152,6 +152,7 @@ def test_what_is_refused(target: TlsTarget) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("target", ["auto"], indirect=True)
 @pytest.mark.parametrize("check", OF_THE_GUARD, ids=lambda check: check.__name__.removeprefix("check_"))
 def test_attacks(target: TlsTarget, check: Callable[[Target], None]) -> None:
     check(target)
