@@ -155,3 +155,9 @@ def test_ways_to_send_an_image_to_predict(client: TestClient, project: ProjectRo
     ]
     for given in ways:
         assert client.post(asked(project, end="image/nostore"), **given).status_code == 200, given
+
+
+def test_405_names_every_method_of_the_path(client: TestClient, project: ProjectRow) -> None:
+    for path, methods in ((f"/projects/{project.id}", "DELETE, GET, PATCH"), ("/projects", "GET, POST")):
+        answer = client.put(path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, methods)

@@ -109,7 +109,9 @@ def create_app(server: Server) -> ASGIApp:
     api.state.performances = Performances(lambda iteration: stored_predictions(server.storage, iteration))
     replies.install(api)
     page.install(api)
-    for area in (page, *_AREAS):
+    areas = (page, *_AREAS)
+    api.state.operations = [route for area in areas for route in area.router.routes]
+    for area in areas:
         api.include_router(area.router)
     behind = Predictions(OneSpelling(WordsOfV1(Bounded(api))), server, desk)
     pages = CrossOrigin(HeadAsGet(behind), policies(server.settings.security))

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from dahlia.dataset.decoding_memory import DecodingBusy
 from dahlia.errors import DahliaError
@@ -21,6 +22,7 @@ from dahlia.serving.http.replies import REQUEST, no_such_route, reply, wrong_met
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from fastapi.routing import APIRoute
     from starlette.requests import Request
 
 _BUSY_SECONDS = 5
@@ -106,7 +108,14 @@ def _http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 400:
         text = f"{error.detail}. Send JSON in UTF-8, or a form, as the API's page describes the operation."
         return _service_error(request, ServiceError("BadRequestInvalid", text))
-    headers = {"allow": error.headers["Allow"]} if error.headers and "Allow" in error.headers else {}
+    headers = {"allow": ", ".join(_methods_of(request))} if error.status_code == 405 else {}
     return reply(
         {"statusCode": error.status_code, "message": str(error.detail)}, error.status_code, **headers
     )
+
+
+def _methods_of(request: Request) -> list[str]:
+    """The methods of a path; the router itself names those of the first operation alone."""
+    routes: list[APIRoute] = request.app.state.operations
+    found = (route.methods for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for methods in found for method in methods or ()})

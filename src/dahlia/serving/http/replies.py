@@ -91,7 +91,7 @@ def timestamp(moment: datetime) -> str:
     """UTC with `Z` and at most three fraction digits, trailing zeros cut: `2019-09-16T15:03:28.52Z`."""
     moment = moment.astimezone(UTC)
     fraction = f".{moment.microsecond // 1000:03d}".rstrip("0").rstrip(".")
-    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}{fraction}Z"
 
 
 def in_words_of_v1(content: object) -> object:
