@@ -158,6 +158,7 @@ def test_ways_to_send_an_image_to_predict(client: TestClient, project: ProjectRo
 
 
 def test_405_names_every_method_of_the_path(client: TestClient, project: ProjectRow) -> None:
-    for path, methods in ((f"/projects/{project.id}", "DELETE, GET, PATCH"), ("/projects", "GET, POST")):
+    cases = {f"/projects/{project.id}": "DELETE, GET, PATCH", "/projects": "GET, POST"}
+    for path, methods in (cases | {"/projects/import": "POST"}).items():
         answer = client.put(path)
         assert (answer.status_code, answer.headers["allow"]) == (405, methods)

@@ -117,5 +117,7 @@ def _http_error(request: Request, error: Exception) -> Response:
 def _methods_of(request: Request) -> list[str]:
     """The methods of a path; the router itself names those of the first operation alone."""
     routes: list[APIRoute] = request.app.state.operations
-    found = (route.methods for route in routes if route.matches(request.scope)[0] is not Match.NONE)
-    return sorted({method for methods in found for method in methods or ()})
+    found = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    # `/projects/import` is no project, although `/projects/{project_id}` matches it.
+    same = [route.methods or () for route in found if route.path == found[0].path]
+    return sorted({method for methods in same for method in methods})
