@@ -32,7 +32,7 @@ def shell(script: str, folder: Path, home: Path) -> str:
         env=environment(home),
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=400,
     )
     assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -114,7 +114,7 @@ def run_server(command: str, script: str, folder: Path, home: Path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_the_blocks_run_in_their_order(tmp_path: Path) -> None:
     home = tmp_path / "home"
     photos = home / "photos"

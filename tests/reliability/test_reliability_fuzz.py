@@ -45,7 +45,7 @@ COMMAND = (
     *("--suppress-health-check", "all", "--warnings", "off", "--request-timeout", "20", "--no-color"),
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_no_case_is_too_much(tmp_path: Path) -> None:
