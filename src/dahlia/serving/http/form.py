@@ -32,10 +32,12 @@ def read_form(body: bytes, content_type: str, field: str, *, several: bool = Fal
     """
     parts = read_parts(body, content_type)
     if parts is None:
+        says_form = content_type.strip().lower().startswith("multipart/form-data")
+        received = "a body that is no form" if says_form else repr(content_type)
         raise ServingError(
-            f"Expected multipart/form-data with the file in the field {field}, received {content_type!r}.",
-            code="UnsupportedMediaType",
-            status=415,
+            f"Expected multipart/form-data with the file in the field {field}, received {received}.",
+            code="BadRequestImageStream" if says_form else "UnsupportedMediaType",
+            status=400 if says_form else 415,
         )
     form = form_of(parts, field)
     if not several:
