@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, get_args, get_origin
 from urllib.parse import urlencode
 
 from fastapi import Request
@@ -13,7 +13,7 @@ from fastapi.dependencies.models import Dependant
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
-from starlette.types import Message, Receive, Scope
+from starlette.types import Scope
 
 from dahlia.errors import ServingError
 from dahlia.server.contract.bodies import ImageUrl, ImageUrlBatch
@@ -24,6 +24,7 @@ from dahlia.serving.http.documents import MalformedDocument, read_document
 from dahlia.serving.http.form_images import TO_IMAGE, TO_IMAGES, refuse_image
 from dahlia.serving.http.names import names_of, plain_name
 from dahlia.serving.http.query import items_of, read_query
+from dahlia.serving.http.replacing import with_body
 
 REFUSAL = "refusal"
 """The name in a request's state of a ServiceError that is raised once its key has been checked."""
@@ -32,9 +33,7 @@ SENT_QUERY = "sent_query"
 _AT_ONCE = 16 * 1024  # bytes of a body that are read within a millisecond or two, on the loop
 _PLACEHOLDER = b"{body}"  # what the samples of the original's console send where there is no body
 _IMAGES = {ImageUrl: TO_IMAGE, ImageUrlBatch: TO_IMAGES}  # where images belong that are sent for addresses
-_OF_THE_BODY = (b"content-type", b"content-length", b"transfer-encoding")
-
-_Found = TypeVar("_Found")
+_JSON = "application/json"
 
 
 @dataclass(frozen=True)
@@ -81,29 +80,22 @@ async def in_one_form(request: Request, form: Form) -> Request:
     try:
         refuse_compressed(request.headers)
         found = read_query(scope["query_string"], form.scalars, form.lists, form.required)
-        content_type = request.headers.get("content-type", "")
-        if not form.streamed and (form.scalars or form.lists):
-            beside = await _read(parameters_in, await _body_of(request), content_type, form)
+        if form.body is not None or (not form.streamed and (form.scalars or form.lists)):
+            beside, body = await _read(await _body_of(request), request.headers.get("content-type", ""), form)
             found = merged(found, beside, form.scalars)
-            receive = _replayed(b"", receive)
+            scope, receive = with_body(scope, receive, body, _JSON)
         scope["query_string"] = urlencode(found, doseq=True).encode()
-        if form.body is not None:
-            body = await _read(_as_json, await _body_of(request), content_type, form)
-            scope["headers"] = _headers(scope, body)
-            receive = _replayed(body, receive)
     except (ServingError, ServiceError) as error:
         scope["state"][REFUSAL] = ServiceError(error.code, str(error), status=error.status)
-        scope["query_string"], scope["headers"] = b"", _headers(scope, b"")
-        receive = _replayed(b"", request.receive)
+        scope["query_string"] = b""
+        scope, receive = with_body(scope, request.receive, b"", _JSON)
     return Request(scope, receive)
 
 
-async def _read(
-    reader: Callable[[bytes, str, Form], _Found], body: bytes, content_type: str, form: Form
-) -> _Found:
-    if len(body) <= _AT_ONCE:
-        return reader(body, content_type, form)
-    return await run_in_threadpool(reader, body, content_type, form)
+async def _read(sent: bytes, content_type: str, form: Form) -> tuple[dict[str, list[str]], bytes]:
+    if len(sent) <= _AT_ONCE:
+        return parts_of(sent, content_type, form)
+    return await run_in_threadpool(parts_of, sent, content_type, form)
 
 
 async def _body_of(request: Request) -> bytes:
@@ -113,35 +105,43 @@ async def _body_of(request: Request) -> bytes:
         raise ServiceError("BadRequestInvalid", "The client went away before its body had come.") from None
 
 
-def _as_json(body: bytes, content_type: str, form: Form) -> bytes:
-    if form.optional and body.strip() == _PLACEHOLDER:
-        return b""
+def parts_of(sent: bytes, content_type: str, form: Form) -> tuple[dict[str, list[str]], bytes]:
+    """What a client put into the body: parameters of the query, and the operation's body in JSON.
+
+    Args:
+        sent: the body as it came.
+        content_type: the request's header.
+        form: what the operation takes.
+
+    Raises:
+        ServingError: the operation takes a body, and this is none.
+    """
+    if sent.strip() == _PLACEHOLDER and (form.body is None or form.optional):
+        return {}, b""
     if form.body in _IMAGES:
-        refuse_image(body, content_type, _IMAGES[form.body])
+        refuse_image(sent, content_type, _IMAGES[form.body])
     try:
-        document = read_document(body, content_type)
+        document = read_document(sent, content_type)
     except MalformedDocument:
-        if form.optional and body.lstrip()[:1] not in (b"{", b"[", b"<"):
-            return b""
+        if form.body is None or (form.optional and sent.lstrip()[:1] not in (b"{", b"[", b"<")):
+            return {}, b""
         raise
-    content = document.content if document.typed else fitted(form.body, document.content)
-    if content is None or (form.optional and isinstance(content, str)):
-        return b""
-    return json.dumps(content).encode()
+    content, parameters = document.content, _parameters_in(document.content, form)
+    if form.body is not None and not document.typed:
+        content = fitted(form.body, content)
+    if form.body is None or content is None or (form.optional and isinstance(content, str)):
+        return parameters, b""
+    return parameters, json.dumps(content).encode()
 
 
-def parameters_in(body: bytes, content_type: str, form: Form) -> dict[str, list[str]]:
-    """The parameters of the query that a client put into the body, where they mean nothing else."""
+def _parameters_in(content: Any, form: Form) -> dict[str, list[str]]:
+    """The parameters of the query among the fields of a body, where they mean nothing else."""
     own = _fields_of(form.body)
-    if own is None or not body.strip() or body.strip() == _PLACEHOLDER:
-        return {}
-    try:
-        content = read_document(body, content_type).content
-    except MalformedDocument:
+    if own is None or not isinstance(content, dict):
         return {}
     names = names_of(form.scalars, form.lists)
     found: dict[str, list[str]] = {}
-    for written, value in content.items() if isinstance(content, dict) else ():
+    for written, value in content.items():
         name = names.match(written)
         if name and plain_name(written) not in own and (texts := _texts(value, is_list=name in form.lists)):
             found.setdefault(name, []).extend(texts)
@@ -192,21 +192,6 @@ def _texts(value: Any, *, is_list: bool) -> list[str]:
     if is_list:
         return [item for text in texts for item in items_of(text)]
     return [text for text in texts if text]
-
-
-def _headers(scope: Scope, body: bytes) -> list[tuple[bytes, bytes]]:
-    kept = [pair for pair in scope["headers"] if pair[0] not in _OF_THE_BODY]
-    own = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    return kept + own
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def again() -> Message:
-        return waiting.pop() if waiting else await receive()
-
-    return again
 
 
 def _query_fields(dependant: Dependant) -> Iterator[Any]:

@@ -78,7 +78,7 @@ class Admission:
                 code="401",
                 status=401,
             )
-        # A browser sends a form without asking; whoever lets it in would do and keep what any page wants.
+        # A browser sends a form without asking; a server that lets it in does and keeps what any page wants.
         if self._pages and (complaint := self._pages.complaint(headers)):
             raise _unread(headers)(complaint, code="Forbidden", status=403)
         if self._full():

@@ -21,6 +21,7 @@ from dahlia.serving.http.lingering import Incoming, refuse
 from dahlia.serving.http.page import front_page
 from dahlia.serving.http.paths import Route, is_contract, is_prediction, parse_route, raw_path
 from dahlia.serving.http.query import query_of
+from dahlia.serving.http.replacing import with_body
 from dahlia.serving.http.replies import REQUEST, identified, no_such_route, refusal, wrong_method
 from dahlia.serving.settings import ORIGINS
 
@@ -38,7 +39,6 @@ SECONDS = 120.0  # more than a body and a fetched image may take, whose own erro
 PREDICT = "/predict"
 PREDICT_BATCH = "/predict_batch"
 _FIELDS = {PREDICT: "image", PREDICT_BATCH: "images"}
-_OF_THE_BODY = (b"content-type", b"content-length", b"transfer-encoding")
 
 _logger = logging.getLogger("bentoml.dahlia")
 
@@ -155,7 +155,7 @@ class Door:
             form = read_form(body, headers.get("content-type", ""), field, several=several)
             body, content_type = write_form(form, field)
             with admission.prediction():
-                await self._inner(_described(scope, body, content_type), _replay(body, receive), send)
+                await self._inner(*with_body(scope, receive, body, content_type), send)
 
     async def _inner(self, scope: Scope, receive: Receive, send: Send) -> None:
         with anyio.move_on_after(SECONDS) as limit:
@@ -183,18 +183,3 @@ def _late() -> ServingError:
         code="ErrorServerTimeOut",
         status=504,
     )
-
-
-def _described(scope: Scope, body: bytes, content_type: str) -> Scope:
-    kept = [pair for pair in scope["headers"] if pair[0] not in _OF_THE_BODY]
-    own = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
-    return {**scope, "headers": kept + own}
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def again() -> Message:
-        return waiting.pop() if waiting else await receive()
-
-    return again
