@@ -20,6 +20,18 @@ from dahlia.server.store.database import Database
 BASE = "/customvision/v3.4-preview/training"
 
 
+def opened(home: Path, database_url: str) -> Server:
+    environment = {"DAHLIA_SERVER_HOME": str(home), "DAHLIA_DATABASE_URL": database_url}
+    environment["DAHLIA_JOBS_POLL_SECONDS"] = "60"  # nobody else changes what is published
+    environment["DAHLIA_SERVER_ALLOWED_HOSTS"] = "testserver"  # as the test client calls it
+    return open_server(load_settings(None, environment))
+
+
+def new_key(server: Server) -> str:
+    with server.database.write() as session:
+        return create_key(session, "tests", Scope.TRAINING, None, server.now())[1]
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server of the tests' own."""
@@ -53,10 +65,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 @pytest.fixture
 def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
     """A server with an empty store, without workers."""
-    environment = {"DAHLIA_SERVER_HOME": str(tmp_path / "home"), "DAHLIA_DATABASE_URL": database_url}
-    environment["DAHLIA_JOBS_POLL_SECONDS"] = "60"  # nobody else changes what is published
-    environment["DAHLIA_SERVER_ALLOWED_HOSTS"] = "testserver"  # as the test client calls it
-    server = open_server(load_settings(None, environment))
+    server = opened(tmp_path / "home", database_url)
     yield server
     server.database.close()
 
@@ -64,8 +73,7 @@ def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture
 def key(server: Server) -> str:
     """A key that may do everything."""
-    with server.database.write() as session:
-        return create_key(session, "tests", Scope.TRAINING, None, server.now())[1]
+    return new_key(server)
 
 
 @pytest.fixture
@@ -74,3 +82,15 @@ def client(server: Server, key: str) -> Iterator[TestClient]:
     with TestClient(create_app(server), base_url=f"http://testserver{BASE}") as client:
         client.headers["Training-Key"] = key
         yield client
+
+
+@pytest.fixture(scope="module")
+def shared_client(prepared_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """Talks to a server of a whole module, with a key that may do everything; paths begin at its root."""
+    home = tmp_path_factory.mktemp("shared")
+    shutil.copy(prepared_sqlite, home / "dahlia.db")
+    server = opened(home, f"sqlite:///{home / 'dahlia.db'}")
+    with TestClient(create_app(server)) as client:
+        client.headers["Training-Key"] = new_key(server)
+        yield client
+    server.database.close()

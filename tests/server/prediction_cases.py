@@ -82,6 +82,20 @@ def add_iteration(
     return row
 
 
+def published_garden(server: Server) -> ProjectRow:
+    """A project whose only iteration is published as `live`."""
+    project = new_garden(server)
+    add_iteration(server, project, publish_name="live", favourite=1)
+    server.published_changed()
+    return project
+
+
+def configure(server: Server, section: str, **changes: Any) -> None:
+    """Change settings of a server that is open."""
+    changed = getattr(server.settings, section).model_copy(update=changes)
+    server.settings = server.settings.model_copy(update={section: changed})
+
+
 def put_model(server: Server, project: ProjectRow, iteration: str, favourite: int = 0) -> None:
     with tempfile.TemporaryDirectory() as name:
         plain, own = Path(name) / "plain", Path(name) / "own"

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +11,6 @@ from project_cases import UNKNOWN
 from pydantic import BaseModel, ValidationError
 from starlette.testclient import TestClient
 
-from dahlia.server.app import create_app
-from dahlia.server.context import Server
 from dahlia.server.contract.bodies import (
     ImageRegionBatch,
     ImageTagBatch,
@@ -28,10 +23,6 @@ from dahlia.server.contract.bodies import (
 )
 from dahlia.server.contract.fitting import fitted
 from dahlia.server.http.malformed import malformed
-from dahlia.server.keys.keys import create_key
-from dahlia.server.keys.scopes import Scope
-from dahlia.server.opening import open_server
-from dahlia.server.settings import load_settings
 from dahlia.serving.http.documents import Document, read_document
 
 ONE, TWO = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
@@ -41,25 +32,9 @@ ARRAYS = 'xmlns:d="http://schemas.microsoft.com/2003/10/Serialization/Arrays"'
 
 
 @pytest.fixture(scope="module")
-def server(prepared_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with an empty store."""
-    home = tmp_path_factory.mktemp("bodies")
-    shutil.copy(prepared_sqlite, home / "dahlia.db")
-    settings = {"DAHLIA_SERVER_HOME": str(home), "DAHLIA_DATABASE_URL": f"sqlite:///{home / 'dahlia.db'}"}
-    settings |= {"DAHLIA_JOBS_POLL_SECONDS": "60", "DAHLIA_SERVER_ALLOWED_HOSTS": "testserver"}
-    server = open_server(load_settings(None, settings))
-    yield server
-    server.database.close()
-
-
-@pytest.fixture(scope="module")
-def client(server: Server) -> Iterator[TestClient]:
-    """Asks it with a key that may do everything."""
-    with server.database.write() as session:
-        key = create_key(session, "tests", Scope.TRAINING, None, server.now())[1]
-    with TestClient(create_app(server)) as client:
-        client.headers["Training-Key"] = key
-        yield client
+def client(shared_client: TestClient) -> TestClient:
+    """Asks a server with an empty store."""
+    return shared_client
 
 
 @pytest.fixture(scope="module")

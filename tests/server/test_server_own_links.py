@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from image_cases import entry, photo, statuses, uploaded
-from prediction_cases import add_iteration, asked, new_garden, picture
+from prediction_cases import asked, configure, picture, published_garden
 from project_cases import make_project, make_tag
 from starlette.testclient import TestClient
 
@@ -38,15 +38,7 @@ def nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def project(server: Server) -> ProjectRow:
-    project = new_garden(server)
-    add_iteration(server, project, publish_name="live", favourite=1)
-    server.published_changed()
-    return project
-
-
-def configure(server: Server, section: str, **changes: Any) -> None:
-    changed = getattr(server.settings, section).model_copy(update=changes)
-    server.settings = server.settings.model_copy(update={section: changed})
+    return published_garden(server)
 
 
 def images(client: TestClient, number: int = 1, **size: int) -> dict[str, str]:

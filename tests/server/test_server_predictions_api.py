@@ -10,10 +10,11 @@ from prediction_cases import (
     NOWHERE,
     add_iteration,
     asked,
-    new_garden,
+    configure,
     picture,
     predict,
     publish,
+    published_garden,
     tags_of,
     talking,
 )
@@ -28,20 +29,12 @@ from dahlia.server.store.tables import ProjectRow
 
 @pytest.fixture
 def project(server: Server) -> ProjectRow:
-    project = new_garden(server)
-    add_iteration(server, project, publish_name="live", favourite=1)
-    server.published_changed()
-    return project
+    return published_garden(server)
 
 
 def key_of(server: Server, scope: Scope, project: str | None = None) -> str:
     with server.database.write() as session:
         return create_key(session, "another", scope, project, server.now())[1]
-
-
-def configure(server: Server, section: str, **changes: Any) -> None:
-    changed = getattr(server.settings, section).model_copy(update=changes)
-    server.settings = server.settings.model_copy(update={section: changed})
 
 
 @pytest.fixture

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -15,11 +12,6 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 
 from dahlia.errors import ServingError
-from dahlia.server.app import create_app
-from dahlia.server.keys.keys import create_key
-from dahlia.server.keys.scopes import Scope
-from dahlia.server.opening import open_server
-from dahlia.server.settings import load_settings
 from dahlia.serving.http.query import read_query
 
 ID = "11111111-1111-4111-8111-111111111111"
@@ -35,19 +27,9 @@ FORMS = {
 
 
 @pytest.fixture(scope="module")
-def plain(prepared_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+def plain(shared_client: TestClient) -> TestClient:
     """A server with an empty store; paths begin at its root."""
-    home = tmp_path_factory.mktemp("queries")
-    shutil.copy(prepared_sqlite, home / "dahlia.db")
-    settings = {"DAHLIA_SERVER_HOME": str(home), "DAHLIA_DATABASE_URL": f"sqlite:///{home / 'dahlia.db'}"}
-    settings |= {"DAHLIA_JOBS_POLL_SECONDS": "60", "DAHLIA_SERVER_ALLOWED_HOSTS": "testserver"}
-    server = open_server(load_settings(None, settings))
-    with server.database.write() as session:
-        key = create_key(session, "tests", Scope.TRAINING, None, server.now())[1]
-    with TestClient(create_app(server)) as client:
-        client.headers["Training-Key"] = key
-        yield client
-    server.database.close()
+    return shared_client
 
 
 @pytest.fixture(scope="module")

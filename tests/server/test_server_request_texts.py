@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from image_cases import photo, statuses, tag_names
-from prediction_cases import add_iteration, asked, new_garden, picture, tags_of
+from prediction_cases import asked, picture, published_garden, tags_of
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
@@ -28,10 +28,7 @@ def database_url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def project(server: Server) -> ProjectRow:
-    project = new_garden(server)
-    add_iteration(server, project, publish_name="live", favourite=1)
-    server.published_changed()
-    return project
+    return published_garden(server)
 
 
 def test_keys_in_the_wrong_place(client: TestClient, server: Server, project: ProjectRow, key: str) -> None:
