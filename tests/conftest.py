@@ -11,12 +11,14 @@ if "TEST_PROCESSOR" in os.environ:
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from small_projects import ARCHITECTURE, SmallProject, make_params
+from warm_commands import warm_commands
 
 if TYPE_CHECKING:
     from dahlia.modeling.backbones import Backbone
@@ -34,9 +36,17 @@ _LONGEST = (
 )
 
 
+# Slow tests of these folders share servers and trainings that take long to prepare: one process runs them.
+_TOGETHER = ("contract", "pipeline", "serving")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first."""
+    """Put the longest files first, and keep together what shares a process."""
     items.sort(key=lambda item: item.path.stem not in _LONGEST)
+    for item in items:
+        folder = item.path.parent.name
+        together = folder in _TOGETHER and item.get_closest_marker("slow")
+        item.add_marker(pytest.mark.xdist_group(folder if together else item.path.stem))
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +61,13 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = timm.create_model(ARCHITECTURE, pretrained=False, num_classes=10)
     save_file(network.state_dict(), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Path | None]:
+    """The socket of a warm process; the commands of a pipeline that are forked from it need no imports."""
+    with warm_commands() as socket:
+        yield socket
 
 
 @pytest.fixture

@@ -25,11 +25,11 @@ BIN = Path(sys.executable).parent
 ACTIVATE = "source .venv/bin/activate"
 
 
-def shell(script: str, folder: Path, home: Path) -> str:
+def shell(script: str, folder: Path, home: Path, **variables: str) -> str:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", activated(script, folder, home)],
         cwd=folder,
-        env=environment(home),
+        env=environment(home) | variables,
         capture_output=True,
         text=True,
         timeout=400,
@@ -55,6 +55,26 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def warm_stages(folder: Path, home: Path) -> Iterator[dict[str, str]]:
+    """Variables with which the stages of `dvc repro` are forked from one process and import nothing."""
+    variables = environment(home) | {"PYTHONUNBUFFERED": "1"}
+    socket_path = home / "warm" / "socket"
+    socket_path.parent.mkdir(mode=0o700)
+    command = activated(f"exec python -m dahlia.warm serve {socket_path}", folder, home)
+    with subprocess.Popen(
+        ["bash", "-c", command],
+        env=variables,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        yield {"DAHLIA_WARM": str(socket_path), "PYTHONUNBUFFERED": "1"}
+        process.communicate(timeout=30)
 
 
 @contextmanager
@@ -127,23 +147,28 @@ def test_the_blocks_run_in_their_order(tmp_path: Path) -> None:
     (tmp_path / ".venv").symlink_to(BIN.parent)
     assert "Completed" in run_server(serve_all, trained, tmp_path, home)
     project = tmp_path / "fruit"
-    shell(own, tmp_path, home)
-    assert "1" in shell(variant, project, home)
-    shell(parameters, project, home)
-    assert shell(trials, project, home).count("To keep it: dahlia params domain.input.size=") == 2
-    shutil.copy(next(photos.glob("*/*.jpg")), project / "photo.jpg")
-    port = free_port()
-    with serving(serve.strip().replace("3000", str(port)), project, home, port):
-        script = python.replace("3000", str(port))
-        answer = subprocess.run(
-            [sys.executable, "-c", script], cwd=project, env=environment(home), capture_output=True, text=True
-        )
-    assert answer.returncode == 0, answer.stderr
-    tag, probability = answer.stdout.split()
-    assert tag in ("daffodil", "dahlia", "daisy")
-    assert 0 < float(probability) <= 1
-    assert tag in shell(asked, project, home)
-    assert len(list((project / "seen" / tag).iterdir())) == 1
-    said = shell(exports, project, home)
+    with warm_stages(tmp_path, home) as warm:
+        shell(own, tmp_path, home, **warm)
+        assert "1" in shell(variant, project, home, **warm)
+        shell(parameters, project, home)
+        assert shell(trials, project, home).count("To keep it: dahlia params domain.input.size=") == 2
+        shutil.copy(next(photos.glob("*/*.jpg")), project / "photo.jpg")
+        port = free_port()
+        with serving(serve.strip().replace("3000", str(port)), project, home, port):
+            script = python.replace("3000", str(port))
+            answer = subprocess.run(
+                [sys.executable, "-c", script],
+                cwd=project,
+                env=environment(home),
+                capture_output=True,
+                text=True,
+            )
+        assert answer.returncode == 0, answer.stderr
+        tag, probability = answer.stdout.split()
+        assert tag in ("daffodil", "dahlia", "daisy")
+        assert 0 < float(probability) <= 1
+        assert tag in shell(asked, project, home)
+        assert len(list((project / "seen" / tag).iterdir())) == 1
+        said = shell(exports, project, home, **warm)
     assert said.count("largest difference") == 5
     assert len(list((project / "downloads").glob("fruit-2-*.zip"))) == 4

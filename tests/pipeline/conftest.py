@@ -27,9 +27,11 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def planted(tmp_path_factory: pytest.TempPathFactory, photos: Path, machine: Path) -> Project:
+def planted(
+    tmp_path_factory: pytest.TempPathFactory, photos: Path, machine: Path, warm: Path | None
+) -> Project:
     """A new project with the first `FIRST` photos of each tag; nothing has run. Copy it, do not change it."""
-    project = Project(tmp_path_factory.mktemp("planted") / "garden", machine)
+    project = Project(tmp_path_factory.mktemp("planted") / "garden", machine, warm)
     create_project(project.root)
     for tag in TAGS:
         folder = project.root / "data" / "images" / tag

@@ -14,6 +14,9 @@ from typing import Any
 
 import yaml
 
+from dahlia.warm.commands import VARIABLE, dvc_command
+from warm_commands import UNBUFFERED
+
 STAGES = ("ingest", "validate", "split", "train", "evaluate", "export", "track")
 TAGS = ("daffodil", "dahlia", "daisy")
 NEVER_REWRITTEN = (".dvc/cache", "mlartifacts", "data/images")
@@ -34,30 +37,42 @@ class Finished:
 
 @dataclass(frozen=True)
 class Project:
-    """A project folder, and a folder that stands for the machine: DVC keeps notes outside of projects."""
+    """A project folder, and a folder that stands for the machine: DVC keeps notes outside of projects.
+
+    Attributes:
+        root: the project's folder.
+        machine: DVC's and BentoML's notes.
+        warm: the socket of the warm process that its commands are forked from; None: each starts by itself.
+    """
 
     root: Path
     machine: Path
+    warm: Path | None = None
 
     @cached_property
     def environment(self) -> dict[str, str]:
         commands = Path(sys.executable).parent  # the stages are run as `python -m dahlia`
-        return os.environ | {
-            "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONUNBUFFERED": "1",
-            "DVC_NO_ANALYTICS": "1",
-            "DVC_SITE_CACHE_DIR": str(self.machine / "site"),
-            "DVC_GLOBAL_CONFIG_DIR": str(self.machine / "global"),
-            "DVC_SYSTEM_CONFIG_DIR": str(self.machine / "system"),
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_AUTHOR_NAME": "Test",
-            "GIT_AUTHOR_EMAIL": "test@example.org",
-            "GIT_COMMITTER_NAME": "Test",
-            "GIT_COMMITTER_EMAIL": "test@example.org",
-            "BENTOML_HOME": str(self.machine / "bentoml"),
-            "BENTOML_DO_NOT_TRACK": "True",
-            "COLUMNS": "200",
-        }
+        warm = {VARIABLE: str(self.warm)} if self.warm else {}
+        return (
+            os.environ
+            | warm
+            | {
+                "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}",
+                **UNBUFFERED,
+                "DVC_NO_ANALYTICS": "1",
+                "DVC_SITE_CACHE_DIR": str(self.machine / "site"),
+                "DVC_GLOBAL_CONFIG_DIR": str(self.machine / "global"),
+                "DVC_SYSTEM_CONFIG_DIR": str(self.machine / "system"),
+                "GIT_CONFIG_GLOBAL": os.devnull,
+                "GIT_AUTHOR_NAME": "Test",
+                "GIT_AUTHOR_EMAIL": "test@example.org",
+                "GIT_COMMITTER_NAME": "Test",
+                "GIT_COMMITTER_EMAIL": "test@example.org",
+                "BENTOML_HOME": str(self.machine / "bentoml"),
+                "BENTOML_DO_NOT_TRACK": "True",
+                "COLUMNS": "200",
+            }
+        )
 
     def run(self, *command: str) -> Finished:
         done = subprocess.run(
@@ -72,7 +87,7 @@ class Project:
         return Finished(done.returncode, done.stdout)
 
     def dvc(self, *arguments: str) -> Finished:
-        return self.run(sys.executable, "-m", "dvc", *arguments)
+        return self.run(*dvc_command(self.environment), *arguments)
 
     def dahlia(self, *arguments: str) -> Finished:
         return self.run(sys.executable, "-m", "dahlia", *arguments)
@@ -80,7 +95,7 @@ class Project:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """`dvc ...`, in a process group of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "dvc", *arguments],
+            [*dvc_command(self.environment), *arguments],
             cwd=self.root,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -103,7 +118,12 @@ class Project:
 
         root = folder / self.root.name
         shutil.copytree(self.root, root, copy_function=copy)
-        return Project(root, self.machine)
+        return Project(root, self.machine, self.warm)
+
+    @property
+    def cold(self) -> Project:
+        """The same folder; its commands start by themselves."""
+        return Project(self.root, self.machine)
 
     @property
     def evaluation(self) -> bytes:

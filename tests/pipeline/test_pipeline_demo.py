@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_the_demo_ends_with_a_prediction_a_table_and_what_to_open(project: Project) -> None:
-    said = succeeded(project.dahlia("demo")).output
+    said = succeeded(project.cold.dahlia("demo")).output
     assert "files already; they are left as they are" in said
     assert "is published as demo" in said
     assert re.search(r"POST http://127\.0\.0\.1:\d+/customvision/v3\.1/prediction/", said)

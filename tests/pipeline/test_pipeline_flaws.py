@@ -41,8 +41,8 @@ def test_broken_files_may_be_set_aside(flawed: Project) -> None:
 
 
 @pytest.mark.parametrize("source", ["data/images", "elsewhere"])
-def test_no_images(tmp_path: Path, machine: Path, source: str) -> None:
-    project = Project(tmp_path / "empty", machine)
+def test_no_images(tmp_path: Path, machine: Path, warm: Path | None, source: str) -> None:
+    project = Project(tmp_path / "empty", machine, warm)
     create_project(project.root)
     succeeded(project.dahlia("params", f"ingest.source={source}"))
     done = project.dvc("repro")

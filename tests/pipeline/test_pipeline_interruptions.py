@@ -26,7 +26,7 @@ OUTPUTS = ("exports", "models/bundle", "reports/plots")
 @pytest.mark.parametrize("seed", [0])
 def test_killed_at_every_stage(finished: Project, planted: Project, tmp_path: Path, seed: int) -> None:
     """One project, killed once in each stage."""
-    project = planted.copy(tmp_path)
+    project = planted.copy(tmp_path).cold
     rng = random.Random(seed)
     for stage in STAGES:
         killed = _stopped(project, stage, rng.random() * WITHIN.get(stage, 1.0), signal.SIGKILL)
@@ -44,6 +44,7 @@ def test_killed_at_every_stage(finished: Project, planted: Project, tmp_path: Pa
 
 def test_killed_while_the_store_is_made(project: Project) -> None:
     """MLflow makes its tables one by one, and cannot open a database in which some are missing."""
+    project = project.cold
     (project.root / "mlflow.db").unlink()
     shutil.rmtree(project.root / "mlartifacts")
     process = subprocess.Popen(
@@ -65,6 +66,7 @@ def test_killed_while_the_store_is_made(project: Project) -> None:
 )
 def test_interrupted(project: Project, changed: str, stage: str, seconds: float) -> None:
     succeeded(project.dahlia("params", changed))
+    project = project.cold
     done = _stopped(project, stage, seconds, signal.SIGINT)
     assert done.code not in (0, -signal.SIGINT)
     assert "Interrupted. What was finished is kept; run the same command again." in done.output

@@ -129,8 +129,8 @@ def test_downloads_of_an_iteration(project: Project) -> None:
     assert project.dahlia("export", "1", "--format", "onnx").code == 0  # the iteration's domain is compact
 
 
-def test_scenes_with_regions(tmp_path: Path, machine: Path) -> None:
-    project = Project(tmp_path / "scenes", machine)
+def test_scenes_with_regions(tmp_path: Path, machine: Path, warm: Path | None) -> None:
+    project = Project(tmp_path / "scenes", machine, warm)
     create_project(project.root)
     generate_scenes(project.root / "data" / "images", images=20, seed=1, size=416)
     succeeded(project.dahlia("params", "project.classification=multilabel"))

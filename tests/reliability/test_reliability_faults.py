@@ -25,7 +25,7 @@ from reliability_postgres import Stoppable, stoppable_postgres
 from reliability_server import Supervised, eventually, supervised
 from reliability_training import Trainer
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ALONE = {"DAHLIA_JOBS_WORKERS": "0"}
 RANDOM = np.random.default_rng(3)
 Disk = Callable[[Path], AbstractContextManager[tuple[Supervised, AbstractContextManager[None]]]]
@@ -215,7 +215,7 @@ def test_a_database_that_goes_away_at_work(postgres: Stoppable, tmp_path: Path) 
                 eventually(partial(has_acted, curator, enough), 60)
                 with postgres.away(pause):
                     pass
-            eventually(lambda: trainer.error or trainer.completed, 120)
+            eventually(lambda: trainer.error or trainer.completed, 300)
         for actor in (curator, trainer):
             if actor.error:
                 raise actor.error

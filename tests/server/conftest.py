@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from postgres_server import Postgres, running_postgres
+from reusable_databases import ReusableDatabase
 from starlette.testclient import TestClient
 
 from dahlia.server.app import create_app
@@ -49,6 +50,14 @@ def prepared_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture(scope="session")
+def reusable_postgres(postgres: Postgres) -> Iterator[ReusableDatabase]:
+    """A database that one test after the other gets."""
+    database = ReusableDatabase(postgres)
+    yield database
+    database.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database; every test that uses it runs on both kinds."""
@@ -58,7 +67,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("prepared_sqlite"), file)
         yield f"sqlite:///{file}"
         return
-    with request.getfixturevalue("postgres").database() as url:
+    with request.getfixturevalue("reusable_postgres").lent() as url:
         yield url
 
 

@@ -21,7 +21,10 @@ from dahlia.server.store import schema
 from dahlia.server.store.database import Database
 
 _PLACES = ("/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin")
-_FAST = ("-c", "fsync=off", "-c", "max_connections=200", "-c", "listen_addresses=")
+_FAST = (
+    *("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"),
+    *("-c", "max_connections=200", "-c", "listen_addresses="),
+)
 
 
 @dataclass(frozen=True)

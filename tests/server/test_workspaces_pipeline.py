@@ -22,6 +22,8 @@ from dahlia.server.workspaces import (
     run_pipeline,
     save_history,
 )
+from dahlia.warm.commands import VARIABLE
+from warm_commands import UNBUFFERED
 
 pytestmark = pytest.mark.slow
 
@@ -29,26 +31,27 @@ TAGS = ('red, "quoted"; x', "日本 🌸 a/b", "Negative")
 FIGURES = (layout.METRICS, layout.EVALUATION, layout.PREDICTIONS, layout.FOLDS)
 
 
-def _train(folder: Path, album: Album, graphs: Path) -> Outcome:
+def _train(folder: Path, album: Album, graphs: Path, warm: Path | None) -> Outcome:
     lay_out(folder, album.snapshot(), album.fetch, graphs=graphs)
     commit(folder, f"{len(album.photos)} photos")
-    run_pipeline(folder, environment={}, watch=lambda now: None, cancelled=lambda: False)
+    environment = {VARIABLE: str(warm), **UNBUFFERED} if warm else {}
+    run_pipeline(folder, environment=environment, watch=lambda now: None, cancelled=lambda: False)
     return collect(folder)
 
 
 @pytest.mark.portable
-def test_train_retrain_and_reproduce(tmp_path: Path) -> None:
+def test_train_retrain_and_reproduce(tmp_path: Path, warm: Path | None) -> None:
     album, graphs, folder = Album(tmp_path / "store"), tmp_path / "graphs", tmp_path / "worker" / NAME
     for tag in TAGS:
         album.add(7, tag, real=True)
-    first = _train(folder, album, graphs)
+    first = _train(folder, album, graphs, warm)
     commit(folder, "Iteration 1")
     folds = load_folds(folder / layout.FOLDS)
     assert folds.keys() == {photo.sha256 for photo in album.photos}
 
     for tag in TAGS:
         album.add(2, tag, real=True)
-    second = _train(folder, album, graphs)
+    second = _train(folder, album, graphs, warm)
     commit(folder, "Iteration 2")
     assert (first.number, second.number) == (1, 2)
     assert first.run_id != second.run_id
@@ -66,7 +69,7 @@ def test_train_retrain_and_reproduce(tmp_path: Path) -> None:
     save_history(folder, tmp_path / "history.bundle")
     copy = tmp_path / "home" / NAME
     restore_history(tmp_path / "history.bundle", copy)
-    third = _train(copy, album, graphs)
+    third = _train(copy, album, graphs, warm)
     for name in FIGURES:
         assert (copy / name).read_bytes() == (folder / name).read_bytes(), name
     assert third.number == 1  # its store is its own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,11 +27,7 @@ def upgrade(database: Database) -> None:
         StoreError: the database cannot be used.
         UnusableDatabase: it is another program's, a later version's, or damaged.
     """
-    from alembic import command
-    from alembic.script import ScriptDirectory
-
-    config = _config()
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    known, newest = _revisions()
     file = file_of(database)
     if file:
         check_file(file, known)
@@ -38,11 +35,28 @@ def upgrade(database: Database) -> None:
         with translated_errors(), database.engine.connect() as connection:
             check_database(connection, set(METADATA.tables), known)
     try:
-        with translated_errors(), database.engine.connect().execution_options(writes=True) as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        if revision_of(database) != newest:
+            _apply(database)
     except DamageError as error:
         raise (damaged(file, error.fault) if file else error) from None
+
+
+@cache
+def _revisions() -> tuple[frozenset[str], str]:
+    """All migrations, and the newest."""
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory.from_config(_config())
+    return frozenset(script.revision for script in scripts.walk_revisions()), scripts.get_current_head() or ""
+
+
+def _apply(database: Database) -> None:
+    from alembic import command
+
+    config = _config()
+    with translated_errors(), database.engine.connect().execution_options(writes=True) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
 
 
 def _config() -> Config:
