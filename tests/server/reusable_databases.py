@@ -24,7 +24,7 @@ _TABLES = [table.name for table in reversed(METADATA.sorted_tables)]
 
 
 class ReusableDatabase:
-    """Lends a database without rows to one test after the other; replaces it where a test changed its tables."""
+    """Lends a database without rows to one test after the other; replaces one whose tables were changed."""
 
     def __init__(self, postgres: Postgres) -> None:
         self.postgres = postgres
