@@ -27,9 +27,9 @@ def opened(home: Path, database_url: str) -> Server:
     return open_server(load_settings(None, environment))
 
 
-def new_key(server: Server) -> str:
+def new_key(server: Server, scope: Scope = Scope.TRAINING) -> str:
     with server.database.write() as session:
-        return create_key(session, "tests", Scope.TRAINING, None, server.now())[1]
+        return create_key(session, "tests", scope, None, server.now())[1]
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +72,7 @@ def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def key(server: Server) -> str:
-    """A key that may do everything."""
+    """A key that may do everything with projects."""
     return new_key(server)
 
 
@@ -91,6 +91,6 @@ def shared_client(prepared_sqlite: Path, tmp_path_factory: pytest.TempPathFactor
     shutil.copy(prepared_sqlite, home / "dahlia.db")
     server = opened(home, f"sqlite:///{home / 'dahlia.db'}")
     with TestClient(create_app(server)) as client:
-        client.headers["Training-Key"] = new_key(server)
+        client.headers["Training-Key"] = new_key(server, Scope.ADMIN)
         yield client
     server.database.close()
