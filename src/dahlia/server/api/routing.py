@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from dahlia.server.contract.models import ServiceErrorBody
 from dahlia.server.http.access import identify_early
-from dahlia.server.http.paths import TRAINING
+from dahlia.server.http.paths import OWN, TRAINING
 from dahlia.server.http.requests import Form, in_one_form
 
 PROJECT = "/projects/{project_id}"
@@ -57,8 +57,17 @@ class _Route(APIRoute):
 
 def training_router(area: str) -> APIRouter:
     """A router of the training API; `area` heads its operations on the page."""
+    return _router(TRAINING, area)
+
+
+def own_router(area: str) -> APIRouter:
+    """A router of operations that Custom Vision does not have; see `training_router`."""
+    return _router(OWN, f"Dahlia: {area}")
+
+
+def _router(prefix: str, area: str) -> APIRouter:
     return APIRouter(
-        prefix=TRAINING,
+        prefix=prefix,
         tags=[area],
         route_class=_Route,
         responses=_REFUSALS,
