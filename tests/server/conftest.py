@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from own_cases import Own, open_own
 from postgres_server import Postgres, running_postgres
+from prediction_cases import picture
 from starlette.testclient import TestClient
 
 from dahlia.server.app import create_app
@@ -94,3 +96,10 @@ def shared_client(prepared_sqlite: Path, tmp_path_factory: pytest.TempPathFactor
         client.headers["Training-Key"] = new_key(server, Scope.ADMIN)
         yield client
     server.database.close()
+
+
+@pytest.fixture(scope="session")
+def own(prepared_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
+    """A server with a project whose iteration has all that a training leaves; tests only add to it."""
+    with open_own(tmp_path_factory.mktemp("own"), prepared_sqlite, picture()) as own:
+        yield own

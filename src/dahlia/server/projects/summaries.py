@@ -132,13 +132,13 @@ def _images(session: Session, projects: Sequence[int], *, tagged: bool) -> _Coun
     of = ImageRow.project_key
     live = ImageRow.removed.is_(None), ImageRow.tagged.is_(tagged)
     counted = select(of, func.count()).where(of.in_(projects), *live).group_by(of)
-    return dict(session.execute(counted).tuples().all())
+    return dict(iter(session.execute(counted)))
 
 
 def _tags(session: Session, projects: Sequence[int]) -> _Counts:
     of = TagRow.project_key
     counted = select(of, func.count()).where(of.in_(projects), TagRow.removed.is_(None)).group_by(of)
-    return dict(session.execute(counted).tuples().all())
+    return dict(iter(session.execute(counted)))
 
 
 def _regions(session: Session, projects: Sequence[int]) -> _Counts:
@@ -149,7 +149,7 @@ def _regions(session: Session, projects: Sequence[int]) -> _Counts:
         .where(of.in_(projects), RegionRow.removed.is_(None))
         .group_by(of)
     )
-    return dict(session.execute(counted).tuples().all())
+    return dict(iter(session.execute(counted)))
 
 
 def _iterations(session: Session, projects: Sequence[int]) -> dict[int, list[_Iteration]]:
