@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from own_cases import OWN, Own
-from project_cases import UNKNOWN
+from project_cases import UNKNOWN, add_image, make_project, make_tag
 from sqlalchemy import select
+from starlette.testclient import TestClient
 
+from dahlia.server.context import Server
 from dahlia.server.jobs.presence import ALIVE_SECONDS, Presence
 from dahlia.server.jobs.queue import enqueue
 from dahlia.server.jobs.records import Kind, Lane, State
@@ -181,3 +183,33 @@ def test_the_server_says_what_it_takes(own: Own) -> None:
     platforms = {one["platform"]: one["flavors"] for one in found["features"]["exports"]}
     assert "OnnxFloat16" in platforms["ONNX"]
     assert found["features"]["urlFetch"] == "public"
+
+
+def test_both_databases_answer(client: TestClient, server: Server) -> None:
+    """The queries of lists and summaries, with a project, a job and a worker."""
+    project = make_project(client)
+    add_image(server, project["id"], make_tag(client, project, "daisy")["id"], boxes=2)
+    with server.database.write() as session:
+        key = create_key(session, "portal", Scope.ADMIN, None, server.now())[1]
+        row = session.scalars(select(ProjectRow).where(ProjectRow.id == project["id"])).one()
+        job = enqueue(session, Kind.IMPORT, row).id
+    Presence(server, "host/9", Lane.SHORT).say()
+
+    def get(path: str, **query: Any) -> Any:
+        place = f"http://testserver{OWN}{path}"
+        answer = client.get(place, params=query, headers={"Training-Key": key})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    (told,) = get("/projects")["results"]
+    assert [told[f"{what}Count"] for what in ("image", "tag", "region")] == [1, 1, 2]
+    short, long = get("/info")["lanes"]
+    assert (short["workers"], short["waiting"], long["workers"]) == (1, 1, 0)
+    assert [one["id"] for one in get("/jobs", state="Waiting", projectId=project["id"])["results"]] == [job]
+    assert get(f"/jobs/{job}")["progress"]["place"] == 1
+    assert [one["name"] for one in get("/workers")] == ["host/9"]
+    assert len(get("/keys")["results"]) == 2
+    assert [one["action"] for one in get("/audit", since="2020-01-01")["results"]] == [
+        "create_tag",
+        "create_project",
+    ]

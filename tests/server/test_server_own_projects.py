@@ -146,6 +146,13 @@ def test_no_heat_map(own: Own, end: str, given: dict[str, Any], status: int, cod
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
 
 
+def test_no_heat_map_of_an_image_of_another_project(own: Own) -> None:
+    path = f"{OWN}/projects/{own.old.id}/explain/stored"
+    for query in ({"imageId": own.picture}, {"imageId": own.picture, "iterationId": own.iteration}):
+        answer = own.client.post(path, params=query)
+        assert answer.json()["code"] in ("NotFoundImage", "NotFoundIteration"), answer.text
+
+
 def test_large_images_are_refused(own: Own) -> None:
     assert explain(own, headers=OCTETS, content=bytes(7 << 20)).status_code in (400, 413)
     assert explain(own, "url", content=bytes(3 << 20)).status_code == 413

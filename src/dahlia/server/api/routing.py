@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
-from dahlia.server.contract.models import ServiceErrorBody
+from dahlia.server.contract.models import GatewayErrorBody, ServiceErrorBody
 from dahlia.server.http.access import identify_early
 from dahlia.server.http.paths import OWN, TRAINING
 from dahlia.server.http.requests import Form, in_one_form
@@ -18,7 +18,7 @@ from dahlia.server.http.requests import Form, in_one_form
 PROJECT = "/projects/{project_id}"
 ITERATION = PROJECT + "/iterations/{iteration_id}"
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ServiceErrorBody, "description": what}
+    status: {"model": GatewayErrorBody if status == 401 else ServiceErrorBody, "description": what}
     for status, what in {
         400: "what was sent cannot be used",
         401: "no key, or a wrong one",

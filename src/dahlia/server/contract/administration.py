@@ -150,9 +150,7 @@ class Features(Answer):
     """What this server does."""
 
     url_fetch: str = Field(description="which addresses images are fetched from: public, any or off")
-    stored_predictions: bool
     detection_training: bool
-    explanations: bool
     exports: tuple[ExportChoice, ...]
 
 

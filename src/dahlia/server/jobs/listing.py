@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -120,19 +121,20 @@ def loads(session: Session, workers: list[Worker]) -> list[Load]:
         session: to read with.
         workers: those that there are.
     """
-    lane = func.coalesce(JobRow.lane, Lane.SHORT)
     counted = (
-        select(lane, JobRow.state, func.count())
+        select(JobRow.lane, JobRow.state, func.count())
         .where(JobRow.state.in_((State.WAITING, State.RUNNING)))
-        .group_by(lane, JobRow.state)
+        .group_by(JobRow.lane, JobRow.state)
     )
-    counts = {(Lane(one), state): count for one, state, count in session.execute(counted)}
+    counts: Counter[tuple[str, str]] = Counter()
+    for lane, state, count in session.execute(counted):
+        counts[lane or Lane.SHORT, state] += count
     return [
         Load(
             one,
             sum(one in worker.lane.parts for worker in workers),
-            counts.get((one, State.WAITING), 0),
-            counts.get((one, State.RUNNING), 0),
+            counts[one, State.WAITING],
+            counts[one, State.RUNNING],
         )
         for one in Lane.ALL.parts
     ]

@@ -49,8 +49,6 @@ def _features(server: Server) -> Features:
     platforms = [one for one in ExportPlatform if flavors_of(one)]
     return Features(
         url_fetch=server.settings.security.url_fetch,
-        stored_predictions=True,
         detection_training=False,
-        explanations=True,
         exports=tuple(ExportChoice(platform=one, flavors=flavors_of(one)) for one in platforms),
     )
