@@ -16,6 +16,7 @@ HISTORY = Path("models/history.csv")
 LEARNING_CURVE = Path("models/learning_curve.json")
 EXPORTS = Path("exports")
 REPORTS = Path("reports")
+VALIDATION = REPORTS / "validation.json"
 VALIDATION_PAGE = REPORTS / "validation.html"
 EVALUATION = REPORTS / "evaluation.json"
 EVALUATION_PAGE = REPORTS / "evaluation.html"

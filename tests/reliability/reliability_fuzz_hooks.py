@@ -21,6 +21,7 @@ _PHOTO = base64.b64decode(_THINGS["photo"])
 _IN_PATHS = {"tag_id": "tags", "image_id": "images", "iteration_id": "iterations", "domain_id": "domains"}
 _IN_QUERIES = {
     "tagIds": "tags",
+    "imageId": "images",
     "imageIds": "images",
     "regionIds": "regions",
     "iterationId": "iterations",

@@ -35,7 +35,7 @@ from dahlia.server.storage.names import image_key
 from dahlia.server.store.tables import ProjectRow
 
 CASES = 3000
-REACHED = 50  # operations that answer well at least once; of 74, those of addresses and of detection cannot
+REACHED = 50  # operations that answer well at least once; addresses, detection and admins' cannot
 TESTS = Path(__file__).parents[1]
 COLOURS = ("red", "green", "blue")
 UNFIT = "positive_data_acceptance,negative_data_rejection,unsupported_method"

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from own_cases import Own, open_own
 from postgres_server import Postgres, running_postgres
+from prediction_cases import picture
 from reusable_databases import ReusableDatabase
 from starlette.testclient import TestClient
 
@@ -28,9 +30,9 @@ def opened(home: Path, database_url: str) -> Server:
     return open_server(load_settings(None, environment))
 
 
-def new_key(server: Server) -> str:
+def new_key(server: Server, scope: Scope = Scope.TRAINING) -> str:
     with server.database.write() as session:
-        return create_key(session, "tests", Scope.TRAINING, None, server.now())[1]
+        return create_key(session, "tests", scope, None, server.now())[1]
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +83,7 @@ def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def key(server: Server) -> str:
-    """A key that may do everything."""
+    """A key that may do everything with projects."""
     return new_key(server)
 
 
@@ -100,6 +102,13 @@ def shared_client(prepared_sqlite: Path, tmp_path_factory: pytest.TempPathFactor
     shutil.copy(prepared_sqlite, home / "dahlia.db")
     server = opened(home, f"sqlite:///{home / 'dahlia.db'}")
     with TestClient(create_app(server)) as client:
-        client.headers["Training-Key"] = new_key(server)
+        client.headers["Training-Key"] = new_key(server, Scope.ADMIN)
         yield client
     server.database.close()
+
+
+@pytest.fixture(scope="session")
+def own(prepared_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
+    """A server with a project whose iteration has all that a training leaves; tests only add to it."""
+    with open_own(tmp_path_factory.mktemp("own"), prepared_sqlite, picture()) as own:
+        yield own

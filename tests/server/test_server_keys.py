@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 from dahlia.errors import ConfigError
 from dahlia.server.context import Server
 from dahlia.server.keys import keys
-from dahlia.server.keys.audit import latest, record
+from dahlia.server.keys.audit import Lines, latest, record
 from dahlia.server.keys.scopes import Access, Scope
 from dahlia.server.store.access_tables import KeyRow
 
@@ -115,6 +115,9 @@ def test_first_keys_are_made_once(server: Server) -> None:
         (Scope.READ, None, Scope.READ, HERE, True),
         (Scope.READ, None, Scope.TRAINING, HERE, False),
         (Scope.READ, None, Scope.PREDICTION, HERE, False),
+        *[(Scope.ADMIN, None, needed, where, True) for needed in Scope for where in (HERE, None)],
+        *[(scope, None, Scope.ADMIN, None, False) for scope in Scope if scope is not Scope.ADMIN],
+        (Scope.ADMIN, HERE, Scope.ADMIN, None, False),
     ],
 )
 def test_what_a_key_opens(
@@ -159,9 +162,9 @@ def test_the_audit_log_is_part_of_the_change(server: Server) -> None:
     with server.database.write() as session:
         record(session, server, None, "finish_training", ELSEWHERE)
     with server.database.read() as session:
-        lines = latest(session, 10, None)
+        lines = latest(session, 10)
         assert [(line.action, name) for line, name in lines] == [
             ("finish_training", None),
             ("create_tag", "app"),
         ]
-        assert [line.details for line, _ in latest(session, 10, HERE)] == [{"name": "daisy"}]
+        assert [line.details for line, _ in latest(session, 10, Lines(project=HERE))] == [{"name": "daisy"}]

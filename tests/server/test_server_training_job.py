@@ -95,7 +95,8 @@ def leave(folder: Path, *tags: str) -> None:
     (folder / SERVABLE / "model.onnx").write_bytes(b"graph")
     (folder / layout.BUNDLE / "model.safetensors").write_bytes(b"weights")
     (folder / layout.REPORTS).mkdir(exist_ok=True)
-    for place in (layout.PREDICTIONS, layout.EVALUATION, layout.EVALUATION_PAGE, layout.METRICS):
+    reports = (layout.EVALUATION, layout.EVALUATION_PAGE, layout.VALIDATION, layout.VALIDATION_PAGE)
+    for place in (layout.PREDICTIONS, layout.METRICS, *reports):
         (folder / place).write_text(place.name)
     write_json(folder / layout.ITERATION, {"number": 1, "id": RUN, "fingerprint": "1" * 64})
 
@@ -224,8 +225,8 @@ def test_a_training_leaves_its_files_and_its_iteration(
     row = iteration(server, made)
     assert (row.status, row.error, row.files, row.run_id, row.minutes) == ("Completed", None, True, RUN, 1)
     assert row.trained is not None
-    names = ("predictions.parquet", "evaluation.json", "evaluation.html", "bundle/model.safetensors")
-    for name in names:
+    reports = [f"{name}.{kind}" for name in ("evaluation", "validation") for kind in ("json", "html")]
+    for name in ("predictions.parquet", "bundle/model.safetensors", *reports):
         assert server.storage.exists(artefact_key(made, name))
     server.storage.fetch_folder(artefact_key(made, "servable"), tmp_path / "servable")
     served = load_card(tmp_path / "servable")

@@ -25,6 +25,8 @@ PARTS = (
     "reports/evaluation.json",
     "reports/metrics.json",
     "reports/evaluation.html",
+    "reports/validation.json",
+    "reports/validation.html",
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
 
 SIGNIFICANT_DECIMALS = 6
 
@@ -22,7 +23,14 @@ Figure = Annotated[float, AfterValidator(rounded)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        alias_generator=to_camel,  # of the server's API; files have the names themselves
+        validate_by_name=True,
+        validate_by_alias=True,
+    )
 
 
 class Estimate(_Part):

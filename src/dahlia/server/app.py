@@ -29,6 +29,8 @@ from dahlia.server.api import (
     tags,
     training,
 )
+from dahlia.server.api.own import audit, explanations, info, jobs, keys, reports
+from dahlia.server.api.own import projects as own_projects
 from dahlia.server.host_names import HostNames
 from dahlia.server.http import page, replies
 from dahlia.server.http.bounds import Bounded
@@ -38,6 +40,7 @@ from dahlia.server.http.old_versions import WordsOfV1
 from dahlia.server.http.pages import policies
 from dahlia.server.http.paths import OneSpelling
 from dahlia.server.http.predictions import Predictions
+from dahlia.server.iterations.figures import FiguresInMemory
 from dahlia.server.iterations.performances import stored_predictions
 from dahlia.server.performance.performances import Performances
 from dahlia.server.predictions.desk import PredictionDesk
@@ -51,6 +54,8 @@ if TYPE_CHECKING:
 
 _ABOUT = """The Custom Vision training API, version 3.4-preview; 1.0 to 3.3 answer at their own paths.
 Segments match without regard to case, repeated slashes count as one.
+
+Operations below `/dahlia/v1` are Dahlia's own.
 
 Every operation needs a key, in the header `Training-Key`, `Prediction-Key` or `Ocp-Apim-Subscription-Key`.
 Every answer has an id (`apim-request-id`), which the server's log and its audit log name as well.
@@ -74,6 +79,13 @@ _AREAS = (
     predictions,
     quick_tests,
     suggestions,
+    own_projects,
+    reports,
+    explanations,
+    info,
+    keys,
+    audit,
+    jobs,
     metrics,
 )
 
@@ -106,6 +118,7 @@ def create_app(server: Server) -> ASGIApp:
         lifespan=_lifespan(server, desk),
     )
     api.state.server, api.state.desk = server, desk
+    api.state.figures = FiguresInMemory(server.storage)
     api.state.performances = Performances(lambda iteration: stored_predictions(server.storage, iteration))
     replies.install(api)
     page.install(api)

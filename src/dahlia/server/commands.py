@@ -77,9 +77,10 @@ def keys() -> None:
 @click.argument("name")
 @click.option(
     "--scope",
-    type=click.Choice(["training", "prediction", "read"]),
+    type=click.Choice(["admin", "training", "prediction", "read"]),
     required=True,
-    help="training opens all, prediction predictions, read what changes nothing.",
+    help="admin opens all, training all but keys, audit log and queue, prediction predictions, read what "
+    "changes nothing.",
 )
 @click.option("--project", type=click.UUID, help="Restrict the key to the project with this id.")
 @click.option(
@@ -166,11 +167,11 @@ def new_secret(config: Path | None) -> None:
 @config_option
 def audit(limit: int, project: Any, config: Path | None) -> None:
     """Show the audit log, newest first."""
-    from dahlia.server.keys.audit import latest
+    from dahlia.server.keys.audit import Lines, latest
     from dahlia.server.keys.tables import audit_table
 
     with opened(config) as server, server.database.read() as session:
-        print_table(audit_table(latest(session, limit, str(project) if project else None)))
+        print_table(audit_table(latest(session, limit, Lines(project=str(project) if project else None))))
 
 
 @click.command()

@@ -31,7 +31,7 @@ _REPORTS = (
     layout.EVALUATION,
     layout.METRICS,
     layout.EVALUATION_PAGE,
-    layout.REPORTS / "validation.json",
+    layout.VALIDATION,
     layout.VALIDATION_PAGE,
     layout.PLOTS,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
@@ -10,6 +12,7 @@ from starlette.responses import Response
 from dahlia.server.api.parameters import ProjectId, one_id
 from dahlia.server.api.predictions import TheDesk
 from dahlia.server.api.routing import PROJECT, training_router
+from dahlia.server.context import Server
 from dahlia.server.contract.bodies import ImageUrl
 from dahlia.server.contract.iterations import ImagePrediction
 from dahlia.server.http.access import TheServer, Trains
@@ -17,6 +20,7 @@ from dahlia.server.http.uploads import read_upload, room_of
 from dahlia.server.images.own_links import Web
 from dahlia.server.images.storing import most_bytes
 from dahlia.server.intake.forms import FIELD, read_one_image
+from dahlia.server.keys.scopes import Access
 from dahlia.server.predictions.desk import PredictionDesk
 from dahlia.server.predictions.errors import translated_refusals
 from dahlia.server.predictions.filters import check_application
@@ -28,7 +32,7 @@ router = training_router("Quick tests")
 
 _AROUND = 64 * 1024  # bytes of a form around its image
 _BYTES = {"type": "string", "format": "binary"}
-_IMAGE: dict[str, Any] = {
+ONE_IMAGE: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -59,7 +63,7 @@ _Application = Annotated[
 _Store = Annotated[bool, Query(description="whether to keep image and answer among the stored predictions")]
 
 
-@router.post(PROJECT + "/quicktest/image", response_model=ImagePrediction, openapi_extra=_IMAGE)
+@router.post(PROJECT + "/quicktest/image", response_model=ImagePrediction, openapi_extra=ONE_IMAGE)
 async def quick_test_image(
     request: Request,
     project_id: ProjectId,
@@ -71,11 +75,7 @@ async def quick_test_image(
     application: _Application = None,
 ) -> Response:
     """Classify an image: the file of a form, or the body itself."""
-    headers = request.headers
-    with room_of(request).body(access.key_id) as hold:
-        most = most_bytes(server.settings.limits) + _AROUND
-        body = await read_upload(request.receive, headers.get("content-length", ""), most, hold)
-        image = read_one_image(headers.get("content-type", ""), body, most_bytes(server.settings.limits))
+    async with sent_image(request, server, access) as image:
         return await _answer(desk, project_id, iteration, image, store, application)
 
 
@@ -92,10 +92,32 @@ async def quick_test_image_url(
     application: _Application = None,
 ) -> Response:
     """Classify the image at an address; a link of this server is read without a request."""
+    image = await image_at(request, server, desk, body.url)
+    return await _answer(desk, project_id, iteration, image, store, application)
+
+
+@asynccontextmanager
+async def sent_image(request: Request, server: Server, access: Access) -> AsyncIterator[bytes]:
+    """The image in a request's body, which counts as held in memory until the block ends.
+
+    Raises:
+        ServiceError: there is none, or too much of one.
+    """
+    headers, most = request.headers, most_bytes(server.settings.limits)
+    with room_of(request).body(access.key_id) as hold:
+        body = await read_upload(request.receive, headers.get("content-length", ""), most + _AROUND, hold)
+        yield read_one_image(headers.get("content-type", ""), body, most)
+
+
+async def image_at(request: Request, server: Server, desk: PredictionDesk, url: str) -> bytes:
+    """The image at an address; a link of this server is read without a request.
+
+    Raises:
+        ServiceError: there is none, or it may not be fetched.
+    """
     bring = Web(server, request.headers.get("host", "")).bring
     with translated_refusals(), desk.admission.fetch():
-        image = await bring(body.url, most=most_bytes(server.settings.limits))
-    return await _answer(desk, project_id, iteration, image, store, application)
+        return await bring(url, most=most_bytes(server.settings.limits))
 
 
 async def _answer(

@@ -10,15 +10,15 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
-from dahlia.server.contract.models import ServiceErrorBody
+from dahlia.server.contract.models import GatewayErrorBody, ServiceErrorBody
 from dahlia.server.http.access import identify_early
-from dahlia.server.http.paths import TRAINING
+from dahlia.server.http.paths import OWN, TRAINING
 from dahlia.server.http.requests import Form, in_one_form
 
 PROJECT = "/projects/{project_id}"
 ITERATION = PROJECT + "/iterations/{iteration_id}"
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ServiceErrorBody, "description": what}
+    status: {"model": GatewayErrorBody if status == 401 else ServiceErrorBody, "description": what}
     for status, what in {
         400: "what was sent cannot be used",
         401: "no key, or a wrong one",
@@ -57,8 +57,17 @@ class _Route(APIRoute):
 
 def training_router(area: str) -> APIRouter:
     """A router of the training API; `area` heads its operations on the page."""
+    return _router(TRAINING, area)
+
+
+def own_router(area: str) -> APIRouter:
+    """A router of operations that Custom Vision does not have; see `training_router`."""
+    return _router(OWN, f"Dahlia: {area}")
+
+
+def _router(prefix: str, area: str) -> APIRouter:
     return APIRouter(
-        prefix=TRAINING,
+        prefix=prefix,
         tags=[area],
         route_class=_Route,
         responses=_REFUSALS,

@@ -14,17 +14,18 @@ from sqlalchemy.orm import Session
 from dahlia.server.store.access_tables import SecretRow
 from dahlia.server.store.schema import METADATA
 from dahlia.server.store.types import Instant
+from dahlia.server.store.work_tables import WorkerRow
 
 _BATCH = 1000
 
 TABLES: tuple[Table, ...] = tuple(METADATA.sorted_tables)
 """What others refer to comes first."""
-_OWN = {"secrets", "identity", "orphans"}
+_OWN = {"secrets", "identity", "orphans", "workers"}
 
 
 def dump(session: Session, table: Table) -> Iterator[bytes]:
-    """A line for each row, in the order of the primary key; none for secrets, which stay where they are."""
-    if table is SecretRow.__table__:
+    """A line for each row, in the order of the primary key; none for secrets and workers, which stay."""
+    if table in (SecretRow.__table__, WorkerRow.__table__):
         return
     chosen = select(table).order_by(*table.primary_key).execution_options(yield_per=_BATCH)
     for row in session.execute(chosen).mappings():

@@ -126,3 +126,29 @@ class MetadataStatus(_AnyCase):
     NOT_FOUND = "ErrorImageNotFound"
     ERROR_LIMIT = "ErrorLimitExceed"
     ERROR_UNKNOWN = "ErrorUnknown"
+
+
+class JobKind(_AnyCase):
+    """What a job does."""
+
+    TRAIN = "Train"
+    EXPORT = "Export"
+    IMPORT = "Import"
+
+
+class JobState(_AnyCase):
+    """How far a job is."""
+
+    WAITING = "Waiting"
+    RUNNING = "Running"
+    DONE = "Done"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+
+
+class JobLane(_AnyCase):
+    """Among which jobs one waits; `All` is of workers alone."""
+
+    SHORT = "Short"
+    LONG = "Long"
+    ALL = "All"

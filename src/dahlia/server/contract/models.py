@@ -22,6 +22,12 @@ class ServiceErrorBody(Answer):
     message: str
 
 
+class GatewayErrorBody(Answer):
+    """A refusal before the operation is looked at: of the key, or of too many requests."""
+
+    error: ServiceErrorBody
+
+
 class ModelInformation(Answer):
     """What an exported model is like."""
 

@@ -19,7 +19,11 @@ _ACCESS = "access"  # the name in a request's state
 
 NO_ADDITIONS = frozenset(
     {
+        "cancel_job",
         "cancel_training",
+        "explain_image",
+        "explain_image_url",
+        "explain_stored_image",
         "get_image_region_proposals",
         "query_predictions",
         "query_suggested_image_count",
@@ -37,15 +41,20 @@ def server_of(request: Request) -> Server:
     return server
 
 
-def requires(scope: Scope) -> Callable[[Request], Access]:
-    """A dependency that lets a request in whose key opens `scope` for the project in its path."""
+def requires(scope: Scope | None) -> Callable[[Request], Access]:
+    """A dependency that lets a request in whose key opens `scope` for the project in its path.
+
+    Args:
+        scope: None for any key.
+    """
 
     def admit(request: Request) -> Access:
         server = server_of(request)
         query = getattr(request.state, SENT_QUERY, b"")
         access = getattr(request.state, _ACCESS, None) or identify(server, request.headers, query)
         server.rates.take(access.key_id, "the training API", server.settings.rates.training_calls)
-        allow(access, scope, request.path_params.get("project_id"))
+        if scope is not None:
+            allow(access, scope, request.path_params.get("project_id"))
         if refusal := getattr(request.state, REFUSAL, None):
             raise refusal
         if request.method == "POST" and request.scope["route"].name not in NO_ADDITIONS:
@@ -103,6 +112,8 @@ def identify(server: Server, headers: Headers, query: bytes = b"", expected: str
     raise GatewayError(401, f"{text} `dahlia keys create` makes one.")
 
 
+Administers = Annotated[Access, Depends(requires(Scope.ADMIN))]
+AnyKey = Annotated[Access, Depends(requires(None))]
 Reads = Annotated[Access, Depends(requires(Scope.READ))]
 Trains = Annotated[Access, Depends(requires(Scope.TRAINING))]
 TheServer = Annotated[Server, Depends(server_of)]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SMALL = 2 * 1024 * 1024  # 256 names, regions or ids take a tenth of it
-_LARGE = re.compile(r".*/projects/[^/]+/(images|images/files|quicktest/image)")
+_LARGE = re.compile(r".*/projects/[^/]+/(images|images/files|(quicktest|explain)/image)")
 
 
 class Bounded:

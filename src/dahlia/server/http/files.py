@@ -25,7 +25,15 @@ _TYPES = {
     ".gif": "image/gif",
     ".webp": "image/webp",
     ".zip": "application/zip",
+    ".html": "text/html; charset=utf-8",
 }
+_REPORT = {
+    # A report shows what users uploaded: it runs nothing, loads nothing, and is no part of this site.
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox",
+    "referrer-policy": "no-referrer",
+}
+_KINDS = {".zip": "an export", ".html": "a report"}
 _DAY = 24 * 3600
 
 _logger = logging.getLogger("dahlia.server")
@@ -84,6 +92,8 @@ def _headers(key: str) -> dict[str, str]:
         # Named by its content: it never changes, and its address is good for about a day.
         return {"etag": f'"{content}"', "cache-control": f"private, max-age={_DAY}, immutable"}
     headers = {"cache-control": "private, no-store"}
+    if name.endswith(".html"):
+        headers |= _REPORT
     if name.endswith(".zip"):
         plain = name.replace('"', "").encode("ascii", "replace").decode()
         headers["content-disposition"] = f'attachment; filename="{plain}"'
@@ -119,8 +129,8 @@ def _make(server: Server, key: str) -> bytes:
 
 
 def _missing(key: str) -> ServiceError:
-    kind = "export" if key.endswith(".zip") else "image"
+    kind = _KINDS.get(PurePosixPath(key).suffix, "an image")
     return ServiceError(
-        "NotFoundImage" if kind == "image" else "NotFound",
-        f"Expected the file of an {kind} that is still here, and it was deleted. Ask for the {kind} again.",
+        "NotFoundImage" if kind == "an image" else "NotFound",
+        f"Expected the file of {kind} that is still here, and it was deleted. Ask for {kind} again.",
     )

@@ -1,4 +1,4 @@
-"""Which web pages may read which answers: predictions, the training API, and files behind signed links."""
+"""Which web pages may read which answers: predictions, the training side, and files behind signed links."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from dahlia.server.sections import SecuritySection
 
-_AREA = re.compile(r"/+customvision/+[^/]+/+(prediction|training)(?:/|$)", re.IGNORECASE)
+_AREA = re.compile(r"/+(?:customvision/+[^/]+/+(prediction|training)|dahlia)(?:/|$)", re.IGNORECASE)
 _PREDICTIONS, _TRAINING = "DAHLIA_SECURITY_PREDICTION_ORIGINS", "DAHLIA_SECURITY_TRAINING_ORIGINS"
 
 
@@ -33,7 +33,7 @@ def policies(section: SecuritySection) -> Callable[[Scope], Policy | None]:
 
     def policy_of(scope: Scope) -> Policy | None:
         if area := _AREA.match(scope["path"]):
-            return of_area[area[1].lower()]
+            return of_area[(area[1] or "training").lower()]
         return of_files if scope["path"].startswith(FILES) else None
 
     return policy_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, distinct, exists, func, not_, select
@@ -13,6 +13,8 @@ from dahlia.server.contract.errors import not_found
 from dahlia.server.images.filters import Filter, condition
 from dahlia.server.store.changes import epoch_of, project_of, visible
 from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
+
+_BATCH = 500  # images that are looked for at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,16 @@ def images_by_id(session: Session, view: View, identities: Sequence[str]) -> lis
     rows = session.scalars(select(ImageRow).where(*view.images, ImageRow.id.in_(identities)))
     found = {row.id: row for row in rows}
     return [found[identity] for identity in identities if identity in found]
+
+
+def images_by_content(session: Session, view: View, contents: Iterable[str]) -> dict[str, ImageRow]:
+    """Images by the SHA-256 of their files; those that the view does not show are left out."""
+    wanted = sorted(set(contents))
+    found: dict[str, ImageRow] = {}
+    for start in range(0, len(wanted), _BATCH):
+        some = ImageRow.sha256.in_(wanted[start : start + _BATCH])
+        found |= {row.sha256: row for row in session.scalars(select(ImageRow).where(*view.images, some))}
+    return found
 
 
 def image_of(session: Session, view: View, identity: str) -> ImageRow:

@@ -66,7 +66,7 @@ def progress_of(session: Session, server: Server, access: Access, row: Iteration
         row: the iteration.
     """
     job = job_of(session, row) if row.status == IterationStatus.TRAINING else None
-    said = _said(session, server, access, job, done=row.status == IterationStatus.COMPLETED)
+    said = said_of_job(session, server, access, job, done=row.status == IterationStatus.COMPLETED)
     return Progress(iteration_id=row.id, status=row.status, error=row.error, **said)
 
 
@@ -81,7 +81,7 @@ def export_progress_of(
             flavor=row.flavor,
             status=row.status,
             error=row.error,
-            **_said(session, server, access, jobs.get(row.id), done=row.status == ExportStatus.DONE),
+            **said_of_job(session, server, access, jobs.get(row.id), done=row.status == ExportStatus.DONE),
         )
         for row in rows
     ]
@@ -104,9 +104,18 @@ def _export_jobs(session: Session, rows: Sequence[ExportRow]) -> dict[str, JobRo
     return {job.payload[EXPORT]: job for job in session.scalars(wanted)}
 
 
-def _said(
+def said_of_job(
     session: Session, server: Server, access: Access, job: JobRow | None, *, done: bool
 ) -> dict[str, Any]:
+    """How far a job is, by the names of the fields of an answer but for its error.
+
+    Args:
+        session: to read with.
+        server: has the time.
+        access: of the caller; a key of one project does not learn the names of others.
+        job: that waits or runs; None where it has ended.
+        done: whether it has ended well.
+    """
     if job is None:
         return _values(None, {"fraction": float(done)}, None)
     if job.state != State.WAITING:

@@ -17,7 +17,7 @@ from dahlia.export.formats import Format
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import ExportStatus
 from dahlia.server.jobs.album import lay_album
-from dahlia.server.jobs.artefacts import BUNDLE, artefact_key
+from dahlia.server.jobs.artefacts import BUNDLE, PROOF, artefact_key, proof_key
 from dahlia.server.jobs.endings import EXPORT
 from dahlia.server.jobs.export_process import LOG, REASON, ZIP, Order
 from dahlia.server.jobs.platforms import form_of
@@ -32,8 +32,6 @@ from dahlia.server.store.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.workspaces import personalise
 from dahlia.server.workspaces.guard import guard_command
 from dahlia.warm.commands import export_command
-
-PROOF = ".verification.json"  # beside a zip, in place of `.zip`
 
 _POLL_SECONDS = 0.2
 _KILLED = (-9, 137)
@@ -75,7 +73,7 @@ def export(shop: Workshop, task: Task) -> None:
         task.report("export", 0.2)
         _run(shop, task, folder)
         task.report("store", 0.9)
-        server.storage.put_file(wanted.key.removesuffix(".zip") + PROOF, (folder / ZIP).with_suffix(PROOF))
+        server.storage.put_file(proof_key(wanted.key), (folder / ZIP).with_suffix(PROOF))
         server.storage.put_file(wanted.key, folder / ZIP)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -14,7 +14,16 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import IterationStatus
-from dahlia.server.jobs.artefacts import BUNDLE, EVALUATION, PAGE, PREDICTIONS, SERVABLE, artefact_key
+from dahlia.server.jobs.artefacts import (
+    BUNDLE,
+    EVALUATION,
+    PAGE,
+    PREDICTIONS,
+    SERVABLE,
+    VALIDATION,
+    VALIDATION_PAGE,
+    artefact_key,
+)
 from dahlia.server.jobs.base import start_from
 from dahlia.server.jobs.histories import bring_history, keep_history
 from dahlia.server.jobs.records import Claimed, Interrupted, Lane
@@ -160,7 +169,13 @@ def _store(server: Server, task: Task, order: _Order, outcome: Outcome, folder: 
         personalise(outcome.servable, servable, project_id=order.project_id, tag_ids=order.tag_ids)
         storage.put_folder(artefact_key(identity, BUNDLE), outcome.bundle)
         storage.put_folder(artefact_key(identity, SERVABLE), servable)
-        files = {PREDICTIONS: outcome.predictions, EVALUATION: outcome.evaluation, PAGE: outcome.report}
+        files = {
+            PREDICTIONS: outcome.predictions,
+            EVALUATION: outcome.evaluation,
+            PAGE: outcome.report,
+            VALIDATION: outcome.validation,
+            VALIDATION_PAGE: outcome.validation_report,
+        }
         _record(server, task, outcome, Path(name))
         files |= {
             part: Path(name) / part for part in (IMAGES_TABLE, RECORD)

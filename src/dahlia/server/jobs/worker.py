@@ -25,6 +25,7 @@ from dahlia.server.jobs.endings import CANCELLED, end_badly
 from dahlia.server.jobs.exporting import export
 from dahlia.server.jobs.importing import import_project
 from dahlia.server.jobs.leases import give_back, new_worker_id, release_the_dead
+from dahlia.server.jobs.presence import Presence
 from dahlia.server.jobs.queue import claim
 from dahlia.server.jobs.records import Claimed, Interrupted, Kind, Lane, LeaseLost, State
 from dahlia.server.jobs.task import Reason, Task
@@ -94,10 +95,12 @@ def run_worker(
     watching = LeaseWatch(server)
     watching.start()
     turns = Turns(tuple(handlers), lane)
+    presence = Presence(server, name, lane)
     with Workshop(server, stop, keeps_warm=lane is not Lane.LONG) as shop:
         tidied = time.monotonic()
         complaints = Complaints(_logger)
         while not stop.is_set():
+            presence.say()
             claimed = _next(server, name, turns, complaints)
             if claimed is not None:
                 _carry_out(shop, claimed, handlers[Kind(claimed.kind)])
@@ -108,6 +111,7 @@ def run_worker(
                 _tidy(shop)
                 tidied = time.monotonic()
     watching.stop()
+    presence.leave()
     _logger.info("The worker %s ends.", name)
 
 

@@ -2,15 +2,55 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from dahlia.server.context import Server
 from dahlia.server.keys.scopes import Access
 from dahlia.server.store.access_tables import AuditRow, KeyRow
 from dahlia.serving.http.replies import REQUEST
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Which lines of the log; None where it does not matter.
+
+    Attributes:
+        project: id of the project that was changed.
+        action: the operation's name.
+        actor: id of the key.
+        since: the moment from which on.
+        until: the moment before which.
+        below: the number of a line, of which only earlier ones are wanted.
+    """
+
+    project: str | None = None
+    action: str | None = None
+    actor: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    below: int | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """As SQL has them."""
+        found = []
+        if self.project is not None:
+            found.append(AuditRow.project_id == self.project)
+        if self.action is not None:
+            found.append(AuditRow.action == self.action)
+        if self.actor is not None:
+            found.append(AuditRow.actor == self.actor)
+        if self.since is not None:
+            found.append(AuditRow.moment >= self.since)
+        if self.until is not None:
+            found.append(AuditRow.moment < self.until)
+        if self.below is not None:
+            found.append(AuditRow.key < self.below)
+        return found
 
 
 def record(
@@ -43,10 +83,9 @@ def record(
     )
 
 
-def latest(session: Session, limit: int, project_id: str | None) -> list[tuple[AuditRow, str | None]]:
-    """The newest lines and the names of their keys, the newest first; of one project, or of all."""
+def latest(session: Session, limit: int, lines: Lines | None = None) -> list[tuple[AuditRow, str | None]]:
+    """The newest lines and the names of their keys, the newest first."""
     chosen = select(AuditRow, KeyRow.name).outerjoin(KeyRow, KeyRow.id == AuditRow.actor)
-    if project_id:
-        chosen = chosen.where(AuditRow.project_id == project_id)
+    chosen = chosen.where(*(lines or Lines()).conditions())
     rows = session.execute(chosen.order_by(AuditRow.key.desc()).limit(limit))
     return [(row.AuditRow, row.name) for row in rows]

@@ -39,7 +39,15 @@ def create_key(
 
     Returns:
         Its row, and the key itself, which is not kept: show it once.
+
+    Raises:
+        ConfigError: the scope is `admin`, which is not for one project.
     """
+    if scope is Scope.ADMIN and project_id is not None:
+        raise ConfigError(
+            "Expected a key of scope admin for all projects, received one for a single project. Leave the "
+            "project out, or choose the scope training."
+        )
     text = secrets.token_hex(_BYTES)
     row = KeyRow(
         id=new_id(),
@@ -79,7 +87,7 @@ def find_access(session: Session, text: str, now: datetime) -> Access | None:
         return None
     if row.expires is not None and row.expires <= now:
         return None
-    return Access(row.id, Scope(row.scope), row.project_id)
+    return Access(row.id, Scope(row.scope), row.project_id, row.expires)
 
 
 def list_keys(session: Session) -> list[KeyRow]:
@@ -104,15 +112,28 @@ def revoke_key(session: Session, which: str, now: datetime) -> KeyRow:
     return row
 
 
-def rotate_key(session: Session, which: str, now: datetime) -> tuple[KeyRow, str]:
-    """Put a new key of the same name, scope, project and lifetime in the place of one, which ends at once.
+def rotate_key(
+    session: Session, which: str, now: datetime, lifetime: timedelta | None = None
+) -> tuple[KeyRow, str]:
+    """Put a new key of the same name, scope and project in the place of one, which ends at once.
+
+    Args:
+        session: writes.
+        which: its id, or the beginning of it.
+        now: the time.
+        lifetime: of the new key; as long as that of the old one where it is left out.
 
     Raises:
         ConfigError: see `revoke_key`.
     """
     old = revoke_key(session, which, now)
-    lifetime = old.expires - old.created if old.expires else None
+    lifetime = lifetime or lifetime_of(old)
     return create_key(session, old.name, Scope(old.scope), old.project_id, now, lifetime)
+
+
+def lifetime_of(row: KeyRow) -> timedelta | None:
+    """From a key's making to its end; None where it has no end."""
+    return row.expires - row.created if row.expires else None
 
 
 def _in_use(session: Session, which: str) -> KeyRow:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """What a key opens: `training` all, `prediction` predictions, `read` what changes nothing."""
+    """What a key opens.
 
+    `admin` opens everything, `training` all but keys, audit log and jobs of the server, `prediction`
+    predictions, `read` what changes nothing of the training API.
+    """
+
+    ADMIN = "admin"
     TRAINING = "training"
     PREDICTION = "prediction"
     READ = "read"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Scope | None:
+        wanted = value.lower() if isinstance(value, str) else None
+        return next((scope for scope in cls if scope == wanted), None)
 
 
 @dataclass(frozen=True)
@@ -22,11 +33,13 @@ class Access:
         key_id: of the key.
         scope: what it opens.
         project_id: the only project that it is good for; None for all.
+        expires: when the key ends by itself; None for never.
     """
 
     key_id: str
     scope: Scope
     project_id: str | None
+    expires: datetime | None = None
 
     def opens(self, needed: Scope, project_id: str | None) -> bool:
         """Whether it is good for an operation.
@@ -39,4 +52,6 @@ class Access:
         elsewhere = self.project_id is not None and project_id != self.project_id
         if elsewhere and (project_id is not None or needed is not Scope.READ):
             return False
-        return self.scope in (Scope.TRAINING, needed)
+        if needed is Scope.ADMIN:
+            return self.scope is Scope.ADMIN
+        return self.scope in (Scope.ADMIN, Scope.TRAINING, needed)

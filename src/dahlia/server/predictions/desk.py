@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from sqlalchemy import select
@@ -16,6 +17,8 @@ from dahlia.server.predictions.publications import Publications
 from dahlia.server.store.work_tables import IterationRow
 from dahlia.serving.answers import answer
 from dahlia.serving.cores import usable_cores
+from dahlia.serving.explanation.activation import Activation
+from dahlia.serving.explanation.explain import Explainer
 from dahlia.serving.http.admission import Admission
 from dahlia.serving.meters import Meters
 from dahlia.serving.models.projects import Published
@@ -26,9 +29,13 @@ from dahlia.serving.predictor import Answered, Predictor
 from dahlia.serving.stored.store import PredictionStore
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
+
     from dahlia.server.context import Server
 
 JOURNAL = "predictions"
+
+_Opened = TypeVar("_Opened")
 
 _LAST_SECONDS = 5.0  # for what is kept still to be stored when the server ends
 
@@ -63,6 +70,7 @@ class PredictionDesk:
         self._workers = settings.threads or 2 * usable_cores()
         self._keeper = Keeper(server, self.journal)
         self._predictor: Predictor[Publications] | None = None
+        self._activations = Shelf(self._load_activation, (settings.model_memory_mb << 20) // 4)
         ProcessCollector(registry=self.registry)
 
     @property
@@ -134,6 +142,27 @@ class PredictionDesk:
             )
         return answered.fields
 
+    async def explain(
+        self, project: str, iteration: str, number: int, image: bytes, tag: str | None, accept: str
+    ) -> Response:
+        """Classify an image, and show which parts of it speak for a tag; nothing is kept.
+
+        Args:
+            project: the project's id.
+            iteration: the iteration's id, published or not.
+            number: the iteration's number.
+            image: an image file.
+            tag: its name or id; the most probable one where it is None.
+            accept: what the client wants, JSON or `image/png`.
+
+        Raises:
+            ServingError: the model cannot be loaded or has no map, the image cannot be decoded, there is no
+                such tag, or there is too much to do.
+        """
+        published = Published(project, "", self._files.servable(iteration, number))
+        with self.admission.prediction():
+            return await Explainer(self.predictor, self._activations).explain(published, image, tag, accept)
+
     def classify(self, iteration: str, number: int, image: bytes) -> list[dict[str, Any]]:
         """What an iteration says of an image; in the thread of the caller.
 
@@ -149,14 +178,20 @@ class PredictionDesk:
         return "the server's disk is nearly full" if self._server.space.shortage() else ""
 
     def _load(self, servable: Servable) -> Model:
+        return self._brought(servable, self._open)
+
+    def _load_activation(self, servable: Servable) -> Activation:
+        return self._brought(servable, lambda one: Activation(one.folder, self._threads))
+
+    def _brought(self, servable: Servable, open_files: Callable[[Servable], _Opened]) -> _Opened:
         fresh = self._files.bring(servable)
         try:
-            return self._open(servable)
+            return open_files(servable)
         except DahliaError:
             if fresh:
                 raise
             self._files.bring(servable, anew=True)
-            return self._open(servable)
+            return open_files(servable)
 
     def _open(self, servable: Servable) -> Model:
         return load_model(servable.folder, servable.id, servable.number, self._threads)

@@ -1,4 +1,4 @@
-"""Which iteration a quick test asks."""
+"""Which iteration a quick test or an explanation asks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,28 @@ from dahlia.server.contract.errors import ServiceError
 from dahlia.server.iterations.finding import iteration_of, trained
 from dahlia.server.store.changes import project_of
 from dahlia.server.store.work_tables import IterationRow
+from dahlia.tracking.names import normalise
+
+
+def published_iteration(session: Session, project_id: str, name: str) -> IterationRow:
+    """The iteration that is published under a name.
+
+    Raises:
+        ServiceError: there is no such project, or nothing of that name.
+    """
+    project = project_of(session, project_id)
+    named = select(IterationRow).where(
+        IterationRow.project_key == project.key, IterationRow.publish_name.is_not(None)
+    )
+    rows = {normalise(row.publish_name or ""): row for row in session.scalars(named)}
+    row = rows.get(normalise(name))
+    if row is None:
+        raise ServiceError(
+            "NotFoundIteration",
+            f"Invalid iteration: nothing is published as {name[:80]!r}. Publish an iteration under that "
+            "name, or name one with iterationId.",
+        )
+    return row
 
 
 def tested_iteration(session: Session, project_id: str, iteration_id: str | None) -> IterationRow:

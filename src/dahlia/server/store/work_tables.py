@@ -137,6 +137,24 @@ class JobRow(Table):
     ended: Mapped[datetime | None]
 
 
+class WorkerRow(Table):
+    """A worker process, as it said last that it is there; nothing but what is shown depends on it.
+
+    Attributes:
+        name: see `dahlia.server.jobs.leases.new_worker_id`.
+        lane: which jobs it takes: `short`, `long` or `all`.
+        started: by its own clock.
+        seen: likewise.
+    """
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    lane: Mapped[str] = mapped_column(String(8))
+    started: Mapped[datetime]
+    seen: Mapped[datetime]
+
+
 class PredictionRow(Table):
     """A prediction that was kept, or what was suggested for an untagged image.
 

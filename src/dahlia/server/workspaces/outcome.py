@@ -30,6 +30,8 @@ class Outcome:
         evaluation: the figures, JSON.
         metrics: the few that DVC compares, JSON.
         report: the evaluation as a page.
+        validation: what was found wrong with the photos and tags, JSON.
+        validation_report: the same as a page.
         number: the version in MLflow's registry, from 1.
         run_id: of the MLflow run.
         fingerprint: SHA-256 over bundle, exports and evaluation; the same for equal iterations.
@@ -41,6 +43,8 @@ class Outcome:
     evaluation: Path
     metrics: Path
     report: Path
+    validation: Path
+    validation_report: Path
     number: int
     run_id: str
     fingerprint: str
@@ -68,6 +72,8 @@ def collect(folder: Path) -> Outcome:
         evaluation=folder / layout.EVALUATION,
         metrics=folder / layout.METRICS,
         report=folder / layout.EVALUATION_PAGE,
+        validation=folder / layout.VALIDATION,
+        validation_report=folder / layout.VALIDATION_PAGE,
         number=recorded.number,
         run_id=recorded.id.hex,
         fingerprint=recorded.fingerprint,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope
 
     from dahlia.serving.http.admission import Admission
-    from dahlia.serving.models.projects import Projects, Published
+    from dahlia.serving.models.projects import Published
     from dahlia.serving.models.shelf import Shelf
     from dahlia.serving.predictor import Predictor
 
@@ -38,7 +38,7 @@ class Explainer:
         shelf: the graphs that give the maps.
     """
 
-    def __init__(self, predictor: Predictor[Projects], shelf: Shelf[Activation]) -> None:
+    def __init__(self, predictor: Predictor[Any], shelf: Shelf[Activation]) -> None:
         self._predictor = predictor
         self._shelf = shelf
 
@@ -56,10 +56,24 @@ class Explainer:
             image, said = form.images[0], texts_of(form)
             published = self._predictor.projects.any(said.get("project"), said.get("name"))
             with admission.prediction():
-                result, _ = await self._predictor.predict(published, image, keep=False)
-                tag = _tag(result["predictions"], said.get("tag"))
-                wants = as_png if _PNG in headers.get("accept", "") else as_json(result, tag)
-                content = await self._predictor.run(self._work, published, tag["tagId"], image, wants)
+                return await self.explain(published, image, said.get("tag"), headers.get("accept", ""))
+
+    async def explain(self, published: Published, image: bytes, asked: str | None, accept: str) -> Response:
+        """A prediction and the map of one tag.
+
+        Args:
+            published: the iteration that is to answer.
+            image: an image file.
+            asked: the tag, by its name or id; the most probable one where it is None.
+            accept: the request's header; a PNG where it names `image/png`, else JSON.
+
+        Raises:
+            ServingError: the image cannot be decoded, there is no such tag, or the network has no map.
+        """
+        result, _ = await self._predictor.predict(published, image, keep=False)
+        tag = _tag(result["predictions"], asked)
+        wants = as_png if _PNG in accept else as_json(result, tag)
+        content = await self._predictor.run(self._work, published, tag["tagId"], image, wants)
         if isinstance(content, bytes):
             return Response(content, media_type=_PNG)
         return reply(content, 200)

@@ -1,0 +1,1 @@
+"""The operations that Custom Vision does not have, a module per resource."""

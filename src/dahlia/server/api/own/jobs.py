@@ -1,0 +1,103 @@
+"""Jobs and workers: what waits, what runs, what has ended, and who works."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Query
+
+from dahlia.server.api.choices import any_case
+from dahlia.server.api.own.paging import OnePage
+from dahlia.server.api.parameters import one_id
+from dahlia.server.api.routing import own_router
+from dahlia.server.contract.administration import Job, JobDetails, JobPage, JobProgress, Worker
+from dahlia.server.contract.enums import JobKind, JobLane, JobState
+from dahlia.server.http.access import Administers, TheServer
+from dahlia.server.iterations.progress import said_of_job
+from dahlia.server.jobs.listing import Listed, Wanted, find_job, find_jobs
+from dahlia.server.jobs.listing import cancel_job as cancel
+from dahlia.server.jobs.presence import workers_of
+from dahlia.server.jobs.queue import lane_of
+from dahlia.server.jobs.records import State
+
+router = own_router("jobs")
+
+
+def _job_id(job_id: Annotated[str, Path(json_schema_extra={"format": "uuid"})]) -> str:
+    return one_id(job_id)
+
+
+_JobId = Annotated[str, Depends(_job_id)]
+
+
+@router.get("/jobs")
+def get_jobs(
+    access: Administers,
+    server: TheServer,
+    page: OnePage,
+    state: Annotated[
+        JobState | None, any_case(JobState), Query(description="any where it is left out")
+    ] = None,
+    kind: Annotated[JobKind | None, any_case(JobKind), Query(description="any where it is left out")] = None,
+    project_id: Annotated[str | None, Query(alias="projectId", description="jobs of this project")] = None,
+) -> JobPage:
+    """A page of the jobs, the newest first."""
+    wanted = Wanted(state, kind, one_id(project_id) if project_id else None, page.after)
+    with server.database.read() as session:
+        found, continuation = page.cut(find_jobs(session, wanted, page.looked_at))
+        return JobPage(results=tuple(Job(**_fields(one)) for one in found), continuation=continuation)
+
+
+@router.get("/jobs/{job_id}")
+def get_job(access: Administers, server: TheServer, job_id: _JobId) -> JobDetails:
+    """One of them, with its place in the queue or the time that is left."""
+    with server.database.read() as session:
+        found = find_job(session, job_id)
+        is_open = found.job.state in (State.WAITING, State.RUNNING)
+        said = said_of_job(
+            session, server, access, found.job if is_open else None, done=found.job.state == State.DONE
+        )
+        return JobDetails(**_fields(found), progress=JobProgress(**said, error=found.job.error))
+
+
+@router.post("/jobs/{job_id}/cancel")
+def cancel_job(access: Administers, server: TheServer, job_id: _JobId) -> Job:
+    """End a job: at once where it waits, within seconds where it runs. What it was to make is then Failed."""
+    with server.database.write() as session:
+        return Job(**_fields(cancel(session, server, access, job_id)))
+
+
+@router.get("/workers")
+def get_workers(access: Administers, server: TheServer) -> list[Worker]:
+    """The workers that are there, by their names."""
+    with server.database.read() as session:
+        return [
+            Worker(name=one.name, lane=JobLane(one.lane), started=one.started, seen=one.seen, job_id=one.job)
+            for one in workers_of(session, server.now())
+        ]
+
+
+def _fields(found: Listed) -> dict[str, Any]:
+    job, progress = found.job, found.job.progress
+    share = 1.0 if job.state == State.DONE else float(progress.get("fraction", 0.0))
+    return {
+        "id": job.id,
+        "kind": JobKind(job.kind),
+        "state": JobState(job.state),
+        "lane": JobLane(lane_of(job)),
+        "project_id": found.project_id,
+        "project_name": found.project_name,
+        "iteration_id": found.iteration_id,
+        "iteration_name": found.iteration_name,
+        "platform": found.export.platform if found.export else None,
+        "flavor": found.export.flavor if found.export else None,
+        "created": job.created,
+        "started": job.started,
+        "ended": job.ended,
+        "attempts": job.attempts,
+        "worker": job.worker,
+        "is_being_cancelled": job.cancel and job.state == State.RUNNING,
+        "stage": progress.get("stage") if job.state == State.RUNNING else None,
+        "share": min(max(share, 0.0), 1.0),
+        "error": job.error,
+    }

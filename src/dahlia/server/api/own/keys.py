@@ -1,0 +1,94 @@
+"""Keys: listing, making, replacing and revoking them. A secret is shown once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import Depends, Path, Query, Response
+
+from dahlia.server.api.own.paging import OnePage
+from dahlia.server.api.parameters import one_id
+from dahlia.server.api.routing import own_router
+from dahlia.server.contract.administration import Key, KeyOptions, KeyPage, NewKey
+from dahlia.server.http.access import Administers, AnyKey, TheServer
+from dahlia.server.keys.granting import end_key, grant_key, key_of, keys_page, replace_key
+from dahlia.server.keys.views import key_answer, new_key_answer
+from dahlia.server.projects.texts import one_line
+
+router = own_router("keys")
+
+
+def _key_id(key_id: Annotated[str, Path(json_schema_extra={"format": "uuid"})]) -> str:
+    return one_id(key_id)
+
+
+_KeyId = Annotated[str, Depends(_key_id)]
+
+
+@router.get("/me")
+def get_own_key(access: AnyKey, server: TheServer) -> Key:
+    """The key of this request: its name, what it opens, and until when."""
+    with server.database.read() as session:
+        return key_answer(key_of(session, access.key_id), server.now())
+
+
+@router.get("/keys")
+def get_keys(
+    access: Administers,
+    server: TheServer,
+    page: OnePage,
+    project_id: Annotated[
+        str | None, Query(alias="projectId", description="keys that are restricted to this project")
+    ] = None,
+) -> KeyPage:
+    """A page of the keys, the newest first; revoked and expired ones too."""
+    project = one_id(project_id) if project_id else None
+    with server.database.read() as session:
+        rows, continuation = page.cut(keys_page(session, page.looked_at, page.after, project))
+        now = server.now()
+        return KeyPage(results=tuple(key_answer(row, now) for row in rows), continuation=continuation)
+
+
+@router.post("/keys")
+def create_key(access: Administers, server: TheServer, response: Response, body: KeyOptions) -> NewKey:
+    """Make a key, which is shown this once.
+
+    It may do no more than the key of this request, and lives no longer.
+    """
+    name = one_line(body.name, "key", "BadRequestInvalid")
+    project = one_id(body.project_id) if body.project_id else None
+    lifetime = timedelta(days=body.days) if body.days else None
+    with server.database.write() as session:
+        row, text = grant_key(session, server, access, name, body.scope, project, lifetime)
+        answer = new_key_answer(row, text, server.now())
+    _keep_secret(response)
+    return answer
+
+
+@router.get("/keys/{key_id}")
+def get_key(access: Administers, server: TheServer, key_id: _KeyId) -> Key:
+    """One of them."""
+    with server.database.read() as session:
+        return key_answer(key_of(session, key_id), server.now())
+
+
+@router.post("/keys/{key_id}/rotate")
+def rotate_key(access: Administers, server: TheServer, response: Response, key_id: _KeyId) -> NewKey:
+    """Put a new key of the same name, scope, project and lifetime in its place; the old one ends at once."""
+    with server.database.write() as session:
+        row, text = replace_key(session, server, access, key_id)
+        answer = new_key_answer(row, text, server.now())
+    _keep_secret(response)
+    return answer
+
+
+@router.delete("/keys/{key_id}", status_code=204)
+def revoke_key(access: Administers, server: TheServer, key_id: _KeyId) -> None:
+    """Revoke a key, which ends at once; the list shows it further on."""
+    with server.database.write() as session:
+        end_key(session, server, access, key_id)
+
+
+def _keep_secret(response: Response) -> None:
+    response.headers["cache-control"] = "no-store"

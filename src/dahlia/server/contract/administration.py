@@ -1,0 +1,165 @@
+"""What the server sends and takes of itself: keys, audit log, jobs, workers, limits. Not of Custom Vision."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from dahlia.server.contract.enums import JobKind, JobLane, JobState
+from dahlia.server.contract.fields import Answer, Body, Moment
+from dahlia.server.keys.scopes import Scope
+
+LONGEST_LIFE = 36_500  # days
+Continuation = Annotated[str | None, Field(description="send it to get the next page; null at the end")]
+
+
+class Key(Answer):
+    """A key without its secret."""
+
+    id: str
+    name: str
+    hint: str = Field(description="its last four characters")
+    scope: Scope
+    project_id: str | None = Field(description="the only project that it opens; null for all")
+    created: Moment
+    expires: Moment | None = Field(description="null for never")
+    revoked: Moment | None
+    is_active: bool = Field(description="neither revoked nor expired")
+
+
+class NewKey(Key):
+    """A key that was made now."""
+
+    key: str = Field(description="the secret, which is shown this once and not kept")
+
+
+class KeyOptions(Body):
+    """The key that is wanted."""
+
+    name: str
+    scope: Scope
+    project_id: str | None = Field(default=None, description="the only project that it opens")
+    days: float | None = Field(
+        default=None, gt=0, le=LONGEST_LIFE, description="after which it ends; never where it is left out"
+    )
+
+
+class KeyPage(Answer):
+    """Keys, the newest first."""
+
+    results: tuple[Key, ...]
+    continuation: Continuation
+
+
+class AuditLine(Answer):
+    """A change, and whose key made it."""
+
+    created: Moment
+    action: str = Field(description="the operation, such as `create_project`")
+    key_id: str | None = Field(description="null for the server's operator and its workers")
+    key_name: str | None
+    project_id: str | None
+    request_id: str = Field(description="the header `apim-request-id` of its answer")
+    details: dict[str, Any]
+
+
+class AuditPage(Answer):
+    """Lines of the audit log, the newest first."""
+
+    results: tuple[AuditLine, ...]
+    continuation: Continuation
+
+
+class JobProgress(Answer):
+    """How far a job is; see the progress of an iteration."""
+
+    stage: str | None
+    share: float = Field(description="0 to 1 of the time that it is thought to take")
+    seconds_left: int | None
+    place: int | None = Field(description="in the queue, 1 for the next; null where it does not wait")
+    waits_for: str | None
+    seconds_until_start: int | None
+    error: str | None
+
+
+class Job(Answer):
+    """A training, an export or an import."""
+
+    id: str
+    kind: JobKind
+    state: JobState
+    lane: JobLane
+    project_id: str
+    project_name: str
+    iteration_id: str | None
+    iteration_name: str | None
+    platform: str | None = Field(description="of an export")
+    flavor: str | None
+    created: Moment
+    started: Moment | None
+    ended: Moment | None
+    attempts: int
+    worker: str | None
+    is_being_cancelled: bool
+    stage: str | None = Field(description="what is being done, as its worker said last")
+    share: float
+    error: str | None
+
+
+class JobDetails(Job):
+    """A job with its place in the queue, or the time that is left."""
+
+    progress: JobProgress
+
+
+class JobPage(Answer):
+    """Jobs, the newest first."""
+
+    results: tuple[Job, ...]
+    continuation: Continuation
+
+
+class Worker(Answer):
+    """A worker process that is there."""
+
+    name: str
+    lane: JobLane
+    started: Moment | None
+    seen: Moment | None = Field(description="when it said last that it is there")
+    job_id: str | None = Field(description="of the job that it does; null where it has none")
+
+
+class Lane(Answer):
+    """How many jobs of a lane there are, and how many workers take them."""
+
+    lane: JobLane
+    workers: int
+    waiting: int
+    running: int
+
+
+class ExportChoice(Answer):
+    """What iterations of compact domains can be exported to."""
+
+    platform: str
+    flavors: tuple[str | None, ...] = Field(description="null is the platform without a flavor")
+
+
+class Features(Answer):
+    """What this server does."""
+
+    url_fetch: str = Field(description="which addresses images are fetched from: public, any or off")
+    detection_training: bool
+    exports: tuple[ExportChoice, ...]
+
+
+class Info(Answer):
+    """The server."""
+
+    version: str
+    time: Moment = Field(description="by the server's clock")
+    limits: dict[str, int | float] = Field(description="the settings of the section `limits`, and maxBodyMb")
+    features: Features
+    lanes: tuple[Lane, ...]
+    warnings: tuple[str, ...] = Field(description="why it does less than it can; empty where it does all")
