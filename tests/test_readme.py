@@ -127,7 +127,7 @@ def test_the_blocks_run_in_their_order(tmp_path: Path) -> None:
     (tmp_path / ".venv").symlink_to(BIN.parent)
     assert "Completed" in run_server(serve_all, trained, tmp_path, home)
     project = tmp_path / "fruit"
-    shell(own, tmp_path, home)
+    assert "iteration 1 (fruit)" in shell(own, tmp_path, home)
     assert "1" in shell(variant, project, home)
     shell(parameters, project, home)
     assert shell(trials, project, home).count("To keep it: dahlia params domain.input.size=") == 2
