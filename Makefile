@@ -33,7 +33,7 @@ lint: $(VENV)/.installed
 
 lock: $(VENV)/.installed  ## renew requirements.lock
 	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check uv
-	uv pip compile -q --universal --python-version 3.11 --group dev --no-header --no-emit-package pip -o requirements.lock pyproject.toml
+	uv pip compile -q --universal --python-version 3.11 --all-extras --group dev --no-header --no-emit-package pip -o requirements.lock pyproject.toml
 
 audit: $(VENV)/.installed  ## known vulnerabilities in the lock files; AUDIT="--help" says what can be set
 	@PYTHONPATH=tools python -m dependencies.audit $(AUDIT)

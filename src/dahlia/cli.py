@@ -38,6 +38,7 @@ def stage(name: str, item: str | None) -> None:
     The stage `export` takes an ITEM, the format.
     """
     from dahlia.config import load_params
+    from dahlia.extras import require_formats
 
     if (name == "export") != (item is not None):
         raise click.UsageError(
@@ -46,6 +47,7 @@ def stage(name: str, item: str | None) -> None:
             else f"the stage `{name}` takes nothing more, received `{item}`."
         )
     params = load_params()
+    require_formats(params.export.formats)  # not only when all before the export is done
     importlib.import_module(f"dahlia.stages.{name}").run(params, Path(), *filter(None, [item]))
 
 
