@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
 import tomllib
 from importlib.metadata import packages_distributions
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from fastapi import FastAPI
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from room_imports import imported_by, third_party
+from starlette.testclient import TestClient
 
+from dahlia.errors import ServingError
+from dahlia.server.http import page
+from dahlia.serving.models.sources import open_source
 from small_projects import REPOSITORY
 
 
@@ -82,6 +89,22 @@ def test_a_roles_versions_are_those_of_all(role: str) -> None:
     )
     assert listed(role) <= names(lines)
     assert pins - all_pins == set()
+
+
+def test_the_page_without_the_files_of_swagger_ui(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "_assets", lambda: None)
+    app = FastAPI(docs_url=None, openapi_url=None)
+    page.install(app)
+    answer = TestClient(app).get("/docs")
+    assert answer.status_code == 200
+    assert 'href="/openapi.json"' in answer.text
+
+
+def test_a_project_is_not_followed_without_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "params.yaml").touch()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ServingError, match="pip install mlflow"):
+        open_source(tmp_path)
 
 
 def test_how_imports_are_read() -> None:
