@@ -31,9 +31,12 @@ lint: $(VENV)/.installed
 	@mypy
 	@lint-imports --no-logo
 
-lock: $(VENV)/.installed  ## renew requirements.lock
+lock: $(VENV)/.installed  ## renew requirements.lock, and from it those of the roles
 	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check uv
-	uv pip compile -q --universal --python-version 3.11 --group dev --no-header --no-emit-package pip -o requirements.lock pyproject.toml
+	uv pip compile -q --universal --python-version 3.11 --all-extras --group dev --no-header --no-emit-package pip -o requirements.lock pyproject.toml
+	@for role in serving server; do \
+	  uv pip compile -q --universal --python-version 3.11 --group $$role --constraint requirements.lock --no-header --no-annotate -o requirements-$$role.lock || exit 1; \
+	done
 
 audit: $(VENV)/.installed  ## known vulnerabilities in the lock files; AUDIT="--help" says what can be set
 	@PYTHONPATH=tools python -m dependencies.audit $(AUDIT)

@@ -35,7 +35,7 @@ def main(folder: Path, photo: Path, threads: int, seconds: float) -> None:
         thread.join()
     p50, p99 = np.percentile(times, [50, 99]) * 1000
     cpu = 1000 * (time.process_time() - spent) / len(times)
-    print(json.dumps({"rate": len(times) / seconds, "p50": p50, "p99": p99, "cpu": cpu}))
+    print(json.dumps({"rate": len(times) / seconds, "p50": p50, "p99": p99, "cpu": cpu, "refused": 0}))
 
 
 if __name__ == "__main__":

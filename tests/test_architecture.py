@@ -23,7 +23,8 @@ def test_imports_keep_to_the_contracts() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["serving.service", "evaluation.evaluation", "export.artefacts", "tracking.store"]
+    "module",
+    ["serving.service", "evaluation.evaluation", "export.artefacts", "tracking.store", "predict.models"],
 )
 def test_what_works_without_torch_does_not_load_it(module: str) -> None:
     script = f"import sys, dahlia.{module}; sys.exit('torch' in sys.modules)"

@@ -148,7 +148,7 @@ def test_the_blocks_run_in_their_order(tmp_path: Path) -> None:
     assert "Completed" in run_server(serve_all, trained, tmp_path, home)
     project = tmp_path / "fruit"
     with warm_stages(tmp_path, home) as warm:
-        shell(own, tmp_path, home, **warm)
+        assert "iteration 1 (fruit)" in shell(own, tmp_path, home, **warm)
         assert "1" in shell(variant, project, home, **warm)
         shell(parameters, project, home)
         assert shell(trials, project, home).count("To keep it: dahlia params domain.input.size=") == 2

@@ -15,6 +15,7 @@ import click
 from dahlia import __version__
 from dahlia.command_groups import SectionedCommands
 from dahlia.errors import ConfigError, DahliaError
+from dahlia.predict.command import predict
 from dahlia.server import commands, repair_commands
 from dahlia.terminal import print_table
 
@@ -37,6 +38,7 @@ def stage(name: str, item: str | None) -> None:
     The stage `export` takes an ITEM, the format.
     """
     from dahlia.config import load_params
+    from dahlia.extras import require_formats
 
     if (name == "export") != (item is not None):
         raise click.UsageError(
@@ -45,6 +47,7 @@ def stage(name: str, item: str | None) -> None:
             else f"the stage `{name}` takes nothing more, received `{item}`."
         )
     params = load_params()
+    require_formats(params.export.formats)  # not only when all before the export is done
     importlib.import_module(f"dahlia.stages.{name}").run(params, Path(), *filter(None, [item]))
 
 
@@ -264,7 +267,7 @@ def report() -> None:
 _former = copy.copy(trial)  # its name in scripts that were written before
 _former.hidden = True
 cli.add_command(_former, "train")
-for _command in (*commands.COMMANDS, *repair_commands.COMMANDS):
+for _command in (predict, *commands.COMMANDS, *repair_commands.COMMANDS):
     cli.add_command(_command)
 
 

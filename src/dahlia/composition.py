@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from dahlia import layout
 from dahlia.config import check_domain, check_params, check_section, known_keys, nearest
 from dahlia.errors import ConfigError
+from dahlia.extras import require_formats
 from dahlia.files import write_text
 from dahlia.params import DomainParams, Params
 
@@ -53,9 +54,10 @@ def write_params(root: Path, overrides: Sequence[str] = ()) -> Params:
     """Compose and write `params.yaml`.
 
     Raises:
-        ConfigError: see `compose`.
+        ConfigError: see `compose`; or an export needs packages that are not installed.
     """
     values = compose(root, overrides)
+    require_formats(values["export"]["formats"])
     write_text(root / layout.PARAMS, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
     return check_params(values, str(layout.PARAMS))
 

@@ -26,12 +26,14 @@ from dahlia import layout
 from dahlia.composition import check_override_keys
 from dahlia.config import check_params
 from dahlia.errors import ConfigError, DahliaError, DatasetError
+from dahlia.extras import require_extra
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 GROUPS = ("domain", "training", "evaluate")
 _FAILED = 0.0
+_OPTUNA = "hydra/sweeper=optuna"
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ def run_trials(root: Path, overrides: Sequence[str], *, sweep: bool) -> list[Tri
         DahliaError: the only trial failed.
     """
     root = root.resolve()
+    if _OPTUNA in overrides:
+        require_extra("optuna", "A search by Optuna")
     _check(root, overrides)
     if not (root / layout.FOLDS).is_file():
         raise DatasetError(
@@ -121,7 +125,7 @@ def _hydra(folder: Path, conf: Path, overrides: Sequence[str], task: Any, *, swe
         f"hydra.run.dir='{folder}/hydra'",
         f"hydra.sweep.dir='{folder}/hydra'",
     ]
-    if "hydra/sweeper=optuna" in overrides:
+    if _OPTUNA in overrides:
         _quiet_optuna()
         if not any(override.startswith("hydra.sweeper.direction") for override in overrides):
             settings.append("hydra.sweeper.direction=maximize")

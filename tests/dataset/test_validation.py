@@ -77,6 +77,10 @@ def only_ashes(root: Path) -> Annotations:
     return []
 
 
+def ashes_and_negatives(count: int) -> Callable[[Path], Annotations]:
+    return lambda root: only_ashes(root) + more("Nothing", count)(root)
+
+
 CASES = [
     Case("missing-file", gone, found="labels.csv:4", set_aside=SIDE),
     Case("zero-byte", file(b""), found="an empty file", set_aside=SIDE),
@@ -173,6 +177,15 @@ CASES = [
     Case("similar-tag-names", more("Ash", 6), (), ("Ash", "ash")),
     Case("similar-tag-names", more("ash ", 6), (), ("ash", "ash ")),
     Case("too-few-tags", only_ashes, (), ("ash",)),
+    Case("too-few-tags", only_ashes, (), ("ash",), "1: “ash”", changed=MULTILABEL),
+    Case(
+        "too-few-images",
+        ashes_and_negatives(4),
+        (),
+        ("Nothing",),
+        "“Nothing” has 4 images for training, 1 missing",
+        changed=MULTILABEL,
+    ),
     Case("too-few-images", more("oak", 3), (), ("oak",), "3 images for training, 2 missing"),
     Case("few-images", more("oak", 5), (), ("oak",), "5 images for training, 1 missing"),
     Case("imbalance", more("ash", 13), (), ("ash", "elm"), "“ash” has 19 images, “elm” 6: 3.2 times"),
@@ -224,6 +237,7 @@ def test_every_rule_has_a_case() -> None:
         ("image-with-two-tags", file(PHOTO, "ash", "elm"), MULTILABEL),
         ("image-with-two-tags", file(PHOTO, "ash", "Nothing"), {}),
         ("too-few-images", file(PHOTO, "Nothing"), MULTILABEL),
+        ("too-few-tags", ashes_and_negatives(6), MULTILABEL),
         ("imbalance", file(PHOTO, "Nothing"), MULTILABEL),
         ("negative-and-regular", file(PHOTO, "Nothing"), {}),
         ("same-bytes-two-tags", files(file(PHOTO), file(PHOTO, name="tree.jpg")), {}),

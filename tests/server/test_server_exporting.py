@@ -27,7 +27,7 @@ from job_cases import (
 )
 from sqlalchemy import delete, select
 
-from dahlia import layout
+from dahlia import extras, layout
 from dahlia.dataset.manifest import load_manifest
 from dahlia.errors import ExportError
 from dahlia.export.formats import FORMATS, by_name
@@ -202,13 +202,17 @@ def test_the_bench_has_the_model_with_the_servers_ids_and_its_photos(
     assert seen == {"ids": (garden.id, garden.tags), "photos": IDS, "there": True}
 
 
-@pytest.mark.parametrize(("platform", "reason"), [("VAIDK", "not offered here"), ("ONNX", "Train again")])
+@pytest.mark.parametrize(
+    ("platform", "reason"),
+    [("VAIDK", "not offered here"), ("ONNX", "Train again"), ("CoreML", "pip install 'dahlia[coreml]'")],
+)
 def test_what_cannot_be_exported_tells_why(
     server: Server, made: str, monkeypatch: pytest.MonkeyPatch, platform: str, reason: str
 ) -> None:
     def fail(shop: Workshop, task: Task, folder: Path) -> None:
         raise ExportError("It computes something else. Train again.")
 
+    monkeypatch.setitem(extras.EXTRAS, "coreml", ("absent",))
     monkeypatch.setattr(exporting, "_run", fail)
     row = order_export(server, made, platform)
     with working(server, EXPORTING):

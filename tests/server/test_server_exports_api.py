@@ -8,6 +8,7 @@ from iteration_cases import UNKNOWN, Case, complete, domain_id, new_project
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
+from dahlia import extras
 from dahlia.server.context import Server
 from dahlia.server.store.work_tables import ExportRow, JobRow
 
@@ -111,6 +112,19 @@ def test_a_pair_is_exported_once(client: TestClient, server: Server, path: str) 
     assert [one["status"] for one in client.get(path).json()] == ["Exporting", "Failed"]
     end(server, status="Done", file_key="exports/x/y.zip")
     refused(client.post(path, params=query), "BadRequestExportAlreadyInProgress")
+
+
+def test_what_the_workers_here_cannot_write_is_refused(
+    client: TestClient, server: Server, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(extras.EXTRAS, "coreml", ("absent",))
+    answer = client.post(path, params={"platform": "CoreML"})
+    refused(answer, "BadRequestNotSupported")
+    assert "pip install 'dahlia[coreml]'" in answer.json()["message"]
+    assert client.post(path, params={"platform": "ONNX"}).status_code == 200
+    jobs = server.settings.jobs.model_copy(update={"workers": 0})
+    monkeypatch.setattr(server, "settings", server.settings.model_copy(update={"jobs": jobs}))
+    assert client.post(path, params={"platform": "CoreML"}).status_code == 200  # for a worker elsewhere
 
 
 def test_of_calls_at_once_one_exports(client: TestClient, path: str) -> None:

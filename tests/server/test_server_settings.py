@@ -49,7 +49,7 @@ def test_limits_are_those_of_the_standard_tier() -> None:
     assert (limits.iterations_per_project, limits.min_tags, limits.min_images_per_tag) == (20, 2, 5)
     assert (limits.max_image_mb, limits.max_prediction_mb) == (6, 4)
     assert (limits.max_edge, limits.max_aspect) == (10_240, 25)
-    assert (limits.regions_per_image, limits.predicted_regions, limits.tags_per_image) == (300, 200, 100)
+    assert (limits.regions_per_image, limits.tags_per_image) == (300, 100)
     assert (limits.batch_images, limits.batch_tags, limits.batch_regions) == (64, 20, 64)
     assert (limits.read_ids, limits.page, limits.suggestions, limits.delete_images) == (256, 256, 64, 256)
     assert (limits.metadata_pairs, limits.metadata_key, limits.metadata_value) == (10, 128, 256)
@@ -167,6 +167,12 @@ REFUSED_VARIABLES = {
     ),
     "unlike any": ("DAHLIA_STORAGE_ZZZ", "1", "DAHLIA_STORAGE_ has no ZZZ; known: URL."),
     "section": ("DAHLIA_SECURTY_URL_FETCH", "off", "did you mean DAHLIA_SECURITY_URL_FETCH?"),
+    "removed": (
+        "DAHLIA_LIMITS_PREDICTED_REGIONS",
+        "200",
+        "the environment: DAHLIA_LIMITS_PREDICTED_REGIONS is no setting any more, and never had an effect. "
+        "Unset it.",
+    ),
     "number": ("DAHLIA_SERVER_PORT", "two", "DAHLIA_SERVER_PORT: `server.port` cannot be 'two': .*integer"),
     "fraction": ("DAHLIA_SERVER_PORT", "1.5", "`server.port` cannot be '1.5': .*integer"),
     "its meaning": ("DAHLIA_SERVER_PORT", "two", "It is: port to listen on"),
@@ -200,6 +206,11 @@ def test_variables_are_refused(name: str, text: str, message: str) -> None:
 REFUSED_FILES = {
     "section": ("\n[severs]\n", r"dahlia.toml:2: unknown section `severs`; did you mean server\?"),
     "key": ("[server]\n# x\nprt = 1\n", r"dahlia.toml:3: unknown key `server.prt`; did you mean port"),
+    "removed": (
+        "[limits]\nmin_tags_detection = 1\n",
+        "dahlia.toml:2: `limits.min_tags_detection` is no setting any more, and never had an effect. Delete "
+        "the line.",
+    ),
     "dotted": ("jobs.wrkers = 1\n", r"dahlia.toml:1: unknown key `jobs.wrkers`; did you mean workers"),
     "inline": ("\njobs = {wrkers = 1}\n", "dahlia.toml:2: unknown key `jobs.wrkers`"),
     "no section": ("server = 3\n", r"dahlia.toml:1: `server` is a section: write \[server\]"),

@@ -58,6 +58,12 @@ def test_the_negative_tag_of_a_multilabel_project_is_no_tag() -> None:
     assert data.truth.tolist() == [[True, True], [False, False], [False, True]]
 
 
+def test_one_tag_of_a_multilabel_project_is_told_from_the_negative_one() -> None:
+    rows = ((record("a", "x"), 0), (record("b", "Negative"), 1))
+    data = gathered(*rows, classification="multilabel", negative="Negative")
+    assert (data.tags, data.truth.tolist()) == (("x",), [[True], [False]])
+
+
 def test_the_negative_tag_of_a_multiclass_project_is_a_tag() -> None:
     data = gathered((record("a", "x"), 0), (record("b", "Negative"), 1), negative="Negative")
     assert data.tags == ("Negative", "x")
@@ -66,12 +72,15 @@ def test_the_negative_tag_of_a_multiclass_project_is_a_tag() -> None:
 @pytest.mark.parametrize(
     ("rows", "classification", "negative", "message"),
     [
-        ((), "multiclass", None, "at least 2 tags with images, received 0"),
-        (((record("a", "x"), 0),), "multiclass", None, r"at least 2 tags with images, received 1 \(x\)"),
-        (((record("a", "x"), 0), (record("b", "y"), -1)), "multiclass", None, r"received 1 \(x\)"),
-        (((record("a", "x"), 0), (record("b", "y"), None)), "multiclass", None, r"received 1 \(x\)"),
-        (((record("a", "No"), 0),), "multilabel", "No", "at least 1 tags with images, received 0"),
-        (((record("a"), 0),), "multilabel", None, "Add a folder of photos for another tag"),
+        ((), "multiclass", None, "at least 2 tags with training images, .*, received none"),
+        (((record("a", "x"), 0),), "multiclass", None, "received 1: “x”. Add images of another tag"),
+        (((record("a", "x"), 0), (record("b", "y"), -1)), "multiclass", None, "received 1: “x”"),
+        (((record("a", "x"), 0), (record("b", "y"), None)), "multiclass", None, "received 1: “x”"),
+        (((record("a", "x"), 0), (record("b", "x"), 1)), "multilabel", None, "received 1: “x”"),
+        (((record("a", "x"), 0), (record("b"), 1)), "multilabel", "No", "or of the negative one"),
+        (((record("a", "x"), 0), (record("b", "No"), -1)), "multilabel", "No", "received 1: “x”"),
+        (((record("a", "No"), 0),), "multilabel", "No", "received 1: “No”"),
+        (((record("a"), 0),), "multilabel", None, "received none"),
     ],
 )
 def test_too_few_tags(
@@ -79,8 +88,3 @@ def test_too_few_tags(
 ) -> None:
     with pytest.raises(TrainingError, match=message):
         gathered(*rows, classification=classification, negative=negative)
-
-
-def test_one_tag_is_enough_for_multilabel() -> None:
-    data = gathered((record("a", "x"), 0), (record("b"), 1), classification="multilabel")
-    assert data.truth.tolist() == [[True], [False]]

@@ -16,6 +16,7 @@ from dahlia.dataset.manifest import load_manifest
 from dahlia.errors import DahliaError, ExportError
 from dahlia.export.artefacts import Subject, require_allowed, subject_of, write_download
 from dahlia.export.formats import Format
+from dahlia.extras import require_formats
 from dahlia.modeling.card import load_card
 from dahlia.params import Params
 from dahlia.tracking.iteration import Iteration
@@ -44,9 +45,11 @@ def write_downloads(
         out: folder of the zips.
 
     Raises:
-        ExportError: the domain does not have a format, or at least one could not be written.
+        ExportError: the domain does not have a format, its packages are not installed, or at least one could
+            not be written.
         TrackingError: the iteration's model cannot be had.
     """
+    require_formats([form.name for form in forms], ExportError)
     bundle = registry.bundle(iteration)
     card = load_card(bundle)
     allowed = _allowed(card.domain, params, root)

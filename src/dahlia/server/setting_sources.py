@@ -49,6 +49,14 @@ PASSED_OVER = frozenset(
         "DAHLIA_PROJECTS",
     }
 )
+REMOVED = frozenset(
+    {
+        ("limits", "min_tags_detection"),
+        ("limits", "min_images_per_tag_detection"),
+        ("limits", "predicted_regions"),
+    }
+)
+_REMOVED = "is no setting any more, and never had an effect."
 
 # Kubernetes sets these in every pod for a service called dahlia-server or dahlia-database.
 _SERVICE_LINK = re.compile(r"\w+_(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP|SCTP)\w*)")
@@ -133,6 +141,8 @@ def from_environment(model: type[BaseModel], environment: Mapping[str, str]) -> 
 
 
 def _variable_problem(name: str, names: Mapping[str, tuple[str, str]]) -> str | None:
+    if name in {variable(*removed) for removed in REMOVED}:
+        return f"the environment: {name} {_REMOVED} Unset it."
     if section := next((part for part, _ in names.values() if name.startswith(variable(part, ""))), None):
         word = name.removeprefix(variable(section, ""))
         near = nearest(word, [key.upper() for part, key in names.values() if part == section])
@@ -155,6 +165,8 @@ def _section_problem(model: type[BaseModel], section: str, values: object) -> st
 
 
 def _key_problem(model: type[BaseModel], section: str, key: str, value: object) -> str | None:
+    if (section, key) in REMOVED:
+        return f"`{section}.{key}` {_REMOVED} Delete the line."
     known = list(fields_of(model, section))
     if key not in known:
         return f"unknown key `{section}.{key}`{nearest(key, known)}"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dahlia.errors import TrackingError
+from dahlia.extras import require_extra
 from dahlia.files import staged_file
 from dahlia.imports import quick_imports
 from dahlia.params import Params
@@ -71,7 +72,7 @@ def connect(uri: str, root: Path, *, create: bool = False) -> MlflowClient:
         create: make the SQLite database if it is not there.
 
     Raises:
-        TrackingError: there is no store yet, or it cannot be opened.
+        TrackingError: there is no store yet, it cannot be opened, or its driver is not installed.
     """
     database = sqlite_file(uri, root)
     if database and not create and not database.exists():
@@ -80,6 +81,8 @@ def connect(uri: str, root: Path, *, create: bool = False) -> MlflowClient:
             "Run `dvc repro` to train and record an iteration, or `dvc repro --force track` if only the "
             "store was lost."
         )
+    if uri.startswith("postgres"):
+        require_extra("postgres", "A store of MLflow in PostgreSQL", TrackingError)
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     resolved = resolve_uri(uri, root)

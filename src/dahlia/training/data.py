@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from dahlia.dataset.folds import TEST_FOLD
 from dahlia.dataset.records import ImageRecord
+from dahlia.dataset.tag_minimum import EXPECTED_TAGS, too_few_tags
 from dahlia.errors import TrainingError
 
 
@@ -52,20 +53,17 @@ def gather(
     negative tag is a tag like any other.
 
     Raises:
-        TrainingError: fewer than two tags (one, in a multilabel project) or no image to learn from.
+        TrainingError: fewer than two tags, or no image to learn from.
     """
     kept = sorted((record for record in records if record.id in folds), key=lambda record: record.id)
-    ignored = {negative_tag} if classification == "multilabel" else set()
-    learned = {
-        tag for record in kept if folds[record.id] != TEST_FOLD for tag in record.tags if tag not in ignored
-    }
-    tags = tuple(sorted(learned, key=lambda tag: (tag.casefold(), tag)))
-    least = 2 if classification == "multiclass" else 1
-    if len(tags) < least:
+    found = {tag for record in kept if folds[record.id] != TEST_FOLD for tag in record.tags}
+    if received := too_few_tags(found):
         raise TrainingError(
-            f"Training needs at least {least} tags with images, received {len(tags)} ({', '.join(tags)}). "
-            "Add a folder of photos for another tag."
+            f"Training needs {EXPECTED_TAGS}, received {received}. Add images of another tag, or of the "
+            "negative one."
         )
+    learned = found - {negative_tag} if classification == "multilabel" else found
+    tags = tuple(sorted(learned, key=lambda tag: (tag.casefold(), tag)))
     truth = np.array([[tag in record.tags for tag in tags] for record in kept], bool)
     # A test image of a tag that was never learned cannot be right: it says nothing about this model.
     known: npt.NDArray[np.bool_] = np.ones(len(kept), bool)

@@ -40,9 +40,14 @@ class Survey:
         """Whether an image with several tags can be used."""
         return self.multilabel or self.params.validate_.several_tags == "warning"
 
-    def counts(self, subset: Subset) -> Counter[str]:
-        """Images per tag. In multilabel the negative tag is no tag: it says that none applies."""
-        ignored = self.params.project.negative_tag if self.multilabel else None
+    def counts(self, subset: Subset, *, negative: bool = False) -> Counter[str]:
+        """Images per tag.
+
+        Args:
+            subset: of which images.
+            negative: whether the negative tag counts in multilabel too, where it says that no tag applies.
+        """
+        ignored = self.params.project.negative_tag if self.multilabel and not negative else None
         return Counter(
             tag for record in self.records if record.subset == subset for tag in record.tags if tag != ignored
         )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dahlia.dataset.findings import Finding
 from dahlia.dataset.inspection import Inspection
 from dahlia.dataset.rules.survey import Survey
+from dahlia.dataset.tag_minimum import EXPECTED_TAGS, LEAST_TAGS, too_few_tags
 
 
 def tags_of_images(survey: Survey) -> Iterator[Finding]:
@@ -67,9 +68,10 @@ def unknown_test_tags(survey: Survey) -> Iterator[Finding]:
 def enough_images(survey: Survey) -> Iterator[Finding]:
     """Tags with too few training images, or with fewer than advised; and too few tags."""
     limits, counts = survey.params.validate_, survey.counts("train")
-    if len(counts) < 2:
-        named = f"{len(counts)}: {_quoted(tuple(counts))}" if counts else "none"
-        yield Finding("too-few-tags", "at least 2 tags with training images", named, tags=tuple(counts))
+    if len(counts) < LEAST_TAGS:
+        counts = survey.counts("train", negative=True)  # it alone shows what images without the tag look like
+    if received := too_few_tags(counts):
+        yield Finding("too-few-tags", EXPECTED_TAGS, received, tags=tuple(counts))
     for tag, count in sorted(counts.items()):
         least, advised = limits.min_images_per_tag, limits.advised_images_per_tag
         if count < least:

@@ -47,6 +47,12 @@ def open_onnx(folder: Path) -> Iterator[Opened]:
     yield Opened(run, tags, runtime)
 
 
+def input_size(folder: Path) -> int:
+    """Pixels of an edge of the photos that `model.onnx` takes."""
+    data = onnx.load(folder / FILE_NAME).graph.input[0]
+    return int(data.type.tensor_type.shape.dim[-1].dim_value)
+
+
 def _runner(session: Any, path: Path, runtime: str) -> Run:
     properties = session.get_modelmeta().custom_metadata_map
     turned = properties.get(PIXEL_FORMAT) == BGR

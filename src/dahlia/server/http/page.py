@@ -35,6 +35,20 @@ _PAGE = f"""\
   </body>
 </html>
 """
+_PLAIN = """\
+<!DOCTYPE html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <title>Dahlia: the API</title>
+    <link rel="icon" href="data:,">
+  </head>
+  <body>
+    <p>The API is described in <a href="/openapi.json">openapi.json</a>. To read it here, install
+    BentoML, which brings the files of this page: <code>pip install bentoml</code>.</p>
+  </body>
+</html>
+"""
 _SCRIPT = 'SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger-ui", docExpansion: "none" });\n'
 _POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 
@@ -59,9 +73,14 @@ def readyz(server: TheServer) -> dict[str, str | list[str]]:
 
 
 def install(app: FastAPI) -> None:
-    """Serve the page at `/docs`, with Swagger UI's files, which BentoML brings along."""
-    app.mount(_ASSETS, StaticFiles(directory=_assets()))
-    app.add_route("/docs", lambda _: HTMLResponse(_PAGE, headers={"content-security-policy": _POLICY}))
+    """Serve the page at `/docs`, with Swagger UI's files, which BentoML brings along.
+
+    A server that is installed without BentoML has a page that names the description alone.
+    """
+    if assets := _assets():
+        app.mount(_ASSETS, StaticFiles(directory=assets))
+    page = _PAGE if assets else _PLAIN
+    app.add_route("/docs", lambda _: HTMLResponse(page, headers={"content-security-policy": _POLICY}))
     app.add_route("/docs.js", lambda _: Response(_SCRIPT, media_type="text/javascript"))
     app.add_route("/openapi.json", lambda _: JSONResponse(describe(app)))
 
@@ -76,8 +95,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 
 @cache
-def _assets() -> Path:
+def _assets() -> Path | None:
     found = importlib.util.find_spec("bentoml")  # importing it takes seconds
-    assert found is not None
-    assert found.origin is not None
+    if found is None or found.origin is None:
+        return None
     return Path(found.origin).parent / "_internal" / "server" / "static_content"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dahlia.errors import ConfigError
+from dahlia.extras import require_formats
 from dahlia.server.context import Server
 from dahlia.server.contract.domains import domain_of
 from dahlia.server.contract.enums import ExportPlatform, ExportStatus, IterationStatus
@@ -66,6 +68,8 @@ def start_export(
         (one for one in flavors_of(platform) if one and flavor and one.lower() == flavor.lower()), flavor
     )
     _check_form(platform, flavor)
+    if server.settings.jobs.workers:
+        _check_packages(platform, flavor)
     row = _row(session, server, iteration, platform, flavor)
     enqueue(session, Kind.EXPORT, project, iteration, {EXPORT: row.id} | form(platform, flavor))
     details = {"iteration": iteration_id, "platform": platform, "flavor": flavor}
@@ -119,6 +123,15 @@ def _check_form(platform: ExportPlatform, flavor: str | None) -> None:
             f"{(flavor or 'none')[:80]!r}. Take "
             f"one of {offered}" + (", or leave it out." if None in flavors else "."),
         )
+
+
+def _check_packages(platform: ExportPlatform, flavor: str | None) -> None:
+    """Refuse what the workers of this machine cannot write; those elsewhere refuse for themselves."""
+    form = form_of(platform, flavor)
+    try:
+        require_formats([form.name] if form else [])
+    except ConfigError as error:
+        raise ServiceError("BadRequestNotSupported", str(error)) from None
 
 
 def _row(

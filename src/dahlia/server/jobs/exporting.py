@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from dahlia import layout
 from dahlia.errors import ExportError
 from dahlia.export.formats import Format
+from dahlia.extras import require_formats
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import ExportStatus
 from dahlia.server.jobs.album import lay_album
@@ -90,6 +91,7 @@ def _read(server: Server, claimed: Claimed) -> _Export:
             raise ExportError(
                 f"{row.platform} with the flavor {row.flavor} is not offered here. Choose another platform."
             )
+        require_formats([form.name], ExportError)
         iteration = session.get_one(IterationRow, row.iteration_key)
         return _Export(
             project_id=session.get_one(ProjectRow, iteration.project_key).id,

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, cast
 
 import fsspec
 
+from dahlia.extras import require_extra
 from dahlia.files import staged_file
 from dahlia.server.storage.backend import Content, Entry
 from dahlia.server.storage.errors import StorageError, disk_fault, is_full, not_there, remote_fault, scrub
@@ -45,6 +46,8 @@ class Remote:
     def __init__(self, url: str) -> None:
         self.place = scrub(url)
         self._is_s3 = url.startswith(("s3://", "s3a://"))
+        if self._is_s3:
+            require_extra("s3", "A storage in S3", StorageError)
         options = _S3_OPTIONS if self._is_s3 else {}
         try:
             self._fs, root = fsspec.url_to_fs(url, **options)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
 from dahlia.errors import ConfigError
+from dahlia.extras import require_extra
 from dahlia.server.store.errors import DamageError, StoreError, is_full, translated_errors
 from dahlia.server.store.reserve import Reserve
 
@@ -152,6 +153,7 @@ class Database:
 
     def _engine(self) -> Engine:
         if not self.is_sqlite:
+            require_extra("postgres", "A database in PostgreSQL")
             return create_engine(
                 self.url,
                 pool_pre_ping=True,

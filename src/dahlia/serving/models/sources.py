@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,4 +123,12 @@ def open_source(root: Path) -> Source:
     params = root / layout.PARAMS
     if not params.exists():
         return DirectorySource(root / "published")
+    if importlib.util.find_spec("mlflow") is None:
+        raise ServingError(
+            f"Expected MLflow, which says what the project in {root.resolve()} has published; received an "
+            "installation without. Install it with `pip install mlflow`, or serve a folder that has "
+            f"`published/` and no {params.name}.",
+            code="ErrorPredictionModelNotFound",
+            status=500,
+        )
     return RegistrySource(Registry.of(root, load_params(params)))

@@ -1,0 +1,1 @@
+"""`dahlia predict`: what a trained model says of photos on this machine, without a server."""

@@ -1,0 +1,164 @@
+"""Which model answers: a published name, an iteration, or an exported file."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dahlia import layout
+from dahlia.config import load_params, nearest
+from dahlia.dataset.imaging import SERVED_PIXELS, load, to_tensor_layout
+from dahlia.errors import ConfigError, TrackingError
+from dahlia.modeling.card import FILE_NAME
+from dahlia.serving.models.runtime import load_model
+from dahlia.tracking.artifacts import MODEL_NAME
+from dahlia.tracking.names import normalise
+from dahlia.tracking.registry import Registry
+
+MAX_MODEL_BYTES = 2 << 30
+_APP = "app"  # where an export for Docker has its model
+
+Answer = list[tuple[str, float]]
+
+
+@dataclass(frozen=True)
+class Answering:
+    """A loaded model.
+
+    Attributes:
+        name: what it is, such as `iteration 3 (fruit)`.
+        predict: an image file to all tags with their probabilities, 0 to 1, the most probable first; safe to
+            call from several threads; raises ImageError.
+    """
+
+    name: str
+    predict: Callable[[bytes], Answer]
+
+
+@contextmanager
+def open_model(
+    root: Path, published: str | None = None, iteration: int | None = None, bundle: Path | None = None
+) -> Iterator[Answering]:
+    """Load a model.
+
+    Args:
+        root: the project folder; not read where `bundle` is given.
+        published: a publish name.
+        iteration: a number.
+        bundle: a folder or zip with `model.onnx`. Of the three at most one; without any, the only published
+            name, else the last iteration.
+
+    Raises:
+        DahliaError: there is no such model, or it cannot be loaded.
+    """
+    if bundle:
+        with _unpacked(bundle) as folder:
+            yield _exported(folder, bundle)
+    else:
+        yield _recorded(root, published, iteration)
+
+
+def _recorded(root: Path, published: str | None, iteration: int | None) -> Answering:
+    if not (root / layout.PARAMS).exists():
+        raise ConfigError(
+            f"Expected a project folder, which has {layout.PARAMS}; received {root.resolve()}. Call this in "
+            "a project folder, or name an exported model with --bundle."
+        )
+    registry = Registry.of(root, load_params(root / layout.PARAMS))
+    number, name = _chosen(registry, published, iteration)
+    found = registry.get(number)
+    model = load_model(registry.servable(found), found.id, number)
+    return Answering(
+        f"iteration {number} ({name})" if name else f"iteration {number}",
+        lambda data: [(one.tag.name, one.probability) for one in model.predict(data)],
+    )
+
+
+def _chosen(registry: Registry, published: str | None, iteration: int | None) -> tuple[int, str | None]:
+    if iteration is not None:
+        return iteration, None
+    names = registry.published_versions()
+    if published is not None:
+        name = normalise(published)
+        if name not in names:
+            hint = nearest(name, list(names)) if names else "; nothing is published."
+            raise TrackingError(f"Nothing is published as {name!r}{hint} See `dahlia iterations`.")
+        return names[name], name
+    if len(names) == 1:
+        name, number = next(iter(names.items()))
+        return number, name
+    known = registry.iterations()
+    if not known:
+        raise TrackingError("The project has no iteration yet. Train one with `dvc repro`.")
+    return known[-1].number, None
+
+
+def _exported(folder: Path, bundle: Path) -> Answering:
+    if (folder / FILE_NAME).is_file() and folder.name != _APP:
+        model = load_model(folder, "", 0)
+        return Answering(
+            str(bundle), lambda data: [(one.tag.name, one.probability) for one in model.predict(data)]
+        )
+    from dahlia.export.onnx.session import input_size, open_onnx
+
+    with open_onnx(folder) as opened:  # what it yields goes on working afterwards
+        run, labels, size = opened.run, opened.labels, input_size(folder)
+
+    def predict(data: bytes) -> Answer:
+        row = run(to_tensor_layout([load(data, size, max_decoded=SERVED_PIXELS)]))[0]
+        scored = [(label, float(str(value))) for label, value in zip(labels, row, strict=True)]
+        return sorted(scored, key=lambda one: -one[1])
+
+    return Answering(str(bundle), predict)
+
+
+@contextmanager
+def _unpacked(bundle: Path) -> Iterator[Path]:
+    """The folder with `model.onnx`: in a folder itself, of a zip a copy that goes afterwards."""
+    if bundle.is_dir():
+        yield _with_model(bundle, bundle)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        _extract(bundle, Path(name))
+        yield _with_model(Path(name), bundle)
+
+
+def _with_model(folder: Path, bundle: Path) -> Path:
+    for place in (folder, folder / _APP):
+        if (place / MODEL_NAME).is_file():
+            return place
+    raise ConfigError(
+        f"Expected a folder or zip with {MODEL_NAME}, received {bundle} without. `dahlia export N --format "
+        "onnx` writes one."
+    )
+
+
+def _extract(bundle: Path, folder: Path) -> None:
+    """Copy model and card out of a zip, to fixed names and within a bound."""
+    try:
+        with zipfile.ZipFile(bundle) as packed:
+            for name in (f"{place}{file}" for place in ("", f"{_APP}/") for file in (MODEL_NAME, FILE_NAME)):
+                if name in packed.namelist():
+                    _copy(packed, name, folder / name)
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise ConfigError(
+            f"Expected a folder or zip with {MODEL_NAME}, received {bundle}, which cannot be read: {error}. "
+            "Name another, or export it again."
+        ) from error
+
+
+def _copy(packed: zipfile.ZipFile, name: str, target: Path) -> None:
+    size = packed.getinfo(name).file_size  # zipfile reads no more than this
+    if size > MAX_MODEL_BYTES:
+        raise ConfigError(
+            f"Expected a model of at most {MAX_MODEL_BYTES:,} bytes, received {name} of {size:,}. Name "
+            "another zip."
+        )
+    target.parent.mkdir(exist_ok=True)
+    with packed.open(name) as source, target.open("wb") as file:
+        shutil.copyfileobj(source, file)
