@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from dahlia.kinds import Classification
+
 SIGNIFICANT_DECIMALS = 6
 
 
@@ -305,7 +307,7 @@ class Evaluation(_Part):
     """
 
     format: Literal[1] = 1
-    classification: Literal["multiclass", "multilabel"]
+    classification: Classification
     tags: tuple[str, ...]
     negative_tag: str | None
     threshold: Figure

@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from dahlia.dataset.folds import TEST_FOLD
 from dahlia.dataset.records import ImageRecord
+from dahlia.dataset.tag_rules import TAG_RULES
 from dahlia.errors import TrainingError
+from dahlia.kinds import Kind
 
 
 @dataclass(frozen=True)
@@ -43,34 +45,31 @@ def gather(
     records: Sequence[ImageRecord],
     folds: Mapping[str, int],
     *,
-    classification: str,
+    kind: Kind,
     negative_tag: str | None,
 ) -> TrainingData:
     """Put the images that have a fold into one table.
-
-    In a multilabel project an image under the negative tag is one with no tag; in a multiclass project the
-    negative tag is a tag like any other.
 
     Raises:
         TrainingError: fewer than two tags (one, in a multilabel project) or no image to learn from.
     """
     kept = sorted((record for record in records if record.id in folds), key=lambda record: record.id)
-    ignored = {negative_tag} if classification == "multilabel" else set()
+    rules = TAG_RULES[kind]
     learned = {
-        tag for record in kept if folds[record.id] != TEST_FOLD for tag in record.tags if tag not in ignored
+        tag
+        for record in kept
+        if folds[record.id] != TEST_FOLD
+        for tag in rules.learned(record.tags, negative_tag)
     }
     tags = tuple(sorted(learned, key=lambda tag: (tag.casefold(), tag)))
-    least = 2 if classification == "multiclass" else 1
-    if len(tags) < least:
+    if len(tags) < rules.least:
         raise TrainingError(
-            f"Training needs at least {least} tags with images, received {len(tags)} ({', '.join(tags)}). "
-            "Add a folder of photos for another tag."
+            f"Training needs at least {rules.least} tags with images, received {len(tags)} "
+            f"({', '.join(tags)}). Add a folder of photos for another tag."
         )
     truth = np.array([[tag in record.tags for tag in tags] for record in kept], bool)
     # A test image of a tag that was never learned cannot be right: it says nothing about this model.
-    known: npt.NDArray[np.bool_] = np.ones(len(kept), bool)
-    if classification == "multiclass":
-        known = np.asarray(truth.any(1))
+    known = truth.any(1) | np.full(len(kept), not rules.exclusive)
     return TrainingData(
         records=tuple(record for record, keep in zip(kept, known, strict=True) if keep),
         tags=tags,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from dahlia.dataset.inspection import Inspection
 from dahlia.dataset.records import ImageRecord, Subset
+from dahlia.dataset.tag_rules import TAG_RULES, TagRules
 from dahlia.params import Params
 
 
@@ -31,18 +32,21 @@ class Survey:
         return [row for row in self.rows if row.problem is None]
 
     @property
-    def multilabel(self) -> bool:
-        """Whether tags do not exclude each other."""
-        return self.params.project.classification == "multilabel"
+    def tag_rules(self) -> TagRules:
+        """What tags mean in this project."""
+        return TAG_RULES[self.params.kind]
 
     @property
     def several_tags(self) -> bool:
         """Whether an image with several tags can be used."""
-        return self.multilabel or self.params.validate_.several_tags == "warning"
+        return not self.tag_rules.exclusive or self.params.validate_.several_tags == "warning"
 
     def counts(self, subset: Subset) -> Counter[str]:
-        """Images per tag. In multilabel the negative tag is no tag: it says that none applies."""
-        ignored = self.params.project.negative_tag if self.multilabel else None
+        """Images per tag that is learned."""
+        negative = self.params.project.negative_tag
         return Counter(
-            tag for record in self.records if record.subset == subset for tag in record.tags if tag != ignored
+            tag
+            for record in self.records
+            if record.subset == subset
+            for tag in self.tag_rules.learned(record.tags, negative)
         )

@@ -20,7 +20,7 @@ def tags_of_images(survey: Survey) -> Iterator[Finding]:
             yield _wrong(row, "negative-and-regular", f"“{negative}” alone, or only regular tags")
         elif len(row.tags) > 1 and not survey.several_tags:
             yield _wrong(row, "image-with-two-tags", "one tag for an image")
-        elif len(row.tags) > 1 and not survey.multilabel:
+        elif len(row.tags) > 1 and survey.tag_rules.exclusive:
             yield Finding("tags-shared", "one tag for an image", _quoted(row.tags), (row.path,), row.tags)
 
 
