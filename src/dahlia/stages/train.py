@@ -47,7 +47,7 @@ def run(params: Params, root: Path) -> None:
     with quick_imports():
         from dahlia.modeling.bundle import save_bundle
         from dahlia.modeling.reference import ask_module
-        from dahlia.training.recipes import train
+        from dahlia.training.recipes import TRAINERS
 
     data = gather(
         load_manifest(root / layout.MANIFEST),
@@ -55,7 +55,7 @@ def run(params: Params, root: Path) -> None:
         kind=params.kind,
         negative_tag=params.project.negative_tag,
     )
-    trained = train(data, params, root)
+    trained = TRAINERS[params.kind](data, params, root)
     reference = ask_module(trained.model, data.records, root, params.domain.input.size)
     save_predictions(root / layout.PREDICTIONS, trained.predictions)
     _save_history(root / layout.HISTORY, trained.history)
