@@ -60,7 +60,7 @@ def new_project(
     tags: Mapping[str, int] | None = None,
     *,
     domain: str | None = None,
-    classification: str = "Multiclass",
+    classification: str | None = "Multiclass",
     types: Mapping[str, str] | None = None,
 ) -> Case:
     """A project whose tags have so many images each."""
