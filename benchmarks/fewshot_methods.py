@@ -155,7 +155,7 @@ def teacher_features(data: TrainingData, params: Params, root: Path, *, weights:
             [plain[learned], mirror[learned]],
             data.truth[learned],
             data.folds[learned],
-            classification="multiclass",
+            kind="multiclass",
             strengths=params.training.regularisation,
             max_iterations=params.training.max_iterations,
         )

@@ -41,4 +41,4 @@ def divided(records: Sequence[ImageRecord], params: Params, seed: int) -> Traini
     """The photos in folds, near-duplicates together, as the pipeline divides them."""
     groups = near_duplicate_groups([record.phash for record in records], params.validate_.near_duplicate_bits)
     folds = assign_folds(list(records), groups.tolist(), params.split.folds, seed, {})
-    return gather(records, folds, classification="multiclass", negative_tag=None)
+    return gather(records, folds, kind="multiclass", negative_tag=None)

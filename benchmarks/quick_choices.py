@@ -104,7 +104,7 @@ def judge(
         choice.scaling(views[0], views),
         data.truth,
         data.folds,
-        classification="multiclass",
+        kind="multiclass",
         strengths=params.training.regularisation,
         max_iterations=params.training.max_iterations,
     )

@@ -26,7 +26,7 @@ def publish_models(folder: Path, architecture: str, count: int = 1) -> Path:
     from dahlia.modeling.backbones import Backbone
     from dahlia.modeling.bundle import save_bundle
     from dahlia.modeling.classifier import Classifier
-    from dahlia.modeling.reference import Reference
+    from dahlia.modeling.reference import ClassReference
 
     torch.manual_seed(0)
     classifier = Classifier(Backbone(architecture, None), len(TAGS), "multiclass").eval()
@@ -38,7 +38,7 @@ def publish_models(folder: Path, architecture: str, count: int = 1) -> Path:
             torch.nn.init.normal_(classifier.head.weight)
             card = _card(architecture, classifier.backbone.features)
             bundle = Path(scratch) / str(number)
-            save_bundle(bundle, classifier, card, Reference((), np.zeros((0, len(TAGS)), np.float32)))
+            save_bundle(bundle, classifier, card, ClassReference((), np.zeros((0, len(TAGS)), np.float32)))
             target = published / f"iteration-{number}"
             target.mkdir()
             source = Source(bundle, card, Path(scratch) / "cache", list)

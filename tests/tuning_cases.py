@@ -13,8 +13,8 @@ import torch
 
 from dahlia.config import check_params
 from dahlia.modeling.backbones import Backbone
-from dahlia.modeling.calibration import to_probabilities
 from dahlia.modeling.classifier import Classifier
+from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.params import FineTuningParams, Params
 from dahlia.training.advanced import AdvancedResult
 from dahlia.training.fine_tuning.data import TuningData
@@ -83,7 +83,7 @@ def make_case(
     data = tuning_data(project)
     tags = data.truth.shape[1]
     head = torch.zeros(backbone.features, tags), torch.zeros(tags)
-    nothing = to_probabilities(np.zeros(data.truth.shape), classification)
+    nothing = LIKELIHOODS[classification].probabilities(np.zeros(data.truth.shape))
     quick = QuickResult(
         weight=head[0],
         bias=head[1],

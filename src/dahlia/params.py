@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
+from dahlia.kinds import Classification, Kind
+
 PROJECT_NAME = r"^\w[\w .-]{0,63}$"
 NAMING = "at most 64 letters, digits, spaces and `_ . -`, the first a letter, digit or `_`"
 
@@ -41,7 +43,7 @@ class ProjectParams(Section):
     """What the project is."""
 
     name: str = Field(pattern=PROJECT_NAME)
-    classification: Literal["multiclass", "multilabel"]
+    classification: Classification
     negative_tag: str | None
     seed: int = Field(ge=0)
 
@@ -187,3 +189,8 @@ class Params(Section):
     evaluate: EvaluateParams
     export: ExportParams
     track: TrackParams
+
+    @property
+    def kind(self) -> Kind:
+        """What the project's models say of a photo; `domain.task` has no other choice yet."""
+        return self.project.classification

@@ -169,6 +169,7 @@ def _run(root: Path, folder: Path, composed: Any) -> Trial:
     try:
         params = check_params(OmegaConf.to_container(composed, resolve=True), "conf/")
         workspace = _workspace(root, folder)
+        from dahlia.evaluation.judges import JUDGES
         from dahlia.stages import evaluate, train
         from dahlia.tracking.trials import record_trial
 
@@ -178,7 +179,7 @@ def _run(root: Path, folder: Path, composed: Any) -> Trial:
         metrics = record_trial(root, workspace, params, overrides, sweep=folder.parent.name)
     except DahliaError as error:
         return Trial(overrides, _FAILED, None, str(error))
-    figure = "accuracy" if params.project.classification == "multiclass" else "ap"
+    figure = JUDGES[params.kind].figure
     if figure not in metrics:
         return Trial(
             overrides,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dahlia.modeling.learning_curve import FoldOutcomes, LearningCurve
-from dahlia.modeling.predictions import TEST_FOLD, Predictions
+from dahlia.modeling.predictions import TEST_FOLD, ClassPredictions
 from dahlia.params import EvaluateParams
 
 
@@ -25,7 +25,7 @@ def params() -> EvaluateParams:
 
 
 @pytest.fixture
-def written() -> Callable[..., Predictions]:
+def written() -> Callable[..., ClassPredictions]:
     """Predictions written out by hand: rows of true tag numbers and rows of probabilities."""
 
     def make(
@@ -33,16 +33,16 @@ def written() -> Callable[..., Predictions]:
         probabilities: Sequence[Sequence[float]],
         classification: str = "multiclass",
         fold: Sequence[int] | None = None,
-    ) -> Predictions:
+    ) -> ClassPredictions:
         chances = np.array(probabilities, dtype=np.float64)
         table = np.zeros(chances.shape, dtype=bool)
         for row, columns in enumerate(truth):
             table[row, list(columns)] = True
         count, tags = chances.shape
-        return Predictions(
+        return ClassPredictions(
             ids=tuple(sorted(image_id(number) for number in range(count))),
             tags=tuple("abcdefgh"[:tags]),
-            classification=classification,
+            kind=classification,
             fold=np.array(np.arange(count) % 2 if fold is None else fold, dtype=np.int32),
             truth=table,
             probabilities=chances,
@@ -53,7 +53,7 @@ def written() -> Callable[..., Predictions]:
 
 
 @pytest.fixture
-def generated() -> Callable[..., Predictions]:
+def generated() -> Callable[..., ClassPredictions]:
     """Predictions of a model that is mostly right; `wrong` images at the front carry a wrong tag."""
 
     def make(
@@ -64,7 +64,7 @@ def generated() -> Callable[..., Predictions]:
         wrong: int = 2,
         test: int = 0,
         seed: int = 0,
-    ) -> Predictions:
+    ) -> ClassPredictions:
         draw = np.random.default_rng(seed)
         total, many = images + test, len(tags)
         if classification == "multiclass":
@@ -75,10 +75,10 @@ def generated() -> Callable[..., Predictions]:
         truth[:wrong] = (
             np.roll(truth[:wrong], 1, axis=1) if classification == "multiclass" else ~truth[:wrong]
         )
-        return Predictions(
+        return ClassPredictions(
             ids=tuple(image_id(number) for number in range(total)),
             tags=tuple(tags),
-            classification=classification,
+            kind=classification,
             fold=np.array([*(np.arange(images) // many % 5), *[TEST_FOLD] * test], dtype=np.int32),
             truth=truth,
             probabilities=_probabilities(1.5 * scores, classification),
@@ -92,9 +92,9 @@ def generated() -> Callable[..., Predictions]:
 def curved() -> Callable[..., LearningCurve]:
     """The learning curve of such predictions: the last digit is their own, the others were tossed."""
 
-    def make(predictions: Predictions, recipe: str = "quick", steep: float = 0.7) -> LearningCurve:
+    def make(predictions: ClassPredictions, recipe: str = "quick", steep: float = 0.7) -> LearningCurve:
         held_out = predictions.held_out
-        if held_out.classification == "multiclass":
+        if held_out.kind == "multiclass":
             given = np.eye(len(held_out.tags), dtype=bool)[held_out.probabilities.argmax(1)]
         else:
             given = held_out.probabilities >= 0.5
@@ -107,7 +107,7 @@ def curved() -> Callable[..., LearningCurve]:
         return LearningCurve.model_validate(
             {
                 "recipe": recipe,
-                "classification": held_out.classification,
+                "classification": held_out.kind,
                 "shares": (0.25, 0.5, 0.75, 1.0),
                 "tags": held_out.tags,
                 "whole": folds(np.ones(len(held_out.ids), bool), (given == held_out.truth).all(1)),

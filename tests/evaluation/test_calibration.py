@@ -13,9 +13,9 @@ from dahlia.evaluation.calibration import (
     expected_calibration_error,
     tag_losses,
 )
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 
-Make = Callable[..., Predictions]
+Make = Callable[..., ClassPredictions]
 
 
 def test_ece_by_hand() -> None:
@@ -58,10 +58,10 @@ def test_a_calibrated_model_shows_the_error_of_chance() -> None:
         [expected_calibration_error(*row, equal_mass(row[0], 10)) for row in zip(sure, hit, strict=True)]
     )
     chances = np.column_stack([sure[0], 1 - sure[0]])
-    predictions = Predictions(
+    predictions = ClassPredictions(
         ids=tuple(map(str, range(120))),
         tags=("a", "b"),
-        classification="multiclass",
+        kind="multiclass",
         fold=np.zeros(120, np.int32),
         truth=np.eye(2, dtype=bool)[np.where(hit[0], 0, 1)],
         probabilities=chances,

@@ -7,9 +7,9 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from dahlia.evaluation.curves import MAX_POINTS, curves
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 
-Make = Callable[..., Predictions]
+Make = Callable[..., ClassPredictions]
 
 
 def test_the_steps_hold_the_average_precision(generated: Make) -> None:

@@ -13,10 +13,10 @@ from dahlia.dataset.records import ImageRecord
 from dahlia.errors import EvaluationError
 from dahlia.evaluation.evaluation import evaluate, load_evaluation, save_evaluation
 from dahlia.modeling.learning_curve import LearningCurve
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 from dahlia.params import EvaluateParams
 
-Make = Callable[..., Predictions]
+Make = Callable[..., ClassPredictions]
 
 
 @pytest.mark.parametrize("classification", ["multiclass", "multilabel"])
@@ -37,10 +37,10 @@ def test_the_same_bytes_twice_and_in_any_order(
 ) -> None:
     predictions = generated(60, test=9)
     order = np.random.default_rng(1).permutation(69)
-    shuffled = Predictions(
+    shuffled = ClassPredictions(
         ids=tuple(predictions.ids[row] for row in order),
         tags=predictions.tags,
-        classification=predictions.classification,
+        kind=predictions.kind,
         fold=predictions.fold[order],
         truth=predictions.truth[order],
         probabilities=predictions.probabilities[order],
@@ -122,8 +122,10 @@ def test_the_file_is_plain_json(generated: Make, params: EvaluateParams, tmp_pat
     assert json.loads(path.read_text(), parse_constant=refuse)["format"] == 1
 
 
-def _set(name: str, row: int, column: int | slice, value: float) -> Callable[[Predictions], Predictions]:
-    def change(predictions: Predictions) -> Predictions:
+def _set(
+    name: str, row: int, column: int | slice, value: float
+) -> Callable[[ClassPredictions], ClassPredictions]:
+    def change(predictions: ClassPredictions) -> ClassPredictions:
         values: Any = getattr(predictions, name).copy()
         values[row, column] = value
         return replace(predictions, **{name: values})
@@ -144,11 +146,14 @@ def _set(name: str, row: int, column: int | slice, value: float) -> Callable[[Pr
         (lambda p: replace(p, truth=p.truth[:, :2]), "truth has the shape"),
         (lambda p: replace(p, ids=(p.ids[1], *p.ids[1:])), "appears twice"),
         (lambda p: replace(p, tags=("oak", "oak", "elm")), "none twice"),
-        (lambda p: replace(p, classification="detection"), "expected multiclass or multilabel"),
+        (lambda p: replace(p, kind="detection"), "expected multiclass or multilabel"),
     ],
 )
 def test_refuses(
-    generated: Make, params: EvaluateParams, change: Callable[[Predictions], Predictions], words: str
+    generated: Make,
+    params: EvaluateParams,
+    change: Callable[[ClassPredictions], ClassPredictions],
+    words: str,
 ) -> None:
     # row 1 is a birch and row 2 a maple, so each change breaks one rule alone
     predictions = generated(12, test=3, wrong=0, strength=1.0)

@@ -12,10 +12,10 @@ import pytest
 from dahlia.evaluation.evaluation import evaluate
 from dahlia.evaluation.plots import save_plots
 from dahlia.modeling.learning_curve import LearningCurve
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 from dahlia.params import EvaluateParams
 
-Make = Callable[..., Predictions]
+Make = Callable[..., ClassPredictions]
 
 
 def rows(path: Path) -> list[dict[str, str]]:

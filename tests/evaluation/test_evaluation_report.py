@@ -13,14 +13,14 @@ from dahlia.dataset.records import ImageRecord
 from dahlia.evaluation.evaluation import evaluate
 from dahlia.evaluation.report import render, write_report
 from dahlia.modeling.learning_curve import LearningCurve
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 from dahlia.params import EvaluateParams
 
-Make = Callable[..., Predictions]
+Make = Callable[..., ClassPredictions]
 HOSTILE = "<script>alert('\"&')</script>"
 
 
-def records_of(predictions: Predictions, folder: Path, missing: int) -> list[ImageRecord]:
+def records_of(predictions: ClassPredictions, folder: Path, missing: int) -> list[ImageRecord]:
     for number in range(missing, len(predictions.ids)):
         pixels = np.full((30, 40, 3), number * 3 % 256, np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.jpg")
@@ -30,7 +30,7 @@ def records_of(predictions: Predictions, folder: Path, missing: int) -> list[Ima
     ]
 
 
-def drawn(predictions: Predictions, params: EvaluateParams, **options: object) -> str:
+def drawn(predictions: ClassPredictions, params: EvaluateParams, **options: object) -> str:
     curve = options.get("curve")
     assert curve is None or isinstance(curve, LearningCurve)
     evaluation = evaluate(predictions, params, seed=0, negative_tag=options.get("negative_tag"), curve=curve)

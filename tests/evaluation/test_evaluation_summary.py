@@ -18,10 +18,10 @@ from dahlia.evaluation.summary import (
     two_decimals,
 )
 from dahlia.modeling.learning_curve import LearningCurve
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 from dahlia.params import EvaluateParams
 
-Make = Callable[..., Predictions]
+Make = Callable[..., ClassPredictions]
 
 
 def printed(table: object) -> str:

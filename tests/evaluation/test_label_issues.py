@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from dahlia.evaluation.label_issues import find_label_issues
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 
-Make = Callable[..., Predictions]
+Make = Callable[..., ClassPredictions]
 
 
 @pytest.mark.parametrize("classification", ["multiclass", "multilabel"])

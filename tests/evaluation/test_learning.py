@@ -12,7 +12,7 @@ from dahlia.evaluation.figures import Learning
 from dahlia.evaluation.learning import check_fits, learning, next_gain
 from dahlia.evaluation.learning_words import points_of
 from dahlia.modeling.learning_curve import FoldOutcomes, LearningCurve
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 
 Ways = Mapping[str, int]
 FOLDS = 5
@@ -218,7 +218,7 @@ def test_ranges_are_rounded_outwards(low: float, high: float, words: str) -> Non
     assert points_of(low, high) == words
 
 
-def test_another_trainings_curve_is_refused(generated: Callable[..., Predictions]) -> None:
+def test_another_trainings_curve_is_refused(generated: Callable[..., ClassPredictions]) -> None:
     third = {"0011": 2, "1111": 18}
     predictions = generated(60, test=12)
     fits = curve({"oak": third, "birch": third, "maple": third})

@@ -8,22 +8,22 @@ from sklearn.metrics import average_precision_score, f1_score, precision_score, 
 
 from dahlia.evaluation.metrics import Rules, measure
 from dahlia.evaluation.resampling import draw_weights
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 
-Make = Callable[..., Predictions]
+Make = Callable[..., ClassPredictions]
 
 
-def rules_for(predictions: Predictions, threshold: float = 0.5, share: float = 1.0) -> Rules:
+def rules_for(predictions: ClassPredictions, threshold: float = 0.5, share: float = 1.0) -> Rules:
     return Rules(threshold, 0.95, share, draw_weights(400, len(predictions.ids), 0))
 
 
 @pytest.fixture
-def five(written: Make) -> Predictions:
+def five(written: Make) -> ClassPredictions:
     """Of tag a: one found, one missed below the threshold. Of b: two found, one taken for a."""
     return written([[0], [0], [1], [1], [1]], [[0.9, 0.1], [0.45, 0.55], [0.2, 0.8], [0.5, 0.5], [0.4, 0.6]])
 
 
-def test_counts_by_hand(five: Predictions) -> None:
+def test_counts_by_hand(five: ClassPredictions) -> None:
     overall, (a, b) = measure(five, rules_for(five), None)
     assert (a.positives, a.predicted, a.correct) == (2, 2, 1)
     assert (b.positives, b.predicted, b.correct) == (3, 4, 3)
@@ -36,13 +36,13 @@ def test_counts_by_hand(five: Predictions) -> None:
     assert overall.macro_recall.value == pytest.approx(0.75)
 
 
-def test_average_precision_by_hand(five: Predictions) -> None:
+def test_average_precision_by_hand(five: ClassPredictions) -> None:
     _, (a, _) = measure(five, rules_for(five), None)
     # ranks: 0.9 is a, 0.5 is not, 0.45 is a: (1/1 + 2/3) / 2
     assert a.ap.value == pytest.approx((1 + 2 / 3) / 2, abs=1e-6)
 
 
-def test_equal_probabilities_go_to_the_first_tag(five: Predictions) -> None:
+def test_equal_probabilities_go_to_the_first_tag(five: ClassPredictions) -> None:
     overall, _ = measure(five, rules_for(five), None)
     assert (overall.correct, overall.images, overall.accuracy.value) == (3, 5, 0.6)
 
@@ -118,7 +118,7 @@ def test_no_prediction_at_all(written: Make) -> None:
     assert overall.correct == 1
 
 
-def test_marks_the_negative_tag(five: Predictions) -> None:
+def test_marks_the_negative_tag(five: ClassPredictions) -> None:
     assert [tag.negative for tag in measure(five, rules_for(five), "b")[1]] == [False, True]
 
 
@@ -147,5 +147,5 @@ def test_f1_is_covered(generated: Make) -> None:
     assert 0.9 <= np.mean(hits) <= 1.0
 
 
-def _with_rules(predictions: Predictions, draws: int) -> tuple[Predictions, Rules]:
+def _with_rules(predictions: ClassPredictions, draws: int) -> tuple[ClassPredictions, Rules]:
     return predictions, Rules(0.5, 0.95, 1.0, draw_weights(draws, len(predictions.ids), 0))

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from dahlia.evaluation.mistakes import confusion, worst
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 
-Make = Callable[..., Predictions]
+Make = Callable[..., ClassPredictions]
 
 
 def test_confusion_of_one_tag_each(written: Make) -> None:

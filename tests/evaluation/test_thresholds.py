@@ -7,9 +7,9 @@ import pytest
 
 from dahlia.evaluation.resampling import draw_weights
 from dahlia.evaluation.thresholds import choose, recommend
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 
-Make = Callable[..., Predictions]
+Make = Callable[..., ClassPredictions]
 
 
 def chosen(positives: list[float], negatives: list[float], default: float = 0.5) -> float:

@@ -7,8 +7,9 @@ from dahlia.errors import VerificationError
 from dahlia.export.album import Album
 from dahlia.export.port import Batch, Opened
 from dahlia.export.source import Source
-from dahlia.export.verify import LIMITS, Comparison, accuracy, compare, latency, require
+from dahlia.export.verify import LIMITS, Comparison, compare, latency, require
 from dahlia.modeling.card import ModelCard, load_card
+from dahlia.modeling.likelihoods import LIKELIHOODS
 
 SAID = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.33335, 0.3333, 0.33335]], np.float32)
 TRUTH = np.eye(3, dtype=bool)
@@ -121,8 +122,8 @@ def test_answers_of_another_shape(card: ModelCard) -> None:
 
 
 def test_accuracy_counts_photos_or_decisions() -> None:
-    assert accuracy(SAID, TRUTH, "multiclass") == pytest.approx(2 / 3)
-    assert accuracy(SAID, TRUTH, "multilabel") == pytest.approx(8 / 9)
+    assert LIKELIHOODS["multiclass"].accuracy(SAID, TRUTH) == pytest.approx(2 / 3)
+    assert LIKELIHOODS["multilabel"].accuracy(SAID, TRUTH) == pytest.approx(8 / 9)
 
 
 def test_latency_is_of_one_photo_of_the_right_size() -> None:

@@ -23,11 +23,11 @@ from dahlia.modeling.card import (
     tag_id,
 )
 from dahlia.modeling.classifier import Classifier
-from dahlia.modeling.reference import Reference, ask_module, load_reference, spread
+from dahlia.modeling.reference import ClassReference, ask_module, load_reference, spread
 from small_projects import SIZE, SmallProject
 
 PIXELS = torch.randint(0, 256, (4, 3, SIZE, SIZE), generator=torch.Generator().manual_seed(0)).float()
-REFERENCE = Reference(("a", "b"), np.array([[0.25, 0.75], [1.0, 0.0]], np.float32))
+REFERENCE = ClassReference(("a", "b"), np.array([[0.25, 0.75], [1.0, 0.0]], np.float32))
 
 
 def describe(backbone: Backbone, classification: str = "multiclass") -> ModelCard:

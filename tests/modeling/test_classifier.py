@@ -6,8 +6,8 @@ import torch
 
 from dahlia.modeling.backbones import Backbone
 from dahlia.modeling.bundle import set_head
-from dahlia.modeling.calibration import to_probabilities
-from dahlia.modeling.classifier import Classifier, probabilities
+from dahlia.modeling.classifier import HEADS, Classifier
+from dahlia.modeling.likelihoods import LIKELIHOODS
 
 PIXELS = torch.randint(0, 256, (5, 3, 32, 32), generator=torch.Generator().manual_seed(0)).float()
 
@@ -51,8 +51,8 @@ def test_temperature_softens_and_keeps_the_order(tiny_backbone: Backbone, classi
 @pytest.mark.parametrize("classification", ["multiclass", "multilabel"])
 def test_torch_and_numpy_agree(classification: str) -> None:
     logits = np.random.default_rng(0).normal(0, 30, (50, 4))
-    expected = probabilities(torch.from_numpy(logits), classification).numpy()
-    np.testing.assert_allclose(to_probabilities(logits, classification), expected, atol=1e-12)
+    expected = HEADS[classification](torch.from_numpy(logits)).numpy()
+    np.testing.assert_allclose(LIKELIHOODS[classification].probabilities(logits), expected, atol=1e-12)
 
 
 def test_a_head_is_set_in_place(tiny_backbone: Backbone) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from dahlia.modeling.calibration import fit_temperature, negative_log_likelihood, to_probabilities
+from dahlia.modeling.calibration import fit_temperature
+from dahlia.modeling.likelihoods import LIKELIHOODS
 
 KINDS = pytest.mark.parametrize("classification", ["multiclass", "multilabel"])
 Case = tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]
@@ -14,7 +15,7 @@ def drawn(classification: str, count: int = 4000) -> Case:
     """Logits, and truth drawn from the probabilities that they stand for."""
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, (count, 3))
-    shares = to_probabilities(logits, classification)
+    shares = LIKELIHOODS[classification].probabilities(logits)
     if classification == "multilabel":
         return logits, rng.random((count, 3)) < shares
     picks = (shares.cumsum(1) < rng.random((count, 1))).sum(1)
@@ -41,7 +42,7 @@ def test_perfect_separation_does_not_ask_for_certainty(classification: str) -> N
     truth = np.eye(3, dtype=bool)[np.arange(9) % 3]
     temperature = fit_temperature(np.where(truth, 4.0, -4.0), truth, classification)
     assert 0.2 < temperature < 1
-    assert (to_probabilities(np.where(truth, 4.0, -4.0) / temperature, classification) < 1).all()
+    assert (LIKELIHOODS[classification].probabilities(np.where(truth, 4.0, -4.0) / temperature) < 1).all()
 
 
 @KINDS
@@ -54,18 +55,20 @@ def test_always_wrong_stays_within_bounds(classification: str) -> None:
 @KINDS
 def test_huge_logits_give_numbers(classification: str) -> None:
     logits = np.array([[1e6, -1e6, 0.0]])
-    shares = to_probabilities(logits, classification)
+    likelihood = LIKELIHOODS[classification]
+    shares = likelihood.probabilities(logits)
     assert np.isfinite(shares).all()
     assert ((shares >= 0) & (shares <= 1)).all()
-    assert np.isfinite(negative_log_likelihood(logits, np.array([[True, False, False]]), classification))
+    assert np.isfinite(likelihood.negative_log_likelihood(logits, np.array([[True, False, False]])))
 
 
 @KINDS
 def test_the_loss_is_that_of_the_probabilities(classification: str) -> None:
     logits, truth = drawn(classification, 50)
-    shares = to_probabilities(logits, classification)
+    likelihood = LIKELIHOODS[classification]
+    shares = likelihood.probabilities(logits)
     said = np.where(truth, shares, 1 - shares) if classification == "multilabel" else shares[truth]
-    assert negative_log_likelihood(logits, truth, classification) == pytest.approx(-np.log(said).sum())
+    assert likelihood.negative_log_likelihood(logits, truth) == pytest.approx(-np.log(said).sum())
 
 
 def test_no_image_means_one() -> None:

@@ -10,15 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from dahlia.errors import DatasetError
-from dahlia.modeling.predictions import Predictions, load_predictions, load_truth, save_predictions
+from dahlia.modeling.predictions import ClassPredictions, load_predictions, load_truth, save_predictions
 
 
-def predictions_of(images: int, tags: int = 3) -> Predictions:
+def predictions_of(images: int, tags: int = 3) -> ClassPredictions:
     draw = np.random.default_rng(images)
-    return Predictions(
+    return ClassPredictions(
         ids=tuple(f"{row:064x}" for row in range(images)),
         tags=tuple(f"tag {column}" for column in range(tags)),
-        classification="multilabel",
+        kind="multilabel",
         fold=draw.integers(-1, 5, images).astype(np.int32),
         truth=draw.random((images, tags)) < 0.3,
         probabilities=draw.random((images, tags)),
@@ -26,8 +26,8 @@ def predictions_of(images: int, tags: int = 3) -> Predictions:
     )
 
 
-def assert_same(one: Predictions, other: Predictions) -> None:
-    for field in dataclasses.fields(Predictions):
+def assert_same(one: ClassPredictions, other: ClassPredictions) -> None:
+    for field in dataclasses.fields(ClassPredictions):
         first, second = getattr(one, field.name), getattr(other, field.name)
         if isinstance(first, np.ndarray):
             assert first.dtype == second.dtype

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import select
 
-from dahlia.modeling.predictions import Predictions, save_predictions
+from dahlia.modeling.predictions import ClassPredictions, save_predictions
 from dahlia.server.context import Server
 from dahlia.server.contract.domains import DOMAINS
 from dahlia.server.contract.enums import DomainType, IterationStatus
@@ -60,7 +60,7 @@ def new_project(
     tags: Mapping[str, int] | None = None,
     *,
     domain: str | None = None,
-    classification: str = "Multiclass",
+    classification: str | None = "Multiclass",
     types: Mapping[str, str] | None = None,
 ) -> Case:
     """A project whose tags have so many images each."""
@@ -127,7 +127,7 @@ def remove_image(server: Server, case: Case, image_id: str) -> None:
             row.removed = project.epoch
 
 
-def complete(server: Server, iteration_id: str, predictions: Predictions | None = None) -> None:
+def complete(server: Server, iteration_id: str, predictions: ClassPredictions | None = None) -> None:
     """What a worker does when a training has gone well."""
     if predictions is not None:
         with tempfile.TemporaryDirectory() as folder:
@@ -151,7 +151,7 @@ def set_job(server: Server, case: Case, **values: object) -> None:
             setattr(job, name, value)
 
 
-def held_out(case: Case, tags: Sequence[str], sure: float = 0.9, *, wrong: int = 0) -> Predictions:
+def held_out(case: Case, tags: Sequence[str], sure: float = 0.9, *, wrong: int = 0) -> ClassPredictions:
     """Predictions that give each image its own tag with the probability `sure`; the first `wrong` "
     "another's."""
     images = [(sha256, place) for place, tag in enumerate(tags) for _, sha256 in case.images[tag]]
@@ -161,8 +161,8 @@ def held_out(case: Case, tags: Sequence[str], sure: float = 0.9, *, wrong: int =
     for row, (_, place) in enumerate(images):
         truth[row, place] = True
         probabilities[row, (place + (row < wrong)) % len(tags)] = sure
-    return Predictions(
-        ids=tuple(sha256 for sha256, _ in images), tags=tuple(tags), classification="multiclass",
+    return ClassPredictions(
+        ids=tuple(sha256 for sha256, _ in images), tags=tuple(tags), kind="multiclass",
         fold=np.arange(len(images), dtype=np.int32) % 5, truth=truth, probabilities=probabilities,
         uncalibrated=probabilities,
     )  # fmt: skip

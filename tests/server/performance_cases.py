@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dahlia.modeling.predictions import TEST_FOLD, Predictions
+from dahlia.modeling.predictions import TEST_FOLD, ClassPredictions
 
 
 def predictions_of(
@@ -15,7 +15,7 @@ def predictions_of(
     folds: int = 3,
     test: int = 0,
     seed: int = 0,
-) -> Predictions:
+) -> ClassPredictions:
     """Random ones, better than chance, with many equal probabilities; the last `test` rows are a test set."""
     draw = np.random.default_rng(seed)
     label = draw.integers(0, tags, images)
@@ -29,10 +29,10 @@ def predictions_of(
         probabilities = powers / powers.sum(axis=1, keepdims=True)
     fold = (np.arange(images) % folds).astype(np.int32)
     fold[images - test :] = TEST_FOLD
-    return Predictions(
+    return ClassPredictions(
         ids=tuple(f"{row:064x}" for row in range(images)),
         tags=tuple(f"tag {column}" for column in range(tags)),
-        classification=classification,
+        kind=classification,
         fold=fold,
         truth=truth,
         probabilities=probabilities,

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from dahlia.modeling.card import load_card, save_card
-from dahlia.modeling.predictions import Predictions, save_predictions
+from dahlia.modeling.predictions import ClassPredictions, save_predictions
 from dahlia.server.app import create_app
 from dahlia.server.context import Server
 from dahlia.server.contract.domains import domain_of
@@ -134,14 +134,14 @@ def _leave(folder: Path, project: ProjectRow, row: IterationRow) -> None:
     (folder / "plain").rmdir()
 
 
-def _predictions(truth: dict[str, Sequence[str]], classification: str) -> Predictions:
+def _predictions(truth: dict[str, Sequence[str]], classification: str) -> ClassPredictions:
     matrix = np.array([[tag in tags for tag in TAGS] for tags in truth.values()])
     sure = np.where(matrix, 0.8, 0.1)
     sure[0] = sure[0][::-1]  # one is wrong
     if classification == "multiclass":
         sure /= sure.sum(axis=1, keepdims=True)
     folds = (np.arange(len(truth)) % 3).astype(np.int32)
-    return Predictions(tuple(truth), TAGS, classification, folds, matrix, sure, sure)
+    return ClassPredictions(tuple(truth), TAGS, classification, folds, matrix, sure, sure)
 
 
 def forget_records(server: Server) -> None:

@@ -32,7 +32,7 @@ from dahlia.dataset.manifest import load_manifest
 from dahlia.errors import ExportError
 from dahlia.export.formats import FORMATS, by_name
 from dahlia.modeling.card import load_card, save_card
-from dahlia.modeling.reference import Reference, load_reference, save_reference
+from dahlia.modeling.reference import ClassReference, load_reference, save_reference
 from dahlia.server.context import Server
 from dahlia.server.jobs import exporting
 from dahlia.server.jobs.album import lay_album
@@ -83,7 +83,7 @@ def bundle(tmp_path: Path) -> Path:
     """What could be a trained model, but for its weights."""
     folder = tmp_path / "bundle"
     save_card(folder, card("blue", "red"))
-    save_reference(folder, Reference(tuple(IDS), np.full((12, 2), 0.5, np.float32)))
+    save_reference(folder, ClassReference(tuple(IDS), np.full((12, 2), 0.5, np.float32)))
     return folder
 
 
@@ -260,7 +260,7 @@ def test_ranges_are_learned_from_photos_of_every_tag(
     server: Server, garden: Planted, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dahlia.export.album.CALIBRATION_PHOTOS", 2)
-    save_reference(bundle, Reference((), np.zeros((0, 2), np.float32)))
+    save_reference(bundle, ClassReference((), np.zeros((0, 2), np.float32)))
     sitters = [Sitter(Photo(sha256, ".jpg", tags), 64, 48) for sha256, tags in IDS.items()]
     lay_album(server.storage, sitters, bundle, tmp_path, calibrates=True)
     records = load_manifest(tmp_path / layout.MANIFEST)
@@ -309,7 +309,7 @@ def test_a_real_export_carries_the_servers_ids(
 def test_a_real_export_that_computes_something_else_fails(server: Server, made: str, trained: Path) -> None:
     true = load_reference(trained)
     wrong = Path(shutil.copytree(trained, server.settings.server.home / "wrong"))
-    save_reference(wrong, Reference(true.ids, np.flip(true.probabilities, axis=1)))
+    save_reference(wrong, ClassReference(true.ids, np.flip(true.probabilities, axis=1)))
     server.storage.put_folder(artefact_key(made, "bundle"), wrong)
     row = order_export(server, made, "ONNX")
     with working(server, EXPORTING):

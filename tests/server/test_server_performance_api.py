@@ -15,7 +15,7 @@ from iteration_cases import (
 )
 from starlette.testclient import TestClient
 
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 from dahlia.server.context import Server
 
 RED, BLUE = "Red ✿", "blue"
@@ -27,7 +27,7 @@ def case(server: Server) -> Case:
 
 
 def trained(
-    client: TestClient, server: Server, case: Case, predictions: Predictions | None, **body: Any
+    client: TestClient, server: Server, case: Case, predictions: ClassPredictions | None, **body: Any
 ) -> str:
     identity = client.post(f"{case.path}/train", params={"forceTrain": True}, json=body or None).json()["id"]
     complete(server, identity, predictions)

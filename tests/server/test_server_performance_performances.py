@@ -9,7 +9,7 @@ import pytest
 from performance_cases import predictions_of
 
 from dahlia.errors import DatasetError
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 from dahlia.server.performance.performances import Performances
 from dahlia.server.performance.scores import score
 
@@ -20,7 +20,7 @@ class Loader:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def __call__(self, iteration: str) -> Predictions:
+    def __call__(self, iteration: str) -> ClassPredictions:
         self.asked.append(iteration)
         return predictions_of(50, 3, seed=len(iteration))
 
@@ -77,7 +77,7 @@ def test_what_is_deleted_is_forgotten(loader: Loader) -> None:
 
 
 def test_what_is_deleted_while_it_is_loaded_is_not_kept() -> None:
-    def deleting(iteration: str) -> Predictions:
+    def deleting(iteration: str) -> ClassPredictions:
         performances.forget(iteration)
         return predictions_of(20, 2)
 
@@ -87,9 +87,9 @@ def test_what_is_deleted_while_it_is_loaded_is_not_kept() -> None:
 
 
 def test_a_failure_is_the_callers_and_is_not_kept() -> None:
-    answers: list[Predictions | DatasetError] = [DatasetError("gone"), predictions_of(20, 2)]
+    answers: list[ClassPredictions | DatasetError] = [DatasetError("gone"), predictions_of(20, 2)]
 
-    def loading(iteration: str) -> Predictions:
+    def loading(iteration: str) -> ClassPredictions:
         answer = answers.pop(0)
         if isinstance(answer, DatasetError):
             raise answer
@@ -117,7 +117,7 @@ def test_threads_that_want_the_same_one_wait_for_one_loading(loader: Loader) -> 
 def test_what_is_kept_is_answered_while_another_is_loaded() -> None:
     loading, go_on = threading.Event(), threading.Event()
 
-    def slow(iteration: str) -> Predictions:
+    def slow(iteration: str) -> ClassPredictions:
         if iteration == "slow":
             loading.set()
             assert go_on.wait(60)

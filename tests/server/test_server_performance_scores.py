@@ -14,18 +14,18 @@ from performance_cases import predictions_of
 from dahlia.errors import EvaluationError
 from dahlia.evaluation.metrics import Rules, measure
 from dahlia.evaluation.resampling import draw_weights
-from dahlia.modeling.predictions import TEST_FOLD, Predictions
+from dahlia.modeling.predictions import TEST_FOLD, ClassPredictions
 from dahlia.server.performance.scores import Score, score, standing_of
 
 KINDS = ("multiclass", "multilabel")
 
 
-def small(fold: tuple[int, ...] = (0, 0, 1, 1)) -> Predictions:
+def small(fold: tuple[int, ...] = (0, 0, 1, 1)) -> ClassPredictions:
     """Four images of two tags: the first three `rose`, the last `leaf`."""
     rose = np.array([0.9, 0.6, 0.4, 0.5])
     probabilities = np.stack([rose, 1 - rose], axis=1)
     truth = np.array([[True, False]] * 3 + [[False, True]])
-    return Predictions(
+    return ClassPredictions(
         tuple("abcd"),
         ("rose", "leaf"),
         "multiclass",
@@ -158,10 +158,10 @@ def test_predictions_of_no_held_out_image() -> None:
 def test_judging_loads_nothing_heavy() -> None:
     script = (
         "import sys, numpy as np\n"
-        "from dahlia.modeling.predictions import Predictions\n"
+        "from dahlia.modeling.predictions import ClassPredictions\n"
         "from dahlia.server.performance.performances import Performances\n"
         "eye, fold = np.eye(2), np.zeros(2, 'i4')\n"
-        "p = Predictions(('a', 'b'), ('x', 'y'), 'multiclass', fold, eye > 0, eye, eye)\n"
+        "p = ClassPredictions(('a', 'b'), ('x', 'y'), 'multiclass', fold, eye > 0, eye, eye)\n"
         "Performances(lambda iteration: p).score('i', 0.5)\n"
         "sys.exit(any(n in sys.modules for n in ('torch', 'sklearn', 'pandas', 'scipy', 'mlflow')))"
     )

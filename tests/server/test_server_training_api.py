@@ -109,12 +109,14 @@ def test_removed_images_do_not_count(client: TestClient, server: Server) -> None
 
 
 def test_domains_that_are_not_trained(client: TestClient, server: Server) -> None:
-    for domain, kind, code in [
-        ("Adult", DomainType.CLASSIFICATION, "BadRequestRetiredDomainNotSupportedForTraining"),
-        ("General", DomainType.DETECTION, "BadRequestNotSupported"),
-        ("General (compact)", DomainType.DETECTION, "BadRequestNotSupported"),
+    classification, detection = (DomainType.CLASSIFICATION, "Multiclass"), (DomainType.DETECTION, None)
+    for domain, (kind, classifier), code in [
+        ("Adult", classification, "BadRequestRetiredDomainNotSupportedForTraining"),
+        ("General", detection, "BadRequestNotSupported"),
+        ("General (compact)", detection, "BadRequestNotSupported"),
     ]:
-        assert code_of(train(client, new_project(server, domain=domain_id(domain, kind)))) == code
+        project = new_project(server, domain=domain_id(domain, kind), classification=classifier)
+        assert code_of(train(client, project)) == code
 
 
 def test_parameters_in_the_query(client: TestClient, server: Server) -> None:

@@ -181,7 +181,7 @@ def test_a_training_sees_what_was_tagged_when_it_was_asked_for(server: Server) -
     }  # fmt: skip
     assert seen.photos[-1].regions == (Region("blue", 0.1, 0.2, 0.3, 0.4),)
     assert (seen.project, seen.domain, seen.recipe) == ("garden-0", "general_compact", "quick")
-    assert (seen.classification, seen.negative_tag, seen.budget_minutes) == ("multiclass", "Negative", None)
+    assert (seen.kind, seen.negative_tag, seen.budget_minutes) == ("multiclass", "Negative", None)
     later = {photo.sha256: photo.tags for photo in snapshot_of(server, second).photos}
     assert later == {kept: ("crimson",), both: ("blue", "crimson"), boxed: (), late: ("Negative",)}
 

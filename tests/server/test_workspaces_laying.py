@@ -46,7 +46,7 @@ def test_the_files_are_those_of_init(album: Album, folder: Path, tmp_path: Path)
 
 def test_params_say_what_the_server_set(album: Album, folder: Path) -> None:
     snapshot = album.snapshot(
-        classification="multilabel",
+        kind="multilabel",
         negative_tag='none ${of} these #1: \\${y} "q"',
         domain="food",
         recipe="advanced",
@@ -102,7 +102,7 @@ def test_the_table_is_read_as_it_was_meant(album: Album, folder: Path) -> None:
     album.add(1, 'a, "b"; c', "é")
     boxed = replace(album.photos[0], tags=(), regions=(Region("leaf", 0.1, 0.2, 1 / 3, 0.4),))
     album.photos[0] = boxed
-    lay_out(folder, album.snapshot(classification="multilabel"), album.fetch)
+    lay_out(folder, album.snapshot(kind="multilabel"), album.fetch)
     found = {row.path.name: row for row in read(folder / "data/annotations.csv", "csv")}
     assert found.keys() == {photo.name for photo in album.photos if photo.tags or photo.regions}
     assert found[boxed.name].regions == boxed.regions

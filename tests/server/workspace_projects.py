@@ -45,7 +45,7 @@ class Album:
     def snapshot(self, **changes: object) -> Snapshot:
         whole = Snapshot(
             project=NAME,
-            classification="multiclass",
+            kind="multiclass",
             negative_tag=None,
             domain="general_compact",
             recipe="quick",

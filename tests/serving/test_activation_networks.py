@@ -34,7 +34,7 @@ def publish(folder: Path, architecture: str) -> Any:
     from dahlia.modeling.backbones import Backbone
     from dahlia.modeling.bundle import save_bundle
     from dahlia.modeling.classifier import Classifier
-    from dahlia.modeling.reference import Reference
+    from dahlia.modeling.reference import ClassReference
 
     torch.manual_seed(0)
     classifier = Classifier(Backbone(architecture, None), 3, "multiclass").eval()
@@ -48,7 +48,7 @@ def publish(folder: Path, architecture: str) -> Any:
         std=classifier.backbone.normalisation[1],
     )
     made = card().model_copy(update={"backbone": backbone, "input": InputCard(size=SIZE)})
-    save_bundle(folder / "bundle", classifier, made, Reference((), np.zeros((0, 3), np.float32)))
+    save_bundle(folder / "bundle", classifier, made, ClassReference((), np.zeros((0, 3), np.float32)))
     port.write(folder, Source(folder / "bundle", made, folder / "cache", list), "float32")
     (folder / "model.json").write_bytes((folder / "bundle" / "model.json").read_bytes())
     return classifier

@@ -14,7 +14,7 @@ from dahlia.dataset.records import ImageRecord
 from dahlia.errors import DahliaError, EvaluationError
 from dahlia.evaluation.evaluation import load_evaluation
 from dahlia.modeling.learning_curve import FoldOutcomes, LearningCurve, save_learning_curve
-from dahlia.modeling.predictions import Predictions, save_predictions
+from dahlia.modeling.predictions import ClassPredictions, save_predictions
 from dahlia.params import EvaluateParams, Params, ProjectParams
 from dahlia.stages import evaluate
 
@@ -32,12 +32,12 @@ def params() -> Params:
     return cast(Params, sections)
 
 
-def predictions_of(images: int) -> Predictions:
+def predictions_of(images: int) -> ClassPredictions:
     chances = np.random.default_rng(0).dirichlet((1, 1), size=images)
-    return Predictions(
+    return ClassPredictions(
         ids=tuple(hashlib.sha256(bytes([number])).hexdigest() for number in range(images)),
         tags=("oak", "birch"),
-        classification="multiclass",
+        kind="multiclass",
         fold=np.arange(images, dtype=np.int32) % 5,
         truth=np.eye(2, dtype=bool)[np.arange(images) % 2],
         probabilities=chances,

@@ -15,7 +15,7 @@ from dahlia.errors import DahliaError, DatasetError, WeightsError
 from dahlia.modeling.bundle import load_bundle
 from dahlia.modeling.card import load_card, tag_id
 from dahlia.modeling.learning_curve import load_learning_curve
-from dahlia.modeling.predictions import Predictions, load_predictions
+from dahlia.modeling.predictions import ClassPredictions, load_predictions
 from dahlia.stages import train
 from small_projects import SmallProject, make_params
 
@@ -26,7 +26,7 @@ def outputs(root: Path) -> Iterator[Path]:
     return (path for path in sorted((root / "models").rglob("*")) if path.is_file())
 
 
-def run(project: SmallProject) -> Predictions:
+def run(project: SmallProject) -> ClassPredictions:
     train.run(project.params, project.root)
     return load_predictions(project.root / layout.PREDICTIONS)
 

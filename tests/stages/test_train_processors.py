@@ -15,7 +15,7 @@ import pytest
 
 from dahlia import layout
 from dahlia.modeling.card import ModelCard, load_card
-from dahlia.modeling.predictions import Predictions, load_predictions
+from dahlia.modeling.predictions import ClassPredictions, load_predictions
 from dahlia.stages import train
 from dahlia.training.feature_cache import FeatureCache, Key
 from processors import PROCESSORS
@@ -48,7 +48,7 @@ class Result:
     """What a training decided, and the numbers that it decided on."""
 
     card: ModelCard
-    predictions: Predictions
+    predictions: ClassPredictions
 
     @classmethod
     def of(cls, root: Path) -> Result:

@@ -16,7 +16,7 @@ def gathered(
     *rows: tuple[ImageRecord, int | None], classification: str = "multiclass", negative: str | None = None
 ) -> TrainingData:
     folds = {row.id: fold for row, fold in rows if fold is not None}
-    return gather([row for row, _ in rows], folds, classification=classification, negative_tag=negative)
+    return gather([row for row, _ in rows], folds, kind=classification, negative_tag=negative)
 
 
 def test_a_table_by_id_and_tag() -> None:

@@ -9,7 +9,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from dahlia.errors import TrainingError
-from dahlia.modeling.calibration import negative_log_likelihood
+from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.training.heads import HeadProblems, Heads, fit_heads
 
 Array = npt.NDArray[np.float64]
@@ -40,7 +40,7 @@ def make(
 def objective(problems: HeadProblems, head: int, weight: Array, bias: Array, strength: float) -> float:
     rows = problems.rows[head].numpy()
     features, truth = problems.features.double().numpy()[rows], problems.targets.numpy()[rows] > 0.5
-    loss = negative_log_likelihood(features @ weight + bias, truth, problems.classification)
+    loss = LIKELIHOODS[problems.kind].negative_log_likelihood(features @ weight + bias, truth)
     return loss / rows.sum() + strength / 2 * float((weight**2).sum())
 
 
@@ -49,7 +49,7 @@ def optimum(problems: HeadProblems, head: int, strength: float) -> float:
     rows = problems.rows[head].numpy()
     features, truth = problems.features.double().numpy()[rows], problems.targets.numpy()[rows]
     options = {"C": 1 / (rows.sum() * strength), "tol": 1e-8, "max_iter": 5000}
-    if problems.classification == "multiclass":
+    if problems.kind == "multiclass":
         fitted = LogisticRegression(**options).fit(features, truth.argmax(1))
         return objective(problems, head, fitted.coef_.T, fitted.intercept_, strength)
     fits = [LogisticRegression(**options).fit(features, column > 0.5) for column in truth.T]

@@ -29,9 +29,7 @@ def clouds(counts: tuple[int, ...], apart: float = 1.0, size: int = 40) -> tuple
 
 
 def quick_of(views: list[Features], truth: Truth, folds: Folds, classification: str) -> QuickResult:
-    return train_quick(
-        views, truth, folds, classification=classification, strengths=[1e-3, 1e-4], max_iterations=60
-    )
+    return train_quick(views, truth, folds, kind=classification, strengths=[1e-3, 1e-4], max_iterations=60)
 
 
 def measured(
@@ -48,7 +46,7 @@ def measured(
         folds,
         quick or quick_of(views, truth, folds, classification),
         tags=[f"tag {number}" for number in range(truth.shape[1])],
-        classification=classification,
+        kind=classification,
         max_iterations=60,
         seed=seed,
     )

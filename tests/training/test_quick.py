@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dahlia.errors import TrainingError
-from dahlia.modeling.calibration import to_probabilities
+from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.training.quick import QuickResult, train_quick
 
 Features = npt.NDArray[np.float32]
@@ -38,7 +38,7 @@ def trained(
         [features, *more.values()],
         truth,
         folds,
-        classification=classification,
+        kind=classification,
         strengths=STRENGTHS,
         max_iterations=60,
     )
@@ -84,7 +84,7 @@ def test_held_out_figures_are_of_heads_fitted_without_the_fold(classification: s
         rows = folds == part
         logits = features[rows].astype(np.float64) @ weight.double().numpy() + bias.double().numpy()
         np.testing.assert_allclose(
-            result.uncalibrated[rows], to_probabilities(logits, classification), atol=1e-5
+            result.uncalibrated[rows], LIKELIHOODS[classification].probabilities(logits), atol=1e-5
         )
 
 

@@ -7,8 +7,9 @@ import numpy.typing as npt
 
 from dahlia.evaluation.figures import Calibration, Reliability, ReliabilityBin
 from dahlia.evaluation.intervals import proportion
-from dahlia.modeling.calibration import shares
-from dahlia.modeling.predictions import Predictions
+from dahlia.evaluation.judges import JUDGES
+from dahlia.modeling.likelihoods import LIKELIHOODS
+from dahlia.modeling.predictions import ClassPredictions
 
 IMAGES_PER_BIN = 5
 SMALLEST = 1e-15
@@ -16,7 +17,7 @@ SMALLEST = 1e-15
 Values = npt.NDArray[np.float64]
 
 
-def calibration(predictions: Predictions, *, bins: int, confidence: float, share: float) -> Calibration:
+def calibration(predictions: ClassPredictions, *, bins: int, confidence: float, share: float) -> Calibration:
     """Reliability before and after calibration.
 
     Multiclass: top-label, the probability of the most probable tag against whether it is right.
@@ -60,9 +61,9 @@ def equal_mass(sure: Values, bins: int) -> npt.NDArray[np.intp]:
 
 
 def _reliability(
-    predictions: Predictions, probabilities: Values, bins: int, confidence: float, share: float
+    predictions: ClassPredictions, probabilities: Values, bins: int, confidence: float, share: float
 ) -> Reliability:
-    sure, hit = _confidences(predictions, probabilities)
+    sure, hit = JUDGES[predictions.kind].confidences(predictions.truth, probabilities)
     groups = equal_mass(sure, bins)
     brier, nll = _scores(predictions, probabilities)
     return Reliability(
@@ -82,26 +83,16 @@ def _reliability(
     )
 
 
-def _confidences(predictions: Predictions, probabilities: Values) -> tuple[Values, npt.NDArray[np.bool_]]:
-    if predictions.classification == "multilabel":
-        return probabilities.ravel(), predictions.truth.ravel()
-    top = probabilities.argmax(axis=1)
-    return probabilities[np.arange(len(top)), top], predictions.truth[np.arange(len(top)), top]
-
-
 def _by_chance(sure: Values, groups: npt.NDArray[np.intp]) -> float:
     # in a calibrated model a bin's surplus of hits is about normal around 0; E|x| = sqrt(2 / pi) sigma
     spread = np.sqrt(np.bincount(groups, weights=sure * (1 - sure)))
     return float(np.sqrt(2 / np.pi) * spread.sum() / len(sure))
 
 
-def _scores(predictions: Predictions, probabilities: Values) -> tuple[float, float]:
-    parts = shares(predictions.truth, predictions.classification)
-    squares = (probabilities - parts) ** 2
+def _scores(predictions: ClassPredictions, probabilities: Values) -> tuple[float, float]:
+    shares = LIKELIHOODS[predictions.kind].shares(predictions.truth)
     losses = tag_losses(predictions.truth, probabilities)
-    if predictions.classification == "multilabel":
-        return float(squares.mean()), float(losses.mean())
-    return float(squares.sum(axis=1).mean()), float((losses * parts).sum(axis=1).mean())
+    return JUDGES[predictions.kind].scores((probabilities - shares) ** 2, losses, shares)
 
 
 def tag_losses(truth: npt.NDArray[np.bool_], probabilities: Values) -> Values:

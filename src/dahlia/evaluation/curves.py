@@ -6,14 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dahlia.evaluation.figures import Curves
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 
 MAX_POINTS = 200
 
 Values = npt.NDArray[np.float64]
 
 
-def curves(predictions: Predictions) -> tuple[Curves, ...]:
+def curves(predictions: ClassPredictions) -> tuple[Curves, ...]:
     """The curves of each tag, at most `MAX_POINTS` points each, by falling threshold.
 
     A precision/recall curve is empty for a tag without positives; a ROC curve also without negatives.

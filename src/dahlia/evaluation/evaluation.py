@@ -13,6 +13,7 @@ from dahlia.evaluation.calibration import calibration
 from dahlia.evaluation.curves import curves
 from dahlia.evaluation.figures import Evaluation, SetFigures
 from dahlia.evaluation.intervals import independent_share
+from dahlia.evaluation.judges import JUDGES
 from dahlia.evaluation.label_issues import find_label_issues
 from dahlia.evaluation.learning import check_fits, learning
 from dahlia.evaluation.metrics import Rules, measure
@@ -22,15 +23,14 @@ from dahlia.evaluation.thresholds import recommend
 from dahlia.files import write_text
 from dahlia.json_files import load_json
 from dahlia.modeling.learning_curve import LearningCurve
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 from dahlia.params import EvaluateParams
 
-SUM_TOLERANCE = 1e-3
 REMEDY = "Run `dvc repro train` to make models/predictions.parquet anew."
 
 
 def evaluate(
-    predictions: Predictions,
+    predictions: ClassPredictions,
     params: EvaluateParams,
     *,
     seed: int,
@@ -43,7 +43,7 @@ def evaluate(
     The figures do not depend on the order of the rows.
 
     Args:
-        predictions: at least one held-out image; see `Predictions`.
+        predictions: at least one held-out image; see `ClassPredictions`.
         params: threshold, confidence and the like.
         seed: of the bootstrap.
         negative_tag: the tag to mark as negative.
@@ -55,7 +55,7 @@ def evaluate(
             another training.
     """
     check(predictions)
-    predictions = _by_id(predictions)
+    predictions = predictions.by_id()
     held_out, test = predictions.held_out, predictions.test
     if curve is not None:
         check_fits(curve, held_out)
@@ -65,7 +65,7 @@ def evaluate(
     paths = {record.id: record.path for record in records}
     return Evaluation.model_validate(
         {
-            "classification": predictions.classification,
+            "classification": predictions.kind,
             "tags": predictions.tags,
             "negative_tag": negative_tag if negative_tag in predictions.tags else None,
             "threshold": params.threshold,
@@ -94,7 +94,7 @@ def load_evaluation(path: Path) -> Evaluation:
     return load_json(path, Evaluation, what="an evaluation", stage="evaluate", error=EvaluationError)
 
 
-def check(predictions: Predictions) -> None:
+def check(predictions: ClassPredictions) -> None:
     """Refuse predictions that cannot be judged.
 
     Raises:
@@ -105,9 +105,9 @@ def check(predictions: Predictions) -> None:
         raise EvaluationError(f"These predictions cannot be evaluated: {problem}. {REMEDY}")
 
 
-def _shape_problem(predictions: Predictions) -> str | None:
-    if predictions.classification not in ("multiclass", "multilabel"):
-        return f"the classification is {predictions.classification!r}, expected multiclass or multilabel"
+def _shape_problem(predictions: ClassPredictions) -> str | None:
+    if predictions.kind not in JUDGES:
+        return f"the classification is {predictions.kind!r}, expected {' or '.join(JUDGES)}"
     if not predictions.tags or len(set(predictions.tags)) != len(predictions.tags):
         return f"the tags are {list(predictions.tags)}, expected at least one and none twice"
     if not len(predictions.held_out.ids):
@@ -122,41 +122,18 @@ def _shape_problem(predictions: Predictions) -> str | None:
     return None
 
 
-def _value_problem(predictions: Predictions) -> str | None:
+def _value_problem(predictions: ClassPredictions) -> str | None:
     for name in ("probabilities", "uncalibrated"):
         values = getattr(predictions, name)
         bad = ~((values >= 0) & (values <= 1)).all(axis=1)
         if bad.any():
             row = int(np.argmax(bad))
             return f"{name} of image {predictions.ids[row]} are {values[row].tolist()}, expected 0 to 1"
-    if predictions.classification == "multilabel":
-        return None
-    bad = ~predictions.truth.any(axis=1)
-    if bad.any():
-        return f"image {predictions.ids[int(np.argmax(bad))]} has no tag, expected at least one"
-    bad = np.abs(predictions.probabilities.sum(axis=1) - 1) > SUM_TOLERANCE
-    if bad.any():
-        row = int(np.argmax(bad))
-        total = predictions.probabilities[row].sum()
-        return f"probabilities of image {predictions.ids[row]} sum to {total:.4g}, expected 1"
-    return None
-
-
-def _by_id(predictions: Predictions) -> Predictions:
-    order = np.argsort(np.array(predictions.ids), kind="stable")
-    return Predictions(
-        ids=tuple(predictions.ids[row] for row in order),
-        tags=predictions.tags,
-        classification=predictions.classification,
-        fold=predictions.fold[order],
-        truth=predictions.truth[order],
-        probabilities=predictions.probabilities[order],
-        uncalibrated=predictions.uncalibrated[order],
-    )
+    return JUDGES[predictions.kind].problem(predictions)
 
 
 def _judge(
-    predictions: Predictions,
+    predictions: ClassPredictions,
     params: EvaluateParams,
     rules: Rules,
     negative_tag: str | None,
@@ -176,7 +153,11 @@ def _judge(
 
 
 def _judge_test(
-    test: Predictions, params: EvaluateParams, seed: int, negative_tag: str | None, paths: Mapping[str, str]
+    test: ClassPredictions,
+    params: EvaluateParams,
+    seed: int,
+    negative_tag: str | None,
+    paths: Mapping[str, str],
 ) -> SetFigures:
     weights = draw_weights(params.bootstrap_samples, len(test.ids), seed)
     rules = Rules(params.threshold, params.confidence, independent_share(0), weights)

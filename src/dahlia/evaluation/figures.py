@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from dahlia.kinds import Classification
+
 SIGNIFICANT_DECIMALS = 6
 
 
@@ -313,7 +315,7 @@ class Evaluation(_Part):
     """
 
     format: Literal[1] = 1
-    classification: Literal["multiclass", "multilabel"]
+    classification: Classification
     tags: tuple[str, ...]
     negative_tag: str | None
     threshold: Figure

@@ -26,9 +26,10 @@ from statistics import NormalDist
 from dahlia.errors import EvaluationError
 from dahlia.evaluation.figures import Learning, LearningPoint, LearningSeries
 from dahlia.evaluation.intervals import independent_share
+from dahlia.evaluation.judges import JUDGES
 from dahlia.evaluation.learning_words import sentences
 from dahlia.modeling.learning_curve import HALF, FoldOutcomes, LearningCurve
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 
 LEAST_POINTS = 4
 LEAST_IMAGES = 5
@@ -59,6 +60,7 @@ def learning(curve: LearningCurve, confidence: float) -> Learning:
     whole = _series(None, curve.whole, curve.shares, confidence)
     series = tuple(_series(tag, judged[tag], curve.shares, confidence) for tag in tags)
     twice = _doubling(whole)
+    judge = JUDGES[curve.classification]
     least = NormalDist().inv_cdf(1 - (1 - confidence) / 2 / max(1, len(tags)))
     helped = tuple(
         each.tag
@@ -70,16 +72,16 @@ def learning(curve: LearningCurve, confidence: float) -> Learning:
     )
     return Learning(
         recipe=curve.recipe,
-        threshold=curve.threshold if curve.classification == "multilabel" else None,
+        threshold=curve.threshold if judge.by_threshold else None,
         whole=whole,
         tags=series,
         doubling=twice,
         most_helped=helped,
-        sentences=sentences(whole, ranked(series), helped, twice, curve.classification),
+        sentences=sentences(whole, ranked(series), helped, twice, judge.words),
     )
 
 
-def check_fits(curve: LearningCurve, held_out: Predictions) -> None:
+def check_fits(curve: LearningCurve, held_out: ClassPredictions) -> None:
     """Refuse a curve of another training than the predictions.
 
     Raises:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dahlia.evaluation import drawing
 from dahlia.evaluation.figures import Evaluation, Learning, LearningPoint, LearningSeries
+from dahlia.evaluation.judges import JUDGES
 from dahlia.evaluation.learning import ranked
 from dahlia.evaluation.view import COLOURS, MOST_CURVES
 
@@ -76,7 +77,6 @@ def _signed(share: float) -> str:
 
 
 def _learning_notes(evaluation: Evaluation, learning: Learning) -> list[str]:
-    counted = "A photo of a tag is recognised when that tag is the most probable one."
     if learning.recipe == "advanced":
         last = (
             "These are heads of the quick recipe, which trains in seconds; the model itself was fine-tuned, "
@@ -89,4 +89,4 @@ def _learning_notes(evaluation: Evaluation, learning: Learning) -> list[str]:
         )
     else:
         last = "The last point is the held-out figure above."
-    return [last] if evaluation.classification == "multilabel" else [counted, last]
+    return [*JUDGES[evaluation.classification].words.notes, last]

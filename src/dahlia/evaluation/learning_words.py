@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from dahlia.evaluation.figures import LearningSeries
+from dahlia.evaluation.judge import Words
 from dahlia.modeling.learning_curve import HALF
 
 LITTLE = 0.02
@@ -17,7 +18,7 @@ def sentences(
     tags: Sequence[LearningSeries],
     helped: Sequence[str],
     doubling: tuple[float, float] | None,
-    classification: str,
+    words: Words,
 ) -> tuple[str, ...]:
     """A clear tag first, then all photos together, then a tag that is not clear.
 
@@ -26,10 +27,10 @@ def sentences(
         tags: those that can be judged, most to gain first.
         helped: the clear ones among them.
         doubling: what twice the images would likely bring, low and high.
-        classification: `multiclass` or `multilabel`.
+        words: for the kind.
     """
-    verb = "were recognised" if classification == "multiclass" else "were found"
-    over_all, little = _whole(whole, doubling, classification)
+    verb = f"were {words.recognised}"
+    over_all, little = _whole(whole, doubling, words.were_right)
     if helped:
         return _clear(tags, helped, verb), over_all
     unclear = "" if little else _unclear(tags, verb)
@@ -42,16 +43,14 @@ def points_of(low: float, high: float) -> str:
     return f"{_count(last, 'point')} at most" if first <= 0 else f"{first} to {_count(last, 'point')}"
 
 
-def _whole(
-    whole: LearningSeries, doubling: tuple[float, float] | None, classification: str
-) -> tuple[str, bool]:
+def _whole(whole: LearningSeries, doubling: tuple[float, float] | None, were_right: str) -> tuple[str, bool]:
     """The verdict on all photos, and whether it is that more would change little."""
     photos = _count(whole.images, "held-out photo")
     if whole.gain is None or whole.gain_low is None or whole.gain_high is None:
         return f"Whether more photos would help cannot be told: {photos} are too few to halve.", False
     if whole.points[-1].value == 1:
         return f"None of {photos} is wrong, so more photos of the same kind cannot show a gain.", True
-    path = _path(whole, "were right" if classification == "multiclass" else "had every tag right", "photos")
+    path = _path(whole, were_right, "photos")
     if whole.gain_high <= LITTLE or (doubling is not None and doubling[1] <= LITTLE):
         return f"More photos of the same kind would change little: {path}.", True
     if whole.gain_low > 0:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from dahlia.evaluation.figures import Estimate, OverallFigures, TagFigures
 from dahlia.evaluation.intervals import proportion, resampled, undefined
 from dahlia.evaluation.resampling import Weights, average_precisions
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.likelihoods import LIKELIHOODS
+from dahlia.modeling.predictions import ClassPredictions
 
 Draws = npt.NDArray[np.float64]
 
@@ -52,7 +53,7 @@ class _Measured:
 
 
 def measure(
-    predictions: Predictions, rules: Rules, negative_tag: str | None
+    predictions: ClassPredictions, rules: Rules, negative_tag: str | None
 ) -> tuple[OverallFigures, tuple[TagFigures, ...]]:
     """The figures overall and per tag.
 
@@ -69,29 +70,23 @@ def measure(
     return _measure_all(predictions, tags, rules), tuple(tag.figures for tag in tags)
 
 
-def counted(predictions: Predictions, threshold: float) -> npt.NDArray[np.bool_]:
+def counted(predictions: ClassPredictions, threshold: float) -> npt.NDArray[np.bool_]:
     """The predictions (N, K) that count: probability at or above the threshold."""
     return predictions.probabilities >= threshold
 
 
-def right(predictions: Predictions, threshold: float) -> npt.NDArray[np.bool_]:
+def right(predictions: ClassPredictions, threshold: float) -> npt.NDArray[np.bool_]:
     """The images (N,) judged right.
 
     Multiclass: the most probable tag is a true one. Multilabel: every tag is right at the threshold.
     """
-    if predictions.classification == "multiclass":
-        agreed = predictions.probabilities.argmax(axis=1) == true_columns(predictions)
-    else:
-        agreed = (counted(predictions, threshold) == predictions.truth).all(axis=1)
-    return np.asarray(agreed, dtype=np.bool_)
+    likelihood = LIKELIHOODS[predictions.kind]
+    return likelihood.right(likelihood.given(predictions.probabilities, threshold), predictions.truth)
 
 
-def true_columns(predictions: Predictions) -> npt.NDArray[np.intp]:
-    """(N,) the true tag of each multiclass image; of several the one that the model finds most probable."""
-    return np.asarray(np.where(predictions.truth, predictions.probabilities, -1.0).argmax(axis=1))
-
-
-def _measure_tag(predictions: Predictions, column: int, rules: Rules, negative_tag: str | None) -> _Measured:
+def _measure_tag(
+    predictions: ClassPredictions, column: int, rules: Rules, negative_tag: str | None
+) -> _Measured:
     truth, scores = predictions.truth[:, column], predictions.probabilities[:, column]
     chosen = scores >= rules.threshold
     correct = truth & chosen
@@ -118,7 +113,7 @@ def _measure_tag(predictions: Predictions, column: int, rules: Rules, negative_t
     )
 
 
-def _measure_all(predictions: Predictions, tags: list[_Measured], rules: Rules) -> OverallFigures:
+def _measure_all(predictions: ClassPredictions, tags: list[_Measured], rules: Rules) -> OverallFigures:
     chosen = counted(predictions, rules.threshold)
     correct = chosen & predictions.truth
     images = len(predictions.ids)

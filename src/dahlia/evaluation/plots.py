@@ -6,17 +6,15 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from dahlia.evaluation.figures import Curves, Evaluation
-from dahlia.evaluation.metrics import counted, true_columns
+from dahlia.evaluation.judges import JUDGES
 from dahlia.files import staged_directory
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 
 Row = Sequence[str | float]
 
 
-def save_plots(folder: Path, evaluation: Evaluation, predictions: Predictions) -> None:
+def save_plots(folder: Path, evaluation: Evaluation, predictions: ClassPredictions) -> None:
     """Write `confusion.csv`, `pr.csv`, `roc.csv`, `calibration.csv` and `learning_curve.csv`.
 
     `confusion.csv` has a row per image (multilabel: per image and tag) with the columns actual and
@@ -25,7 +23,9 @@ def save_plots(folder: Path, evaluation: Evaluation, predictions: Predictions) -
     colour per series. All are of held-out images. The folder appears whole or not at all.
     """
     with staged_directory(folder) as staged:
-        _write(staged / "confusion.csv", ("actual", "predicted"), _pairs(predictions.held_out, evaluation))
+        held_out = predictions.held_out.by_id()
+        pairs = JUDGES[held_out.kind].pairs(held_out, evaluation.threshold)
+        _write(staged / "confusion.csv", ("actual", "predicted"), pairs)
         _write(
             staged / "pr.csv",
             ("series", "order", "recall", "precision"),
@@ -46,21 +46,6 @@ def save_plots(folder: Path, evaluation: Evaluation, predictions: Predictions) -
             ("series", "order", "share", "right", "low", "high", "photos"),
             _learned(evaluation),
         )
-
-
-def _pairs(predictions: Predictions, evaluation: Evaluation) -> Iterable[Row]:
-    order = np.argsort(np.array(predictions.ids), kind="stable")
-    tags = predictions.tags
-    if predictions.classification == "multiclass":
-        true = true_columns(predictions)
-        for row in order:
-            yield tags[true[row]], tags[predictions.probabilities[row].argmax()]
-        return
-    chosen = counted(predictions, evaluation.threshold)
-    for row in order:
-        for column, tag in enumerate(tags):
-            absent = f"not {tag}"
-            yield tag if predictions.truth[row, column] else absent, tag if chosen[row, column] else absent
 
 
 def _along(curves: Sequence[Curves], x_name: str, y_name: str) -> Iterable[Row]:

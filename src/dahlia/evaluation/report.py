@@ -11,11 +11,12 @@ from dahlia.dataset.records import ImageRecord
 from dahlia.errors import ImageError
 from dahlia.evaluation import drawing
 from dahlia.evaluation.figures import Evaluation
+from dahlia.evaluation.judges import JUDGES
 from dahlia.evaluation.learning_view import learning_view
 from dahlia.evaluation.summary import in_words, two_decimals
 from dahlia.evaluation.view import calibration_words, curve_views, set_view
 from dahlia.files import write_text
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 
 THUMBNAIL_EDGE = 200
 MOST_LABEL_ISSUES = 24
@@ -23,7 +24,7 @@ MOST_LABEL_ISSUES = 24
 
 def write_report(
     evaluation: Evaluation,
-    predictions: Predictions,
+    predictions: ClassPredictions,
     records: Sequence[ImageRecord],
     root: Path,
     path: Path,
@@ -48,7 +49,7 @@ def write_report(
 
 def render(
     evaluation: Evaluation,
-    predictions: Predictions,
+    predictions: ClassPredictions,
     thumbnail: Callable[[str], str | None],
     title: str,
 ) -> str:
@@ -74,12 +75,12 @@ def render(
     return templates.get_template("evaluation.html").render(**_view(evaluation, predictions, title))
 
 
-def _view(evaluation: Evaluation, predictions: Predictions, title: str) -> dict[str, Any]:
+def _view(evaluation: Evaluation, predictions: ClassPredictions, title: str) -> dict[str, Any]:
     held_out = evaluation.held_out
     return {
         "title": title,
         "evaluation": evaluation,
-        "multiclass": evaluation.classification == "multiclass",
+        "judge": JUDGES[evaluation.classification],
         "held_out": set_view(evaluation, held_out),
         "test": set_view(evaluation, evaluation.test) if evaluation.test else None,
         "curves": curve_views(held_out),

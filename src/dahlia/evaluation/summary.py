@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dahlia.evaluation.figures import Estimate, Evaluation, SetFigures
+from dahlia.evaluation.judges import JUDGES
 from dahlia.files import write_json
 
 if TYPE_CHECKING:
@@ -24,11 +25,9 @@ def headline(evaluation: Evaluation, figures: SetFigures) -> tuple[str, str]:
     kind = "held-out" if figures is evaluation.held_out else "test"
     photos = "photo" if overall.images == 1 else "photos"
     count = f"{overall.correct} of {overall.images} {kind} {photos}"
-    if evaluation.classification == "multiclass":
-        first = f"{count} {'is' if overall.correct == 1 else 'are'} right"
-    else:
-        first = f"{count} {'has' if overall.correct == 1 else 'have'} every tag right"
-    return first, f"The true rate is likely between {rate_range(overall.accuracy)}"
+    words = JUDGES[evaluation.classification].words
+    right = words.one_right if overall.correct == 1 else words.many_right
+    return f"{count} {right}", f"The true rate is likely between {rate_range(overall.accuracy)}"
 
 
 def rate_range(estimate: Estimate) -> str:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from dahlia.evaluation.figures import Threshold
 from dahlia.evaluation.resampling import Weights, step_ends
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 
 DRAWS = 200
 
@@ -21,7 +21,7 @@ Mask = npt.NDArray[np.bool_]
 Values = npt.NDArray[np.float64]
 
 
-def recommend(predictions: Predictions, default: float, weights: Weights) -> tuple[Threshold, ...]:
+def recommend(predictions: ClassPredictions, default: float, weights: Weights) -> tuple[Threshold, ...]:
     """A threshold per tag, with the precision and recall that choosing so gives.
 
     The threshold rests on all images. Its figures do not: each fold is judged at a threshold that was
@@ -79,7 +79,7 @@ def _f1(positive: Values, ends: npt.NDArray[np.intp], weights: Weights) -> Value
     return f1
 
 
-def _recommend(predictions: Predictions, column: int, default: float, weights: Weights) -> Threshold:
+def _recommend(predictions: ClassPredictions, column: int, default: float, weights: Weights) -> Threshold:
     truth, scores = predictions.truth[:, column], predictions.probabilities[:, column]
     chosen = np.zeros(len(truth), bool)
     for fold in np.unique(predictions.fold):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dahlia.evaluation import drawing
 from dahlia.evaluation.figures import Evaluation, SetFigures, TagFigures
+from dahlia.evaluation.judges import JUDGES
 from dahlia.evaluation.summary import headline
 
 COLOURS = 8
@@ -48,7 +49,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class SetView:
-    """One set of images as the report shows it."""
+    """One set of images as the report shows it.
+
+    Confusions are a matrix of tags, or counts of each tag; see `dahlia.evaluation.figures.Confusion`.
+    """
 
     figures: SetFigures
     first: str
@@ -56,20 +60,23 @@ class SetView:
     weakest: str
     dots: list[DotRow]
     matrix: list[list[Cell]]
+    of_tags: tuple[tuple[int, ...], ...]
     confusions: list[str]
 
 
 def set_view(evaluation: Evaluation, figures: SetFigures) -> SetView:
     """Put one set of images into words and rows."""
     first, second = headline(evaluation, figures)
+    by_threshold = JUDGES[evaluation.classification].by_threshold
     return SetView(
         figures=figures,
         first=first,
         second=second,
         weakest=_weakest(figures),
         dots=_dots(evaluation, figures),
-        matrix=_matrix(figures) if evaluation.classification == "multiclass" else [],
-        confusions=_confusions(evaluation, figures),
+        matrix=[] if by_threshold else _matrix(figures),
+        of_tags=figures.confusion.counts if by_threshold else (),
+        confusions=[] if by_threshold else _confusions(evaluation, figures),
     )
 
 
@@ -121,7 +128,7 @@ def _f1(tag: TagFigures) -> float:
 def _dots(evaluation: Evaluation, figures: SetFigures) -> list[DotRow]:
     if figures.overall.images > MOST_DOTS:
         return []
-    if evaluation.classification == "multilabel":
+    if JUDGES[evaluation.classification].by_threshold:
         correct = figures.overall.correct
         return [DotRow("", 0, correct, figures.overall.images - correct)]
     rows = zip(evaluation.tags, figures.confusion.counts, strict=True)
@@ -143,8 +150,6 @@ def _matrix(figures: SetFigures) -> list[list[Cell]]:
 
 
 def _confusions(evaluation: Evaluation, figures: SetFigures) -> list[str]:
-    if evaluation.classification == "multilabel":
-        return []
     tags, counts = evaluation.tags, figures.confusion.counts
     wrong = (
         (count, tags[true], tags[taken])

@@ -16,7 +16,7 @@ from dahlia.dataset.records import ImageRecord
 from dahlia.errors import VerificationError
 from dahlia.export.port import Batch
 from dahlia.modeling.card import ModelCard
-from dahlia.modeling.reference import Reference, spread, whole_photos
+from dahlia.modeling.reference import ClassReference, spread, whole_photos
 
 CALIBRATION_PHOTOS = 128
 
@@ -41,7 +41,7 @@ class Album:
 
 
 def gather_album(
-    reference: Reference, card: ModelCard, records: Sequence[ImageRecord], root: Path, count: int
+    reference: ClassReference, card: ModelCard, records: Sequence[ImageRecord], root: Path, count: int
 ) -> Album:
     """Read photos that the trained model was asked about.
 

@@ -23,7 +23,7 @@ from dahlia.export.formats import Format
 from dahlia.export.packing import PROOF, add_companions, add_manifest, add_proof, write_zip
 from dahlia.export.readme import title
 from dahlia.export.source import Source
-from dahlia.export.verify import LIMITS, Comparison, Limit, compare, latency, require
+from dahlia.export.verify import LIMITS, PROOFS, Comparison, Limit, latency, require
 from dahlia.files import staged_directory, staged_file, write_json
 from dahlia.modeling.card import ModelCard, load_card
 from dahlia.modeling.reference import MOST_IMAGES, load_reference
@@ -175,7 +175,7 @@ def prove(form: Format, folder: Path, subject: Subject, params: ExportParams) ->
     album = subject.album(params.verification_images if limit.accuracy is None else MOST_IMAGES)
     card = subject.source.card
     with form.load_port().opened(folder) as opened:
-        comparison = compare(album, opened, card, limit)
+        comparison = PROOFS[card.kind](album, opened, card, limit)
         require(comparison, limit, title(form))
         milliseconds = latency(opened.run, card.input.size)
         runtime = opened.runtime

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from dahlia.export.conventions import LABELS, channels, write_labels
+from dahlia.export.conventions import LABELS, OUTPUTS, channels, write_labels
 from dahlia.export.formats import Format
 from dahlia.export.readme import licence, readme
 from dahlia.modeling.card import ModelCard, save_card
@@ -43,11 +43,10 @@ def add_companions(folder: Path, form: Format, card: ModelCard) -> None:
 def metadata_properties(form: Format, card: ModelCard) -> dict[str, str]:
     """What the graph does with pixels, in Custom Vision's words; all values are text."""
     unit = form.family == "openvino"
-    method = "ClassificationMultiClass" if card.classification == "multiclass" else "ClassificationMultiLabel"
     values = {
         "Metadata.AdditionalModelInfo": "",
         "Metadata.Version": "1.2",
-        "Postprocess.Method": method,
+        "Postprocess.Method": OUTPUTS[card.kind].method,
         "Postprocess.Yolo.Biases": "[]",
         "Postprocess.Yolo.NmsThreshold": "0.0",
         "Preprocess.CropHeight": "0",

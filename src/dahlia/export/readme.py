@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dahlia.export.conventions import OUTPUTS
 from dahlia.export.formats import Format
 from dahlia.modeling.card import ModelCard
 
@@ -32,17 +33,12 @@ def readme(form: Format, card: ModelCard) -> str:
     prepared = f"```sh\n{install}\n```\n\n" if usage.packages else ""
     names = [tag.name for tag in card.tags]
     listed = ", ".join(names[:_MANY]) + (f" and {len(names) - _MANY} more" if len(names) > _MANY else "")
-    answers = (
-        "one of them is right: probabilities sum to 1"
-        if card.classification == "multiclass"
-        else "any of them may be right: every probability is for itself"
-    )
     facts = "\n".join(f"- {note}" for note in (*_resizing(form, card), *usage.notes))
     return f"""\
 # {card.project} ({title(form)})
 
 An image classifier of {len(names)} tags: {listed}. Made with Dahlia {card.dahlia_version} in the domain
-{card.domain}. `labels.txt` names the tags in the order of the model's answers; {answers}.
+{card.domain}. `labels.txt` names the tags in the order of the model's answers; {OUTPUTS[card.kind].reading}.
 
 ## Run it
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from dahlia.errors import VerificationError
 from dahlia.export.album import Album
 from dahlia.export.formats import Precision
 from dahlia.export.port import Batch, Opened, Run
+from dahlia.kinds import Kind
 from dahlia.modeling.card import ModelCard
+from dahlia.modeling.likelihoods import LIKELIHOODS
 
 _LATENCY_RUNS = 20
 _LATENCY_SECONDS = 2.0
-_THRESHOLD = 0.5  # at which a tag of a multilabel project counts as given
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def compare(album: Album, opened: Opened, card: ModelCard, limit: Limit) -> Comp
     difference = np.abs(expected.astype(np.float64) - received)
     # NaN compares as small with everything: an artefact that gives it must not pass.
     difference[~np.isfinite(difference)] = np.inf
-    kind = card.classification
+    accuracy = LIKELIHOODS[card.kind].accuracy
     judged = album.held_out if album.held_out.any() else np.ones_like(album.held_out)
     return Comparison(
         images=len(album.paths),
@@ -102,8 +103,8 @@ def compare(album: Album, opened: Opened, card: ModelCard, limit: Limit) -> Comp
         agreement=float((expected.argmax(1) == received.argmax(1)).mean()),
         flipped=_flipped(album, received, limit.difference or 0.0),
         worst=album.paths[int(difference.max(1).argmax())],
-        before=accuracy(expected[judged], album.truth[judged], kind),
-        after=accuracy(received[judged], album.truth[judged], kind),
+        before=accuracy(expected[judged], album.truth[judged]),
+        after=accuracy(received[judged], album.truth[judged]),
         judged=int(judged.sum()),
         judged_on="test photos" if album.held_out.any() else "photos trained on",
     )
@@ -127,11 +128,11 @@ def _flipped(album: Album, received: Batch, margin: float) -> str | None:
     return album.paths[rows[0]] if len(rows) else None
 
 
-def accuracy(probabilities: Batch, truth: npt.NDArray[np.bool_], classification: str) -> float:
-    """The share that is right: photos whose top tag is theirs, or (multilabel) decisions at one half."""
-    if classification == "multiclass":
-        return float(truth[np.arange(len(truth)), probabilities.argmax(1)].mean())
-    return float(((probabilities >= _THRESHOLD) == truth).mean())
+PROOFS: dict[Kind, Callable[[Album, Opened, ModelCard, Limit], Comparison]] = {
+    "multiclass": compare,
+    "multilabel": compare,
+}
+"""How an artefact's answers are compared with the trained model's."""
 
 
 def require(comparison: Comparison, limit: Limit, artefact: str) -> None:

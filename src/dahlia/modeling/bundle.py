@@ -13,12 +13,12 @@ from dahlia.files import staged_directory
 from dahlia.modeling.backbones import Backbone
 from dahlia.modeling.card import ModelCard, load_card, save_card
 from dahlia.modeling.classifier import Classifier
-from dahlia.modeling.reference import Reference, save_reference
+from dahlia.modeling.reference import ClassReference, save_reference
 
 WEIGHTS_NAME = "model.safetensors"
 
 
-def save_bundle(folder: Path, model: Classifier, card: ModelCard, reference: Reference) -> None:
+def save_bundle(folder: Path, model: Classifier, card: ModelCard, reference: ClassReference) -> None:
     """Write the bundle, whole or not at all."""
     with staged_directory(folder) as staged:
         tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
@@ -45,7 +45,7 @@ def load_bundle(folder: Path) -> tuple[Classifier, ModelCard]:
     network = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     normalisation = (card.backbone.mean, card.backbone.std)
     backbone = Backbone(card.backbone.architecture, network, normalisation, card.backbone.smoothing)
-    model = Classifier(backbone, len(card.tags), card.classification)
+    model = Classifier(backbone, len(card.tags), card.kind)
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dahlia.errors import TrainingError
 from dahlia.files import write_text
 from dahlia.json_files import load_json
+from dahlia.kinds import Classification, Kind
 
 NAMESPACE = uuid.UUID("6f0f5c4e-6a0b-5d0c-9a53-64a11ab1d0e5")
 FILE_NAME = "model.json"
@@ -76,7 +77,7 @@ class ModelCard(_Part):
     project_id: str
     domain: str
     domain_id: str
-    classification: Literal["multiclass", "multilabel"]
+    classification: Classification
     tags: tuple[TagCard, ...] = Field(min_length=1)
     input: InputCard
     backbone: BackboneCard
@@ -85,6 +86,11 @@ class ModelCard(_Part):
     data_fingerprint: str
     git_revision: str | None
     dahlia_version: str
+
+    @property
+    def kind(self) -> Kind:
+        """What the model says of a photo."""
+        return self.classification
 
 
 def project_id(name: str) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
+from dahlia.kinds import Kind
 from dahlia.modeling.backbones import Backbone
 
 
@@ -14,23 +18,25 @@ class Classifier(nn.Module):
     Args:
         backbone: D features.
         tags: K, the number of outputs.
-        classification: `multiclass` (probabilities sum to 1) or `multilabel` (independent).
+        kind: decides what becomes of logits; see `HEADS`.
     """
 
     temperature: Tensor
 
-    def __init__(self, backbone: Backbone, tags: int, classification: str) -> None:
+    def __init__(self, backbone: Backbone, tags: int, kind: Kind) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = nn.Linear(backbone.features, tags)
-        self.classification = classification
+        self.kind = kind
         self.register_buffer("temperature", torch.ones(()))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """(N, 3, H, W) float32 RGB, 0 to 255, to (N, K) probabilities."""
-        return probabilities(self.head(self.backbone(pixels)) / self.temperature, self.classification)
+        return HEADS[self.kind](self.head(self.backbone(pixels)) / self.temperature)
 
 
-def probabilities(logits: Tensor, classification: str) -> Tensor:
-    """(..., K) logits to probabilities: softmax for `multiclass`, sigmoid for `multilabel`."""
-    return logits.softmax(-1) if classification == "multiclass" else logits.sigmoid()
+HEADS: dict[Kind, Callable[[Tensor], Tensor]] = {
+    "multiclass": partial(torch.softmax, dim=-1),
+    "multilabel": torch.sigmoid,
+}
+"""What makes probabilities of logits (..., K)."""

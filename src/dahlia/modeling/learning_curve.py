@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from dahlia.errors import TrainingError
 from dahlia.files import write_text
 from dahlia.json_files import load_json
+from dahlia.kinds import Classification
 
 HALF = 0.5
 
@@ -51,7 +52,7 @@ class LearningCurve(_Part):
 
     format: Literal[1] = 1
     recipe: Literal["quick", "advanced"]
-    classification: Literal["multiclass", "multilabel"]
+    classification: Classification
     threshold: float = HALF
     shares: tuple[float, ...] = Field(min_length=2)
     tags: tuple[str, ...]

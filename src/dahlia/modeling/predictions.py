@@ -1,9 +1,12 @@
-"""Held-out predictions: what training hands to evaluation."""
+"""Held-out predictions of tags: what training hands to evaluation.
+
+Predictions of another form, such as boxes, are another class beside this one; readers know the kind.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import pyarrow.parquet as pq
 from dahlia.dataset.manifest import opened_table
 from dahlia.errors import DatasetError
 from dahlia.files import staged_file
+from dahlia.kinds import Kind
 
 SCHEMA = pa.schema(
     [
@@ -30,13 +34,13 @@ _ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
-class Predictions:
+class ClassPredictions:
     """Predictions for N images and K tags, each by a model that did not see the image.
 
     Attributes:
         ids: N image ids (see `ImageRecord.id`).
         tags: K tag names in the order of the columns.
-        classification: `multiclass` (rows sum to 1, at least one true tag each) or `multilabel`.
+        kind: `multiclass` (rows sum to 1, at least one true tag each) or `multilabel`.
         fold: (N,) the fold that was held out; `TEST_FOLD` for the user's own test set, which is
             predicted by the final model.
         truth: (N, K) bool.
@@ -46,38 +50,41 @@ class Predictions:
 
     ids: tuple[str, ...]
     tags: tuple[str, ...]
-    classification: str
+    kind: Kind
     fold: npt.NDArray[np.int32]
     truth: npt.NDArray[np.bool_]
     probabilities: npt.NDArray[np.float64]
     uncalibrated: npt.NDArray[np.float64]
 
-    def where(self, rows: npt.NDArray[np.bool_]) -> Predictions:
-        """The rows for which the mask (N,) holds."""
-        return Predictions(
-            ids=tuple(name for name, keep in zip(self.ids, rows, strict=True) if keep),
-            tags=self.tags,
-            classification=self.classification,
+    def where(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> ClassPredictions:
+        """The rows for which a mask (N,) holds, or those with these numbers, in their order."""
+        return replace(
+            self,
+            ids=tuple(self.ids[row] for row in np.arange(len(self.ids))[rows]),
             fold=self.fold[rows],
             truth=self.truth[rows],
             probabilities=self.probabilities[rows],
             uncalibrated=self.uncalibrated[rows],
         )
 
+    def by_id(self) -> ClassPredictions:
+        """All rows, in the order of their ids."""
+        return self.where(np.argsort(np.array(self.ids), kind="stable"))
+
     @property
-    def held_out(self) -> Predictions:
+    def held_out(self) -> ClassPredictions:
         """The out-of-fold rows."""
         return self.where(self.fold != TEST_FOLD)
 
     @property
-    def test(self) -> Predictions:
+    def test(self) -> ClassPredictions:
         """The rows of the user's own test set; often none."""
         return self.where(self.fold == TEST_FOLD)
 
 
-def save_predictions(path: Path, predictions: Predictions) -> None:
-    """Write Parquet; tags and classification travel in the schema's metadata."""
-    header = {"tags": predictions.tags, "classification": predictions.classification}
+def save_predictions(path: Path, predictions: ClassPredictions) -> None:
+    """Write Parquet; tags and kind travel in the schema's metadata."""
+    header = {"tags": predictions.tags, "classification": predictions.kind}
     table = pa.Table.from_arrays(
         [
             pa.array(predictions.ids, pa.string()),
@@ -92,7 +99,7 @@ def save_predictions(path: Path, predictions: Predictions) -> None:
         pq.write_table(table, staged, compression="zstd")
 
 
-def load_predictions(path: Path, *, uncalibrated: bool = True) -> Predictions:
+def load_predictions(path: Path, *, uncalibrated: bool = True) -> ClassPredictions:
     """Read what `save_predictions` wrote.
 
     Args:
@@ -117,10 +124,10 @@ def load_predictions(path: Path, *, uncalibrated: bool = True) -> Predictions:
             for name, matrix in matrices.items():
                 values = batch[name].flatten().to_numpy(zero_copy_only=False)
                 matrix[rows] = values.reshape(-1, shape[1])
-    return Predictions(
+    return ClassPredictions(
         ids=tuple(ids),
         tags=tuple(header["tags"]),
-        classification=header["classification"],
+        kind=header["classification"],
         fold=fold,
         truth=matrices["truth"],
         probabilities=matrices["probabilities"],

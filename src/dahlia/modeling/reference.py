@@ -39,8 +39,8 @@ _BATCH = 16
 
 
 @dataclass(frozen=True)
-class Reference:
-    """The trained module's answers.
+class ClassReference:
+    """The answers of a trained module that classifies; others are another class, of another schema.
 
     Attributes:
         ids: N image ids.
@@ -51,7 +51,7 @@ class Reference:
     probabilities: npt.NDArray[np.float32]
 
 
-def ask_module(model: Classifier, records: Sequence[ImageRecord], root: Path, size: int) -> Reference:
+def ask_module(model: Classifier, records: Sequence[ImageRecord], root: Path, size: int) -> ClassReference:
     """Run the module on at most `MOST_IMAGES` of the photos.
 
     Those of the user's own test set come first; the others are spread evenly over all.
@@ -71,7 +71,7 @@ def ask_module(model: Classifier, records: Sequence[ImageRecord], root: Path, si
         for start in range(0, len(ids), _BATCH):
             pixels = whole_photos([by_id[one] for one in ids[start : start + _BATCH]], root, size)
             answers.append(model(torch.from_numpy(pixels)).numpy())
-    return Reference(tuple(ids), np.concatenate(answers))
+    return ClassReference(tuple(ids), np.concatenate(answers))
 
 
 def whole_photos(records: Sequence[ImageRecord], root: Path, size: int) -> npt.NDArray[np.float32]:
@@ -95,7 +95,7 @@ def spread(items: Sequence[str], count: int) -> list[str]:
     return [items[pick] for pick in np.linspace(0, len(items) - 1, count).round().astype(int)]
 
 
-def save_reference(folder: Path, reference: Reference) -> None:
+def save_reference(folder: Path, reference: ClassReference) -> None:
     """Write `reference.parquet` into a folder that is being staged."""
     columns = [
         pa.array(reference.ids, pa.string()),
@@ -104,11 +104,11 @@ def save_reference(folder: Path, reference: Reference) -> None:
     pq.write_table(pa.Table.from_arrays(columns, schema=SCHEMA), folder / FILE_NAME)
 
 
-def load_reference(folder: Path) -> Reference:
+def load_reference(folder: Path) -> ClassReference:
     """Read `reference.parquet` from a bundle.
 
     Raises:
         DatasetError: it is missing or damaged.
     """
     columns = read_table(folder / FILE_NAME, SCHEMA, "dvc repro train").to_pydict()
-    return Reference(tuple(columns["id"]), np.array(columns["probabilities"], np.float32))
+    return ClassReference(tuple(columns["id"]), np.array(columns["probabilities"], np.float32))

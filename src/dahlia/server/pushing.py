@@ -13,6 +13,7 @@ from dahlia.config import load_params
 from dahlia.dataset.readers import read
 from dahlia.errors import ConfigError, DahliaError
 from dahlia.params import Params
+from dahlia.server.contract.enums import CLASSIFIERS
 
 if TYPE_CHECKING:
     import requests
@@ -67,7 +68,7 @@ class Remote:
         """
         return self._ask("GET", path)
 
-    def post(self, path: str, body: object = None, **query: str) -> Any:
+    def post(self, path: str, body: object = None, **query: str | None) -> Any:
         """The same, for something new."""
         return self._ask("POST", path, json=body, params=query)
 
@@ -131,7 +132,7 @@ def _create(remote: Remote, params: Params) -> str:
         "/projects",
         name=params.project.name,
         domainId=params.domain.id,
-        classificationType=params.project.classification.capitalize(),
+        classificationType=CLASSIFIERS[params.kind],
     )
     return str(answer["id"])
 

@@ -13,7 +13,8 @@ from dahlia.dataset.folds import TEST_FOLD, load_folds, save_folds
 from dahlia.dataset.manifest import load_manifest
 from dahlia.dataset.records import ImageRecord
 from dahlia.dataset.splitting import assign_folds
-from dahlia.params import Params, ProjectParams
+from dahlia.dataset.tag_rules import TAG_RULES, TagRules
+from dahlia.params import Params
 
 
 def run(params: Params, root: Path) -> None:
@@ -27,7 +28,7 @@ def run(params: Params, root: Path) -> None:
         DatasetError: an earlier stage's file is missing, or the images cannot be divided.
     """
     usable = without(load_manifest(root / layout.MANIFEST), load_excluded(root / layout.EXCLUDED))
-    records = list(_to_divide(usable, params.project))
+    records = list(_to_divide(usable, TAG_RULES[params.kind], params.project.negative_tag))
     groups = near_duplicate_groups([record.phash for record in records], params.validate_.near_duplicate_bits)
     previous = load_folds(root / layout.FOLDS) if (root / layout.FOLDS).exists() else {}
     folds = assign_folds(records, groups.tolist(), params.split.folds, params.project.seed, previous)
@@ -40,10 +41,11 @@ def run(params: Params, root: Path) -> None:
     )
 
 
-def _to_divide(records: list[ImageRecord], project: ProjectParams) -> Iterator[ImageRecord]:
+def _to_divide(
+    records: list[ImageRecord], rules: TagRules, negative_tag: str | None
+) -> Iterator[ImageRecord]:
     for record in records:
-        if project.classification == "multilabel":
-            # An image under the negative tag is one without any: it needs no other in a second fold.
-            yield replace(record, tags=tuple(tag for tag in record.tags if tag != project.negative_tag))
-        elif record.tags:
-            yield record
+        # An image under a tag that is not learned needs no other in a second fold.
+        tags = rules.learned(record.tags, negative_tag)
+        if tags or not rules.exclusive:
+            yield replace(record, tags=tags)

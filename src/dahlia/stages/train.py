@@ -11,6 +11,7 @@ import numpy as np
 from dahlia import __version__, layout
 from dahlia.dataset.folds import load_folds
 from dahlia.dataset.manifest import fingerprint, load_manifest
+from dahlia.dataset.tag_rules import TAG_RULES
 from dahlia.files import staged_file
 from dahlia.imports import quick_imports
 from dahlia.modeling.card import (
@@ -46,15 +47,15 @@ def run(params: Params, root: Path) -> None:
     with quick_imports():
         from dahlia.modeling.bundle import save_bundle
         from dahlia.modeling.reference import ask_module
-        from dahlia.training.recipes import train
+        from dahlia.training.recipes import TRAINERS
 
     data = gather(
         load_manifest(root / layout.MANIFEST),
         load_folds(root / layout.FOLDS),
-        classification=params.project.classification,
+        kind=params.kind,
         negative_tag=params.project.negative_tag,
     )
-    trained = train(data, params, root)
+    trained = TRAINERS[params.kind](data, params, root)
     reference = ask_module(trained.model, data.records, root, params.domain.input.size)
     save_predictions(root / layout.PREDICTIONS, trained.predictions)
     _save_history(root / layout.HISTORY, trained.history)
@@ -64,9 +65,7 @@ def run(params: Params, root: Path) -> None:
     save_bundle(root / layout.BUNDLE, trained.model, _card(data, trained, params, root), reference)
     held_out = trained.predictions.held_out
     right = held_out.truth[np.arange(len(held_out.ids)), held_out.probabilities.argmax(1)].mean()
-    judged = (
-        f", {right:.1%} of held-out images right" if params.project.classification == "multiclass" else ""
-    )
+    judged = f", {right:.1%} of held-out images right" if TAG_RULES[params.kind].exclusive else ""
     print(
         f"train: {trained.recipe}, {params.domain.backbone.architecture}, "
         f"{int(data.training.sum()):,} images, {len(data.tags)} tags{judged}"

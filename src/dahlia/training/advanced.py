@@ -19,11 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dahlia.modeling.classifier import Classifier
+from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.params import FineTuningParams
 from dahlia.training.fine_tuning.budget import Budget, Clock, Timetable
 from dahlia.training.fine_tuning.course import RECORD
 from dahlia.training.fine_tuning.data import TuningData
-from dahlia.training.fine_tuning.epoch_choice import Judged, accuracy, judge, loss
+from dahlia.training.fine_tuning.epoch_choice import Judged, judge, loss
 from dahlia.training.fine_tuning.fold_runs import Problem, judge_folds
 from dahlia.training.fine_tuning.judging import Logits
 from dahlia.training.fine_tuning.photo_memory import PhotoMemory
@@ -89,7 +90,7 @@ def train_advanced(
         TrainingError: the loss is not finite, or memory is short.
         DahliaError: what is finished cannot be written.
     """
-    problem = Problem(quick, data, folds, start.classification)
+    problem = Problem(quick, data, folds, start.kind)
     folder = TuningFolder(state, run_key(start, quick, data, folds, params))
     bench = _prepare(start, problem, params, folder, memory or PhotoMemory(data.size), clock)
     result = _result(bench, problem)
@@ -143,7 +144,7 @@ def _result(bench: Bench, problem: Problem) -> AdvancedResult | None:
     if logits is None:
         _too_short(bench, "too few for one pass over each fold, the machine became slower")
         return None
-    judged = judge(logits, problem.data.truth, problem.folds, problem.classification)
+    judged = judge(logits, problem.data.truth, problem.folds, problem.kind)
     if not _wins(problem, judged):
         return None
     kept = tune(bench, _final(bench, problem), judged.epochs)
@@ -153,7 +154,7 @@ def _result(bench: Bench, problem: Problem) -> AdvancedResult | None:
         return None
     if done < judged.epochs:
         click.echo(f"train: the machine became slower; the final model has {done} epochs of {judged.epochs}")
-        judged = judge(logits[done - 1 : done], problem.data.truth, problem.folds, problem.classification)
+        judged = judge(logits[done - 1 : done], problem.data.truth, problem.folds, problem.kind)
         if not _wins(problem, judged):
             return None
     return _finished(bench, problem, judged, kept, done)
@@ -181,18 +182,17 @@ def _finished(
 
 
 def _gain(problem: Problem, judged: Judged) -> float:
-    truth, kind = problem.data.truth, problem.classification
+    truth, kind = problem.data.truth, problem.kind
     return loss(problem.quick.probabilities, truth, kind) - loss(judged.probabilities, truth, kind)
 
 
 def _wins(problem: Problem, judged: Judged) -> bool:
-    truth, kind = problem.data.truth, problem.classification
+    truth, likelihood = problem.data.truth, LIKELIHOODS[problem.kind]
     before, after = (
-        accuracy(table, truth, kind) for table in (problem.quick.probabilities, judged.probabilities)
+        likelihood.accuracy(table, truth) for table in (problem.quick.probabilities, judged.probabilities)
     )
     gain = _gain(problem, judged)
-    what = "images" if kind == "multiclass" else "tags"
-    said = f"{after:.1%} of held-out {what} right against {before:.1%}"
+    said = f"{after:.1%} of held-out {likelihood.decisions} right against {before:.1%}"
     if gain <= 0:
         click.echo(
             f"train: fine-tuning is worse by {-gain:.3f} nats an image, {said}; the quick head is kept"

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from dahlia.dataset.folds import TEST_FOLD
 from dahlia.dataset.records import ImageRecord
-from dahlia.dataset.tag_minimum import EXPECTED_TAGS, too_few_tags
+from dahlia.dataset.tag_rules import EXPECTED_TAGS, TAG_RULES, too_few_tags
 from dahlia.errors import TrainingError
+from dahlia.kinds import Kind
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,10 @@ def gather(
     records: Sequence[ImageRecord],
     folds: Mapping[str, int],
     *,
-    classification: str,
+    kind: Kind,
     negative_tag: str | None,
 ) -> TrainingData:
     """Put the images that have a fold into one table.
-
-    In a multilabel project an image under the negative tag is one with no tag; in a multiclass project the
-    negative tag is a tag like any other.
 
     Raises:
         TrainingError: fewer than two tags, or no image to learn from.
@@ -62,13 +60,12 @@ def gather(
             f"Training needs {EXPECTED_TAGS}, received {received}. Add images of another tag, or of the "
             "negative one."
         )
-    learned = found - {negative_tag} if classification == "multilabel" else found
+    rules = TAG_RULES[kind]
+    learned = rules.learned(found, negative_tag)
     tags = tuple(sorted(learned, key=lambda tag: (tag.casefold(), tag)))
     truth = np.array([[tag in record.tags for tag in tags] for record in kept], bool)
     # A test image of a tag that was never learned cannot be right: it says nothing about this model.
-    known: npt.NDArray[np.bool_] = np.ones(len(kept), bool)
-    if classification == "multiclass":
-        known = np.asarray(truth.any(1))
+    known = truth.any(1) | np.full(len(kept), not rules.exclusive)
     return TrainingData(
         records=tuple(record for record, keep in zip(kept, known, strict=True) if keep),
         tags=tags,

@@ -13,10 +13,11 @@ from functools import partial
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from dahlia.errors import TrainingError
+from dahlia.kinds import Kind
+from dahlia.training.losses import LOSSES
 from dahlia.training.solver import minimise
 from dahlia.training.trainer import make_trainer
 
@@ -36,14 +37,13 @@ class HeadProblems:
         features: (N, D) float32.
         targets: (N, K) float32, 0 to 1; rows sum to 1 in a multiclass problem.
         rows: (P, N) bool: which rows each head is fitted on.
-        classification: `multiclass` (softmax, cross-entropy) or `multilabel` (sigmoid, binary
-            cross-entropy summed over tags).
+        kind: decides the loss; see `LOSSES`.
     """
 
     features: Tensor
     targets: Tensor
     rows: Tensor
-    classification: str
+    kind: Kind
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class HeadBank(pl.LightningModule):
         self.strengths = strengths
         self.max_iterations = max_iterations
         self.automatic_optimization = False
-        self.multiclass = problems.classification == "multiclass"
+        self.loss = LOSSES[problems.kind]
         centre, axes, variances = principal.centre, principal.axes, principal.variances
         rows = problems.rows.float()
         self.register_buffer("features", _in_axes(problems.features, principal))
@@ -158,13 +158,7 @@ class HeadBank(pl.LightningModule):
         heads, axes, tags = weight.shape
         flat = weight.permute(1, 0, 2).reshape(axes, heads * tags)
         logits = (self.features @ flat).view(-1, heads, tags) + bias
-        targets = self.targets[:, None]
-        if self.multiclass:
-            logarithms = logits.log_softmax(-1)
-            loss, slope = -(targets * logarithms).sum(-1), logarithms.exp() - targets
-        else:
-            loss = (functional.softplus(logits) - targets * logits).sum(-1)
-            slope = logits.sigmoid() - targets
+        loss, slope = self.loss.with_slope(logits, self.targets[:, None])
         value = (loss * self.share.T).sum(0) + weight.square().sum((1, 2)) * (self.strength / 2)
         if not torch.isfinite(value).all():
             raise TrainingError(

@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dahlia.modeling.calibration import shares, to_probabilities
-from dahlia.modeling.learning_curve import FoldOutcomes, LearningCurve
+from dahlia.kinds import Kind
+from dahlia.modeling.learning_curve import HALF, FoldOutcomes, LearningCurve
+from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.training.heads import HeadProblems, fit_heads
 from dahlia.training.quick import QuickResult
 
 SHARES = (0.25, 0.5, 0.75)
-_THRESHOLD = 0.5
 Mask = npt.NDArray[np.bool_]
 Features = npt.NDArray[np.float32]
 
@@ -32,7 +32,7 @@ def measure_learning_curve(
     quick: QuickResult,
     *,
     tags: Sequence[str],
-    classification: str,
+    kind: Kind,
     max_iterations: int,
     seed: int,
 ) -> LearningCurve:
@@ -47,7 +47,7 @@ def measure_learning_curve(
         folds: (N,) the fold of each image; none of the user's own test set.
         quick: what `train_quick` found on them.
         tags: K names.
-        classification: `multiclass` or `multilabel`.
+        kind: of the model.
         max_iterations: of the solver.
         seed: of the draw.
 
@@ -57,21 +57,19 @@ def measure_learning_curve(
     parts = [int(part) for part in np.unique(folds)]
     drawn = {part: _draw(truth, folds != part, np.random.default_rng([seed, part])) for part in parts}
     problems = [(part, rows) for part in parts for rows in drawn[part]]
-    logits = _held_out_logits(views, truth, folds, problems, quick, classification, max_iterations)
-    given = [
-        _given(to_probabilities(logits[:, share], classification), classification)
-        for share in range(len(SHARES))
-    ]
-    given.append(_given(quick.probabilities, classification))
+    logits = _held_out_logits(views, truth, folds, problems, quick, kind, max_iterations)
+    likelihood = LIKELIHOODS[kind]
+    held_out = [*map(likelihood.probabilities, logits.swapaxes(0, 1)), quick.probabilities]
+    given = [likelihood.given(probabilities, HALF) for probabilities in held_out]  # as evaluation judges
 
     def outcomes(among: Mask, right: Sequence[Mask]) -> tuple[FoldOutcomes, ...]:
         return tuple(_outcomes(part, among, [*drawn[part], folds != part], right, folds) for part in parts)
 
-    whole = [_whole(answers, truth, classification) for answers in given]
+    whole = [likelihood.right(answers, truth) for answers in given]
     return LearningCurve.model_validate(
         {
             "recipe": "quick",
-            "classification": classification,
+            "classification": kind,
             "shares": (*SHARES, 1.0),
             "tags": tuple(tags),
             "whole": outcomes(np.ones(len(truth), bool), whole),
@@ -105,16 +103,16 @@ def _held_out_logits(
     folds: npt.NDArray[np.int32],
     problems: Sequence[tuple[int, Mask]],
     quick: QuickResult,
-    classification: str,
+    kind: Kind,
     max_iterations: int,
 ) -> npt.NDArray[np.float64]:
     """(N, shares, K): each row by the heads that left its fold out."""
     features = torch.from_numpy(np.concatenate(views))
-    targets = torch.from_numpy(np.tile(shares(truth, classification), (len(views), 1)).astype(np.float32))
+    targets = torch.from_numpy(np.tile(LIKELIHOODS[kind].shares(truth), (len(views), 1)).astype(np.float32))
     rows = torch.from_numpy(np.stack([np.tile(learned, len(views)) for _, learned in problems]))
     plain = torch.from_numpy(views[0])
     (heads,) = fit_heads(
-        HeadProblems(features, targets, rows, classification),
+        HeadProblems(features, targets, rows, kind),
         [quick.strength],
         max_iterations=max_iterations,
         principal=quick.principal,
@@ -125,19 +123,6 @@ def _held_out_logits(
         found = heads.logits(plain[torch.from_numpy(judged)], number)
         logits[judged, number % len(SHARES)] = found.double().numpy()
     return logits
-
-
-def _given(probabilities: npt.NDArray[np.float64], classification: str) -> Mask:
-    """(N, K) the tags that count as given: as `dahlia.evaluation.metrics.right` judges images."""
-    if classification == "multilabel":
-        return np.asarray(probabilities >= _THRESHOLD)
-    return np.asarray(np.eye(probabilities.shape[1], dtype=bool)[probabilities.argmax(1)])
-
-
-def _whole(answers: Mask, truth: Mask, classification: str) -> Mask:
-    """(N,) the images that are right as a whole."""
-    alike = answers == truth if classification == "multilabel" else answers <= truth
-    return np.asarray(alike.all(1))
 
 
 def _outcomes(

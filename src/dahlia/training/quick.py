@@ -17,7 +17,9 @@ import numpy.typing as npt
 import torch
 
 from dahlia.errors import TrainingError
-from dahlia.modeling.calibration import fit_temperature, negative_log_likelihood, shares, to_probabilities
+from dahlia.kinds import Kind
+from dahlia.modeling.calibration import fit_temperature
+from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.training.heads import HeadProblems, Heads, PrincipalAxes, fit_heads, principal_axes
 
 _LEAST_FOLDS = 3
@@ -56,7 +58,7 @@ def train_quick(
     truth: npt.NDArray[np.bool_],
     folds: npt.NDArray[np.int32],
     *,
-    classification: str,
+    kind: Kind,
     strengths: Sequence[float],
     max_iterations: int,
 ) -> QuickResult:
@@ -66,7 +68,7 @@ def train_quick(
         views: V arrays (N, D), the plain view first; heads are fitted on all, judged on the plain one.
         truth: (N, K) bool.
         folds: (N,) the fold of each image.
-        classification: `multiclass` or `multilabel`.
+        kind: of the model.
         strengths: regularisation to choose from.
         max_iterations: of the solver, per strength.
 
@@ -81,24 +83,24 @@ def train_quick(
             f"learn from), received {len(parts)}. Add photos, then run `dvc repro`."
         )
     left_out: list[tuple[int, ...]] = [(), *((part,) for part in parts), *combinations(parts, 2)]
-    problems = _problems(views, truth, folds, left_out, classification)
+    problems = _problems(views, truth, folds, left_out, kind)
     principal = principal_axes(problems.features)
     paths = fit_heads(problems, strengths, max_iterations=max_iterations, principal=principal)
     plain = torch.from_numpy(views[0])
     bench = _Bench(paths, {out: number for number, out in enumerate(left_out)}, plain, folds)
 
-    shape = truth.shape
+    likelihood, shape = LIKELIHOODS[kind], truth.shape
     calibrated, uncalibrated = np.zeros(shape), np.zeros(shape)
     fold_heads = {}
     for part in parts:
         inner = [other for other in parts if other != part]
         rows = folds == part
-        strength, temperature = _choose(bench, inner, (part,), truth, classification, strengths)
+        strength, temperature = _choose(bench, inner, (part,), truth, kind, strengths)
         logits = bench.logits((part,), part, strength)
-        calibrated[rows] = to_probabilities(logits / temperature, classification)
-        uncalibrated[rows] = to_probabilities(logits, classification)
+        calibrated[rows] = likelihood.probabilities(logits / temperature)
+        uncalibrated[rows] = likelihood.probabilities(logits)
         fold_heads[part] = bench.head((part,), strength)
-    best, temperature = _choose(bench, parts, (), truth, classification, strengths)
+    best, temperature = _choose(bench, parts, (), truth, kind, strengths)
     final = paths[best]
     return QuickResult(
         weight=final.weight[0],
@@ -109,7 +111,7 @@ def train_quick(
         uncalibrated=uncalibrated,
         fold_heads=fold_heads,
         search=[
-            (strength, _loss(bench, parts, (), truth, classification, number) / len(truth))
+            (strength, _loss(bench, parts, (), truth, kind, number) / len(truth))
             for number, strength in enumerate(strengths)
         ],
         principal=principal,
@@ -138,14 +140,14 @@ def _choose(
     parts: list[int],
     outer: tuple[int, ...],
     truth: npt.NDArray[np.bool_],
-    classification: str,
+    kind: Kind,
     strengths: Sequence[float],
 ) -> tuple[int, float]:
-    losses = [_loss(bench, parts, outer, truth, classification, n) for n in range(len(strengths))]
+    losses = [_loss(bench, parts, outer, truth, kind, n) for n in range(len(strengths))]
     best = int(np.argmin(losses))
     logits = np.concatenate([bench.logits((*outer, part), part, best) for part in parts])
     kept = np.concatenate([truth[bench.folds == part] for part in parts])
-    return best, fit_temperature(logits, kept, classification)
+    return best, fit_temperature(logits, kept, kind)
 
 
 def _loss(
@@ -153,12 +155,13 @@ def _loss(
     parts: list[int],
     outer: tuple[int, ...],
     truth: npt.NDArray[np.bool_],
-    classification: str,
+    kind: Kind,
     strength: int,
 ) -> float:
+    likelihood = LIKELIHOODS[kind]
     return sum(
-        negative_log_likelihood(
-            bench.logits((*outer, part), part, strength), truth[bench.folds == part], classification
+        likelihood.negative_log_likelihood(
+            bench.logits((*outer, part), part, strength), truth[bench.folds == part]
         )
         for part in parts
     )
@@ -169,12 +172,12 @@ def _problems(
     truth: npt.NDArray[np.bool_],
     folds: npt.NDArray[np.int32],
     left_out: list[tuple[int, ...]],
-    classification: str,
+    kind: Kind,
 ) -> HeadProblems:
     in_views = np.concatenate([folds] * len(views))
     return HeadProblems(
         torch.from_numpy(np.concatenate(views)),
-        torch.from_numpy(np.tile(shares(truth, classification), (len(views), 1)).astype(np.float32)),
+        torch.from_numpy(np.tile(LIKELIHOODS[kind].shares(truth), (len(views), 1)).astype(np.float32)),
         torch.from_numpy(np.stack([~np.isin(in_views, out) for out in left_out])),
-        classification,
+        kind,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +13,13 @@ import numpy.typing as npt
 import torch
 
 from dahlia import layout
+from dahlia.kinds import Kind
 from dahlia.modeling.backbones import Backbone, load_backbone
 from dahlia.modeling.bundle import set_head
-from dahlia.modeling.calibration import to_probabilities
 from dahlia.modeling.classifier import Classifier
 from dahlia.modeling.learning_curve import LearningCurve
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.likelihoods import LIKELIHOODS
+from dahlia.modeling.predictions import ClassPredictions
 from dahlia.params import Params
 from dahlia.training.data import TrainingData
 from dahlia.training.feature_cache import FeatureCache
@@ -52,7 +54,7 @@ class Trained:
 
     model: Classifier
     recipe: str
-    predictions: Predictions
+    predictions: ClassPredictions
     temperature: float
     strength: float
     views: tuple[str, ...]
@@ -79,7 +81,7 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
     photos = [view[learned] for view in features.values()], data.truth[learned], data.folds[learned]
     quick = train_quick(
         *photos,
-        classification=params.project.classification,
+        kind=params.kind,
         strengths=params.training.regularisation,
         max_iterations=params.training.max_iterations,
     )
@@ -87,11 +89,11 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
         *photos,
         quick,
         tags=data.tags,
-        classification=params.project.classification,
+        kind=params.kind,
         max_iterations=params.training.max_iterations,
         seed=params.project.seed,
     )
-    model = Classifier(backbone, len(data.tags), params.project.classification)
+    model = Classifier(backbone, len(data.tags), params.kind)
     set_head(model, quick.weight, quick.bias, quick.temperature)
     model.eval()
     logits = (
@@ -112,12 +114,18 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
         if tuned is not None:
             own = [(record.id, root / record.path) for record in data.where(~learned)]
             logits[~learned] = predict_logits(tuned.model, own, PhotoMemory(params.domain.input.size))
-            predictions = _predictions(data, logits, tuned, params.project.classification)
+            predictions = _predictions(data, logits, tuned, params.kind)
             return Trained(
                 tuned.model, "advanced", predictions, tuned.temperature, quick.strength, views, history, curve
             )
-    predictions = _predictions(data, logits, quick, params.project.classification)
+    predictions = _predictions(data, logits, quick, params.kind)
     return Trained(model, "quick", predictions, quick.temperature, quick.strength, views, history, curve)
+
+
+TRAINERS: dict[Kind, Callable[[TrainingData, Params, Path], Trained]] = {
+    "multiclass": train,
+    "multilabel": train,
+}
 
 
 def _features(data: TrainingData, params: Params, root: Path, backbone: Backbone) -> dict[str, Features]:
@@ -150,17 +158,18 @@ def tuning_data(data: TrainingData, params: Params, root: Path) -> TuningData:
 
 
 def _predictions(
-    data: TrainingData, logits: Logits, judged: QuickResult | AdvancedResult, classification: str
-) -> Predictions:
+    data: TrainingData, logits: Logits, judged: QuickResult | AdvancedResult, kind: Kind
+) -> ClassPredictions:
     """Held-out rows as the folds gave them; the others from the final model's `logits`."""
     learned = data.training
-    calibrated = to_probabilities(logits / judged.temperature, classification)
-    uncalibrated = to_probabilities(logits, classification)
+    likelihood = LIKELIHOODS[kind]
+    calibrated = likelihood.probabilities(logits / judged.temperature)
+    uncalibrated = likelihood.probabilities(logits)
     calibrated[learned], uncalibrated[learned] = judged.probabilities, judged.uncalibrated
-    return Predictions(
+    return ClassPredictions(
         ids=tuple(record.id for record in data.records),
         tags=data.tags,
-        classification=classification,
+        kind=kind,
         fold=data.folds,
         truth=data.truth,
         probabilities=calibrated,

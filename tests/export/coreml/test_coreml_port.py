@@ -120,7 +120,7 @@ def test_a_network_of_independent_tags_is_written(source_once: Source, known: Kn
 
     card = source_once.card.model_copy(update={"classification": "multilabel"})
     module = source_once.module()
-    module.classification = "multilabel"
+    module.kind = "multilabel"
     pixels, _ = known
     with torch.inference_mode():
         answers = module(torch.from_numpy(pixels)).numpy()

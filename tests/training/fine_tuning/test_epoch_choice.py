@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dahlia.training.fine_tuning.epoch_choice import accuracy, best_epoch, judge, loss
+from dahlia.modeling.likelihoods import LIKELIHOODS
+from dahlia.training.fine_tuning.epoch_choice import best_epoch, judge, loss
 
 KINDS = ["multiclass", "multilabel"]
 
@@ -60,7 +61,7 @@ def test_noise_is_not_rewarded() -> None:
         ]
     )
     assert peeking > 0.65
-    assert accuracy(judged.probabilities, truth, "multiclass") < 0.6
+    assert LIKELIHOODS["multiclass"].accuracy(judged.probabilities, truth) < 0.6
     assert loss(judged.probabilities, truth, "multiclass") >= np.log(2) * 0.97
 
 
@@ -78,7 +79,7 @@ def test_one_epoch_leaves_no_choice() -> None:
     ],
 )
 def test_accuracy(table: list[list[float]], kind: str, expected: float) -> None:
-    assert accuracy(np.array(table), np.array([[True, False], [False, True]]), kind) == expected
+    assert LIKELIHOODS[kind].accuracy(np.array(table), np.array([[True, False], [False, True]])) == expected
 
 
 def test_certainty_costs_no_infinity() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from dahlia.dataset.inspection import Inspection
 from dahlia.dataset.records import ImageRecord, Subset
+from dahlia.dataset.tag_rules import TAG_RULES, TagRules
 from dahlia.params import Params
 
 
@@ -31,14 +32,14 @@ class Survey:
         return [row for row in self.rows if row.problem is None]
 
     @property
-    def multilabel(self) -> bool:
-        """Whether tags do not exclude each other."""
-        return self.params.project.classification == "multilabel"
+    def tag_rules(self) -> TagRules:
+        """What tags mean in this project."""
+        return TAG_RULES[self.params.kind]
 
     @property
     def several_tags(self) -> bool:
         """Whether an image with several tags can be used."""
-        return self.multilabel or self.params.validate_.several_tags == "warning"
+        return not self.tag_rules.exclusive or self.params.validate_.several_tags == "warning"
 
     def counts(self, subset: Subset, *, negative: bool = False) -> Counter[str]:
         """Images per tag.
@@ -47,7 +48,10 @@ class Survey:
             subset: of which images.
             negative: whether the negative tag counts in multilabel too, where it says that no tag applies.
         """
-        ignored = self.params.project.negative_tag if self.multilabel and not negative else None
+        ignored = None if negative else self.params.project.negative_tag
         return Counter(
-            tag for record in self.records if record.subset == subset for tag in record.tags if tag != ignored
+            tag
+            for record in self.records
+            if record.subset == subset
+            for tag in self.tag_rules.learned(record.tags, ignored)
         )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dahlia.dataset.findings import Finding
 from dahlia.dataset.inspection import Inspection
 from dahlia.dataset.rules.survey import Survey
-from dahlia.dataset.tag_minimum import EXPECTED_TAGS, LEAST_TAGS, too_few_tags
+from dahlia.dataset.tag_rules import EXPECTED_TAGS, LEAST_TAGS, too_few_tags
 
 
 def tags_of_images(survey: Survey) -> Iterator[Finding]:
@@ -21,7 +21,7 @@ def tags_of_images(survey: Survey) -> Iterator[Finding]:
             yield _wrong(row, "negative-and-regular", f"“{negative}” alone, or only regular tags")
         elif len(row.tags) > 1 and not survey.several_tags:
             yield _wrong(row, "image-with-two-tags", "one tag for an image")
-        elif len(row.tags) > 1 and not survey.multilabel:
+        elif len(row.tags) > 1 and survey.tag_rules.exclusive:
             yield Finding("tags-shared", "one tag for an image", _quoted(row.tags), (row.path,), row.tags)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dahlia.export.conventions import channels
+from dahlia.export.conventions import OUTPUTS, channels
 from dahlia.modeling.card import ModelCard
 
 _SHOWN = 5
@@ -34,6 +34,4 @@ def describe(model: Any, card: ModelCard) -> None:
 def _task(card: ModelCard) -> str:
     names = [tag.name for tag in card.tags]
     shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
-    if card.classification == "multiclass":
-        return f"Says which of {len(names)} tags a photo has: {shown}."
-    return f"Says which of {len(names)} tags, one or more, a photo has: {shown}."
+    return f"Says which of {len(names)} {OUTPUTS[card.kind].tags} a photo has: {shown}."

@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from dahlia.errors import ExportError, TrainingError
-from dahlia.export.conventions import Channels
+from dahlia.export.conventions import OUTPUTS, Channels
 from dahlia.export.onnx.backbone_graph import FEATURES, INPUT, OPSET, backbone_graph
 from dahlia.export.onnx.pixels import take_pixels
 from dahlia.export.source import Source
@@ -54,17 +54,16 @@ def save_graph(path: Path, proto: onnx.ModelProto) -> None:
 
 
 def _append_head(graph: onnx.GraphProto, bundle: Path, card: ModelCard) -> None:
-    """Head and temperature as one product, then softmax or sigmoid."""
+    """Head and temperature as one product, then what makes probabilities of it."""
     weight, bias = _head(bundle)
     weight, bias = weight / card.temperature, bias / card.temperature
     names = [f"{HEAD}.weight", f"{HEAD}.bias"]
     for name, values in zip(names, (weight, bias), strict=True):
         graph.initializer.append(numpy_helper.from_array(values.astype(np.float32), name))
     graph.node.append(helper.make_node("Gemm", [FEATURES, *names], ["logits"], name=HEAD, transB=1))
-    if card.classification == "multiclass":
-        graph.node.append(helper.make_node("Softmax", ["logits"], [OUTPUT], name="probabilities", axis=-1))
-    else:
-        graph.node.append(helper.make_node("Sigmoid", ["logits"], [OUTPUT], name="probabilities"))
+    head = OUTPUTS[card.kind]
+    node = helper.make_node(head.activation, ["logits"], [OUTPUT], name="probabilities", **head.options)
+    graph.node.append(node)
     batch = graph.input[0].type.tensor_type.shape.dim[0].dim_param
     output = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [batch, len(card.tags)])
     del graph.output[:]

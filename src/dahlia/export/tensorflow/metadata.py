@@ -13,9 +13,8 @@ from typing import Any
 
 import flatbuffers
 
-from dahlia.export.conventions import LABELS, channels
+from dahlia.export.conventions import LABELS, OUTPUTS, channels
 from dahlia.export.tensorflow.graph import INPUT
-from dahlia.export.tensorflow.reading import meaning
 from dahlia.modeling.card import ModelCard
 
 IDENTIFIER = b"M001"
@@ -92,9 +91,10 @@ def _image(builder: Any, card: ModelCard) -> int:
 def _answer(builder: Any, card: ModelCard) -> int:
     file = {0: builder.CreateString(LABELS), 1: builder.CreateString("The tags, in the order of the axis.")}
     labels = _table(builder, 4, file, small={2: _TENSOR_AXIS_LABELS})
+    meaning = OUTPUTS[card.kind].meaning
     fields = {
         0: builder.CreateString(ANSWER),
-        1: builder.CreateString(f"{meaning(card)[0].upper()}{meaning(card)[1:]}."),
+        1: builder.CreateString(f"{meaning[0].upper()}{meaning[1:]}."),
         3: _table(builder, 3, {1: _table(builder, 0, {})}, small={0: _FEATURE}),
         5: _table(builder, 2, {0: _floats(builder, [1]), 1: _floats(builder, [0])}),
         6: _vector(builder, [labels]),

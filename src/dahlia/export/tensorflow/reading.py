@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dahlia.export.conventions import channels
+from dahlia.export.conventions import OUTPUTS, channels
 from dahlia.modeling.card import ModelCard
 
 
@@ -22,12 +22,5 @@ def image_notes(card: ModelCard) -> tuple[str, ...]:
     size, order = card.input.size, " ".join(channels(card))
     return (
         f"Input: float32 (N, {size}, {size}, 3), 0 to 255, colours as {order}; scaling is inside.",
-        f"Output: float32 (N, {len(card.tags)}), {meaning(card)}, in the order of `labels.txt`.",
+        f"Output: float32 (N, {len(card.tags)}), {OUTPUTS[card.kind].meaning}, in the order of `labels.txt`.",
     )
-
-
-def meaning(card: ModelCard) -> str:
-    """What the numbers are."""
-    if card.classification == "multiclass":
-        return "calibrated probabilities that sum to 1"
-    return "calibrated probabilities, each tag by itself"

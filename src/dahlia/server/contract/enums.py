@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from dahlia.kinds import Kind
+
 
 class _AnyCase(StrEnum):
     """Finds its members in any case of letters."""
@@ -26,6 +28,14 @@ class Classifier(_AnyCase):
 
     MULTICLASS = "Multiclass"
     MULTILABEL = "Multilabel"
+
+
+CLASSIFIERS: dict[Kind, Classifier | None] = {
+    "multiclass": Classifier.MULTICLASS,
+    "multilabel": Classifier.MULTILABEL,
+    "detection": None,
+}
+KINDS: dict[str | None, Kind] = {classifier: kind for kind, classifier in CLASSIFIERS.items()}
 
 
 class TrainingType(_AnyCase):

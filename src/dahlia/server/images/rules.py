@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dahlia.kinds import Kind
 from dahlia.server.contract.enums import ImageCreateStatus, TagType
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.images.labels import Labels
@@ -15,6 +16,8 @@ from dahlia.server.store.tables import ProjectRow, TagRow
 
 if TYPE_CHECKING:
     from dahlia.server.sections import LimitsSection
+
+_HAS_REGIONS: dict[Kind, bool] = {"multiclass": False, "multilabel": False, "detection": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Rules:
                 TagRow.project_key == project.key, TagRow.removed.is_(None), TagRow.type == TagType.NEGATIVE
             )
         )
-        detects = is_detection(project)
+        detects = _HAS_REGIONS[project.kind]
         # Multiclass too: the original takes several tags there, and samples of its makers send them.
         max_tags = None if detects else limits.tags_per_image
         return cls(max_tags, limits.regions_per_image, detects, negative)
@@ -57,18 +60,13 @@ class Rules:
         return None
 
 
-def is_detection(project: ProjectRow) -> bool:
-    """Whether a project's images have regions."""
-    return project.classification is None
-
-
 def check_takes_regions(project: ProjectRow) -> None:
     """Let regions pass in projects that find objects.
 
     Raises:
         ServiceError: the project is a classifier.
     """
-    if not is_detection(project):
+    if not _HAS_REGIONS[project.kind]:
         raise ServiceError(
             "BadRequestUnsupportedDomain",
             "Expected images without regions, since the project is a classifier; received regions. Tag the "

@@ -6,10 +6,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dahlia.server.contract.domains import DomainRecord, domain_of
-from dahlia.server.contract.enums import DomainType, IterationStatus
+from dahlia.server.contract.enums import IterationStatus
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.iterations.finding import iteration_of
 from dahlia.server.iterations.orders import Order
+from dahlia.server.iterations.subjects import SUBJECTS
 from dahlia.server.jobs.records import Kind, State
 from dahlia.server.store.tables import ProjectRow
 from dahlia.server.store.work_tables import IterationRow, JobRow
@@ -47,7 +48,7 @@ def trainable_domain(project: ProjectRow) -> DomainRecord:
         ServiceError: it cannot be trained.
     """
     domain = domain_of(project.domain_id)
-    if domain.type is DomainType.DETECTION:
+    if project.kind not in SUBJECTS:
         raise ServiceError(
             "BadRequestNotSupported",
             f"Expected a project that classifies; the domain {domain.name} detects objects, which this "

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dahlia.errors import DatasetError, EvaluationError
-from dahlia.modeling.predictions import Predictions, load_predictions
+from dahlia.modeling.predictions import ClassPredictions, load_predictions
 from dahlia.server.contract.enums import TaggingStatus, TagType
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.iterations import (
@@ -33,7 +33,7 @@ from dahlia.server.store.tables import ImageRow, ProjectRow, TagRow
 from dahlia.server.store.work_tables import IterationRow
 
 
-def stored_predictions(storage: Storage, iteration_id: str) -> Predictions:
+def stored_predictions(storage: Storage, iteration_id: str) -> ClassPredictions:
     """The held-out predictions that an iteration's training left.
 
     Raises:

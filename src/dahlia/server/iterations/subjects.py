@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
-from dahlia.server.contract.enums import Classifier, TrainingType
+from dahlia.kinds import Kind
+from dahlia.server.contract.enums import TrainingType
 from dahlia.server.contract.errors import ServiceError, not_found
 from dahlia.server.iterations.orders import Order
 from dahlia.server.sections import LimitsSection
@@ -18,10 +19,11 @@ from dahlia.server.workspaces.estimates import estimate_seconds
 
 _NAMED = 5  # tags in a refusal; a project may have hundreds
 
-_CODES: dict[str, str] = {
-    Classifier.MULTICLASS: "BadRequestMultiClassClassificationTrainingValidationFailed",
-    Classifier.MULTILABEL: "BadRequestMultiLabelClassificationTrainingValidationFailed",
+SUBJECTS: dict[Kind, str] = {
+    "multiclass": "BadRequestMultiClassClassificationTrainingValidationFailed",
+    "multilabel": "BadRequestMultiLabelClassificationTrainingValidationFailed",
 }
+"""What can be trained, with the API's code for tags or images that are too few."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,6 @@ def subjects_of(
     """
     found = _counted(session, project)
     found = _chosen(found, order.tags) if order.tags else [one for one in found if one.images]
-    code = _CODES.get(project.classification or "", "BadRequestTrainingValidationFailed")
     few = [one for one in found if one.images < limits.min_images_per_tag]
     if few:
         problem = _too_few_images(few, limits.min_images_per_tag)
@@ -51,7 +52,7 @@ def subjects_of(
         problem = _too_few_tags(found, limits)
     else:
         return tuple(found)
-    raise ServiceError(code, problem + _without_tags(session, project))
+    raise ServiceError(SUBJECTS[project.kind], problem + _without_tags(session, project))
 
 
 def expected_seconds(subjects: Sequence[Subject], order: Order) -> float:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from dahlia.server.contract.domains import domain_of
-from dahlia.server.contract.enums import Classifier, IterationStatus, TrainingType
+from dahlia.server.contract.enums import CLASSIFIERS, IterationStatus, TrainingType
 from dahlia.server.contract.iterations import CustomBaseModelInfo, Iteration
 from dahlia.server.store.work_tables import IterationRow
 
@@ -28,7 +28,7 @@ def iteration_answer(row: IterationRow, project_id: str, version: str) -> Iterat
         exportable=bool(platforms),
         exportable_to=platforms or (() if version in _LISTS_PLATFORMS and not under_way else None),
         domain_id=None if under_way else row.domain_id,
-        classification_type=_classifier(row, under_way),
+        classification_type=None if under_way else CLASSIFIERS[row.kind],
         training_type=TrainingType(row.training_type),
         reserved_budget_in_hours=row.budget_hours,
         training_time_in_minutes=row.minutes,
@@ -39,10 +39,6 @@ def iteration_answer(row: IterationRow, project_id: str, version: str) -> Iterat
         **_moment(row.trained),
         **_default(row, version),
     )
-
-
-def _classifier(row: IterationRow, under_way: bool) -> Classifier | None:
-    return None if under_way or row.classification is None else Classifier(row.classification)
 
 
 def _base(row: IterationRow) -> CustomBaseModelInfo | None:

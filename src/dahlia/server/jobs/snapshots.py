@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Literal
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
@@ -12,17 +11,12 @@ from sqlalchemy.orm import Session
 from dahlia.dataset.records import Region
 from dahlia.errors import TrainingError
 from dahlia.server.contract.domains import domain_of
-from dahlia.server.contract.enums import Classifier, TagType, TrainingType
+from dahlia.server.contract.enums import TagType, TrainingType
 from dahlia.server.store.changes import visible
 from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.store.work_tables import IterationRow
 from dahlia.server.workspaces.snapshot import Photo, Snapshot
 from dahlia.server.workspaces.spelling import spelling
-
-_CLASSIFICATION: dict[str, Literal["multiclass", "multilabel"]] = {
-    Classifier.MULTICLASS: "multiclass",
-    Classifier.MULTILABEL: "multilabel",
-}
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,7 @@ def read_snapshot(session: Session, project: ProjectRow, iteration: IterationRow
         ServiceError: there is no such domain.
     """
     domain = domain_of(iteration.domain_id)
-    if domain.pipeline is None or iteration.classification is None:
+    if domain.pipeline is None:
         raise TrainingError(
             f"Expected a domain that can be trained, received {domain.name} ({domain.type}). Choose one that "
             "classifies, such as General, and train again."
@@ -56,7 +50,7 @@ def read_snapshot(session: Session, project: ProjectRow, iteration: IterationRow
     advanced = iteration.training_type == TrainingType.ADVANCED
     return Snapshot(
         project=project.pipeline_name,
-        classification=_CLASSIFICATION[iteration.classification],
+        kind=iteration.kind,
         negative_tag=_negative_tag(session, project, iteration),
         domain=domain.pipeline,
         recipe="advanced" if advanced else "quick",

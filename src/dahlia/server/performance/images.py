@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ImageScores(Mapping[str, ImageScore]):
     An image of the user's own test set is there too: the final model, which predicted it, never saw it.
     """
 
-    def __init__(self, predictions: Predictions) -> None:
+    def __init__(self, predictions: ClassPredictions) -> None:
         self._predictions = predictions
         self._rows = {image: row for row, image in enumerate(predictions.ids)}
 
@@ -54,6 +54,6 @@ class ImageScores(Mapping[str, ImageScore]):
         return len(self._rows)
 
 
-def image_scores(predictions: Predictions) -> ImageScores:
+def image_scores(predictions: ClassPredictions) -> ImageScores:
     """The predictions of every image of an iteration."""
     return ImageScores(predictions)

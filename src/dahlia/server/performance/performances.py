@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from dahlia.modeling.predictions import Predictions
+from dahlia.modeling.predictions import ClassPredictions
 from dahlia.server.performance.images import ImageScores
 from dahlia.server.performance.scores import Score, Standing, score, standing_of
 
@@ -19,7 +19,7 @@ _BYTES_OF_AN_INDEX_ENTRY = 110
 
 @dataclass(frozen=True)
 class _Kept:
-    predictions: Predictions
+    predictions: ClassPredictions
     standing: Standing
     images: ImageScores
     size: int
@@ -37,7 +37,7 @@ class Performances:
             threshold asks for it again and again.
     """
 
-    def __init__(self, loader: Callable[[str], Predictions], most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, loader: Callable[[str], ClassPredictions], most_bytes: int = MOST_BYTES) -> None:
         self._loader = loader
         self._most = most_bytes
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
@@ -92,7 +92,7 @@ class Performances:
                 self._kept.popitem(last=False)
 
 
-def _prepared(predictions: Predictions) -> _Kept:
+def _prepared(predictions: ClassPredictions) -> _Kept:
     # Nothing here reads the uncalibrated ones, and they would be half of the memory.
     predictions = replace(predictions, uncalibrated=predictions.probabilities)
     arrays = (predictions.fold, predictions.truth, predictions.probabilities)

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from dahlia.errors import EvaluationError
 from dahlia.evaluation.resampling import average_precisions
-from dahlia.modeling.predictions import TEST_FOLD, Predictions
+from dahlia.modeling.predictions import TEST_FOLD, ClassPredictions
 
 Counts = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
@@ -79,11 +79,11 @@ class Standing:
         return float(self.average_precision[had].mean()) if had.any() else 0.0
 
 
-def score(predictions: Predictions, threshold: float, standing: Standing | None = None) -> Score:
+def score(predictions: ClassPredictions, threshold: float, standing: Standing | None = None) -> Score:
     """The figures at a threshold.
 
     Args:
-        predictions: of an iteration; see `Predictions`.
+        predictions: of an iteration; see `ClassPredictions`.
         threshold: 0 to 1.
         standing: what `standing_of` gave for these predictions; None to reckon it.
 
@@ -111,7 +111,7 @@ def score(predictions: Predictions, threshold: float, standing: Standing | None 
     )
 
 
-def standing_of(predictions: Predictions) -> Standing:
+def standing_of(predictions: ClassPredictions) -> Standing:
     """What all thresholds share.
 
     Raises:
@@ -141,7 +141,7 @@ def _average_precision(truth: npt.NDArray[np.bool_], scores: Values) -> float:
 
 
 def _counts(
-    predictions: Predictions, folds: npt.NDArray[np.int32], threshold: float
+    predictions: ClassPredictions, folds: npt.NDArray[np.int32], threshold: float
 ) -> tuple[Counts, Counts]:
     """Predictions that count (F, K), and of them those that are right."""
     shape = (len(folds), len(predictions.tags))

@@ -9,35 +9,49 @@ and with few tags use the same scale. The original's formula is not known.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
+
+from dahlia.kinds import Kind
 
 Values = npt.NDArray[np.float64]
 
 
-def uncertainties(probabilities: npt.ArrayLike, classification: str) -> Values:
+def uncertainties(probabilities: npt.ArrayLike, kind: Kind) -> Values:
     """The uncertainty (N,) of predictions (N, K).
 
     Args:
         probabilities: 0 to 1.
-        classification: `multiclass` (rows sum to 1) or `multilabel`.
+        kind: `multiclass` (rows sum to 1) or `multilabel`.
     """
-    values = np.asarray(probabilities, np.float64)
-    tags = values.shape[1]
-    if classification == "multilabel":
-        bits = (_bits(values) + _bits(1 - values)).mean(axis=1)
-    else:
-        bits = _bits(values).sum(axis=1) / np.log2(max(tags, 2))
-    unsure: Values = np.clip(bits, 0.0, 1.0)
+    unsure: Values = np.clip(_UNCERTAINTIES[kind](np.asarray(probabilities, np.float64)), 0.0, 1.0)
     return unsure
 
 
-def uncertainty(probabilities: npt.ArrayLike, classification: str) -> float:
+def uncertainty(probabilities: npt.ArrayLike, kind: Kind) -> float:
     """The uncertainty of one prediction (K,); see `uncertainties`."""
-    return float(uncertainties(np.atleast_2d(np.asarray(probabilities)), classification)[0])
+    return float(uncertainties(np.atleast_2d(np.asarray(probabilities)), kind)[0])
+
+
+def _of_distribution(values: Values) -> Values:
+    unsure: Values = _bits(values).sum(axis=1) / np.log2(max(values.shape[1], 2))
+    return unsure
+
+
+def _of_each(values: Values) -> Values:
+    unsure: Values = (_bits(values) + _bits(1 - values)).mean(axis=1)
+    return unsure
 
 
 def _bits(shares: Values) -> Values:
     logarithms = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
     bits: Values = -shares * logarithms
     return bits
+
+
+_UNCERTAINTIES: dict[Kind, Callable[[Values], Values]] = {
+    "multiclass": _of_distribution,
+    "multilabel": _of_each,
+}

@@ -104,7 +104,7 @@ def _still_there(session: Session, images: Sequence[int]) -> set[int]:
 
 def uncertainty_of(iteration: IterationRow, predictions: Sequence[dict[str, Any]]) -> float:
     """How unsure an iteration is, 0 to 1; see `dahlia.server.performance.uncertainty`."""
-    return uncertainty([one["probability"] for one in predictions], (iteration.classification or "").lower())
+    return uncertainty([one["probability"] for one in predictions], iteration.kind)
 
 
 def _row(iteration: IterationRow, predictions: list[dict[str, Any]]) -> dict[str, Any]:

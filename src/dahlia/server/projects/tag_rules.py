@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session, aliased
 
-from dahlia.server.contract.domains import domain_of
-from dahlia.server.contract.enums import DomainType, TagType
+from dahlia.kinds import Kind
+from dahlia.server.contract.enums import TagType
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.store.changes import visible
 from dahlia.server.store.tables import ImageTagRow, ProjectRow, TagRow
@@ -15,6 +15,12 @@ from dahlia.server.workspaces.spelling import check_tag_name, spelling
 _SECOND = {
     TagType.NEGATIVE: "BadRequestMultipleNegativeTag",
     TagType.GENERAL_PRODUCT: "BadRequestMultipleGeneralProductTag",
+}
+_CLASSIFIED = frozenset({TagType.REGULAR, TagType.NEGATIVE})
+_TYPES: dict[Kind, frozenset[TagType]] = {
+    "multiclass": _CLASSIFIED,
+    "multilabel": _CLASSIFIED,
+    "detection": frozenset(TagType),
 }
 
 
@@ -79,7 +85,7 @@ def check_kind(session: Session, project: ProjectRow, kind: TagType, tag: TagRow
     """
     if tag is not None and tag.type == kind:
         return kind
-    if kind is TagType.GENERAL_PRODUCT and domain_of(project.domain_id).type is not DomainType.DETECTION:
+    if kind not in _TYPES[project.kind]:
         raise ServiceError(
             "BadRequestTagType",
             "Expected Regular or Negative in a classification project, received GeneralProduct. That type is "

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import false, select, true
 from sqlalchemy.orm import Session, aliased
 
-from dahlia.server.contract.enums import Classifier, ProjectStatus, TagType
+from dahlia.server.contract.enums import CLASSIFIERS, ProjectStatus, TagType
 from dahlia.server.contract.models import ImageProcessingSettings, Project, ProjectSettings, Tag
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.store.tables import ImageRow, ProjectRow, TagRow
@@ -53,7 +53,7 @@ def _answer(row: ProjectRow, newest: str | None, addresses: Addresses) -> Projec
 def _settings(row: ProjectRow) -> ProjectSettings:
     return ProjectSettings(
         domain_id=row.domain_id,
-        classification_type=Classifier(row.classification) if row.classification else None,
+        classification_type=CLASSIFIERS[row.kind],
         target_export_platforms=tuple(row.export_platforms),
         use_negative_set=True,
         detection_parameters=None,

@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dahlia.dataset.tag_rules import TAG_RULES
 from dahlia.server.contract.domains import domain_of
-from dahlia.server.contract.enums import Classifier, IterationStatus, ProjectStatus, TrainingType
+from dahlia.server.contract.enums import CLASSIFIERS, KINDS, IterationStatus, ProjectStatus, TrainingType
 from dahlia.server.projects.choices import AUGMENTATION
 from dahlia.server.rescue.finding import Found
 from dahlia.server.rescue.photos import StoredPhoto
 from dahlia.server.rescue.timeline import Timeline
 from dahlia.server.rescue.views import read_view
 from dahlia.server.storage.storage import Storage
-
-_CLASSIFIERS = {"multiclass": Classifier.MULTICLASS, "multilabel": Classifier.MULTILABEL}
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def rebuild(
         StorageError: the storage cannot be read.
     """
     columns = _project(found)
-    timeline = Timeline(photos, single=columns["classification"] == Classifier.MULTICLASS)
+    timeline = Timeline(photos, single=TAG_RULES[KINDS[columns["classification"]]].exclusive)
     iterations = []
     numbers = _numbers(found)
     for epoch, (one, number) in enumerate(zip(found, numbers, strict=True), 1):
@@ -102,7 +101,7 @@ def _project(found: Sequence[Found]) -> dict[str, Any]:
         "description": "",
         "pipeline_name": card.project,
         "domain_id": domain_of(card.domain_id).id,
-        "classification": _CLASSIFIERS[card.classification],
+        "classification": CLASSIFIERS[card.kind],
         "export_platforms": [],
         "augmentation": dict(AUGMENTATION),
         "created": oldest.moment,
@@ -153,7 +152,7 @@ def _guessed(found: Found, number: int) -> dict[str, Any]:
         "name": f"Iteration {number}",
         "created": found.moment,
         "domain_id": domain_of(card.domain_id).id,
-        "classification": _CLASSIFIERS[card.classification],
+        "classification": CLASSIFIERS[card.kind],
         "training_type": TrainingType.ADVANCED if advanced else TrainingType.REGULAR,
         "budget_hours": 0,
         "minutes": 1,

@@ -14,6 +14,8 @@ from typing import Any
 from sqlalchemy import JSON, Float, ForeignKey, Index, String, Uuid, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from dahlia.kinds import Kind
+from dahlia.server.contract.enums import KINDS
 from dahlia.server.store.types import Instant, Key
 
 
@@ -63,6 +65,11 @@ class ProjectRow(Table):
     epoch: Mapped[int] = mapped_column(default=1)
     revision: Mapped[int] = mapped_column(default=0)
     iterations_made: Mapped[int] = mapped_column(default=0)
+
+    @property
+    def kind(self) -> Kind:
+        """What its models say of a photo."""
+        return KINDS[self.classification]
 
 
 class TagRow(Table):

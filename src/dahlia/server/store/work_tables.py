@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from dahlia.kinds import Kind
+from dahlia.server.contract.enums import KINDS
 from dahlia.server.store.tables import Identity, Table
 from dahlia.server.store.types import Key
 
@@ -67,6 +69,11 @@ class IterationRow(Table):
     error: Mapped[str | None]
     run_id: Mapped[str | None]
     files: Mapped[bool]
+
+    @property
+    def kind(self) -> Kind:
+        """What its model says of a photo."""
+        return KINDS[self.classification]
 
 
 class ExportRow(Table):

@@ -75,7 +75,7 @@ def _settings(snapshot: Snapshot) -> dict[str, dict[str, _Value]]:
         "config.yaml": {"- domain": snapshot.domain, "- training": snapshot.recipe, "- validate": "skip"},
         "project/default.yaml": {
             "name": snapshot.project,
-            "classification": snapshot.classification,
+            "classification": snapshot.kind,
             "negative_tag": _uninterpolated(snapshot.negative_tag),
         },
         # The API takes images with several tags in every project.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dahlia.dataset.records import Region
+from dahlia.kinds import Kind
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Snapshot:
 
     Attributes:
         project: the pipeline's name of the project (see `pipeline_name`).
-        classification: one tag an image, or any number.
+        kind: what its model is to say of a photo.
         negative_tag: the name of the project's negative tag, if it has one.
         domain: a choice of `conf/domain`, such as `general_compact`.
         recipe: quick, or advanced within a budget.
@@ -45,7 +46,7 @@ class Snapshot:
     """
 
     project: str
-    classification: Literal["multiclass", "multilabel"]
+    kind: Kind
     negative_tag: str | None
     domain: str
     recipe: Literal["quick", "advanced"]

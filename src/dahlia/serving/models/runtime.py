@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from dahlia.dataset.imaging import SERVED_PIXELS, load, to_tensor_layout
 from dahlia.errors import ServingError
+from dahlia.kinds import Kind
 from dahlia.modeling.card import ModelCard, TagCard, load_card
 from dahlia.serving.models.runtime_errors import runtime_errors
 
@@ -28,6 +31,20 @@ class Scored:
 
     tag: TagCard
     probability: float
+
+
+def _ranked(tags: Sequence[TagCard], probabilities: npt.NDArray[np.float32]) -> list[Scored]:
+    """Every tag, the most probable first."""
+    # The shortest text of the float32 number, not the float64 that it widens to.
+    scored = [Scored(tag, float(str(value))) for tag, value in zip(tags, probabilities, strict=True)]
+    return sorted(scored, key=lambda one: -one.probability)
+
+
+READERS: dict[Kind, Callable[[Sequence[TagCard], npt.NDArray[np.float32]], list[Scored]]] = {
+    "multiclass": _ranked,
+    "multilabel": _ranked,
+}
+"""What a model's tags and its answer to one image, without the first axis, say of it."""
 
 
 class Model:
@@ -54,7 +71,7 @@ class Model:
         self._bgr = metadata.get("Image.BitmapPixelFormat") == "Bgr8"
 
     def predict(self, data: bytes) -> list[Scored]:
-        """Every tag, the most probable first.
+        """What `READERS` makes of the answer: every tag, the most probable first.
 
         Args:
             data: an image file.
@@ -64,10 +81,7 @@ class Model:
         """
         pixels = load(data, self.card.input.size, max_decoded=SERVED_PIXELS)
         batch = to_tensor_layout([pixels[..., ::-1] if self._bgr else pixels])
-        row = self._session.run([OUTPUT], {INPUT: batch})[0][0]
-        # The shortest text of the float32 number, not the float64 that it widens to.
-        scored = [Scored(tag, float(str(value))) for tag, value in zip(self.card.tags, row, strict=True)]
-        return sorted(scored, key=lambda one: -one.probability)
+        return READERS[self.card.kind](self.card.tags, self._session.run([OUTPUT], {INPUT: batch})[0][0])
 
 
 def load_model(folder: Path, iteration: str, number: int, threads: int = 1) -> Model:

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dahlia.modeling.calibration import fit_temperature, negative_log_likelihood, to_probabilities
+from dahlia.kinds import Kind
+from dahlia.modeling.calibration import fit_temperature
+from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.training.fine_tuning.judging import Logits
 
 Truth = npt.NDArray[np.bool_]
@@ -39,45 +41,39 @@ class Judged:
     temperature: float
 
 
-def judge(logits: Logits, truth: Truth, folds: npt.NDArray[np.int32], classification: str) -> Judged:
+def judge(logits: Logits, truth: Truth, folds: npt.NDArray[np.int32], kind: Kind) -> Judged:
     """Choose epochs and temperatures crosswise.
 
     Args:
         logits: (E, N, K) held-out logits after each of E epochs, each row by a model that did not see it.
         truth: (N, K).
         folds: (N,).
-        classification: `multiclass` or `multilabel`.
+        kind: of the model.
     """
+    likelihood = LIKELIHOODS[kind]
     probabilities, uncalibrated = np.zeros(truth.shape), np.zeros(truth.shape)
     for part in np.unique(folds):
         rows = folds == part
-        epochs, temperature = best_epoch(logits[:, ~rows], truth[~rows], classification)
-        probabilities[rows] = to_probabilities(logits[epochs - 1, rows] / temperature, classification)
-        uncalibrated[rows] = to_probabilities(logits[epochs - 1, rows], classification)
-    epochs, temperature = best_epoch(logits, truth, classification)
+        epochs, temperature = best_epoch(logits[:, ~rows], truth[~rows], kind)
+        probabilities[rows] = likelihood.probabilities(logits[epochs - 1, rows] / temperature)
+        uncalibrated[rows] = likelihood.probabilities(logits[epochs - 1, rows])
+    epochs, temperature = best_epoch(logits, truth, kind)
     return Judged(probabilities, uncalibrated, epochs, temperature)
 
 
-def best_epoch(logits: Logits, truth: Truth, classification: str) -> tuple[int, float]:
+def best_epoch(logits: Logits, truth: Truth, kind: Kind) -> tuple[int, float]:
     """The number of epochs, 1 to E, with the lowest loss once calibrated, and its temperature."""
-    temperatures = [fit_temperature(epoch, truth, classification) for epoch in logits]
+    temperatures = [fit_temperature(epoch, truth, kind) for epoch in logits]
     losses = [
-        negative_log_likelihood(epoch / temperature, truth, classification)
+        LIKELIHOODS[kind].negative_log_likelihood(epoch / temperature, truth)
         for epoch, temperature in zip(logits, temperatures, strict=True)
     ]
     best = int(np.argmin(losses))
     return best + 1, temperatures[best]
 
 
-def loss(probabilities: Logits, truth: Truth, classification: str) -> float:
+def loss(probabilities: Logits, truth: Truth, kind: Kind) -> float:
     """Nats per image; for `multilabel` summed over the tags."""
     clipped = np.clip(probabilities, 1e-12, 1 - 1e-12)
-    logits = np.log(clipped) if classification == "multiclass" else np.log(clipped / (1 - clipped))
-    return negative_log_likelihood(logits, truth, classification) / len(truth)
-
-
-def accuracy(probabilities: Logits, truth: Truth, classification: str) -> float:
-    """The share of images whose likeliest tag is right; for `multilabel` of decisions at 0.5, 0 to 1."""
-    if classification == "multiclass":
-        return float(truth[np.arange(len(truth)), probabilities.argmax(1)].mean())
-    return float(((probabilities >= 0.5) == truth).mean())
+    likelihood = LIKELIHOODS[kind]
+    return likelihood.negative_log_likelihood(likelihood.logits(clipped), truth) / len(truth)

@@ -8,6 +8,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
+from dahlia.kinds import Kind
 from dahlia.training.fine_tuning.course import RECORD
 from dahlia.training.fine_tuning.data import TuningData
 from dahlia.training.fine_tuning.epoch_choice import best_epoch
@@ -26,13 +27,13 @@ class Problem:
         quick: heads to start from, and their held-out predictions.
         data: N photos.
         folds: (N,).
-        classification: `multiclass` or `multilabel`.
+        kind: of the model.
     """
 
     quick: QuickResult
     data: TuningData
     folds: npt.NDArray[np.int32]
-    classification: str
+    kind: Kind
 
     @property
     def parts(self) -> list[int]:
@@ -95,7 +96,7 @@ def _stop_early(bench: Bench, problem: Problem, finished: list[Logits]) -> None:
         return
     rows = [np.flatnonzero(problem.folds == part) for part in problem.parts[: len(finished)]]
     together = np.concatenate([logits[:horizon] for logits in finished], axis=1)
-    best, _ = best_epoch(together, problem.data.truth[np.concatenate(rows)], problem.classification)
+    best, _ = best_epoch(together, problem.data.truth[np.concatenate(rows)], problem.kind)
     if best + bench.params.patience < horizon:
         bench.keep(horizon=best + bench.params.patience)
         click.echo(

@@ -110,7 +110,7 @@ def run_key(
     digest = hashlib.sha256()
     spoken = (
         *(_FORMAT, torch.__version__, lightning.__version__, precision()),
-        *(start.backbone.fingerprint, start.classification, params.model_dump_json()),
+        *(start.backbone.fingerprint, start.kind, params.model_dump_json()),
         *(tuple(data.augmentation), data.size, data.batch_size, data.seed, tuple(data.ids), data.truth.shape),
     )
     digest.update(repr(spoken).encode())

@@ -11,7 +11,6 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
-from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
@@ -22,6 +21,7 @@ from dahlia.training.fine_tuning.data import Batch, TuningData
 from dahlia.training.fine_tuning.mixing import Mixing
 from dahlia.training.fine_tuning.photo_memory import PhotoMemory
 from dahlia.training.fine_tuning.rates import parameter_groups
+from dahlia.training.losses import LOSSES
 from dahlia.training.schedule import averaged_share, rate_factor
 
 _WARM_UP = 0.1
@@ -83,16 +83,11 @@ class FineTuner(pl.LightningModule):
         if isinstance(batch, DatasetError):
             raise batch
         self.model.eval()
-        truth = batch[1]
-        if self.model.classification == "multiclass":
-            truth = truth / truth.sum(1, keepdim=True)
+        truth = LOSSES[self.model.kind].targets(batch[1])
         pixels, truth = self.mixing(batch[0].float(), truth, self.current_epoch, batch_idx)
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         logits = self.model.head(self.model.backbone(pixels)).float()
-        if self.model.classification == "multiclass":
-            loss = functional.cross_entropy(logits, truth, label_smoothing=self.params.label_smoothing)
-        else:
-            loss = functional.binary_cross_entropy_with_logits(logits, truth)
+        loss = LOSSES[self.model.kind].of_batch(logits, truth, self.params.label_smoothing)
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"The loss became {loss.item()} at step {self.global_step} in epoch "

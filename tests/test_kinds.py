@@ -1,0 +1,51 @@
+"""One word for what a model says of a photo, and tables instead of comparisons."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+import dahlia
+from dahlia.dataset.tag_rules import TAG_RULES
+from dahlia.evaluation.judges import JUDGES
+from dahlia.export.conventions import OUTPUTS
+from dahlia.export.verify import PROOFS
+from dahlia.kinds import Classification
+from dahlia.modeling.likelihoods import LIKELIHOODS
+from dahlia.server.contract.enums import CLASSIFIERS, KINDS
+from dahlia.server.iterations.subjects import SUBJECTS
+from dahlia.serving.models.runtime import READERS
+
+TABLES = {
+    "dataset": TAG_RULES,
+    "modeling": LIKELIHOODS,
+    "evaluation": JUDGES,
+    "exports": OUTPUTS,
+    "proofs": PROOFS,
+    "serving": READERS,
+    "server": SUBJECTS,
+}
+COMPARISON = re.compile(r"""(==|!=|\bin|\bis|\bis not) \(?["'](multiclass|multilabel|detection)["']""")
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_every_package_can_do_the_same(table: dict[str, object]) -> None:
+    assert set(table) == set(get_args(Classification))
+
+
+@pytest.mark.parametrize(
+    ("spelled", "kind"), [("Multiclass", "multiclass"), ("Multilabel", "multilabel"), (None, "detection")]
+)
+def test_the_api_spells_each_kind_in_one_way(spelled: str | None, kind: str) -> None:
+    assert KINDS[spelled] == kind
+    assert CLASSIFIERS[kind] == spelled
+
+
+def test_no_module_compares_kinds() -> None:
+    root = Path(dahlia.__file__).parent
+    files = [path for end in ("*.py", "*.html") for path in root.rglob(end)]
+    found = [str(path.relative_to(root)) for path in files if COMPARISON.search(path.read_text("utf-8"))]
+    assert not found, f"expected tables by kind (see docs/architecture.md), found comparisons in {found}"
