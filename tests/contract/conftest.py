@@ -10,6 +10,7 @@ from contract_projects import COMPACT, Photos, Trained, trained_project
 from contract_recorder import Recorded
 from contract_server import RunningServer, running_server
 from msrest.authentication import ApiKeyCredentials
+from postgres_server import running_postgres
 
 from dahlia.dataset.samples import generate_garden
 from photo_server import WebServer, photo_server
@@ -17,8 +18,13 @@ from photo_server import WebServer, photo_server
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """One server, with one worker, for all tests of a process."""
-    with running_server(tmp_path_factory.mktemp("server") / "home") as server:
+    """One server on PostgreSQL, with one worker, for all tests of a process."""
+    home = tmp_path_factory.mktemp("server") / "home"
+    with (
+        running_postgres() as postgres,
+        postgres.database() as url,
+        running_server(home, DAHLIA_DATABASE_URL=url) as server,
+    ):
         yield server
 
 

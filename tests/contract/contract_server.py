@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,18 +30,24 @@ class RunningServer:
         training_key: opens everything.
         prediction_key: opens predictions.
         home: its folder.
+        settings: its variables beyond those that every server of the tests has.
     """
 
     base: str
     training_key: str
     prediction_key: str
     home: Path
+    settings: Mapping[str, str]
 
     def dahlia(self, *words: str) -> str:
         """What a command of its owner's says."""
         command = [sys.executable, "-m", "dahlia", *words]
         done = subprocess.run(
-            command, env=_environment(self.home), capture_output=True, text=True, check=True
+            command,
+            env={**_environment(self.home), **self.settings},
+            capture_output=True,
+            text=True,
+            check=True,
         )
         return done.stdout.strip()
 
@@ -59,13 +65,13 @@ def running_server(home: Path, *options: str, **settings: str) -> Iterator[Runni
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "dahlia", "serve", *options],
-            env=_environment(home) | settings,
+            env={**_environment(home), **settings},
             cwd=home.parent,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
         try:
-            yield RunningServer(home=home, **_read(process, log))
+            yield RunningServer(home=home, settings=settings, **_read(process, log))
         finally:
             process.send_signal(signal.SIGTERM)
             try:

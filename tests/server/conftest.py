@@ -60,10 +60,18 @@ def reusable_postgres(postgres: Postgres) -> Iterator[ReusableDatabase]:
     database.close()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests with the marker `both_databases` on each, unless they name theirs."""
+    named = any(mark.args[0] == "database_url" for mark in metafunc.definition.iter_markers("parametrize"))
+    both = metafunc.definition.get_closest_marker("both_databases")
+    if both and not named and "database_url" in metafunc.fixturenames:
+        metafunc.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database; every test that uses it runs on both kinds."""
-    if request.param == "sqlite":
+    """An empty database: SQLite, unless the test runs on both."""
+    if getattr(request, "param", "sqlite") == "sqlite":
         file = tmp_path / "home" / "dahlia.db"
         file.parent.mkdir()
         shutil.copy(request.getfixturevalue("prepared_sqlite"), file)

@@ -35,6 +35,8 @@ from dahlia.server.storage.names import image_key
 from dahlia.server.storage.storage import Entry, StorageError
 from dahlia.server.store.tables import ImageRow, ProjectRow
 
+pytestmark = pytest.mark.both_databases
+
 _NEW = ("identity", "orphans", "discarded")  # tables of the schema after
 
 

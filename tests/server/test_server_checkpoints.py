@@ -20,6 +20,8 @@ from dahlia.server.settings import load_settings
 from dahlia.server.store.checkpoints import Checkpoints, checkpoint
 from dahlia.server.store.tables import ProjectRow
 
+pytestmark = pytest.mark.both_databases
+
 
 def names_in_copy(file: Path) -> set[str]:
     """Names of projects in a copy of the file without its log."""

@@ -34,6 +34,8 @@ from dahlia.server.store.tables import ImageRow, ProjectRow
 from dahlia.server.store.work_tables import JobRow
 from dahlia.serving.http.replies import new_id
 
+pytestmark = pytest.mark.both_databases
+
 DAY = timedelta(days=1)
 MONTH = 30 * DAY
 

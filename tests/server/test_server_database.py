@@ -19,6 +19,8 @@ from dahlia.server.store.database import Database
 from dahlia.server.store.errors import StoreError
 from dahlia.server.store.tables import ProjectRow, TagRow
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_migrations_make_what_the_tables_say(server: Server) -> None:
     with server.database.engine.connect() as connection:

@@ -25,6 +25,8 @@ from dahlia.server.store.tables import ImageRow
 from dahlia.server.store.work_tables import ExportRow, IterationRow, PredictionRow
 from dahlia.serving.http.replies import new_id
 
+pytestmark = pytest.mark.both_databases
+
 HOST = "http://testserver"
 
 

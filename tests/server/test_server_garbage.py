@@ -16,6 +16,8 @@ from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, Region
 from dahlia.server.store.work_tables import IterationRow
 from dahlia.serving.http.replies import new_id
 
+pytestmark = pytest.mark.both_databases
+
 TABLES: tuple[Versioned, ...] = (TagRow, ImageRow, ImageTagRow, RegionRow)
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 

@@ -14,6 +14,8 @@ from dahlia.server.store.access_tables import AuditRow
 from dahlia.server.store.changes import project_of
 from dahlia.server.store.tables import ImageRow, ImageTagRow
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def project(client: TestClient) -> str:

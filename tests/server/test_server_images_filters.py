@@ -9,6 +9,8 @@ from dahlia.server.contract.errors import ServiceError
 from dahlia.server.images.filters import Equals, Filter, Joined, condition, parse_filter
 from dahlia.server.store.tables import ImageRow
 
+pytestmark = pytest.mark.both_databases
+
 A, B, C = (Equals(key, "1") for key in "abc")
 
 

@@ -11,6 +11,8 @@ from starlette.testclient import TestClient
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import DomainType
 
+pytestmark = pytest.mark.both_databases
+
 
 class Garden:
     """A project: pine has 1 and 2, oak has 2 and 3, nobody has 4."""

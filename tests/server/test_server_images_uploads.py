@@ -22,6 +22,8 @@ from dahlia.server.store.access_tables import AuditRow
 from dahlia.server.store.changes import project_of
 from dahlia.server.store.tables import ImageRow, ImageTagRow, RegionRow
 
+pytestmark = pytest.mark.both_databases
+
 DETECTION = domain_id("General", DomainType.DETECTION)
 V32 = "http://testserver/customvision/v3.2/training"
 

@@ -21,6 +21,8 @@ from dahlia.errors import ConfigError
 from dahlia.server.opening import open_server
 from dahlia.server.settings import load_settings
 
+pytestmark = pytest.mark.both_databases
+
 COMMANDS = (("serve",), ("keys", "list"), ("backup", "monday.zip"))
 BACKUP = "dahlia-20260102T030405Z.zip"
 PAGE = 4096

@@ -14,6 +14,8 @@ from dahlia.server.keys.scopes import Scope
 from dahlia.server.store.access_tables import AuditRow
 from dahlia.server.store.work_tables import IterationRow, JobRow
 
+pytestmark = pytest.mark.both_databases
+
 OLD, NEW = "/customvision/v3.2/training", "/customvision/v3.3/training"
 
 

@@ -10,6 +10,8 @@ from dahlia.server.context import Server
 from dahlia.server.storage.errors import StorageError
 from dahlia.serving.http.replies import new_id
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_files_that_cannot_be_deleted_are_left_to_cleaning(
     client: TestClient, server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

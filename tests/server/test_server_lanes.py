@@ -34,6 +34,8 @@ from dahlia.server.supervision import Workers
 from dahlia.server.workspaces import Cancelled
 from dahlia.server.workspaces.guard import guard_command
 
+pytestmark = pytest.mark.both_databases
+
 SHORT, LONG, ALL = Lane.SHORT, Lane.LONG, Lane.ALL
 ENOUGH = SERVER_BYTES + 2 * WORKER_BYTES
 

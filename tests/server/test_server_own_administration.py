@@ -20,6 +20,8 @@ from dahlia.server.keys.scopes import Scope
 from dahlia.server.store.tables import ProjectRow
 from dahlia.server.store.work_tables import JobRow
 
+pytestmark = pytest.mark.both_databases
+
 
 def made(own: Own, **body: Any) -> dict[str, Any]:
     answer = own.client.post(f"{OWN}/keys", json={"name": "app", "scope": "Read"} | body)

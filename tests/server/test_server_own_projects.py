@@ -13,6 +13,8 @@ from sqlalchemy import event
 
 from dahlia.server.keys.scopes import Scope
 
+pytestmark = pytest.mark.both_databases
+
 OCTETS = {"content-type": "application/octet-stream"}
 
 

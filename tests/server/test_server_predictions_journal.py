@@ -24,6 +24,8 @@ from dahlia.serving.http.replies import new_id, timestamp
 from dahlia.serving.stored.records import MAGIC, MARKER_BYTES, segment_name
 from dahlia.serving.stored.store import Kept, PredictionStore
 
+pytestmark = pytest.mark.both_databases
+
 SECONDS = 60.0
 CREATED = timestamp(datetime.now(UTC))
 

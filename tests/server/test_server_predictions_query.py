@@ -25,6 +25,8 @@ from dahlia.server.store.tables import ProjectRow
 from dahlia.server.store.work_tables import IterationRow, PredictionRow, ScoreRow
 from dahlia.serving.http.replies import new_id
 
+pytestmark = pytest.mark.both_databases
+
 RED, GREEN = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 # Probabilities of red and green; how unsure; days ago; the application.
 STORED: dict[str, tuple[float, float, float, float, str | None]] = {

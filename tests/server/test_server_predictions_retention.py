@@ -22,6 +22,8 @@ from dahlia.server.store.tables import ImageRow
 from dahlia.server.store.work_tables import PredictionRow
 from dahlia.serving.http.replies import new_id
 
+pytestmark = pytest.mark.both_databases
+
 MEGABYTE = 1 << 20
 
 

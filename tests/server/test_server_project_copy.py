@@ -26,6 +26,8 @@ from dahlia.server.store.changes import changed, remove, visible
 from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.store.work_tables import IterationRow, JobRow
 
+pytestmark = pytest.mark.both_databases
+
 DETECTION = domain_id("General", DomainType.DETECTION)
 Shape = dict[str, Any]
 

@@ -36,6 +36,8 @@ from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, Region
 from dahlia.server.store.work_tables import IterationRow, JobRow, PredictionRow
 from dahlia.serving.http.replies import new_id
 
+pytestmark = pytest.mark.both_databases
+
 GENERAL, FOOD, COMPACT = domain_id("General"), domain_id("Food"), domain_id("General (compact)")
 DETECTION = domain_id("General", DomainType.DETECTION)
 DETECTION_S1 = domain_id("General (compact) [S1]", DomainType.DETECTION)

@@ -20,6 +20,8 @@ from dahlia.serving.models.runtime import Model, load_model
 from dahlia.serving.models.shelf import Shelf
 from dahlia.serving.models.sources import Servable
 
+pytestmark = pytest.mark.both_databases
+
 
 class Followed:
     """Publications of a server, asked by hand."""

@@ -25,6 +25,8 @@ from dahlia.server.jobs.turns import Turns
 from dahlia.server.store.tables import ProjectRow
 from dahlia.server.store.work_tables import ExportRow, IterationRow, JobRow
 
+pytestmark = pytest.mark.both_databases
+
 
 def enqueue_many(server: Server, *projects: Planted) -> None:
     """An import job for each, one after the other."""

@@ -22,6 +22,8 @@ from dahlia.server.rescue.records import (
 from dahlia.server.store.tables import ImageRow, ProjectRow
 from dahlia.server.store.work_tables import IterationRow
 
+pytestmark = pytest.mark.both_databases
+
 NOW = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
 
 

@@ -14,6 +14,8 @@ from dahlia.server.store.tables import ImageRow
 from dahlia.server.store.work_tables import PredictionRow, ScoreRow
 from dahlia.serving.http.replies import new_id
 
+pytestmark = pytest.mark.both_databases
+
 REDDISH = (200, 60, 60)
 
 

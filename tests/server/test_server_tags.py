@@ -16,6 +16,8 @@ from dahlia.server.store.garbage import collect_garbage
 from dahlia.server.store.tables import ImageRow, ImageTagRow, RegionRow, TagRow
 from dahlia.server.store.work_tables import IterationRow
 
+pytestmark = pytest.mark.both_databases
+
 DETECTION = domain_id("Products on Shelves", DomainType.DETECTION)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from iteration_cases import (
     UNKNOWN,
     Case,
@@ -24,6 +25,8 @@ from dahlia.server.keys.scopes import Scope
 from dahlia.server.store.access_tables import AuditRow
 from dahlia.server.store.tables import ProjectRow
 from dahlia.server.store.work_tables import IterationRow, JobRow
+
+pytestmark = pytest.mark.both_databases
 
 MULTICLASS = "BadRequestMultiClassClassificationTrainingValidationFailed"
 MULTILABEL = "BadRequestMultiLabelClassificationTrainingValidationFailed"
