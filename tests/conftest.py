@@ -40,6 +40,7 @@ _LONGEST = (
 _TOGETHER = ("contract", "pipeline", "serving")
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first, and keep together what shares a process."""
     items.sort(key=lambda item: item.path.stem not in _LONGEST)
