@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from processors import PROCESSORS
 
@@ -38,6 +39,18 @@ _LONGEST = (
 
 # Slow tests of these folders share servers and trainings that take long to prepare: one process runs them.
 _TOGETHER = ("contract", "pipeline", "serving")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files without a test that `-m` asks for: each process takes half a minute to import all."""
+    wanted = str(config.option.markexpr)
+    if collection_path.suffix != ".py" or not collection_path.name.startswith("test_"):
+        return None
+    text = collection_path.read_text(encoding="utf-8")
+    if wanted == "not slow":
+        return True if re.search(r"^pytestmark = .*\bpytest\.mark\.slow\b", text, re.MULTILINE) else None
+    first = wanted.partition(" ")[0]
+    return True if first in ("slow", "alone", "portable") and f"pytest.mark.{first}" not in text else None
 
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its own

@@ -392,7 +392,6 @@ def _at_once(attacks: list[Callable[[], None]]) -> None:
 class Attacks:
     """The tests of one server; a module that has a fixture `target` makes a `Test...` class of it."""
 
-    @pytest.mark.slow
     @pytest.mark.parametrize(("sent", "status"), REFUSED.values(), ids=REFUSED.keys())
     def test_what_is_refused(
         self, target: Target, sent: Callable[[Target], list[bytes]], status: int
@@ -401,7 +400,6 @@ class Attacks:
         assert status_of(answer) == status
         assert answer.count(b"HTTP/1.1 ") == 1
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
     def test_attacks(self, target: Target, check: Callable[[Target], None]) -> None:
         check(target)

@@ -14,6 +14,8 @@ import pytest
 
 from http_attacks import PATIENCE, SETTINGS, Attacks, Target
 
+pytestmark = pytest.mark.slow
+
 POST = "/customvision/v3.3/training/projects/00000000-0000-0000-0000-000000000000/images/tags"
 
 

@@ -11,6 +11,8 @@ from serving_helpers import serving, url
 
 from http_attacks import SETTINGS, Attacks, Target
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:

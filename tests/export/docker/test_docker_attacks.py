@@ -10,6 +10,8 @@ import pytest
 from dahlia.export.docker.process import running
 from http_attacks import SETTINGS, Attacks, Target
 
+pytestmark = pytest.mark.slow
+
 POST = "/customvision/v3.1/prediction/12121212-3434-4565-8787-989898989898/classify/iterations/v1/image"
 
 
