@@ -40,7 +40,7 @@ TESTS = Path(__file__).parents[1]
 COLOURS = ("red", "green", "blue")
 UNFIT = "positive_data_acceptance,negative_data_rejection,unsupported_method"
 COMMAND = (
-    *("run", "--seed", "1", "--generation-deterministic", "--no-shrink", "-n", "20"),
+    *("run", "--seed", "1", "--generation-deterministic", "--no-shrink", "-n", "8"),
     *("--phases", "examples,coverage,fuzzing", "--exclude-checks", UNFIT, "--continue-on-failure"),
     *("--suppress-health-check", "all", "--warnings", "off", "--request-timeout", "20", "--no-color"),
 )
