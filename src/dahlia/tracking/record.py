@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dahlia import layout
 from dahlia.files import write_json
+from dahlia.modeling.card import ModelCard
 from dahlia.params import Params
 from dahlia.revision import git_revision
 from dahlia.tracking import iteration as tags
@@ -140,7 +141,7 @@ def log_figures(
 
     now = int(time.time() * 1000)
     parameters = [Param(key, value) for key, value in evidence.parameters.items()]
-    of = {"model_id": model.model_id, "run_id": run_id} if model else {}
+    of = _subject(model, run_id, evidence.card) if model else {}
     metrics = [Metric(key, value, now, 0, **of) for key, value in evidence.metrics.items()]
     metrics += [Metric(TIME_METRICS + key, one.seconds, now, 0) for key, one in evidence.times.items()]
     metrics += [
@@ -153,6 +154,16 @@ def log_figures(
         client.log_batch(run_id, metrics=metrics[window], params=parameters[window])
 
 
+def _subject(model: LoggedModel, run_id: str, card: ModelCard) -> dict[str, str]:
+    """What a metric is of, in MLflow's words."""
+    dataset = {"dataset_name": card.project, "dataset_digest": _digest(card)}
+    return {"model_id": model.model_id, "run_id": run_id, **dataset}
+
+
+def _digest(card: ModelCard) -> str:
+    return card.data_fingerprint[:36]  # MLflow's limit
+
+
 def _log_dataset(client: MlflowClient, run_id: str, evidence: Evidence) -> None:
     import json
 
@@ -162,7 +173,7 @@ def _log_dataset(client: MlflowClient, run_id: str, evidence: Evidence) -> None:
     profile = {"images": card.training.images, "tags": [tag.name for tag in card.tags]}
     dataset = Dataset(
         name=card.project,
-        digest=card.data_fingerprint[:36],  # MLflow's limit
+        digest=_digest(card),
         source_type="local",
         source=json.dumps({"fingerprint": card.data_fingerprint}),
         profile=json.dumps(profile),
