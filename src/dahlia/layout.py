@@ -15,6 +15,7 @@ PREDICTIONS = Path("models/predictions.parquet")
 HISTORY = Path("models/history.csv")
 LEARNING_CURVE = Path("models/learning_curve.json")
 EXPORTS = Path("exports")
+SERVABLE = EXPORTS / "onnx"  # `model.onnx` and `model.json`, which the service loads
 REPORTS = Path("reports")
 VALIDATION = REPORTS / "validation.json"
 VALIDATION_PAGE = REPORTS / "validation.html"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from dahlia import layout
 from dahlia.errors import TrackingError
 from dahlia.files import staged_directory
 from dahlia.modeling.card import FILE_NAME
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 MODEL_NAME = "model.onnx"
-SERVABLE = "exports/onnx"  # in a project, and in the run of an iteration that has no model in MLflow
+SERVABLE = layout.SERVABLE.as_posix()  # in the run of an iteration that has no model in MLflow
 BUNDLE = "bundle"
 
 

@@ -22,8 +22,6 @@ TAG_METRICS = "tag/"
 TIME_METRICS = "seconds/"
 TAG_FIGURES = ("ap", "precision", "recall")
 
-SERVABLE = layout.EXPORTS / "onnx"
-
 _REQUIRED = {
     layout.BUNDLE / "model.safetensors": "train",
     layout.EVALUATION: "evaluate",
@@ -102,7 +100,7 @@ def gather(root: Path, params: Params, *, exported: bool = True) -> Evidence:
         curves=_curves(root / layout.HISTORY),
         times=stage_times(root, params.export.formats),
         files=_files(root, exports),
-        servable=root / SERVABLE,
+        servable=root / layout.SERVABLE,
         fingerprint=_fingerprint(root, exports),
     )
 
@@ -182,7 +180,7 @@ def _files(root: Path, exports: tuple[Path, ...]) -> tuple[tuple[Path, str], ...
     reports = [(root / name, "reports") for name in _REPORTS if (root / name).exists()]
     folders = [
         (root / layout.BUNDLE, "bundle"),
-        *((path, "exports") for path in exports if path != root / SERVABLE),
+        *((path, "exports") for path in exports if path != root / layout.SERVABLE),
     ]
     return (*(folder for folder in folders if folder[0].is_dir()), *reports)
 
