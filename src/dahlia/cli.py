@@ -39,6 +39,7 @@ def stage(name: str, item: str | None) -> None:
     """
     from dahlia.config import load_params
     from dahlia.extras import require_formats
+    from dahlia.stage_times import noted_time
 
     if (name == "export") != (item is not None):
         raise click.UsageError(
@@ -48,7 +49,8 @@ def stage(name: str, item: str | None) -> None:
         )
     params = load_params()
     require_formats(params.export.formats)  # not only when all before the export is done
-    importlib.import_module(f"dahlia.stages.{name}").run(params, Path(), *filter(None, [item]))
+    with noted_time(Path(), name, item):
+        importlib.import_module(f"dahlia.stages.{name}").run(params, Path(), *filter(None, [item]))
 
 
 @cli.command()

@@ -15,6 +15,7 @@ PREDICTIONS = Path("models/predictions.parquet")
 HISTORY = Path("models/history.csv")
 LEARNING_CURVE = Path("models/learning_curve.json")
 EXPORTS = Path("exports")
+SERVABLE = EXPORTS / "onnx"  # `model.onnx` and `model.json`, which the service loads
 REPORTS = Path("reports")
 VALIDATION = REPORTS / "validation.json"
 VALIDATION_PAGE = REPORTS / "validation.html"
@@ -28,6 +29,7 @@ GRAPH_CACHE = Path(".dahlia/graphs")
 PRETRAINING = Path(".dahlia/pretraining")
 TRIALS = Path(".dahlia/trials")
 ADVANCED = Path(".dahlia/advanced")
+STAGE_TIMES = Path(".dahlia/stage-times")
 STORED = Path(".dahlia/predictions")  # what the service keeps of what it was asked
 
 _COPIES = ((".dvc", "tmp", "exps"), TRIALS.parts)

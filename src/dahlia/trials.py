@@ -173,10 +173,11 @@ def _run(root: Path, folder: Path, composed: Any) -> Trial:
         from dahlia.stages import evaluate, train
         from dahlia.tracking.trials import record_trial
 
+        began = time.time()
         with contextlib.redirect_stdout(io.StringIO()):
             train.run(params, workspace)
             evaluate.run(params, workspace)
-        metrics = record_trial(root, workspace, params, overrides, sweep=folder.parent.name)
+        metrics = record_trial(root, workspace, params, overrides, sweep=folder.parent.name, began=began)
     except DahliaError as error:
         return Trial(overrides, _FAILED, None, str(error))
     figure = JUDGES[params.kind].figure

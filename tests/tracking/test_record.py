@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from fake_project import PROJECT, write_project
 from dahlia import layout
 from dahlia.errors import DahliaError, TrackingError
 from dahlia.modeling.card import load_card, save_card
+from dahlia.stage_times import noted_time, stage_times
 from dahlia.tracking.record import record
 from dahlia.tracking.registry import Registry
 from dahlia.tracking.store import connect
@@ -61,9 +63,6 @@ def test_an_iteration_holds_everything(root: Path) -> None:
     assert kept == {
         "bundle/model.json",
         "bundle/model.safetensors",
-        "exports/onnx/model.json",
-        "exports/onnx/model.onnx",
-        "exports/onnx/verification.json",
         "reports/evaluation.html",
         "reports/evaluation.json",
         "reports/metrics.json",
@@ -82,6 +81,29 @@ def test_the_run_reads_well_in_mlflow(root: Path) -> None:
         1.5,
         0.5,
     ]
+
+
+def test_the_run_lasts_as_long_as_training_did(root: Path) -> None:
+    params = write_project(root)
+    for stage in ("split", "evaluate"):
+        with noted_time(root, stage):
+            pass
+    with noted_time(root, "train"):
+        time.sleep(0.05)
+    trained = stage_times(root, [])["train"]
+    iteration = record(root, params)
+    (run,) = runs_of(root)
+    assert (run.info.start_time, run.info.end_time) == (
+        int(trained.began * 1000),
+        int(trained.ended * 1000),
+    )
+    assert iteration.metrics["seconds/train"] == pytest.approx(trained.seconds)
+    assert {name for name in iteration.metrics if name.startswith("seconds/")} == {
+        "seconds/evaluate",
+        "seconds/split",
+        "seconds/train",
+    }
+    assert "seconds" not in (root / layout.ITERATION).read_text()  # DVC compares that file
 
 
 @pytest.mark.parametrize(
@@ -184,7 +206,7 @@ def test_a_failed_recording_leaves_no_iteration_and_is_cleaned(
     assert Registry.of(root, params).iterations() == []
     assert record(root, params).number == 1
     assert [run.info.status for run in runs_of(root)] == ["FINISHED"]
-    assert len(list((root / "mlartifacts").glob("*/artifacts"))) == 1
+    assert len(list((root / "mlartifacts").rglob("artifacts"))) == 2  # of the run, and of its model
 
 
 KILLED = """
@@ -204,7 +226,9 @@ record(Path({root!r}), load_params(Path({root!r}) / "params.yaml"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["log_batch", "log_artifact", "set_terminated", "create_model_version"])
+@pytest.mark.parametrize(
+    "method", ["log_batch", "log_artifact", "log_model_artifacts", "set_terminated", "create_model_version"]
+)
 def test_a_killed_recording_leaves_no_iteration_and_is_cleaned(root: Path, method: str) -> None:
     params = write_project(root)
     script = KILLED.format(helpers=str(Path(__file__).parent), method=method, root=str(root))

@@ -107,7 +107,7 @@ def test_artifacts_elsewhere_are_downloaded_once(registry: Registry, monkeypatch
     source = registry.servable(iteration)
     monkeypatch.setattr("dahlia.tracking.artifacts._local_folder", lambda *_: None)
     folder = registry.servable(iteration)
-    assert folder == registry.root / ".dahlia" / "models" / iteration.run_id / "exports" / "onnx"
+    assert folder == registry.root / ".dahlia" / "models" / iteration.run_id / "data" / "onnx"
     assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in source.iterdir())
     shutil.rmtree(source)
     assert registry.servable(iteration) == folder

@@ -16,8 +16,10 @@ from dahlia.errors import TrackingError
 from dahlia.files import sha256_of
 from dahlia.modeling.card import ModelCard, load_card
 from dahlia.params import Params
+from dahlia.stage_times import StageTime, stage_times
 
 TAG_METRICS = "tag/"
+TIME_METRICS = "seconds/"
 TAG_FIGURES = ("ap", "precision", "recall")
 
 _REQUIRED = {
@@ -56,7 +58,9 @@ class Evidence:
         parameters: `params.yaml`, keys joined by dots, values as text.
         metrics: figures of the whole model, and `tag/<tag>/<figure>` for each tag.
         curves: of `models/history.csv`, where training wrote one.
+        times: when the stages wrote what is there, as far as that is known.
         files: files and folders to keep, each with the artifact folder that it goes to.
+        servable: the ONNX export, which the model holds.
         fingerprint: SHA-256 over bundle, exports and evaluation: equal exactly when these are.
     """
 
@@ -64,7 +68,9 @@ class Evidence:
     parameters: dict[str, str]
     metrics: dict[str, float]
     curves: tuple[Curve, ...]
+    times: dict[str, StageTime]
     files: tuple[tuple[Path, str], ...]
+    servable: Path
     fingerprint: str
 
 
@@ -92,7 +98,9 @@ def gather(root: Path, params: Params, *, exported: bool = True) -> Evidence:
         metrics=_overall(_read_json(root / layout.METRICS))
         | _tag_metrics(_read_json(root / layout.EVALUATION)),
         curves=_curves(root / layout.HISTORY),
+        times=stage_times(root, params.export.formats),
         files=_files(root, exports),
+        servable=root / layout.SERVABLE,
         fingerprint=_fingerprint(root, exports),
     )
 
@@ -170,7 +178,10 @@ def _curves(path: Path) -> tuple[Curve, ...]:
 
 def _files(root: Path, exports: tuple[Path, ...]) -> tuple[tuple[Path, str], ...]:
     reports = [(root / name, "reports") for name in _REPORTS if (root / name).exists()]
-    folders = [(root / layout.BUNDLE, "bundle"), *((path, "exports") for path in exports)]
+    folders = [
+        (root / layout.BUNDLE, "bundle"),
+        *((path, "exports") for path in exports if path != root / layout.SERVABLE),
+    ]
     return (*(folder for folder in folders if folder[0].is_dir()), *reports)
 
 

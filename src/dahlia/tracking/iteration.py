@@ -18,8 +18,10 @@ TAG_DOMAIN = "dahlia.domain"
 TAG_CLASSIFICATION = "dahlia.classification"
 TAG_IMAGES = "dahlia.images"
 TAG_FINGERPRINT = "dahlia.fingerprint"
+TAG_MODEL = "dahlia.model"  # of a version; MLflow keeps no model id with it in a database
 TAG_DATA = "dahlia.data_fingerprint"
 TAG_RECORDER = "dahlia.recorder"
+TAG_RECORDED = "dahlia.recorded"  # when recording began, milliseconds since 1970
 TAG_REVISION = "mlflow.source.git.commit"
 TAG_DIRTY = "git.dirty"
 
@@ -44,6 +46,7 @@ class Iteration:
         git_dirty: whether tracked files differed from that commit.
         fingerprint: SHA-256 over bundle, exports and evaluation.
         published: the names under which it is served, sorted.
+        model_id: of the model in MLflow; None for an iteration that was recorded without one.
     """
 
     number: int
@@ -59,6 +62,7 @@ class Iteration:
     git_dirty: bool
     fingerprint: str
     published: tuple[str, ...]
+    model_id: str | None = None
 
 
 def iteration_of(version: ModelVersion, run: Run, aliases: Iterable[str]) -> Iteration:
@@ -78,4 +82,5 @@ def iteration_of(version: ModelVersion, run: Run, aliases: Iterable[str]) -> Ite
         git_dirty=tags.get(TAG_DIRTY) == "true",
         fingerprint=tags.get(TAG_FINGERPRINT, ""),
         published=tuple(sorted(name for name in map(decode, aliases) if name is not None)),
+        model_id=version.tags.get(TAG_MODEL),
     )

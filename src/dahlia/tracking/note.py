@@ -28,7 +28,8 @@ def note(evidence: Evidence, number: int) -> str:
         "| --- | ---: |",
         *(f"| {_cell(tag)} | {value:.4g} |" for tag, value in _average_precisions(evidence)),
         "",
-        "Files: `bundle/` is the model, `exports/` its exports, `reports/` the evaluation.",
+        "Files of the run: `bundle/` is the trained network, `reports/` the evaluation, `exports/` the other "
+        "exports. The model that predicts is the run's logged model, which `mlflow.pyfunc` loads.",
     ]
     return "\n".join(lines) + "\n"
 

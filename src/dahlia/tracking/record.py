@@ -6,29 +6,29 @@ recording deletes it once the process that wrote it is gone.
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dahlia import layout
 from dahlia.files import write_json
+from dahlia.modeling.card import ModelCard
 from dahlia.params import Params
 from dahlia.revision import git_revision
 from dahlia.tracking import iteration as tags
-from dahlia.tracking.evidence import TAG_METRICS, Evidence, gather
+from dahlia.tracking.abandoned import delete_abandoned, recorder_tags
+from dahlia.tracking.evidence import TAG_METRICS, TIME_METRICS, Evidence, gather
 from dahlia.tracking.iteration import Iteration
+from dahlia.tracking.mlflow_model import create_model, link_version, upload_model
 from dahlia.tracking.note import note
 from dahlia.tracking.registry import Registry
 from dahlia.tracking.store import connect, open_experiment, translated_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import LoggedModel
 
 _BATCH = 100  # MLflow's limit on parameters in one request; metrics may be 1000
-_DAY = 24 * 3600
 _TAG_WEIGHTS, _TAG_REASON = "dahlia.weights", "dahlia.weights_reason"
 
 
@@ -47,7 +47,7 @@ def record(root: Path, params: Params) -> Iteration:
     client = connect(registry.uri, registry.root, create=True)
     with translated_errors("Recording the iteration"):
         experiment = _prepare(client, registry)
-        _sweep(client, experiment, registry)
+        delete_abandoned(client, experiment, {known.run_id for known in registry.iterations()})
         found = registry.find(evidence.fingerprint)
         iteration = found or registry.get(_write(client, experiment, evidence, registry, root))
     _write_report(root / layout.ITERATION, iteration)
@@ -68,28 +68,42 @@ def _prepare(client: MlflowClient, registry: Registry) -> str:
 
 def _write(client: MlflowClient, experiment: str, evidence: Evidence, registry: Registry, root: Path) -> int:
     number = max((known.number for known in registry.iterations()), default=0) + 1
-    run = client.create_run(experiment, tags=_run_tags(evidence, root), run_name=f"Iteration {number}")
+    name = f"Iteration {number}"
+    began, ended = _training_time(evidence)
+    run = client.create_run(experiment, began, _run_tags(evidence, root), name)
     identifier = run.info.run_id
     try:
-        log_figures(client, identifier, evidence)
+        model = create_model(client, experiment, identifier, name, evidence)
+        log_figures(client, identifier, evidence, model)
         _log_dataset(client, identifier, evidence)
         for path, folder in evidence.files:
             _log_files(client, identifier, path, folder)
         client.set_tag(identifier, "mlflow.note.content", note(evidence, number))
-        client.set_terminated(identifier, "FINISHED")
+        upload_model(client, model, evidence)
+        client.set_terminated(identifier, "FINISHED", ended)
     except BaseException:
         client.set_terminated(identifier, "FAILED")
         raise
     version = client.create_model_version(
         registry.project,
-        source=f"runs:/{identifier}/bundle",
+        source=model.artifact_location,  # as `models:/<id>`, MLflow would look in its default store
         run_id=identifier,
-        tags={tags.TAG_FINGERPRINT: evidence.fingerprint},
+        tags={tags.TAG_FINGERPRINT: evidence.fingerprint, tags.TAG_MODEL: model.model_id},
         description=note(evidence, number),
+        model_id=model.model_id,
     )
+    link_version(client, model, registry.project, int(version.version))
     if int(version.version) != number:  # another recording came first
         client.update_run(identifier, name=f"Iteration {version.version}")
     return int(version.version)
+
+
+def _training_time(evidence: Evidence) -> tuple[int, int | None]:
+    """When training began and ended, milliseconds since 1970; the present where that is not known."""
+    trained = evidence.times.get("train")
+    if trained is None:
+        return int(time.time() * 1000), None
+    return int(trained.began * 1000), int(trained.ended * 1000)
 
 
 def _run_tags(evidence: Evidence, root: Path) -> dict[str, str]:
@@ -101,9 +115,9 @@ def _run_tags(evidence: Evidence, root: Path) -> dict[str, str]:
         tags.TAG_IMAGES: str(evidence.card.training.images),
         tags.TAG_FINGERPRINT: evidence.fingerprint,
         tags.TAG_DATA: evidence.card.data_fingerprint,
-        tags.TAG_RECORDER: _recorder(),
         _TAG_WEIGHTS: backbone.source or backbone.weights,
         "mlflow.source.name": "dvc repro",
+        **recorder_tags(),
     }
     if backbone.reason:
         values[_TAG_REASON] = backbone.reason
@@ -112,13 +126,24 @@ def _run_tags(evidence: Evidence, root: Path) -> dict[str, str]:
     return values
 
 
-def log_figures(client: MlflowClient, run_id: str, evidence: Evidence) -> None:
-    """Write parameters, metrics and curves into a run, within MLflow's limits on one request."""
+def log_figures(
+    client: MlflowClient, run_id: str, evidence: Evidence, model: LoggedModel | None = None
+) -> None:
+    """Write parameters, metrics, curves and times into a run, within MLflow's limits on one request.
+
+    Args:
+        client: of the store.
+        run_id: the run.
+        evidence: what to write.
+        model: that the metrics are of, where it is kept; they are then its metrics too.
+    """
     from mlflow.entities import Metric, Param
 
     now = int(time.time() * 1000)
     parameters = [Param(key, value) for key, value in evidence.parameters.items()]
-    metrics = [Metric(key, value, now, 0) for key, value in evidence.metrics.items()]
+    of = _subject(model, run_id, evidence.card) if model else {}
+    metrics = [Metric(key, value, now, 0, **of) for key, value in evidence.metrics.items()]
+    metrics += [Metric(TIME_METRICS + key, one.seconds, now, 0) for key, one in evidence.times.items()]
     metrics += [
         Metric(f"training/{curve.name}", value, now, step)
         for curve in evidence.curves
@@ -127,6 +152,16 @@ def log_figures(client: MlflowClient, run_id: str, evidence: Evidence) -> None:
     for start in range(0, max(len(parameters), len(metrics)), _BATCH):
         window = slice(start, start + _BATCH)
         client.log_batch(run_id, metrics=metrics[window], params=parameters[window])
+
+
+def _subject(model: LoggedModel, run_id: str, card: ModelCard) -> dict[str, str]:
+    """What a metric is of, in MLflow's words."""
+    dataset = {"dataset_name": card.project, "dataset_digest": _digest(card)}
+    return {"model_id": model.model_id, "run_id": run_id, **dataset}
+
+
+def _digest(card: ModelCard) -> str:
+    return card.data_fingerprint[:36]  # MLflow's limit
 
 
 def _log_dataset(client: MlflowClient, run_id: str, evidence: Evidence) -> None:
@@ -138,7 +173,7 @@ def _log_dataset(client: MlflowClient, run_id: str, evidence: Evidence) -> None:
     profile = {"images": card.training.images, "tags": [tag.name for tag in card.tags]}
     dataset = Dataset(
         name=card.project,
-        digest=card.data_fingerprint[:36],  # MLflow's limit
+        digest=_digest(card),
         source_type="local",
         source=json.dumps({"fingerprint": card.data_fingerprint}),
         profile=json.dumps(profile),
@@ -154,46 +189,11 @@ def _log_files(client: MlflowClient, run_id: str, path: Path, folder: str) -> No
         client.log_artifact(run_id, str(path), folder)
 
 
-def _sweep(client: MlflowClient, experiment: str, registry: Registry) -> None:
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    whole = {known.run_id for known in registry.iterations()}
-    for run in client.search_runs([experiment], f"tags.`{tags.TAG_RECORDER}` != ''", max_results=1000):
-        if run.info.run_id not in whole and _is_abandoned(run):
-            get_artifact_repository(run.info.artifact_uri).delete_artifacts()  # type: ignore[no-untyped-call]
-            client.delete_run(run.info.run_id)
-
-
-def _is_abandoned(run: Run) -> bool:
-    if run.info.status == "FAILED":
-        return True
-    host, _, rest = str(run.data.tags[tags.TAG_RECORDER]).rpartition("/")
-    if host != platform.node():
-        return bool(time.time() - run.info.start_time / 1000 > _DAY)
-    return not _is_alive(rest)
-
-
-def _recorder() -> str:
-    return f"{platform.node()}/{os.getpid()}-{_start_of(os.getpid())}"
-
-
-def _is_alive(recorder: str) -> bool:
-    process, _, start = recorder.partition("-")
-    return _start_of(int(process)) == start
-
-
-def _start_of(process: int) -> str | None:
-    import psutil  # type: ignore[import-untyped]
-
-    try:
-        return f"{psutil.Process(process).create_time():.2f}"
-    except psutil.NoSuchProcess:
-        return None
-
-
 def _write_report(path: Path, iteration: Iteration) -> None:
     figures = {
-        key: value for key, value in sorted(iteration.metrics.items()) if not key.startswith(TAG_METRICS)
+        key: value
+        for key, value in sorted(iteration.metrics.items())
+        if not key.startswith((TAG_METRICS, TIME_METRICS))
     }
     write_json(
         path,

@@ -25,6 +25,7 @@ URI = "DAHLIA_TRACKING_URI"
 
 _PASSWORD = re.compile(r"://[^/\s@]*@")
 
+_KIND, _TRAINING = "mlflow.experimentKind", "custom_model_development"
 _SQLITE = "sqlite:///"
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -45,14 +46,16 @@ def resolve_uri(uri: str, root: Path) -> str:
 
 
 def open_experiment(client: MlflowClient, name: str, uri: str, root: Path) -> str:
-    """The id of the experiment with this name, made or restored where need be."""
+    """The id of the experiment with this name, made or restored where need be; one of model training."""
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         database = sqlite_file(uri, root)
         location = (database.parent / ARTIFACTS).as_uri() if database else None
-        return str(client.create_experiment(name, location))
+        return str(client.create_experiment(name, location, {_KIND: _TRAINING}))
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
+    if _KIND not in experiment.tags:
+        client.set_experiment_tag(experiment.experiment_id, _KIND, _TRAINING)
     return str(experiment.experiment_id)
 
 

@@ -20,7 +20,7 @@ def experiment_name(project: str) -> str:
 
 
 def record_trial(
-    root: Path, workspace: Path, params: Params, overrides: Sequence[str], *, sweep: str
+    root: Path, workspace: Path, params: Params, overrides: Sequence[str], *, sweep: str, began: float
 ) -> dict[str, float]:
     """Record what training and judging wrote into `workspace`; the model itself is not kept.
 
@@ -30,6 +30,7 @@ def record_trial(
         params: the trial's.
         overrides: what makes them.
         sweep: name that the trials of one command share.
+        began: when training began, seconds since 1970.
 
     Returns:
         The metrics of the whole model.
@@ -43,7 +44,7 @@ def record_trial(
     with translated_errors("Recording the trial"):
         experiment = open_experiment(client, experiment_name(params.project.name), tracking_uri(params), root)
         tags = {TAG_OVERRIDES: told, TAG_SWEEP: sweep, "mlflow.source.name": "dahlia trial"}
-        run = client.create_run(experiment, tags=tags, run_name=told or "as it is").info.run_id
+        run = client.create_run(experiment, int(began * 1000), tags, told or "as it is").info.run_id
         try:
             log_figures(client, run, evidence)
             for path, folder in evidence.files:

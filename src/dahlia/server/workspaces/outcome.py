@@ -16,7 +16,6 @@ from dahlia.files import staged_directory
 from dahlia.json_files import load_json
 from dahlia.modeling.card import load_card, save_card
 from dahlia.server.workspaces.errors import PipelineError
-from dahlia.tracking.artifacts import SERVABLE
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def collect(folder: Path) -> Outcome:
     )
     outcome = Outcome(
         bundle=folder / layout.BUNDLE,
-        servable=folder / SERVABLE,
+        servable=folder / layout.SERVABLE,
         predictions=folder / layout.PREDICTIONS,
         evaluation=folder / layout.EVALUATION,
         metrics=folder / layout.METRICS,
