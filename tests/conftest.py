@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from programs import offer_node
 from small_projects import ARCHITECTURE, SmallProject, make_params
 from warm_commands import warm_commands
 
@@ -38,6 +39,11 @@ _LONGEST = (
 
 # Slow tests of these folders share servers and trainings that take long to prepare: one process runs them.
 _TOGETHER = ("contract", "pipeline", "serving")
+
+
+def pytest_configure() -> None:
+    """Let tests and the processes that they start find Node."""
+    offer_node()
 
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its own
