@@ -1,10 +1,9 @@
-"""Clients that are not in the environment, each installed once into a folder of the tests' cache."""
+"""Packages that are not in the environment, each installed once into a folder of the tests' cache."""
 
 from __future__ import annotations
 
 import fcntl
-import json
-import os
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -13,51 +12,59 @@ from pathlib import Path
 import pytest
 
 from dahlia.files import staged_directory
+from programs import find_program, unavailable
 
-_HERE = Path(__file__).parent / "clients"
-_FILES = ("package.json", "package-lock.json")
+_CLIENTS = Path(__file__).parent / "clients"
+_PIP = ("-m", "pip", "install", "--no-deps", "--no-compile", "--quiet", "--retries=1", "--timeout=30")
+_NPM = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-timeout=30000")
+_SECONDS = 200
 
 
 def python_client(config: pytest.Config, version: str) -> Path:
     """A folder to import `azure.cognitiveservices.vision.customvision` of a version from."""
     package = f"azure-cognitiveservices-vision-customvision=={version}"
-    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-compile", "--quiet", package]
-    return _installed(config, f"python-{version}", [*command, "--target", "."])
+    return _installed(config, f"python-{version}", [[sys.executable, *_PIP, package, "--target", "."]])
 
 
 def javascript_clients(config: pytest.Config) -> tuple[str, Path]:
     """Node, and a folder with the npm packages for training and prediction."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if not (node and npm):
-        _skip("Node and its npm are not there")
-    command = [str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
-    versions = json.loads((_HERE / _FILES[0]).read_text())["dependencies"].values()
-    return str(node), _installed(config, "-".join(["javascript", *versions]), command, *_FILES)
+    return find_program("node"), npm_packages(config, _CLIENTS)
 
 
-def _installed(config: pytest.Config, name: str, command: list[str], *files: str) -> Path:
+def npm_packages(config: pytest.Config, source: Path, *command: str) -> Path:
+    """A copy of a folder with the packages of its `package-lock.json` in `node_modules`.
+
+    Args:
+        config: knows the cache.
+        source: all its files are copied.
+        command: runs in the copy when the packages are there.
+    """
+    files = sorted(path for path in source.iterdir() if path.is_file())
+    version = hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:12]
+    commands = [[find_program("npm"), *_NPM], *([list(command)] if command else [])]
+    return _installed(config, f"{source.name}-{version}", commands, *files)
+
+
+def _installed(config: pytest.Config, name: str, commands: list[list[str]], *files: Path) -> Path:
     cache = Path(config.cache.mkdir("clients"))  # type: ignore[union-attr]
     place = cache / name
     with (cache / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the tests run in several processes
         if not place.exists():
-            _install(place, command, *files)
+            _install(place, commands, *files)
     return place
 
 
-def _install(place: Path, command: list[str], *files: str) -> None:
+def _install(place: Path, commands: list[list[str]], *files: Path) -> None:
     try:
         with staged_directory(place) as staged:
             for file in files:
-                shutil.copy(_HERE / file, staged)
-            subprocess.run(command, cwd=staged, check=True, capture_output=True, text=True, timeout=200)
+                shutil.copy(file, staged)
+            for command in commands:
+                subprocess.run(
+                    command, cwd=staged, check=True, capture_output=True, text=True, timeout=_SECONDS
+                )
     except subprocess.TimeoutExpired:
-        _skip(f"{place.name} could not be installed in time")
+        unavailable(f"{place.name} could not be installed within {_SECONDS} s")
     except subprocess.CalledProcessError as error:
-        _skip(f"{place.name} could not be installed: {error.stderr[-300:]}")
-
-
-def _skip(reason: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+        unavailable(f"{place.name} could not be installed: {' '.join(error.stderr.split())[-300:]}")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from programs import offer_node
 from small_projects import ARCHITECTURE, SmallProject, make_params
 from warm_commands import warm_commands
 
@@ -51,6 +52,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return True if re.search(r"^pytestmark = .*\bpytest\.mark\.slow\b", text, re.MULTILINE) else None
     first = wanted.partition(" ")[0]
     return True if first in ("slow", "alone", "portable") and f"pytest.mark.{first}" not in text else None
+
+
+def pytest_configure() -> None:
+    """Let tests and the processes that they start find Node."""
+    offer_node()
 
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its own

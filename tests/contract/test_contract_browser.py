@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 from azure.cognitiveservices.vision.customvision.training import CustomVisionTrainingClient
+from contract_chromium import Chromium, find_chromium
 from contract_server import running_server
 from fake_project import TAGS
 from msrest.authentication import ApiKeyCredentials
@@ -24,7 +24,7 @@ from prediction_cases import add_iteration, new_garden, picture, publish
 from dahlia.server.opening import open_server
 from dahlia.server.settings import load_settings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # the first time the browser is downloaded
 
 PATIENCE = 100.0
 NAME = "for pages"
@@ -84,15 +84,13 @@ def serving(photo: bytes) -> Iterator[Site]:
         thread.join()
 
 
-def browse(address: str, profile: Path, seen: threading.Event) -> None:
+def browse(browser: Chromium, address: str, profile: Path, seen: threading.Event) -> None:
     """Open an address until the page has reported."""
-    browser = shutil.which("chromium")
-    if browser is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("chromium is not there")
-    command = [str(browser), *FLAGS, f"--user-data-dir={profile}", address]
+    command = [browser.path, *FLAGS, f"--user-data-dir={profile}", address]
+    variables = os.environ | browser.variables
     log = profile.with_suffix(".log")
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, env=variables, stdout=output, stderr=subprocess.STDOUT)
         try:
             assert seen.wait(PATIENCE), log.read_text()[-4000:]
         finally:
@@ -110,7 +108,12 @@ def published(home: Path) -> str:
 
 
 @pytest.fixture
-def saw(tmp_path: Path) -> Iterator[dict[str, Any]]:
+def browser(pytestconfig: pytest.Config) -> Chromium:
+    return find_chromium(pytestconfig)
+
+
+@pytest.fixture
+def saw(browser: Chromium, tmp_path: Path) -> Iterator[dict[str, Any]]:
     """What the page saw of each of its requests."""
     home, photo = tmp_path / "home", picture(kind="JPEG")
     project = published(home)
@@ -128,7 +131,7 @@ def saw(tmp_path: Path) -> Iterator[dict[str, Any]]:
             "link": added.images[0].image.original_image_uri,
         }
         site.page = PAGE.replace("FACTS", json.dumps(facts)).encode()
-        browse(site.base, tmp_path / "profile", site.has_seen)
+        browse(browser, site.base, tmp_path / "profile", site.has_seen)
         yield site.seen
 
 

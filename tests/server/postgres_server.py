@@ -19,8 +19,8 @@ import psycopg
 
 from dahlia.server.store import schema
 from dahlia.server.store.database import Database
+from programs import find_program
 
-_PLACES = ("/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin")
 _FAST = (
     *("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"),
     *("-c", "max_connections=200", "-c", "listen_addresses="),
@@ -70,18 +70,19 @@ def running_postgres() -> Iterator[Postgres]:
         shutil.chown(folder, user)
     try:
         data = folder / "data"
-        _call(
-            "initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", user=user
-        )
+        programs = _programs(folder, user)
+        initdb = [str(programs / "initdb"), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"]
+        _call([*initdb, "--locale=C", "-D", str(data)], user)  # LANG may name one that is not installed
         process = subprocess.Popen(
-            [_program("postgres"), "-D", str(data), "-k", str(folder), *_FAST],
+            [str(programs / "postgres"), "-D", str(data), "-k", str(folder), *_FAST],
             user=user,
             cwd="/",
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         try:
-            _call("pg_isready", "-h", str(folder), "-t", "30", "-U", "postgres", tries=100)
+            ready = [str(programs / "pg_isready"), "-h", str(folder), "-t", "30", "-U", "postgres"]
+            _call(ready, tries=100)
             server = Postgres(folder)
             server.prepare()
             yield server
@@ -101,24 +102,35 @@ def _user() -> str | None:
         return "nobody"
 
 
-def _program(name: str) -> str:
-    for pattern in _PLACES:
-        for folder in sorted(Path("/").glob(pattern.lstrip("/")), reverse=True):
-            if (folder / name).exists():
-                return str(folder / name)
-    found = shutil.which(name)
-    if found is None:
-        raise FileNotFoundError(f"{name}: install PostgreSQL (Debian: apt-get install postgresql)")
+def _programs(folder: Path, user: str | None) -> Path:
+    """The folder of PostgreSQL's programs; of a copy where the user may not read the environment of root."""
+    found = Path(find_program("initdb")).resolve().parent
+    try:
+        subprocess.run([found / "initdb", "--version"], user=user, cwd="/", capture_output=True, check=True)
+    except PermissionError:
+        return _copied(found.parent, folder / "programs", str(user)) / "bin"
     return found
 
 
-def _call(name: str, *arguments: str, user: str | None = None, tries: int = 1) -> None:
+def _copied(installation: Path, folder: Path, user: str) -> Path:
+    """Copy an installation and, as it looks for them beside its package, the libraries of its wheel."""
+    package = installation.parent
+    copy = folder / package.name / installation.name
+    for part in ("bin", "lib", "share"):
+        shutil.copytree(installation / part, copy / part)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, folder / libraries.name)
+    for path in (folder, *folder.rglob("*")):
+        shutil.chown(path, user)
+    return copy
+
+
+def _call(command: list[str], user: str | None = None, tries: int = 1) -> None:
     for remaining in range(tries - 1, -1, -1):
-        done = subprocess.run(
-            [_program(name), *arguments], user=user, cwd="/", capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, user=user, cwd="/", capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return
         if remaining:
             time.sleep(0.1)
-    raise RuntimeError(f"{name}: {done.stderr or done.stdout}")
+    raise RuntimeError(f"{command[0]}: {done.stderr or done.stdout}")

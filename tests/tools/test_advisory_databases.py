@@ -13,6 +13,7 @@ from advisory_server import AdvisoryServer, advisory_server, npm_entry, osv_entr
 from dependencies import audit, npm_audit_runs, pip_audit_runs
 from dependencies.advisories import Advisory, Answer, Deadline, UnreachableError
 from dependencies.lockfile import LOCK, Package, npm_locks, read_lock
+from programs import find_program
 
 pytestmark = pytest.mark.slow
 
@@ -85,7 +86,12 @@ def test_what_a_mirror_does_not_know_is_named(
     assert (answer.checked, answer.unknown) == (1, ("flask",))
 
 
-needs_npm = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not there")
+@pytest.fixture
+def npm() -> str:
+    return find_program("npm")
+
+
+needs_npm = pytest.mark.usefixtures("npm")
 
 
 @needs_npm

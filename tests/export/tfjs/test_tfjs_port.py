@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 from readme_lines import TAGS, check_printed, lay_photo
 
+from client_packages import npm_packages
 from dahlia.errors import VerificationError
 from dahlia.export.conventions import write_labels
 from dahlia.export.port import Batch
@@ -24,12 +24,20 @@ from dahlia.export.tfjs.graph_model import write_graph_model
 from dahlia.export.tfjs.node import started
 from dahlia.export.tfjs.operations import KNOWN
 from dahlia.export.tfjs.packages import installed_packages
+from programs import find_program, unavailable
 from small_projects import SIZE
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("node") is None and not os.environ.get("CI"), reason="Node is not there"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("runtime")]
+
+
+@pytest.fixture(scope="module")
+def runtime() -> Path:
+    """Node and TensorFlow.js are there."""
+    find_program("node")
+    try:
+        return installed_packages()
+    except VerificationError as error:
+        unavailable(str(error))
 
 
 @pytest.fixture
@@ -200,8 +208,8 @@ def test_a_process_that_ends_is_said(written: Path, monkeypatch: pytest.MonkeyPa
         pass
 
 
-def test_every_known_operation_is_known() -> None:
-    packages = installed_packages() / "node_modules" / "@tensorflow" / "tfjs-converter" / "dist"
+def test_every_known_operation_is_known(runtime: Path) -> None:
+    packages = runtime / "node_modules" / "@tensorflow" / "tfjs-converter" / "dist"
     text = "".join(path.read_text() for path in (packages / "operations" / "op_list").glob("*.js"))
     assert set(re.findall(r"'tfOpName': '(\w+)'", text)) >= KNOWN
 
@@ -209,18 +217,14 @@ def test_every_known_operation_is_known() -> None:
 PACKAGES = Path(__file__).parent / "readme_packages"
 
 
-def test_the_lines_of_the_readme_run(written: Path, source: Source) -> None:
+def test_the_lines_of_the_readme_run(written: Path, source: Source, pytestconfig: pytest.Config) -> None:
     usage = port.usage(source.card, "float32")
-    npm = shutil.which("npm")
-    assert npm is not None
     wanted = json.loads((PACKAGES / "package.json").read_text())["dependencies"]
     for named in usage.packages.split():
         name, _, version = named.rpartition("@")
         assert wanted[name].startswith(version)
-    for part in PACKAGES.glob("package*.json"):
-        shutil.copy(part, written)
-    options = ("--ignore-scripts", "--no-audit", "--no-fund")
-    subprocess.run([npm, "ci", *options], cwd=written, check=True, capture_output=True)
+    shutil.copy(PACKAGES / "package.json", written)
+    (written / "node_modules").symlink_to(npm_packages(pytestconfig, PACKAGES) / "node_modules")
     shown = lay_photo(written)
     (written / "photo.mjs").write_text(usage.lines, encoding="utf-8")
     done = subprocess.run(["node", "photo.mjs"], cwd=written, check=True, capture_output=True, text=True)
