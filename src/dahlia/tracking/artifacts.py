@@ -52,7 +52,7 @@ def _folder(
     if not all((folder / name).is_file() for name in expected):
         raise TrackingError(
             f"Iteration {iteration.number} was expected to hold {' and '.join(expected)} in {part}, and "
-            f"{folder} does not. Record it anew with `dvc repro`, or choose another iteration."
+            f"{folder} does not. Record it again with `dvc repro`, or choose another iteration."
         )
     return folder
 

@@ -28,7 +28,7 @@ def get_exports(
     server: TheServer,
     response: Response,
 ) -> list[Export]:
-    """The exports of an iteration; those that are Done have a link, good for a day, to a zip.
+    """The exports of an iteration; those that are Done have a link to a zip, valid for a day.
 
     Headers (`dahlia-stage`, `dahlia-place`, ...) say how far the oldest is that is under way.
     """

@@ -1,4 +1,4 @@
-"""Files behind signed addresses; whoever has one needs no key."""
+"""Files behind signed addresses, which need no key."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def get_images_by_ids(
     iteration: OptionalIteration,
     image_ids: ImageIds,
 ) -> list[Image]:
-    """Images by their ids, in the order of these; ids that are unknown are left out."""
+    """Images by their ids, in the order of these; unknown ids are skipped."""
     identities = many_ids(image_ids, server.settings.limits.read_ids)
     with server.database.read() as session:
         view = View.of(session, project_id, iteration)

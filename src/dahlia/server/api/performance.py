@@ -43,7 +43,7 @@ _Tags = Annotated[
 _Order = Annotated[
     OrderBy | None,
     any_case(OrderBy),
-    Query(alias="orderBy", description="Newest or Oldest first; Newest where it is left out"),
+    Query(alias="orderBy", description="Newest or Oldest first (default: Newest)"),
 ]
 
 
@@ -56,7 +56,7 @@ def get_iteration_performance(
     performances: _Kept,
     threshold: Annotated[float, Query(description="0 to 1: from where on a prediction counts")] = THRESHOLD,
     overlap_threshold: Annotated[
-        float, Query(alias="overlapThreshold", description="0 to 1; says nothing of classification")
+        float, Query(alias="overlapThreshold", description="0 to 1; ignored for classification")
     ] = OVERLAP,
 ) -> IterationPerformance:
     """Precision, recall and average precision, over all and per tag, from predictions of held-out images."""

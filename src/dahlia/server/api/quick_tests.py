@@ -49,7 +49,7 @@ def _tested(
     server: TheServer,
     project_id: ProjectId,
     iteration_id: Annotated[
-        str | None, Query(alias="iterationId", description="the one trained last where it is left out")
+        str | None, Query(alias="iterationId", description="default: the iteration trained last")
     ] = None,
 ) -> IterationRow:
     with server.database.read() as session:

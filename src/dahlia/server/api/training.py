@@ -23,7 +23,7 @@ router = training_router("Training")
 _Type = Annotated[
     TrainingType | None,
     any_case(TrainingType),
-    Query(alias="trainingType", description="Regular where it is left out"),
+    Query(alias="trainingType", description="default: Regular"),
 ]
 _Hours = Annotated[
     int, Query(alias="reservedBudgetInHours", description="of Advanced training: hours that it may take")

@@ -41,7 +41,7 @@ class KeyOptions(Body):
     scope: Scope
     project_id: str | None = Field(default=None, description="the only project that it opens")
     days: float | None = Field(
-        default=None, gt=0, le=LONGEST_LIFE, description="after which it ends; never where it is left out"
+        default=None, gt=0, le=LONGEST_LIFE, description="after which it ends (default: never)"
     )
 
 
@@ -77,7 +77,7 @@ class JobProgress(Answer):
     stage: str | None
     share: float = Field(description="0 to 1 of the time that it is thought to take")
     seconds_left: int | None
-    place: int | None = Field(description="in the queue, 1 for the next; null where it does not wait")
+    place: int | None = Field(description="in the queue, 1 for the next; null unless it waits")
     waits_for: str | None
     seconds_until_start: int | None
     error: str | None
@@ -102,7 +102,7 @@ class Job(Answer):
     attempts: int
     worker: str | None
     is_being_cancelled: bool
-    stage: str | None = Field(description="what is being done, as its worker said last")
+    stage: str | None = Field(description="what its worker reported last")
     share: float
     error: str | None
 
@@ -126,8 +126,8 @@ class Worker(Answer):
     name: str
     lane: JobLane
     started: Moment | None
-    seen: Moment | None = Field(description="when it said last that it is there")
-    job_id: str | None = Field(description="of the job that it does; null where it has none")
+    seen: Moment | None = Field(description="when it last reported")
+    job_id: str | None = Field(description="of its current job, or null")
 
 
 class Lane(Answer):
@@ -162,4 +162,4 @@ class Info(Answer):
     limits: dict[str, int | float] = Field(description="the settings of the section `limits`, and maxBodyMb")
     features: Features
     lanes: tuple[Lane, ...]
-    warnings: tuple[str, ...] = Field(description="why it does less than it can; empty where it does all")
+    warnings: tuple[str, ...] = Field(description="why some functions are off; empty if all work")

@@ -103,7 +103,7 @@ SCHEMAS: Json = {
         TagType=TEXT,
     ),
     "ImagePredictionV1": record(
-        "What one iteration says of one image, as version 1 writes it.",
+        "One iteration's prediction of one image, as version 1 writes it.",
         Id=UUID,
         Project=UUID,
         Iteration=UUID,

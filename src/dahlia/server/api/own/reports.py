@@ -76,7 +76,7 @@ def get_export_verification(
     project_id: ProjectId,
     iteration_id: IterationId,
     platform: Annotated[ExportPlatform, any_case(ExportPlatform), Query(description="as it was exported to")],
-    flavor: Annotated[str | None, Query(description="none where it is left out")] = None,
+    flavor: Annotated[str | None, Query(description="default: none")] = None,
 ) -> dict[str, Any]:
     """How an export was compared with the trained model on photos: `verification.json` of its zip."""
     return verification_of(server, project_id, iteration_id, platform, flavor)
