@@ -211,7 +211,7 @@ def unpublish(name: str) -> None:
     multiple=True,
     help="onnx, coreml, tensorflow, litert, tfjs, openvino, docker, or all.",
 )
-@click.option("--flavour", help="float16, int8, ...; default: the format's first.")
+@click.option("--flavour", help="float16, int8, ... (default: the format's first).")
 @click.option("--out", default="downloads", type=click.Path(path_type=Path), show_default=True)
 def export(number: int, families: tuple[str, ...], flavour: str | None, out: Path) -> None:
     """Export iteration N as verified zip files.

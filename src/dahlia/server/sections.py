@@ -155,15 +155,15 @@ class ServerSection(Section):
     max_body_mb: int = _number(520, "megabytes that one request may have")
     threads: int = _number(16, "requests worked on at once; more wait")
     max_connections: int = _number(
-        1000, "connections at once; fewer where the process may not open so many files; more get 503"
+        1000, "connections at once; fewer if the process may not open so many files; more get 503"
     )
-    max_connections_per_address: int = _number(100, "of them, those of one address; more get 429")
+    max_connections_per_address: int = _number(100, "connections of one address; more get 429")
     proxies: Annotated[str, AfterValidator(_networks)] = Field(
         default=PROXIES,
         description="addresses or networks of reverse proxies; each may have nine tenths of all",
     )
     header_seconds: float = Field(
-        default=15, gt=0, description="seconds in which the header of a request must come"
+        default=15, gt=0, description="seconds in which the header of a request must arrive"
     )
     stalled_seconds: float = Field(
         default=60,
@@ -206,14 +206,14 @@ class CleaningSection(Section):
 
     deleted_hours: float = _number(24, "hours for which files of deleted images and iterations are kept", 0)
     orphan_days: float = _number(
-        30, "days for which a file that belongs to nothing known is kept after it was found", 30
+        30, "days for which a file that belongs to nothing is kept after it was found", 30
     )
     search_hours: float = Field(default=24, gt=0, description="hours between two searches for such files")
     every_seconds: float = Field(default=60, gt=0, description="seconds between two checks for deleted rows")
     settling_minutes: float = Field(
         default=10,
         ge=0,
-        description="minutes for which no new file is deleted: an upload writes files before their rows",
+        description="minutes for which new files are never deleted: an upload writes files before their rows",
     )
 
 
@@ -240,7 +240,7 @@ class JobsSection(Section):
         "ones first (default: one if there is enough memory)",
     )
     short_seconds: float = _number(
-        120, "seconds that a training may be expected to take and be short; Advanced ones are always long", 0
+        120, "expected seconds up to which a training is short; Advanced ones are always long", 0
     )
     long_niceness: int = Field(
         default=10,
@@ -255,9 +255,7 @@ class JobsSection(Section):
     poll_seconds: float = Field(
         default=0.2, gt=0, le=60, description="seconds after which an idle worker looks for jobs again"
     )
-    training_timeout_hours: float = Field(
-        default=24, gt=0, description="hours after which a training is ended as failed"
-    )
+    training_timeout_hours: float = Field(default=24, gt=0, description="hours after which a training fails")
 
 
 class LimitsSection(Section):
@@ -317,12 +315,12 @@ class SecuritySection(Section):
     )
     prediction_origins: Annotated[str, BeforeValidator(_joined), AfterValidator(_origins)] = Field(
         default=EVERY,
-        description="origins whose web pages may ask for predictions, with a key, such as "
+        description="origins whose web pages may request predictions, with a key, such as "
         "https://app.example, https://*.app.example, loopback for pages of this machine; * for all, none "
         "for none",
     )
     training_origins: Annotated[str, BeforeValidator(_joined), AfterValidator(_origins)] = Field(
-        default=NONE, description="origins whose web pages may call the training API, in the same words"
+        default=NONE, description="origins whose web pages may call the training API, in the same format"
     )
     url_fetch_allow: Annotated[str, BeforeValidator(_joined), AfterValidator(_fetchable)] = Field(
         default="",
@@ -351,7 +349,7 @@ class PredictionsSection(Section):
     """How long stored predictions are kept."""
 
     days: int = _number(30, "days for which stored predictions are kept")
-    max_mb: int = _number(10_240, "megabytes that stored predictions may take; the oldest make room")
+    max_mb: int = _number(10_240, "megabytes that stored predictions may take; the oldest are deleted")
 
 
 class PredictionSection(Section):
@@ -359,8 +357,8 @@ class PredictionSection(Section):
 
     threads: int = _number(0, "predictions computed at once; 0 for two per core", least=0)
     model_threads: int = _number(1, "threads of one prediction")
-    model_memory_mb: int = _number(1024, "megabytes that loaded models may take; beyond it the oldest go")
-    max_concurrency: int = _number(64, "predictions admitted at once; more are answered with 429")
+    model_memory_mb: int = _number(1024, "megabytes that loaded models may take; the oldest are unloaded")
+    max_concurrency: int = _number(64, "predictions admitted at once; more get 429")
 
 
 class BackupSection(Section):

@@ -18,7 +18,7 @@ from dahlia.server.images.queries import Page, Wanted
 _LAST = 2**31 - 1
 _TagIds = Annotated[
     list[str] | None,
-    Query(alias="tagIds", description="images with any of these tags; repeated or comma-joined"),
+    Query(alias="tagIds", description="images with any of these tags; repeated or comma-separated"),
 ]
 
 
@@ -79,7 +79,7 @@ def _counted(wanted: _AnyTags, tag_ids: CountedTagIds) -> Wanted:
 
 def _image_ids(
     image_ids: Annotated[
-        list[str] | None, Query(alias="imageIds", description="ids of images; repeated or comma-joined")
+        list[str] | None, Query(alias="imageIds", description="ids of images; repeated or comma-separated")
     ] = None,
 ) -> list[str] | None:
     return image_ids

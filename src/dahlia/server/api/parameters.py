@@ -67,7 +67,7 @@ def _version(request: Request) -> str:
 
 BatchTags = Annotated[
     list[str] | None,
-    Query(alias="tagIds", description="tags of every image; repeated or comma-joined"),
+    Query(alias="tagIds", description="tags of every image; repeated or comma-separated"),
 ]
 """Tags in the query of an upload, whichever form the images have."""
 ProjectId = Annotated[str, Depends(_project_id)]

@@ -74,7 +74,7 @@ def delete_prediction(
     desk: TheDesk,
     project_id: ProjectId,
     ids: Annotated[
-        list[str] | None, Query(description="of predictions, at most 64; repeated or comma-joined")
+        list[str] | None, Query(description="of predictions, at most 64; repeated or comma-separated")
     ] = None,
 ) -> None:
     """Delete stored predictions; unknown ids are ignored."""

@@ -20,7 +20,7 @@ router = training_router("Projects")
 
 @router.get(PROJECT + "/export")
 def export_project(access: Reads, server: TheServer, project_id: ProjectId) -> ProjectExport:
-    """What a copy would hold, and a token with which this server makes one within a day."""
+    """What a copy would contain, and a token to import it on this server within a day."""
     with server.database.read() as session:
         return offer_copy(session, server, project_id)
 

@@ -43,7 +43,7 @@ def create_project(
         Query(alias="classificationType", description="Multiclass or Multilabel (default: Multilabel)"),
     ] = None,
     target_export_platforms: Annotated[
-        list[str] | None, Query(alias="targetExportPlatforms", description="repeated or comma-joined")
+        list[str] | None, Query(alias="targetExportPlatforms", description="repeated or comma-separated")
     ] = None,
     options: Annotated[CreateProjectOptions | None, Body()] = None,
 ) -> Project:

@@ -57,10 +57,8 @@ def _tested(
 
 
 _Tested = Annotated[IterationRow, Depends(_tested)]
-_Application = Annotated[
-    str | None, Query(description="what the client calls itself; kept with a stored prediction")
-]
-_Store = Annotated[bool, Query(description="whether to keep image and answer among the stored predictions")]
+_Application = Annotated[str | None, Query(description="the client's name; stored with the prediction")]
+_Store = Annotated[bool, Query(description="whether to store image and answer as a prediction")]
 
 
 @router.post(PROJECT + "/quicktest/image", response_model=ImagePrediction, openapi_extra=ONE_IMAGE)

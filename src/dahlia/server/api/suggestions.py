@@ -42,7 +42,7 @@ async def suggest_tags_and_regions(
     desk: TheDesk,
     iteration_id: _Iteration,
     image_ids: Annotated[
-        list[str], Query(alias="imageIds", description="untagged, at most 64; repeated or comma-joined")
+        list[str], Query(alias="imageIds", description="untagged, at most 64; repeated or comma-separated")
     ],
 ) -> list[SuggestedTagAndRegion]:
     """Predict untagged images with an iteration, and replace its earlier suggestions."""

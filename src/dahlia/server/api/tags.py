@@ -95,7 +95,7 @@ def update_tag(
 
 @router.delete(PROJECT + "/tags/{tag_id}", status_code=204)
 def delete_tag(access: Trains, server: TheServer, project_id: ProjectId, tag_id: TagId) -> None:
-    """Delete a tag with its regions, and take it off its images."""
+    """Delete a tag with its regions, and remove it from its images."""
     with server.database.write() as session:
         row = tags.delete_tag(session, server, project_id, tag_id)
         record(session, server, access, "delete_tag", project_id, tag=tag_id, name=row.name)

@@ -29,13 +29,13 @@ class Key(Answer):
 
 
 class NewKey(Key):
-    """A key that was made now."""
+    """A new key."""
 
-    key: str = Field(description="the secret, which is shown this once and not kept")
+    key: str = Field(description="the secret, which is shown only once and not stored")
 
 
 class KeyOptions(Body):
-    """The key that is wanted."""
+    """The key to create."""
 
     name: str
     scope: Scope
@@ -57,7 +57,7 @@ class AuditLine(Answer):
 
     created: Moment
     action: str = Field(description="the operation, such as `create_project`")
-    key_id: str | None = Field(description="null for the server's operator and its workers")
+    key_id: str | None = Field(description="null for the server's operator and workers")
     key_name: str | None
     project_id: str | None
     request_id: str = Field(description="the header `apim-request-id` of its answer")
@@ -75,7 +75,7 @@ class JobProgress(Answer):
     """How far a job is; see the progress of an iteration."""
 
     stage: str | None
-    share: float = Field(description="0 to 1 of the time that it is thought to take")
+    share: float = Field(description="0 to 1 of the estimated time")
     seconds_left: int | None
     place: int | None = Field(description="in the queue, 1 for the next; null unless it waits")
     waits_for: str | None
@@ -108,7 +108,7 @@ class Job(Answer):
 
 
 class JobDetails(Job):
-    """A job with its place in the queue, or the time that is left."""
+    """A job with its place in the queue, or the remaining time."""
 
     progress: JobProgress
 
@@ -121,7 +121,7 @@ class JobPage(Answer):
 
 
 class Worker(Answer):
-    """A worker process that is there."""
+    """An active worker process."""
 
     name: str
     lane: JobLane

@@ -74,7 +74,7 @@ class TagCounts(Answer):
 
 
 class IterationValidation(Answer):
-    """What was found wrong with images and tags before a training."""
+    """The findings about images and tags before a training."""
 
     stops: bool = Field(description="whether training could not start")
     files: int

@@ -31,7 +31,7 @@ CANCELLING = "cancelling"
 
 class _Progress(Answer):
     stage: str | None = Field(description="Queued, the current work, or cancelling; null once it has ended")
-    share: float = Field(description="0 to 1 of the time that it is thought to take")
+    share: float = Field(description="0 to 1 of the estimated time")
     seconds_left: int | None = Field(description="until it is done; null if unknown")
     place: int | None = Field(description="in the queue, 1 for the next; null unless it waits")
     waits_for: str | None = Field(description="in words; null unless it waits")

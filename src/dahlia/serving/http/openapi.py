@@ -52,7 +52,7 @@ CONTRACT_TAGS = [
     {"name": "Custom Vision", "description": _CUSTOM_VISION},
     {
         "name": "Custom Vision, versions 1 and 2",
-        "description": "For older clients. Shown with 2.0 and 1.1; 2.1, 2.2, 1.0 and 1.2 answer alike.",
+        "description": "For older clients. Shown with 2.0 and 1.1; 2.1, 2.2, 1.0 and 1.2 work alike.",
     },
 ]
 _OTHER_TAGS = [
@@ -131,13 +131,17 @@ def _operation(task: str, what: str, end: str, tag: str, name: str, suffix: str 
     error = f"Error{suffix}"
     does = "Detect objects in" if task == "detect" else "Classify"
     photo = "a photo" if what == "image" else "the photo at an address"
-    keep = "Nothing is kept." if end else "Photo and answer are kept for a time, where storing is set up."
+    keep = (
+        "Nothing is stored."
+        if end
+        else "Photo and answer are stored for some time, if storing is configured."
+    )
     detects = " No project detects objects yet, so this answers 400." if task == "detect" else ""
     kept = {} if end else {"dahlia-stored": ref("headers", "Stored")}
     good = said("The prediction.", f"ImagePrediction{suffix}", **kept)
     return {
         "tags": [tag],
-        "summary": f"{does} {photo}" + (", and keep nothing" if end else ""),
+        "summary": f"{does} {photo}" + (", and store nothing" if end else ""),
         "description": keep + detects,
         "operationId": name + ("Image" if what == "image" else "ImageUrl") + ("WithNoStore" if end else ""),
         "requestBody": _image_body() if what == "image" else _url_body(),

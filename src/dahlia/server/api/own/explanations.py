@@ -44,7 +44,7 @@ def _explained(
     project_id: ProjectId,
     iteration_id: Annotated[
         str | None,
-        Query(alias="iterationId", description="the one trained last where nothing names one"),
+        Query(alias="iterationId", description="default: the iteration trained last"),
     ] = None,
     publish_name: Annotated[str | None, Query(alias="publishName", description="in place of its id")] = None,
 ) -> IterationRow:

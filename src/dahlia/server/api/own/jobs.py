@@ -48,7 +48,7 @@ def get_jobs(
 
 @router.get("/jobs/{job_id}")
 def get_job(access: Administers, server: TheServer, job_id: _JobId) -> JobDetails:
-    """One of them, with its place in the queue or the time that is left."""
+    """One job, with its place in the queue or the remaining time."""
     with server.database.read() as session:
         found = find_job(session, job_id)
         is_open = found.job.state in (State.WAITING, State.RUNNING)
@@ -67,7 +67,7 @@ def cancel_job(access: Administers, server: TheServer, job_id: _JobId) -> Job:
 
 @router.get("/workers")
 def get_workers(access: Administers, server: TheServer) -> list[Worker]:
-    """The workers that are there, by their names."""
+    """The active workers, by name."""
     with server.database.read() as session:
         return [
             Worker(name=one.name, lane=JobLane(one.lane), started=one.started, seen=one.seen, job_id=one.job)

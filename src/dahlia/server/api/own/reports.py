@@ -55,7 +55,7 @@ def get_report(
 def get_validation(
     access: Reads, server: TheServer, request: Request, project_id: ProjectId, iteration_id: IterationId
 ) -> IterationValidation:
-    """What was found wrong with images and tags, near-duplicates too; `reportUri` is the same as a page."""
+    """The findings about images and tags, with near-duplicates; `reportUri` is the same as a page."""
     row = trained_iteration(server, project_id, iteration_id)
     return validation_of(server, row, Addresses.of(server, request))
 
