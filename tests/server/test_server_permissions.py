@@ -169,7 +169,7 @@ def serving(home: Path, log: Path) -> Iterator[tuple[str, str]]:
             assert time.monotonic() < until, log.read_text()
             time.sleep(0.05)
         words = log.read_text().split()
-        yield words[words.index("serves") + 1], words[words.index("key:") + 1]
+        yield words[words.index("running") + 2], words[words.index("key:") + 1]
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
