@@ -48,7 +48,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "`domain.backbone.weight`; did you mean weights?",
     ),
     "unlike any": (put("track.zzz", ""), "unknown key `track.zzz`; known: uri."),
-    "missing key": (lambda v: v["split"].pop("folds"), "`split.folds` is missing; compose it anew"),
+    "missing key": (lambda v: v["split"].pop("folds"), "`split.folds` is missing; compose it again"),
     "missing section": (lambda v: v.pop("track"), "the key `track` is missing"),
     "unknown choice": (put("validate.on_error", "stpo"), "cannot be 'stpo'; did you mean stop?"),
     "choice unlike any": (put("ingest.format", "?"), "; known: auto, folder, csv, coco, voc, yolo."),

@@ -109,12 +109,6 @@ def test_the_two_commands_are_targets_of_the_makefile() -> None:
     assert set(commands) <= set(targets)
 
 
-def test_the_links_and_pictures_of_the_readme_exist() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
-    assert [link for link in links if not (ROOT / link.partition("#")[0]).exists()] == []
-
-
 def run_server(command: str, script: str, folder: Path, home: Path) -> str:
     """What the script prints that asks the server."""
     port = free_port()

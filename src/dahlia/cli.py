@@ -76,9 +76,9 @@ def trial(overrides: tuple[str, ...], multirun: bool) -> None:
 @cli.command()
 @click.argument("overrides", nargs=-1)
 def pretrain(overrides: tuple[str, ...]) -> None:
-    """Train a backbone on a corpus of your own.
+    """Train a backbone on your own corpus.
 
-    conf/pretrain.yaml says how, with OVERRIDES such as corpus=photos.zip.
+    conf/pretrain.yaml has the settings; OVERRIDES change them, such as corpus=photos.zip.
     """
     from dahlia.composition import compose_alone
     from dahlia.pretraining.settings import PretrainingParams
@@ -105,7 +105,7 @@ def init(directory: Path) -> None:
 
 @cli.command()
 @click.argument("overrides", nargs=-1)
-@click.option("--check", is_flag=True, help="Only say whether params.yaml is the composition.")
+@click.option("--check", is_flag=True, help="Only check whether params.yaml matches conf/.")
 def params(overrides: tuple[str, ...], check: bool) -> None:
     """Write params.yaml from conf/.
 
@@ -213,7 +213,7 @@ def unpublish(name: str) -> None:
     multiple=True,
     help="onnx, coreml, tensorflow, litert, tfjs, openvino, docker, or all.",
 )
-@click.option("--flavour", help="float16, int8, ...; the format's first where it is left out.")
+@click.option("--flavour", help="float16, int8, ... (default: the format's first).")
 @click.option("--out", default="downloads", type=click.Path(path_type=Path), show_default=True)
 def export(number: int, families: tuple[str, ...], flavour: str | None, out: Path) -> None:
     """Export iteration N as verified zip files.
@@ -230,15 +230,15 @@ def export(number: int, families: tuple[str, ...], flavour: str | None, out: Pat
 
 
 @cli.command()
-@click.option("--limit", type=click.IntRange(min=1), help="How many; 20, or with --to all.")
-@click.option("--since", type=click.DateTime(), metavar="DATE", help="Such as 2026-11-01, local time.")
+@click.option("--limit", type=click.IntRange(min=1), help="How many (default: 20; with --to all).")
+@click.option("--since", type=click.DateTime(), metavar="DATE", help="For example 2026-11-01, local time.")
 @click.option("--to", "target", type=click.Path(path_type=Path), help="Copy the images to a new folder.")
 @click.option(
     "--from",
     "folder",
     type=click.Path(path_type=Path),
     envvar="DAHLIA_PREDICTIONS",
-    help="Where the service keeps them; this project's .dahlia/predictions where it is left out.",
+    help="Where the service stores them (default: this project's .dahlia/predictions).",
 )
 def predictions(limit: int | None, since: Any, target: Path | None, folder: Path | None) -> None:
     """List stored predictions, or copy their images.
@@ -252,7 +252,7 @@ def predictions(limit: int | None, since: Any, target: Path | None, folder: Path
         print_table(gathering.predictions_table(list(chosen)))
         return
     written, missing = gathering.write_predictions(chosen, target)
-    left_out = f"; {missing} left out, deleted meanwhile or damaged" if missing else ""
+    left_out = f"; {missing} skipped, deleted meanwhile or damaged" if missing else ""
     click.echo(f"{target}: {written} images and {gathering.LIST}{left_out}")
 
 

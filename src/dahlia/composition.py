@@ -118,7 +118,7 @@ def _composed(root: Path, name: str, overrides: Sequence[str]) -> dict[str, Any]
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"{CONF}/ holds a file that is not YAML: {' '.join(str(error).split())}. Mend the line, or "
+            f"{CONF}/ holds a file that is not YAML: {' '.join(str(error).split())}. Correct the line, or "
             "restore the file."
         ) from error
     assert isinstance(composed, dict)

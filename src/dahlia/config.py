@@ -1,7 +1,7 @@
 """Reading `params.yaml`, checked key by key against `dahlia.params`.
 
 `params.yaml` is the Hydra composition of `conf/`; every stage reads it through `load_params`, so an
-unknown key or value is refused here with the nearest known ones, whoever wrote it.
+unknown key or value is refused here with the nearest known ones.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def read_yaml(path: Path) -> object:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}. Restore the file.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {error}. Mend the line, or restore the file.") from error
+        raise ConfigError(f"{path} is not YAML: {error}. Correct the line, or restore the file.") from error
 
 
 def check_params(values: object, origin: str) -> Params:
@@ -119,7 +119,7 @@ def _explain(detail: ErrorDetails, model: type[BaseModel], within: str) -> str:
     if detail["type"] == "extra_forbidden":
         return f"unknown key `{key}`{nearest(location[-1], known_keys(location[:-1], model))}"
     if detail["type"] == "missing":
-        return f"the key `{key}` is missing; compose it anew with `dahlia params`."
+        return f"the key `{key}` is missing; compose it again with `dahlia params`."
     if detail["type"] == "literal_error":
         expected = [word.strip("' ") for word in detail["ctx"]["expected"].replace(" or ", ",").split(",")]
         return f"`{key}` cannot be {detail['input']!r}{nearest(str(detail['input']), expected)}"

@@ -57,8 +57,8 @@ def _step(text: str) -> None:
 def _call(*command: str) -> None:
     if subprocess.run(command).returncode != 0:
         raise DahliaError(
-            f"`{' '.join(command[-3:])}` failed; what it said is above. Mend it and run again: what was "
-            "finished is kept."
+            f"`{' '.join(command[-3:])}` failed; its output is above. Fix the cause and run it again: "
+            "finished work is kept."
         )
 
 

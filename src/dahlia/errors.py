@@ -6,7 +6,7 @@
     │   ├── ImageError        one image that cannot be decoded; has a `code`
     │   └── ValidationError   findings of severity "error" in a dataset
     ├── TrainingError         training cannot start, or cannot go on
-    │   └── WeightsError      backbone weights that cannot be had or do not fit
+    │   └── WeightsError      backbone weights that are not available or do not fit
     ├── EvaluationError       predictions that cannot be evaluated
     ├── ExportError           an artefact that cannot be written
     │   └── VerificationError an artefact that computes something else
@@ -60,7 +60,7 @@ class TrainingError(DahliaError):
 
 
 class WeightsError(TrainingError):
-    """Backbone weights that cannot be had, or do not fit the architecture."""
+    """Backbone weights that are not available, or do not fit the architecture."""
 
 
 class EvaluationError(DahliaError):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 _PATIENCE = 60.0  # seconds; the start takes one
 _SAID = {
-    "base": re.compile(r"^Dahlia serves (https?://\S+)", re.MULTILINE),
+    "base": re.compile(r"^Dahlia is running at (https?://\S+)", re.MULTILINE),
     "training_key": re.compile(r"^Training key: +(\S+)", re.MULTILINE),
     "prediction_key": re.compile(r"^Prediction key: +(\S+)", re.MULTILINE),
 }

@@ -57,7 +57,7 @@ def test_json_holds_every_finding_and_is_deterministic(tmp_path: Path) -> None:
         "tags": [],
         "expected": "a whole image file",
         "found": "half of one",
-        "mend": RULES["truncated"].mend,
+        "mend": RULES["truncated"].remedy,
     }
 
 
@@ -110,7 +110,7 @@ def test_a_file_that_cannot_be_shown_has_a_placeholder(tmp_path: Path, data: byt
     [
         (outcome(), "Nothing is wrong"),
         (outcome(Finding("dark", "light", "dark", ("a.jpg",))), "1 warning to look at"),
-        (outcome(Finding("truncated", "all", "half", ("a.jpg",))), "cannot start yet:</b> 1 error to mend"),
+        (outcome(Finding("truncated", "all", "half", ("a.jpg",))), "cannot start yet:</b> 1 error to fix"),
         (
             outcome(
                 Finding("truncated", "all", "half"), stops=(), excluded=(Excluded("a", None, "truncated"),)

@@ -113,9 +113,9 @@ def test_a_noisy_curve_cannot_be_told() -> None:
     found = told({"oak": NOISY, "birch": FLAT})
     assert found.doubling is None
     assert found.most_helped == ()
-    assert found.sentences[0].startswith("Whether more photos would help cannot be told: ")
+    assert found.sentences[0].startswith("Whether more photos would help is unknown: ")
     assert found.sentences[0].endswith("and chance could explain that.")
-    assert found.sentences[1].startswith("Which tag would gain most cannot be told: “oak” gained most, ")
+    assert found.sentences[1].startswith("Which tag would gain most is unknown: “oak” gained most, ")
 
 
 def test_nothing_is_wrong() -> None:
@@ -130,13 +130,13 @@ def test_five_photos_a_tag_promise_nothing() -> None:
     found = told({"oak": {"0011": 3, "1111": 2}, "birch": {"0111": 2, "0000": 3}})
     assert found.doubling is None
     assert found.most_helped == ()
-    assert "cannot be told" in found.sentences[0]
+    assert "is unknown" in found.sentences[0]
 
 
 def test_two_photos_cannot_be_halved() -> None:
     found = told({"oak": {"1111": 1}, "birch": {"0000": 1}})
     assert found.sentences == (
-        "Whether more photos would help cannot be told: 2 held-out photos are too few to halve.",
+        "Whether more photos would help is unknown: 2 held-out photos are too few to halve.",
     )
 
 

@@ -122,7 +122,7 @@ def test_downloaded_and_cached_are_told_alike(hub: FakeHub, tiny_weights: Path, 
 
 
 def test_a_hub_that_has_nothing_stops_who_asked_for_it(hub_cache: Path) -> None:
-    message = r"r160_in1k could not be had .*: the hub's client is in offline mode.*or use `weights: bundled`"
+    message = r"r160_in1k is not available .*: the hub's client is in offline mode.*or use `weights: bundled`"
     with pytest.raises(WeightsError, match=message):
         find_weights(ARCHITECTURE, "hub")
 
@@ -141,7 +141,7 @@ def test_auto_falls_back_to_what_is_bundled(hub: FakeHub) -> None:
 def test_auto_without_anything_says_what_was_tried(hub: FakeHub) -> None:
     hub.status, hub.error_code = 404, "EntryNotFound"
     message = (
-        r"No pretrained weights of test_resnet could be had: .*has no model\.safetensors, and pickled .* are "
+        r"No pretrained weights of test_resnet are available: .*no model\.safetensors, and pickled .* are "
         r"not read, and none are bundled for it, only for mobilenetv4_conv_small\. .* a \.safetensors file"
     )
     with pytest.raises(WeightsError, match=message):

@@ -31,5 +31,5 @@ def test_a_step_that_fails_ends_the_demo_with_its_own_words(project: Project) ->
     done = project.dahlia("demo")
     assert done.code == 1
     assert "not-an-image" in done.output
-    assert "`dvc repro` failed; what it said is above" in done.output
+    assert "`dvc repro` failed; its output is above" in done.output
     assert "Traceback" not in done.output

@@ -33,7 +33,7 @@ def test_iterations_are_listed_compared_and_published(twice: Project) -> None:
     succeeded(twice.dahlia("unpublish", "shown"))
     again = twice.dahlia("unpublish", "shown")
     assert again.code == 1
-    assert "Nothing is published as 'shown'" in again.output
+    assert "No iteration is published as 'shown'" in again.output
     assert twice.dahlia("publish", "3", "--as", "shown").code == 1
 
 

@@ -178,7 +178,7 @@ def test_no_project_is_needed_for_a_bundle(
 
 REFUSED = {
     "two models": (("--as", "x", "--iteration", "1"), 2, "received several"),
-    "name": (("--as", "x"), 1, "Nothing is published as 'x'; known: roses."),
+    "name": (("--as", "x"), 1, "No iteration is published as 'x'; known: roses."),
     "like another": (("--as", "rosse"), 1, "did you mean roses?"),
     "trained model": (("--bundle", "."), 2, "`dahlia export N --format onnx` writes one"),
     "no zip": (("--bundle", "params.yaml"), 2, "params.yaml, which cannot be read"),

@@ -96,7 +96,7 @@ def test_killed_and_resumed_it_ends_where_it_would_have(project: Path) -> None:
     resumed = command(project, "out=resumed.safetensors")
     output = resumed.communicate(timeout=280)[0]
     assert resumed.returncode == 0, output
-    assert "going on from the last checkpoint" in output
+    assert "continuing from the last checkpoint" in output
     assert "step 3 of" not in output
     first, second = load_file(project / "whole.safetensors"), load_file(project / "resumed.safetensors")
     assert all((first[name] == second[name]).all() for name in first)

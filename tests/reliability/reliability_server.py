@@ -68,7 +68,7 @@ class Supervised:
 
     @property
     def key(self) -> str:
-        """The training key that was shown last; those of starts that were cut short are good for nothing."""
+        """The training key that was shown last; those of interrupted starts are invalid."""
         return _TRAINING_KEY.findall(self.text)[-1]
 
     @property

@@ -46,7 +46,7 @@ def test_a_damaged_database_is_said_once_and_what_can_be_read_is_answered(tmp_pa
         ready = requests.get(f"{server.base}/readyz", timeout=10)
         assert ready.status_code == 503
         assert "is damaged" in ready.json()["message"]
-        assert server.text.count("Nothing is written to it any more") == 1
+        assert server.text.count("Nothing more is written to it") == 1
         assert server.stop() == 0
         assert "Traceback" not in server.text
         assert server.run().returncode == 2  # it does not start again with such a file

@@ -37,7 +37,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         )
     try:
         until = time.monotonic() + PATIENCE
-        while not (found := re.search(r"Dahlia serves http://127.0.0.1:(\d+)", log.read_text())):
+        while not (found := re.search(r"Dahlia is running at http://127.0.0.1:(\d+)", log.read_text())):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < until, log.read_text()
             time.sleep(0.05)

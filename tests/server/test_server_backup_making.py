@@ -166,7 +166,7 @@ def test_the_commands_say_what_is_missing_and_end_with_3(opened: Server) -> None
     written = CliRunner().invoke(cli, ["backup", "monday.zip"])
     assert written.exit_code == 3
     assert "monday.zip: 26 projects, 26 images, 1 files; read back and found whole" in written.stdout
-    assert "25 files are missing from it; everything else is there" in written.stderr
+    assert "25 files are missing from the backup; all else is in it" in written.stderr
     assert written.stderr.count("there is no such file") == 20
     assert "and 5 more" in written.stderr
     verified = CliRunner().invoke(cli, ["backup", "--verify", "monday.zip"])

@@ -82,7 +82,7 @@ def test_damage_ends_writes_and_leaves_reads(
     assert ready.status_code == 503
     assert "is damaged" in ready.json()["message"]
     (said,) = [record for record in caplog.records if record.levelno == logging.CRITICAL]
-    assert "Nothing is written to it any more" in said.message
+    assert "Nothing more is written to it" in said.message
     assert "dahlia restore" in said.message
     assert not [record for record in caplog.records if record.exc_info]
     assert "Traceback" not in caplog.text

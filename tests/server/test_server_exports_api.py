@@ -88,7 +88,7 @@ def test_what_is_not_offered(client: TestClient, path: str) -> None:
         ({"platform": "VAIDK"}, "BadRequestNotSupported", "CoreML"),
         ({"platform": "vaidk", "flavor": "x"}, "BadRequestNotSupported", "CoreML"),
         ({"platform": "ONNX", "flavor": "ONNX9"}, "BadRequestExportValidationFailed", "ONNX10"),
-        ({"platform": "ONNX", "flavor": "\0" * 500}, "BadRequestExportValidationFailed", "leave it out"),
+        ({"platform": "ONNX", "flavor": "\0" * 500}, "BadRequestExportValidationFailed", "omit it"),
         ({"platform": "DockerFile", "flavor": "Windows"}, "BadRequestExportValidationFailed", "Linux"),
         ({"platform": "Fridge"}, "BadRequestInvalid", "platform"),
         ({"platform": ""}, "BadRequestInvalid", "platform"),

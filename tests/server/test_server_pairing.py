@@ -237,7 +237,7 @@ def test_nothing_is_written_while_the_storage_is_another(
     full.storage.delete(IDENTITY)  # as where another disk is mounted
     watch.look()
     watch.look()
-    assert caplog.text.count("Nothing is written any more") == 1
+    assert caplog.text.count("Writing has stopped") == 1
     with pytest.raises(StoreError, match="its files belong to another database"):
         change(full)
     full.storage.put(IDENTITY, kept)

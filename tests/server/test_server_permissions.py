@@ -47,11 +47,11 @@ def test_what_is_private_is_so_whatever_the_umask_and_leaves_it(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("was", "becomes", "said"),
     [
-        (0o755, 0o700, "cannot any more"),
-        (0o775, 0o700, "cannot any more"),
-        (0o711, 0o700, "cannot any more"),
-        (0o777, 0o700, "cannot any more"),
-        (0o2755, 0o2700, "cannot any more"),
+        (0o755, 0o700, "Closed to other users"),
+        (0o775, 0o700, "Closed to other users"),
+        (0o711, 0o700, "Closed to other users"),
+        (0o777, 0o700, "Closed to other users"),
+        (0o2755, 0o2700, "Closed to other users"),
         (0o750, 0o750, "The group of"),
         (0o2770, 0o2770, "The group of"),
         (0o1777, 0o1777, "All users"),
@@ -164,12 +164,12 @@ def serving(home: Path, log: Path) -> Iterator[tuple[str, str]]:
         )
     try:
         until = time.monotonic() + 60
-        while "Dahlia serves" not in log.read_text():
+        while "Dahlia is running" not in log.read_text():
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < until, log.read_text()
             time.sleep(0.05)
         words = log.read_text().split()
-        yield words[words.index("serves") + 1], words[words.index("key:") + 1]
+        yield words[words.index("running") + 2], words[words.index("key:") + 1]
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)

@@ -177,11 +177,11 @@ def test_models_are_brought_once_and_forgotten(server: Server, tmp_path: Path) -
     assert files.bring(servable)
     assert not files.bring(servable)
     (servable.folder / "model.onnx").write_bytes(b"damaged")
-    assert files.bring(servable, anew=True)
+    assert files.bring(servable, again=True)
     load_model(servable.folder, servable.id, 1)
     (tmp_path / "models" / ".half").mkdir()
     files.forget(lambda name: name == iteration.id)
     assert [path.name for path in (tmp_path / "models").iterdir()] == [iteration.id]
     server.storage.delete_folder(servable_prefix(iteration.id))
     with pytest.raises(StorageError):
-        files.bring(servable, anew=True)
+        files.bring(servable, again=True)

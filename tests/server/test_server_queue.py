@@ -229,7 +229,7 @@ def test_a_job_that_ends_its_worker_each_time_fails_with_a_reason(server: Server
     assert states(server) == [State.FAILED]
     row = iteration(server, made)
     assert row.status == "Failed"
-    assert "begun 3 times" in str(row.error)
+    assert "started 3 times" in str(row.error)
     assert "stage train" in str(row.error)
 
 

@@ -170,7 +170,7 @@ REFUSED_VARIABLES = {
     "removed": (
         "DAHLIA_LIMITS_PREDICTED_REGIONS",
         "200",
-        "the environment: DAHLIA_LIMITS_PREDICTED_REGIONS is no setting any more, and never had an effect. "
+        "the environment: DAHLIA_LIMITS_PREDICTED_REGIONS is no longer a setting, and never had an effect. "
         "Unset it.",
     ),
     "number": ("DAHLIA_SERVER_PORT", "two", "DAHLIA_SERVER_PORT: `server.port` cannot be 'two': .*integer"),
@@ -208,7 +208,7 @@ REFUSED_FILES = {
     "key": ("[server]\n# x\nprt = 1\n", r"dahlia.toml:3: unknown key `server.prt`; did you mean port"),
     "removed": (
         "[limits]\nmin_tags_detection = 1\n",
-        "dahlia.toml:2: `limits.min_tags_detection` is no setting any more, and never had an effect. Delete "
+        "dahlia.toml:2: `limits.min_tags_detection` is no longer a setting, and never had an effect. Delete "
         "the line.",
     ),
     "dotted": ("jobs.wrkers = 1\n", r"dahlia.toml:1: unknown key `jobs.wrkers`; did you mean workers"),
@@ -223,7 +223,7 @@ REFUSED_FILES = {
     "number for a truth": ("[jobs]\nwarm = 1\n", "`jobs.warm` cannot be 1: .*boolean"),
     "number for a URL": ("[database]\nurl = 1\n", "dahlia.toml:2: `database.url` must be text in quotes"),
     "range": ("[server]\nport = 70000\n", "dahlia.toml:2: `server.port` cannot be 70000"),
-    "syntax": ("[server]\nport = \n", "dahlia.toml is not TOML: .*line 2.* Mend the line"),
+    "syntax": ("[server]\nport = \n", "dahlia.toml is not TOML: .*line 2.* Correct the line"),
     "twice": ("[server]\nport = 1\nport = 2\n", "is not TOML"),
 }
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dahlia.server.workspaces.mending import mend
+from dahlia.server.workspaces.mending import repair
 
 LOCK = """\
 schema: '2.0'
@@ -27,14 +27,14 @@ stages:
 
 def _mended(folder: Path, text: str) -> bool:
     (folder / "dvc.lock").write_text(text)
-    mend(folder)
+    repair(folder)
     return not (folder / "dvc.lock").exists()
 
 
 def test_a_whole_one_stays(tmp_path: Path) -> None:
     assert not _mended(tmp_path, LOCK)
     (tmp_path / "dvc.lock").unlink()
-    mend(tmp_path)
+    repair(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -61,5 +61,5 @@ def test_locks_go(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     for name in ("lock", "rwlock", "rwlock.lock", "btime"):
         (folder / name).touch()
-    mend(tmp_path)
+    repair(tmp_path)
     assert [path.name for path in folder.iterdir()] == ["btime"]

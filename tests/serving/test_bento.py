@@ -52,7 +52,7 @@ def test_a_bento_of_several_names_in_a_container(tmp_path: Path) -> None:
         assert files_in(bento.folder) == packed
         (worker,) = workers(pid)
         os.kill(worker, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
-        # In a container BentoML starts no other process: it ends, and what started the container starts anew.
+        # In a container BentoML starts no other process: it ends, and what started it starts it again.
         until(lambda: psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     assert f"from {bento.home / 'bentos'}" in (elsewhere / "serve.log").read_text()
 

@@ -118,7 +118,7 @@ def test_damaged_images_are_left_out(dahlia: Command, kept: Path, capsys: pytest
     segment = next(kept.glob("*.segment"))
     segment.write_bytes(segment.read_bytes()[:-1] + b"\xff")
     assert dahlia("predictions", "--to", "seen") == 0
-    assert "seen: 2 images and predictions.jsonl; 1 left out, " in capsys.readouterr().out
+    assert "seen: 2 images and predictions.jsonl; 1 skipped, " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

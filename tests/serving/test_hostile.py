@@ -193,7 +193,7 @@ def test_json(client: TestClient, body: bytes) -> None:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """The service in one process, so that whoever is harmed is in it."""
+    """The service in one process, so that a harmed client's process is this one."""
     root = make_project(tmp_path_factory.mktemp("project"), {"Iteration 1": 1}).root
     with serving(SERVICE, root, tmp_path_factory.mktemp("bentoml"), DAHLIA_WORKERS="1") as (base, _):
         yield base, root / "serve.log"

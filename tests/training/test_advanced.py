@@ -159,7 +159,7 @@ def test_a_machine_that_becomes_slower(
     result = train_advanced(*case.arguments, params, state, clock=machine)
     assert said in capsys.readouterr().out
     assert (result is not None) == kept
-    # One step more at most: whoever finds the budget spent has just made one.
+    # One step more at most: the budget is checked after a step.
     assert machine.now - 1000 <= params.budget_minutes * 60 + 8 * machine.seconds
     assert states(state) == []
 
@@ -239,7 +239,7 @@ def test_memory_that_is_short(
     else:
         with pytest.raises(TrainingError, match="does not suffice for 4 photos of 32 px"):
             train_advanced(*case.arguments, tuning(), state)
-    assert capsys.readouterr().out.count("memory is short; goes on with 4 photos at once") == 1
+    assert capsys.readouterr().out.count("memory is short; continuing with 4 photos at once") == 1
 
 
 def test_another_error_is_not_about_memory(case: Case, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:

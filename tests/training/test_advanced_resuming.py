@@ -83,7 +83,7 @@ def test_going_on_makes_no_new_plan(
     assert states(state) == ["plan.safetensors"]
     machine.now, drawn = 0.0, machine.photos
     train_advanced(*case.arguments, params, state, clock=machine)
-    assert "goes on with fine-tuning" in capsys.readouterr().out
+    assert "resuming fine-tuning" in capsys.readouterr().out
     assert machine.photos - drawn <= 6 * 72  # and nothing for a probe
     assert machine.now <= 6.0 - drawn * 0.01
 

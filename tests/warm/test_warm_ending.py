@@ -1,4 +1,4 @@
-"""Whoever ends one of client, supervision, command and warm process: nothing goes on unseen or hangs."""
+"""Any of client, supervision, command and warm process ends: nothing is left running, nothing hangs."""
 
 from __future__ import annotations
 

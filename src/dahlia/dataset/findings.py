@@ -1,4 +1,4 @@
-"""What validation can say: every code with its severity and its mend, in one table."""
+"""Findings of validation: every code with its severity and its remedy, in one table."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ class Rule:
     Attributes:
         severity: errors stop the pipeline, or set images aside; warnings and advice do not.
         title: what is wrong, for headings.
-        mend: what to do about it.
+        remedy: what to do about it.
     """
 
     severity: Severity
     title: str
-    mend: str
+    remedy: str
 
 
-_COPY = "Copy the file again, or take it out."
-_RESIZE = "Scale the image down and save it anew."
+_COPY = "Copy the file again, or remove it."
+_RESIZE = "Scale the image down and save it again."
 _ONE_TAG = "Keep the tag that is right, or set `project.classification: multilabel`."
 _LEAK = "Take it out of the training images or out of the test set, or the figures will flatter the model."
 _ALIKE = "Keep both if they are different photos; retakes of one scene add little."
-_LOOK = "Look at the photo; keep it if photos like it will be sent to the model, else take a better one."
+_LOOK = "Check the photo. Keep it if the model will get photos like it; otherwise take a better one."
 
 RULES: dict[str, Rule] = {
     "missing-file": Rule("error", "Files that are not there", "Put the file back, or take its row out."),
@@ -49,12 +49,12 @@ RULES: dict[str, Rule] = {
     "negative-and-regular": Rule(
         "error",
         "Images with the negative tag beside a regular one",
-        "Take one of the two away: the negative tag says that none of the others applies.",
+        "Remove one of the two: the negative tag means that none of the others applies.",
     ),
     "same-bytes-two-tags": Rule("error", "One image under two tags", _ONE_TAG),
     "train-and-test": Rule("error", "Images both in training and in the test set", _LEAK),
-    "region-out-of-bounds": Rule("error", "Regions that leave the image", "Draw the region anew."),
-    "region-zero-size": Rule("error", "Regions without an area", "Draw the region anew, or take it away."),
+    "region-out-of-bounds": Rule("error", "Regions that leave the image", "Draw the region again."),
+    "region-zero-size": Rule("error", "Regions without an area", "Draw the region again, or remove it."),
     "unknown-test-tag": Rule(
         "error",
         "Tags of the test set that training does not know",
@@ -67,7 +67,7 @@ RULES: dict[str, Rule] = {
     ),
     "too-few-tags": Rule("error", "Too few tags", "Add images of another tag, or of a negative one."),
     "too-few-images": Rule("error", "Tags with too few images", "Add images of it, or take the tag out."),
-    "wrong-extension": Rule("warning", "Names that say another format", "Rename the file."),
+    "wrong-extension": Rule("warning", "Names of another format", "Rename the file."),
     "edge-too-short": Rule(
         "warning", "Small images", "Take a larger photo, if the model will see larger ones."
     ),
@@ -135,9 +135,9 @@ class Finding:
         return RULES[self.code].severity
 
     @property
-    def mend(self) -> str:
+    def remedy(self) -> str:
         """What to do about it."""
-        return RULES[self.code].mend
+        return RULES[self.code].remedy
 
     @property
     def subject(self) -> str:

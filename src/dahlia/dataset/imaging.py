@@ -234,7 +234,7 @@ def _damaged(name: str, error: Exception) -> ImageError:
     code = "truncated" if "truncated" in reason.lower() or "premature end" in reason.lower() else "unreadable"
     return ImageError(
         f"Expected a whole {name} image, received one that is damaged ({reason}). "
-        "Copy the file again, or save it anew with an image editor.",
+        "Copy the file again, or save it again with an image editor.",
         code=code,
     )
 

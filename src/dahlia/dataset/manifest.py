@@ -95,7 +95,7 @@ def opened_table(path: Path, schema: pa.Schema, remedy: str) -> Iterator[pq.Parq
     Args:
         path: the file.
         schema: the fields that it must have, in order.
-        remedy: the command that makes the file anew, named in error messages.
+        remedy: the command that makes the file again, named in error messages.
 
     Raises:
         DatasetError: the file is missing, damaged, or has another schema.
@@ -107,7 +107,7 @@ def opened_table(path: Path, schema: pa.Schema, remedy: str) -> Iterator[pq.Parq
             if not file.schema_arrow.equals(schema, check_metadata=False):
                 raise DatasetError(
                     f"{path} has the columns {file.schema_arrow.names}, expected {schema.names} with the "
-                    f"types of this version. Run `{remedy}` to make it anew."
+                    f"types of this version. Run `{remedy}` to make it again."
                 )
             yield file
     except FileNotFoundError:
@@ -124,7 +124,7 @@ def _check(rows: Sequence[dict[str, Any]], path: Path) -> None:
         problem = _problem(row, seen)
         if problem:
             raise DatasetError(
-                f"{path}: the row of {row['path']} {problem}. Run `dvc repro ingest` to make it anew."
+                f"{path}: the row of {row['path']} {problem}. Run `dvc repro ingest` to make it again."
             )
         seen.add(row["id"])
 

@@ -46,7 +46,7 @@ def assign_folds(
         groups: N group numbers; equal ones share a fold.
         folds: 2 or more.
         seed: decides where chance does.
-        previous: the folds of an earlier split. An image keeps its fold, whoever came or went; of a
+        previous: the folds of an earlier split. An image keeps its fold as others come and go; of a
             group that has grown together from several folds, the smaller part moves. Ignored if it was
             made with another number of folds.
 

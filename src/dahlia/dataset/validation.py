@@ -104,7 +104,7 @@ def refuse(validation: Validation, report: str) -> None:
     text = [f"The dataset has {count} error{'' if count == 1 else 's'}.", *lines]
     text.append(f"and {rest} more: see {report}" if rest else f"All findings: {report}")
     if any(finding.set_aside for finding in validation.stops):
-        text.append("Mend them, or set `validate.on_error: skip` to go on without these images.")
+        text.append("Correct them, or set `validate.on_error: skip` to continue without these images.")
     raise ValidationError("\n".join(text))
 
 
@@ -123,7 +123,7 @@ def _listed(stops: Sequence[Finding]) -> tuple[list[str], int]:
     code, shown = "", 0
     for finding in stops:
         if finding.code != code:
-            lines.append(f"{finding.code}: expected {finding.expected}. {finding.mend}")
+            lines.append(f"{finding.code}: expected {finding.expected}. {finding.remedy}")
             code = finding.code
         lines.append(f"  {_brief(finding)}")
         shown += 1

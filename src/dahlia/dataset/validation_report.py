@@ -71,7 +71,7 @@ def summary(validation: Validation) -> dict[str, Any]:
                 "tags": list(finding.tags),
                 "expected": finding.expected,
                 "found": finding.found,
-                "mend": finding.mend,
+                "mend": finding.remedy,
             }
             for finding in validation.findings
         ],

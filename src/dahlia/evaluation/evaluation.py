@@ -26,7 +26,7 @@ from dahlia.modeling.learning_curve import LearningCurve
 from dahlia.modeling.predictions import ClassPredictions
 from dahlia.params import EvaluateParams
 
-REMEDY = "Run `dvc repro train` to make models/predictions.parquet anew."
+REMEDY = "Run `dvc repro train` to make models/predictions.parquet again."
 
 
 def evaluate(
@@ -98,7 +98,7 @@ def check(predictions: ClassPredictions) -> None:
     """Refuse predictions that cannot be judged.
 
     Raises:
-        EvaluationError: says what is wrong and how to mend it.
+        EvaluationError: says what is wrong and how to fix it.
     """
     problem = _shape_problem(predictions) or _value_problem(predictions)
     if problem:

@@ -47,7 +47,7 @@ def _whole(whole: LearningSeries, doubling: tuple[float, float] | None, were_rig
     """The verdict on all photos, and whether it is that more would change little."""
     photos = _count(whole.images, "held-out photo")
     if whole.gain is None or whole.gain_low is None or whole.gain_high is None:
-        return f"Whether more photos would help cannot be told: {photos} are too few to halve.", False
+        return f"Whether more photos would help is unknown: {photos} are too few to halve.", False
     if whole.points[-1].value == 1:
         return f"None of {photos} is wrong, so more photos of the same kind cannot show a gain.", True
     path = _path(whole, were_right, "photos")
@@ -56,7 +56,7 @@ def _whole(whole: LearningSeries, doubling: tuple[float, float] | None, were_rig
     if whole.gain_low > 0:
         likely = f". Doubling them would likely bring {points_of(*doubling)}" if doubling else ""
         return f"More photos would likely help: {path}{likely}.", False
-    return f"Whether more photos would help cannot be told: {path}, and chance could explain that.", False
+    return f"Whether more photos would help is unknown: {path}, and chance could explain that.", False
 
 
 def _clear(tags: Sequence[LearningSeries], helped: Sequence[str], verb: str) -> str:
@@ -72,7 +72,7 @@ def _unclear(tags: Sequence[LearningSeries], verb: str) -> str:
         return ""
     path = _path(rose[0], verb, "of its photos")
     return (
-        f"Which tag would gain most cannot be told: “{rose[0].tag}” gained most, {path}, and chance could "
+        f"Which tag would gain most is unknown: “{rose[0].tag}” gained most, {path}, and chance could "
         "explain that."
     )
 

@@ -47,7 +47,7 @@ def write_downloads(
     Raises:
         ExportError: the domain does not have a format, its packages are not installed, or at least one could
             not be written.
-        TrackingError: the iteration's model cannot be had.
+        TrackingError: the iteration's model is not available.
     """
     require_formats([form.name for form in forms], ExportError)
     bundle = registry.bundle(iteration)

@@ -61,8 +61,8 @@ def _resizing(form: Format, card: ModelCard) -> tuple[str, ...]:
     if form.family == "docker":
         return ()  # the server takes photos as they are
     return (
-        f"A photo of any shape is resized to {card.input.size} x {card.input.size} pixels whatever its "
-        "aspect, by averaging areas. Turn it upright first where it says so in its EXIF data (OpenCV does).",
+        f"Photos of any shape are resized to {card.input.size} x {card.input.size} pixels whatever its "
+        "aspect, by averaging areas. Rotate them first as their EXIF data says (OpenCV does).",
     )
 
 
@@ -70,10 +70,10 @@ def licence(card: ModelCard) -> str:
     """Who may use it."""
     source = card.backbone.source or card.backbone.weights
     return f"""\
-The model in this folder was trained by the owner of the project "{card.project}", on photos of theirs. They
+The model in this folder was trained by the owner of the project "{card.project}" on their own photos. They
 decide who may use it.
 
-It started from weights of {card.backbone.architecture} ({source}); the terms of those hold for what is left
+It started from weights of {card.backbone.architecture} ({source}); their terms apply to what remains
 of them.
 
 The code in this folder, that in README.md included, is part of Dahlia, copyright (c) 2026 the Dahlia authors.

@@ -98,7 +98,7 @@ def load_backbone(architecture: str, weights: str, smoothing: float = 0.0) -> Ba
     """Make a backbone; see `dahlia.modeling.weights` for what `weights` may say.
 
     Raises:
-        WeightsError: the architecture is unknown (near misses are named), or the weights cannot be had
+        WeightsError: the architecture is unknown (near misses are named), or the weights are not available
             or do not fit.
     """
     _require_known(architecture)

@@ -106,7 +106,7 @@ def _start(call: Callable[[], _T]) -> Future[_T]:
     def work() -> None:
         try:
             answer.set_result(call())
-        except BaseException as error:  # noqa: BLE001 (handed to whoever waits)
+        except BaseException as error:  # noqa: BLE001 (handed to the waiting threads)
             answer.set_exception(error)
 
     threading.Thread(target=work, name="model hub", daemon=True).start()

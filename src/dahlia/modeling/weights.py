@@ -73,7 +73,7 @@ def find_weights(architecture: str, weights: str) -> Weights:
     """Find and read what `weights` asks for; see the module for what it may say.
 
     Raises:
-        WeightsError: they are not there, are damaged, or cannot be had from the hub.
+        WeightsError: they are missing, damaged, or not available from the hub.
     """
     asked = _without_architecture(architecture, weights)
     if asked == "none":
@@ -111,8 +111,8 @@ def _best(architecture: str) -> Weights:
         reason = str(error)
     if architecture not in BUNDLED:
         raise WeightsError(
-            f"No pretrained weights of {architecture} could be had: {reason}, and none are bundled for it, "
-            f"only for {', '.join(sorted(BUNDLED))}. Mend that and run again, give `weights` a .safetensors "
+            f"No pretrained weights of {architecture} are available: {reason}, and none are bundled for it, "
+            f"only for {', '.join(sorted(BUNDLED))}. Fix that and retry, give `weights` a .safetensors "
             "file, or choose an architecture with bundled weights."
         )
     return _bundled(architecture, Origin("auto", "", f"because {reason}"))
@@ -124,8 +124,8 @@ def _from_hub(architecture: str, tag: str, weights: str) -> Weights:
         path = fetch(record)
     except HubError as error:
         raise WeightsError(
-            f"{record.repository} could not be had from the model hub or its local cache: {error}. Mend that "
-            "and run again, give `weights` a .safetensors file, or use `weights: bundled`."
+            f"{record.repository} is not available from the model hub or its local cache: {error}. Fix that "
+            "and retry, give `weights` a .safetensors file, or use `weights: bundled`."
         ) from error
     return _of(record, _read_safetensors(path), Origin(weights, "", ASKED_FOR))
 

@@ -33,7 +33,9 @@ _LONG = 20  # photos for which a bar shows the progress
     type=click.Path(path_type=Path),
     help="A folder or zip with model.onnx, such as `dahlia export N --format onnx` writes.",
 )
-@click.option("--top", type=click.IntRange(min=1), metavar="K", help="At most K tags; 3, or with --json all.")
+@click.option(
+    "--top", type=click.IntRange(min=1), metavar="K", help="At most K tags (default: 3; with --json all)."
+)
 @click.option(
     "--threshold",
     default=0.0,
@@ -52,9 +54,9 @@ def predict(
 ) -> None:
     """Predict the tags of photos.
 
-    PHOTO is an image, or a folder whose images are looked for at any depth. The model is the only published
-    one, else the last iteration, unless an option says otherwise. Photos without an answer are reported, and
-    the exit status is then 1.
+    PHOTO is an image, or a folder of images and subfolders. By
+    default the model is the only published one, or else the last iteration. Photos that cannot be predicted
+    are reported, and the exit status is then 1.
     """
     if sum(choice is not None for choice in (name, iteration, bundle)) > 1:
         raise click.UsageError("expected one of --as, --iteration and --bundle, received several.")

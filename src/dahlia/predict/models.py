@@ -87,7 +87,7 @@ def _chosen(registry: Registry, published: str | None, iteration: int | None) ->
         name = normalise(published)
         if name not in names:
             hint = nearest(name, list(names)) if names else "; nothing is published."
-            raise TrackingError(f"Nothing is published as {name!r}{hint} See `dahlia iterations`.")
+            raise TrackingError(f"No iteration is published as {name!r}{hint} See `dahlia iterations`.")
         return names[name], name
     if len(names) == 1:
         name, number = next(iter(names.items()))

@@ -125,7 +125,7 @@ class Pretrainer(pl.LightningModule):
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"The loss became {loss.item()} at step {self.global_step}, expected a finite number. Lower "
-                "`learning_rate`, and run the same command again: it goes on from the last checkpoint."
+                "`learning_rate`, and run the same command again: it continues from the last checkpoint."
             )
         self.log_dict({name: value.detach() for name, value in losses.items()})
         return loss

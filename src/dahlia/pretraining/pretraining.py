@@ -38,7 +38,7 @@ def pretrain(params: PretrainingParams, root: Path) -> Path:
     Raises:
         ConfigError: `out` is no name of weights, or there are fewer devices.
         DatasetError: there is no such corpus.
-        WeightsError: the student's or teacher's weights cannot be had.
+        WeightsError: the student's or teacher's weights are not available.
         TrainingError: a loss is not finite.
     """
     out = root / params.out
@@ -50,7 +50,7 @@ def pretrain(params: PretrainingParams, root: Path) -> Path:
     corpus = open_corpus(root / params.corpus, root / layout.PRETRAINING, params.stored_size, _say_decoded)
     click.echo(f"pretrain: {len(corpus.labels):,} photos in {len(corpus.classes)} classes")
     if corpus.unreadable:
-        click.echo(f"pretrain: {corpus.unreadable:,} files could not be decoded and are left out")
+        click.echo(f"pretrain: {corpus.unreadable:,} files could not be decoded and are skipped")
     asked = params.teacher
     teacher = None if asked is None else load_teacher(asked.architecture, asked.weights)
     student = load_backbone(params.student.architecture, params.student.weights)
@@ -59,7 +59,7 @@ def pretrain(params: PretrainingParams, root: Path) -> Path:
     folder = root / layout.PRETRAINING / _key(params, corpus, student)
     checkpoint = folder / f"{_CHECKPOINT}.ckpt"
     if checkpoint.is_file():
-        click.echo("pretrain: going on from the last checkpoint")
+        click.echo("pretrain: continuing from the last checkpoint")
     trainer = make_trainer(
         max_steps=plan.steps,
         max_epochs=-1,

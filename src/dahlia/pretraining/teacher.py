@@ -88,7 +88,7 @@ def load_teacher(architecture: str, weights: str) -> nn.Module:
         weights: a file, or whatever else a domain's backbone may say.
 
     Raises:
-        WeightsError: the weights cannot be had or do not fit.
+        WeightsError: the weights are not available or do not fit.
     """
     if architecture == MOBILENET_V1:
         try:

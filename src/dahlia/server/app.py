@@ -58,7 +58,7 @@ Segments match without regard to case, repeated slashes count as one.
 Operations below `/dahlia/v1` are Dahlia's own.
 
 Every operation needs a key, in the header `Training-Key`, `Prediction-Key` or `Ocp-Apim-Subscription-Key`.
-Every answer has an id (`apim-request-id`), which the server's log and its audit log name as well.
+Every answer has an id (`apim-request-id`), which is also in the server's log and its audit log.
 
 Errors are `{"code", "message"}`; those about the key (401) and about too many requests (429) are nested, as
 `{"error": {"code", "message"}}`, and unknown paths give `{"statusCode", "message"}`."""

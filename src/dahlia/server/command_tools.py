@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 config_option = click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The TOML file of settings; DAHLIA_CONFIG or ./dahlia.toml where it is left out.",
+    help="TOML file of settings (default: DAHLIA_CONFIG, or ./dahlia.toml).",
 )
 
 

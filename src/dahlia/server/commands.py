@@ -79,16 +79,16 @@ def keys() -> None:
     "--scope",
     type=click.Choice(["admin", "training", "prediction", "read"]),
     required=True,
-    help="admin opens all, training all but keys, audit log and queue, prediction predictions, read what "
-    "changes nothing.",
+    help="admin allows everything; training everything but keys, audit log and queue; prediction only "
+    "predictions; read only reading.",
 )
 @click.option("--project", type=click.UUID, help="Restrict the key to the project with this id.")
 @click.option(
-    "--days", type=click.FloatRange(0, 36500, min_open=True), help="End the key after so many days."
+    "--days", type=click.FloatRange(0, 36500, min_open=True), help="Let the key expire after this many days."
 )
 @config_option
 def create(name: str, scope: str, project: Any, days: float | None, config: Path | None) -> None:
-    """Create a key, which is shown this once."""
+    """Create a key. It is shown only once."""
     from datetime import timedelta
 
     from dahlia.server.keys.audit import record
@@ -140,16 +140,16 @@ def revoke(key_id: str, config: Path | None) -> None:
     with opened(config) as server, server.database.write() as session:
         row = revoke_key(session, key_id, server.now())
         record(session, server, None, "revoke_key", row.project_id, key=row.id)
-    click.echo(f"The key {row.name!r} (...{row.hint}) is good for nothing any more.")
+    click.echo(f"Key {row.name!r} (...{row.hint}) is revoked.")
 
 
 @keys.command("new-secret")
 @config_option
 def new_secret(config: Path | None) -> None:
-    """Sign links with a new secret, as after a leak or a loss; links given out before then end.
+    """Sign links with a new secret, after a leak or a loss. Older links stop working.
 
-    A secret that the settings name is taken as it is; otherwise a random one is made. Restart the servers of
-    the database after it.
+    If the settings name a secret, that one is used; otherwise a random one is made. Then restart the
+    servers of the database.
     """
     from dahlia.server.keys.audit import record
     from dahlia.server.keys.secrets import renew_secret

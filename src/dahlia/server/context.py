@@ -59,7 +59,7 @@ class Server:
         return self.signing.links
 
     def published_changed(self) -> None:
-        """Tell whoever follows what is published, once the change is in the store."""
+        """Tell the followers of what is published, once the change is in the database."""
         for tell in self.on_publish:
             try:
                 tell()

@@ -113,7 +113,7 @@ class DiskSpace:
             _logger.error(
                 "The disk of the server's %s (%s) is nearly full: %d MB free, expected %d "
                 "(server.min_free_mb). Nothing is added until it has room again; reading, predicting and "
-                "deleting go on.",
+                "deleting still work.",
                 found.what, found.folder, found.free // MEGABYTE, self.floor // MEGABYTE,
             )  # fmt: skip
         elif self._shortage and not found:

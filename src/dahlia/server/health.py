@@ -23,10 +23,10 @@ def reasons(server: Server) -> list[str]:
     if short := server.space.shortage():
         found.append(
             f"The disk of the server's {short.what} is nearly full ({short.free // _MEGABYTE} MB free): "
-            "nothing is added; reading, predicting and deleting go on."
+            "nothing is added; reading, predicting and deleting still work."
         )
     with server.database.read() as session:
         lanes = unserved_lanes(session, server)
     workers = server.settings.jobs.workers
-    found += [f"{what_to_start(lane, workers)}; what waits goes on waiting." for lane in lanes]
+    found += [f"{what_to_start(lane, workers)}; these jobs keep waiting." for lane in lanes]
     return found

@@ -81,7 +81,7 @@ def _pair(database: Database, storage: Storage, backups: Path) -> None:
         database.close()
         raise error.with_backup(next((path for _, path in backups_in(backups)), None)) from error
     except StorageError as error:  # what needs no files is answered; cleaning waits, and so does the check
-        _logger.error("Whether the storage is this database's cannot be told yet. %s", error)
+        _logger.error("Whether the storage is this database's is not known yet. %s", error)
 
 
 def _check_blank(database: Database, storage: Storage) -> None:

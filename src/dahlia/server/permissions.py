@@ -42,9 +42,7 @@ def close(places: Iterable[Path]) -> None:
         f"{path} (was {mode:04o})" for path in places if (mode := _open_mode(path)) and _taken(path, mode)
     ]
     if closed:
-        _logger.warning(
-            "Other users of this machine could read these, and cannot any more: %s.", ", ".join(closed)
-        )
+        _logger.warning("Closed to other users of this machine, who could read them: %s.", ", ".join(closed))
 
 
 def warn_of_readers(path: Path) -> None:

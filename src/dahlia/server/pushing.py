@@ -80,13 +80,14 @@ class Remote:
         except requests.exceptions.SSLError as error:
             raise DahliaError(
                 f"The server at {self._base} has a certificate that is not trusted here: {error}. Name the "
-                "file of its authority's certificate with REQUESTS_CA_BUNDLE. What was sent is kept: go on "
-                "with --project."
+                "file of its authority's certificate with REQUESTS_CA_BUNDLE. What was sent is kept: "
+                "continue with --project."
             ) from error
         except requests.RequestException as error:
             raise DahliaError(
                 f"The server at {self._base} cannot be reached: {type(error).__name__}. Start it with "
-                "`dahlia serve`, or name its address with --to. What was sent is kept: go on with --project."
+                "`dahlia serve`, or name its address with --to. What was sent is kept: "
+                "continue with --project."
             ) from error
         if answer.ok:
             return answer.json()

@@ -27,12 +27,12 @@ _yes = click.option("--yes", is_flag=True, help="Do not ask.")
 def backup(
     context: click.Context, file: Path | None, verify: bool, attached: bool, config: Path | None
 ) -> None:
-    """Back the server up while it runs.
+    """Back up the server while it runs.
 
-    Everything that it keeps is written into FILE, which is then read back.
+    Everything that it stores is written to FILE, which is then read back.
 
-    Without FILE the backup goes into backup.folder, and old ones there are deleted as backup.keep says. The
-    exit status is 3 where the backup lacks files that are missing from the storage, and has all else.
+    Without FILE the backup goes to backup.folder, and old ones there are deleted, see backup.keep. The
+    exit status is 3 if files are missing from the storage, and so from the backup.
     """
     from dahlia.server.backup import saying
     from dahlia.server.backup.attached import attach

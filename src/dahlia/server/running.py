@@ -110,7 +110,7 @@ def serve(settings: Settings, config: Path | None) -> None:
     try:
         with Workers(server, config) as workers:
             where = f"{'https' if certificate else 'http'}://{_spelled(host)}:{port}"
-            click.echo(f"Dahlia serves {where} with {_counted(workers.lanes)}. Ctrl-C ends it.")
+            click.echo(f"Dahlia is running at {where} ({_counted(workers.lanes)}). Press Ctrl-C to stop.")
             uvicorn.Server(options).run(sockets=[listening])
     finally:
         for task in background:
@@ -167,9 +167,7 @@ def _say_keys(server: Server) -> None:
         for scope, text in made.items():
             click.echo(f"{scope.capitalize() + ' key:':16}{text}")
     if made:
-        click.echo(
-            "Note them: they are shown this once. `dahlia keys` makes, lists, rotates and revokes keys."
-        )
+        click.echo("Save these keys now; they are not shown again. `dahlia keys` manages keys.")
 
 
 def _spelled(host: str) -> str:

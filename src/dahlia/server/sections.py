@@ -129,9 +129,9 @@ class Section(BaseModel):
 
 
 class ServerSection(Section):
-    """Where the server listens, and where it keeps what is kept nowhere else."""
+    """Where the server listens, and where it keeps its own state."""
 
-    # In the current folder, as a project's own state is: whoever started the server finds it, a backup or a
+    # In the current folder, as a project's own state is: it is easy to find, a backup or a
     # second server is a folder, and nothing lies hidden in a home directory.
     home: Annotated[Path, Field(strict=False), AfterValidator(_absolute)] = Field(
         default=Path("dahlia-server"),
@@ -141,12 +141,12 @@ class ServerSection(Section):
     port: int = Field(default=3000, ge=0, le=65535, description="port to listen on; 0 for any that is free")
     public_url: Annotated[str, AfterValidator(_origin)] | None = Field(
         default=None,
-        description="address under which clients reach the server, for links; left out, that of the request",
+        description="address under which clients reach the server, for links (default: the request's)",
     )
     tls_cert: Annotated[Path, Field(strict=False), AfterValidator(_absolute)] | None = Field(
         default=None,
-        description="PEM file of the certificate to answer https with, and of those between it and its "
-        "authority's; left out, the server answers http",
+        description="PEM file of the https certificate and of the intermediate ones (default: none, "
+        "the server answers http)",
     )
     tls_key: Annotated[Path, Field(strict=False), AfterValidator(_absolute)] | None = Field(
         default=None, description="PEM file of its private key, not encrypted"
@@ -155,15 +155,15 @@ class ServerSection(Section):
     max_body_mb: int = _number(520, "megabytes that one request may have")
     threads: int = _number(16, "requests worked on at once; more wait")
     max_connections: int = _number(
-        1000, "connections at once; fewer where the process may not open so many files; more get 503"
+        1000, "connections at once; fewer if the process may not open so many files; more get 503"
     )
-    max_connections_per_address: int = _number(100, "of them, those of one address; more get 429")
+    max_connections_per_address: int = _number(100, "connections of one address; more get 429")
     proxies: Annotated[str, AfterValidator(_networks)] = Field(
         default=PROXIES,
         description="addresses or networks of reverse proxies; each may have nine tenths of all",
     )
     header_seconds: float = Field(
-        default=15, gt=0, description="seconds in which the header of a request must come"
+        default=15, gt=0, description="seconds in which the header of a request must arrive"
     )
     stalled_seconds: float = Field(
         default=60,
@@ -188,8 +188,8 @@ class DatabaseSection(Section):
 
     url: Annotated[SecretUrl, AfterValidator(_database), AfterValidator(_whole)] | None = Field(
         default=None,
-        description="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; left out, a SQLite file in "
-        "server.home",
+        description="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME (default: a SQLite file in "
+        "server.home)",
     )
 
 
@@ -197,7 +197,7 @@ class StorageSection(Section):
     """Where images, models and exports are kept."""
 
     url: Annotated[SecretUrl, AfterValidator(_whole)] | None = Field(
-        default=None, description="a folder, or a URL such as s3://BUCKET/PREFIX; left out, server.home/files"
+        default=None, description="a folder, or a URL such as s3://BUCKET/PREFIX (default: server.home/files)"
     )
 
 
@@ -206,16 +206,14 @@ class CleaningSection(Section):
 
     deleted_hours: float = _number(24, "hours for which files of deleted images and iterations are kept", 0)
     orphan_days: float = _number(
-        30, "days for which a file that belongs to nothing known is kept after it was found", 30
+        30, "days for which a file that belongs to nothing is kept after it was found", 30
     )
     search_hours: float = Field(default=24, gt=0, description="hours between two searches for such files")
-    every_seconds: float = Field(
-        default=60, gt=0, description="seconds between two looks at what was deleted meanwhile"
-    )
+    every_seconds: float = Field(default=60, gt=0, description="seconds between two checks for deleted rows")
     settling_minutes: float = Field(
         default=10,
         ge=0,
-        description="minutes for which no new file is deleted: an upload writes files before their rows",
+        description="minutes for which new files are never deleted: an upload writes files before their rows",
     )
 
 
@@ -224,8 +222,8 @@ class TrackingSection(Section):
 
     uri: Annotated[SecretUrl, AfterValidator(_tracking), AfterValidator(_whole)] | None = Field(
         default=None,
-        description="MLflow's tracking URI: sqlite:///FILE, postgresql+psycopg://... or https://...; left "
-        "out, a SQLite file in server.home",
+        description="MLflow's tracking URI: sqlite:///FILE, postgresql+psycopg://... or https://... "
+        "(default: a SQLite file in server.home)",
     )
 
 
@@ -233,32 +231,35 @@ class JobsSection(Section):
     """Who trains and exports."""
 
     workers: int = _number(
-        1, "worker processes that the server starts for short jobs; 0 where all run elsewhere", least=0
+        1, "worker processes that the server starts for short jobs; 0 if all run elsewhere", least=0
     )
     long_workers: int | None = Field(
         default=None,
         ge=0,
         description="worker processes beside them for long jobs; 0 for none: then the others take all, short "
-        "ones first; left out, one where memory suffices",
+        "ones first (default: one if there is enough memory)",
     )
     short_seconds: float = _number(
-        120, "seconds that a training may be expected to take and be short; Advanced ones are always long", 0
+        120, "expected seconds up to which a training is short; Advanced ones are always long", 0
     )
     long_niceness: int = Field(
-        default=10, ge=0, le=19, description="how far long jobs leave the processors to others; 0 for not"
+        default=10,
+        ge=0,
+        le=19,
+        description="niceness of long jobs, which lets others have the processors; 0 for none",
     )
     warm: bool = Field(default=True, description="whether a worker keeps torch loaded between short jobs")
-    lease_seconds: float = _number(15, "seconds without a sign of life after which a job is given to another")
+    lease_seconds: float = _number(
+        15, "seconds without a sign of life after which another worker takes the job"
+    )
     poll_seconds: float = Field(
         default=0.2, gt=0, le=60, description="seconds after which an idle worker looks for jobs again"
     )
-    training_timeout_hours: float = Field(
-        default=24, gt=0, description="hours after which a training is ended as failed"
-    )
+    training_timeout_hours: float = Field(default=24, gt=0, description="hours after which a training fails")
 
 
 class LimitsSection(Section):
-    """How much is taken; what the standard tier (S0) of Custom Vision takes."""
+    """How much is accepted; the defaults are those of Custom Vision's standard tier (S0)."""
 
     projects: int = _number(100, "projects on this server")
     images_per_project: int = _number(100_000, "images in a project")
@@ -269,7 +270,7 @@ class LimitsSection(Section):
     max_image_mb: float = Field(default=6, gt=0, description="megabytes of an image to train on or to test")
     max_prediction_mb: float = Field(default=4, gt=0, description="megabytes of an image to predict")
     max_edge: int = _number(10_240, "pixels of an image's longer side")
-    max_aspect: float = _number(25, "times that the longer side may be the shorter one")
+    max_aspect: float = _number(25, "largest ratio of the longer side to the shorter")
     regions_per_image: int = _number(300, "regions on an image")
     tags_per_image: int = _number(100, "tags on an image")
     batch_images: int = _number(64, "images in one call that uploads, or that tags")
@@ -293,10 +294,10 @@ class LimitsSection(Section):
 
 
 class RatesSection(Section):
-    """How often a key may call; off, as long as nobody says otherwise."""
+    """How often a key may call; off by default."""
 
     training_calls: float = _number(0, "training calls per second and key; 0 for no limit (S0: 10)", 0)
-    train_project: float = _number(0, "starts of a training per second and key; 0 for no limit (S0: 2)", 0)
+    train_project: float = _number(0, "training starts per second and key; 0 for no limit (S0: 2)", 0)
     predictions_stored: float = _number(
         0, "predictions that are stored, per second and key; 0 for no limit (S0: 10)", 0
     )
@@ -306,34 +307,34 @@ class RatesSection(Section):
 
 
 class SecuritySection(Section):
-    """What the server does for whoever asks."""
+    """What the server allows, and how it signs links."""
 
     url_fetch: Reach = Field(
         default="public",
-        description="where images of URLs may lie: at public addresses, any, or off for none",
+        description="addresses from which images are fetched: public, any, or off for none",
     )
     prediction_origins: Annotated[str, BeforeValidator(_joined), AfterValidator(_origins)] = Field(
         default=EVERY,
-        description="origins whose web pages may ask for predictions, with a key, such as "
+        description="origins whose web pages may request predictions, with a key, such as "
         "https://app.example, https://*.app.example, loopback for pages of this machine; * for all, none "
         "for none",
     )
     training_origins: Annotated[str, BeforeValidator(_joined), AfterValidator(_origins)] = Field(
-        default=NONE, description="origins whose web pages may call the training API, in the same words"
+        default=NONE, description="origins whose web pages may call the training API, in the same format"
     )
     url_fetch_allow: Annotated[str, BeforeValidator(_joined), AfterValidator(_fetchable)] = Field(
         default="",
-        description="where they may lie besides: host names, *.suffix, addresses, networks; comma-joined",
+        description="further allowed hosts: host names, *.suffix, addresses, networks; comma-separated",
     )
-    link_hours: float = Field(default=24, gt=0, description="hours for which a link to an image is good")
+    link_hours: float = Field(default=24, gt=0, description="hours for which a link to an image is valid")
     secret: Annotated[SecretText, AfterValidator(_secret)] | None = Field(
         default=None,
-        description="what links are signed with, 32 characters or more; left out, what secret_file holds",
+        description="secret that signs links, 32 characters or more (default: read from secret_file)",
     )
     secret_file: Annotated[Path, Field(strict=False), AfterValidator(_absolute)] | None = Field(
         default=None,
-        description="file of that secret, the same for all servers of a database; left out, "
-        "server.home/secret, made at the first start",
+        description="file with that secret, the same for all servers of a database (default: "
+        "server.home/secret, made at the first start)",
     )
 
     @property
@@ -348,7 +349,7 @@ class PredictionsSection(Section):
     """How long stored predictions are kept."""
 
     days: int = _number(30, "days for which stored predictions are kept")
-    max_mb: int = _number(10_240, "megabytes that stored predictions may take; the oldest make room")
+    max_mb: int = _number(10_240, "megabytes that stored predictions may take; the oldest are deleted")
 
 
 class PredictionSection(Section):
@@ -356,8 +357,8 @@ class PredictionSection(Section):
 
     threads: int = _number(0, "predictions computed at once; 0 for two per core", least=0)
     model_threads: int = _number(1, "threads of one prediction")
-    model_memory_mb: int = _number(1024, "megabytes that loaded models may take; beyond it the oldest go")
-    max_concurrency: int = _number(64, "predictions admitted at once; more are answered with 429")
+    model_memory_mb: int = _number(1024, "megabytes that loaded models may take; the oldest are unloaded")
+    max_concurrency: int = _number(64, "predictions admitted at once; more get 429")
 
 
 class BackupSection(Section):
@@ -371,5 +372,5 @@ class BackupSection(Section):
     keep: int = _number(7, "backups that are kept; older ones are deleted after a new one was verified")
     folder: Annotated[Path, Field(strict=False), AfterValidator(_absolute)] | None = Field(
         default=None,
-        description="folder for them, best on another disk; server.home/backups where none is set",
+        description="folder for them, best on another disk (default: server.home/backups)",
     )

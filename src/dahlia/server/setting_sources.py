@@ -56,7 +56,7 @@ REMOVED = frozenset(
         ("limits", "predicted_regions"),
     }
 )
-_REMOVED = "is no setting any more, and never had an effect."
+_REMOVED = "is no longer a setting, and never had an effect."
 
 # Kubernetes sets these in every pod for a service called dahlia-server or dahlia-database.
 _SERVICE_LINK = re.compile(r"\w+_(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP|SCTP)\w*)")
@@ -213,7 +213,7 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 (byte {error.start}). Save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not TOML: {error}. Mend the line.") from None
+        raise ConfigError(f"{path} is not TOML: {error}. Correct the line.") from None
 
 
 def _place(path: Path, text: str, section: str, key: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""The worker processes of a server: started, begun anew when they die, ended with it."""
+"""The worker processes of a server: started, restarted when they die, ended with it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 0.2
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
-_STEADY_SECONDS = 60.0  # a worker that lived so long starts anew at once
+_STEADY_SECONDS = 60.0  # a worker that lived so long starts again at once
 _END_SECONDS = 15.0
 
 _logger = logging.getLogger("dahlia.server")

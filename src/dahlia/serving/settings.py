@@ -2,26 +2,26 @@
 
 | variable | default | meaning |
 | --- | --- | --- |
-| `DAHLIA_PREDICTION_KEY` | none | the key that every prediction must bring; without it the door is open |
-| `DAHLIA_ORIGINS` | `*` with a key, else `loopback` | origins whose web pages may ask for predictions |
-| `DAHLIA_WORKERS` | cores, at most 4 | processes; each holds the models that it is asked for |
+| `DAHLIA_PREDICTION_KEY` | none | the key that every prediction needs; without it none is needed |
+| `DAHLIA_ORIGINS` | `*` with a key, else `loopback` | origins whose web pages may request predictions |
+| `DAHLIA_WORKERS` | cores, at most 4 | processes; each holds the models that it uses |
 | `DAHLIA_THREADS` | 2 x cores / workers | predictions computed at once in a process |
 | `DAHLIA_MODEL_THREADS` | 1 | threads of one prediction; more may help a single client with a large model |
-| `DAHLIA_MAX_CONCURRENCY` | 64 | predictions admitted at once in a process; more are answered with 429 |
-| `DAHLIA_POLL_SECONDS` | 1 | how often the registry is asked what is published |
-| `DAHLIA_URL_FETCH` | public | where the images of URLs may lie: at `public` addresses, `any`, or `off` |
-| `DAHLIA_URL_FETCH_ALLOW` | none | where they may lie besides: host names, `*.suffix`, addresses, networks |
-| `DAHLIA_PREDICTIONS` | `.dahlia/predictions` | where predictions are kept; unset, a Bento keeps none |
-| `DAHLIA_PREDICTIONS_DAYS` | 30 | how long predictions are kept |
-| `DAHLIA_PREDICTIONS_MB` | 10240 | megabytes that kept predictions may take; the oldest make room |
+| `DAHLIA_MAX_CONCURRENCY` | 64 | predictions admitted at once in a process; more get 429 |
+| `DAHLIA_POLL_SECONDS` | 1 | seconds between two checks of the registry |
+| `DAHLIA_URL_FETCH` | public | addresses from which images are fetched: `public`, `any`, or `off` |
+| `DAHLIA_URL_FETCH_ALLOW` | none | further allowed hosts: host names, `*.suffix`, addresses, networks |
+| `DAHLIA_PREDICTIONS` | `.dahlia/predictions` | where predictions are stored; unset, a Bento stores none |
+| `DAHLIA_PREDICTIONS_DAYS` | 30 | days for which predictions are stored |
+| `DAHLIA_PREDICTIONS_MB` | 10240 | megabytes that stored predictions may take; the oldest are deleted |
 | `DAHLIA_PROJECTS` | the folder itself | folders of several projects or published models, as in a `PATH` |
-| `DAHLIA_MODEL_MEMORY` | 1024 | megabytes that models may take in a process; beyond it the oldest go |
-| `DAHLIA_MAX_CONNECTIONS` | 1000 | connections of a process; fewer where it may not open so many files |
-| `DAHLIA_MAX_CONNECTIONS_PER_ADDRESS` | 100 | of them, those of one address |
+| `DAHLIA_MODEL_MEMORY` | 1024 | megabytes that models may take in a process; the oldest are unloaded |
+| `DAHLIA_MAX_CONNECTIONS` | 1000 | connections of a process; fewer if it may not open so many files |
+| `DAHLIA_MAX_CONNECTIONS_PER_ADDRESS` | 100 | connections of one address |
 | `DAHLIA_PROXIES` | `127.0.0.0/8 ::1` | addresses or networks of proxies; each may have nine tenths of all |
-| `DAHLIA_HEADER_SECONDS` | 15 | seconds in which the header of a request must come |
+| `DAHLIA_HEADER_SECONDS` | 15 | seconds in which the header of a request must arrive |
 | `DAHLIA_STALLED_SECONDS` | 60 | seconds for which a body may pause, or a client that reads its answer |
-| `DAHLIA_DECODE_MEMORY` | a quarter of all | megabytes that decoding may take, in all processes together |
+| `DAHLIA_DECODE_MEMORY` | a quarter of all | megabytes that decoding may take in all processes together |
 """
 
 from __future__ import annotations

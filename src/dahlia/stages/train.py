@@ -42,7 +42,7 @@ def run(params: Params, root: Path) -> None:
 
     Raises:
         DatasetError: an earlier stage's file is missing.
-        TrainingError: the weights cannot be had, or the images cannot be learned from.
+        TrainingError: the weights are not available, or the images cannot be learned from.
     """
     with quick_imports():
         from dahlia.modeling.bundle import save_bundle

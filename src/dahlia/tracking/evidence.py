@@ -172,7 +172,7 @@ def _curves(path: Path) -> tuple[Curve, ...]:
     except (KeyError, ValueError, UnicodeDecodeError) as error:
         raise TrackingError(
             f"{path} was expected to hold numbers under `step` and further columns ({error}). "
-            "Run `dvc repro train` to make it anew."
+            "Run `dvc repro train` to make it again."
         ) from error
 
 

@@ -96,7 +96,7 @@ class Registry:
         """Serve an iteration under a name, moving the name if another iteration has it.
 
         The move is one write to the registry: at any time the name stands for the older or for the newer
-        iteration. `published/`, from which a Bento is built, is then written anew.
+        iteration. `published/`, from which a Bento is built, is then rewritten.
 
         Raises:
             TrackingError: the iteration does not exist or has nothing to serve, or the name is refused.
@@ -118,7 +118,7 @@ class Registry:
         name = names.normalise(name)
         if name not in known:
             hint = nearest(name, list(known)) if known else "; nothing is published."
-            raise TrackingError(f"Nothing is published as {name!r}{hint} See `dahlia iterations`.")
+            raise TrackingError(f"No iteration is published as {name!r}{hint} See `dahlia iterations`.")
         with translated_errors(f"Unpublishing {name!r}"):
             self._client.delete_registered_model_alias(self.project, names.encode(name))
         self.write_snapshot()

@@ -20,7 +20,7 @@ ITERATION = "iteration.json"
 def write_snapshot(
     folder: Path, published: Mapping[str, Iteration], locate: Callable[[Iteration], Path]
 ) -> Path:
-    """Write the folder anew, whole or not at all.
+    """Rewrite the folder, whole or not at all.
 
     Args:
         folder: what to write.

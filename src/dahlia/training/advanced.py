@@ -117,7 +117,7 @@ def _prepare(
     if kept is None or kept.epochs == 0:
         _plan(bench, data)
     else:
-        click.echo(f"train: goes on with fine-tuning that was cut off after {spent / 60:.1f} minutes")
+        click.echo(f"train: resuming fine-tuning that was interrupted after {spent / 60:.1f} minutes")
     return bench
 
 

@@ -54,7 +54,7 @@ class SafetensorsCheckpoints(CheckpointIO):
             unpacked: dict[str, Any] = _unpacked(state, tensors)
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise TrainingError(
-                f"The checkpoint {path} cannot be read ({error}). Delete it, and training starts anew."
+                f"The checkpoint {path} cannot be read ({error}). Delete it, and training starts again."
             ) from error
         return unpacked
 

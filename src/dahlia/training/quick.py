@@ -39,7 +39,7 @@ class QuickResult:
         uncalibrated: (N, K) the same without temperature.
         fold_heads: for each fold the (D, K) weight and (K,) bias fitted without it.
         search: for each strength the held-out loss per image (nats), for the curve.
-        principal: axes of the features of all views, for whoever fits more heads on them.
+        principal: axes of the features of all views, for fitting more heads on them.
     """
 
     weight: torch.Tensor

@@ -66,7 +66,7 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
     """Train by `params.training.recipe`.
 
     Raises:
-        WeightsError: the backbone or its weights cannot be had.
+        WeightsError: the backbone or its weights are not available.
         TrainingError: an image or a number on the way cannot be used.
     """
     pl.seed_everything(params.project.seed, verbose=False)

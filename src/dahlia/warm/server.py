@@ -1,4 +1,4 @@
-"""The warm process: it imports, says so, and forks for whoever asks, until who started it is gone."""
+"""The warm process: it imports, says so, and forks on request, until its starter is gone."""
 
 from __future__ import annotations
 

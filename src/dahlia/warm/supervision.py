@@ -66,7 +66,7 @@ def _fork(connection: socket.socket) -> int:
     except OSError:
         send_status(connection, NEVER_STARTED)
         raise
-    os.setpgid(command, command)  # in both: whoever comes first; 0 is oneself
+    os.setpgid(command, command)  # in both processes: either may come first; 0 is oneself
     if command == 0:
         _C_LIBRARY.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != supervisor:

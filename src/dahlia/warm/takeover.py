@@ -63,7 +63,7 @@ def _take_signals(ignored: list[int]) -> None:
 
 
 def _forget_chance() -> None:
-    # Python seeds `random` anew after a fork. These two would give all forks the same numbers.
+    # Python seeds `random` again after a fork. These two would give all forks the same numbers.
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()
     if torch := sys.modules.get("torch"):

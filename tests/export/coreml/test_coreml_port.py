@@ -68,7 +68,7 @@ def test_the_file_says_what_it_is(exported: Exported, source_once: Source, flavo
     )
     metadata = description.metadata
     assert (metadata.author, metadata.versionString) == (card.project, card.dahlia_version)
-    assert "whoever trained it" in metadata.license
+    assert "who trained it" in metadata.license
     assert all(tag.name in metadata.shortDescription for tag in card.tags)
     assert all(feature.shortDescription for feature in (*description.input, *description.output))
 

@@ -1,4 +1,4 @@
-"""Where TensorFlow.js comes from, and what is said where it cannot be had."""
+"""Where TensorFlow.js comes from, and what is said where it is not available."""
 
 from __future__ import annotations
 

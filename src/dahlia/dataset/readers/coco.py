@@ -120,7 +120,7 @@ def _id(entry: Entry, key: str, where: str) -> int | str:
     value = entry.get(key)
     if isinstance(value, (int, str)) and not isinstance(value, bool):
         return value
-    raise DatasetError(f"{where}: expected a whole number as `{key}`, received {value!r}. Mend it there.")
+    raise DatasetError(f"{where}: expected a whole number as `{key}`, received {value!r}. Correct it there.")
 
 
 def _known(key: int | str, known: dict[Any, Any], where: str) -> int | str:
@@ -135,7 +135,7 @@ def _region(entry: Entry, tag: str, image_where: str, image: Entry, where: str) 
     if not box:
         return None
     if not isinstance(box, list) or len(box) != 4:
-        raise DatasetError(f"{where}: expected four numbers as `bbox`, received {box!r}. Mend it there.")
+        raise DatasetError(f"{where}: expected four numbers as `bbox`, received {box!r}. Correct it there.")
     left, top, across, down = (number(value, f"{where}, `bbox`") for value in box)
     width, height = (number(image.get(key), f"{image_where}, `{key}`") for key in ("width", "height"))
     if width <= 0 or height <= 0:
@@ -150,7 +150,7 @@ def _annotation(
 ) -> Annotation:
     name = entry.get("file_name")
     if not isinstance(name, str):
-        raise DatasetError(f"{where}: expected text as `file_name`, received {name!r}. Mend it there.")
+        raise DatasetError(f"{where}: expected text as `file_name`, received {name!r}. Correct it there.")
     subset: Subset = "test" if entry.get("subset") == "test" else "train"
     return Annotation(
         path=path_inside(root, name, where, below=("", "images")),

@@ -82,13 +82,13 @@ def number(text: object, where: str) -> float:
             value = math.nan
         if math.isfinite(value):
             return value
-    raise DatasetError(f"{where}: expected a number, received {text!r}. Mend it there.")
+    raise DatasetError(f"{where}: expected a number, received {text!r}. Correct it there.")
 
 
 def path_inside(root: Path, name: str, where: str, *, below: Sequence[str] = ("",)) -> Path:
     """The file that a source names, as an absolute path inside the source; it may not exist.
 
-    Links inside the source may lead anywhere: whoever owns the folder made them.
+    Links inside the source may lead anywhere: the folder's owner made them.
 
     Args:
         root: the source's folder, resolved.

@@ -101,7 +101,7 @@ def _rows(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str
                 yield reader.line_num, row
     except csv.Error as error:
         raise DatasetError(
-            f"{path}:{reader.line_num}: not a row of a table ({error}). Mend the row."
+            f"{path}:{reader.line_num}: not a row of a table ({error}). Correct the row."
         ) from error
 
 
@@ -179,7 +179,7 @@ def _subset(text: str, where: str) -> Subset:
         return "train"
     if text.strip().lower() == "test":
         return "test"
-    raise DatasetError(f"{where}: expected `train` or `test` as subset, received {text!r}. Mend the cell.")
+    raise DatasetError(f"{where}: expected `train` or `test` as subset, received {text!r}. Correct the cell.")
 
 
 def _cells(annotation: Annotation) -> Iterator[tuple[str, tuple[float | str, ...]]]:

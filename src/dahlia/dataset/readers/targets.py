@@ -93,4 +93,6 @@ def relative_name(path: Path, root: Path) -> str:
 
 
 def _missing(path: Path) -> DatasetError:
-    return DatasetError(f"Expected an image at {path}, which is not there. Put it back, or leave it out.")
+    return DatasetError(
+        f"Expected an image at {path}, which is not there. Put it back, or remove it from the list."
+    )

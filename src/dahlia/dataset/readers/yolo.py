@@ -93,7 +93,7 @@ def _names_from_yaml(path: Path) -> dict[int, str]:
     try:
         content = yaml.safe_load(text_of(path))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise DatasetError(f"{path}: not YAML ({error}). Mend the line.") from error
+        raise DatasetError(f"{path}: not YAML ({error}). Correct the line.") from error
     names = content.get("names") if isinstance(content, dict) else None
     pairs = list(names.items()) if isinstance(names, dict) else []
     if isinstance(names, list):
@@ -136,7 +136,7 @@ def _regions(label: Path, names: dict[int, str]) -> Iterator[Region]:
         kind, across, down, width, height = (number(cell, where) for cell in cells)
         if kind not in names:
             known = ", ".join(f"{key} {name}" for key, name in list(names.items())[:20])
-            raise DatasetError(f"{where}: there is no class {cells[0]}; known: {known}. Mend it there.")
+            raise DatasetError(f"{where}: there is no class {cells[0]}; known: {known}. Correct it there.")
         yield Region(names[int(kind)], across - width / 2, down - height / 2, width, height)
 
 

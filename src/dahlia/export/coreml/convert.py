@@ -119,7 +119,7 @@ def _settings(form: Form, scratch: Path) -> dict[str, Any]:
 def _exported(module: nn.Module, card: ModelCard) -> Any:
     try:
         with warnings.catch_warnings(), torch.no_grad():
-            # Deprecations inside the exporter are its authors' to mend.
+            # Deprecations inside the exporter are its authors' to fix.
             warnings.simplefilter("ignore")
             image = torch.zeros(1, 3, card.input.size, card.input.size)
             table = torch.export.default_decompositions()

@@ -14,7 +14,7 @@ def describe(model: Any, card: ModelCard) -> None:
     """Write author, licence, version and the meaning of input and outputs into a `Model` message."""
     metadata = model.description.metadata
     metadata.author = card.project
-    metadata.license = "Owned by whoever trained it, who says how it may be used."
+    metadata.license = "Owned by the person who trained it, who decides how it may be used."
     metadata.versionString = card.dahlia_version
     metadata.shortDescription = f"{_task(card)} Trained with Dahlia {card.dahlia_version}, {card.domain}."
     # The day of the conversion would make two exports of one model differ.

@@ -87,30 +87,30 @@ def _notes(card: ModelCard, platform: str) -> tuple[str, ...]:
     base = f"http://127.0.0.1:{PORT}"
     return (
         f"Build: `docker build --platform {platform} --tag classifier .`, with Docker 23 or newer.",
-        f"Run: `docker run --rm --publish 127.0.0.1:{PORT}:80 classifier`. This machine alone reaches it.",
+        f"Run: `docker run --rm --publish 127.0.0.1:{PORT}:80 classifier`. Only this machine can reach it.",
         "For others: `export PREDICTION_KEY=$(openssl rand -hex 24)`, then `docker run --rm --publish "
         f"{PORT}:80 --env PREDICTION_KEY classifier`.",
         "Without Docker: `pip install -r app/requirements.txt`, then "
         f"`HOST=127.0.0.1 PORT={PORT} python app/app.py`.",
         f"`POST {base}/image` takes a JPEG, PNG, BMP, GIF or WebP of at most 4 MB, as the body or as the "
-        "field `imageData` of a form. Post photos as they are: the server decodes, turns and resizes them as "
+        "field `imageData` of a form. Post photos unchanged: the server decodes, turns and resizes them as "
         "training did.",
-        f'`POST {base}/url` takes `{{"url": "https://..."}}`. Both answer as its containers do.',
+        f'`POST {base}/url` takes `{{"url": "https://..."}}`. Both answer as Custom Vision\'s containers do.',
         f"`{base}/customvision/v3.1/prediction/...` answers as the cloud of Custom Vision: give its client "
         f"libraries `{base}` as the endpoint, `{card.project_id}` as the project, and any publish name.",
-        "With `PREDICTION_KEY` set, every prediction must bring that key in the header `Prediction-Key`. "
-        "Without it, anyone who reaches the port may ask.",
-        "Web pages of every origin may ask, with the key; without `PREDICTION_KEY` those of this machine "
-        "alone. `--env ORIGINS=https://app.example` names the origins that may, with commas between several; "
+        "With `PREDICTION_KEY` set, every prediction needs that key in the header `Prediction-Key`. "
+        "Without it, anyone who reaches the port may request predictions.",
+        "With the key, web pages of every origin may request predictions; without it only those of this "
+        "machine. `--env ORIGINS=https://app.example` names the allowed origins, separated by commas; "
         "`*` stands for every origin, `none` for none.",
-        "`--env URL_FETCH=off` fetches no photos from the web, `any` those of your own network too; the "
-        "default, `public`, only from public addresses. `--env URL_FETCH_ALLOW=photos.lan,10.1.0.0/16` adds "
-        "hosts and networks.",
-        "`--env PORT=8080` where port 80 is kept from users who are not root. `--env THREADS=4` bounds the "
-        "predictions that are computed at once.",
+        "`--env URL_FETCH=off` fetches no photos from the web, `any` also those of your own network; the "
+        "default, `public`, only those at public addresses. "
+        "`--env URL_FETCH_ALLOW=photos.lan,10.1.0.0/16` adds hosts and networks.",
+        "Set `--env PORT=8080` if only root may use port 80. `--env THREADS=4` bounds the predictions "
+        "computed at once.",
         "`--env MAX_CONNECTIONS=1000`, `MAX_CONNECTIONS_PER_ADDRESS=100`, `HEADER_SECONDS=15` and "
         "`STALLED_SECONDS=60` bound connections; behind a reverse proxy, name its address in `PROXIES`.",
-        "`GET /healthz` tells whether it answers. SIGTERM ends it once what is under way is answered.",
+        "`GET /healthz` shows whether it answers. On SIGTERM it finishes current requests and stops.",
     )
 
 

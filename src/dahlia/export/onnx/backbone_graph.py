@@ -56,7 +56,7 @@ def _convert(source: Source) -> bytes:
     size, architecture = source.card.input.size, source.card.backbone.architecture
     try:
         with warnings.catch_warnings():
-            # Deprecations inside the exporter are its authors' to mend.
+            # Deprecations inside the exporter are its authors' to fix.
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 model.backbone,

@@ -10,7 +10,7 @@ _REPORTS = "openvino_telemetry"
 
 
 def _load() -> Any:
-    # Whoever imports it is reported to its makers, unless the package that reports is not there.
+    # Importing it sends usage statistics, unless the package that sends them is absent.
     absent = _REPORTS not in sys.modules
     if absent:
         sys.modules[_REPORTS] = None  # type: ignore[assignment]

@@ -22,7 +22,7 @@ def frozen_graph(source: Source, channels: Channels) -> ImageGraph:
     """The graph of a trained model, without variables.
 
     It is converted by torch once per weights, card and converter, and kept in `source.cache` behind its
-    SHA-256; a file that does not fit its checksum is made anew. The last four are kept.
+    SHA-256; a file that does not fit its checksum is made again. The last four are kept.
 
     Args:
         source: the trained model.

@@ -55,7 +55,7 @@ def trace(module: nn.Module, size: int, domain: str) -> Program:
     """
     try:
         with warnings.catch_warnings(), torch.no_grad():
-            # Deprecations inside the exporter are its authors' to mend.
+            # Deprecations inside the exporter are its authors' to fix.
             warnings.simplefilter("ignore")
             shapes = ({0: torch.export.Dim("batch")},)
             exported = torch.export.export(module, (torch.zeros(2, 3, size, size),), dynamic_shapes=shapes)

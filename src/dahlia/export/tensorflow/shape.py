@@ -75,7 +75,7 @@ def _drop(x: Value, dims: Sequence[int]) -> Value:
 
 @operation("aten.expand.default")
 def expand(call: Call, x: Value, size: Sequence[int], implicit: bool = False) -> Value:
-    """Repeat axes of length 1; nothing is written out, whoever reads it broadcasts."""
+    """Repeat axes of length 1; nothing is written out; readers broadcast."""
     del size, implicit
     lifted = lift(x, len(call.shape))
     return Value(lifted.tensor, lifted.order, call.shape)

@@ -28,7 +28,7 @@ def started(model: Path) -> Iterator[Session]:
     """Load `model.json` and what it names; the process ends with the context.
 
     Raises:
-        VerificationError: Node or TensorFlow.js cannot be had, or cannot load the model.
+        VerificationError: Node or TensorFlow.js is not available, or cannot load the model.
     """
     command = [find_node(), str(_SCRIPT), str(installed_packages()), str(model.resolve())]
     with tempfile.TemporaryFile() as notes:

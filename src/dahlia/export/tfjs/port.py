@@ -37,7 +37,7 @@ def opened(folder: Path) -> Iterator[Opened]:
     """Open it in TensorFlow.js; the labels are those in `model.json`.
 
     Raises:
-        VerificationError: Node or TensorFlow.js cannot be had, a file is missing or damaged, the labels are
+        VerificationError: Node or TensorFlow.js is not available, a file is missing or damaged, labels are
             others than those in `labels.txt`; and, when it is run, TensorFlow.js cannot run it.
     """
     model = _read(folder)

@@ -1,4 +1,4 @@
-"""Files of a project, for who has a key rather than a signed address."""
+"""Files of a project, for clients that have a key and no signed address."""
 
 from __future__ import annotations
 

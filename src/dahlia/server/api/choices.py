@@ -9,7 +9,7 @@ from pydantic import BeforeValidator
 
 
 def any_case(choices: type[StrEnum]) -> BeforeValidator:
-    """Read a value of an enumeration in any case; an empty one counts as left out."""
+    """Read a value of an enumeration in any case; an empty one counts as absent."""
     known = {choice.lower(): choice for choice in choices}
 
     def read(value: object) -> object:

@@ -13,7 +13,7 @@ router = training_router("Domains")
 
 @router.get("/domains")
 def get_domains(access: Reads) -> list[Domain]:
-    """What projects may be of."""
+    """The domains that projects can have."""
     return [domain.answer() for domain in DOMAINS]
 
 

@@ -28,9 +28,9 @@ def get_exports(
     server: TheServer,
     response: Response,
 ) -> list[Export]:
-    """The exports of an iteration; those that are Done have a link, good for a day, to a zip.
+    """The exports of an iteration; those that are Done have a link to a zip, valid for a day.
 
-    Headers (`dahlia-stage`, `dahlia-place`, ...) say how far the oldest is that is under way.
+    Headers (`dahlia-stage`, `dahlia-place`, ...) show the progress of the oldest unfinished one.
     """
     addresses = Addresses.of(server, request)
     with server.database.read() as session:
@@ -58,7 +58,7 @@ def export_iteration(
     iteration_id: IterationId,
     access: Trains,
     server: TheServer,
-    platform: Annotated[ExportPlatform, any_case(ExportPlatform), Query(description="what it is to run on")],
+    platform: Annotated[ExportPlatform, any_case(ExportPlatform), Query(description="where it runs")],
     flavor: Annotated[
         str | None, Query(description="a form of that, such as TensorFlowLite or OnnxFloat16")
     ] = None,

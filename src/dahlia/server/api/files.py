@@ -1,4 +1,4 @@
-"""Files behind signed addresses; whoever has one needs no key."""
+"""Files behind signed addresses, which need no key."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ router = APIRouter(tags=["Files"])
     response_class=Response,
     responses={
         200: {"description": "the file", "content": {"application/octet-stream": {}}},
-        304: {"description": "the client has it already"},
+        304: {"description": "the client already has it"},
         403: {"model": ServiceErrorBody, "description": "the address was not signed here, or has expired"},
         404: {"model": ServiceErrorBody, "description": "the file was deleted"},
     },
 )
 def get_file(server: TheServer, request: Request, key: str) -> Response:
-    """A file that an answer of the API named: take its address as it is, with its signature."""
+    """A file that an answer of the API named: use its address unchanged, with the signature."""
     server.links.check(FILES + key, request.url.query, server.now())
     return file_answer(server, request, key)

@@ -31,7 +31,7 @@ router = training_router("Images")
 def create_image_tags(
     access: Trains, server: TheServer, project_id: ProjectId, batch: ImageTagBatch
 ) -> ImageTagCreateSummary:
-    """Tag images; of tags beyond those that an image may have, the answer tells as `exceeded`."""
+    """Tag images; tags beyond the limit of an image are listed as `exceeded`."""
     limits = server.settings.limits
     pairs = list(dict.fromkeys((one_id(pair.image_id), one_id(pair.tag_id)) for pair in batch.tags))
     check_batch(len({image for image, _ in pairs}), (tag for _, tag in pairs), limits)
@@ -52,11 +52,13 @@ def delete_image_tags(
     server: TheServer,
     project_id: ProjectId,
     image_ids: Annotated[
-        list[str], Query(alias="imageIds", description="ids of images; repeated or comma-joined")
+        list[str], Query(alias="imageIds", description="ids of images; repeated or comma-separated")
     ],
-    tag_ids: Annotated[list[str], Query(alias="tagIds", description="ids of tags; repeated or comma-joined")],
+    tag_ids: Annotated[
+        list[str], Query(alias="tagIds", description="ids of tags; repeated or comma-separated")
+    ],
 ) -> None:
-    """Take all of the tags off all of the images, with the regions that have them."""
+    """Remove all of the tags from all of the images, with the regions that have them."""
     limits = server.settings.limits
     images, tags = many_ids(image_ids, limits.batch_images), many_ids(tag_ids, limits.batch_tags)
     with server.database.write() as session:
@@ -96,7 +98,7 @@ def delete_image_regions(
     server: TheServer,
     project_id: ProjectId,
     region_ids: Annotated[
-        list[str], Query(alias="regionIds", description="ids of regions; repeated or comma-joined")
+        list[str], Query(alias="regionIds", description="ids of regions; repeated or comma-separated")
     ],
 ) -> None:
     """Delete regions; an image loses a tag with the last region that has it."""

@@ -18,7 +18,7 @@ from dahlia.server.images.queries import Page, Wanted
 _LAST = 2**31 - 1
 _TagIds = Annotated[
     list[str] | None,
-    Query(alias="tagIds", description="images with any of these tags; repeated or comma-joined"),
+    Query(alias="tagIds", description="images with any of these tags; repeated or comma-separated"),
 ]
 
 
@@ -27,7 +27,7 @@ def _page(
     order_by: Annotated[
         OrderBy | None,
         any_case(OrderBy),
-        Query(alias="orderBy", description="Newest or Oldest first; Newest where it is left out"),
+        Query(alias="orderBy", description="Newest or Oldest first (default: Newest)"),
     ] = None,
     take: Annotated[int, Query(ge=0, description="images on the page; at most 256")] = 50,
     skip: Annotated[int, Query(ge=0, le=_LAST, description="images before the page")] = 0,
@@ -59,10 +59,10 @@ def _any_tags(
     status: Annotated[
         TaggingStatus | None,
         any_case(TaggingStatus),
-        Query(alias="taggingStatus", description="All, Tagged or Untagged; All where it is left out"),
+        Query(alias="taggingStatus", description="All, Tagged or Untagged (default: All)"),
     ] = None,
     metadata: Annotated[
-        str | None, Query(alias="$filter", description="such as metadata=camera eq 'left' and shelf ne '3'")
+        str | None, Query(alias="$filter", description="such as metadata=camera eq 'left' and row ne '3'")
     ] = None,
 ) -> Wanted:
     expression = parse_filter(metadata) if metadata and metadata.strip() else None
@@ -79,7 +79,7 @@ def _counted(wanted: _AnyTags, tag_ids: CountedTagIds) -> Wanted:
 
 def _image_ids(
     image_ids: Annotated[
-        list[str] | None, Query(alias="imageIds", description="ids of images; repeated or comma-joined")
+        list[str] | None, Query(alias="imageIds", description="ids of images; repeated or comma-separated")
     ] = None,
 ) -> list[str] | None:
     return image_ids

@@ -78,7 +78,7 @@ def get_tagged_images(
     tag_ids: TagIds,
     page: ImagePage,
 ) -> list[Image]:
-    """A page of images that have a tag; one of those that are given, if any are."""
+    """A page of images that have a tag, or one of the given tags."""
     return _found(server, request, project_id, iteration, Wanted(TaggingStatus.TAGGED, tag_ids), page)
 
 
@@ -90,7 +90,7 @@ def get_tagged_image_count(
     iteration: OptionalIteration,
     tag_ids: CountedTagIds,
 ) -> int:
-    """How many images have a tag; one of those that are given, if any are."""
+    """How many images have a tag, or one of the given tags."""
     return _counted(server, project_id, iteration, Wanted(TaggingStatus.TAGGED, tag_ids))
 
 
@@ -124,7 +124,7 @@ def get_images_by_ids(
     iteration: OptionalIteration,
     image_ids: ImageIds,
 ) -> list[Image]:
-    """Images by their ids, in the order of these; ids that are unknown are left out."""
+    """Images by their ids, in the order of the ids; unknown ids are skipped."""
     identities = many_ids(image_ids, server.settings.limits.read_ids)
     with server.database.read() as session:
         view = View.of(session, project_id, iteration)
@@ -144,7 +144,7 @@ def delete_images(
     project_id: ProjectId,
     image_ids: ImageIds,
     narrowing: Narrowing,
-    all_images: Annotated[bool, Query(alias="allImages", description="all, instead of some ids")] = False,
+    all_images: Annotated[bool, Query(alias="allImages", description="all images, instead of ids")] = False,
     all_iterations: Annotated[
         bool, Query(alias="allIterations", description="from the iterations too")
     ] = False,
@@ -178,7 +178,7 @@ def delete_images(
 def get_image_region_proposals(
     access: Reads, server: TheServer, project_id: ProjectId, image_id: str
 ) -> ImageRegionProposal:
-    """Where something may be on an image; nothing is proposed yet."""
+    """Proposed regions of an image; none are proposed yet."""
     with server.database.read() as session:
         row = image_of(session, View.of(session, project_id, None), one_id(image_id))
         return ImageRegionProposal(project_id=project_id, image_id=row.id, proposals=())

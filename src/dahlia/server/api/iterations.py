@@ -38,7 +38,7 @@ def get_iteration(
     server: TheServer,
     response: Response,
 ) -> Iteration:
-    """One of them; while it is trained, headers (`dahlia-stage`, `dahlia-place`, ...) say how far it is."""
+    """One iteration; while it is trained, headers (`dahlia-stage`, `dahlia-place`, ...) show the progress."""
     with server.database.read() as session:
         row = iteration_of(session, project_id, iteration_id)
         response.headers.update(headers_of(progress_of(session, server, access, row)))
@@ -71,7 +71,7 @@ def delete_iteration(
 ) -> None:
     """Delete an iteration that is not published, and the images that only it had.
 
-    Its training or export is cancelled; as long as the worker has not let go, the project cannot be trained.
+    Its training or export is cancelled; until the worker has stopped, the project cannot be trained.
     """
     with server.database.write() as session:
         changing.delete_iteration(session, server, access, project_id, iteration_id)
@@ -83,7 +83,7 @@ def publish_iteration(
     project_id: ProjectId,
     iteration_id: IterationId,
     publish_name: Annotated[str, Query(alias="publishName", description="predictions name it in their path")],
-    prediction_id: Annotated[str, Query(alias="predictionId", description="any text; it is kept")],
+    prediction_id: Annotated[str, Query(alias="predictionId", description="any text; it is stored")],
     access: Trains,
     server: TheServer,
     overwrite: Annotated[
@@ -110,7 +110,7 @@ def publish_iteration(
 def unpublish_iteration(
     project_id: ProjectId, iteration_id: IterationId, access: Trains, server: TheServer
 ) -> None:
-    """Take an iteration's publish name away."""
+    """Remove an iteration's publish name."""
     with server.database.write() as session:
         publishing.unpublish(session, server, access, project_id, iteration_id)
     server.published_changed()

@@ -24,7 +24,7 @@ def metrics(access: Reads, desk: TheDesk, server: TheServer) -> Response:
     if access.project_id is not None:
         raise ServiceError(
             "ForbiddenUserInsufficientCapability",
-            "The key may not do this: it is good for one project, and the metrics are of all. Make one with "
+            "The key may not do this: it is restricted to one project, metrics cover all. Make one with "
             "`dahlia keys create --scope read`.",
         )
     backups = backup_metrics(server.settings.backup_folder, server.now())

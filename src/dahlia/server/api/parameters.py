@@ -54,7 +54,7 @@ def _iteration_id(iteration_id: Annotated[str, Path(json_schema_extra={"format":
 
 def _optional_iteration(
     iteration_id: Annotated[
-        str | None, Query(alias="iterationId", description="the workspace where it is left out")
+        str | None, Query(alias="iterationId", description="default: the workspace")
     ] = None,
 ) -> str | None:
     return one_id(iteration_id) if iteration_id else None
@@ -67,7 +67,7 @@ def _version(request: Request) -> str:
 
 BatchTags = Annotated[
     list[str] | None,
-    Query(alias="tagIds", description="tags of every image; repeated or comma-joined"),
+    Query(alias="tagIds", description="tags of every image; repeated or comma-separated"),
 ]
 """Tags in the query of an upload, whichever form the images have."""
 ProjectId = Annotated[str, Depends(_project_id)]

@@ -38,12 +38,12 @@ def _performances(request: Request) -> Performances:
 _Kept = Annotated[Performances, Depends(_performances)]
 _Tags = Annotated[
     list[str] | None,
-    Query(alias="tagIds", description="images with any of these tags; repeated or comma-joined"),
+    Query(alias="tagIds", description="images with any of these tags; repeated or comma-separated"),
 ]
 _Order = Annotated[
     OrderBy | None,
     any_case(OrderBy),
-    Query(alias="orderBy", description="Newest or Oldest first; Newest where it is left out"),
+    Query(alias="orderBy", description="Newest or Oldest first (default: Newest)"),
 ]
 
 
@@ -54,9 +54,11 @@ def get_iteration_performance(
     access: Reads,
     server: TheServer,
     performances: _Kept,
-    threshold: Annotated[float, Query(description="0 to 1: from where on a prediction counts")] = THRESHOLD,
+    threshold: Annotated[
+        float, Query(description="0 to 1: least probability of a prediction that counts")
+    ] = THRESHOLD,
     overlap_threshold: Annotated[
-        float, Query(alias="overlapThreshold", description="0 to 1; says nothing of classification")
+        float, Query(alias="overlapThreshold", description="0 to 1; ignored for classification")
     ] = OVERLAP,
 ) -> IterationPerformance:
     """Precision, recall and average precision, over all and per tag, from predictions of held-out images."""
@@ -80,7 +82,7 @@ def get_image_performances(
     take: Annotated[int, Query(ge=0, description="images on the page")] = 50,
     skip: Annotated[int, Query(ge=0, le=2**31 - 1, description="images before the page")] = 0,
 ) -> list[ImagePerformance]:
-    """The images it was trained on, each with its tags and with what was predicted while it was held out."""
+    """The images it was trained on, each with its tags and its held-out predictions."""
     limits = server.settings.limits
     tags = many_ids(tag_ids, limits.batch_tags)
     page = _page(take, skip, order_by, limits.page)

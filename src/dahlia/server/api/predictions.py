@@ -74,10 +74,10 @@ def delete_prediction(
     desk: TheDesk,
     project_id: ProjectId,
     ids: Annotated[
-        list[str] | None, Query(description="of predictions, at most 64; repeated or comma-joined")
+        list[str] | None, Query(description="of predictions, at most 64; repeated or comma-separated")
     ] = None,
 ) -> None:
-    """Delete stored predictions; ids that are unknown are passed over."""
+    """Delete stored predictions; unknown ids are ignored."""
     identities = many_ids(ids)
     if not identities:
         raise ServiceError(
@@ -108,7 +108,7 @@ def create_images_from_predictions(
     batch: ImageIdBatch,
     tag_ids: BatchTags = None,
 ) -> ImageCreateSummary:
-    """Make stored predictions training images, with tags and regions; they are no predictions any more."""
+    """Turn stored predictions into training images, with tags and regions."""
     labels = labels_in(batch, server.settings.limits, tag_ids)
     sources = [one_id(entry.id) for entry in batch.images]
     desk.journal.catch_up(_CATCH_UP_SECONDS)

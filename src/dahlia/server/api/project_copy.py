@@ -20,7 +20,7 @@ router = training_router("Projects")
 
 @router.get(PROJECT + "/export")
 def export_project(access: Reads, server: TheServer, project_id: ProjectId) -> ProjectExport:
-    """What a copy would hold, and a token with which this server makes one within a day."""
+    """What a copy would contain, and a token to import it on this server within a day."""
     with server.database.read() as session:
         return offer_copy(session, server, project_id)
 
@@ -33,7 +33,7 @@ def import_project(
     token: Annotated[str, Query(description="of export_project")],
     name: Annotated[str | None, Query(description="of the copy; that of the original with ` (1)`")] = None,
 ) -> Project:
-    """Begin a copy; get_project says `Importing` until it is complete."""
+    """Begin a copy; its status is `Importing` until it is complete."""
     with server.database.write() as session:
         row = begin_copy(session, server, token, name)
         record(session, server, access, "import_project", row.id, name=row.name)

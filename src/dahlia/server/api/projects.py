@@ -37,12 +37,13 @@ def create_project(
     request: Request,
     name: Annotated[str, Query(description="1 to 128 characters; several projects may have one name")],
     description: Annotated[str | None, Query()] = None,
-    domain_id: Annotated[str | None, Query(alias="domainId", description="General where left out")] = None,
+    domain_id: Annotated[str | None, Query(alias="domainId", description="default: General")] = None,
     classification_type: Annotated[
-        str | None, Query(alias="classificationType", description="Multiclass, or Multilabel where left out")
+        str | None,
+        Query(alias="classificationType", description="Multiclass or Multilabel (default: Multilabel)"),
     ] = None,
     target_export_platforms: Annotated[
-        list[str] | None, Query(alias="targetExportPlatforms", description="repeated or comma-joined")
+        list[str] | None, Query(alias="targetExportPlatforms", description="repeated or comma-separated")
     ] = None,
     options: Annotated[CreateProjectOptions | None, Body()] = None,
 ) -> Project:
@@ -68,7 +69,7 @@ def get_project(access: Reads, server: TheServer, request: Request, project_id: 
 def update_project(
     access: Trains, server: TheServer, request: Request, project_id: ProjectId, change: ProjectChange
 ) -> Project:
-    """Change name, description or settings; what is left out stays."""
+    """Change name, description or settings; absent fields stay as they are."""
     with server.database.write() as session:
         row = change_project(session, server, project_id, change)
         changes = change.model_dump(mode="json", exclude_none=True)

@@ -49,7 +49,7 @@ def _tested(
     server: TheServer,
     project_id: ProjectId,
     iteration_id: Annotated[
-        str | None, Query(alias="iterationId", description="the one trained last where it is left out")
+        str | None, Query(alias="iterationId", description="default: the iteration trained last")
     ] = None,
 ) -> IterationRow:
     with server.database.read() as session:
@@ -57,10 +57,8 @@ def _tested(
 
 
 _Tested = Annotated[IterationRow, Depends(_tested)]
-_Application = Annotated[
-    str | None, Query(description="what the client calls itself; kept with a stored prediction")
-]
-_Store = Annotated[bool, Query(description="whether to keep image and answer among the stored predictions")]
+_Application = Annotated[str | None, Query(description="the client's name; stored with the prediction")]
+_Store = Annotated[bool, Query(description="whether to store image and answer as a prediction")]
 
 
 @router.post(PROJECT + "/quicktest/image", response_model=ImagePrediction, openapi_extra=ONE_IMAGE)

@@ -20,12 +20,12 @@ ITERATION = PROJECT + "/iterations/{iteration_id}"
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": GatewayErrorBody if status == 401 else ServiceErrorBody, "description": what}
     for status, what in {
-        400: "what was sent cannot be used",
+        400: "the request cannot be used",
         401: "no key, or a wrong one",
         403: "the key may not do this",
-        404: "there is no such thing",
-        409: "what is there now does not allow it",
-        503: "the server cannot do it now",
+        404: "not found",
+        409: "conflicts with the current state",
+        503: "temporarily unavailable",
     }.items()
 }
 

@@ -42,10 +42,10 @@ async def suggest_tags_and_regions(
     desk: TheDesk,
     iteration_id: _Iteration,
     image_ids: Annotated[
-        list[str], Query(alias="imageIds", description="untagged, at most 64; repeated or comma-joined")
+        list[str], Query(alias="imageIds", description="untagged, at most 64; repeated or comma-separated")
     ],
 ) -> list[SuggestedTagAndRegion]:
-    """Ask an iteration about untagged images, and keep what it says in place of what it said before."""
+    """Predict untagged images with an iteration, and replace its earlier suggestions."""
     wanted = (project_id, one_id(iteration_id), many_ids(image_ids))
     iteration, images = await run_in_threadpool(_found, server, *wanted)
     with translated_refusals():

@@ -60,7 +60,7 @@ def create_tag(
     name: Annotated[str, Query(description="one line of up to 200 characters that no other tag has")],
     description: Annotated[str | None, Query()] = None,
     kind: Annotated[
-        str | None, Query(alias="type", description="Regular where left out, Negative or GeneralProduct")
+        str | None, Query(alias="type", description="Regular, Negative or GeneralProduct (default: Regular)")
     ] = None,
 ) -> Tag:
     """Make a tag."""
@@ -85,7 +85,7 @@ def get_tag(
 def update_tag(
     access: Trains, server: TheServer, project_id: ProjectId, tag_id: TagId, change: TagChange
 ) -> Tag:
-    """Change name, description or type; what is left out stays."""
+    """Change name, description or type; absent fields stay as they are."""
     with server.database.write() as session:
         tag = tags.change_tag(session, server, project_id, tag_id, change)
         changes = change.model_dump(mode="json", exclude_none=True)
@@ -95,7 +95,7 @@ def update_tag(
 
 @router.delete(PROJECT + "/tags/{tag_id}", status_code=204)
 def delete_tag(access: Trains, server: TheServer, project_id: ProjectId, tag_id: TagId) -> None:
-    """Delete a tag with its regions, and take it off its images."""
+    """Delete a tag with its regions, and remove it from its images."""
     with server.database.write() as session:
         row = tags.delete_tag(session, server, project_id, tag_id)
         record(session, server, access, "delete_tag", project_id, tag=tag_id, name=row.name)

@@ -23,17 +23,17 @@ router = training_router("Training")
 _Type = Annotated[
     TrainingType | None,
     any_case(TrainingType),
-    Query(alias="trainingType", description="Regular where it is left out"),
+    Query(alias="trainingType", description="default: Regular"),
 ]
 _Hours = Annotated[
-    int, Query(alias="reservedBudgetInHours", description="of Advanced training: hours that it may take")
+    int, Query(alias="reservedBudgetInHours", description="budget of Advanced training, in hours")
 ]
 _Force = Annotated[bool, Query(alias="forceTrain", description="train although nothing has changed")]
 _Address = Annotated[
     str | None,
     Query(
         alias="notificationEmailAddress",
-        description="checked and not kept: this server sends no mail; poll the iteration",
+        description="checked and ignored: this server sends no mail; poll the iteration",
     ),
 ]
 

@@ -74,6 +74,6 @@ def way_back(folder: Path, *, is_file: bool = True) -> str:
         moment, path = found[0]
         return f"{keep} Then `dahlia restore {path}` brings back the state of {moment:%Y-%m-%d %H:%M} UTC."
     return (
-        f"{keep} Then restore your last backup with `dahlia restore FILE`; there is none in {folder}. "
+        f"{keep} Restore your last backup with `dahlia restore FILE`; there is none in {folder}. "
         "Without one, `dahlia rescue` brings back the photos from the storage."
     )

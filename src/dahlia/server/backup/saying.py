@@ -30,7 +30,7 @@ def missing(about: About) -> str:
         lines.append(f"  and {count - _LISTED} more, which its about.json lists")
     return "\n".join(
         [
-            f"{count} {'file is' if count == 1 else 'files are'} missing from it; everything else is there:",
+            f"{count} {'file is' if count == 1 else 'files are'} missing from the backup; all else is in it:",
             *lines,
             "A photo is back when it is uploaded again; other files may be in an earlier backup.",
         ]

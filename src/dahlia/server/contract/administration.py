@@ -29,19 +29,19 @@ class Key(Answer):
 
 
 class NewKey(Key):
-    """A key that was made now."""
+    """A new key."""
 
-    key: str = Field(description="the secret, which is shown this once and not kept")
+    key: str = Field(description="the secret, which is shown only once and not stored")
 
 
 class KeyOptions(Body):
-    """The key that is wanted."""
+    """The key to create."""
 
     name: str
     scope: Scope
     project_id: str | None = Field(default=None, description="the only project that it opens")
     days: float | None = Field(
-        default=None, gt=0, le=LONGEST_LIFE, description="after which it ends; never where it is left out"
+        default=None, gt=0, le=LONGEST_LIFE, description="after which it ends (default: never)"
     )
 
 
@@ -57,7 +57,7 @@ class AuditLine(Answer):
 
     created: Moment
     action: str = Field(description="the operation, such as `create_project`")
-    key_id: str | None = Field(description="null for the server's operator and its workers")
+    key_id: str | None = Field(description="null for the server's operator and workers")
     key_name: str | None
     project_id: str | None
     request_id: str = Field(description="the header `apim-request-id` of its answer")
@@ -75,9 +75,9 @@ class JobProgress(Answer):
     """How far a job is; see the progress of an iteration."""
 
     stage: str | None
-    share: float = Field(description="0 to 1 of the time that it is thought to take")
+    share: float = Field(description="0 to 1 of the estimated time")
     seconds_left: int | None
-    place: int | None = Field(description="in the queue, 1 for the next; null where it does not wait")
+    place: int | None = Field(description="in the queue, 1 for the next; null unless it waits")
     waits_for: str | None
     seconds_until_start: int | None
     error: str | None
@@ -102,13 +102,13 @@ class Job(Answer):
     attempts: int
     worker: str | None
     is_being_cancelled: bool
-    stage: str | None = Field(description="what is being done, as its worker said last")
+    stage: str | None = Field(description="what its worker reported last")
     share: float
     error: str | None
 
 
 class JobDetails(Job):
-    """A job with its place in the queue, or the time that is left."""
+    """A job with its place in the queue, or the remaining time."""
 
     progress: JobProgress
 
@@ -121,13 +121,13 @@ class JobPage(Answer):
 
 
 class Worker(Answer):
-    """A worker process that is there."""
+    """An active worker process."""
 
     name: str
     lane: JobLane
     started: Moment | None
-    seen: Moment | None = Field(description="when it said last that it is there")
-    job_id: str | None = Field(description="of the job that it does; null where it has none")
+    seen: Moment | None = Field(description="when it last reported")
+    job_id: str | None = Field(description="of its current job, or null")
 
 
 class Lane(Answer):
@@ -162,4 +162,4 @@ class Info(Answer):
     limits: dict[str, int | float] = Field(description="the settings of the section `limits`, and maxBodyMb")
     features: Features
     lanes: tuple[Lane, ...]
-    warnings: tuple[str, ...] = Field(description="why it does less than it can; empty where it does all")
+    warnings: tuple[str, ...] = Field(description="why some functions are off; empty if all work")

@@ -21,13 +21,13 @@ class CreateProjectOptions(Body):
 
 
 class ImageProcessingChange(Body):
-    """How training is to vary images."""
+    """How training should vary images."""
 
     augmentation_methods: dict[str, bool] | None = None
 
 
 class SettingsChange(Body):
-    """Settings of a project; what is left out stays."""
+    """Settings of a project; absent fields stay as they are."""
 
     read_only: ClassVar[frozenset[str]] = frozenset(
         {
@@ -44,7 +44,7 @@ class SettingsChange(Body):
 
 
 class ProjectChange(Body):
-    """What is to be changed of a project; what is left out stays."""
+    """Changes of a project; absent fields stay as they are."""
 
     read_only: ClassVar[frozenset[str]] = frozenset(
         {"id", "created", "lastModified", "thumbnailUri", "drModeEnabled", "status"}
@@ -55,7 +55,7 @@ class ProjectChange(Body):
 
 
 class TagChange(Body):
-    """What is to be changed of a tag; what is left out stays."""
+    """Changes of a tag; absent fields stay as they are."""
 
     read_only: ClassVar[frozenset[str]] = frozenset({"id", "imageCount"})
     name: str | None = None
@@ -64,7 +64,7 @@ class TagChange(Body):
 
 
 class IterationChange(Body):
-    """What is to be changed of an iteration; `isDefault` is of versions 1 and 2."""
+    """Changes of an iteration; `isDefault` is of versions 1 and 2."""
 
     read_only: ClassVar[frozenset[str]] = frozenset(
         {"id", "status", "created", "lastModified", "trainedAt", "projectId", "exportable", "exportableTo"}

@@ -157,7 +157,7 @@ class JobState(_AnyCase):
 
 
 class JobLane(_AnyCase):
-    """Among which jobs one waits; `All` is of workers alone."""
+    """The lane in which a job waits; only workers have `All`."""
 
     SHORT = "Short"
     LONG = "Long"

@@ -9,16 +9,16 @@ from dahlia.server.contract.iterations import ImagePrediction
 
 
 class ActivationMap(Answer):
-    """How much each part of an image speaks for a tag."""
+    """How much each part of an image supports a tag."""
 
     tag_id: str
     tag_name: str
     map: tuple[tuple[float, ...], ...] = Field(
-        description="rows from top to bottom, in logits; what is above the mean speaks for the tag"
+        description="rows from top to bottom, in logits; values above the mean support the tag"
     )
 
 
 class ExplainedPrediction(ImagePrediction):
-    """What an iteration says of an image, and why."""
+    """An iteration's prediction of an image, and its explanation."""
 
     activation: ActivationMap

@@ -17,7 +17,7 @@ class CustomBaseModelInfo(Answer):
 
 
 class Iteration(Answer):
-    """A training and what came of it; `trainedAt` is absent until it is trained."""
+    """A training and its result; `trainedAt` is absent until it is trained."""
 
     id: str
     name: str
@@ -37,7 +37,7 @@ class Iteration(Answer):
     original_publish_resource_id: str | None
     custom_base_model_info: CustomBaseModelInfo | None
     training_error_details: str | None
-    is_default: bool = Field(default=False, description="in versions 1 and 2 alone")
+    is_default: bool = Field(default=False, description="only in versions 1 and 2")
 
 
 class TagPerformance(Answer):
@@ -74,7 +74,7 @@ class Prediction(Answer):
 
 
 class ImagePerformance(Answer):
-    """An image with its truth, and what was predicted of it while it was held out."""
+    """An image with its tags, and its held-out predictions."""
 
     predictions: tuple[Prediction, ...]
     id: str
@@ -98,7 +98,7 @@ class Export(Answer):
 
 
 class ImagePrediction(Answer):
-    """What an iteration says of an image."""
+    """An iteration's prediction of an image."""
 
     id: str
     project: str
@@ -108,7 +108,7 @@ class ImagePrediction(Answer):
 
 
 class StoredImagePrediction(ImagePrediction):
-    """A prediction that was kept."""
+    """A stored prediction."""
 
     resized_image_uri: str
     thumbnail_uri: str
@@ -117,13 +117,13 @@ class StoredImagePrediction(ImagePrediction):
 
 
 class SuggestedTagAndRegion(ImagePrediction):
-    """What an iteration says of an untagged image; `id` is the image's."""
+    """An iteration's suggestion for an untagged image; `id` is the image's."""
 
     prediction_uncertainty: float
 
 
 class StoredSuggestedTagAndRegion(StoredImagePrediction):
-    """A suggestion that was kept."""
+    """A stored suggestion."""
 
     width: int
     height: int

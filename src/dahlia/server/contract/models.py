@@ -23,7 +23,7 @@ class ServiceErrorBody(Answer):
 
 
 class GatewayErrorBody(Answer):
-    """A refusal before the operation is looked at: of the key, or of too many requests."""
+    """A refusal before the operation runs: because of the key, or of too many requests."""
 
     error: ServiceErrorBody
 
@@ -36,7 +36,7 @@ class ModelInformation(Answer):
 
 
 class Domain(Answer):
-    """What projects may be of."""
+    """The domains that projects can have."""
 
     id: str
     name: str

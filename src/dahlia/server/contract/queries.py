@@ -16,7 +16,7 @@ class PredictionQueryTag(Answer):
 
 
 class PredictionQueryToken(Answer):
-    """The query, and where to go on; `continuation` is null at the end."""
+    """The query, and where to continue; `continuation` is null at the end."""
 
     session: str
     continuation: str | None
@@ -37,7 +37,7 @@ class PredictionQueryResult(Answer):
 
 
 class SuggestionQueryToken(Answer):
-    """The query, and where to go on; `continuation` is null at the end."""
+    """The query, and where to continue; `continuation` is null at the end."""
 
     tag_ids: tuple[str, ...]
     threshold: float

@@ -13,14 +13,14 @@ from dahlia.server.contract.fields import Answer
 class MistakenImage(Mistake):
     """An image that was judged wrong; `image` is the SHA-256 of its file."""
 
-    image_id: str | None = Field(default=None, description="null where it was deleted")
+    image_id: str | None = Field(default=None, description="null if it was deleted")
     thumbnail_uri: str | None = None
 
 
 class SuspectImage(LabelIssue):
     """An image whose tags are likely wrong; `image` is the SHA-256 of its file."""
 
-    image_id: str | None = Field(default=None, description="null where it was deleted")
+    image_id: str | None = Field(default=None, description="null if it was deleted")
     thumbnail_uri: str | None = None
 
 
@@ -43,7 +43,7 @@ class ReportedFile(Answer):
     """An image that a finding is about."""
 
     name: str
-    image_id: str | None = Field(description="null where it was deleted")
+    image_id: str | None = Field(description="null if it was deleted")
     thumbnail_uri: str | None
 
 
@@ -74,7 +74,7 @@ class TagCounts(Answer):
 
 
 class IterationValidation(Answer):
-    """What was found wrong with images and tags before a training."""
+    """The findings about images and tags before a training."""
 
     stops: bool = Field(description="whether training could not start")
     files: int

@@ -78,7 +78,7 @@ def allow(access: Access, scope: Scope, project_id: str | None) -> None:
     """Let a key do an operation.
 
     Raises:
-        ServiceError: it is not good for it.
+        ServiceError: the key does not allow it.
     """
     if not access.opens(scope, project_id):
         where = f" for the project {project_id}" if project_id else ""

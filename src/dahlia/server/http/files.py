@@ -89,7 +89,7 @@ def _headers(key: str) -> dict[str, str]:
     name = PurePosixPath(key).name
     content = sha256_of_key(key)
     if content:
-        # Named by its content: it never changes, and its address is good for about a day.
+        # Named by its content: it never changes, and its address is valid for about a day.
         return {"etag": f'"{content}"', "cache-control": f"private, max-age={_DAY}, immutable"}
     headers = {"cache-control": "private, no-store"}
     if name.endswith(".html"):

@@ -62,7 +62,7 @@ def malformed(errors: Sequence[Mapping[str, Any]]) -> ServiceError:
         return ServiceError("BadRequestRequiredParamIsNull", text)
     if kind == "json_invalid":
         reason = str(error["msg"]).removeprefix("Invalid JSON: ")
-        text = f"Expected JSON, received a body that is none ({reason}). Let a JSON library write it."
+        text = f"Expected JSON, received a body that is not JSON ({reason}). Let a JSON library write it."
         return ServiceError("BadRequestInvalid", text)
     context: Mapping[str, Any] = error.get("ctx") or {}
     if kind == "value_error":

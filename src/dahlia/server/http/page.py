@@ -63,7 +63,7 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"description": "the database cannot be used"}})
 def readyz(server: TheServer) -> dict[str, str | list[str]]:
-    """Whether its database does too, and is whole; `degraded` where the server can read and predict only."""
+    """Whether the database answers and is undamaged; `degraded` if the server can only read and predict."""
     with server.database.read() as session:
         session.execute(select(ProjectRow.key).limit(1))
     if server.database.damage:

@@ -106,7 +106,7 @@ def _http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         return wrong_method() if is_prediction(request.scope) else no_such_route()
     if error.status_code == 400:
-        text = f"{error.detail}. Send JSON in UTF-8, or a form, as the API's page describes the operation."
+        text = f"{error.detail}. Send JSON in UTF-8, or a form, see /docs for the expected format."
         return _service_error(request, ServiceError("BadRequestInvalid", text))
     headers = {"allow": ", ".join(_methods_of(request))} if error.status_code == 405 else {}
     return reply(

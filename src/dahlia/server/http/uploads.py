@@ -110,7 +110,7 @@ class Upload:
         self.content_type = content_type
 
     def take(self) -> bytes:
-        """The body; once, so that whoever takes it decides when it is freed."""
+        """The body; once, so that the caller decides when it is freed."""
         data, self.data = self.data, b""
         return data
 

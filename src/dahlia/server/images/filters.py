@@ -142,6 +142,6 @@ def _joined(parts: list[Filter], *, all_of: bool) -> Filter:
 def _refusal(received: str) -> ServiceError:
     return ServiceError(
         "BadRequestInvalid",
-        "Expected a $filter such as metadata=camera eq 'left' and shelf ne '3', with eq, ne, and, or, and "
+        "Expected a $filter such as metadata=camera eq 'left' and row ne '3', with eq, ne, and, or, and "
         f"brackets; received {received}.",
     )

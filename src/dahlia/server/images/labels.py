@@ -56,7 +56,7 @@ def box_of(region: RegionBody) -> Box:
 
 
 def live_tags(session: Session, project: ProjectRow, identities: Iterable[str]) -> dict[str, int]:
-    """Keys of a project's tags by their ids; ids that are unknown are left out."""
+    """Keys of a project's tags by their ids; unknown ids are skipped."""
     found = session.execute(
         select(TagRow.id, TagRow.key).where(
             TagRow.project_key == project.key, TagRow.removed.is_(None), TagRow.id.in_(list(identities))

@@ -85,5 +85,5 @@ def _refusal(code: str, what: str, length: str, received: str) -> ServiceError:
     return ServiceError(
         code,
         f"Expected metadata {what} of {length} characters, without zero characters; received one of "
-        f"{len(received):,}. Shorten or mend it.",
+        f"{len(received):,}. Shorten or correct it.",
     )

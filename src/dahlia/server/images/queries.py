@@ -87,7 +87,7 @@ def count_images(session: Session, view: View, wanted: Wanted) -> int:
 
 
 def images_by_id(session: Session, view: View, identities: Sequence[str]) -> list[ImageRow]:
-    """Images by their ids, in the order of these; ids that are unknown are left out."""
+    """Images by their ids, in the order of the ids; unknown ids are skipped."""
     rows = session.scalars(select(ImageRow).where(*view.images, ImageRow.id.in_(identities)))
     found = {row.id: row for row in rows}
     return [found[identity] for identity in identities if identity in found]

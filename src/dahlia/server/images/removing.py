@@ -26,7 +26,7 @@ _PAUSE = 0.005  # seconds; who takes a lock again at once never lets those in wh
 def remove_images(
     session: Session, project: ProjectRow, identities: Sequence[str], *, everywhere: bool
 ) -> None:
-    """Remove images by their ids; ids that are unknown are passed over.
+    """Remove images by their ids; unknown ids are ignored.
 
     Args:
         session: that locked the project with `locked`.

@@ -76,7 +76,7 @@ def decoded(contents: str) -> Incoming:
     except (binascii.Error, ValueError):
         return Rejected(
             ImageCreateStatus.ERROR_FORMAT,
-            "Expected the bytes of an image in base64, received a text that is none. Encode them again.",
+            "Expected the bytes of an image in base64, received other text. Encode them again.",
         )
 
 

@@ -127,7 +127,7 @@ def is_within(problem: ImageCreateStatus | None, image: str) -> bool:
         raise ServiceError(
             "BadRequestNegativeAndRegularTagOnSameImage",
             f"Expected the negative tag on images without other tags; the image {image} would have both. "
-            "Take its other tags away first, or leave it out. Nothing was changed.",
+            "Remove its other tags first, or omit it. Nothing was changed.",
         )
     return problem is None
 

@@ -71,7 +71,7 @@ def _shrink(data: bytes, header: ImageHeader, edge: int) -> bytes:
     except DAMAGE as error:
         raise ImageError(
             f"Expected a whole {header.format} image, received one that is damaged ({error}). Copy the file "
-            "again, or save it anew with an image editor.",
+            "again, or save it again with an image editor.",
             code="unreadable",
         ) from error
     if header.orientation in _TURNS:

@@ -78,7 +78,7 @@ def start_export(
 
 
 def export_answer(row: ExportRow, addresses: Addresses) -> Export:
-    """An export as it goes over the wire; its link is good for a day."""
+    """An export as it goes over the wire; its link is valid for a day."""
     done = row.status == ExportStatus.DONE and row.file_key is not None
     return Export(
         platform=ExportPlatform(row.platform),
@@ -94,7 +94,7 @@ def _exportable(row: IterationRow) -> IterationRow:
         raise ServiceError(
             "BadRequestExportWhileTraining",
             f"Expected an iteration that is Completed, received {row.name}, which is still being trained. "
-            "Export it when get_iteration says Completed.",
+            "Export it when its status is Completed.",
         )
     trained(row)
     domain = domain_of(row.domain_id)
@@ -121,7 +121,7 @@ def _check_form(platform: ExportPlatform, flavor: str | None) -> None:
             INVALID,
             f"Expected a flavor of {platform} that this server exports, received "
             f"{(flavor or 'none')[:80]!r}. Take "
-            f"one of {offered}" + (", or leave it out." if None in flavors else "."),
+            f"one of {offered}" + (", or omit it." if None in flavors else "."),
         )
 
 

@@ -57,5 +57,5 @@ def trained(row: IterationRow) -> IterationRow:
 
 def _advice(status: str) -> str:
     if status == IterationStatus.TRAINING:
-        return "Ask again when get_iteration says Completed."
-    return "Its trainingErrorDetails say why; train again."
+        return "Ask again when its status is Completed."
+    return "See its trainingErrorDetails, and train again."

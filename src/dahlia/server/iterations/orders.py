@@ -68,5 +68,5 @@ def check_address(text: str | None) -> None:
         raise ServiceError(
             "BadRequestInvalidEmailAddress",
             f"Expected an e-mail address such as me@example.org, received {text[:80]!r}. Send "
-            "another one, or leave it out.",
+            "another one, or omit it.",
         )

@@ -169,5 +169,5 @@ def _types(session: Session, row: IterationRow) -> dict[str, TagType]:
 def _no_performance(iteration_id: str) -> ServiceError:
     return ServiceError(
         "NotFoundIterationPerformance",
-        f"Expected held-out predictions of the iteration {iteration_id}, found none. Train the project anew.",
+        f"Expected held-out predictions of iteration {iteration_id}, found none. Train the project again.",
     )

@@ -30,14 +30,12 @@ CANCELLING = "cancelling"
 
 
 class _Progress(Answer):
-    stage: str | None = Field(
-        description="Queued, what is being done, or cancelling; null where it has ended"
-    )
-    share: float = Field(description="0 to 1 of the time that it is thought to take")
-    seconds_left: int | None = Field(description="until it is done; null where it cannot be told")
-    place: int | None = Field(description="in the queue, 1 for the next; null where it does not wait")
-    waits_for: str | None = Field(description="in words; null where it does not wait")
-    seconds_until_start: int | None = Field(description="null where it cannot be told, or does not wait")
+    stage: str | None = Field(description="Queued, the current work, or cancelling; null once it has ended")
+    share: float = Field(description="0 to 1 of the estimated time")
+    seconds_left: int | None = Field(description="until it is done; null if unknown")
+    place: int | None = Field(description="in the queue, 1 for the next; null unless it waits")
+    waits_for: str | None = Field(description="in words; null unless it waits")
+    seconds_until_start: int | None = Field(description="null if unknown, or if it does not wait")
     error: str | None
 
 

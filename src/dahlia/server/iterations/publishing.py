@@ -77,7 +77,7 @@ def make_default(
 
 
 def unpublish(session: Session, server: Server, access: Access, project_id: str, iteration_id: str) -> None:
-    """Take an iteration's publish name away.
+    """Remove an iteration's publish name.
 
     Raises:
         ServiceError: there is no such iteration, or it is not published.

@@ -147,7 +147,7 @@ def verification_of(
         raise ServiceError(
             "NotFound",
             f"Expected an export of {row.name} to {platform} and {(flavor or 'no flavor')[:80]} that is "
-            "Done, found none. Export it with export_iteration, and wait until get_exports says Done.",
+            "Done, found none. Export it with export_iteration, and wait until its status is Done.",
         )
     try:
         document: dict[str, Any] = json.loads(server.storage.get(proof_key(str(export.file_key))))

@@ -59,7 +59,7 @@ def export(shop: Workshop, task: Task) -> None:
 
     Raises:
         ExportError: the format is not offered, cannot be written, or computes something else.
-        DahliaError: what it is made of cannot be had.
+        DahliaError: its source is not available.
         Interrupted: the job is to stop.
         LeaseLost: another worker has the job.
     """

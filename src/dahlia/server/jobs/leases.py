@@ -163,9 +163,9 @@ def _worn_out(job: JobRow) -> str:
     noun, stage = _NOUNS[Kind(job.kind)], job.progress.get("stage")
     last = f", the last time in its stage {stage}" if stage else ""
     return (
-        f"This {noun} was begun {job.attempts} times, and each time its worker ended without a word{last}. "
-        "Most often memory ran out: give the worker more, or use fewer or smaller photos, and start it "
-        "again; the worker's log may say more."
+        f"This {noun} was started {job.attempts} times; each time its worker ended without an error{last}. "
+        "The likely cause is too little memory: give the worker more, or use fewer or smaller photos, and "
+        "start it again. See the worker's log."
     )
 
 

@@ -95,7 +95,7 @@ def find_job(session: Session, identity: str) -> Listed:
 
 
 def cancel_job(session: Session, server: Server, access: Access, identity: str) -> Listed:
-    """End a job: at once where it waits, within seconds where it runs.
+    """End a job: at once if it waits, within seconds if it runs.
 
     Raises:
         ServiceError: there is no such job, or it has ended.

@@ -29,7 +29,7 @@ def form_of(platform: str, flavor: str | None) -> Format | None:
 
 
 def meant_flavor(platform: str, flavor: str | None) -> str | None:
-    """The flavour's name here; clients may say it in several ways, or leave it out."""
+    """The flavour's name here; clients may say it in several ways, or omit it."""
     return _SAME.get((platform, flavor), flavor)
 
 

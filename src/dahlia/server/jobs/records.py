@@ -53,8 +53,8 @@ class LeaseLost(DahliaError):  # noqa: N818
 
     def __init__(self, identity: str) -> None:
         super().__init__(
-            f"The job {identity} was expected to be this worker's, and is not any more: another has taken it "
-            "over, or it was deleted. What was made here is thrown away."
+            f"The job {identity} was expected to be this worker's, and no longer is: another has taken it "
+            "over, or it was deleted. The work done here is discarded."
         )
 
 

@@ -78,7 +78,7 @@ class Workshop:
         return {URI: self.server.settings.tracking_uri.reveal()}
 
     def environment(self) -> dict[str, str]:
-        """Variables with which a job starts processes from the warm one, which starts anew if it died."""
+        """Variables with which a job starts processes from the warm one, which starts again if it died."""
         settings = self.server.settings
         variables = self.cold_environment
         if not (settings.jobs.warm and self.keeps_warm):

@@ -19,7 +19,7 @@ _MOST = 1000
 
 
 class KnownKeys:
-    """What keys are good for, as it was at most `SECONDS` ago; used by one event loop.
+    """What keys allow, as it was at most `SECONDS` ago; used by one event loop.
 
     Args:
         server: knows the keys.

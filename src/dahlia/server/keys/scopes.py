@@ -1,4 +1,4 @@
-"""What a key is good for."""
+"""What a key allows."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Access:
-    """What the key of a request is good for.
+    """What the key of a request allows.
 
     Attributes:
         key_id: of the key.
         scope: what it opens.
-        project_id: the only project that it is good for; None for all.
+        project_id: the only project that it opens; None for all.
         expires: when the key ends by itself; None for never.
     """
 
@@ -42,7 +42,7 @@ class Access:
     expires: datetime | None = None
 
     def opens(self, needed: Scope, project_id: str | None) -> bool:
-        """Whether it is good for an operation.
+        """Whether it allows an operation.
 
         Args:
             needed: the operation's scope.

@@ -104,7 +104,7 @@ def check_pair(database: Database, storage: Storage, stored: StoredIdentity, own
         received = "one with another history since then"
     raise PairingError(
         f"Expected the database that last changed {storage.place} at {moment} (line {stored.position.line} "
-        f"of its audit log), received {received}: it is an old copy, or was used with other files meanwhile.",
+        f"of its audit log), received {received}: it is an old copy, or was used with other files since.",
         "old",
         "restore",
         "adopt",

@@ -49,7 +49,7 @@ class PairingWatch:
             self._compare()
         except PairingError as error:
             if database.refused is None:
-                _logger.critical("Nothing is written any more. %s", error)
+                _logger.critical("Writing has stopped. %s", error)
                 database.refuse_writes(REASON)
         except DahliaError as error:
             self._complaints.log(f"Database and storage cannot be compared now. {error}")

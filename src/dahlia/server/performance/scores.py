@@ -120,7 +120,7 @@ def standing_of(predictions: ClassPredictions) -> Standing:
     folds = np.unique(predictions.fold[predictions.fold != TEST_FOLD])
     if not len(folds):
         raise EvaluationError(
-            "This iteration has no held-out predictions, expected at least one. Train the project anew."
+            "This iteration has no held-out predictions, expected at least one. Train the project again."
         )
     held_out = predictions.fold != TEST_FOLD
     aps = [

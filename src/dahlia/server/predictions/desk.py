@@ -190,7 +190,7 @@ class PredictionDesk:
         except DahliaError:
             if fresh:
                 raise
-            self._files.bring(servable, anew=True)
+            self._files.bring(servable, again=True)
             return open_files(servable)
 
     def _open(self, servable: Servable) -> Model:

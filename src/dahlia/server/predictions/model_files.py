@@ -32,12 +32,12 @@ class ModelFiles:
         """Where the files of an iteration are once they are brought."""
         return Servable(number, iteration, self._folder / iteration)
 
-    def bring(self, servable: Servable, *, anew: bool = False) -> bool:
+    def bring(self, servable: Servable, *, again: bool = False) -> bool:
         """Bring an iteration's files, unless they are here.
 
         Args:
             servable: of this folder.
-            anew: bring them even so, because those that are here cannot be used.
+            again: replace those that are here, because they cannot be used.
 
         Returns:
             Whether they were brought.
@@ -46,7 +46,7 @@ class ModelFiles:
             StorageError: the storage does not have them, or cannot be used.
         """
         with self._lock:
-            if servable.folder.exists() and not anew:
+            if servable.folder.exists() and not again:
                 return False
             self._storage.fetch_folder(servable_prefix(servable.id), servable.folder)
             return True

@@ -22,7 +22,7 @@ _SCHEMES: Json = {
         "type": "apiKey",
         "in": "header",
         "name": header,
-        "description": "A key of the server; in which of the three headers it comes does not matter.",
+        "description": "A key of the server, in any of the three headers.",
     }
     for name, header in _KEYS.items()
 }

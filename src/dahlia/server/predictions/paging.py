@@ -134,7 +134,7 @@ def _count(count: int | None, most: int) -> int:
     if count and count > most:
         raise ServiceError(
             "BadRequestPredictionResultsExceededCount",
-            f"Expected a maxCount of at most {most}, received {count}. Ask for fewer, and go on with the "
+            f"Expected a maxCount of at most {most}, received {count}. Ask for fewer, and continue with the "
             "token of the answer.",
         )
     return count or min(DEFAULT_COUNT, most)

@@ -171,8 +171,8 @@ def _no_default(iteration: str | None, names: _Names) -> ServingError:
         text = f"Invalid iteration: {iteration} is not published. Published: {_listed(names)}."
         return ServingError(text, code="NotFoundIteration", status=404)
     return ServingError(
-        f"Expected one published iteration, there are {len(names)}: {_listed(names)}. Publish one, or say "
-        "which with ?iterationId=.",
+        f"Expected one published iteration, there are {len(names)}: {_listed(names)}. Publish one, or name "
+        "one with ?iterationId=.",
         code="NotFoundProjectDefaultIteration",
         status=404,
     )

@@ -29,7 +29,7 @@ async def suggest(
     As many at a time as there are cores, one call after the other: predictions of applications find threads.
 
     Raises:
-        DahliaError: the model cannot be loaded, or an image cannot be had or decoded.
+        DahliaError: the model cannot be loaded, or an image cannot be read or decoded.
     """
 
     def look_at(image: ImageRow) -> Suggestion:

@@ -47,7 +47,7 @@ def untagged_images(
         if found[identity].tagged:
             raise ServiceError(
                 "BadRequestInvalidIds",
-                f"Expected images without tags, received {identity}, which has one. Leave it out.",
+                f"Expected images without tags, received {identity}, which has one. Omit it.",
             )
     return [found[identity] for identity in identities]
 

@@ -108,7 +108,7 @@ def chosen_uri(given: str | None, what: str) -> str | None:
             "BadRequestInvalidUri",
             f"Expected {what} to be an address that begins with https:// or http:// and has at most "
             f"{_MAX_URI} characters, percent-encoded; received something else. Send another one, "
-            "or leave it out.",
+            "or omit it.",
         )
     return given
 
@@ -136,5 +136,5 @@ def _listed(platforms: tuple[str, ...]) -> str:
 
 def _advice(platform: str) -> str:
     if platform == ExportPlatform.VAIDK:
-        return "The Vision AI Dev Kit is not built any more; ONNX or TensorFlow run on most devices."
+        return "The Vision AI Dev Kit is discontinued; ONNX or TensorFlow run on most devices."
     return "Choose among these, or a compact domain."

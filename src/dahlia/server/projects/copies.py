@@ -64,7 +64,7 @@ def begin_copy(session: Session, server: Server, token: str, name: str | None) -
         name: of the copy; that of the original with ` (1)` where it is left out.
 
     Raises:
-        ServiceError: the token cannot be used, the name cannot be had, or there are too many projects.
+        ServiceError: the token cannot be used, the name is not allowed, or there are too many projects.
     """
     source = _source(session, read_token(server.signing.copies, token, server.now()))
     target = add_project(

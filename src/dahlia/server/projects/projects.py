@@ -44,7 +44,7 @@ def projects_of(session: Session, only: str | None) -> list[ProjectRow]:
 
     Args:
         session: to read.
-        only: the id of the one project that the key is good for; None for all.
+        only: the id of the key's only project; None for all.
     """
     chosen = select(ProjectRow).where(ProjectRow.status != GONE).order_by(ProjectRow.key)
     if only is not None:

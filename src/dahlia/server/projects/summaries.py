@@ -37,7 +37,7 @@ def projects_page(session: Session, only: str | None, take: int, after: int | No
 
     Args:
         session: to read with.
-        only: the id of the one project that the key is good for; None for all.
+        only: the id of the key's only project; None for all.
         take: how many at most.
         after: the number of a project, of which only later ones are wanted; None for all.
     """

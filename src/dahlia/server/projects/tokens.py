@@ -1,4 +1,4 @@
-"""What whoever may copy a project holds: a signed text that names the project."""
+"""Tokens that allow copying a project: signed texts that name it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PATH = "/copies/"  # signed paths of files begin otherwise, so that none of the
 
 
 def make_token(links: Links, project_id: str, now: datetime) -> str:
-    """A token that is good for a day, in letters that URLs take as they are."""
+    """A token that is valid for a day, in letters that URLs take as they are."""
     query = links.sign(_PATH + project_id, int(now.timestamp()) + VALID)
     return base64.urlsafe_b64encode(f"{project_id}?{query}".encode()).rstrip(b"=").decode()
 

@@ -75,7 +75,7 @@ def _report(rescued: Rescued, dry_run: bool) -> None:
         click.echo("Nothing was written. `dahlia rescue` does it.")
         return
     click.echo(
-        "Save these keys now: the old ones are not valid any more, and these are not shown again. Publish "
+        "Save these keys now: they are not shown again, and the old ones are invalid. Publish "
         "iterations again: only the lost database knew the publish names."
     )
 

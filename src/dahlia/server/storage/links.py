@@ -1,4 +1,4 @@
-"""Signed links to files: whoever has one needs no key until it expires."""
+"""Signed links to files, which need no key until they expire."""
 
 from __future__ import annotations
 

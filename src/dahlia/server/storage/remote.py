@@ -54,7 +54,7 @@ class Remote:
         except (ValueError, ImportError) as error:
             raise StorageError(
                 f"Expected a folder, or a URL such as s3://bucket/prefix, received {self.place}: "
-                f"{scrub(str(error))}. Mend the storage's URL in the settings."
+                f"{scrub(str(error))}. Correct the storage's URL in the settings."
             ) from error
         self._root = str(root).rstrip("/")
         if self._is_s3:
@@ -62,7 +62,7 @@ class Remote:
         if self._is_s3 and not self._root:
             raise StorageError(
                 f"Expected a bucket in the storage's URL, as in s3://bucket/prefix, received {self.place}. "
-                "Mend it in the settings."
+                "Correct it in the settings."
             )
         self.faults: tuple[type[Exception], ...] = (OSError, *(_s3_faults() if self._is_s3 else ()))
 

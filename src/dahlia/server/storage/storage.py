@@ -172,8 +172,8 @@ class Storage:
     def delete_stale(self, key: str, before: datetime) -> bool:
         """Delete a file unless it was written at `before` or later.
 
-        For files that are named by their content: whoever writes one again, for a row that will name it,
-        keeps it. In a folder without a gap; elsewhere there is one as long as looking and deleting take.
+        For files that are named by their content: a file that is written again, for a row that will
+        name it, is kept. In a folder without a gap; elsewhere there is one while looking and deleting.
 
         Returns:
             Whether it is gone.

@@ -19,7 +19,7 @@ class KeyRow(Table):
         hash: SHA-256 of the key, in hexadecimal. Keys are random, so a slow hash would add nothing.
         hint: its last four characters, by which people tell keys apart.
         scope: `training`, `prediction` or `read`.
-        project_id: the only project that it is good for; None for all.
+        project_id: the only project that it opens; None for all.
         expires: when it ends by itself; None for never.
     """
 

@@ -65,7 +65,7 @@ def locked(session: Session, identity: str, now: datetime) -> ProjectRow:
         raise ServiceError(
             "BadRequestWorkspaceCannotBeModified",
             f"Expected a project that is complete, received one whose import has the status {row.status}. "
-            "Wait until get_project says Succeeded; if it says Failed, delete it and import it again.",
+            "Wait until its status is Succeeded; if it is Failed, delete it and import it again.",
         )
     return row
 

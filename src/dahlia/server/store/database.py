@@ -128,7 +128,7 @@ class Database:
                 self.damage = error.fault
                 self.refuse_writes(f"its file is damaged ({error.fault})")
                 _logger.critical(
-                    "The database is damaged: %s. Nothing is written to it any more; what can be read is "
+                    "The database is damaged: %s. Nothing more is written to it; what can be read is "
                     "still answered. %s",
                     error.fault,
                     self.way_back(),
@@ -180,7 +180,7 @@ def _parse(url: str) -> URL:
     except (ArgumentError, KeyError):
         raise ConfigError(
             "database.url must be like sqlite:///dahlia.db or postgresql://user:password@host/name; received "
-            "something else (not shown, it may hold a password). Mend it."
+            "something else (not shown, it may hold a password). Correct it."
         ) from None
     return parsed.set(drivername=driver)
 

@@ -105,7 +105,7 @@ class JobRow(Table):
         attempts: how often it was begun.
         worker: who has it.
         worker_lane: which lanes that worker serves: `short`, `long` or `all`.
-        beat: a count that its worker raises while it lives. Whoever sees it stand still takes over; no clocks
+        beat: a count that its worker raises while it lives. If it stands still, another takes over; no clocks
             are compared.
         cancel: whether it is to stop.
         progress: stage, share done and seconds left, as the worker sees them.

@@ -96,7 +96,7 @@ def _with_values(text: str, values: Mapping[str, _Value], origin: str) -> str:
         text, count = line.subn(partial(_rewritten, written), text)
         if count != 1:
             raise ConfigError(
-                f"{origin}: expected the key `{key}` once, found it {count} times. Install Dahlia anew: its "
+                f"{origin}: expected the key `{key}` once, found it {count} times. Reinstall Dahlia: its "
                 "files do not fit together."
             )
     return text

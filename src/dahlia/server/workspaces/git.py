@@ -58,7 +58,7 @@ def git(folder: Path, *arguments: str, text: str = "") -> str:
 
 
 def start(folder: Path) -> None:
-    """A repository in the folder; one that was left half made or locked is mended."""
+    """A repository in the folder; one that is incomplete or locked is repaired."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / ".git" / "HEAD").is_file():
         git(folder, "init", "--quiet", f"--initial-branch={BRANCH}")

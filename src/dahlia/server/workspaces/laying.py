@@ -22,7 +22,7 @@ def lay_out(folder: Path, snapshot: Snapshot, fetch: Fetch, *, graphs: Path | No
 
     Args:
         folder: the workspace; made if it is not there.
-        snapshot: what it is to hold. Photos without tags are left out.
+        snapshot: what it is to hold. Photos without tags are skipped.
         fetch: puts a photo at a path that does not exist yet, by a hard link or a download; called in several
             threads at once.
         graphs: a folder for converted backbones, which all workspaces on this machine can share: a project's

@@ -1,4 +1,4 @@
-"""Mending what a killed DVC leaves behind: it writes some of its files in place."""
+"""Repairs what a killed DVC leaves behind: it writes some of its files in place."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import yaml
 _LOCKS = ("lock", "rwlock", "rwlock.lock")
 
 
-def mend(folder: Path) -> None:
+def repair(folder: Path) -> None:
     """Delete DVC's locks, and a `dvc.lock` that was cut off: stages then run again, or come from the cache.
 
-    Only for who holds the workspace: whoever made the locks is gone.
+    Only for the process that holds the workspace: the one that made the locks is gone.
     """
     for name in _LOCKS:
         (folder / ".dvc" / "tmp" / name).unlink(missing_ok=True)

@@ -23,7 +23,7 @@ from dahlia.server.workspaces.errors import Cancelled, PipelineError
 from dahlia.server.workspaces.estimates import stage_seconds
 from dahlia.server.workspaces.git import without
 from dahlia.server.workspaces.guard import guard_command
-from dahlia.server.workspaces.mending import mend
+from dahlia.server.workspaces.mending import repair
 from dahlia.server.workspaces.occupation import occupied
 from dahlia.server.workspaces.places import ANNOTATIONS, DVC_NOTES, FOLDS, LOG
 from dahlia.server.workspaces.progress import Course, Progress
@@ -68,7 +68,7 @@ def run_pipeline(
     with occupied(folder) as lock:
         variables = _environment(folder, environment)
         course = Course(_expected(folder, warm=VARIABLE in variables))
-        mend(folder)
+        repair(folder)
         (folder / DVC_NOTES).mkdir(parents=True, exist_ok=True)
         lines: deque[str] = deque(maxlen=_KEPT_LINES)
         with (

@@ -34,7 +34,7 @@ def check_tag_name(name: str) -> str | None:
     """Why a tag cannot have this name; None where it can.
 
     Commas, quotes, semicolons, slashes and all scripts can be in names. What cannot is what the annotation
-    table would give back otherwise than it was written (`spelling` mends that), what would break the lines of
+    table would give back otherwise than it was written (see `spelling`), what would break the lines of
     `labels.txt` in exports, and what MLflow takes for a path to elsewhere.
     """
     if not name.strip():

@@ -136,7 +136,7 @@ def _split(folder: Path) -> tuple[Halves, bytes, bytes]:
         return halve(path.read_bytes(), INPUT, OUTPUT)
     except (OSError, DecodeError) as error:
         raise ServingError(
-            f"{path} cannot be read: {error}. Publish another iteration, or record this one anew with "
+            f"{path} cannot be read: {error}. Publish another iteration, or record this one again with "
             "`dvc repro`.",
             code="ErrorPredictionModelNotFound",
             status=500,

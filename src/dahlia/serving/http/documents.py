@@ -174,9 +174,7 @@ def _is_shallow(content: Any) -> bool:
 
 
 def _constant(name: str) -> NoReturn:
-    raise MalformedDocument(
-        "JSON, whose numbers are finite", name, "Send a number, or null where there is none."
-    )
+    raise MalformedDocument("JSON, whose numbers are finite", name, "Send a number, or null.")
 
 
 def _whole(digits: str) -> int | float:

@@ -60,7 +60,9 @@ def read_reach(environment: Mapping[str, str], name: str) -> Reach:
     """
     reach = environment.get(name) or "public"
     if reach not in get_args(Reach):
-        raise ConfigError(f"{name} must be one of {', '.join(get_args(Reach))}; received {reach!r}. Mend it.")
+        raise ConfigError(
+            f"{name} must be one of {', '.join(get_args(Reach))}; received {reach!r}. Correct it."
+        )
     return cast(Reach, reach)
 
 

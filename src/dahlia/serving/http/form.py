@@ -1,4 +1,4 @@
-"""The forms of `/predict` and `/predict_batch`: read once, and written anew for BentoML.
+"""The forms of `/predict` and `/predict_batch`: read once, and written again for BentoML.
 
 BentoML reads a form by rules of its own. It fetches the address that stands where a file should be, decodes
 the names of fields as the client bids it, and takes texts for JSON. So it sees only forms that were read and

@@ -31,12 +31,12 @@ from dahlia.serving.http.openapi_parts import (
 _BASE = "/customvision/v3.1/prediction/{projectId}"
 _GENERATED = ("ImagePrediction", "Prediction", "Refusal")
 _IMAGE = "A JPEG, PNG, BMP, GIF or WebP file of at most 4 MB."
-_ABOUT = """Photos are classified by the iterations of a project that are published. Two doors lead to the
-same models: **Custom Vision** is for programs that were written for Azure's service, **Dahlia** is the
+_ABOUT = """Photos are classified by the published iterations of a project. Two APIs give the same
+predictions: **Custom Vision** is for programs that were written for Azure's service, **Dahlia** is the
 simpler one.
 
-Where the service has a key, every prediction must bring it, as the header `Prediction-Key`. Every answer has
-an id (`apim-request-id`), which the service's log names as well.
+If the service has a key, every prediction needs it in the header `Prediction-Key`. Every answer has an id
+(`apim-request-id`), which is also in the service's log.
 
 Errors are `{"code", "message"}`. Those about the key (401) and about too many requests (429) are nested, as
 `{"error": {"code", "message"}}`, and unknown paths give `{"statusCode", "message"}`."""
@@ -44,26 +44,29 @@ _CUSTOM_VISION = """Shown with the base path of version 3.1. The versions 3.0, 3
 in the same way; segments match without regard to case (`Prediction`), repeated slashes count as one, and the
 names of the query do not depend on case either. A publish name is percent-encoded (`Iteration%201`)."""
 
-_OWN_TAG = {"name": "Dahlia", "description": "Predictions by a form, explained or by the dozen."}
+_OWN_TAG = {
+    "name": "Dahlia",
+    "description": "Predictions from a form, of one photo or several, with explanations.",
+}
 CONTRACT_TAGS = [
     {"name": "Custom Vision", "description": _CUSTOM_VISION},
     {
         "name": "Custom Vision, versions 1 and 2",
-        "description": "For older clients. Shown with 2.0 and 1.1; 2.1, 2.2, 1.0 and 1.2 answer alike.",
+        "description": "For older clients. Shown with 2.0 and 1.1; 2.1, 2.2, 1.0 and 1.2 work alike.",
     },
 ]
 _OTHER_TAGS = [
-    {"name": "Health", "description": "For load balancers, Kubernetes and Prometheus. No key is asked."},
-    {"name": "About", "description": "This page, and what programs read of it."},
+    {"name": "Health", "description": "For load balancers, Kubernetes and Prometheus. No key is needed."},
+    {"name": "About", "description": "This page, and its description for programs."},
 ]
 
 _PROJECT = path_parameter("projectId", "The project's id.", UUID)
 _NAME = path_parameter(
     "publishedName", "The name under which the iteration is published.", TEXT | {"minLength": 1}
 )
-_APPLICATION = query_parameter("application", "What the client calls itself; kept with the answer.", TEXT)
+_APPLICATION = query_parameter("application", "The client's name; stored with the answer.", TEXT)
 _ITERATION = query_parameter(
-    "iterationId", "A published iteration's id; may be left out where there is only one.", UUID
+    "iterationId", "A published iteration's id; optional if there is only one.", UUID
 )
 
 
@@ -128,13 +131,17 @@ def _operation(task: str, what: str, end: str, tag: str, name: str, suffix: str 
     error = f"Error{suffix}"
     does = "Detect objects in" if task == "detect" else "Classify"
     photo = "a photo" if what == "image" else "the photo at an address"
-    keep = "Nothing is kept." if end else "Photo and answer are kept for a time, where storing is set up."
+    keep = (
+        "Nothing is stored."
+        if end
+        else "Photo and answer are stored for some time, if storing is configured."
+    )
     detects = " No project detects objects yet, so this answers 400." if task == "detect" else ""
     kept = {} if end else {"dahlia-stored": ref("headers", "Stored")}
     good = said("The prediction.", f"ImagePrediction{suffix}", **kept)
     return {
         "tags": [tag],
-        "summary": f"{does} {photo}" + (", and keep nothing" if end else ""),
+        "summary": f"{does} {photo}" + (", and store nothing" if end else ""),
         "description": keep + detects,
         "operationId": name + ("Image" if what == "image" else "ImageUrl") + ("WithNoStore" if end else ""),
         "requestBody": _image_body() if what == "image" else _url_body(),
@@ -180,8 +187,8 @@ def _typed(known: Json) -> Json:
     predict = known["/predict"]["post"] | {
         "operationId": "Predict",
         "summary": "Classify a photo, and explain it",
-        "description": "With `explain=true` the answer says which parts of the photo speak for a tag: as a "
-        "picture where `Accept` names `image/png`, else as numbers in `activation`. Nothing is kept.",
+        "description": "With `explain=true` the answer shows which parts of the photo support a tag: as a "
+        "picture if `Accept` names `image/png`, otherwise as numbers in `activation`. Nothing is stored.",
         "parameters": [
             query_parameter("explain", "Whether to explain.", {"type": "string", "enum": ["true", "false"]})
         ],
@@ -191,8 +198,8 @@ def _typed(known: Json) -> Json:
     batch = known["/predict_batch"]["post"] | {
         "operationId": "PredictBatch",
         "summary": "Classify several photos",
-        "description": "For a service in which exactly one name is published. One answer for each photo, in "
-        "their order; a photo that cannot be used has an error in its place. Nothing is kept.",
+        "description": "For a service with exactly one published name. One answer for each photo, in their "
+        "order; a photo that cannot be used has an error in its place. Nothing is stored.",
         "requestBody": form("images", {"images": {"type": "array", "items": FILE, "description": _BATCH}}),
         "responses": {"200": typed("One answer for each photo.", "application/json", answers)} | errors,
     }
@@ -205,9 +212,9 @@ _BATCH = "JPEG, PNG, BMP, GIF or WebP files, of at most 4 MB together."
 
 def _fields() -> Json:
     texts = {
-        "name": "The publish name; may be left out where exactly one is published.",
-        "project": "The project's id; may be left out where the name is in one project alone.",
-        "tag": "With `explain=true`: the tag, by its name or id; the most probable one where left out.",
+        "name": "The publish name; optional if exactly one is published.",
+        "project": "The project's id; optional if only one project has the name.",
+        "tag": "With `explain=true`: the tag, by its name or id (default: the most probable one).",
     }
     return {"image": FILE | {"description": _IMAGE}} | {
         name: TEXT | {"description": text} for name, text in texts.items()

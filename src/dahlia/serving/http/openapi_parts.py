@@ -34,7 +34,7 @@ SECURITY: list[Json] = [*({name: []} for name in SECURITY_SCHEMES), {}]
 HEADERS: Json = {
     "RequestId": {"description": "names this request in the service's log", "schema": UUID},
     "Stored": {
-        "description": "Whether photo and answer are on this machine's disk; missing where nothing is to be.",
+        "description": "Whether photo and answer are stored on disk; absent if nothing is to be stored.",
         "schema": {"type": "boolean"},
     },
     "RetryAfter": {"description": "seconds to wait", "schema": {"type": "integer", "minimum": 1}},
@@ -67,7 +67,7 @@ SCHEMAS: Json = {
         ),
     ),
     "NoSuchRoute": record(
-        "There is no such path.", statusCode={"type": "integer", "enum": [404]}, message=TEXT
+        "The path does not exist.", statusCode={"type": "integer", "enum": [404]}, message=TEXT
     ),
     "BentoMLError": {
         "type": "object",
@@ -103,7 +103,7 @@ SCHEMAS: Json = {
         TagType=TEXT,
     ),
     "ImagePredictionV1": record(
-        "What one iteration says of one image, as version 1 writes it.",
+        "One iteration's prediction of one image, as version 1 writes it.",
         Id=UUID,
         Project=UUID,
         Iteration=UUID,
@@ -144,12 +144,12 @@ def refusals(error: str = "Error", *own: str) -> Json:
         "400": said("The image, its address, or what it was sent with cannot be used.", error),
         "401": said("The key is missing or wrong.", "GatewayError"),
         "403": said("No key is set, and a web page of another origin asks.", error),
-        "404": said("There is no such project, iteration, name, tag or path.", error, "NoSuchRoute"),
-        "408": said("The whole request did not come in time.", error),
+        "404": said("The project, iteration, name, tag or path does not exist.", error, "NoSuchRoute"),
+        "408": said("The whole request did not arrive in time.", error),
         "414": said("The address is longer than a header may be.", error),
-        "429": said("The service has enough to do. Ask again.", "GatewayError", **retry),
+        "429": said("The service is overloaded. Try again.", "GatewayError", **retry),
         "431": said("The header is larger than 64 KB, or has more than 100 fields.", error),
-        "500": said("The model cannot be loaded; the log says why.", error, *own),
+        "500": said("The model cannot be loaded; see the log.", error, *own),
         "503": said(
             "Nothing is published, the service is starting, or all connections are taken.", error, *own
         ),

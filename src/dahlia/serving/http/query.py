@@ -42,7 +42,7 @@ def check_prediction(query: Mapping[str, str], *, named: bool, stored: bool) -> 
     if named and "iterationId" in query:
         raise _refusal(
             "Expected the iteration by its publish name in the path, received iterationId as well, which is "
-            "for versions 1 and 2. Leave it out, or publish that iteration and put its name into the path."
+            "for versions 1 and 2. Omit it, or publish that iteration and put its name into the path."
         )
     if stored and query.get("store", "").strip().lower() in _FALSE:
         raise _refusal(

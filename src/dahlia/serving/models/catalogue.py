@@ -82,7 +82,7 @@ class Catalogue:
                 self._shelf.get(servable)
         except DahliaError as error:
             self._refused[number] = time.monotonic() + _RETRY_SECONDS
-            kept = "the older one goes on serving" if name in self._names else "the name is not served"
+            kept = "the older one keeps serving" if name in self._names else "the name is not served"
             _logger.error(
                 "%r stands for iteration %d, which cannot be loaded; %s. %s", name, number, kept, error
             )

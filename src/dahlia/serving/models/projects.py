@@ -132,7 +132,7 @@ class Projects:
             what = "the name of a published iteration" if name is None else "the id of a project"
             choice = known if name is None else [key for key, _ in fitting]
             raise ServingError(
-                f"Expected {what}, received none. Say which: {_listed(choice)}.",
+                f"Expected {what}, received none. Name one: {_listed(choice)}.",
                 code="BadRequestRequiredParamIsNull",
                 status=400,
             )

@@ -121,7 +121,7 @@ def load_model(folder: Path, iteration: str, number: int, threads: int = 1) -> M
 def _unusable(folder: Path, reason: str) -> ServingError:
     return ServingError(
         f"{folder / 'model.onnx'} cannot be served: {reason}. Publish another iteration, or record this one "
-        "anew with `dvc repro`.",
+        "again with `dvc repro`.",
         code="ErrorPredictionModelNotFound",
         status=500,
     )

@@ -86,7 +86,7 @@ class Shelf(Generic[_Loaded]):
         try:
             model = self._try(servable)
             self._put(servable, model)
-        except BaseException as error:  # noqa: BLE001 (whoever waits must hear of it, whatever it is)
+        except BaseException as error:  # noqa: BLE001 (waiting threads must hear of it, whatever it is)
             pending.set_exception(error)
         else:
             pending.set_result(model)

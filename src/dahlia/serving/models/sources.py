@@ -47,7 +47,7 @@ class Source(Protocol):
         """An iteration's files.
 
         Raises:
-            DahliaError: they cannot be had.
+            DahliaError: they are not available.
         """
 
 

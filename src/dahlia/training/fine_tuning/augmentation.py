@@ -34,7 +34,7 @@ class Augmentation:
         self.reseed()
 
     def reseed(self, *key: int) -> None:
-        """Start the chance anew, as the seed and `key` (numbers that are not negative) decide.
+        """Seed the random numbers again, as the seed and `key` (numbers that are not negative) decide.
 
         Each change has a chance of its own: with one seed for all, which is what the library gives them, a
         photo that is mirrored would always be cropped too.

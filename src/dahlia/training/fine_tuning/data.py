@@ -99,7 +99,7 @@ class TuningData:
 
 
 class Augmented(Dataset[tuple[Tensor, Tensor] | DatasetError]):
-    """Augmented photos by (epoch, position, photo): the same key gives the same pixels, whoever asks.
+    """Augmented photos by (epoch, position, photo): the same key gives the same pixels in every process.
 
     For a photo that changed or vanished the item is the error itself: raised in a loader's process, it would
     arrive as the text of a traceback.

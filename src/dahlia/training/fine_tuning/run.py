@@ -117,7 +117,7 @@ def halve(bench: Bench, data: TuningData, error: Exception) -> None:
         ) from error
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    click.echo(f"train: memory is short; goes on with {data.batch_size // _MOST_SPLITS} photos at once")
+    click.echo(f"train: memory is short; continuing with {data.batch_size // _MOST_SPLITS} photos at once")
     bench.keep(splits=_MOST_SPLITS)
 
 

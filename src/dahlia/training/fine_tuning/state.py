@@ -26,7 +26,7 @@ _PREFIX = "tuning-"
 
 @dataclass(frozen=True)
 class Plan:
-    """What was decided before the first fold, so that going on decides nothing anew.
+    """What was decided before the first fold, so that a resumed run decides nothing again.
 
     Attributes:
         epochs: of the schedule.

@@ -36,7 +36,7 @@ def main() -> int:
         return 1
     host, port = listener.getsockname()[:2]
     if not settings.key:
-        print("PREDICTION_KEY is not set: whoever reaches the port may ask for predictions.")
+        print("PREDICTION_KEY is not set: everyone who reaches the port may ask for predictions.")
     print(f"{model.project} listens on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
     config = uvicorn.Config(
         Door(model, settings),

@@ -4,15 +4,15 @@
 | --- | --- | --- |
 | `PORT` | 80 | where to listen; 0 takes a free one |
 | `HOST` | 0.0.0.0 | on which address |
-| `PREDICTION_KEY` | none | the key that every prediction must bring; without it the door is open |
-| `ORIGINS` | `*` with a key, else `loopback` | origins whose web pages may ask, as `https://app.example` |
-| `URL_FETCH` | public | from where `/url` fetches: `public` addresses, `any` (your network too), `off` |
-| `URL_FETCH_ALLOW` | none | what `/url` may fetch from besides: host names, `*.suffix`, addresses, networks |
+| `PREDICTION_KEY` | none | the key that every prediction needs; without it none is needed |
+| `ORIGINS` | `*` with a key, else `loopback` | origins whose web pages may request predictions |
+| `URL_FETCH` | public | addresses from which `/url` fetches: `public`, `any` (your network too), `off` |
+| `URL_FETCH_ALLOW` | none | further allowed hosts: host names, `*.suffix`, addresses, networks |
 | `THREADS` | cores that the container may use | predictions computed at once |
-| `MAX_CONNECTIONS` | 1000 | connections at once; fewer where the process may not open so many files |
-| `MAX_CONNECTIONS_PER_ADDRESS` | 100 | of them, those of one address |
+| `MAX_CONNECTIONS` | 1000 | connections at once; fewer if the process may not open so many files |
+| `MAX_CONNECTIONS_PER_ADDRESS` | 100 | connections of one address |
 | `PROXIES` | `127.0.0.0/8 ::1` | addresses or networks of proxies; each may have nine tenths of all |
-| `HEADER_SECONDS` | 15 | seconds in which the header of a request must come |
+| `HEADER_SECONDS` | 15 | seconds in which the header of a request must arrive |
 | `STALLED_SECONDS` | 60 | seconds for which a body may pause, or a client that reads its answer |
 """
 

@@ -21,7 +21,7 @@ from dahlia.server.predictions.queries import in_utc
 router = own_router("audit log")
 
 _ACTION = re.compile(r"[a-z_]{1,64}")
-_Moment = Annotated[datetime | None, Query(description="UTC where it has no offset")]
+_Moment = Annotated[datetime | None, Query(description="UTC unless it has an offset")]
 
 
 @router.get("/audit")

@@ -44,7 +44,7 @@ def _explained(
     project_id: ProjectId,
     iteration_id: Annotated[
         str | None,
-        Query(alias="iterationId", description="the one trained last where nothing names one"),
+        Query(alias="iterationId", description="default: the iteration trained last"),
     ] = None,
     publish_name: Annotated[str | None, Query(alias="publishName", description="in place of its id")] = None,
 ) -> IterationRow:
@@ -60,7 +60,7 @@ def _explained(
 
 
 _Iteration = Annotated[IterationRow, Depends(_explained)]
-_Tag = Annotated[str | None, Query(description="its name or id; the most probable one where it is left out")]
+_Tag = Annotated[str | None, Query(description="its name or id (default: the most probable one)")]
 
 
 @router.post(PROJECT + "/explain/image", response_class=Response, responses=_ANSWERS, openapi_extra=ONE_IMAGE)
@@ -73,7 +73,7 @@ async def explain_image(
     iteration: _Iteration,
     tag: _Tag = None,
 ) -> Response:
-    """Explain what an iteration says of an image: the file of a form, or the body itself."""
+    """Explain an iteration's prediction of an image: the file of a form, or the body itself."""
     async with sent_image(request, server, access) as image:
         return await _answer(request, desk, project_id, iteration, image, tag)
 
@@ -89,7 +89,7 @@ async def explain_image_url(
     body: ImageUrl,
     tag: _Tag = None,
 ) -> Response:
-    """Explain what an iteration says of the image at an address."""
+    """Explain an iteration's prediction of the image at an address."""
     image = await image_at(request, server, desk, body.url)
     return await _answer(request, desk, project_id, iteration, image, tag)
 
@@ -105,7 +105,7 @@ async def explain_stored_image(
     image_id: Annotated[str, Query(alias="imageId", description="of an image of the project")],
     tag: _Tag = None,
 ) -> Response:
-    """Explain what an iteration says of an image of the project."""
+    """Explain an iteration's prediction of an image of the project."""
     image = await run_in_threadpool(_stored, server, project_id, one_id(image_id))
     return await _answer(request, desk, project_id, iteration, image, tag)
 

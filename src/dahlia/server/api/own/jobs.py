@@ -35,10 +35,8 @@ def get_jobs(
     access: Administers,
     server: TheServer,
     page: OnePage,
-    state: Annotated[
-        JobState | None, any_case(JobState), Query(description="any where it is left out")
-    ] = None,
-    kind: Annotated[JobKind | None, any_case(JobKind), Query(description="any where it is left out")] = None,
+    state: Annotated[JobState | None, any_case(JobState), Query(description="default: any")] = None,
+    kind: Annotated[JobKind | None, any_case(JobKind), Query(description="default: any")] = None,
     project_id: Annotated[str | None, Query(alias="projectId", description="jobs of this project")] = None,
 ) -> JobPage:
     """A page of the jobs, the newest first."""
@@ -50,7 +48,7 @@ def get_jobs(
 
 @router.get("/jobs/{job_id}")
 def get_job(access: Administers, server: TheServer, job_id: _JobId) -> JobDetails:
-    """One of them, with its place in the queue or the time that is left."""
+    """One job, with its place in the queue or the remaining time."""
     with server.database.read() as session:
         found = find_job(session, job_id)
         is_open = found.job.state in (State.WAITING, State.RUNNING)
@@ -62,14 +60,14 @@ def get_job(access: Administers, server: TheServer, job_id: _JobId) -> JobDetail
 
 @router.post("/jobs/{job_id}/cancel")
 def cancel_job(access: Administers, server: TheServer, job_id: _JobId) -> Job:
-    """End a job: at once where it waits, within seconds where it runs. What it was to make is then Failed."""
+    """End a job: at once if it waits, within seconds if it runs. What it was to make is then Failed."""
     with server.database.write() as session:
         return Job(**_fields(cancel(session, server, access, job_id)))
 
 
 @router.get("/workers")
 def get_workers(access: Administers, server: TheServer) -> list[Worker]:
-    """The workers that are there, by their names."""
+    """The active workers, by name."""
     with server.database.read() as session:
         return [
             Worker(name=one.name, lane=JobLane(one.lane), started=one.started, seen=one.seen, job_id=one.job)

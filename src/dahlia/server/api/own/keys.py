@@ -52,7 +52,7 @@ def get_keys(
 
 @router.post("/keys")
 def create_key(access: Administers, server: TheServer, response: Response, body: KeyOptions) -> NewKey:
-    """Make a key, which is shown this once.
+    """Create a key, which is shown only once.
 
     It may do no more than the key of this request, and lives no longer.
     """
@@ -75,7 +75,7 @@ def get_key(access: Administers, server: TheServer, key_id: _KeyId) -> Key:
 
 @router.post("/keys/{key_id}/rotate")
 def rotate_key(access: Administers, server: TheServer, response: Response, key_id: _KeyId) -> NewKey:
-    """Put a new key of the same name, scope, project and lifetime in its place; the old one ends at once."""
+    """Replace a key by one of the same name, scope, project and lifetime; the old one ends at once."""
     with server.database.write() as session:
         row, text = replace_key(session, server, access, key_id)
         answer = new_key_answer(row, text, server.now())
@@ -85,7 +85,7 @@ def rotate_key(access: Administers, server: TheServer, response: Response, key_i
 
 @router.delete("/keys/{key_id}", status_code=204)
 def revoke_key(access: Administers, server: TheServer, key_id: _KeyId) -> None:
-    """Revoke a key, which ends at once; the list shows it further on."""
+    """Revoke a key, which ends at once; the list still shows it."""
     with server.database.write() as session:
         end_key(session, server, access, key_id)
 

@@ -50,7 +50,7 @@ def _page(
     server: TheServer,
     take: Annotated[int, Query(ge=1, description="how many; at most 256")] = _USUAL,
     continuation: Annotated[
-        str | None, Query(description="of the page before; the first page where it is left out")
+        str | None, Query(description="of the previous page (default: the first page)")
     ] = None,
 ) -> Page:
     most = server.settings.limits.page
@@ -64,8 +64,8 @@ def _page(
     if not (continuation.isascii() and continuation.isdecimal() and len(continuation) <= _LONGEST):
         raise ServiceError(
             "BadRequestInvalid",
-            f"Expected the continuation of an answer, received {continuation[:40]!r}. Send it as it came, or "
-            "leave it out for the first page.",
+            f"Expected the continuation of an answer, received {continuation[:40]!r}. Send it unchanged, or "
+            "omit it for the first page.",
         )
     return Page(take, int(continuation))
 

@@ -55,7 +55,7 @@ def get_report(
 def get_validation(
     access: Reads, server: TheServer, request: Request, project_id: ProjectId, iteration_id: IterationId
 ) -> IterationValidation:
-    """What was found wrong with images and tags, near-duplicates too; `reportUri` is the same as a page."""
+    """The findings about images and tags, with near-duplicates; `reportUri` is the same as a page."""
     row = trained_iteration(server, project_id, iteration_id)
     return validation_of(server, row, Addresses.of(server, request))
 
@@ -76,7 +76,7 @@ def get_export_verification(
     project_id: ProjectId,
     iteration_id: IterationId,
     platform: Annotated[ExportPlatform, any_case(ExportPlatform), Query(description="as it was exported to")],
-    flavor: Annotated[str | None, Query(description="none where it is left out")] = None,
+    flavor: Annotated[str | None, Query(description="default: none")] = None,
 ) -> dict[str, Any]:
     """How an export was compared with the trained model on photos: `verification.json` of its zip."""
     return verification_of(server, project_id, iteration_id, platform, flavor)
