@@ -32,9 +32,9 @@ from dahlia.server.projects import deleting
 from dahlia.server.projects.texts import MAX_DESCRIPTION, MAX_NAME
 from dahlia.server.store.access_tables import AuditRow
 from dahlia.server.store.changes import project_of, remove
+from dahlia.server.store.ids import new_id
 from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.store.work_tables import IterationRow, JobRow, PredictionRow
-from dahlia.serving.http.replies import new_id
 
 pytestmark = pytest.mark.both_databases
 
