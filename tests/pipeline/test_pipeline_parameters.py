@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from pipeline_projects import Project, succeeded
+
+import dahlia
 
 pytestmark = pytest.mark.slow
 
@@ -46,3 +49,24 @@ def test_a_typo_is_refused(project: Project, override: str, by_dvc: str, by_dahl
         assert done.code != 0
         assert message in done.output
         assert "Traceback" not in done.output
+
+
+def test_an_upgrade_trains_again(project: Project, tmp_path: Path) -> None:
+    """The package in place of which another version is installed is a folder of links to this one."""
+    package = tmp_path / "site" / "dahlia"
+    package.mkdir(parents=True)
+    for part in Path(dahlia.__file__).parent.iterdir():
+        (package / part.name).symlink_to(part)
+    version = package / "__init__.py"
+    text = version.read_text()
+    version.unlink()
+    version.write_text(text)
+    project = project.cold
+    project.environment["PYTHONPATH"] = str(package.parent)
+    succeeded(project.dahlia("params"))
+    assert succeeded(project.dvc("repro", "train")).ran == []
+    version.write_text(text.replace(dahlia.__version__, "9.0.0"))
+    done = succeeded(project.dvc("repro", "train"))
+    assert done.ran == ["environment", "train"]
+    assert f"environment: Dahlia 9.0.0 instead of {dahlia.__version__}: the model is trained" in done.output
+    assert succeeded(project.dvc("repro", "train")).ran == []

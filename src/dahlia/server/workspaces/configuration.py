@@ -11,12 +11,14 @@ import yaml
 
 from dahlia import layout
 from dahlia.composition import CONF, write_params
+from dahlia.config import load_params
 from dahlia.files import write_text
 
 # `dahlia init` and the server lay out the same project.
 from dahlia.project import IGNORED, SHARED, template
 from dahlia.server.workspaces.places import ANNOTATIONS
 from dahlia.server.workspaces.snapshot import Snapshot
+from dahlia.stages.environment import link_environment
 
 _HEADING = "# What the server chose for this project; the groups are those that Dahlia ships.\n"
 _BUDGETED = "advanced_within_budget"
@@ -45,6 +47,7 @@ def configure(folder: Path, snapshot: Snapshot) -> None:
             write_text(folder / name, expected[name])
     if not params.exists():
         write_params(folder)
+    link_environment(folder, load_params(params).domain.backbone)
 
 
 def _expected(snapshot: Snapshot) -> dict[str, str]:
