@@ -90,7 +90,7 @@ def test_stages_are_modules() -> None:
         (["stge"], "unknown command `stge`; did you mean stage?"),
         (["publsh", "1"], "unknown command `publsh`; did you mean publish or unpublish or push?"),
         (["zzz"], "unknown command `zzz`; known: adopt, audit, backup, checkout, "),
-        (["stage", "trian"], "'trian' is not one of 'ingest', 'validate', 'split', 'train'"),
+        (["stage", "trian"], "'trian' is not one of 'ingest', 'validate', 'split', 'environment'"),
         (["stage"], "Missing argument"),
         (["publish", "one", "--as", "x"], "'one' is not a valid integer"),
         (["sample", "--images-per-tag", "0"], "0 is not in the range x>=1"),

@@ -19,7 +19,7 @@ from dahlia.predict.command import predict
 from dahlia.server import commands, repair_commands
 from dahlia.terminal import print_table
 
-STAGES = ("ingest", "validate", "split", "train", "evaluate", "export", "track")
+STAGES = ("ingest", "validate", "split", "environment", "train", "evaluate", "export", "track")
 INTERRUPTED = 130
 
 
@@ -114,6 +114,7 @@ def params(overrides: tuple[str, ...], check: bool) -> None:
     from dahlia.composition import compose, write_params
     from dahlia.config import read_yaml
     from dahlia.layout import PARAMS
+    from dahlia.stages.environment import link_environment
 
     if check:
         if read_yaml(PARAMS) != compose(Path(), overrides):
@@ -121,6 +122,7 @@ def params(overrides: tuple[str, ...], check: bool) -> None:
         click.echo("params.yaml is the composition of conf/.")
         return
     composed = write_params(Path(), overrides)
+    link_environment(Path(), composed.domain.backbone)
     click.echo(f"params.yaml: {composed.project.name}, {composed.domain.name}, {composed.training.recipe}")
 
 

@@ -21,6 +21,8 @@ from dahlia.errors import ConfigError
 from dahlia.params import NAMING, DomainParams, Params
 
 _Checked = TypeVar("_Checked", bound=BaseModel)
+# libyaml where PyYAML was built with it: ten times as fast.
+_LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
@@ -40,7 +42,7 @@ def read_yaml(path: Path) -> object:
         ConfigError: the file is missing, cannot be read, or is not YAML.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 (both are safe)
     except FileNotFoundError:
         raise ConfigError(
             f"{path} was expected and is not there. Run this in a project folder, or make one with "

@@ -3,7 +3,7 @@
     DahliaError
     ├── ConfigError           a parameter or option that cannot be used
     ├── DatasetError          images or annotations that cannot be read
-    │   ├── ImageError        one image that cannot be decoded; has a `code`
+    │   ├── ImageError        one image that cannot be decoded; has its `code` and the text's parts
     │   └── ValidationError   findings of severity "error" in a dataset
     ├── TrainingError         training cannot start, or cannot go on
     │   └── WeightsError      backbone weights that are not available or do not fit
@@ -42,12 +42,17 @@ class ImageError(DatasetError):
     """One image that cannot be decoded.
 
     Args:
-        message: expected, received, what to do.
+        expected: what the text says after "Expected", for example "a whole JPEG file".
+        received: what the file is instead.
+        next: what to do, as a sentence.
         code: the finding's code, for example `truncated` (see `dahlia.dataset.findings`).
     """
 
-    def __init__(self, message: str, *, code: str) -> None:
-        super().__init__(message)
+    def __init__(self, *, expected: str, received: str, next: str, code: str) -> None:
+        super().__init__(f"Expected {expected}, received {received}. {next}")
+        self.expected = expected
+        self.received = received
+        self.next = next
         self.code = code
 
 

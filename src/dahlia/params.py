@@ -11,6 +11,7 @@ from dahlia.kinds import Classification, Kind
 PROJECT_NAME = r"^\w[\w .-]{0,63}$"
 NAMING = "at most 64 letters, digits, spaces and `_ . -`, the first a letter, digit or `_`"
 
+Channels = Literal["RGB", "BGR"]
 ExportFamily = Literal["onnx", "coreml", "tensorflow", "litert", "tfjs", "openvino", "docker"]
 ExportName = Literal[
     "onnx",
@@ -104,8 +105,16 @@ class RecipeParams(Section):
     ]
 
 
+def usual_channels(domain: str) -> Channels:
+    """What older projects and models, which do not have `channels`, mean by a domain's name."""
+    return "RGB" if domain.endswith("[S1]") else "BGR"
+
+
 class DomainParams(Section):
-    """A Custom Vision domain; see `conf/domain`."""
+    """A Custom Vision domain; see `conf/domain`.
+
+    `channels` is the order in which programs that use an export give a pixel's colours.
+    """
 
     id: str
     name: str
@@ -114,6 +123,7 @@ class DomainParams(Section):
     backbone: BackboneParams
     input: InputParams
     recipe: RecipeParams
+    channels: Channels = Field(default_factory=lambda given: usual_channels(given.get("name", "")))
     exports: list[ExportFamily]
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dahlia.composition import CONF, domains, write_params
+from dahlia.config import check_domain, read_yaml
 from dahlia.errors import ConfigError
 from dahlia.files import staged_directory, write_text
-from dahlia.params import NAMING, PROJECT_NAME
+from dahlia.params import NAMING, PROJECT_NAME, DomainParams
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -79,6 +80,16 @@ def domains_table(root: Path) -> Table:
     for column in table.columns:
         column.no_wrap = True
     return table
+
+
+def shipped_domains() -> dict[str, DomainParams]:
+    """The domains that Dahlia ships by their choice in `conf/domain`, read without Hydra.
+
+    Raises:
+        ConfigError: a file is damaged.
+    """
+    folder = template() / CONF / "domain"
+    return {path.stem: check_domain(read_yaml(path), str(path)) for path in sorted(folder.glob("*.yaml"))}
 
 
 def template() -> Path:

@@ -219,6 +219,7 @@ def test_rule(tmp_path: Path, case: Case) -> None:
     assert finding.files == case.files
     assert case.tags is None or finding.tags == case.tags
     assert case.found in finding.found
+    assert not finding.found.startswith("Expected")
     assert finding.set_aside == case.set_aside
     assert finding.expected
     if finding.severity == "error":

@@ -76,7 +76,7 @@ def test_metadata_says_what_the_graph_does(name: str, pixels: str, values: str, 
         metadata_properties(by_name(name), several)["CustomVision.Postprocess.Method"]
         == "ClassificationMultiLabel"
     )
-    s1 = source.card.model_copy(update={"domain": "General (compact) [S1]"})
+    s1 = source.card.model_copy(update={"channels": "RGB"})
     assert metadata_properties(by_name(name), s1)["Image.BitmapPixelFormat"] == "Rgb8"
 
 

@@ -159,6 +159,14 @@ def test_bundles_that_do_not_fit(bundle: Path, damage: Callable[[Path], object],
         load_bundle(bundle)
 
 
+@pytest.mark.parametrize(("domain", "channels"), [("General (compact) [S1]", "RGB"), ("Birds", "BGR")])
+def test_an_older_card_has_the_channels_of_its_domain(bundle: Path, domain: str, channels: str) -> None:
+    values = json.loads((bundle / "model.json").read_text(encoding="utf-8")) | {"domain": domain}
+    assert values.pop("channels") == "BGR"
+    (bundle / "model.json").write_text(json.dumps(values), encoding="utf-8")
+    assert load_card(bundle).channels == channels
+
+
 def test_a_card_of_a_later_version_is_refused(bundle: Path) -> None:
     text = (bundle / "model.json").read_text(encoding="utf-8")
     (bundle / "model.json").write_text(text.replace('"format": 1', '"format": 2'), encoding="utf-8")

@@ -17,7 +17,7 @@ import yaml
 from dahlia.warm.commands import VARIABLE, dvc_command
 from warm_commands import UNBUFFERED
 
-STAGES = ("ingest", "validate", "split", "train", "evaluate", "export", "track")
+STAGES = ("ingest", "validate", "split", "environment", "train", "evaluate", "export", "track")
 TAGS = ("daffodil", "dahlia", "daisy")
 NEVER_REWRITTEN = (".dvc/cache", "mlartifacts", "data/images")
 

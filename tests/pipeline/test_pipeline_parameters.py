@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from pipeline_projects import Project, succeeded
+
+import dahlia
+from dahlia import layout
 
 pytestmark = pytest.mark.slow
 
@@ -46,3 +50,23 @@ def test_a_typo_is_refused(project: Project, override: str, by_dvc: str, by_dahl
         assert done.code != 0
         assert message in done.output
         assert "Traceback" not in done.output
+
+
+def test_an_upgrade_trains_again(project: Project, tmp_path: Path) -> None:
+    """Where the project's links lead, another version is installed: here a folder of links to this one."""
+    package = tmp_path / "site" / "dahlia"
+    package.mkdir(parents=True)
+    for part in Path(dahlia.__file__).parent.iterdir():
+        if part.name != "__init__.py":
+            (package / part.name).symlink_to(part)
+    installed = Path(dahlia.__file__).read_text(encoding="utf-8")
+    (package / "__init__.py").write_text(installed.replace(dahlia.__version__, "9.0.0"), encoding="utf-8")
+    link = project.root / layout.ENVIRONMENT_LINKS / "dahlia"
+    assert link.read_text(encoding="utf-8") == installed
+    link.unlink()
+    link.symlink_to(package / "__init__.py")
+    project = project.cold
+    project.environment["PYTHONPATH"] = str(package.parent)
+    done = succeeded(project.dvc("repro", "train"))
+    assert done.ran == ["environment", "train"]
+    assert f"environment: Dahlia 9.0.0 instead of {dahlia.__version__}: the model is trained" in done.output

@@ -33,9 +33,9 @@ from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
 from dahlia.server.settings import load_settings
 from dahlia.server.storage.names import export_key
+from dahlia.server.store.ids import new_id
 from dahlia.server.store.tables import ProjectRow
 from dahlia.server.store.work_tables import ExportRow
-from dahlia.serving.http.replies import new_id
 
 OWN = "/dahlia/v1"
 WRONG = 4  # images that the iteration takes for another tag's

@@ -18,10 +18,10 @@ from starlette.testclient import TestClient
 from dahlia.server.app import create_app
 from dahlia.server.context import Server
 from dahlia.server.storage.names import servable_prefix
+from dahlia.server.store.ids import new_id
 from dahlia.server.store.tables import ProjectRow, TagRow
 from dahlia.server.store.work_tables import IterationRow
 from dahlia.server.workspaces.outcome import personalise
-from dahlia.serving.http.replies import new_id
 
 Colour = tuple[int, int, int]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from dahlia.server.context import Server
 from dahlia.server.storage.names import image_key
+from dahlia.server.store.ids import new_id
 from dahlia.server.store.tables import ImageRow, ProjectRow
-from dahlia.serving.http.replies import new_id
 
 
 def add_project(server: Server, name: str = "garden", **fields: Any) -> ProjectRow:

@@ -30,9 +30,9 @@ from dahlia.server.pairing.errors import PairingError
 from dahlia.server.pairing.pairing import adopt
 from dahlia.server.storage.names import IDENTITY, history_key, image_key, resized_key, thumbnail_key
 from dahlia.server.store.file_tables import DiscardRow
+from dahlia.server.store.ids import new_id
 from dahlia.server.store.tables import ImageRow, ProjectRow
 from dahlia.server.store.work_tables import JobRow
-from dahlia.serving.http.replies import new_id
 
 pytestmark = pytest.mark.both_databases
 

@@ -21,9 +21,9 @@ from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.storage.names import export_key, image_key, resized_key, thumbnail_key
 from dahlia.server.store.changes import project_of
+from dahlia.server.store.ids import new_id
 from dahlia.server.store.tables import ImageRow
 from dahlia.server.store.work_tables import ExportRow, IterationRow, PredictionRow
-from dahlia.serving.http.replies import new_id
 
 pytestmark = pytest.mark.both_databases
 

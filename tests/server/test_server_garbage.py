@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 from dahlia.server.context import Server
 from dahlia.server.store.changes import Versioned, remove, visible
 from dahlia.server.store.garbage import collect_garbage
+from dahlia.server.store.ids import new_id
 from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.store.work_tables import IterationRow
-from dahlia.serving.http.replies import new_id
 
 pytestmark = pytest.mark.both_databases
 

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
 from dahlia.server.storage.errors import StorageError
-from dahlia.serving.http.replies import new_id
+from dahlia.server.store.ids import new_id
 
 pytestmark = pytest.mark.both_databases
 

@@ -21,9 +21,9 @@ from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
 from dahlia.server.predictions.rows import FLOOR
+from dahlia.server.store.ids import new_id
 from dahlia.server.store.tables import ProjectRow
 from dahlia.server.store.work_tables import IterationRow, PredictionRow, ScoreRow
-from dahlia.serving.http.replies import new_id
 
 pytestmark = pytest.mark.both_databases
 

@@ -18,9 +18,9 @@ from dahlia.server.predictions.journal import Journal
 from dahlia.server.predictions.keeping import Keeper
 from dahlia.server.predictions.retention import delete_old
 from dahlia.server.storage.names import image_key, thumbnail_key
+from dahlia.server.store.ids import new_id
 from dahlia.server.store.tables import ImageRow
 from dahlia.server.store.work_tables import PredictionRow
-from dahlia.serving.http.replies import new_id
 
 pytestmark = pytest.mark.both_databases
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from project_cases import (
     UNKNOWN,
     add_image,
@@ -21,6 +20,7 @@ from project_cases import (
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
+from dahlia.composition import choices
 from dahlia.server.context import Server
 from dahlia.server.contract.domains import DOMAINS
 from dahlia.server.contract.enums import DomainType
@@ -32,9 +32,9 @@ from dahlia.server.projects import deleting
 from dahlia.server.projects.texts import MAX_DESCRIPTION, MAX_NAME
 from dahlia.server.store.access_tables import AuditRow
 from dahlia.server.store.changes import project_of, remove
+from dahlia.server.store.ids import new_id
 from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.store.work_tables import IterationRow, JobRow, PredictionRow
-from dahlia.serving.http.replies import new_id
 
 pytestmark = pytest.mark.both_databases
 
@@ -416,18 +416,32 @@ def test_every_change_is_in_the_audit_log(client: TestClient, server: Server) ->
     assert None not in {row.actor for row in rows}
 
 
-def test_domains_agree_with_what_the_pipeline_trains(client: TestClient) -> None:
-    folder = Path(__file__).parents[2] / "conf" / "domain"
-    trained = {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in folder.glob("*.yaml")}
-    used = {domain.pipeline for domain in DOMAINS if domain.pipeline}
-    assert used == {name for name, domain in trained.items() if not domain["withdrawn"]}
-    for domain in DOMAINS:
-        conf = trained.get(domain.pipeline or domain.name.lower())
-        if domain.type is DomainType.CLASSIFICATION and conf and conf["name"] == domain.name:
-            assert (conf["id"], bool(conf["exports"])) == (domain.id, domain.exportable), domain
-            assert domain.enabled is not bool(conf["withdrawn"])
-    same = {conf["id"] for conf in trained.values()} - {domain.id for domain in DOMAINS}
-    assert not same
+def test_domains_are_those_of_the_pipeline_and_others_that_clients_know() -> None:
+    """Each by its name, what trains it, whether it is exported, and whether new projects may be of it."""
+    trained = choices(Path(__file__).parents[2], "domain")
+    assert {domain.pipeline for domain in DOMAINS} == {*trained, None} - {"adult"}
+    classification, detection = DomainType.CLASSIFICATION, DomainType.DETECTION
+    listed = [(one.type, one.name, one.pipeline, one.exportable, one.enabled) for one in DOMAINS]
+    assert listed == [
+        (classification, "General", "general", False, True),
+        (classification, "General [A1]", "general", False, True),
+        (classification, "General [A2]", "general", False, True),
+        (classification, "Food", "food", False, True),
+        (classification, "Landmarks", "landmarks", False, True),
+        (classification, "Retail", "retail", False, True),
+        (classification, "Adult", None, False, False),
+        (classification, "General (compact)", "general_compact", True, True),
+        (classification, "General (compact) [S1]", "general_compact_s1", True, True),
+        (classification, "Food (compact)", "food_compact", True, True),
+        (classification, "Landmarks (compact)", "landmarks_compact", True, True),
+        (classification, "Retail (compact)", "retail_compact", True, True),
+        (detection, "General", None, False, True),
+        (detection, "General [A1]", None, False, True),
+        (detection, "Logo", None, False, True),
+        (detection, "Products on Shelves", None, False, True),
+        (detection, "General (compact)", None, True, True),
+        (detection, "General (compact) [S1]", None, True, True),
+    ]
 
 
 def test_domains(client: TestClient) -> None:

@@ -11,9 +11,9 @@ from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
 from dahlia.server.store.access_tables import AuditRow
+from dahlia.server.store.ids import new_id
 from dahlia.server.store.tables import ImageRow, ProjectRow
 from dahlia.server.store.work_tables import PredictionRow
-from dahlia.serving.http.replies import new_id
 
 
 @pytest.fixture

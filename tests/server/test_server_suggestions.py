@@ -10,9 +10,9 @@ from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
 from dahlia.server.performance.uncertainty import uncertainty
+from dahlia.server.store.ids import new_id
 from dahlia.server.store.tables import ImageRow
 from dahlia.server.store.work_tables import PredictionRow, ScoreRow
-from dahlia.serving.http.replies import new_id
 
 pytestmark = pytest.mark.both_databases
 

@@ -41,7 +41,12 @@ def test_the_files_are_those_of_init(album: Album, folder: Path, tmp_path: Path)
         *(f"data/images/{photo.name}" for photo in album.photos),
     }
     assert shipped.keys() <= made.keys()
-    assert made["dvc.yaml"] == shipped["dvc.yaml"]
+    named = {"conf/project/default.yaml", "params.yaml"}  # with the folder's name, by `dahlia init`
+    assert {name for name in shipped if made[name] != shipped[name]} == {
+        "conf/config.yaml",
+        ".gitignore",
+        *named,
+    }
 
 
 def test_params_say_what_the_server_set(album: Album, folder: Path) -> None:
@@ -63,6 +68,9 @@ def test_params_say_what_the_server_set(album: Album, folder: Path) -> None:
     assert (params.ingest.format, params.ingest.source) == ("csv", "data/annotations.csv")
     assert (params.validate_.on_error, params.export.formats) == ("skip", ["onnx"])
     assert read_yaml(folder / "params.yaml") == compose(folder)  # `dahlia params --check`
+    other = compose(folder, ["training=quick", "domain=retail"])  # as `dvc exp run -S` does
+    assert (other["training"]["fine_tuning"], other["domain"]["name"]) == (None, "Retail")
+    assert other["project"] == compose(folder)["project"]
 
 
 def test_settings_change_back(album: Album, folder: Path) -> None:

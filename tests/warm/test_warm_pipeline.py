@@ -30,7 +30,7 @@ from dahlia.warm.preparation import prepare
 prepare()
 before = set(sys.modules)
 from dahlia.cli import cli
-for stage in ("ingest", "validate", "split", "train", "evaluate", "export onnx", "track"):
+for stage in ("ingest", "validate", "split", "environment", "train", "evaluate", "export onnx", "track"):
     cli.main(["stage", *stage.split()], standalone_mode=False)
 from dvc.cli import main
 main(["repro", "--dry", "--quiet"])
@@ -116,7 +116,7 @@ def test_a_forked_pipeline_gives_the_same_bits(
         [*dvc_command(variables), "repro"], cwd=root, env=variables, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Running stage") == 7
+    assert done.stdout.count("Running stage") == 8
     assert results(root) == cold
 
 

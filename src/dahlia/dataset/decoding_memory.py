@@ -131,9 +131,10 @@ def share_among(processes: int, _: int = 0) -> None:
 
 def _too_large(need: int, total: int) -> ImageError:
     return ImageError(
-        f"Expected an image that is decoded in at most {total // MEGABYTE:,} MB of memory, received one that "
-        f"takes {-(-need // MEGABYTE):,}. Scale it down, or save it as a JPEG that is not progressive; the "
-        "server's operator may allow more.",
+        expected=f"an image that is decoded in at most {total // MEGABYTE:,} MB of memory",
+        received=f"one that takes {-(-need // MEGABYTE):,}",
+        next="Scale it down, or save it as a JPEG that is not progressive; the server's operator may allow "
+        "more.",
         code="decompression-bomb",
     )
 

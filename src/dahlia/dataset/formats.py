@@ -35,7 +35,9 @@ def sniff(data: bytes) -> ImageFormat:
         ImageError: `zero-byte`, `not-an-image` or `unsupported-format`.
     """
     if not data:
-        raise ImageError("Expected an image, received an empty file. Copy the file again.", code="zero-byte")
+        raise ImageError(
+            expected="an image", received="an empty file", next="Copy the file again.", code="zero-byte"
+        )
     found = format_of(data)
     if found is None:
         raise _refusal(data)
@@ -43,12 +45,14 @@ def sniff(data: bytes) -> ImageFormat:
 
 
 def _refusal(data: bytes) -> ImageError:
-    expected = "Expected a JPEG, PNG, BMP, GIF or WebP image, received"
+    expected = "a JPEG, PNG, BMP, GIF or WebP image"
     kind = foreign_kind(data)
     if kind is None:
         return ImageError(
-            f"{expected} {len(data):,} bytes that begin with {data[:8]!r}. Replace the file, or take it out.",
+            expected=expected,
+            received=f"{len(data):,} bytes that begin with {data[:8]!r}",
+            next="Replace the file, or take it out.",
             code="not-an-image",
         )
     code = "unsupported-format" if kind.is_picture else "not-an-image"
-    return ImageError(f"{expected} {kind.name}. {kind.advice}", code=code)
+    return ImageError(expected=expected, received=kind.name, next=kind.advice, code=code)

@@ -230,15 +230,18 @@ def _webp_size(kind: bytes, payload: bytes) -> tuple[int, int]:
 
 def _truncated(name: str, size: int) -> ImageError:
     return ImageError(
-        f"Expected a whole {name} file, received {size:,} bytes that stop before its end. "
-        "Copy or download the file again.",
+        expected=f"a whole {name} file",
+        received=f"{size:,} bytes that stop before its end",
+        next="Copy or download the file again.",
         code="truncated",
     )
 
 
 def _unreadable(name: str, problem: str) -> ImageError:
     return ImageError(
-        f"Expected a {name} image, received one that {problem}. Save it again with an image editor.",
+        expected=f"a {name} image",
+        received=f"one that {problem}",
+        next="Save it again with an image editor.",
         code="unreadable",
     )
 

@@ -98,8 +98,9 @@ def decode_then(
     most = min(max_pixels, max_decoded * divisor**2)
     if header.width * header.height > most or max(header.width, header.height) > MAX_EDGE:
         raise ImageError(
-            f"Expected at most {most:,} pixels and edges of {MAX_EDGE:,}, received a header of "
-            f"{header.width}x{header.height}. Scale the image down.",
+            expected=f"at most {most:,} pixels and edges of {MAX_EDGE:,}",
+            received=f"a header of {header.width}x{header.height}",
+            next="Scale the image down.",
             code="decompression-bomb",
         )
     with MEMORY.hold(_need_of(header, divisor)):
@@ -233,8 +234,9 @@ def _damaged(name: str, error: Exception) -> ImageError:
     reason = str(error).strip().rstrip(".")
     code = "truncated" if "truncated" in reason.lower() or "premature end" in reason.lower() else "unreadable"
     return ImageError(
-        f"Expected a whole {name} image, received one that is damaged ({reason}). "
-        "Copy the file again, or save it again with an image editor.",
+        expected=f"a whole {name} image",
+        received=f"one that is damaged ({reason})",
+        next="Copy the file again, or save it again with an image editor.",
         code=code,
     )
 

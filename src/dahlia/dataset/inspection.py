@@ -47,7 +47,7 @@ class Inspection:
         regions: as the source gives them, unchecked.
         problem: code of the finding that keeps the file from being used; None for a whole image. Only
             for a whole image are the fields from `width` on given.
-        message: the problem in words; None without one.
+        message: what the file is instead of an image, in words; None without a problem.
         bytes: size of the file; None where it could not be looked at.
         id: SHA-256 of the bytes; None where they were not read.
         format: by content, for example `JPEG`; None where the content does not say.

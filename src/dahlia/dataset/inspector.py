@@ -62,7 +62,7 @@ def inspect(annotation: Annotation, root: Path, *, max_bytes: int) -> Inspection
         row = replace(row, format=header.format)
         seen = _sight(data)
     except ImageError as error:
-        return _flawed(row, error.code, str(error))
+        return _flawed(row, error.code, error.received)
     figures = quality.measure(seen)
     return replace(
         row,
@@ -102,8 +102,8 @@ def _read(path: Path, max_bytes: int) -> tuple[int, bytes | None]:
         return (size, None) if size > max_bytes else (size, file.read(size))
 
 
-def _flawed(row: Inspection, code: str, message: str) -> Inspection:
-    return replace(row, problem=code, message=message)
+def _flawed(row: Inspection, code: str, received: str) -> Inspection:
+    return replace(row, problem=code, message=received)
 
 
 def _sight(data: bytes) -> Image.Image:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from dahlia.errors import VerificationError
 from dahlia.kinds import Kind
 from dahlia.modeling.card import ModelCard
 
 LABELS = "labels.txt"
-Channels = Literal["RGB", "BGR"]
 
 
 @dataclass(frozen=True)
@@ -54,15 +53,6 @@ OUTPUTS: dict[Kind, Output] = {
         tags="tags, one or more,",
     ),
 }
-
-
-def channels(card: ModelCard) -> Channels:
-    """The order of colours in which users of a domain's exports give their pixels.
-
-    The published samples read BGR for the compact domains and RGB for those named `[S1]`; OpenVINO's samples
-    read RGB for all.
-    """
-    return "RGB" if card.domain.endswith("[S1]") else "BGR"
 
 
 def write_labels(folder: Path, card: ModelCard) -> None:

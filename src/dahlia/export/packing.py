@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from dahlia.export.conventions import LABELS, OUTPUTS, channels, write_labels
+from dahlia.export.conventions import LABELS, OUTPUTS, write_labels
 from dahlia.export.formats import Format
 from dahlia.export.readme import licence, readme
 from dahlia.modeling.card import ModelCard, save_card
@@ -63,7 +63,7 @@ def metadata_properties(form: Format, card: ModelCard) -> dict[str, str]:
         "Preprocess.TargetWidth": str(card.input.size),
     }
     pixels = {
-        "Image.BitmapPixelFormat": "Rgb8" if unit or channels(card) == "RGB" else "Bgr8",
+        "Image.BitmapPixelFormat": "Rgb8" if unit or card.channels == "RGB" else "Bgr8",
         "Image.ColorSpaceGamma": "SRGB",
         "Image.NominalPixelRange": "Normalized_0_1" if unit else "NominalRange_0_255",
     }

@@ -12,6 +12,7 @@ from dahlia.errors import TrainingError
 from dahlia.files import write_text
 from dahlia.json_files import load_json
 from dahlia.kinds import Classification, Kind
+from dahlia.params import Channels, usual_channels
 
 NAMESPACE = uuid.UUID("6f0f5c4e-6a0b-5d0c-9a53-64a11ab1d0e5")
 FILE_NAME = "model.json"
@@ -70,7 +71,11 @@ class TrainingCard(_Part):
 
 
 class ModelCard(_Part):
-    """Everything but the numbers of `model.safetensors`."""
+    """Everything but the numbers of `model.safetensors`.
+
+    `channels` is the order in which programs that use an export give a pixel's colours; models of before it
+    was kept have that of their domain.
+    """
 
     format: Literal[1] = 1
     project: str
@@ -80,6 +85,7 @@ class ModelCard(_Part):
     classification: Classification
     tags: tuple[TagCard, ...] = Field(min_length=1)
     input: InputCard
+    channels: Channels = Field(default_factory=lambda given: usual_channels(given.get("domain", "")))
     backbone: BackboneCard
     temperature: float
     training: TrainingCard

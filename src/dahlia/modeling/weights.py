@@ -93,6 +93,14 @@ def find_weights(architecture: str, weights: str) -> Weights:
     )
 
 
+def weights_file(architecture: str, weights: str) -> Path | None:
+    """The file on this machine that `weights` means, there or not; None for others, such as the hub's."""
+    asked = _without_architecture(architecture, weights)
+    if asked in ("bundled", "auto") and architecture in BUNDLED:
+        return FOLDER / BUNDLED[architecture].file
+    return Path(asked) if asked.endswith(".safetensors") else None
+
+
 def weights_fingerprint(architecture: str, normalisation: object, tensors: Tensors) -> str:
     """SHA-256 over the architecture, the normalisation, and every tensor's name, shape and bytes."""
     digest = hashlib.sha256(json.dumps([architecture, normalisation]).encode())

@@ -1,17 +1,17 @@
 """BentoML's service with the door before it, and the guard before that.
 
-What is used of BentoML and uvicorn beyond their documented interfaces is used here and in `http/guard.py`.
+What is used beyond documented interfaces: of BentoML in `bentoml_internals.py`, of uvicorn here and in
+`http/guard.py`.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from _bentoml_sdk import Service  # type: ignore[import-untyped]
-from bentoml._internal import server
+from bentoml import Service
 from uvicorn.config import HTTP_PROTOCOLS
 
+from dahlia.serving.bentoml_internals import application_of, static_files
 from dahlia.serving.http.connections import Connections
 from dahlia.serving.http.door import Desk, Door
 from dahlia.serving.http.guard import guarded
@@ -37,14 +37,9 @@ class FrontedService(Service[_Inner]):  # type: ignore[misc]
 
         A worker of BentoML asks for it, and then starts uvicorn with the protocol of its choice, `auto`.
         """
-        from _bentoml_impl.server.app import ServiceAppFactory  # type: ignore[import-untyped]
-
         HTTP_PROTOCOLS["auto"] = f"{__name__}:PROTOCOL"
         self.inject_config()
-        factory = ServiceAppFactory(self, is_main=is_main)
-        # Its timers keep what a request had until they end, 5 KB each: 3 GB after two minutes of many.
-        factory.timeout = None
-        return Door(factory(), DESK, (*_PAGES, *_assets()))
+        return Door(application_of(self, is_main=is_main), DESK, (*_PAGES, *_assets()))
 
     @property
     def openapi_spec(self) -> Page:
@@ -54,5 +49,6 @@ class FrontedService(Service[_Inner]):  # type: ignore[misc]
 
 def _assets() -> list[str]:
     # One by one, as BentoML counts what is asked for below their folder, whether it is there or not.
-    folder = Path(server.__file__).parent / "static_content"
+    folder = static_files()
+    assert folder is not None
     return [f"/{folder.name}/{path.name}" for path in folder.iterdir()]

@@ -90,6 +90,7 @@ def _card(data: TrainingData, trained: Trained, params: Params, root: Path) -> M
             for tag in data.tags
         ),
         input=InputCard(size=params.domain.input.size),
+        channels=params.domain.channels,
         backbone=BackboneCard(
             architecture=backbone.architecture,
             weights=backbone.origin.weights,

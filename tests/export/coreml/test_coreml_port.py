@@ -83,7 +83,7 @@ def test_the_oldest_system_that_has_the_form_runs_it(exported: Exported, flavour
 def test_the_domain_says_how_colours_come(
     exported: Exported, source_once: Source, known: Known, tmp_path: Path
 ) -> None:
-    card = source_once.card.model_copy(update={"domain": "General (compact) [S1]"})
+    card = source_once.card.model_copy(update={"channels": "RGB"})
     port.write(tmp_path, replace(source_once, card=card), "mlmodel")
     assert source_once.card.domain == "General (compact)"
     pixels, answers = known

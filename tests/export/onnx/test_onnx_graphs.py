@@ -12,7 +12,6 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from dahlia.errors import ExportError
-from dahlia.export.conventions import Channels
 from dahlia.export.onnx.backbone_graph import backbone_graph
 from dahlia.export.onnx.graph import probability_graph, save_graph
 from dahlia.export.onnx.half import to_float16
@@ -21,6 +20,7 @@ from dahlia.export.onnx.quantisation import to_int8
 from dahlia.export.port import Batch
 from dahlia.export.source import Source
 from dahlia.modeling.card import save_card
+from dahlia.params import Channels
 
 
 def ran(proto: onnx.ModelProto, pixels: Batch) -> Batch:

@@ -27,7 +27,6 @@ from small_projects import REPOSITORY, SIZE
 
 FLAVOURS = ("float32", "float16", "int8")
 ALLOWED = {"float32": 1e-5, "float16": 5e-3, "int8": 0.1}
-DOMAINS = ("General (compact)", "General (compact) [S1]")
 Fault = Callable[[onnx.ModelProto], object]
 
 
@@ -86,11 +85,11 @@ def test_pixels_are_smoothed_first(
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
-@pytest.mark.parametrize(("domain", "order"), [(DOMAINS[0], "Bgr8"), (DOMAINS[1], "Rgb8")])
+@pytest.mark.parametrize(("channels", "order"), [("BGR", "Bgr8"), ("RGB", "Rgb8")])
 def test_the_graph_is_the_documented_one(
-    tmp_path: Path, source: Source, flavour: str, domain: str, order: str
+    tmp_path: Path, source: Source, flavour: str, channels: str, order: str
 ) -> None:
-    source = with_card(source, domain=domain)
+    source = with_card(source, channels=channels)
     proto = onnx.load(written(tmp_path / "out", source, flavour) / FILE_NAME)
     assert [one.name for one in proto.graph.input] == ["data"]
     assert [one.name for one in proto.graph.output] == ["model_output", "classLabel", "loss"]
@@ -113,7 +112,7 @@ def test_the_graph_is_the_documented_one(
         "Image.NominalPixelRange": "NominalRange_0_255",
         "Image.ColorSpaceGamma": "SRGB",
         "dahlia.tags": "blue\ngreen\nred",
-        "dahlia.domain": domain,
+        "dahlia.domain": source.card.domain,
         "dahlia.version": source.card.dahlia_version,
     }
 
@@ -315,12 +314,12 @@ def test_ranges_need_photos(tmp_path: Path, source: Source) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # the lines leave the closing of files to Python
-@pytest.mark.parametrize("domain", DOMAINS)
+@pytest.mark.parametrize("channels", ["BGR", "RGB"])
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_the_lines_of_the_readme_run(
-    tmp_path: Path, source: Source, capsys: pytest.CaptureFixture[str], flavour: str, domain: str
+    tmp_path: Path, source: Source, capsys: pytest.CaptureFixture[str], flavour: str, channels: str
 ) -> None:
-    source = with_card(source, domain=domain)
+    source = with_card(source, channels=channels)
     folder = written(tmp_path / "out", source, flavour)
     check_python(port.usage(source.card, flavour).lines, folder, port.opened, 1e-5, capsys)
 
@@ -330,4 +329,4 @@ def test_usage_names_the_colours(source: Source) -> None:
         return " ".join(port.usage(card, "float32").notes)
 
     assert "BGR, 0 to 255" in notes(source.card)
-    assert "RGB, 0 to 255" in notes(source.card.model_copy(update={"domain": DOMAINS[1]}))
+    assert "RGB, 0 to 255" in notes(source.card.model_copy(update={"channels": "RGB"}))

@@ -56,11 +56,11 @@ def test_the_model_says_what_it_is(source: Source) -> None:
 
 
 @pytest.mark.parametrize(
-    ("domain", "colours", "words"),
-    [("General (compact)", 0, "blue, green, red"), ("General (compact) [S1]", 1, "red, green, blue")],
+    ("channels", "colours", "words"),
+    [("BGR", 0, "blue, green, red"), ("RGB", 1, "red, green, blue")],
 )
-def test_the_image(source: Source, domain: str, colours: int, words: str) -> None:
-    (graph,) = children(root(source, domain=domain), 3)
+def test_the_image(source: Source, channels: str, colours: int, words: str) -> None:
+    (graph,) = children(root(source, channels=channels), 3)
     (image,) = children(graph, 2)
     assert text(image, 0) == "Placeholder"
     assert words in text(image, 1)

@@ -12,12 +12,11 @@ import pytest
 from readme_lines import check_python
 
 from dahlia.errors import TrainingError, VerificationError
-from dahlia.export.conventions import channels, write_labels
+from dahlia.export.conventions import write_labels
 from dahlia.export.port import Batch
 from dahlia.export.source import Source
 from dahlia.export.tensorflow import frozen, port
 from dahlia.export.tensorflow.frozen import frozen_graph
-from dahlia.modeling.card import ModelCard
 from small_projects import SIZE
 
 FLAVOURS = ("frozen", "saved-model")
@@ -158,20 +157,17 @@ def test_the_published_sample_runs(tmp_path: Path, source: Source, pixels: Batch
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # the lines leave the closing of files to Python
-@pytest.mark.parametrize("domain", ["General (compact)", "General (compact) [S1]"])
+@pytest.mark.parametrize("channels", ["BGR", "RGB"])
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_the_lines_of_the_readme_run(
-    tmp_path: Path, source: Source, capsys: pytest.CaptureFixture[str], flavour: str, domain: str
+    tmp_path: Path, source: Source, capsys: pytest.CaptureFixture[str], flavour: str, channels: str
 ) -> None:
-    card = source.card.model_copy(update={"domain": domain})
+    card = source.card.model_copy(update={"channels": channels})
     folder = written(tmp_path / "out", replace(source, card=card), flavour)
     check_python(port.usage(card, flavour).lines, folder, port.opened, 1e-4, capsys)
 
 
 def test_usage_names_the_colours(source: Source) -> None:
-    def card(domain: str) -> ModelCard:
-        return source.card.model_copy(update={"domain": domain})
-
-    for domain, order in (("General (compact)", "B G R"), ("General (compact) [S1]", "R G B")):
-        assert channels(card(domain)) == order.replace(" ", "")
-        assert f"colours as {order}" in port.usage(card(domain), "frozen").notes[0]
+    for order in ("B G R", "R G B"):
+        card = source.card.model_copy(update={"channels": order.replace(" ", "")})
+        assert f"colours as {order}" in port.usage(card, "frozen").notes[0]

@@ -62,7 +62,7 @@ def test_it_says_what_was_trained(written: Path, pixels: Batch, answers: Batch) 
 def test_red_comes_first_where_the_domain_says_so(
     tmp_path: Path, source: Source, pixels: Batch, answers: Batch
 ) -> None:
-    card = source.card.model_copy(update={"domain": "General (compact) [S1]"})
+    card = source.card.model_copy(update={"channels": "RGB"})
     port.write(tmp_path, Source(source.bundle, card, source.cache, source.photos), "float32")
     write_labels(tmp_path, card)
     about = json.loads((tmp_path / "model.json").read_text(encoding="utf-8"))["userDefinedMetadata"]

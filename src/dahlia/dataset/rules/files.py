@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -27,7 +26,7 @@ def problems(survey: Survey) -> Iterator[Finding]:
             yield _error(row, row.problem, f"at most {most:,} bytes", row.message or "")
         elif row.problem is not None:
             named = f"; named in {row.source}" if row.problem == "missing-file" else ""
-            yield _error(row, row.problem, "a whole image file", f"{_received(row.message or '')}{named}")
+            yield _error(row, row.problem, "a whole image file", f"{row.message or ''}{named}")
 
 
 def sizes(survey: Survey) -> Iterator[Finding]:
@@ -55,13 +54,6 @@ def extensions(survey: Survey) -> Iterator[Finding]:
         if extension not in fitting:
             found = f"{f'.{extension}' if extension else 'no extension'}, the content is {row.format}"
             yield Finding("wrong-extension", "an extension that fits the content", found, (row.path,))
-
-
-def _received(message: str) -> str:
-    # Errors say what was expected, what was received and what to do; a finding has its own words for
-    # the first and the last.
-    match = re.search(r"received (.+?)\.(?: [A-Z]|$)", message, re.DOTALL)
-    return match[1] if match else message
 
 
 def _error(row: Inspection, code: str, expected: str, found: str) -> Finding:

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from dahlia.errors import ExportError
-from dahlia.export.conventions import Channels, channels
 from dahlia.export.coreml._runtime import ct
 from dahlia.export.coreml.precision import HalfBeforeLengths
 from dahlia.modeling.card import ModelCard
+from dahlia.params import Channels
 
 Form = Literal["program", "program-float16", "network"]
 INPUT = "data"
@@ -83,7 +83,7 @@ def convert(module: nn.Module, card: ModelCard, form: Form, scratch: Path) -> Co
     Raises:
         ExportError: torch cannot follow the module, or an operation has no such form.
     """
-    size, colours = card.input.size, channels(card)
+    size, colours = card.input.size, card.channels
     exported = _exported(_Reader(module, colours).eval(), card)
     layout = ct.colorlayout.BGR if colours == "BGR" else ct.colorlayout.RGB
     with _messages() as messages:

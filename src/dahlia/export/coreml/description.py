@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dahlia.export.conventions import OUTPUTS, channels
+from dahlia.export.conventions import OUTPUTS
 from dahlia.modeling.card import ModelCard
 
 _SHOWN = 5
@@ -23,7 +23,7 @@ def describe(model: Any, card: ModelCard) -> None:
     metadata.userDefined["dahlia.data_fingerprint"] = card.data_fingerprint
     size = card.input.size
     texts = {
-        "data": f"The photo, squashed to {size} x {size} pixels; Core ML turns it into {channels(card)}.",
+        "data": f"The photo, squashed to {size} x {size} pixels; Core ML turns it into {card.channels}.",
         "classLabel": "The most probable tag.",
         "loss": "The probability of each tag.",
     }

@@ -11,7 +11,6 @@ from typing import Literal
 from threadpoolctl import threadpool_limits
 
 from dahlia.errors import ExportError, VerificationError
-from dahlia.export.conventions import channels
 from dahlia.export.coreml.device import has_core_ml, on_device
 from dahlia.export.coreml.interpreter.model import RUNTIME, Interpreted
 from dahlia.export.port import Opened, Usage
@@ -95,7 +94,7 @@ def usage(card: ModelCard, flavour: str) -> Usage:
         notes=(
             f"Runs on {needs} and later; the Python lines run on macOS alone.",
             f"Input `data`: an image of {size} x {size} pixels, 0 to 255. The model asks for "
-            f"{channels(card)} and Core ML turns any image into that; scaling is inside the model.",
+            f"{card.channels} and Core ML turns any image into that; scaling is inside the model.",
             "Output `classLabel`: the most probable tag. Output `loss`: the probability of each tag.",
             f"In an app, add `{file}` to the Xcode target and ask Vision:\n\n{_SWIFT}",
         ),

@@ -9,11 +9,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from dahlia.errors import ExportError, TrainingError
-from dahlia.export.conventions import OUTPUTS, Channels
+from dahlia.export.conventions import OUTPUTS
 from dahlia.export.onnx.backbone_graph import FEATURES, INPUT, OPSET, backbone_graph
 from dahlia.export.onnx.pixels import take_pixels
 from dahlia.export.source import Source
 from dahlia.modeling.card import ModelCard
+from dahlia.params import Channels
 
 FILE_NAME = "model.onnx"
 OUTPUT = "model_output"

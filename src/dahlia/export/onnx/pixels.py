@@ -10,8 +10,8 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
-from dahlia.export.conventions import Channels
 from dahlia.export.onnx.backbone_graph import INPUT
+from dahlia.params import Channels
 
 BGR_TO_RGB, TO_255 = "bgr_to_rgb", "to_255"
 

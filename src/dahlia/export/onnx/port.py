@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dahlia.export.conventions import channels
 from dahlia.export.onnx.class_outputs import add_class_outputs
 from dahlia.export.onnx.graph import FILE_NAME, OPSET, probability_graph, save_graph
 from dahlia.export.onnx.half import to_float16
@@ -30,11 +29,11 @@ def write(folder: Path, source: Source, flavour: str) -> None:
         ExportError: an operation of the backbone has no ONNX form, or the file is refused by the checker.
         TrainingError: the bundle is not whole.
     """
-    proto = probability_graph(source, channels(source.card))
+    proto = probability_graph(source, source.card.channels)
     if flavour == "float16":
         proto = to_float16(proto)
     if flavour == "int8":
-        proto = to_int8(proto, source, channels(source.card))
+        proto = to_int8(proto, source, source.card.channels)
     add_class_outputs(proto, [tag.name for tag in source.card.tags])
     describe(proto, source.card)
     save_graph(folder / FILE_NAME, proto)
@@ -53,7 +52,7 @@ def opened(folder: Path) -> Iterator[Opened]:
 
 def usage(card: ModelCard, flavour: str) -> Usage:
     """How to run it."""
-    size, order = card.input.size, channels(card)
+    size, order = card.input.size, card.channels
     turn = "" if order == "BGR" else "photo = photo[:, :, ::-1]\n"
     lines = f"""\
 import cv2
@@ -73,7 +72,7 @@ print(tags[best], probabilities[best])
 
 
 def _notes(card: ModelCard, flavour: str) -> tuple[str, ...]:
-    size, order = card.input.size, channels(card)
+    size, order = card.input.size, card.channels
     kept = {
         "float32": "Weights and maps are float32.",
         "float16": "Weights and most maps are float16; input and outputs are float32.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import onnx
 from onnx import helper
 
-from dahlia.export.conventions import channels
 from dahlia.modeling.card import ModelCard
 
 PIXEL_FORMAT, RGB, BGR = "Image.BitmapPixelFormat", "Rgb8", "Bgr8"
@@ -18,7 +17,7 @@ def describe(proto: onnx.ModelProto, card: ModelCard) -> None:
     helper.set_model_props(
         proto,
         {
-            PIXEL_FORMAT: BGR if channels(card) == "BGR" else RGB,
+            PIXEL_FORMAT: BGR if card.channels == "BGR" else RGB,
             PIXEL_RANGE: FULL_RANGE,
             "Image.ColorSpaceGamma": "SRGB",
             "dahlia.tags": "\n".join(tag.name for tag in card.tags),

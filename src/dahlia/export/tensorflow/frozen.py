@@ -7,11 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from dahlia.errors import TrainingError
-from dahlia.export.conventions import Channels
 from dahlia.export.source import Source
 from dahlia.export.tensorflow._runtime import tf
 from dahlia.export.tensorflow.graph import FORMER_OUTPUT, OUTPUT, ImageGraph
 from dahlia.files import sha256_of, staged_file
+from dahlia.params import Channels
 
 _DIGEST = 32
 # Of the size of the model each; every training makes another.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from dahlia.errors import VerificationError
-from dahlia.export.conventions import LABELS, channels, read_labels
+from dahlia.export.conventions import LABELS, read_labels
 from dahlia.export.port import Opened, Usage
 from dahlia.export.source import Source
 from dahlia.export.tensorflow._runtime import tf
@@ -31,7 +31,7 @@ def write(folder: Path, source: Source, flavour: str) -> None:
         ExportError: an operation of the network has no LiteRT form, or there are no photos for `int8`.
         TrainingError: the bundle is not whole.
     """
-    graph = frozen_graph(source, channels(source.card))
+    graph = frozen_graph(source, source.card.channels)
     photos = source.photos() if flavour == "int8" else ()
     model = put_metadata(flat_buffer(graph, cast(Flavour, flavour), photos), describe(source.card))
     with staged_file(folder / FILE_NAME) as staged:
@@ -95,7 +95,7 @@ _METADATA = (
 
 
 def _colours(card: ModelCard) -> tuple[str, ...]:
-    if channels(card) == "RGB":
+    if card.channels == "RGB":
         return ()
     return (
         "ML Kit and the Task Library give red first; for them, train `domain=general_compact_s1`, or swap "

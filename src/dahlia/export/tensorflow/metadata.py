@@ -13,7 +13,7 @@ from typing import Any
 
 import flatbuffers
 
-from dahlia.export.conventions import LABELS, OUTPUTS, channels
+from dahlia.export.conventions import LABELS, OUTPUTS
 from dahlia.export.tensorflow.graph import INPUT
 from dahlia.modeling.card import ModelCard
 
@@ -70,7 +70,7 @@ def _licence(card: ModelCard) -> str:
 
 
 def _image(builder: Any, card: ModelCard) -> int:
-    size, order = card.input.size, channels(card)
+    size, order = card.input.size, card.channels
     edges = _table(builder, 2, {}, whole={0: size, 1: size})
     image = _table(builder, 2, {1: edges}, small={0: _RGB if order == "RGB" else _UNKNOWN_COLOURS})
     normalise = _table(builder, 2, {0: _floats(builder, [0]), 1: _floats(builder, [1])})

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dahlia.errors import VerificationError
-from dahlia.export.conventions import channels, read_labels
+from dahlia.export.conventions import read_labels
 from dahlia.export.port import Opened, Usage
 from dahlia.export.source import Source
 from dahlia.export.tensorflow._runtime import tf
@@ -29,7 +29,7 @@ def write(folder: Path, source: Source, flavour: str) -> None:
         ExportError: an operation of the network has no TensorFlow form.
         TrainingError: the bundle is not whole.
     """
-    graph = frozen_graph(source, channels(source.card))
+    graph = frozen_graph(source, source.card.channels)
     if flavour == "frozen":
         write_frozen_pb(folder / FROZEN, graph)
     else:

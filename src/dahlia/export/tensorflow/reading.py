@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dahlia.export.conventions import OUTPUTS, channels
+from dahlia.export.conventions import OUTPUTS
 from dahlia.modeling.card import ModelCard
 
 
@@ -14,12 +14,12 @@ def photo_lines(card: ModelCard) -> tuple[str, ...]:
         'photo = cv2.imread("photo.jpg")',
         f"photo = cv2.resize(photo, ({size}, {size}), interpolation=cv2.INTER_AREA)",
     )
-    return lines if channels(card) == "BGR" else (*lines, "photo = photo[..., ::-1]")
+    return lines if card.channels == "BGR" else (*lines, "photo = photo[..., ::-1]")
 
 
 def image_notes(card: ModelCard) -> tuple[str, ...]:
     """The facts on input and output, one a line."""
-    size, order = card.input.size, " ".join(channels(card))
+    size, order = card.input.size, " ".join(card.channels)
     return (
         f"Input: float32 (N, {size}, {size}, 3), 0 to 255, colours as {order}; scaling is inside.",
         f"Output: float32 (N, {len(card.tags)}), {OUTPUTS[card.kind].meaning}, in the order of `labels.txt`.",

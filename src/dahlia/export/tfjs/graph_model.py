@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from dahlia.errors import ExportError
-from dahlia.export.conventions import channels
 from dahlia.export.tensorflow._runtime import tf
 from dahlia.export.tensorflow.graph import INPUT, OUTPUT, ImageGraph
 from dahlia.export.tfjs.operations import KNOWN
@@ -111,7 +110,7 @@ def _signature(size: int, tags: int) -> dict[str, Any]:
 def _metadata(card: ModelCard) -> dict[str, Any]:
     # The first three as in ONNX; readers of Custom Vision's exports look for the first.
     return {
-        "Image.BitmapPixelFormat": "Rgb8" if channels(card) == "RGB" else "Bgr8",
+        "Image.BitmapPixelFormat": "Rgb8" if card.channels == "RGB" else "Bgr8",
         "Image.NominalPixelRange": "NominalRange_0_255",
         "Image.ColorSpaceGamma": "SRGB",
         "labels": [tag.name for tag in card.tags],

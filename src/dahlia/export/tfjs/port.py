@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dahlia.errors import VerificationError
-from dahlia.export.conventions import LABELS, channels, read_labels
+from dahlia.export.conventions import LABELS, read_labels
 from dahlia.export.port import Batch, Opened, Usage
 from dahlia.export.source import Source
 from dahlia.export.tfjs.graph_model import MODEL, WEIGHTS, write_graph_model
@@ -29,7 +29,7 @@ def write(folder: Path, source: Source, flavour: str) -> None:
     from dahlia.export.tensorflow.frozen import frozen_graph
 
     del flavour
-    write_graph_model(folder, frozen_graph(source, channels(source.card)), source.card)
+    write_graph_model(folder, frozen_graph(source, source.card.channels), source.card)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dahlia.export.conventions import channels
 from dahlia.export.port import Usage
 from dahlia.export.tensorflow.reading import image_notes
 from dahlia.modeling.card import ModelCard
@@ -38,7 +37,7 @@ process.exit();"""
 
 def describe(card: ModelCard) -> Usage:
     """The packages are npm's and the lines are JavaScript, to be run as a module: `node photo.mjs`."""
-    reverse = ".reverse(2)" if channels(card) == "BGR" else ""
+    reverse = ".reverse(2)" if card.channels == "BGR" else ""
     return Usage(
         packages=_PACKAGES,
         lines=_LINES.replace("SIZE", str(card.input.size)).replace("REVERSE", reverse),

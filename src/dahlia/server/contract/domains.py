@@ -1,14 +1,17 @@
-"""The domains of the API, and which domain of the pipeline trains each."""
+"""The domains of the API: those of `conf/domain`, other names of them, and those not trained yet."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
+from dahlia.export.formats import FAMILIES, FORMATS
+from dahlia.params import DomainParams
+from dahlia.project import shipped_domains
 from dahlia.server.contract import models
 from dahlia.server.contract.enums import DomainType
 from dahlia.server.contract.errors import not_found
 
-_COMPACT = ("CoreML", "DockerFile", "ONNX", "OpenVino", "TensorFlow")
 _COMPACT_MEGABYTES = 6  # of the network that the compact domains train
 
 
@@ -56,39 +59,60 @@ class DomainRecord:
         )
 
 
-_C, _D = DomainType.CLASSIFICATION, DomainType.DETECTION
+def _platforms(families: Collection[str]) -> tuple[str, ...]:
+    return tuple(sorted({form.platform for form in FORMATS if form.family in families}))
 
-DOMAINS = (
-    DomainRecord("ee85a74c-405e-4adc-bb47-ffa8ca0c9f31", "General", _C, "general"),
-    # A1 and A2 name generations of the original's networks; here one network serves all three.
-    DomainRecord("a8e3c40f-fb4a-466f-832a-5e457ae4a344", "General [A1]", _C, "general"),
-    DomainRecord("2e37d7fb-3a54-486a-b4d6-cfc369af0018", "General [A2]", _C, "general"),
-    DomainRecord("c151d5b5-dd07-472a-acc8-15d29dea8518", "Food", _C, "food"),
-    DomainRecord("ca455789-012d-4b50-9fec-5bb63841c793", "Landmarks", _C, "landmarks"),
-    DomainRecord("b30a91ae-e3c1-4f73-a81e-c270bff27c39", "Retail", _C, "retail"),
-    DomainRecord("45badf75-3591-4f26-a705-45678d3e9f5f", "Adult", _C, None, enabled=False),
-    DomainRecord(
-        "0732100f-1a38-4e49-a514-c9b44c697ab5", "General (compact)", _C, "general_compact", _COMPACT
-    ),
-    DomainRecord(
-        "a1db07ca-a19a-4830-bae8-e004a42dc863",
-        "General (compact) [S1]",
-        _C,
-        "general_compact_s1",
-        _COMPACT,
-    ),
-    DomainRecord("8882951b-82cd-4c32-970b-d5f8cb8bf6d7", "Food (compact)", _C, "food_compact", _COMPACT),
-    DomainRecord(
-        "b5cfd229-2ac7-4b2b-8d0a-2b0661344894", "Landmarks (compact)", _C, "landmarks_compact", _COMPACT
-    ),
-    DomainRecord("6b4faeda-8396-481b-9f8b-177b9fa3097f", "Retail (compact)", _C, "retail_compact", _COMPACT),
-    DomainRecord("da2e3a8a-40a5-4171-82f4-58522f70fbc1", "General", _D, None),
-    DomainRecord("9c616dff-2e7d-ea11-af59-1866da359ce6", "General [A1]", _D, None),
-    DomainRecord("1d8ffafe-ec40-4fb2-8f90-72b3b6cecea4", "Logo", _D, None),
-    DomainRecord("3780a898-81c3-4516-81ae-3a139614e1f3", "Products on Shelves", _D, None),
-    DomainRecord("a27d5ca5-bb19-49d8-a70a-fec086c47f5b", "General (compact)", _D, None, _COMPACT),
-    DomainRecord("7ec2ac80-887b-48a6-8df9-8b1357765430", "General (compact) [S1]", _D, None, _COMPACT),
+
+_KINDS: dict[str, DomainType] = {"classification": DomainType.CLASSIFICATION}
+# What the pipeline does not train yet.
+_DETECTION = tuple(
+    DomainRecord(identity, name, DomainType.DETECTION, None, _platforms(FAMILIES if compact else ()))
+    for identity, name, compact in (
+        ("da2e3a8a-40a5-4171-82f4-58522f70fbc1", "General", False),
+        ("9c616dff-2e7d-ea11-af59-1866da359ce6", "General [A1]", False),
+        ("1d8ffafe-ec40-4fb2-8f90-72b3b6cecea4", "Logo", False),
+        ("3780a898-81c3-4516-81ae-3a139614e1f3", "Products on Shelves", False),
+        ("a27d5ca5-bb19-49d8-a70a-fec086c47f5b", "General (compact)", True),
+        ("7ec2ac80-887b-48a6-8df9-8b1357765430", "General (compact) [S1]", True),
+    )
 )
+# A1 and A2 name generations of the original's networks; here one network serves all three.
+_GENERATIONS = (
+    ("a8e3c40f-fb4a-466f-832a-5e457ae4a344", "General [A1]"),
+    ("2e37d7fb-3a54-486a-b4d6-cfc369af0018", "General [A2]"),
+)
+
+
+def _all_domains() -> tuple[DomainRecord, ...]:
+    trained = {choice: _record(choice, domain) for choice, domain in shipped_domains().items()}
+    generations = [replace(trained["general"], id=identity, name=name) for identity, name in _GENERATIONS]
+    return tuple(sorted([*trained.values(), *generations, *_DETECTION], key=_place))
+
+
+def _record(choice: str, domain: DomainParams) -> DomainRecord:
+    return DomainRecord(
+        id=domain.id,
+        name=domain.name,
+        type=_KINDS[domain.task],
+        pipeline=None if domain.withdrawn else choice,
+        platforms=_platforms(domain.exports),
+        enabled=domain.withdrawn is None,
+    )
+
+
+def _place(domain: DomainRecord) -> tuple[object, ...]:
+    """Clients take the first that fits: what is served and general comes first."""
+    general = domain.name.startswith("General")
+    return (
+        domain.type is DomainType.DETECTION,
+        domain.exportable,
+        not domain.enabled,
+        not general,
+        domain.name,
+    )
+
+
+DOMAINS = _all_domains()
 DEFAULT = DOMAINS[0]
 
 _BY_ID = {domain.id: domain for domain in DOMAINS}

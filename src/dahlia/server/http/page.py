@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -17,6 +14,7 @@ from dahlia.server.http.access import TheServer
 from dahlia.server.predictions.openapi import with_predictions
 from dahlia.server.store.errors import DamageError
 from dahlia.server.store.tables import ProjectRow
+from dahlia.serving.bentoml_internals import static_files
 
 _ASSETS = "/assets"
 _PAGE = f"""\
@@ -77,7 +75,7 @@ def install(app: FastAPI) -> None:
 
     A server that is installed without BentoML has a page that names the description alone.
     """
-    if assets := _assets():
+    if assets := static_files():
         app.mount(_ASSETS, StaticFiles(directory=assets))
     page = _PAGE if assets else _PLAIN
     app.add_route("/docs", lambda _: HTMLResponse(page, headers={"content-security-policy": _POLICY}))
@@ -92,11 +90,3 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for operation in operations.values():
             operation["responses"].pop("422", None)
     return document
-
-
-@cache
-def _assets() -> Path | None:
-    found = importlib.util.find_spec("bentoml")  # importing it takes seconds
-    if found is None or found.origin is None:
-        return None
-    return Path(found.origin).parent / "_internal" / "server" / "static_content"

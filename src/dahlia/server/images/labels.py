@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.contract.bodies import RegionBody
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.store.ids import new_id
 from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
-from dahlia.serving.http.replies import new_id
 
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, width and height, as fractions of the image's."""

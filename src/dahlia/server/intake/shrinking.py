@@ -70,8 +70,9 @@ def _shrink(data: bytes, header: ImageHeader, edge: int) -> bytes:
             small = _reduced(image, _factor(*image.size, edge))
     except DAMAGE as error:
         raise ImageError(
-            f"Expected a whole {header.format} image, received one that is damaged ({error}). Copy the file "
-            "again, or save it again with an image editor.",
+            expected=f"a whole {header.format} image",
+            received=f"one that is damaged ({error})",
+            next="Copy the file again, or save it again with an image editor.",
             code="unreadable",
         ) from error
     if header.orientation in _TURNS:

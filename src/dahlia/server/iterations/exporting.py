@@ -22,8 +22,8 @@ from dahlia.server.jobs.records import Kind
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
 from dahlia.server.store.changes import locked
+from dahlia.server.store.ids import new_id
 from dahlia.server.store.work_tables import ExportRow, IterationRow
-from dahlia.serving.http.replies import new_id
 
 INVALID = "BadRequestExportValidationFailed"
 

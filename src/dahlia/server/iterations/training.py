@@ -22,10 +22,10 @@ from dahlia.server.jobs.records import Kind
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
 from dahlia.server.store.changes import locked
+from dahlia.server.store.ids import new_id
 from dahlia.server.store.tables import ProjectRow
 from dahlia.server.store.work_tables import IterationRow
 from dahlia.server.workspaces.spelling import spelling
-from dahlia.serving.http.replies import new_id
 
 
 def start_training(

@@ -14,9 +14,9 @@ from dahlia.server.jobs.order import groups_in_order, in_order
 from dahlia.server.jobs.records import Claimed, Kind, Lane, LeaseLost, Orders, State
 from dahlia.server.jobs.turns import Turns
 from dahlia.server.store.database import Database
+from dahlia.server.store.ids import new_id
 from dahlia.server.store.tables import ProjectRow
 from dahlia.server.store.work_tables import IterationRow, JobRow
-from dahlia.serving.http.replies import new_id
 
 __all__ = ["beat", "cancel", "claim", "enqueue", "held", "job_of", "lane_of"]
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from dahlia.errors import ConfigError
 from dahlia.server.keys.scopes import Access, Scope
 from dahlia.server.store.access_tables import KeyRow
-from dahlia.serving.http.replies import new_id
+from dahlia.server.store.ids import new_id
 
 _BYTES = 24
 _HINT = 4

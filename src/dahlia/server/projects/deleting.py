@@ -14,9 +14,9 @@ from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
 from dahlia.server.store.changes import GONE
 from dahlia.server.store.file_tables import DiscardRow
+from dahlia.server.store.ids import new_id
 from dahlia.server.store.tables import ImageRow, ProjectRow
 from dahlia.server.store.work_tables import IterationRow, JobRow, PredictionRow
-from dahlia.serving.http.replies import new_id
 
 _IMAGES = 5_000  # with their tags and regions; a tenth of a second, in which nobody else writes
 _PREDICTIONS = 2_000  # with a score for each tag

@@ -22,9 +22,9 @@ from dahlia.server.projects.choices import (
 )
 from dahlia.server.projects.texts import description_of, one_line
 from dahlia.server.store.changes import GONE, locked
+from dahlia.server.store.ids import new_id
 from dahlia.server.store.tables import ProjectRow
 from dahlia.server.workspaces.spelling import pipeline_name
-from dahlia.serving.http.replies import new_id
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from dahlia.server.contract.errors import ServiceError, not_found
 from dahlia.server.projects.tag_rules import check_kind, chosen_kind, chosen_name
 from dahlia.server.projects.texts import description_of
 from dahlia.server.store.changes import changed, locked, remove, visible
+from dahlia.server.store.ids import new_id
 from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
-from dahlia.serving.http.replies import new_id
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from dahlia.server.projects.choices import AUGMENTATION
 from dahlia.server.rescue.photos import StoredPhoto
 from dahlia.server.rescue.rebuilding import Rebuilt
 from dahlia.server.rescue.timeline import PastImage, PastTag
+from dahlia.server.store.ids import new_id
 from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.store.work_tables import ExportRow, IterationRow
 from dahlia.server.workspaces.spelling import pipeline_name
-from dahlia.serving.http.replies import new_id
 
 RESCUED = "Rescued images"
 

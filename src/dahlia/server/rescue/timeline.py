@@ -12,7 +12,7 @@ from datetime import datetime
 
 from dahlia.server.rescue.records import ImageEntry, RegionEntry, TagPart
 from dahlia.server.rescue.views import View
-from dahlia.serving.http.replies import new_id
+from dahlia.server.store.ids import new_id
 
 
 @dataclass(slots=True, eq=False)

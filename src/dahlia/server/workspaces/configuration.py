@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
-from typing import TypeAlias
 
 import yaml
 
 from dahlia import layout
 from dahlia.composition import CONF, write_params
-from dahlia.errors import ConfigError
+from dahlia.config import load_params
 from dahlia.files import write_text
 
 # `dahlia init` and the server lay out the same project.
 from dahlia.project import IGNORED, SHARED, template
 from dahlia.server.workspaces.places import ANNOTATIONS
 from dahlia.server.workspaces.snapshot import Snapshot
+from dahlia.stages.environment import link_environment
 
-_Value: TypeAlias = str | float | list[str] | None
-
+_HEADING = "# What the server chose for this project; the groups are those that Dahlia ships.\n"
+_BUDGETED = "advanced_within_budget"
 # Reports show photos, and photos are not kept in Git.
 _NOT_IN_GIT = IGNORED + "/reports/*.html\n"
 
@@ -47,13 +47,17 @@ def configure(folder: Path, snapshot: Snapshot) -> None:
             write_text(folder / name, expected[name])
     if not params.exists():
         write_params(folder)
+    link_environment(folder, load_params(params).domain.backbone)
 
 
 def _expected(snapshot: Snapshot) -> dict[str, str]:
     texts = dict(_shipped())
-    for name, values in _settings(snapshot).items():
-        path = (CONF / name).as_posix()
-        texts[path] = _with_values(texts[path], values, path)
+    name = (CONF / "config.yaml").as_posix()
+    texts[name] = _root_config(yaml.safe_load(texts[name])["defaults"], snapshot)
+    if _budgeted(snapshot):
+        limit = {"budget_minutes": float(snapshot.budget_minutes or 0)}
+        content = {"defaults": [snapshot.recipe], "fine_tuning": limit}
+        texts[(CONF / "training" / f"{_BUDGETED}.yaml").as_posix()] = _written(content)
     texts[".gitignore"] = _NOT_IN_GIT
     return texts
 
@@ -70,55 +74,60 @@ def _shared_files(root: Path) -> Iterator[Path]:
         yield from (path for path in [place, *place.rglob("*")] if path.is_file())
 
 
-def _settings(snapshot: Snapshot) -> dict[str, dict[str, _Value]]:
-    settings: dict[str, dict[str, _Value]] = {
-        "config.yaml": {"- domain": snapshot.domain, "- training": snapshot.recipe, "- validate": "skip"},
-        "project/default.yaml": {
-            "name": snapshot.project,
-            "classification": snapshot.kind,
-            "negative_tag": _uninterpolated(snapshot.negative_tag),
-        },
-        # The API takes images with several tags in every project.
-        "validate/default.yaml": {"several_tags": "warning"},
-        "ingest/default.yaml": {"format": "csv", "source": ANNOTATIONS.as_posix()},
-        "export/default.yaml": {"formats": ["onnx"]},
+def _root_config(defaults: list[str | dict[str, str]], snapshot: Snapshot) -> str:
+    """What the server chose, above the groups that are shipped: Hydra lets `_self_`, the last, win."""
+    chosen = {
+        "domain": snapshot.domain,
+        "training": _BUDGETED if _budgeted(snapshot) else snapshot.recipe,
+        "validate": "skip",
     }
-    if snapshot.recipe == "advanced" and snapshot.budget_minutes is not None:
-        settings["training/advanced.yaml"] = {"budget_minutes": float(snapshot.budget_minutes)}
-    return settings
+    groups = [
+        {group: chosen.get(group, choice) for group, choice in entry.items()}
+        if isinstance(entry, dict)
+        else entry
+        for entry in defaults
+    ]
+    values = {
+        "project": {
+            "name": _text_of(snapshot.project),
+            "classification": snapshot.kind,
+            "negative_tag": _text_of(snapshot.negative_tag),
+        },
+        "ingest": {"format": "csv", "source": ANNOTATIONS.as_posix()},
+        # The API takes images with several tags in every project.
+        "validate": {"several_tags": "warning"},
+        "export": {"formats": ["onnx"]},
+    }
+    return _HEADING + _written({"defaults": groups} | values)
 
 
-def _with_values(text: str, values: Mapping[str, _Value], origin: str) -> str:
-    """The text with the values of these keys replaced; comments stay."""
-    for key, value in values.items():
-        line = re.compile(rf"^( *{re.escape(key)}:)[^#\n]*?( *#.*)?$", re.MULTILINE)
-        written = f" {_scalar(value)}"
-        text, count = line.subn(partial(_rewritten, written), text)
-        if count != 1:
-            raise ConfigError(
-                f"{origin}: expected the key `{key}` once, found it {count} times. Reinstall Dahlia: its "
-                "files do not fit together."
-            )
-    return text
+def _budgeted(snapshot: Snapshot) -> bool:
+    return snapshot.recipe == "advanced" and snapshot.budget_minutes is not None
 
 
-def _rewritten(written: str, line: re.Match[str]) -> str:
-    return line[1] + written + (line[2] or "")
+class _Quoted(str):
+    """A text from a user: readers of YAML differ in what they take for a number, such as `1e3`."""
 
 
-def _scalar(value: _Value) -> str:
-    # What is a number differs between readers of YAML (`1e3`): all but plain words are in quotes.
-    quote = '"' if isinstance(value, str) and not re.fullmatch(r"[a-z_]+", value) else None
-    dumped = yaml.safe_dump(
-        value, default_style=quote, default_flow_style=True, allow_unicode=True, width=10**6
-    )
-    return dumped.removesuffix("...\n").strip()
+class _Dumper(yaml.SafeDumper):
+    pass
 
 
-def _uninterpolated(value: str | None) -> str | None:
+_Dumper.add_representer(
+    _Quoted, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style='"')
+)
+
+
+def _written(content: object) -> str:
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10**6)
+
+
+def _text_of(value: str | None) -> _Quoted | None:
+    return None if value is None else _Quoted(_uninterpolated(value))
+
+
+def _uninterpolated(value: str) -> str:
     # OmegaConf reads `${...}` as a reference to another key; a backslash before it says that it is text.
-    if value is None:
-        return None
     return re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", value)
 
 

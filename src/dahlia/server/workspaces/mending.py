@@ -32,7 +32,7 @@ def _is_whole(lock: Path) -> bool:
 
 def _entries(content: Any) -> Iterator[Any]:
     for stage in content["stages"].values():
-        yield from stage["deps"]
+        yield from stage.get("deps", ())
         yield from stage["outs"]
 
 

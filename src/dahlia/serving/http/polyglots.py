@@ -27,8 +27,9 @@ def refuse_polyglot(data: bytes) -> None:
     other = _other(data)
     if other:
         raise ImageError(
-            f"Expected an image and nothing else, received one with {other} behind it. Save it again with an "
-            "image editor.",
+            expected="an image and nothing else",
+            received=f"one with {other} behind it",
+            next="Save it again with an image editor.",
             code="unreadable",
         )
 

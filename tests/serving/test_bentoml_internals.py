@@ -1,0 +1,32 @@
+"""What a new version of BentoML could change under us."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+
+import pytest
+
+from dahlia.serving.bentoml_internals import static_files
+
+
+@pytest.mark.parametrize(
+    "name", ["swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-standalone-preset.js"]
+)
+def test_swagger_ui_is_where_it_was(name: str) -> None:
+    folder = static_files()
+    assert folder is not None
+    assert folder.name == "static_content"  # the path below which BentoML serves it
+    assert (folder / name).is_file()
+
+
+def test_the_factory_of_applications_is_what_it_was() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package itself uses what others call deprecated
+        from _bentoml_impl.server.app import ServiceAppFactory  # type: ignore[import-untyped]
+
+    assert "is_main" in inspect.signature(ServiceAppFactory.__init__).parameters
+    sources = [inspect.getsource(kind) for kind in ServiceAppFactory.__mro__[:-1] if kind.__module__ != "abc"]
+    assert any(
+        "if self.timeout:" in source for source in sources
+    )  # without one there is no middleware for it

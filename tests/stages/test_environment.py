@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import dahlia
+from dahlia import layout
+from dahlia.errors import WeightsError
+from dahlia.modeling.pretrained import BUNDLED
+from dahlia.params import Params
+from dahlia.stages import environment
+from small_projects import make_params, shipped
+
+BUNDLED_SUM = "sha256:" + str(BUNDLED["mobilenetv4_conv_small"].sha256)
+Told = pytest.CaptureFixture[str]
+
+
+def with_weights(weights: str) -> Params:
+    domain = shipped()["domain"] | {
+        "backbone": {"architecture": "mobilenetv4_conv_small", "weights": weights}
+    }
+    return Params.model_validate(shipped() | {"domain": domain})
+
+
+def ran(params: Params, root: Path, capsys: Told) -> tuple[dict[str, str], str]:
+    environment.run(params, root)
+    written: dict[str, str] = json.loads((root / layout.ENVIRONMENT).read_text())
+    return written, capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize(
+    ("weights", "noted"),
+    [("bundled", BUNDLED_SUM), ("auto", BUNDLED_SUM), ("hub:ra_in1k", "hub:ra_in1k"), ("none", "none")],
+)
+def test_what_trains_is_noted(tmp_path: Path, capsys: Told, weights: str, noted: str) -> None:
+    written, told = ran(with_weights(weights), tmp_path, capsys)
+    assert written == {"dahlia": dahlia.__version__, "weights": noted}
+    assert told == f"environment: Dahlia {dahlia.__version__}, mobilenetv4_conv_small, {weights}"
+    assert ran(with_weights(weights), tmp_path, capsys) == (written, told)
+
+
+def test_it_says_why_a_model_is_trained_again(
+    tmp_path: Path, capsys: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, installed = tmp_path / "own.safetensors", tmp_path / "installed.py"
+    path.write_bytes(b"one")
+    installed.write_bytes(b"old")
+    monkeypatch.setattr(dahlia, "__file__", str(installed))
+    params = make_params(Path(path.name))
+    ran(params, tmp_path, capsys)
+    links = {name: tmp_path / layout.ENVIRONMENT_LINKS / name for name in ("dahlia", "weights")}
+    installed.write_bytes(b"new")
+    path.write_bytes(b"two")
+    assert [link.read_bytes() for link in links.values()] == [b"new", b"two"]  # what DVC looks at
+    before = dahlia.__version__
+    monkeypatch.setattr(dahlia, "__version__", "9.0.0")
+    _, told = ran(params, tmp_path, capsys)
+    assert told == (
+        f"environment: Dahlia 9.0.0 instead of {before} and other weights than before: "
+        "the model is trained again"
+    )
+
+
+def test_another_installation_is_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = with_weights("none").domain.backbone
+    link = tmp_path / layout.ENVIRONMENT_LINKS / "dahlia"
+    for name in ("here", "there"):
+        monkeypatch.setattr(dahlia, "__file__", str(tmp_path / name))
+        environment.link_environment(tmp_path, backbone)
+        assert link.readlink() == tmp_path / name
+
+
+def test_weights_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"gone\.safetensors was expected .*Correct `domain"):
+        environment.run(make_params(Path("gone.safetensors")), tmp_path)
