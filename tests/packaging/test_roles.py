@@ -45,8 +45,8 @@ ROLES = {
             "dahlia.server.running",
         ),
         (
-            "dahlia.composition", "dahlia.modeling.bundle", "dahlia.tracking.registry",
-            "dahlia.tracking.store",
+            "dahlia.composition", "dahlia.modeling.bundle", "dahlia.stages.environment",
+            "dahlia.tracking.registry", "dahlia.tracking.store",
         ),
         frozenset({"httptools", "psycopg", "s3fs", "uvloop"}),
     ),
@@ -92,7 +92,7 @@ def test_a_roles_versions_are_those_of_all(role: str) -> None:
 
 
 def test_the_page_without_the_files_of_swagger_ui(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "_assets", lambda: None)
+    monkeypatch.setattr(page, "static_files", lambda: None)
     app = FastAPI(docs_url=None, openapi_url=None)
     page.install(app)
     answer = TestClient(app).get("/docs")

@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
-
-
-def static_files() -> Path | None:
-    """The folder of Swagger UI's files, found without the seconds that importing BentoML takes.
-
-    Returns:
-        None where BentoML is not installed.
-    """
-    found = importlib.util.find_spec("bentoml")
-    if found is None or found.origin is None:
-        return None
-    return Path(found.origin).parent / "_internal" / "server" / "static_content"
 
 
 def application_of(service: Any, *, is_main: bool) -> ASGIApp:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 from bentoml import Service
 from uvicorn.config import HTTP_PROTOCOLS
 
-from dahlia.serving.bentoml_internals import application_of, static_files
+from dahlia.serving.bentoml_files import static_files
+from dahlia.serving.bentoml_internals import application_of
 from dahlia.serving.http.connections import Connections
 from dahlia.serving.http.door import Desk, Door
 from dahlia.serving.http.guard import guarded

@@ -14,7 +14,7 @@ from dahlia.server.http.access import TheServer
 from dahlia.server.predictions.openapi import with_predictions
 from dahlia.server.store.errors import DamageError
 from dahlia.server.store.tables import ProjectRow
-from dahlia.serving.bentoml_internals import static_files
+from dahlia.serving.bentoml_files import static_files
 
 _ASSETS = "/assets"
 _PAGE = f"""\

@@ -18,7 +18,6 @@ from dahlia.files import write_text
 from dahlia.project import IGNORED, SHARED, template
 from dahlia.server.workspaces.places import ANNOTATIONS
 from dahlia.server.workspaces.snapshot import Snapshot
-from dahlia.stages.environment import link_environment
 
 _HEADING = "# What the server chose for this project; the groups are those that Dahlia ships.\n"
 _BUDGETED = "advanced_within_budget"
@@ -47,6 +46,8 @@ def configure(folder: Path, snapshot: Snapshot) -> None:
             write_text(folder / name, expected[name])
     if not params.exists():
         write_params(folder)
+    from dahlia.stages.environment import link_environment  # what it imports, workers have alone
+
     link_environment(folder, load_params(params).domain.backbone)
 
 
