@@ -5,7 +5,7 @@ export PATH := $(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(VENV)
 export DVC_NO_ANALYTICS := 1
 export BENTOML_DO_NOT_TRACK := True
-SHARED_OUT := -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+SHARED_OUT := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test fast portable lint lock audit sbom clean
 

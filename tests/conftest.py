@@ -38,10 +38,6 @@ _LONGEST = (
 )
 
 
-# Slow tests of these folders share servers and trainings that take long to prepare: one process runs them.
-_TOGETHER = ("contract", "pipeline", "serving")
-
-
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out files without a test that `-m` asks for: each process takes half a minute to import all."""
     wanted = str(config.option.markexpr)
@@ -59,14 +55,9 @@ def pytest_configure() -> None:
     offer_node()
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first, and keep together what shares a process."""
+    """Put the longest files first."""
     items.sort(key=lambda item: item.path.stem not in _LONGEST)
-    for item in items:
-        folder = item.path.parent.name
-        together = folder in _TOGETHER and item.get_closest_marker("slow")
-        item.add_marker(pytest.mark.xdist_group(folder if together else item.path.stem))
 
 
 @pytest.fixture(scope="session")
