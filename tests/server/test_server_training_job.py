@@ -245,7 +245,8 @@ def test_a_training_leaves_its_files_and_its_iteration(
     assert pipeline.folders == [folder]
     assert len(pipeline.photos[0]) == 10
     assert server.storage.exists(history_key(garden.id))
-    assert {path.name for path in (folder / ".dahlia").iterdir()} <= {"dvc", "graphs", "pipeline.log"}
+    caches = {"dvc", "environment", "graphs", "pipeline.log"}
+    assert {path.name for path in (folder / ".dahlia").iterdir()} <= caches
 
 
 def test_what_the_pipeline_says_can_be_read(server: Server, garden: Planted, pipeline: Pipeline) -> None:
