@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+def printable(text: str) -> str:
+    """A text from outside, without what a terminal obeys and what is no letter."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
 def print_table(table: Table) -> None:
     """Print a table; a pipe has no width of its own, and the default of 80 would cut what a program reads."""
     from rich.console import Console

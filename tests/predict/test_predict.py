@@ -232,6 +232,20 @@ def test_names_of_photos_are_no_markup(run: Run, photos: Path) -> None:
     assert "[red]a.jpg" in out
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_names_that_are_no_text(run: Run, photos: Path, options: tuple[str, ...]) -> None:
+    os.rename(photos / "a.jpg", os.fsencode(photos) + b"/\xff\x1b]0;a.jpg")  # noqa: PTH104
+    code, out, err = run(photos, *options)
+    assert code == 0, err
+    assert "\x1b" not in out
+
+
+def test_a_name_that_is_too_long(run: Run, photos: Path) -> None:
+    code, _, err = run("a" * 300)
+    assert code != 0
+    assert "Traceback" not in err
+
+
 def test_a_pipe_is_no_photo(run: Run, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     code, _, err = run(tmp_path / "pipe.jpg")

@@ -70,6 +70,7 @@ def test_the_life_of_a_key(own: Own) -> None:
         ({"projectId": UNKNOWN}, 404),
         ({"projectId": "garden"}, 400),
         ({"days": 0}, 400),
+        ({"days": 1e-12}, 400),  # no lifetime at all, and none is for ever
         ({"days": 1e9}, 400),
         ({"days": "forever"}, 400),
         ({"projctId": UNKNOWN}, 400),

@@ -10,7 +10,7 @@ from project_cases import UNKNOWN
 
 from dahlia.server.keys.scopes import Scope
 
-ANY, READ, ADMIN = "any", "read", "admin"
+ANY, READ, TRAINING, ADMIN = "any", "read", "training", "admin"
 P, I = "/projects/{project_id}", "/projects/{project_id}/iterations/{iteration_id}"  # noqa: E741
 NEEDED = {
     ("GET", "/me"): ANY,
@@ -23,7 +23,7 @@ NEEDED = {
     ("GET", I + "/validation/report"): READ,
     ("GET", I + "/export/verification"): READ,
     ("POST", P + "/explain/image"): READ,
-    ("POST", P + "/explain/url"): READ,
+    ("POST", P + "/explain/url"): TRAINING,
     ("POST", P + "/explain/stored"): READ,
     ("GET", "/keys"): ADMIN,
     ("POST", "/keys"): ADMIN,
@@ -37,8 +37,8 @@ NEEDED = {
     ("GET", "/workers"): ADMIN,
 }
 OPENS = {
-    Scope.ADMIN: {ANY, READ, ADMIN},
-    Scope.TRAINING: {ANY, READ},
+    Scope.ADMIN: {ANY, READ, TRAINING, ADMIN},
+    Scope.TRAINING: {ANY, READ, TRAINING},
     Scope.READ: {ANY, READ},
     Scope.PREDICTION: {ANY},
 }

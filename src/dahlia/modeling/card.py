@@ -36,7 +36,7 @@ class InputCard(_Part):
     Mean, standard deviation and channel order are inside the graph.
     """
 
-    size: int
+    size: int = Field(gt=0, le=4096)
     resize: Literal["squash"] = "squash"
     channels: Literal["RGB"] = "RGB"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dahlia.terminal import print_table
+from dahlia.terminal import print_table, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -96,8 +97,12 @@ def _write_json(answers: Iterable[Predicted], model: str) -> int:
     failed = 0
     for one in answers:
         failed += one.problem is not None
-        click.echo(json.dumps({"photo": str(one.photo), "model": model} | _facts(one), ensure_ascii=False))
+        click.echo(json.dumps({"photo": _name(one), "model": model} | _facts(one), ensure_ascii=False))
     return failed
+
+
+def _name(one: Predicted) -> str:
+    return os.fsencode(one.photo).decode("utf-8", "replace")
 
 
 def _facts(one: Predicted) -> dict[str, Any]:
@@ -109,7 +114,7 @@ def _facts(one: Predicted) -> dict[str, Any]:
 def _write_table(answers: Iterable[Predicted], model: str) -> int:
     answered = list(answers)
     print_table(_table([one for one in answered if one.problem is None], model))
-    problems = [f"{one.photo}: {one.problem}" for one in answered if one.problem is not None]
+    problems = [printable(f"{one.photo}: {one.problem}") for one in answered if one.problem is not None]
     for problem in problems:
         click.secho(problem, fg="red", err=True)
     return len(problems)
@@ -119,13 +124,14 @@ def _table(answered: Sequence[Predicted], model: str) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(model), title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    title = escape(printable(model))
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("Photo", overflow="fold")
     table.add_column("Tag", overflow="fold")
     table.add_column("Probability", justify="right")
     table.add_column("Others", overflow="fold")
     for one in answered:
-        texts = [(escape(tag), f"{value:.1%}") for tag, value in one.scored]
+        texts = [(escape(printable(tag)), f"{value:.1%}") for tag, value in one.scored]
         first, *others = texts or [("-", "")]
-        table.add_row(escape(str(one.photo)), *first, ", ".join(map(" ".join, others)))
+        table.add_row(escape(printable(str(one.photo))), *first, ", ".join(map(" ".join, others)))
     return table

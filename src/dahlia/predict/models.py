@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from lzma import LZMAError
 from pathlib import Path
 
 from dahlia import layout
@@ -21,6 +23,7 @@ from dahlia.tracking.names import normalise
 from dahlia.tracking.registry import Registry
 
 MAX_MODEL_BYTES = 2 << 30
+_MOST_CARD_BYTES = 16 << 20
 _APP = "app"  # where an export for Docker has its model
 
 Answer = list[tuple[str, float]]
@@ -142,22 +145,23 @@ def _extract(bundle: Path, folder: Path) -> None:
     """Copy model and card out of a zip, to fixed names and within a bound."""
     try:
         with zipfile.ZipFile(bundle) as packed:
-            for name in (f"{place}{file}" for place in ("", f"{_APP}/") for file in (MODEL_NAME, FILE_NAME)):
-                if name in packed.namelist():
-                    _copy(packed, name, folder / name)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+            names = set(packed.namelist())
+            place = "" if MODEL_NAME in names else f"{_APP}/"
+            for file, most in ((MODEL_NAME, MAX_MODEL_BYTES), (FILE_NAME, _MOST_CARD_BYTES)):
+                if place + file in names:
+                    _copy(packed, place + file, folder / place / file, most)
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, LZMAError) as error:
         raise ConfigError(
             f"Expected a folder or zip with {MODEL_NAME}, received {bundle}, which cannot be read: {error}. "
             "Name another, or export it again."
         ) from error
 
 
-def _copy(packed: zipfile.ZipFile, name: str, target: Path) -> None:
+def _copy(packed: zipfile.ZipFile, name: str, target: Path, most: int) -> None:
     size = packed.getinfo(name).file_size  # zipfile reads no more than this
-    if size > MAX_MODEL_BYTES:
+    if size > most:
         raise ConfigError(
-            f"Expected a model of at most {MAX_MODEL_BYTES:,} bytes, received {name} of {size:,}. Name "
-            "another zip."
+            f"Expected {name} to have at most {most:,} bytes, received {size:,}. Name another zip."
         )
     target.parent.mkdir(exist_ok=True)
     with packed.open(name) as source, target.open("wb") as file:

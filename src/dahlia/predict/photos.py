@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,9 +38,12 @@ def find_photos(named: Iterable[Path]) -> list[Path]:
 
     A folder without images stands for itself, so that it is reported like a file that is no image.
     """
-    return [
-        photo for path in named for photo in (sorted(images_below(path)) if path.is_dir() else ()) or [path]
-    ]
+    return [photo for path in named for photo in _below(path) or [path]]
+
+
+def _below(path: Path) -> list[Path]:
+    # `Path.is_dir` raises for a name that is too long.
+    return sorted(images_below(path)) if os.path.isdir(path) else []  # noqa: PTH112
 
 
 def predict_photos(photos: Sequence[Path], predict: Predict) -> Generator[Predicted, None, None]:

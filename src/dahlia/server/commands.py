@@ -84,7 +84,7 @@ def keys() -> None:
 )
 @click.option("--project", type=click.UUID, help="Restrict the key to the project with this id.")
 @click.option(
-    "--days", type=click.FloatRange(0, 36500, min_open=True), help="Let the key expire after this many days."
+    "--days", type=click.FloatRange(1 / 1440, 36500), help="Let the key expire after this many days."
 )
 @config_option
 def create(name: str, scope: str, project: Any, days: float | None, config: Path | None) -> None:
@@ -98,7 +98,7 @@ def create(name: str, scope: str, project: Any, days: float | None, config: Path
 
     with opened(config) as server, server.database.write() as session:
         identity = project_of(session, str(project)).id if project else None
-        lifetime = timedelta(days=days) if days else None
+        lifetime = timedelta(days=days) if days is not None else None
         row, text = create_key(session, name, Scope(scope), identity, server.now(), lifetime)
         record(session, server, None, "create_key", identity, key=row.id, scope=scope)
     click.echo(text)

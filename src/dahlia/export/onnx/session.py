@@ -18,6 +18,7 @@ from dahlia.export.port import Batch, Opened, Run
 from dahlia.serving.models.runtime_errors import runtime_errors
 
 _PROBES = 4
+_MOST_EDGE = 4096  # pixels
 
 
 @contextmanager
@@ -71,7 +72,12 @@ def _runner(session: Any, path: Path, runtime: str) -> Run:
 
 def _require_agreement(session: Any, tags: tuple[str, ...], path: Path, runtime: str) -> None:
     """Ask for all outputs at once, on random pixels."""
-    shape = session.get_inputs()[0].shape
+    shape = session.get_inputs()[0].shape if session.get_inputs() else []
+    if len(shape) != 4 or not all(isinstance(edge, int) and 0 < edge <= _MOST_EDGE for edge in shape[1:]):
+        raise VerificationError(
+            f"Expected {path.name} to take images of fixed size, (N, 3, height, width) with edges up to "
+            f"{_MOST_EDGE}, received {shape}. Export again."
+        )
     data = np.random.default_rng(0).uniform(0, 255, (_PROBES, *shape[1:])).astype(np.float32)
     try:
         rows, labels, scores = session.run([OUTPUT, LABEL, SCORES], {INPUT: data})

@@ -10,7 +10,7 @@ from dahlia.server.contract.enums import JobKind, JobLane, JobState
 from dahlia.server.contract.fields import Answer, Body, Moment
 from dahlia.server.keys.scopes import Scope
 
-LONGEST_LIFE = 36_500  # days
+SHORTEST_LIFE, LONGEST_LIFE = 1 / 1440, 36_500  # days
 Continuation = Annotated[str | None, Field(description="send it to get the next page; null at the end")]
 
 
@@ -41,7 +41,10 @@ class KeyOptions(Body):
     scope: Scope
     project_id: str | None = Field(default=None, description="the only project that it opens")
     days: float | None = Field(
-        default=None, gt=0, le=LONGEST_LIFE, description="after which it ends (default: never)"
+        default=None,
+        ge=SHORTEST_LIFE,
+        le=LONGEST_LIFE,
+        description="after which it ends, at least a minute (default: never)",
     )
 
 

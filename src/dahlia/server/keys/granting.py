@@ -69,7 +69,7 @@ def grant_key(
             "projectId out, or choose the scope training.",
         )
     identity = project_of(session, project_id).id if project_id else None
-    _check_end(access, now + lifetime if lifetime else None)
+    _check_end(access, None if lifetime is None else now + lifetime)
     row, text = create_key(session, name, scope, identity, now, lifetime)
     record(session, server, access, "create_key", identity, key=row.id, scope=scope)
     return row, text
@@ -86,7 +86,7 @@ def replace_key(session: Session, server: Server, access: Access, identity: str)
     lifetime = lifetime_of(old)
     if old.id == access.key_id and old.expires:
         lifetime = old.expires - now
-    _check_end(access, now + lifetime if lifetime else None)
+    _check_end(access, None if lifetime is None else now + lifetime)
     row, text = rotate_key(session, old.id, now, lifetime)
     record(session, server, access, "rotate_key", row.project_id, key=row.id, replaced=old.id)
     return row, text
@@ -111,6 +111,7 @@ def is_active(row: KeyRow, now: datetime) -> bool:
 
 def _in_use(session: Session, identity: str, now: datetime) -> KeyRow:
     row = key_of(session, identity)
+    session.refresh(row, with_for_update=True)  # PostgreSQL: of two that end it at once, one comes too late
     if not is_active(row, now):
         raise ServiceError(
             "Conflict",

@@ -57,7 +57,7 @@ def create_key(
         scope=scope,
         project_id=project_id,
         created=now,
-        expires=now + lifetime if lifetime else None,
+        expires=None if lifetime is None else now + lifetime,
         revoked=None,
     )
     session.add(row)
@@ -127,7 +127,7 @@ def rotate_key(
         ConfigError: see `revoke_key`.
     """
     old = revoke_key(session, which, now)
-    lifetime = lifetime or lifetime_of(old)
+    lifetime = lifetime_of(old) if lifetime is None else lifetime
     return create_key(session, old.name, Scope(old.scope), old.project_id, now, lifetime)
 
 

@@ -106,7 +106,7 @@ def _tag(predictions: list[dict[str, Any]], asked: str | None) -> dict[str, Any]
         if asked in (tag["tagName"], tag["tagId"]):
             return tag
     raise ServingError(
-        f"Expected a tag of the model, by its name or id, received {asked!r}. It has "
+        f"Expected a tag of the model, by its name or id, received {asked[:80]!r}. It has "
         f"{', '.join(sorted(tag['tagName'] for tag in predictions)[:20])}.",
         code="NotFoundTag",
         status=404,

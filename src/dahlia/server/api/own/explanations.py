@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
-from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -15,17 +14,17 @@ from dahlia.server.api.quick_tests import ONE_IMAGE, image_at, sent_image
 from dahlia.server.api.routing import PROJECT, own_router
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import ImageUrl
-from dahlia.server.contract.errors import ServiceError, not_found
+from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.explanations import ExplainedPrediction
-from dahlia.server.http.access import Reads, TheServer
+from dahlia.server.http.access import Reads, TheServer, Trains
 from dahlia.server.http.files import stored_bytes
+from dahlia.server.images.queries import View, image_of
 from dahlia.server.images.storing import most_bytes
 from dahlia.server.predictions.desk import PredictionDesk
 from dahlia.server.predictions.errors import translated_refusals
 from dahlia.server.predictions.quick_tests import published_iteration, tested_iteration
 from dahlia.server.storage.names import image_key
 from dahlia.server.store.changes import project_of
-from dahlia.server.store.tables import ImageRow
 from dahlia.server.store.work_tables import IterationRow
 
 router = own_router("explanations")
@@ -82,7 +81,7 @@ async def explain_image(
 async def explain_image_url(
     request: Request,
     project_id: ProjectId,
-    access: Reads,
+    access: Trains,
     server: TheServer,
     desk: TheDesk,
     iteration: _Iteration,
@@ -113,10 +112,7 @@ async def explain_stored_image(
 def _stored(server: Server, project_id: str, image_id: str) -> bytes:
     with server.database.read() as session:
         project = project_of(session, project_id)
-        of_project = ImageRow.id == image_id, ImageRow.project_key == project.key
-        row = session.scalar(select(ImageRow).where(*of_project))
-    if row is None:
-        raise not_found("Image", image_id)
+        row = image_of(session, View(project, None), image_id)
     most = most_bytes(server.settings.limits)
     data = stored_bytes(server, image_key(row.sha256, row.suffix), most)
     if data is None:

@@ -58,7 +58,7 @@ def create_key(access: Administers, server: TheServer, response: Response, body:
     """
     name = one_line(body.name, "key", "BadRequestInvalid")
     project = one_id(body.project_id) if body.project_id else None
-    lifetime = timedelta(days=body.days) if body.days else None
+    lifetime = timedelta(days=body.days) if body.days is not None else None
     with server.database.write() as session:
         row, text = grant_key(session, server, access, name, body.scope, project, lifetime)
         answer = new_key_answer(row, text, server.now())
