@@ -5,6 +5,7 @@ export PATH := $(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(VENV)
 export DVC_NO_ANALYTICS := 1
 export BENTOML_DO_NOT_TRACK := True
+export PYTHONDONTWRITEBYTECODE :=
 SHARED_OUT := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test fast portable lint lock audit sbom clean
@@ -51,7 +52,9 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Dahlia needs Python 3.11 or later, this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 demo")'
 	@echo "Installing the locked environment into .venv (some minutes, several GB the first time)"
 	@$(PYTHON) -m venv $(VENV)
-	@# Python compiles what is imported, a third of it; compiling all of it takes minutes on a slow machine.
+	@# pip compiles with one process, this with all. Where nothing is compiled and the environment forbids Python
+	@# to keep what it compiles, each command takes ten seconds more. Some packages hold files that do not compile.
 	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check --no-compile -r requirements.lock
+	@$(VENV)/bin/python -m compileall -q -q -j 0 $(VENV)/lib || true
 	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
