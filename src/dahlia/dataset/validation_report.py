@@ -71,7 +71,7 @@ def summary(validation: Validation) -> dict[str, Any]:
                 "tags": list(finding.tags),
                 "expected": finding.expected,
                 "found": finding.found,
-                "mend": finding.remedy,
+                "mend": finding.remedy,  # as in reports that earlier versions wrote, and DVC keeps
             }
             for finding in validation.findings
         ],

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from dahlia.server.api.choices import any_case
-from dahlia.server.api.parameters import many_ids
+from dahlia.server.api.parameters import check_take, many_ids
 from dahlia.server.contract.enums import OrderBy, TaggingStatus
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.http.access import TheServer
@@ -32,12 +32,7 @@ def _page(
     take: Annotated[int, Query(ge=0, description="images on the page; at most 256")] = 50,
     skip: Annotated[int, Query(ge=0, le=_LAST, description="images before the page")] = 0,
 ) -> Page:
-    most = server.settings.limits.page
-    if take > most:
-        raise ServiceError(
-            "BadRequestExceededBatchSize",
-            f"Expected take to be at most {most}, received {take}. Read the images page by page, with skip.",
-        )
+    check_take(take, server.settings.limits.page)
     if order_by is OrderBy.SUGGESTED:
         raise ServiceError(
             "BadRequestInvalid",

@@ -44,6 +44,18 @@ def many_ids(texts: Iterable[str] | None, most: int | None = None) -> list[str]:
     return found
 
 
+def check_take(take: int, most: int, *, then: str = "Read the images page by page, with skip.") -> None:
+    """See that a page is no longer than may be.
+
+    Raises:
+        ServiceError: it is; `then` says what to do.
+    """
+    if take > most:
+        raise ServiceError(
+            "BadRequestExceededBatchSize", f"Expected take to be at most {most}, received {take}. {then}"
+        )
+
+
 def _project_id(project_id: Annotated[str, Path(json_schema_extra={"format": "uuid"})]) -> str:
     return one_id(project_id)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from dahlia.server.api.choices import any_case
-from dahlia.server.api.parameters import IterationId, ProjectId, many_ids
+from dahlia.server.api.parameters import IterationId, ProjectId, check_take, many_ids
 from dahlia.server.api.routing import ITERATION, training_router
 from dahlia.server.contract.enums import OrderBy
 from dahlia.server.contract.errors import ServiceError
@@ -117,10 +117,7 @@ def _check_share(name: str, value: float) -> None:
 
 
 def _page(take: int, skip: int, order: OrderBy | None, most: int) -> Page:
-    if take > most:
-        raise ServiceError(
-            "BadRequestExceededBatchSize", f"Expected take of at most {most}, received {take}. Lower it."
-        )
+    check_take(take, most)
     if order is OrderBy.SUGGESTED:
         raise ServiceError(
             "BadRequestInvalid",

@@ -137,7 +137,9 @@ def lifetime_of(row: KeyRow) -> timedelta | None:
 
 
 def _in_use(session: Session, which: str) -> KeyRow:
-    rows = session.scalars(select(KeyRow).where(KeyRow.revoked.is_(None)).order_by(KeyRow.key)).all()
+    # Locked: of two that end one key at once on PostgreSQL, the second finds none.
+    in_use = select(KeyRow).where(KeyRow.revoked.is_(None)).order_by(KeyRow.key).with_for_update()
+    rows = session.scalars(in_use).all()
     found = [row for row in rows if which and row.id.startswith(which.lower())]
     if len(found) != 1:
         known = ", ".join(f"{row.id[:8]} ({row.name})" for row in rows) or "none"

@@ -8,6 +8,7 @@ from typing import Annotated, Protocol, TypeVar
 
 from fastapi import Depends, Query
 
+from dahlia.server.api.parameters import check_take
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.http.access import TheServer
 
@@ -53,12 +54,7 @@ def _page(
         str | None, Query(description="of the previous page (default: the first page)")
     ] = None,
 ) -> Page:
-    most = server.settings.limits.page
-    if take > most:
-        raise ServiceError(
-            "BadRequestExceededBatchSize",
-            f"Expected take to be at most {most}, received {take}. Read page by page, with continuation.",
-        )
+    check_take(take, server.settings.limits.page, then="Read page by page, with continuation.")
     if continuation is None:
         return Page(take, None)
     if not (continuation.isascii() and continuation.isdecimal() and len(continuation) <= _LONGEST):
