@@ -177,7 +177,7 @@ def test_what_is_no_handshake_ends(
         answer = read_all(connection)
     assert status_of(answer) == status
     assert (b"https://" in answer) == (status == 400)
-    until_said(log, rf"1 x {said}\b")  # perhaps beside a probe that was too slow
+    until_said(log, rf"\d x {said}\b")  # a probe may have been too slow as well
 
 
 def test_an_old_version_is_refused(target: TlsTarget, log: Callable[[], str]) -> None:
