@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
-from validation_photos import encoded, photo, write
 
 from dahlia.dataset.inspection import load_inspection, project_path, save_inspection
 from dahlia.dataset.inspector import inspect
 from dahlia.dataset.records import Annotation, Region
 from dahlia.errors import DatasetError
+from validation_photos import encoded, photo, write
 
 
 def test_round_trip(tmp_path: Path) -> None:

@@ -3,12 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from validation_photos import encoded, photo, write
 
 from dahlia.dataset.inspection import uninspected
 from dahlia.dataset.inspector import inspect
 from dahlia.dataset.merging import merge_copies
 from dahlia.dataset.records import Annotation, Subset
+from validation_photos import encoded, photo, write
 
 WHOLE = encoded(photo(1))
 

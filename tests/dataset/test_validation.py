@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
-from validation_photos import encoded, make_params, photo, write
 
 from dahlia.dataset.exclusion import Excluded, load_excluded, save_excluded, without
 from dahlia.dataset.findings import RULES, Finding
@@ -19,6 +18,7 @@ from dahlia.dataset.merging import merge_copies
 from dahlia.dataset.records import Annotation, Region
 from dahlia.dataset.validation import Validation, refuse, validate
 from dahlia.errors import ValidationError
+from validation_photos import encoded, make_params, photo, write
 
 Annotations = list[Annotation]
 MULTILABEL = {"classification": "multilabel"}

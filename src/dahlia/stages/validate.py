@@ -10,8 +10,8 @@ from dahlia.dataset.exclusion import save_excluded
 from dahlia.dataset.inspection import load_inspection
 from dahlia.dataset.manifest import load_manifest
 from dahlia.dataset.validation import Validation, refuse, validate
-from dahlia.dataset.validation_report import write_reports
 from dahlia.params import Params
+from dahlia.reports.validation import write_reports
 
 
 def run(params: Params, root: Path) -> None:

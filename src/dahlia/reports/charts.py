@@ -88,7 +88,7 @@ def up(value: float) -> float:
     return round(BOTTOM - value * (BOTTOM - TOP), 2)
 
 
-def staircase(curve: Curves) -> str:
+def step_path(curve: Curves) -> str:
     """The path of a precision/recall curve; the area under it is the average precision."""
     steps: list[tuple[float, float]] = []
     before = 0.0
@@ -125,7 +125,7 @@ def reliability_dots(reliability: Reliability) -> list[Dot]:
     ]
 
 
-def whisker(estimate: Estimate, width: float) -> dict[str, float] | None:
+def interval(estimate: Estimate, width: float) -> dict[str, float] | None:
     """`low`, `value` and `high` on a line of `width`; None for a figure that is not defined."""
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return None

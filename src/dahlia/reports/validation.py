@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from dahlia.dataset.findings import RULES, SEVERITIES, Finding, Rule
-from dahlia.dataset.imaging import thumbnail
+from dahlia.dataset.findings import RULES, SEVERITIES, Finding, Rule, Severity
 from dahlia.dataset.validation import Validation
-from dahlia.errors import ImageError
 from dahlia.files import write_json, write_text
+from dahlia.reports import page
 
 PICTURES = 24  # shown for each code, so that the page stays small
-EDGE = 112  # pixels
+EDGE = 160  # pixels
+MOST_LISTED = 10  # codes in the overview
+SEVERITY_NAMES: dict[Severity, str] = {"error": "Errors", "warning": "Warnings", "advice": "Advice"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +36,11 @@ class Section:
     expected: str
     count: int
     shown: tuple[tuple[Finding, tuple[Picture, ...]], ...]
+
+    @property
+    def grouped(self) -> bool:
+        """Whether its findings are about several files each."""
+        return any(len(finding.files) > 1 for finding, _ in self.shown)
 
 
 def write_reports(folder: Path, validation: Validation, *, project: str, root: Path, max_bytes: int) -> None:
@@ -79,26 +82,25 @@ def summary(validation: Validation) -> dict[str, Any]:
 
 
 def render(validation: Validation, project: str, root: Path, max_bytes: int) -> str:
-    """`validation.html`: one file that needs no other, and no network."""
-    environment = Environment(
-        loader=PackageLoader("dahlia.dataset"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    """`validation.html`."""
     sections = [
         _section(list(same), root, max_bytes)
         for _, same in groupby(validation.findings, lambda finding: finding.code)
     ]
-    return environment.get_template("validation.html").render(
-        project=project,
-        validation=validation,
-        counts=_severities(validation.findings),
-        sections=sections,
-        severities=SEVERITIES,
-        most=max((max(train, test) for train, test in validation.tags.values()), default=1) or 1,
-    )
+    tags = sorted(validation.tags.items(), key=lambda each: (each[0].casefold(), each[0]))
+    values = {
+        "project": project,
+        "validation": validation,
+        "counts": _severities(validation.findings),
+        "skippable": any(finding.set_aside for finding in validation.stops),
+        "sections": sections,
+        "severities": SEVERITIES,
+        "severity_names": SEVERITY_NAMES,
+        "most_listed": MOST_LISTED,
+        "tags": [(name, train, test) for name, (train, test) in tags],
+        "most": max((max(counts) for _, counts in tags), default=1) or 1,
+    }
+    return page.render("validation.html", values)
 
 
 def _severities(findings: Iterable[Finding]) -> dict[str, int]:
@@ -120,15 +122,5 @@ def _illustrated(
         files = finding.files[: min(left, 6 if len(findings) > 1 else left)]
         if finding.files and not files:
             return
-        yield finding, tuple(Picture(path, _uri(root / path, max_bytes)) for path in files)
+        yield finding, tuple(Picture(path, page.data_uri(root / path, EDGE, max_bytes)) for path in files)
         left -= len(files)
-
-
-def _uri(path: Path, max_bytes: int) -> str | None:
-    try:
-        if path.stat().st_size > max_bytes:
-            return None
-        encoded = base64.b64encode(thumbnail(path.read_bytes(), EDGE)).decode()
-    except (OSError, ImageError):
-        return None
-    return f"data:image/jpeg;base64,{encoded}"

@@ -1,20 +1,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from html.parser import HTMLParser
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from report_pages import Page
 
 from dahlia.dataset.records import ImageRecord
 from dahlia.evaluation.evaluation import evaluate
-from dahlia.evaluation.report import render, write_report
 from dahlia.modeling.learning_curve import LearningCurve
 from dahlia.modeling.predictions import ClassPredictions
 from dahlia.params import EvaluateParams
+from dahlia.reports.evaluation import render, write_report
 
 Make = Callable[..., ClassPredictions]
 HOSTILE = "<script>alert('\"&')</script>"
@@ -37,36 +37,6 @@ def drawn(predictions: ClassPredictions, params: EvaluateParams, **options: obje
     return render(evaluation, predictions, lambda image: None, str(options.get("title", "Trees")))
 
 
-class Page(HTMLParser):
-    """Counts tags, keeps references, and checks that what opens closes."""
-
-    VOID = frozenset({"meta", "img", "br"})
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.seen: list[str] = []
-        self.references: list[str] = []
-        self.text = ""
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
-        self.seen.append(tag)
-        self.references += [value or "" for name, value in attrs if name in ("src", "href")]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
-        self.seen.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
 def test_is_one_file_that_needs_no_network(generated: Make, params: EvaluateParams, tmp_path: Path) -> None:
     predictions = generated(30, wrong=6, test=6)
     records = records_of(predictions, tmp_path, missing=3)
@@ -79,7 +49,7 @@ def test_is_one_file_that_needs_no_network(generated: Make, params: EvaluatePara
     assert all(reference.startswith("data:image/jpeg;base64,") for reference in page.references)
     assert not re.search(r"https?://|@import|url\(", text)
     assert "script" not in page.seen
-    assert "no picture" in page.text
+    assert "no preview" in page.text
     assert str(tmp_path) not in text
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from dahlia.dataset.records import ImageRecord
-from dahlia.errors import ImageError
-from dahlia.evaluation import drawing
 from dahlia.evaluation.figures import Evaluation
 from dahlia.evaluation.judges import JUDGES
-from dahlia.evaluation.learning_view import learning_view
 from dahlia.evaluation.summary import in_words, two_decimals
-from dahlia.evaluation.view import calibration_words, curve_views, set_view
 from dahlia.files import write_text
 from dahlia.modeling.predictions import ClassPredictions
+from dahlia.reports import charts, page
+from dahlia.reports.evaluation_view import calibration_words, curve_views, learning_view, set_view
 
 THUMBNAIL_EDGE = 200
 MOST_LABEL_ISSUES = 24
@@ -53,7 +51,7 @@ def render(
     thumbnail: Callable[[str], str | None],
     title: str,
 ) -> str:
-    """The report as HTML; every text in it is escaped.
+    """The report as HTML.
 
     Args:
         evaluation: what to tell.
@@ -61,24 +59,20 @@ def render(
         thumbnail: image id to a `data:` URI, or None.
         title: the project's name.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    templates = Environment(
-        loader=PackageLoader("dahlia.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters |= {"number": two_decimals, "percent": _percent, "end": _end, "words": in_words}
-    templates.globals |= {"chart": drawing, "thumbnail": thumbnail}
-    return templates.get_template("evaluation.html").render(**_view(evaluation, predictions, title))
+    view = _view(evaluation, predictions, title)
+    filters: dict[str, Callable[..., str]] = {
+        "number": two_decimals,
+        "percent": _percent,
+        "end": _end,
+        "words": in_words,
+    }
+    return page.render("evaluation.html", view | {"chart": charts, "thumbnail": thumbnail}, filters)
 
 
 def _view(evaluation: Evaluation, predictions: ClassPredictions, title: str) -> dict[str, Any]:
     held_out = evaluation.held_out
     return {
-        "title": title,
+        "project": title,
         "evaluation": evaluation,
         "judge": JUDGES[evaluation.classification],
         "held_out": set_view(evaluation, held_out),
@@ -91,19 +85,10 @@ def _view(evaluation: Evaluation, predictions: ClassPredictions, title: str) -> 
     }
 
 
-def _thumbnails(paths: dict[str, Path]) -> Callable[[str], str | None]:
-    from dahlia.dataset.imaging import thumbnail
-
-    made: dict[str, str | None] = {}
-
+def _thumbnails(paths: Mapping[str, Path]) -> Callable[[str], str | None]:
+    @cache
     def of(image: str) -> str | None:
-        if image not in made:
-            try:
-                small = thumbnail(paths[image].read_bytes(), THUMBNAIL_EDGE)
-                made[image] = "data:image/jpeg;base64," + base64.b64encode(small).decode("ascii")
-            except (KeyError, OSError, ImageError):
-                made[image] = None
-        return made[image]
+        return page.data_uri(paths[image], THUMBNAIL_EDGE) if image in paths else None
 
     return of
 

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dahlia.evaluation import drawing
-from dahlia.evaluation.figures import Evaluation, SetFigures, TagFigures
+from dahlia.evaluation.figures import (
+    Evaluation,
+    Learning,
+    LearningPoint,
+    LearningSeries,
+    SetFigures,
+    TagFigures,
+)
 from dahlia.evaluation.judges import JUDGES
+from dahlia.evaluation.learning import ranked
 from dahlia.evaluation.summary import headline
+from dahlia.reports import charts
 
 COLOURS = 8
 MOST_DOTS = 600
@@ -44,7 +52,6 @@ class Cell:
 
     count: int
     share: float
-    correct: bool
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ def set_view(evaluation: Evaluation, figures: SetFigures) -> SetView:
 def curve_views(figures: SetFigures) -> list[Curve]:
     """The precision/recall curves, those of the lowest average precision where there are many."""
     defined = [
-        Curve(tag.tag, drawing.staircase(curve), index % COLOURS, index >= COLOURS, tag.ap.value)
+        Curve(tag.tag, charts.step_path(curve), index % COLOURS, index >= COLOURS, tag.ap.value)
         for index, (tag, curve) in enumerate(zip(figures.tags, figures.curves, strict=True))
         if tag.ap.value is not None
     ]
@@ -118,7 +125,7 @@ def _weakest(figures: SetFigures) -> str:
     false_alarms = tag.predicted - tag.correct
     if false_alarms:
         text += f", {false_alarms} given wrongly"
-    return f"Weakest tag: {tag.tag}, {text}."
+    return f"Weakest tag: “{tag.tag}”, {text}."
 
 
 def _f1(tag: TagFigures) -> float:
@@ -143,10 +150,7 @@ def _matrix(figures: SetFigures) -> list[list[Cell]]:
     counts = figures.confusion.counts
     if len(counts) > MOST_ROWS_OF_CONFUSION:
         return []
-    return [
-        [Cell(count, round(count / max(1, sum(row)), 4), at == index) for at, count in enumerate(row)]
-        for index, row in enumerate(counts)
-    ]
+    return [[Cell(count, round(count / max(1, sum(row)), 4)) for count in row] for row in counts]
 
 
 def _confusions(evaluation: Evaluation, figures: SetFigures) -> list[str]:
@@ -162,4 +166,85 @@ def _confusions(evaluation: Evaluation, figures: SetFigures) -> list[str]:
 
 def _phrases(confusions: Iterable[tuple[int, str, str]]) -> Iterable[str]:
     for count, true, taken in confusions:
-        yield f"{true} taken for {taken}: {count}"
+        yield f"“{true}” taken for “{taken}”: {count}"
+
+
+@dataclass(frozen=True)
+class TagLine:
+    """A tag's learning curve, the colour's number, whether it is dashed, and its gain in words."""
+
+    tag: str
+    path: str
+    points: list[LearningPoint]
+    colour: int
+    dashed: bool
+    gain: str
+
+
+@dataclass(frozen=True)
+class LearningView:
+    """The learning curve as the report shows it."""
+
+    sentences: tuple[str, ...]
+    whole: LearningSeries
+    scale: charts.Scale
+    lines: list[TagLine]
+    tag_scale: charts.Scale | None
+    hidden: int
+    notes: list[str]
+
+
+def learning_view(evaluation: Evaluation) -> LearningView | None:
+    """The curves, those of the tags with most to gain where there are many; None where there are none."""
+    learning = evaluation.learning
+    if learning is None:
+        return None
+    drawn = [each for each in learning.tags if len(each.points) > 1]
+    first = [*ranked(drawn), *(each for each in drawn if each not in ranked(drawn))][:MOST_CURVES]
+    kept = [each for each in drawn if each in first]
+    scale = charts.learning_scale(kept, ranges=False) if kept else None
+    return LearningView(
+        sentences=learning.sentences,
+        whole=learning.whole,
+        scale=charts.learning_scale([learning.whole], ranges=True),
+        lines=[_line(each, scale, evaluation.tags) for each in kept] if scale else [],
+        tag_scale=scale,
+        hidden=len(learning.tags) - len(kept),
+        notes=_learning_notes(evaluation, learning),
+    )
+
+
+def _line(series: LearningSeries, scale: charts.Scale, tags: tuple[str, ...]) -> TagLine:
+    number = tags.index(series.tag or "")
+    gain = "too few to halve"
+    if series.gain is not None and series.gain_low is not None and series.gain_high is not None:
+        gain = f"{_signed(series.gain)} [{_signed(series.gain_low)}, {_signed(series.gain_high)}]"
+    return TagLine(
+        tag=series.tag or "",
+        path=scale.path(series),
+        points=list(series.points),
+        colour=number % COLOURS,
+        dashed=number >= COLOURS,
+        gain=gain,
+    )
+
+
+def _signed(share: float) -> str:
+    points = round(100 * share)
+    return f"{points:+d}".replace("-", "\N{MINUS SIGN}") if points else "0"
+
+
+def _learning_notes(evaluation: Evaluation, learning: Learning) -> list[str]:
+    if learning.recipe == "advanced":
+        last = (
+            "These are heads of the quick recipe, which trains in seconds; the model itself was fine-tuned, "
+            "so the figures above are others."
+        )
+    elif learning.threshold not in (None, evaluation.threshold):
+        last = (
+            f"Here a tag counts from {learning.threshold:.0%} on, above from {evaluation.threshold:.0%}, so "
+            "the last point is another figure."
+        )
+    else:
+        last = "The last point is the held-out figure above."
+    return [*JUDGES[evaluation.classification].words.notes, last]

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from validation_photos import encoded, photo, write
+from report_pages import Page
 
 from dahlia.dataset.exclusion import Excluded
 from dahlia.dataset.findings import RULES, Finding
 from dahlia.dataset.validation import Validation
-from dahlia.dataset.validation_report import EDGE, PICTURES, render, summary, write_reports
+from dahlia.reports.validation import EDGE, PICTURES, render, summary, write_reports
+from validation_photos import encoded, photo, write
 
 LIMIT = 100_000
 
@@ -66,7 +67,7 @@ def test_names_are_text_and_not_markup(tmp_path: Path) -> None:
     finding = Finding("blurred", evil, evil, (f"{evil}.jpg",), (evil,))
     html = render(outcome(finding, tags={evil: (1, 1)}), evil, tmp_path, LIMIT)
     assert "<script" not in html
-    assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 6
+    assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 7
 
 
 def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
@@ -110,15 +111,18 @@ def test_a_file_that_cannot_be_shown_has_a_placeholder(tmp_path: Path, data: byt
     [
         (outcome(), "Nothing is wrong"),
         (outcome(Finding("dark", "light", "dark", ("a.jpg",))), "1 warning to look at"),
-        (outcome(Finding("truncated", "all", "half", ("a.jpg",))), "cannot start yet:</b> 1 error to fix"),
+        (
+            outcome(Finding("truncated", "all", "half", ("a.jpg",))),
+            "Training cannot start yet. 1 error",
+        ),
         (
             outcome(
                 Finding("truncated", "all", "half"), stops=(), excluded=(Excluded("a", None, "truncated"),)
             ),
-            "1 file with errors\nis set aside",
+            "Ready to train. 1 file with errors is set aside.",
         ),
-        (outcome(files=0, images=0, tags={}), "<b>0</b>images to use"),
+        (outcome(files=0, images=0, tags={}), "Images to use 0 "),
     ],
 )
 def test_verdict(tmp_path: Path, validation: Validation, verdict: str) -> None:
-    assert verdict in render(validation, "Garden", tmp_path, LIMIT)
+    assert verdict in Page(render(validation, "Garden", tmp_path, LIMIT)).words

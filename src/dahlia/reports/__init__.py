@@ -1,0 +1,1 @@
+"""The pages that people read: validation and evaluation, of one style."""

@@ -1,0 +1,3 @@
+from generated_predictions import curved, generated, params
+
+__all__ = ["curved", "generated", "params"]
