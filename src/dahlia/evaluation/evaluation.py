@@ -10,14 +10,12 @@ import numpy as np
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import EvaluationError
 from dahlia.evaluation.calibration import calibration
-from dahlia.evaluation.curves import curves
 from dahlia.evaluation.figures import Evaluation, SetFigures
 from dahlia.evaluation.intervals import independent_share
 from dahlia.evaluation.judges import JUDGES
-from dahlia.evaluation.label_issues import find_label_issues
 from dahlia.evaluation.learning import check_fits, learning
-from dahlia.evaluation.metrics import Rules, measure
-from dahlia.evaluation.mistakes import confusion, worst
+from dahlia.evaluation.metrics import Rules, curves, measure
+from dahlia.evaluation.mistakes import confusion, find_label_issues, worst
 from dahlia.evaluation.resampling import draw_weights
 from dahlia.evaluation.thresholds import recommend
 from dahlia.files import write_text

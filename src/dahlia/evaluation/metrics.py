@@ -1,4 +1,4 @@
-"""Precision, recall, F1 and average precision, per tag and overall, each with its interval."""
+"""Precision, recall, F1 and average precision, per tag and overall, each with its interval; and curves."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dahlia.evaluation.figures import Estimate, OverallFigures, TagFigures
+from dahlia.evaluation.figures import Curves, Estimate, OverallFigures, TagFigures
 from dahlia.evaluation.intervals import proportion, resampled, undefined
 from dahlia.evaluation.resampling import Weights, average_precisions
 from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.modeling.predictions import ClassPredictions
 
-Draws = npt.NDArray[np.float64]
+MAX_POINTS = 200
+
+Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Rules:
         return proportion(successes, images, self.confidence, self.share)
 
     def resampled(
-        self, value: float | None, draws: Draws, images: int, trials: float | None = None
+        self, value: float | None, draws: Values, images: int, trials: float | None = None
     ) -> Estimate:
         """See `dahlia.evaluation.intervals.resampled`."""
         return resampled(value, draws, images, self.confidence, self.share, trials)
@@ -46,10 +48,10 @@ class Rules:
 @dataclass(frozen=True)
 class _Measured:
     figures: TagFigures
-    precisions: Draws
-    recalls: Draws
-    f1s: Draws
-    aps: Draws
+    precisions: Values
+    recalls: Values
+    f1s: Values
+    aps: Values
 
 
 def measure(
@@ -143,7 +145,7 @@ def _ratio(part: npt.NDArray[np.bool_], wholes: list[npt.NDArray[np.bool_]], rul
 
 
 def _mean(
-    estimates: list[tuple[Estimate, Draws]], images: int, rules: Rules, trials: float | None = None
+    estimates: list[tuple[Estimate, Values]], images: int, rules: Rules, trials: float | None = None
 ) -> Estimate:
     defined = [(each.value, draws) for each, draws in estimates if each.value is not None]
     if not defined:
@@ -152,7 +154,7 @@ def _mean(
     return rules.resampled(value, np.mean([draws for _, draws in defined], axis=0), images, trials)
 
 
-def _divide(above: Draws, below: Draws) -> Draws:
+def _divide(above: Values, below: Values) -> Values:
     return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
 
 
@@ -170,3 +172,52 @@ def _roc_auc(truth: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> f
     from sklearn.metrics import roc_auc_score
 
     return float(roc_auc_score(truth, scores))
+
+
+def curves(predictions: ClassPredictions) -> tuple[Curves, ...]:
+    """The curves of each tag, at most `MAX_POINTS` points each, by falling threshold.
+
+    A precision/recall curve is empty for a tag without positives; a ROC curve also without negatives.
+    """
+    return tuple(
+        _curves(tag, predictions.truth[:, column], predictions.probabilities[:, column])
+        for column, tag in enumerate(predictions.tags)
+    )
+
+
+def _curves(tag: str, truth: npt.NDArray[np.bool_], scores: Values) -> Curves:
+    recall, precision = _precision_recall(truth, scores)
+    false_positives, true_positives = _roc(truth, scores)
+    return Curves(
+        tag=tag,
+        precision=tuple(precision),
+        recall=tuple(recall),
+        false_positive_rate=tuple(false_positives),
+        true_positive_rate=tuple(true_positives),
+    )
+
+
+def _precision_recall(truth: npt.NDArray[np.bool_], scores: Values) -> tuple[list[float], list[float]]:
+    if not truth.any():
+        return [], []
+    from sklearn.metrics import precision_recall_curve
+
+    precision, recall, _ = precision_recall_curve(truth, scores, drop_intermediate=True)
+    # scikit-learn ends with the point (0, 1), which no threshold gives
+    return _thin(recall[:-1][::-1]), _thin(precision[:-1][::-1])
+
+
+def _roc(truth: npt.NDArray[np.bool_], scores: Values) -> tuple[list[float], list[float]]:
+    if truth.all() or not truth.any():
+        return [], []
+    from sklearn.metrics import roc_curve
+
+    false_positives, true_positives, _ = roc_curve(truth, scores)
+    return _thin(false_positives), _thin(true_positives)
+
+
+def _thin(values: Values) -> list[float]:
+    if len(values) <= MAX_POINTS:
+        return [float(value) for value in values]
+    kept = np.linspace(0, len(values) - 1, MAX_POINTS).round().astype(int)
+    return [float(value) for value in values[kept]]

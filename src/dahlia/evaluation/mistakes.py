@@ -1,13 +1,14 @@
-"""What was taken for what, and which images went most wrong."""
+"""What was taken for what, which images went most wrong, and whose tags are likely wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from dahlia.evaluation.calibration import tag_losses
-from dahlia.evaluation.figures import Confusion, Mistake
+from dahlia.evaluation.figures import Confusion, LabelIssue, Mistake
 from dahlia.evaluation.judges import JUDGES
 from dahlia.evaluation.metrics import right
 from dahlia.modeling.predictions import ClassPredictions
@@ -53,3 +54,30 @@ def worst(
         )
 
     return tuple(mistake(int(row)) for row in rows)
+
+
+def find_label_issues(predictions: ClassPredictions, paths: Mapping[str, str]) -> tuple[LabelIssue, ...]:
+    """The images whose tags are likely wrong, most likely first.
+
+    A tag that fewer than `dahlia.evaluation.judges.FEWEST_PER_STATE` images have (or, multilabel, lack) is
+    left out: nothing can be learned of it.
+
+    Args:
+        predictions: N held-out images.
+        paths: image id to path.
+    """
+    found = JUDGES[predictions.kind].label_issues(predictions)
+    return tuple(
+        LabelIssue(
+            image=predictions.ids[row],
+            path=paths.get(predictions.ids[row]),
+            given=_names(predictions, predictions.truth[row]),
+            suggested=_names(predictions, suggested),
+            score=score,
+        )
+        for score, row, suggested in sorted(found, key=lambda issue: issue[:2])
+    )
+
+
+def _names(predictions: ClassPredictions, chosen: npt.NDArray[np.bool_]) -> tuple[str, ...]:
+    return tuple(tag for tag, keep in zip(predictions.tags, chosen, strict=True) if keep)
