@@ -37,7 +37,7 @@ def calibration(predictions: ClassPredictions, *, bins: int, confidence: float, 
 
 
 def expected_calibration_error(
-    sure: Values, hit: npt.NDArray[np.bool_], groups: npt.NDArray[np.intp]
+    confidences: Values, correct: npt.NDArray[np.bool_], groups: npt.NDArray[np.intp]
 ) -> float:
     """ECE: the mean over predictions of |mean confidence - accuracy| of their bin.
 
@@ -45,37 +45,37 @@ def expected_calibration_error(
     in calibration error estimation").
 
     Args:
-        sure: (M,) confidences, 0 to 1.
-        hit: (M,) whether each was right.
+        confidences: (M,) 0 to 1.
+        correct: (M,) whether each was right.
         groups: (M,) the bin of each.
     """
-    return float(np.abs(np.bincount(groups, weights=sure - hit)).sum() / len(sure))
+    return float(np.abs(np.bincount(groups, weights=confidences - correct)).sum() / len(confidences))
 
 
-def equal_mass(sure: Values, bins: int) -> npt.NDArray[np.intp]:
+def equal_mass(confidences: Values, bins: int) -> npt.NDArray[np.intp]:
     """The bin (M,) of each confidence, 0 to `bins` - 1, of about equal mass; equal values stay together."""
-    count = max(1, min(bins, len(sure) // IMAGES_PER_BIN))
-    edges = np.unique(np.quantile(sure, np.linspace(0, 1, count + 1)[1:-1]))
-    groups = np.searchsorted(edges, sure, side="right")
+    count = max(1, min(bins, len(confidences) // IMAGES_PER_BIN))
+    edges = np.unique(np.quantile(confidences, np.linspace(0, 1, count + 1)[1:-1]))
+    groups = np.searchsorted(edges, confidences, side="right")
     return np.unique(groups, return_inverse=True)[1]
 
 
 def _reliability(
     predictions: ClassPredictions, probabilities: Values, bins: int, confidence: float, share: float
 ) -> Reliability:
-    sure, hit = JUDGES[predictions.kind].confidences(predictions.truth, probabilities)
-    groups = equal_mass(sure, bins)
+    confidences, correct = JUDGES[predictions.kind].confidences(predictions.truth, probabilities)
+    groups = equal_mass(confidences, bins)
     brier, nll = _scores(predictions, probabilities)
     return Reliability(
-        ece=expected_calibration_error(sure, hit, groups),
-        ece_by_chance=_by_chance(sure, groups),
+        ece=expected_calibration_error(confidences, correct, groups),
+        ece_by_chance=_by_chance(confidences, groups),
         brier=brier,
         nll=nll,
         bins=tuple(
             ReliabilityBin(
-                confidence=float(sure[groups == group].mean()),
+                confidence=float(confidences[groups == group].mean()),
                 accuracy=proportion(
-                    int(hit[groups == group].sum()), int((groups == group).sum()), confidence, share
+                    int(correct[groups == group].sum()), int((groups == group).sum()), confidence, share
                 ),
             )
             for group in range(groups.max() + 1)
@@ -83,10 +83,10 @@ def _reliability(
     )
 
 
-def _by_chance(sure: Values, groups: npt.NDArray[np.intp]) -> float:
-    # in a calibrated model a bin's surplus of hits is about normal around 0; E|x| = sqrt(2 / pi) sigma
-    spread = np.sqrt(np.bincount(groups, weights=sure * (1 - sure)))
-    return float(np.sqrt(2 / np.pi) * spread.sum() / len(sure))
+def _by_chance(confidences: Values, groups: npt.NDArray[np.intp]) -> float:
+    # in a calibrated model a bin's surplus of right ones is about normal around 0; E|x| = sqrt(2 / pi) sigma
+    spread = np.sqrt(np.bincount(groups, weights=confidences * (1 - confidences)))
+    return float(np.sqrt(2 / np.pi) * spread.sum() / len(confidences))
 
 
 def _scores(predictions: ClassPredictions, probabilities: Values) -> tuple[float, float]:

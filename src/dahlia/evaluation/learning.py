@@ -38,7 +38,7 @@ _PSEUDO = 0.5  # Agresti and Min add it to each of the four cells
 
 
 @dataclass(frozen=True)
-class _Tally:
+class _Counts:
     """Outcomes of several folds: images, right ones per share, and what changed from `half` to the end."""
 
     images: int
@@ -68,7 +68,7 @@ def learning(curve: LearningCurve, confidence: float) -> Learning:
         if each.tag is not None
         and (each.gain_low or 0.0) > 0
         and each.points[-1].value < 1
-        and _rise(judged[each.tag], curve.shares) > least
+        and _slope(judged[each.tag], curve.shares) > least
     )
     return Learning(
         recipe=curve.recipe,
@@ -87,7 +87,7 @@ def check_fits(curve: LearningCurve, held_out: ClassPredictions) -> None:
     Raises:
         EvaluationError: tags or numbers of images differ.
     """
-    images = _tally(curve.whole, len(curve.shares), 0).images
+    images = _counts(curve.whole, len(curve.shares), 0).images
     if curve.tags != held_out.tags or images != len(held_out.ids):
         raise EvaluationError(
             f"Expected a learning curve of {len(held_out.ids)} held-out images of the tags "
@@ -112,8 +112,8 @@ def _series(
     tag: str | None, folds: Sequence[FoldOutcomes], shares: Sequence[float], confidence: float
 ) -> LearningSeries:
     half = shares.index(HALF)
-    tally = _tally(folds, len(shares), half)
-    points = [_point(folds, at, share, tally) for at, share in enumerate(shares)]
+    counts = _counts(folds, len(shares), half)
+    points = [_point(folds, at, share, counts) for at, share in enumerate(shares)]
     last = points[-1]
     befores = [0.0, *(point.images for point in points)]
     distinct = [
@@ -123,12 +123,12 @@ def _series(
     ]
     gain = low = high = None
     if 0 < points[half].images < last.images:
-        gain = (tally.gained - tally.lost) / tally.images
-        low, high = _paired_interval(tally, confidence, independent_share(len(folds)))
+        gain = (counts.gained - counts.lost) / counts.images
+        low, high = _paired_interval(counts, confidence, independent_share(len(folds)))
         low, high = min(low, gain), max(high, gain)
     return LearningSeries(
         tag=tag,
-        images=tally.images,
+        images=counts.images,
         points=tuple(distinct),
         gain=gain,
         gain_low=low,
@@ -136,9 +136,9 @@ def _series(
     )
 
 
-def _tally(folds: Sequence[FoldOutcomes], shares: int, half: int) -> _Tally:
+def _counts(folds: Sequence[FoldOutcomes], shares: int, half: int) -> _Counts:
     ways = [(way, count) for fold in folds for way, count in fold.outcomes.items()]
-    return _Tally(
+    return _Counts(
         images=sum(count for _, count in ways),
         right=[sum(count for way, count in ways if way[at] == "1") for at in range(shares)],
         gained=sum(count for way, count in ways if way[half] + way[-1] == "01"),
@@ -146,28 +146,28 @@ def _tally(folds: Sequence[FoldOutcomes], shares: int, half: int) -> _Tally:
     )
 
 
-def _point(folds: Sequence[FoldOutcomes], at: int, share: float, tally: _Tally) -> LearningPoint:
-    apart = [(fold.learned[at], _tally([fold], at + 1, at)) for fold in folds if fold.outcomes]
+def _point(folds: Sequence[FoldOutcomes], at: int, share: float, counts: _Counts) -> LearningPoint:
+    apart = [(fold.learned[at], _counts([fold], at + 1, at)) for fold in folds if fold.outcomes]
     rates = [each.right[at] / each.images for _, each in apart]
     return LearningPoint(
         share=share,
-        images=sum(learned * each.images for learned, each in apart) / tally.images,
-        value=tally.right[at] / tally.images,
+        images=sum(learned * each.images for learned, each in apart) / counts.images,
+        value=counts.right[at] / counts.images,
         low=min(rates),
         high=max(rates),
     )
 
 
-def _paired_interval(tally: _Tally, confidence: float, share: float) -> tuple[float, float]:
-    images = tally.images * share + 4 * _PSEUDO
-    gained, lost = tally.gained * share + _PSEUDO, tally.lost * share + _PSEUDO
+def _paired_interval(counts: _Counts, confidence: float, share: float) -> tuple[float, float]:
+    images = counts.images * share + 4 * _PSEUDO
+    gained, lost = counts.gained * share + _PSEUDO, counts.lost * share + _PSEUDO
     difference = (gained - lost) / images
     error = math.sqrt(gained + lost - (gained - lost) ** 2 / images) / images
     reach = NormalDist().inv_cdf((1 + confidence) / 2) * error
     return max(-1.0, difference - reach), min(1.0, difference + reach)
 
 
-def _rise(folds: Sequence[FoldOutcomes], shares: Sequence[float]) -> float:
+def _slope(folds: Sequence[FoldOutcomes], shares: Sequence[float]) -> float:
     """The mean slope of an image over doublings, in standard errors.
 
     A half of an image that rises, and of one that falls, keeps a few alike images from certainty.
@@ -199,8 +199,8 @@ def _power_law(whole: LearningSeries) -> bool:
     if len(points) < LEAST_POINTS or min(error for _, error in points) <= 0:
         return False
     xs, ys = [x for x, _ in points], [math.log(error) for _, error in points]
-    across, up = sum(xs) / len(xs), sum(ys) / len(ys)
-    spread = sum((x - across) ** 2 for x in xs)
-    height = sum((y - up) ** 2 for y in ys)
-    together = sum((x - across) * (y - up) for x, y in zip(xs, ys, strict=True))
-    return together < 0 and together**2 >= GOOD_FIT * spread * height
+    mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
+    squares_x = sum((x - mean_x) ** 2 for x in xs)
+    squares_y = sum((y - mean_y) ** 2 for y in ys)
+    products = sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True))
+    return products < 0 and products**2 >= GOOD_FIT * squares_x * squares_y

@@ -92,20 +92,20 @@ def _measure_tag(
     truth, scores = predictions.truth[:, column], predictions.probabilities[:, column]
     chosen = scores >= rules.threshold
     correct = truth & chosen
-    positives, predicted, hits = (int(mask.sum()) for mask in (truth, chosen, correct))
+    positives, predicted, correct_count = (int(mask.sum()) for mask in (truth, chosen, correct))
     weigh = rules.weights
     hit_weights, true_weights, chosen_weights = weigh @ correct, weigh @ truth, weigh @ chosen
     f1s = _divide(2 * hit_weights, true_weights + chosen_weights)
-    f1 = 2 * hits / (positives + predicted) if positives else None
+    f1 = 2 * correct_count / (positives + predicted) if positives else None
     aps = average_precisions(truth, scores, weigh) if positives else np.zeros(len(weigh))
     figures = TagFigures(
         tag=predictions.tags[column],
         negative=predictions.tags[column] == negative_tag,
         positives=positives,
         predicted=predicted,
-        correct=hits,
-        precision=rules.proportion(hits, predicted),
-        recall=rules.proportion(hits, positives),
+        correct=correct_count,
+        precision=rules.proportion(correct_count, predicted),
+        recall=rules.proportion(correct_count, positives),
         f1=rules.resampled(f1, f1s, int((truth | chosen).sum())),
         ap=rules.resampled(_average_precision(truth, scores), aps, positives),
         auc=_roc_auc(truth, scores),
@@ -119,11 +119,11 @@ def _measure_all(predictions: ClassPredictions, tags: list[_Measured], rules: Ru
     chosen = counted(predictions, rules.threshold)
     correct = chosen & predictions.truth
     images = len(predictions.ids)
-    sure = int(right(predictions, rules.threshold).sum())
+    correct_images = int(right(predictions, rules.threshold).sum())
     return OverallFigures(
         images=images,
-        correct=sure,
-        accuracy=rules.proportion(sure, images),
+        correct=correct_images,
+        accuracy=rules.proportion(correct_images, images),
         precision=_ratio(correct, [chosen], rules),
         recall=_ratio(correct, [predictions.truth], rules),
         f1=_ratio(correct, [chosen, predictions.truth], rules),

@@ -85,11 +85,11 @@ def _recommend(predictions: ClassPredictions, column: int, default: float, weigh
     for fold in np.unique(predictions.fold):
         held, rest = predictions.fold == fold, predictions.fold != fold
         chosen[held] = scores[held] >= choose(truth[rest], scores[rest], default, weights[:, rest])
-    positives, predicted, hits = int(truth.sum()), int(chosen.sum()), int((truth & chosen).sum())
+    positives, predicted, correct_count = int(truth.sum()), int(chosen.sum()), int((truth & chosen).sum())
     return Threshold(
         tag=predictions.tags[column],
         threshold=choose(truth, scores, default, weights),
-        f1=2 * hits / (positives + predicted) if positives else None,
-        precision=hits / predicted if predicted else None,
-        recall=hits / positives if positives else None,
+        f1=2 * correct_count / (positives + predicted) if positives else None,
+        precision=correct_count / predicted if predicted else None,
+        recall=correct_count / positives if positives else None,
     )

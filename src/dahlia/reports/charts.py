@@ -35,13 +35,13 @@ class Scale:
     images: tuple[int, ...]
     shares: tuple[float, ...]
 
-    def across(self, images: float) -> float:
+    def x_at(self, images: float) -> float:
         """The x of so many images."""
-        return across(images / self.most)
+        return x_at(images / self.most)
 
-    def up(self, share: float) -> float:
+    def y_at(self, share: float) -> float:
         """The y of a share."""
-        return up((share - self.floor) / (1 - self.floor))
+        return y_at((share - self.floor) / (1 - self.floor))
 
     def path(self, series: LearningSeries) -> str:
         """The SVG path through a learning curve."""
@@ -78,12 +78,12 @@ def learning_scale(series: Sequence[LearningSeries], *, ranges: bool) -> Scale:
     )
 
 
-def across(value: float) -> float:
+def x_at(value: float) -> float:
     """The x of a value between 0 and 1."""
     return round(LEFT + value * (RIGHT - LEFT), 2)
 
 
-def up(value: float) -> float:
+def y_at(value: float) -> float:
     """The y of a value between 0 and 1; 1 is at the top."""
     return round(BOTTOM - value * (BOTTOM - TOP), 2)
 
@@ -100,7 +100,7 @@ def step_path(curve: Curves) -> str:
 
 def path(points: Sequence[tuple[float, float]]) -> str:
     """An SVG path through points between 0 and 1."""
-    return " ".join(f"{'L' if index else 'M'}{across(x)} {up(y)}" for index, (x, y) in enumerate(points))
+    return " ".join(f"{'L' if index else 'M'}{x_at(x)} {y_at(y)}" for index, (x, y) in enumerate(points))
 
 
 def reliability_path(reliability: Reliability) -> str:
@@ -113,10 +113,10 @@ def reliability_dots(reliability: Reliability) -> list[Dot]:
     most = max(each.accuracy.images for each in reliability.bins)
     return [
         Dot(
-            x=across(each.confidence),
-            y=up(each.accuracy.value or 0.0),
-            low=up(each.accuracy.low or 0.0),
-            high=up(1.0 if each.accuracy.high is None else each.accuracy.high),
+            x=x_at(each.confidence),
+            y=y_at(each.accuracy.value or 0.0),
+            low=y_at(each.accuracy.low or 0.0),
+            high=y_at(1.0 if each.accuracy.high is None else each.accuracy.high),
             radius=round(2.5 + 2.5 * (each.accuracy.images / most) ** 0.5, 2),
             label=f"{each.accuracy.images} predictions, {each.confidence:.0%} sure, "
             f"{each.accuracy.value or 0.0:.0%} right",
