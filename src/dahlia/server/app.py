@@ -124,8 +124,8 @@ def create_app(server: Server) -> ASGIApp:
     page.install(api)
     areas = (page, *_AREAS)
     api.state.operations = [route for area in areas for route in area.router.routes]
-    for area in areas:
-        api.include_router(area.router)
+    # `include_router` makes each route a second time at the first request, which then takes a second.
+    api.router.routes += api.state.operations
     behind = Predictions(OneSpelling(WordsOfV1(Bounded(api))), server, desk)
     pages = CrossOrigin(HeadAsGet(behind), policies(server.settings.security))
     return Identified(HostsAllowed(pages, HostNames.of(server.settings.server)))
