@@ -18,8 +18,8 @@ test: lint $(VENV)/.installed  ## everything, fast tests first
 	@pytest -q -m "slow and not alone" $(SHARED_OUT)
 	@pytest -q -m alone
 
-fast: $(VENV)/.installed  ## the tests that take seconds
-	@pytest -q -m "not slow" $(SHARED_OUT)
+fast: $(VENV)/.installed  ## the tests that take seconds; PACKAGE=training: those of one package
+	@pytest -q -m "not slow" $(if $(PACKAGE),tests/$(PACKAGE),$(SHARED_OUT))
 
 portable: $(VENV)/.installed  ## what must hold on every processor, here and as on two others
 	@pytest -q -m portable $(SHARED_OUT)
