@@ -107,10 +107,10 @@ def _exported(folder: Path, bundle: Path) -> Answering:
         return Answering(
             str(bundle), lambda data: [(one.tag.name, one.probability) for one in model.predict(data)]
         )
-    from dahlia.export.onnx.session import input_size, open_onnx
+    from dahlia.export.onnx.port import input_size, opened
 
-    with open_onnx(folder) as opened:  # what it yields goes on working afterwards
-        run, labels, size = opened.run, opened.labels, input_size(folder)
+    with opened(folder) as export:  # what it yields goes on working afterwards
+        run, labels, size = export.run, export.labels, input_size(folder)
 
     def predict(data: bytes) -> Answer:
         row = run(to_tensor_layout([load(data, size, max_decoded=SERVED_PIXELS)]))[0]

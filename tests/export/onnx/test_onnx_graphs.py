@@ -12,10 +12,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from dahlia.errors import ExportError
-from dahlia.export.onnx.backbone_graph import backbone_graph
-from dahlia.export.onnx.graph import probability_graph, save_graph
+from dahlia.export.onnx.graph import backbone_graph, first_steps, probability_graph, save_graph
 from dahlia.export.onnx.half import to_float16
-from dahlia.export.onnx.pixels import first_steps
 from dahlia.export.onnx.quantisation import to_int8
 from dahlia.export.port import Batch
 from dahlia.export.source import Source

@@ -16,7 +16,7 @@ from readme_lines import TAGS, check_python
 from dahlia.errors import ExportError, TrainingError, VerificationError
 from dahlia.export.conventions import write_labels
 from dahlia.export.openvino import port
-from dahlia.export.openvino._runtime import ov
+from dahlia.export.openvino.port import ov
 from dahlia.export.port import Batch
 from dahlia.export.source import Source
 from small_projects import REPOSITORY, SIZE
@@ -88,7 +88,7 @@ atexit.register(lambda: print(told, "openvino_telemetry" in sys.modules))
 {first}
 ov.Core()
 """
-OURS = "from dahlia.export.openvino._runtime import ov"
+OURS = "from dahlia.export.openvino.port import ov"
 
 
 @pytest.mark.slow

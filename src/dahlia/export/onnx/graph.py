@@ -1,21 +1,34 @@
-"""One ONNX graph from pixels to calibrated probabilities."""
+"""One ONNX graph from pixels to calibrated probabilities: what takes the pixels, the backbone, and the head.
+
+The backbone is converted once per weights, size and opset, and kept. Quick trainings change only the head, so
+an export of a retrained model imports no torch.
+"""
 
 from __future__ import annotations
 
+import logging
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from dahlia.errors import ExportError, TrainingError
 from dahlia.export.conventions import OUTPUTS
-from dahlia.export.onnx.backbone_graph import FEATURES, INPUT, OPSET, backbone_graph
-from dahlia.export.onnx.pixels import take_pixels
 from dahlia.export.source import Source
+from dahlia.files import staged_file
+from dahlia.imports import quick_imports
 from dahlia.modeling.card import ModelCard
 from dahlia.params import Channels
 
+OPSET = 20  # ONNX Runtime 1.17 and later
+INPUT = "data"
+FEATURES = "features"
+BGR_TO_RGB, TO_255 = "bgr_to_rgb", "to_255"
 FILE_NAME = "model.onnx"
 OUTPUT = "model_output"
 HEAD = "head"
@@ -84,4 +97,103 @@ def _head(bundle: Path) -> tuple[np.ndarray, np.ndarray]:
         ) from error
 
 
-__all__ = ["FILE_NAME", "HEAD", "INPUT", "OPSET", "OUTPUT", "probability_graph", "save_graph"]
+def backbone_graph(source: Source) -> onnx.ModelProto:
+    """The graph of the backbone: `data` float32 (N, 3, size, size) RGB to `features` (N, D).
+
+    Raises:
+        ExportError: an operation of the backbone has no ONNX form, or the graph that was kept is damaged.
+        TrainingError: the bundle is not whole; it is read only where no graph was kept.
+    """
+    card = source.card
+    kept = source.cache / f"{card.backbone.fingerprint[:16]}-{card.input.size}-opset{OPSET}.onnx"
+    if not kept.exists():
+        with staged_file(kept) as staged:
+            staged.write_bytes(_convert(source))
+    return _load(kept)
+
+
+def _load(kept: Path) -> onnx.ModelProto:
+    try:
+        onnx.checker.check_model(kept)
+    except onnx.checker.ValidationError as error:
+        raise ExportError(
+            f"The graph {kept} is damaged ({error}). Delete the file (it is only a cache), then run again."
+        ) from error
+    return onnx.load(kept)
+
+
+def _convert(source: Source) -> bytes:
+    model = source.module()
+    with quick_imports():
+        import torch
+
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    size, architecture = source.card.input.size, source.card.backbone.architecture
+    try:
+        with warnings.catch_warnings():
+            # Deprecations inside the exporter are its authors' to fix.
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                model.backbone,
+                (torch.zeros(2, 3, size, size),),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=[INPUT],
+                output_names=[FEATURES],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                verbose=False,
+            )
+    except torch.onnx.errors.OnnxExporterError as error:
+        raise ExportError(
+            f"{architecture} cannot be written as ONNX: {error}. Choose another backbone in conf/domain."
+        ) from error
+    if program is None:
+        raise ExportError("The ONNX exporter returned nothing, expected a program. Run the stage again.")
+    proto = program.model_proto
+    _forget_where(proto.graph)
+    return bytes(proto.SerializeToString())
+
+
+def _forget_where(graph: onnx.GraphProto) -> None:
+    # The exporter notes a stack trace beside every node, with the paths of this machine.
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del part.metadata_props[:]
+
+
+def take_pixels(graph: onnx.GraphProto, channels: Channels, full: int) -> None:
+    """Let a graph that takes RGB from 0 to 255 take `channels` from 0 to `full` instead.
+
+    Args:
+        graph: changed in place.
+        channels: the order that it is to take. Reversing them costs a quarter of a percent of a prediction.
+        full: what white is in each channel: 255 or 1.
+    """
+    if full == 1:
+        _first(graph, "Mul", TO_255, np.array(255, np.float32))
+    if channels == "BGR":
+        _first(graph, "Gather", BGR_TO_RGB, np.array([2, 1, 0]), axis=1)
+
+
+def first_steps(graph: onnx.GraphProto) -> Sequence[onnx.NodeProto]:
+    """The nodes before the network: what is added here, normalisation, and smoothing."""
+    steps: list[onnx.NodeProto] = []
+    name = INPUT
+    while True:
+        users = [node for node in graph.node if name in node.input and node.op_type != "Shape"]
+        if len(users) != 1 or not _on_pixels(users[0]):
+            return steps
+        steps.append(users[0])
+        name = users[0].output[0]
+
+
+def _on_pixels(node: onnx.NodeProto) -> bool:
+    # Smoothing is a convolution of each of the three colours by itself.
+    groups = [attribute.i for attribute in node.attribute if attribute.name == "group"]
+    return node.op_type in ("Gather", "Mul", "Sub", "Div") or (node.op_type == "Conv" and groups == [3])
+
+
+def _first(graph: onnx.GraphProto, operation: str, name: str, constant: npt.NDArray[Any], **how: Any) -> None:
+    for node in graph.node:
+        node.input[:] = [name if one == INPUT else one for one in node.input]
+    graph.initializer.append(numpy_helper.from_array(constant, f"{name}.constant"))
+    graph.node.insert(0, helper.make_node(operation, [INPUT, f"{name}.constant"], [name], name, **how))

@@ -7,8 +7,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from dahlia.export.onnx.graph import HEAD
-from dahlia.export.onnx.pixels import first_steps
+from dahlia.export.onnx.graph import HEAD, first_steps
 
 # Sums over a whole map may pass 65504, the largest number of 16 bits; the others want float32 by definition.
 _WIDE = (

@@ -1,20 +1,37 @@
-"""ONNX, at three precisions."""
+"""ONNX, at three precisions, opened in ONNX Runtime."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from dahlia.export.onnx.class_outputs import add_class_outputs
-from dahlia.export.onnx.graph import FILE_NAME, OPSET, probability_graph, save_graph
+import numpy as np
+import onnx
+
+from dahlia.errors import VerificationError
+from dahlia.export.onnx.compatibility import (
+    BGR,
+    FULL_RANGE,
+    LABEL,
+    PIXEL_FORMAT,
+    PIXEL_RANGE,
+    SCORES,
+    add_class_outputs,
+    describe,
+    tags_of,
+)
+from dahlia.export.onnx.graph import FILE_NAME, INPUT, OPSET, OUTPUT, probability_graph, save_graph
 from dahlia.export.onnx.half import to_float16
-from dahlia.export.onnx.properties import describe
 from dahlia.export.onnx.quantisation import to_int8
-from dahlia.export.onnx.session import open_onnx
-from dahlia.export.port import Opened, Usage
+from dahlia.export.port import Batch, Opened, Run, Usage
 from dahlia.export.source import Source
 from dahlia.modeling.card import ModelCard
+from dahlia.serving.models.runtime_errors import runtime_errors
+
+_PROBES = 4
+_MOST_EDGE = 4096  # pixels
 
 
 def write(folder: Path, source: Source, flavour: str) -> None:
@@ -41,13 +58,81 @@ def write(folder: Path, source: Source, flavour: str) -> None:
 
 @contextmanager
 def opened(folder: Path) -> Iterator[Opened]:
-    """Open it in ONNX Runtime.
+    """Open `model.onnx` on the CPU.
+
+    Order and range of its colours are read from its properties, as Custom Vision's published samples do. The
+    tags are those of `classLabel`, which is run once and must say what `model_output` says, like `loss`.
 
     Raises:
-        VerificationError: the runtime cannot load it; and, when it is called, cannot run it.
+        VerificationError: the runtime cannot load it, or its outputs contradict each other; and, when it is
+            called, cannot run it.
     """
-    with open_onnx(folder) as artefact:
-        yield artefact
+    import onnxruntime
+
+    path = folder / FILE_NAME
+    runtime = f"ONNX Runtime {onnxruntime.__version__}"
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except runtime_errors() as error:
+        raise _unusable("load", path, runtime, error) from error
+    tags = tags_of(onnx.load(path))
+    run = _runner(session, path, runtime)
+    _require_agreement(session, tags, path, runtime)
+    yield Opened(run, tags, runtime)
+
+
+def input_size(folder: Path) -> int:
+    """Pixels of an edge of the photos that `model.onnx` takes."""
+    data = onnx.load(folder / FILE_NAME).graph.input[0]
+    return int(data.type.tensor_type.shape.dim[-1].dim_value)
+
+
+def _runner(session: Any, path: Path, runtime: str) -> Run:
+    properties = session.get_modelmeta().custom_metadata_map
+    turned = properties.get(PIXEL_FORMAT) == BGR
+    full = 255 if properties.get(PIXEL_RANGE) == FULL_RANGE else 1
+
+    def run(pixels: Batch) -> Batch:
+        data = np.ascontiguousarray(pixels[:, ::-1] if turned else pixels)
+        data = data if full == 255 else data / np.float32(255)
+        try:
+            return np.asarray(session.run([OUTPUT], {INPUT: data})[0], np.float32)
+        except runtime_errors() as error:
+            raise _unusable("run", path, runtime, error) from error
+
+    return run
+
+
+def _require_agreement(session: Any, tags: tuple[str, ...], path: Path, runtime: str) -> None:
+    """Ask for all outputs at once, on random pixels."""
+    shape = session.get_inputs()[0].shape if session.get_inputs() else []
+    if len(shape) != 4 or not all(isinstance(edge, int) and 0 < edge <= _MOST_EDGE for edge in shape[1:]):
+        raise VerificationError(
+            f"Expected {path.name} to take images of fixed size, (N, 3, height, width) with edges up to "
+            f"{_MOST_EDGE}, received {shape}. Export again."
+        )
+    data = np.random.default_rng(0).uniform(0, 255, (_PROBES, *shape[1:])).astype(np.float32)
+    try:
+        rows, labels, scores = session.run([OUTPUT, LABEL, SCORES], {INPUT: data})
+    except runtime_errors() as error:
+        raise _unusable("run", path, runtime, error) from error
+    best = [tags[column] for column in rows.argmax(1)] if rows.shape[1] == len(tags) else None
+    said = [dict(zip(tags, row.tolist(), strict=False)) for row in rows]
+    if best != list(labels) or said != scores:
+        raise VerificationError(
+            f"{path.name} contradicts itself: `{LABEL}` and `{SCORES}` were expected to say what `{OUTPUT}` "
+            f"says of {', '.join(tags)}; for random pixels they give {labels[0]!r} and {scores[0]} where it "
+            f"gives {rows[0]}. Export again."
+        )
+
+
+def _unusable(what: str, path: Path, runtime: str, error: Exception) -> VerificationError:
+    text = " ".join(str(error).split())[:300]
+    return VerificationError(
+        f"{runtime} cannot {what} {path.name}: {text}. Export again; if it stays, report the backbone's name."
+    )
 
 
 def usage(card: ModelCard, flavour: str) -> Usage:

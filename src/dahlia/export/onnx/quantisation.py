@@ -15,8 +15,7 @@ import onnx
 
 from dahlia.dataset.imaging import Pixels, to_tensor_layout
 from dahlia.errors import ExportError
-from dahlia.export.onnx.graph import HEAD, INPUT
-from dahlia.export.onnx.pixels import first_steps
+from dahlia.export.onnx.graph import HEAD, INPUT, first_steps
 from dahlia.export.port import Batch
 from dahlia.export.source import Source
 from dahlia.params import Channels

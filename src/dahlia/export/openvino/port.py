@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +15,27 @@ from dahlia.errors import ExportError, VerificationError
 from dahlia.export.conventions import read_labels
 from dahlia.export.onnx.graph import INPUT, OUTPUT, probability_graph
 from dahlia.export.onnx.quantisation import to_int8
-from dahlia.export.openvino._runtime import ov
 from dahlia.export.port import Batch, Opened, Usage
 from dahlia.export.source import Source
 from dahlia.modeling.card import ModelCard
 
 FILE_NAME = "model.xml"
+_REPORTS = "openvino_telemetry"
+
+
+def _load() -> Any:
+    # Importing it sends usage statistics, unless the package that sends them is absent.
+    absent = _REPORTS not in sys.modules
+    if absent:
+        sys.modules[_REPORTS] = None  # type: ignore[assignment]
+    try:
+        return importlib.import_module("openvino")
+    finally:
+        if absent:
+            del sys.modules[_REPORTS]
+
+
+ov: Any = _load()
 
 
 def write(folder: Path, source: Source, flavour: str) -> None:

@@ -1,6 +1,7 @@
-"""The outputs that clients of Custom Vision's compact classification models read, beside ours.
+"""What clients of Custom Vision read in `model.onnx` beside `model_output`: further outputs, and properties.
 
-`classLabel` is the most probable tag and `loss` a dictionary from tag to probability, an entry per image.
+`classLabel` is the most probable tag and `loss` a dictionary from tag to probability, an entry per image. The
+properties, which published samples read, say how the file takes its pixels.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from dahlia.export.onnx.graph import OUTPUT
+from dahlia.modeling.card import ModelCard
 
 LABEL, SCORES = "classLabel", "loss"
 _DOMAIN, _OPSET = "ai.onnx.ml", 3
 _TAGS = "tags"
+PIXEL_FORMAT, RGB, BGR = "Image.BitmapPixelFormat", "Rgb8", "Bgr8"
+PIXEL_RANGE, FULL_RANGE = "Image.NominalPixelRange", "NominalRange_0_255"
 
 
 def add_class_outputs(proto: onnx.ModelProto, tags: Sequence[str]) -> None:
@@ -50,3 +54,19 @@ def tags_of(proto: onnx.ModelProto) -> tuple[str, ...]:
         if tensor.name == _TAGS:
             return tuple(tag.decode() for tag in tensor.string_data)
     return ()
+
+
+def describe(proto: onnx.ModelProto, card: ModelCard) -> None:
+    """Write into the file how it wants its pixels, and which model it is."""
+    proto.producer_name, proto.producer_version = "dahlia", card.dahlia_version
+    helper.set_model_props(
+        proto,
+        {
+            PIXEL_FORMAT: BGR if card.channels == "BGR" else RGB,
+            PIXEL_RANGE: FULL_RANGE,
+            "Image.ColorSpaceGamma": "SRGB",
+            "dahlia.tags": "\n".join(tag.name for tag in card.tags),
+            "dahlia.domain": card.domain,
+            "dahlia.version": card.dahlia_version,
+        },
+    )
