@@ -16,7 +16,7 @@ from typing import NoReturn
 import pytest
 
 from dahlia.errors import VerificationError
-from dahlia.export.tfjs.packages import find_node
+from dahlia.export.tfjs.node import find_node
 
 _NPM = str(Path(__file__).parent / "node")
 

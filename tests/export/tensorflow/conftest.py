@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dahlia.export.source import Source
-from dahlia.export.tensorflow.frozen import frozen_graph
+from dahlia.export.tensorflow.graph import frozen_graph
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ from dahlia.errors import TrainingError, VerificationError
 from dahlia.export.conventions import write_labels
 from dahlia.export.port import Batch
 from dahlia.export.source import Source
-from dahlia.export.tensorflow import frozen, port
-from dahlia.export.tensorflow.frozen import frozen_graph
+from dahlia.export.tensorflow import graph, port
+from dahlia.export.tensorflow.graph import frozen_graph
 from small_projects import SIZE
 
 FLAVOURS = ("frozen", "saved-model")
@@ -82,7 +82,7 @@ def test_a_damaged_graph_in_the_cache_is_made_anew(kept: Source, monkeypatch: py
     whole = path.read_bytes()
     assert hashlib.sha256(whole[32:]).digest() == whole[:32]
     # What it is converted to is known by now.
-    monkeypatch.setattr(frozen, "_convert", lambda *_: expected.SerializeToString(deterministic=True))
+    monkeypatch.setattr(graph, "_convert", lambda *_: expected.SerializeToString(deterministic=True))
     for damaged in (whole[:-100], b"", b"x" + whole[1:], whole[:5000] + b"x" + whole[5001:]):
         path.write_bytes(damaged)
         assert frozen_graph(kept, "BGR").definition == expected
@@ -102,7 +102,7 @@ def test_other_weights_have_another_graph(kept: Source) -> None:
 
 
 def test_few_graphs_are_kept(fresh: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frozen, "_convert", lambda *_: b"")
+    monkeypatch.setattr(graph, "_convert", lambda *_: b"")
     (fresh.cache / "others").mkdir(parents=True)
     (fresh.cache / "backbone.onnx").touch()
     for number in range(7):

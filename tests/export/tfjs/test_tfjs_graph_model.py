@@ -12,8 +12,7 @@ import pytest
 
 from dahlia.errors import ExportError
 from dahlia.export.source import Source
-from dahlia.export.tensorflow.frozen import frozen_graph
-from dahlia.export.tensorflow.graph import ImageGraph
+from dahlia.export.tensorflow.graph import ImageGraph, frozen_graph
 from dahlia.export.tfjs import port
 from dahlia.export.tfjs.graph_model import write_graph_model
 from small_projects import SIZE

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from dahlia.errors import VerificationError
-from dahlia.export.tfjs import operations, packages
+from dahlia.export.tfjs import graph_model, node
 
-HERE = Path(packages.__file__).parent
+HERE = Path(node.__file__).parent
 
 
 def put(folder: Path, name: str, script: str) -> None:
@@ -42,12 +42,12 @@ def test_node_is_wanted(tools: Path, script: str | None, message: str) -> None:
     if script is not None:
         put(tools, "node", script)
     with pytest.raises(VerificationError, match=message):
-        packages.find_node()
+        node.find_node()
 
 
 def test_a_recent_node_is_taken(tools: Path) -> None:
     put(tools, "node", "echo v22.1.0")
-    assert packages.find_node() == str(tools / "node")
+    assert node.find_node() == str(tools / "node")
 
 
 @pytest.mark.parametrize(
@@ -61,22 +61,22 @@ def test_a_recent_node_is_taken(tools: Path) -> None:
 def test_npm_that_fails_leaves_nothing(
     tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, message: str
 ) -> None:
-    monkeypatch.setattr(packages, "_INSTALL_SECONDS", 0.2)
+    monkeypatch.setattr(node, "_INSTALL_SECONDS", 0.2)
     if script is not None:
         put(tools, "npm", script.replace("sleep", str(shutil.which("sleep", path="/usr/bin:/bin"))))
     with pytest.raises(VerificationError, match=message):
-        packages.installed_packages()
+        node.installed_packages()
     assert list((tmp_path / "cache" / "dahlia").iterdir()) == []
 
 
 def test_packages_are_installed_once(tools: Path, tmp_path: Path) -> None:
     put(tools, "npm", 'echo "$@" > arguments')
-    folder = packages.installed_packages()
+    folder = node.installed_packages()
     assert folder.parent == tmp_path / "cache" / "dahlia"
     assert {"package.json", "package-lock.json", "arguments"} == {part.name for part in folder.iterdir()}
     assert (folder / "arguments").read_text().startswith("ci --ignore-scripts --no-audit --no-fund")
     put(tools, "npm", "exit 1")
-    assert packages.installed_packages() == folder
+    assert node.installed_packages() == folder
 
 
 def test_versions_are_fixed() -> None:
@@ -93,5 +93,5 @@ def test_versions_are_fixed() -> None:
 
 
 def test_operations_are_named_once() -> None:
-    names = operations._NAMES.split()
+    names = graph_model._NAMES.split()
     assert names == sorted(set(names))

@@ -20,10 +20,8 @@ from dahlia.export.conventions import write_labels
 from dahlia.export.port import Batch
 from dahlia.export.source import Source
 from dahlia.export.tfjs import port
-from dahlia.export.tfjs.graph_model import write_graph_model
-from dahlia.export.tfjs.node import started
-from dahlia.export.tfjs.operations import KNOWN
-from dahlia.export.tfjs.packages import installed_packages
+from dahlia.export.tfjs.graph_model import KNOWN, write_graph_model
+from dahlia.export.tfjs.node import installed_packages, started
 from programs import find_program, unavailable
 from small_projects import SIZE
 

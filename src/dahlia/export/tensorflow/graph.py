@@ -1,11 +1,18 @@
-"""A finished graph, and the names by which users know its ends."""
+"""The frozen graph that the formats of the family are written from, and the names of its ends."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+from dahlia.errors import TrainingError
+from dahlia.export.source import Source
 from dahlia.export.tensorflow._runtime import tf
+from dahlia.files import sha256_of, staged_file
+from dahlia.params import Channels
 
 # As the exports of Custom Vision name them; clients of older ones ask for `loss`.
 INPUT = "Placeholder"
@@ -13,6 +20,9 @@ OUTPUT = "model_outputs"
 FORMER_OUTPUT = "loss"
 # A graph that holds it takes its colours as blue, green, red.
 BGR_TO_RGB = "bgr_to_rgb"
+_DIGEST = 32
+# Of the size of the model each; every training makes another.
+_MOST_KEPT = 4
 
 
 @dataclass(frozen=True)
@@ -39,3 +49,64 @@ class ImageGraph:
         )
         ends = [imported.graph.get_tensor_by_name(f"{name}:0") for name in (INPUT, OUTPUT)]
         return imported.prune(*ends)
+
+
+def frozen_graph(source: Source, channels: Channels) -> ImageGraph:
+    """The graph of a trained model, without variables.
+
+    It is converted by torch once per weights, card and converter, and kept in `source.cache` behind its
+    SHA-256; a file that does not fit its checksum is made again. The last four are kept.
+
+    Args:
+        source: the trained model.
+        channels: the order in which users of the graph give the colours.
+
+    Raises:
+        ExportError: an operation of the network has no TensorFlow form.
+        TrainingError: the bundle is not whole.
+    """
+    path = source.cache / f"tensorflow-{_fingerprint(source, channels)[:24]}.pb"
+    content = _kept(path)
+    if content is None:
+        content = _convert(source, channels)
+        with staged_file(path) as staged:
+            staged.write_bytes(hashlib.sha256(content).digest() + content)
+        _forget_oldest(source.cache)
+    return ImageGraph(tf.compat.v1.GraphDef.FromString(content), source.card.input.size)
+
+
+def _fingerprint(source: Source, channels: Channels) -> str:
+    weights = source.bundle / "model.safetensors"
+    try:
+        parts = [sha256_of(weights)]
+    except OSError as error:
+        raise TrainingError(
+            f"{weights} could not be read ({error}). Run `dvc repro train` to train it again."
+        ) from error
+    parts += [source.card.model_dump_json(), channels, version("torch"), tf.__version__]
+    # The converter's version is its text: a graph of a former one is never taken for one of today's.
+    parts += [sha256_of(module) for module in sorted(Path(__file__).parent.glob("*.py"))]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _kept(path: Path) -> bytes | None:
+    try:
+        held = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    digest, content = held[:_DIGEST], held[_DIGEST:]
+    return content if hashlib.sha256(content).digest() == digest else None
+
+
+def _forget_oldest(cache: Path) -> None:
+    kept = sorted(cache.glob("tensorflow-*.pb"), key=lambda path: path.stat().st_mtime)
+    for path in kept[:-_MOST_KEPT]:
+        path.unlink(missing_ok=True)
+
+
+def _convert(source: Source, channels: Channels) -> bytes:
+    from dahlia.export.tensorflow.convert import convert
+
+    graph = convert(source.module(), source.card.input.size, domain=source.card.domain, channels=channels)
+    used = tf.compat.v1.graph_util.extract_sub_graph(graph.definition, [OUTPUT, FORMER_OUTPUT])
+    return bytes(used.SerializeToString(deterministic=True))

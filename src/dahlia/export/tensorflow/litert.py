@@ -12,10 +12,9 @@ from dahlia.export.conventions import LABELS, read_labels
 from dahlia.export.port import Opened, Usage
 from dahlia.export.source import Source
 from dahlia.export.tensorflow._runtime import tf
-from dahlia.export.tensorflow.flat_buffer import put_metadata, read_labels_of
-from dahlia.export.tensorflow.frozen import frozen_graph
-from dahlia.export.tensorflow.metadata import describe, with_labels
-from dahlia.export.tensorflow.reading import image_notes, photo_lines
+from dahlia.export.tensorflow.graph import frozen_graph
+from dahlia.export.tensorflow.metadata import describe, put_metadata, read_labels_of, with_labels
+from dahlia.export.tensorflow.port import image_notes, photo_lines
 from dahlia.export.tensorflow.runners import tflite_runner
 from dahlia.export.tensorflow.writers import Flavour, flat_buffer
 from dahlia.files import staged_file

@@ -7,19 +7,40 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dahlia.errors import VerificationError
-from dahlia.export.conventions import read_labels
+from dahlia.export.conventions import OUTPUTS, read_labels
 from dahlia.export.port import Opened, Usage
 from dahlia.export.source import Source
 from dahlia.export.tensorflow._runtime import tf
-from dahlia.export.tensorflow.frozen import frozen_graph
-from dahlia.export.tensorflow.graph import INPUT, OUTPUT
-from dahlia.export.tensorflow.reading import image_notes, photo_lines
+from dahlia.export.tensorflow.graph import INPUT, OUTPUT, frozen_graph
 from dahlia.export.tensorflow.runners import frozen_runner, saved_model_runner
 from dahlia.export.tensorflow.writers import save_model, write_frozen_pb
 from dahlia.modeling.card import ModelCard
 
 FROZEN = "model.pb"
 SAVED = "saved_model.pb"
+_FROZEN_LINES = (
+    "definition = tf.compat.v1.GraphDef()",
+    'definition.ParseFromString(open("model.pb", "rb").read())',
+    "with tf.compat.v1.Session(graph=tf.Graph()) as session:",
+    '    tf.import_graph_def(definition, name="")',
+    f'    answers = session.run("{OUTPUT}:0", {{"{INPUT}:0": photo[None].astype(np.float32)}})',
+    "probabilities = answers[0]",
+)
+_SAVED_LINES = (
+    'model = tf.saved_model.load(".")',
+    f'answers = model.signatures["serving_default"]({INPUT}=tf.constant(photo[None].astype(np.float32)))',
+    f'probabilities = answers["{OUTPUT}"].numpy()[0]',
+)
+_NOTES = {
+    "frozen": (
+        f"The input is `{INPUT}:0`; the output is `{OUTPUT}:0`, and under its older name `loss:0`.",
+        "`model.pb` is a frozen `GraphDef`; programs that were written for TensorFlow 1 read it.",
+    ),
+    "saved-model": (
+        f"The signature `serving_default` takes `{INPUT}` and gives `{OUTPUT}`.",
+        "TensorFlow Serving takes these files from a folder named after a version, such as `1`.",
+    ),
+}
 
 
 def write(folder: Path, source: Source, flavour: str) -> None:
@@ -66,26 +87,21 @@ def usage(card: ModelCard, flavour: str) -> Usage:
     )
 
 
-_FROZEN_LINES = (
-    "definition = tf.compat.v1.GraphDef()",
-    'definition.ParseFromString(open("model.pb", "rb").read())',
-    "with tf.compat.v1.Session(graph=tf.Graph()) as session:",
-    '    tf.import_graph_def(definition, name="")',
-    f'    answers = session.run("{OUTPUT}:0", {{"{INPUT}:0": photo[None].astype(np.float32)}})',
-    "probabilities = answers[0]",
-)
-_SAVED_LINES = (
-    'model = tf.saved_model.load(".")',
-    f'answers = model.signatures["serving_default"]({INPUT}=tf.constant(photo[None].astype(np.float32)))',
-    f'probabilities = answers["{OUTPUT}"].numpy()[0]',
-)
-_NOTES = {
-    "frozen": (
-        f"The input is `{INPUT}:0`; the output is `{OUTPUT}:0`, and under its older name `loss:0`.",
-        "`model.pb` is a frozen `GraphDef`; programs that were written for TensorFlow 1 read it.",
-    ),
-    "saved-model": (
-        f"The signature `serving_default` takes `{INPUT}` and gives `{OUTPUT}`.",
-        "TensorFlow Serving takes these files from a folder named after a version, such as `1`.",
-    ),
-}
+def photo_lines(card: ModelCard) -> tuple[str, ...]:
+    """Python that reads `labels.txt` into `tags` and `photo.jpg` into `photo`, (size, size, 3)."""
+    size = card.input.size
+    lines = (
+        'tags = open("labels.txt", encoding="utf-8").read().split("\\n")',
+        'photo = cv2.imread("photo.jpg")',
+        f"photo = cv2.resize(photo, ({size}, {size}), interpolation=cv2.INTER_AREA)",
+    )
+    return lines if card.channels == "BGR" else (*lines, "photo = photo[..., ::-1]")
+
+
+def image_notes(card: ModelCard) -> tuple[str, ...]:
+    """The facts on input and output, one a line."""
+    size, order = card.input.size, " ".join(card.channels)
+    return (
+        f"Input: float32 (N, {size}, {size}, 3), 0 to 255, colours as {order}; scaling is inside.",
+        f"Output: float32 (N, {len(card.tags)}), {OUTPUTS[card.kind].meaning}, in the order of `labels.txt`.",
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +15,6 @@ import numpy.typing as npt
 from dahlia.errors import ExportError
 from dahlia.export.tensorflow._runtime import silence, tf
 from dahlia.export.tensorflow.graph import INPUT, OUTPUT, ImageGraph
-from dahlia.export.tensorflow.numbering import number_anew
 from dahlia.files import staged_file
 
 # What stays float32 among 8 bits: pixels before they are scaled, means over a map, and scaling to unit
@@ -24,6 +25,8 @@ _FLOAT32 = (
 )
 Flavour = Literal["float32", "float16", "int8"]
 Photo = npt.NDArray[np.uint8]
+# `__inference_serve_42` and the mark `PartitionedCall-42` of a call.
+_NUMBERED = re.compile(r"^(__inference_\w+_|PartitionedCall-|StatefulPartitionedCall-)(\d+)$")
 
 
 def write_frozen_pb(path: Path, graph: ImageGraph) -> None:
@@ -44,7 +47,7 @@ def save_model(folder: Path, graph: ImageGraph) -> None:
     # What TensorFlow leaves beside the model: a random number for telemetry, and a folder for no file.
     (folder / "fingerprint.pb").unlink(missing_ok=True)
     (folder / "assets").rmdir()
-    number_anew(folder / "saved_model.pb")
+    _renumber(folder / "saved_model.pb")
 
 
 def _serving(graph: ImageGraph) -> Any:
@@ -56,6 +59,70 @@ def _serving(graph: ImageGraph) -> Any:
 
     given = tf.TensorSpec([None, graph.size, graph.size, 3], tf.float32, name=INPUT)
     return tf.function(serve, input_signature=[given], autograph=False)
+
+
+def _renumber(path: Path) -> None:
+    """Rewrite `saved_model.pb` with its functions numbered from 0 on, in the order of their numbers.
+
+    TensorFlow numbers them by how many its process has made before, so that the same graph would give a file
+    that differs from process to process.
+    """
+    saved: Any = import_module("tensorflow.core.protobuf.saved_model_pb2").SavedModel
+    model = saved.FromString(path.read_bytes())
+    names = _names(model)
+    for meta in model.meta_graphs:
+        _rename_library(meta.graph_def, names)
+        _rename_objects(meta.object_graph_def, names)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _names(model: Any) -> dict[str, str]:
+    """The new name of each that has a number."""
+    found = set()
+    for meta in model.meta_graphs:
+        found |= {function.signature.name for function in meta.graph_def.library.function}
+        for node in _nodes(meta.graph_def):
+            found |= {value.func.name for value in node.attr.values()}
+            found |= {_text(value) for value in node.attr.values()}
+    matches = [match for match in map(_NUMBERED.match, found) if match]
+    numbers = sorted({int(match[2]) for match in matches})
+    return {match[0]: f"{match[1]}{numbers.index(int(match[2]))}" for match in matches}
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    yield from graph.node
+    for function in graph.library.function:
+        yield from function.node_def
+
+
+def _text(value: Any) -> str:
+    return str(value.s.decode(errors="replace")) if len(value.s) < 200 else ""
+
+
+def _rename_library(graph: Any, names: dict[str, str]) -> None:
+    for function in graph.library.function:
+        function.signature.name = names.get(function.signature.name, function.signature.name)
+    graph.library.function.sort(key=lambda function: function.signature.name)
+    for node in _nodes(graph):
+        for value in node.attr.values():
+            if value.func.name in names:
+                value.func.name = names[value.func.name]
+            elif (text := _text(value)) in names:
+                value.s = names[text].encode()
+
+
+def _rename_objects(objects: Any, names: dict[str, str]) -> None:
+    for former in [name for name in objects.concrete_functions if name in names]:
+        objects.concrete_functions[names[former]].CopyFrom(objects.concrete_functions[former])
+        del objects.concrete_functions[former]
+    for node in objects.nodes:
+        kept = [names.get(name, name) for name in node.function.concrete_functions]
+        if kept:
+            del node.function.concrete_functions[:]
+            node.function.concrete_functions.extend(kept)
+        bare = node.bare_concrete_function
+        if bare.concrete_function_name in names:
+            bare.concrete_function_name = names[bare.concrete_function_name]
 
 
 def flat_buffer(graph: ImageGraph, flavour: Flavour, photos: Iterable[Photo] = ()) -> bytes:
@@ -119,7 +186,5 @@ def _batches(graph: ImageGraph, photos: Iterable[Photo]) -> Iterator[list[npt.ND
 
 
 def _refusals() -> tuple[type[Exception], ...]:
-    from importlib import import_module
-
     convert = import_module("tensorflow.lite.python.convert")
     return (convert.ConverterError, RuntimeError, ValueError)

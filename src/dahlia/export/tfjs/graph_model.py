@@ -12,7 +12,6 @@ import numpy.typing as npt
 from dahlia.errors import ExportError
 from dahlia.export.tensorflow._runtime import tf
 from dahlia.export.tensorflow.graph import INPUT, OUTPUT, ImageGraph
-from dahlia.export.tfjs.operations import KNOWN
 from dahlia.files import staged_file, write_text
 from dahlia.modeling.card import ModelCard
 
@@ -21,6 +20,17 @@ WEIGHTS = "weights.bin"
 _Array = npt.NDArray[Any]
 # TensorFlow.js has no wider numbers.
 _NARROWED = {"float64": "float32", "float32": "float32", "int64": "int32", "int32": "int32", "bool": "bool"}
+# As listed by @tensorflow/tfjs-converter 4.22.0, and with a kernel in @tensorflow/tfjs-backend-wasm.
+_NAMES = """
+Abs Add AddV2 All Any AvgPool BatchMatMulV2 BatchToSpaceND BiasAdd Cast Ceil ClipByValue ConcatV2
+Const Conv2D Cos DepthToSpace DepthwiseConv2dNative Elu Equal Erf Exp ExpandDims Fill Floor Greater
+GreaterEqual Identity LeakyRelu Less LessEqual Log Log1p LogicalAnd LogicalNot LogicalOr MatMul Max
+MaxPool Maximum Mean Min Minimum MirrorPad Mul Neg NotEqual Pack Pad PadV2 Placeholder Pow Prod
+RealDiv Reciprocal Relu Relu6 Reshape ReverseV2 Rsqrt Select SelectV2 Selu Shape Sigmoid Sign Sin
+Slice Softmax Softplus SpaceToBatchND Split SplitV Sqrt Square SquaredDifference Squeeze
+StridedSlice Sub Sum Tanh Tile Transpose Unpack ZerosLike
+"""
+KNOWN = frozenset(_NAMES.split())
 
 
 def write_graph_model(folder: Path, graph: ImageGraph, card: ModelCard) -> None:
