@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from dahlia.export.coreml.interpreter.layers.layer import Layer
-from dahlia.export.coreml.interpreter.schema import messages
+from dahlia.export.coreml.interpreter.files import messages
+from dahlia.export.coreml.interpreter.registry import Layer
 
 numbers = np.random.default_rng(0)
 MAP = numbers.normal(size=(2, 6, 9, 8)).astype(np.float32)

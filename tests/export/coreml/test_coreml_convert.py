@@ -13,10 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dahlia.errors import ExportError
-from dahlia.export.coreml.convert import Converted, Form, convert
+from dahlia.export.coreml.convert import Converted, Form, convert, halve_weights
 from dahlia.export.coreml.interpreter.model import Interpreted
 from dahlia.export.coreml.package import write_network, write_package
-from dahlia.export.coreml.precision import halve_weights
 from dahlia.export.source import Source
 from small_projects import SIZE
 
@@ -118,7 +117,7 @@ def test_lengths_are_computed_in_single_precision(source_once: Source, tmp_path:
 
 
 def test_few_or_large_numbers_stay_whole(source_once: Source) -> None:
-    from dahlia.export.coreml.interpreter.schema import messages
+    from dahlia.export.coreml.interpreter.files import messages
 
     network = messages().NeuralNetwork_pb2.NeuralNetworkClassifier()
     values = {"few": [1e-12], "many": [0.1] * 16, "large": [1e6] * 16}
@@ -132,7 +131,7 @@ def test_few_or_large_numbers_stay_whole(source_once: Source) -> None:
 
 
 def test_the_weights_of_a_layer_are_of_one_type() -> None:
-    from dahlia.export.coreml.interpreter.schema import messages
+    from dahlia.export.coreml.interpreter.files import messages
 
     network = messages().NeuralNetwork_pb2.NeuralNetworkClassifier()
     head = network.layers.add().innerProduct

@@ -13,9 +13,7 @@ import pytest
 
 from dahlia.errors import VerificationError
 from dahlia.export.coreml import port
-from dahlia.export.coreml.interpreter.constants import Weights
-from dahlia.export.coreml.interpreter.files import read_model
-from dahlia.export.coreml.interpreter.schema import messages
+from dahlia.export.coreml.interpreter.files import Weights, messages, read_model
 from dahlia.export.port import Batch
 from dahlia.export.source import Source
 

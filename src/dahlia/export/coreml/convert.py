@@ -1,4 +1,4 @@
-"""From the trained module to Core ML: the conversion, and what it cannot convert."""
+"""From the trained module to Core ML: the conversion, its refusals, and which numbers are halved."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from dahlia.errors import ExportError
 from dahlia.export.coreml._runtime import ct
-from dahlia.export.coreml.precision import HalfBeforeLengths
 from dahlia.modeling.card import ModelCard
 from dahlia.params import Channels
 
@@ -41,6 +42,19 @@ _FAILURES = (
 _OPERATION = re.compile(
     r"for op '([^']+)'|converting '([^']+)' op|fx node (\w+)|^Op (\S+) is used", re.MULTILINE
 )
+# A layer of fewer numbers saves nothing, and may be one whose smallness matters, such as an epsilon.
+_WORTH_HALVING = 16
+_LARGEST = float(np.finfo(np.float16).max)
+_WITH_HALVES = (
+    "batchedMatmul",
+    "batchnorm",
+    "convolution",
+    "embeddingND",
+    "innerProduct",
+    "loadConstant",
+    "loadConstantND",
+    "scale",
+)
 
 
 @dataclass(frozen=True)
@@ -54,19 +68,6 @@ class Converted:
 
     model: Any
     weights: Path | None
-
-
-class _Reader(nn.Module):
-    """The module behind an image whose colours come in another order."""
-
-    def __init__(self, module: nn.Module, colours: Channels) -> None:
-        super().__init__()
-        self.module = module
-        self.turned = colours == "BGR"
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        answer: Tensor = self.module(pixels.flip(1) if self.turned else pixels)
-        return answer
 
 
 def convert(module: nn.Module, card: ModelCard, form: Form, scratch: Path) -> Converted:
@@ -132,6 +133,19 @@ def _exported(module: nn.Module, card: ModelCard) -> Any:
         ) from error
 
 
+class _Reader(nn.Module):
+    """The module behind an image whose colours come in another order."""
+
+    def __init__(self, module: nn.Module, colours: Channels) -> None:
+        super().__init__()
+        self.module = module
+        self.turned = colours == "BGR"
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        answer: Tensor = self.module(pixels.flip(1) if self.turned else pixels)
+        return answer
+
+
 @contextmanager
 def _messages() -> Iterator[list[str]]:
     """What coremltools logs, instead of printing it: the operation that fails is named there alone."""
@@ -168,3 +182,56 @@ def _refusal(card: ModelCard, form: Form, error: Exception, messages: list[str])
 
 def _flat(error: Exception) -> str:
     return " ".join(str(error).split())[:300].rstrip(". ") or type(error).__name__
+
+
+class HalfBeforeLengths:
+    """Says of each operation of a program whether it may compute in half precision.
+
+    The classifier divides its features by their length: the squares of large features overflow half precision
+    on devices that add them up in it. From the first length on, all stays in single precision: that is the
+    head, some thousandth of the work.
+    """
+
+    def __init__(self) -> None:
+        self._late: set[str] = set()
+
+    def __call__(self, operation: Any) -> bool:
+        """Whether an operation may be cast; coremltools asks for each in the order of execution."""
+        sources = [
+            source
+            for given in operation.inputs.values()
+            for source in (given if isinstance(given, list | tuple) else [given])
+        ]
+        late = operation.op_type == "reduce_l2_norm" or any(source.name in self._late for source in sources)
+        if late:
+            self._late.update(result.name for result in operation.outputs)
+        return not late
+
+
+def halve_weights(network: Any) -> None:
+    """Keep the weights of a neural network's layers in half precision; Core ML reads them back as they are.
+
+    Core ML wants all weights of a layer to be of one type, and not every kind of layer may have halves.
+
+    Args:
+        network: a `NeuralNetworkClassifier`; it is changed in place.
+    """
+    for layer in network.layers:
+        kind = layer.WhichOneof("layer")
+        if kind not in _WITH_HALVES:
+            continue
+        tensors = [
+            value
+            for field, value in getattr(layer, kind).ListFields()
+            if field.message_type is not None and field.message_type.name == "WeightParams"
+        ]
+        numbers = [np.fromiter(tensor.floatValue, np.float32, len(tensor.floatValue)) for tensor in tensors]
+        if _worth_halving(numbers):
+            for tensor, values in zip(tensors, numbers, strict=True):
+                tensor.ClearField("floatValue")
+                tensor.float16Value = values.astype(np.float16).tobytes()
+
+
+def _worth_halving(numbers: list[npt.NDArray[np.float32]]) -> bool:
+    longest = max(map(len, numbers), default=0)
+    return longest >= _WORTH_HALVING and all(np.abs(values).max(initial=0) <= _LARGEST for values in numbers)

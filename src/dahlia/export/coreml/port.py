@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import platform
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from dahlia.errors import ExportError, VerificationError
-from dahlia.export.coreml.device import has_core_ml, on_device
 from dahlia.export.coreml.interpreter.model import RUNTIME, Interpreted
-from dahlia.export.port import Opened, Usage
+from dahlia.export.port import Batch, Opened, Usage
 from dahlia.export.source import Source
 from dahlia.modeling.card import ModelCard
 
@@ -24,6 +26,28 @@ _FORMS: dict[str, Literal["program", "program-float16", "network"]] = {
     "mlmodel-float16": "network",
 }
 _FILES = ("model.mlpackage", "model.mlmodel")
+_PYTHON = """\
+from pathlib import Path
+
+import coremltools as ct
+import cv2
+from PIL import Image
+
+tags = Path("labels.txt").read_text(encoding="utf-8").split("\\n")
+photo = cv2.imread("photo.jpg")
+photo = cv2.resize(photo, ({size}, {size}), interpolation=cv2.INTER_AREA)
+image = Image.fromarray(photo[..., ::-1].copy())  # OpenCV reads BGR, Pillow holds RGB
+answer = ct.models.MLModel("{file}").predict({{"data": image}})["loss"]
+probabilities = [answer[tag] for tag in tags]
+best = probabilities.index(max(probabilities))
+print(tags[best], probabilities[best])
+"""
+_SWIFT = """\
+```swift
+let request = VNCoreMLRequest(model: try VNCoreMLModel(for: model(configuration: .init()).model))
+request.imageCropAndScaleOption = .scaleFill
+try VNImageRequestHandler(cgImage: photo).perform([request])  // request.results: tag and confidence
+```"""
 
 
 def write(folder: Path, source: Source, flavour: str) -> None:
@@ -41,10 +65,8 @@ def write(folder: Path, source: Source, flavour: str) -> None:
             f"Core ML has the flavours {', '.join(_FORMS)}; received `{flavour}`. Choose one of them."
         )
     module = source.module()
-    from dahlia.export.coreml.convert import convert
-    from dahlia.export.coreml.description import describe
-    from dahlia.export.coreml.package import NETWORK, PACKAGE, write_network, write_package
-    from dahlia.export.coreml.precision import halve_weights
+    from dahlia.export.coreml.convert import convert, halve_weights
+    from dahlia.export.coreml.package import NETWORK, PACKAGE, describe, write_network, write_package
 
     with tempfile.TemporaryDirectory(prefix="dahlia-coreml-") as scratch:
         converted = convert(module, source.card, _FORMS[flavour], Path(scratch))
@@ -79,6 +101,58 @@ def opened(folder: Path) -> Iterator[Opened]:
         yield Opened(model.run, model.labels, RUNTIME)
 
 
+def has_core_ml() -> bool:
+    """Whether this machine runs Core ML."""
+    return sys.platform == "darwin"
+
+
+def on_device(path: Path) -> Opened:
+    """A model in Core ML, on whatever it chooses to compute with.
+
+    Raises:
+        VerificationError: Core ML cannot load it; and, when it is run, cannot run it.
+    """
+    # What the file says of its tags and its photo is read from the file; Core ML only answers.
+    declared = Interpreted(path)
+    from PIL import Image
+
+    try:
+        model = _core_ml().MLModel(str(path))
+    except _core_ml_errors() as error:
+        raise _unusable("load", path, error) from error
+
+    def answer(photo: Any) -> list[float]:
+        image = Image.fromarray(np.rint(photo.transpose(1, 2, 0)).astype(np.uint8))
+        try:
+            given = model.predict({declared.image.name: image})["loss"]
+            return [float(given[label]) for label in declared.labels]
+        except _core_ml_errors() as error:
+            raise _unusable("run", path, error) from error
+
+    def run(pixels: Batch) -> Batch:
+        return np.array([answer(photo) for photo in pixels], np.float32).reshape(len(pixels), -1)
+
+    return Opened(run, declared.labels, f"Core ML, macOS {platform.mac_ver()[0]}")
+
+
+def _core_ml() -> Any:
+    from dahlia.export.coreml._runtime import ct
+
+    return ct.models
+
+
+def _core_ml_errors() -> tuple[type[Exception], ...]:
+    return (OSError, RuntimeError, ValueError, TypeError, KeyError)
+
+
+def _unusable(what: str, path: Path, error: Exception) -> VerificationError:
+    text = " ".join(str(error).split())[:300]
+    return VerificationError(
+        f"Core ML of macOS {platform.mac_ver()[0]} cannot {what} {path.name}: {text}. Export again; if it "
+        "stays, report the backbone's name."
+    )
+
+
 def usage(card: ModelCard, flavour: str) -> Usage:
     """Python for macOS, and the lines of Swift that an app needs."""
     file = "model.mlmodel" if _FORMS.get(flavour) == "network" else "model.mlpackage"
@@ -99,27 +173,3 @@ def usage(card: ModelCard, flavour: str) -> Usage:
             f"In an app, add `{file}` to the Xcode target and ask Vision:\n\n{_SWIFT}",
         ),
     )
-
-
-_PYTHON = """\
-from pathlib import Path
-
-import coremltools as ct
-import cv2
-from PIL import Image
-
-tags = Path("labels.txt").read_text(encoding="utf-8").split("\\n")
-photo = cv2.imread("photo.jpg")
-photo = cv2.resize(photo, ({size}, {size}), interpolation=cv2.INTER_AREA)
-image = Image.fromarray(photo[..., ::-1].copy())  # OpenCV reads BGR, Pillow holds RGB
-answer = ct.models.MLModel("{file}").predict({{"data": image}})["loss"]
-probabilities = [answer[tag] for tag in tags]
-best = probabilities.index(max(probabilities))
-print(tags[best], probabilities[best])
-"""
-_SWIFT = """\
-```swift
-let request = VNCoreMLRequest(model: try VNCoreMLModel(for: model(configuration: .init()).model))
-request.imageCropAndScaleOption = .scaleFill
-try VNImageRequestHandler(cgImage: photo).perform([request])  // request.results: tag and confidence
-```"""

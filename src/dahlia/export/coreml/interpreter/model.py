@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from dahlia.export.coreml.interpreter.files import read_model
-from dahlia.export.coreml.interpreter.image import ImageInput, image_input
-from dahlia.export.coreml.interpreter.network import Network
-from dahlia.export.coreml.interpreter.program import Program
+from dahlia.errors import VerificationError
+from dahlia.export.coreml.interpreter.dialects import Network, Program
+from dahlia.export.coreml.interpreter.files import messages, read_model
 from dahlia.export.coreml.interpreter.registry import Array
 
 RUNTIME = "Dahlia's interpreter of Core ML programs"
@@ -45,3 +46,73 @@ class Interpreted:
         """
         rows = [self._computed.run(self.image.name, self.image.tensor(photo)) for photo in pixels]
         return np.stack(rows) if rows else np.zeros((0, len(self.labels)), np.float32)
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """The one image input of a model.
+
+    Attributes:
+        name: of the input.
+        width: in pixels.
+        height: in pixels.
+        colours: `RGB` or `BGR`, the order in which the model gets the channels.
+        scale: what each channel is multiplied with.
+        bias: what is then added to red, green and blue.
+    """
+
+    name: str
+    width: int
+    height: int
+    colours: str
+    scale: float
+    bias: tuple[float, float, float]
+
+    def tensor(self, photo: Array) -> Array:
+        """What Core ML makes of a photo, (3, height, width) RGB, 0 to 255: (1, 3, height, width).
+
+        Raises:
+            VerificationError: the photo is of another size.
+        """
+        if photo.shape != (3, self.height, self.width):
+            raise VerificationError(
+                f"The model wants photos of {self.width} x {self.height} pixels, received the shape "
+                f"{photo.shape}. Resize them as the model's card says."
+            )
+        whole = np.clip(np.rint(photo), 0, 255).astype(np.float32)
+        scaled = whole * np.float32(self.scale) + np.array(self.bias, np.float32).reshape(3, 1, 1)
+        return np.ascontiguousarray(scaled[:: -1 if self.colours == "BGR" else 1][None])
+
+
+def image_input(model: Any) -> ImageInput:
+    """Read it from a `Model` message.
+
+    Raises:
+        VerificationError: the model has no image input, several inputs, or colours that are not known here.
+    """
+    inputs = list(model.description.input)
+    kinds = [given.type.WhichOneof("Type") for given in inputs]
+    if kinds != ["imageType"]:
+        raise VerificationError(f"The model was expected to take one image and takes {kinds}. Export again.")
+    spaces = messages().FeatureTypes_pb2.ImageFeatureType.ColorSpace
+    image = inputs[0].type.imageType
+    colours = spaces.Name(image.colorSpace)
+    if colours not in ("RGB", "BGR"):
+        raise VerificationError(
+            f"The model was expected to take RGB or BGR and takes {colours}. Export again."
+        )
+    scale, bias = _scaling(model, inputs[0].name)
+    return ImageInput(inputs[0].name, image.width, image.height, colours, scale, bias)
+
+
+def _scaling(model: Any, name: str) -> tuple[float, tuple[float, float, float]]:
+    # A program scales by operations of its own; a neural network may by what is said beside its layers.
+    if model.WhichOneof("Type") != "neuralNetworkClassifier":
+        return 1.0, (0.0, 0.0, 0.0)
+    for step in model.neuralNetworkClassifier.preprocessing:
+        if step.featureName not in ("", name) or not step.HasField("scaler"):
+            raise VerificationError(
+                "The model subtracts a mean image, expected a scale and a bias at most. Export again."
+            )
+        return step.scaler.channelScale, (step.scaler.redBias, step.scaler.greenBias, step.scaler.blueBias)
+    return 1.0, (0.0, 0.0, 0.0)

@@ -1,13 +1,9 @@
-"""One small function per operation of ML programs; importing this registers them all."""
+"""A small function for each operation of ML programs and each layer of neural networks, all registered here.
 
-from dahlia.export.coreml.interpreter.operations import (
-    activation,
-    arithmetic,
-    convolution,
-    product,
-    reduction,
-    shape,
-)
-from dahlia.export.coreml.interpreter.registry import OPERATIONS
+A layer is mostly an operation whose arguments stand in the layer's message, so both are in one module.
+"""
 
-__all__ = ["OPERATIONS", "activation", "arithmetic", "convolution", "product", "reduction", "shape"]
+from dahlia.export.coreml.interpreter.operations import activation, arithmetic, convolution, product, shape
+from dahlia.export.coreml.interpreter.registry import LAYERS, OPERATIONS
+
+__all__ = ["LAYERS", "OPERATIONS", "activation", "arithmetic", "convolution", "product", "shape"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from dahlia.export.coreml.interpreter.registry import Array, UnsupportedError, operation
+from dahlia.export.coreml.interpreter.files import messages
+from dahlia.export.coreml.interpreter.registry import Array, Layer, UnsupportedError, layer, operation
 
 
 @operation("relu")
@@ -41,6 +44,12 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
 def clamped_relu(x: Array, alpha: float, beta: float) -> Array:
     """Below 0 times `alpha`, and up to `beta`."""
     return np.minimum(leaky_relu(x, alpha), np.float32(beta))
+
+
+@layer("clampedReLU")
+def clamped_relu_layer(made: Layer, x: Array) -> Array:
+    """Below 0 times a number, and up to another."""
+    return clamped_relu(x, made.parameters.alpha, made.parameters.beta)
 
 
 @operation("thresholded_relu")
@@ -97,6 +106,39 @@ def softsign(x: Array) -> Array:
     return np.asarray(x / (1 + np.abs(x)))
 
 
+@layer("activation")
+def activation_layer(made: Layer, x: Array) -> Array:
+    """One of the functions between layers."""
+    kind = made.parameters.WhichOneof("NonlinearityType")
+    own = getattr(made.parameters, str(kind), None)
+    simple: dict[str, Callable[[Array], Array]] = {
+        "ReLU": relu,
+        "sigmoid": sigmoid,
+        "tanh": tanh,
+        "softplus": softplus,
+        "softsign": softsign,
+    }
+    if kind in simple:
+        return simple[kind](x)
+    if kind == "PReLU":
+        return prelu(x, made.numbers("alpha", -1, of=own))
+    with_alpha: dict[str, Callable[..., Array]] = {
+        "leakyReLU": leaky_relu,
+        "thresholdedReLU": thresholded_relu,
+        "ELU": elu,
+    }
+    if own is not None and kind in with_alpha:
+        return with_alpha[kind](x, own.alpha)
+    with_both: dict[str, Callable[..., Array]] = {
+        "linear": linear_activation,
+        "sigmoidHard": sigmoid_hard,
+        "scaledTanh": scaled_tanh,
+    }
+    if own is not None and kind in with_both:
+        return with_both[kind](x, own.alpha, own.beta)
+    raise UnsupportedError(f"the function {kind}")
+
+
 @operation("erf")
 def erf(x: Array) -> Array:
     """The error function."""
@@ -118,8 +160,27 @@ def gelu(x: Array, mode: str = "EXACT") -> Array:
     raise UnsupportedError(f"the mode {mode}")
 
 
+@layer("gelu")
+def gelu_layer(made: Layer, x: Array) -> Array:
+    """The Gaussian error linear unit, exact or approximated."""
+    modes = messages().NeuralNetwork_pb2.GeluLayerParams.GeluMode
+    return gelu(x, modes.Name(made.parameters.mode))
+
+
 @operation("softmax")
 def softmax(x: Array, axis: int = -1) -> Array:
     """`e^x` over its sum along an axis."""
     powers = np.exp(x - x.max(axis, keepdims=True))
     return np.asarray(powers / powers.sum(axis, keepdims=True))
+
+
+@layer("softmaxND")
+def softmax_layer(made: Layer, x: Array) -> Array:
+    """`e^x` over its sum along an axis."""
+    return softmax(x, made.parameters.axis)
+
+
+@layer("softmax")
+def softmax_of_channels_layer(_: Layer, x: Array) -> Array:
+    """`e^x` over its sum along the channels."""
+    return softmax(x, -3)

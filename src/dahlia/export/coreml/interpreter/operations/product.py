@@ -1,4 +1,4 @@
-"""Products of matrices, and norms over the last axes."""
+"""Products of matrices, norms over the last axes, and weights that a layer holds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dahlia.export.coreml.interpreter.registry import Array, operation
+from dahlia.export.coreml.interpreter.registry import Array, Layer, UnsupportedError, layer, operation
 
 
 @operation("linear")
@@ -16,12 +16,32 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     return np.asarray(product if bias is None else product + bias)
 
 
+@layer("innerProduct")
+def inner_product_layer(made: Layer, x: Array) -> Array:
+    """The last axis of up to three times the transpose of (outputs, inputs), plus a bias."""
+    own = made.parameters
+    if x.ndim > 3:
+        raise UnsupportedError(f"an input of {x.ndim} axes")
+    weight = made.numbers("weights", own.outputChannels, own.inputChannels)
+    return linear(x, weight, made.numbers("bias", -1) if own.hasBias else None)
+
+
 @operation("matmul")
 def matmul(x: Array, y: Array, transpose_x: bool = False, transpose_y: bool = False) -> Array:
     """Products of the last two axes."""
     left = x.swapaxes(-1, -2) if transpose_x else x
     right = y.swapaxes(-1, -2) if transpose_y else y
     return np.asarray(np.matmul(left, right))
+
+
+@layer("batchedMatmul")
+def batched_matmul_layer(made: Layer, x: Array, *others: Array) -> Array:
+    """Products of the last two axes: of two inputs, or of one and weights that are kept transposed."""
+    own = made.parameters
+    if others:
+        return matmul(x, others[0], own.transposeA, own.transposeB)
+    kept = made.numbers("weights", own.weightMatrixSecondDimension, own.weightMatrixFirstDimension)
+    return linear(x, kept, made.numbers("bias", -1) if own.hasBias else None)
 
 
 @operation("einsum")
@@ -45,3 +65,27 @@ def layer_norm(
     wide = [size if axis in over else 1 for axis, size in enumerate(x.shape)]
     answer = answer if gamma is None else answer * gamma.reshape(wide)
     return np.asarray(answer if beta is None else answer + beta.reshape(wide))
+
+
+@layer("layerNormalization")
+def layer_norm_layer(made: Layer, x: Array) -> Array:
+    """Over the last axes, mean 0 and variance 1; then times `gamma`, plus `beta`."""
+    own = made.parameters
+    shape = tuple(own.normalizedShape)
+    axes = range(-len(shape), 0)
+    gamma, beta = made.numbers("gamma", *shape), made.numbers("beta", *shape)
+    return layer_norm(x, axes, gamma, beta, own.eps)
+
+
+@layer("scale")
+def scale_layer(made: Layer, x: Array) -> Array:
+    """Times weights and plus others, along the last axes."""
+    own = made.parameters
+    answer = x * made.numbers("scale", *own.shapeScale)
+    return np.asarray(answer + made.numbers("bias", *own.shapeBias) if own.hasBias else answer)
+
+
+@layer("loadConstant", "loadConstantND")
+def load_constant_layer(made: Layer) -> Array:
+    """Numbers that are always the same."""
+    return made.numbers("data", *made.parameters.shape)
