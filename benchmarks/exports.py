@@ -50,17 +50,17 @@ def measured(project: Path, number: int, name: str) -> list[str]:
     from dahlia import layout
     from dahlia.config import load_params
     from dahlia.dataset.manifest import load_manifest
-    from dahlia.export.artefacts import subject_of, write_download
+    from dahlia.export.artifacts import export_inputs, write_download
     from dahlia.tracking.registry import Registry
 
     params = load_params()
     registry = Registry.of(Path(), params)
     iteration = registry.get(number)
-    subject = subject_of(registry.bundle(iteration), load_manifest(layout.MANIFEST), Path())
+    inputs = export_inputs(registry.bundle(iteration), load_manifest(layout.MANIFEST), Path())
     form = by_name(name)
     with tempfile.TemporaryDirectory() as folder:
         path, unpacked = Path(folder) / "export.zip", Path(folder) / "unpacked"
-        proof = write_download(form, path, subject, params.export, iteration.id)
+        proof = write_download(form, path, inputs, params.export, iteration.id)
         written = time.perf_counter() - started
         with zipfile.ZipFile(path) as packed:
             packed.extractall(unpacked)

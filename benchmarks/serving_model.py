@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dahlia.export.onnx import port
-from dahlia.export.source import Source
+from dahlia.export.port import Source
 from dahlia.files import write_json
 from dahlia.modeling.card import BackboneCard, InputCard, ModelCard, TagCard, TrainingCard, project_id, tag_id
 

@@ -25,7 +25,7 @@ def test_imports_keep_to_the_contracts() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["serving.service", "evaluation.evaluation", "export.artefacts", "tracking.store", "predict.models"],
+    ["serving.service", "evaluation.evaluation", "export.artifacts", "tracking.store", "predict.models"],
 )
 def test_what_works_without_torch_does_not_load_it(module: str) -> None:
     script = f"import sys, dahlia.{module}; sys.exit('torch' in sys.modules)"

@@ -8,8 +8,8 @@
     ├── TrainingError         training cannot start, or cannot go on
     │   └── WeightsError      backbone weights that are not available or do not fit
     ├── EvaluationError       predictions that cannot be evaluated
-    ├── ExportError           an artefact that cannot be written
-    │   └── VerificationError an artefact that computes something else
+    ├── ExportError           an artifact that cannot be written
+    │   └── VerificationError an artifact that computes something else
     ├── TrackingError         iterations and publishing
     └── ServingError          the prediction service; has a `code` and an HTTP `status`
 
@@ -73,11 +73,11 @@ class EvaluationError(DahliaError):
 
 
 class ExportError(DahliaError):
-    """An artefact that cannot be written."""
+    """An artifact that cannot be written."""
 
 
 class VerificationError(ExportError):
-    """An artefact that computes something other than the trained model."""
+    """An artifact that computes something other than the trained model."""
 
 
 class TrackingError(DahliaError):

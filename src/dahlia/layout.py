@@ -1,4 +1,4 @@
-"""Where the pipeline's artefacts are, relative to the project folder."""
+"""Where the pipeline's artifacts are, relative to the project folder."""
 
 from __future__ import annotations
 

@@ -9,8 +9,7 @@ from small_exports import export
 
 from dahlia import layout
 from dahlia.dataset.imaging import Pixels, load, to_tensor_layout
-from dahlia.export.port import Batch
-from dahlia.export.source import Source
+from dahlia.export.port import Batch, Source
 from dahlia.modeling.card import load_card
 from dahlia.stages import train
 from small_projects import SIZE, SmallProject, make_params

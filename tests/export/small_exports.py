@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dahlia import layout
-from dahlia.export.artefacts import Proof, subject_of, write_download, write_export
+from dahlia.export.artifacts import Proof, export_inputs, write_download, write_export
 from dahlia.export.formats import by_name
 from small_projects import SmallProject
 
@@ -14,13 +14,13 @@ ITERATION = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 
 def export(project: SmallProject) -> Proof:
-    subject = subject_of(project.root / layout.BUNDLE, project.records, project.root)
-    return write_export(ONNX, target(project), subject, project.params.export)
+    inputs = export_inputs(project.root / layout.BUNDLE, project.records, project.root)
+    return write_export(ONNX, target(project), inputs, project.params.export)
 
 
 def download(project: SmallProject, path: Path) -> Proof:
-    subject = subject_of(project.root / layout.BUNDLE, project.records, project.root)
-    return write_download(ONNX, path, subject, project.params.export, ITERATION)
+    inputs = export_inputs(project.root / layout.BUNDLE, project.records, project.root)
+    return write_download(ONNX, path, inputs, project.params.export, ITERATION)
 
 
 def target(project: SmallProject) -> Path:

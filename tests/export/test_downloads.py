@@ -88,3 +88,18 @@ def test_nothing_is_written_where_the_domain_lacks_one(trained: SmallProject) ->
     with pytest.raises(ExportError, match="is exported as onnx, not as coreml"):
         ask(trained, by_name("onnx"), by_name("coreml"))
     assert not (trained.root / "downloads").exists()
+
+
+def test_the_domain_of_an_iteration_is_found_by_its_id(
+    trained: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another domain is chosen by now; the one of the iteration was renamed, and a third bears its name."""
+    trained_in = trained.params.domain
+    chosen_now = trained_in.model_copy(update={"id": "another", "name": "Another"})
+    trained.params = trained.params.model_copy(update={"domain": chosen_now})
+    namesake = trained_in.model_copy(update={"id": "namesake"})
+    renamed = trained_in.model_copy(update={"name": "Renamed", "exports": ["onnx"]})
+    known = {"namesake": namesake, "renamed": renamed}
+    monkeypatch.setattr("dahlia.composition.domains", lambda root: known)
+    with pytest.raises(ExportError, match="is exported as onnx, not as coreml"):
+        ask(trained, by_name("coreml"))

@@ -14,7 +14,7 @@ from following import following_once
 from dahlia import layout
 from dahlia.composition import compose
 from dahlia.config import check_params
-from dahlia.export.artefacts import Subject, require_allowed, subject_of, write_download
+from dahlia.export.artifacts import ExportInputs, export_inputs, require_allowed, write_download
 from dahlia.export.formats import FORMATS, Format
 from dahlia.params import Params
 from dahlia.stages import train
@@ -22,7 +22,7 @@ from small_projects import ARCHITECTURE, FOLDS, REPOSITORY, SmallProject
 
 pytestmark = pytest.mark.slow
 
-SUBJECTS = (
+MODELS = (
     ("general_compact", "multiclass"),
     ("general_compact", "multilabel"),
     ("general_compact_s1", "multiclass"),
@@ -55,22 +55,24 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield tmp_path_factory.mktemp("graphs")
 
 
-@pytest.fixture(scope="module", params=SUBJECTS, ids="-".join)
-def subject(
+@pytest.fixture(scope="module", params=MODELS, ids="-".join)
+def inputs(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path, graphs: Path
-) -> tuple[Subject, Params]:
+) -> tuple[ExportInputs, Params]:
     """A trained project of a domain, in a cache of graphs that all share."""
     params = params_of(*request.param, tiny_weights)
     project = SmallProject(tmp_path_factory.mktemp("matrix") / "project", params)
     project.plant(red=10, green=10, blue=10)
     train.run(params, project.root)
-    subject = subject_of(project.root / layout.BUNDLE, project.records, project.root)
-    return replace(subject, source=replace(subject.source, cache=graphs)), params
+    inputs = export_inputs(project.root / layout.BUNDLE, project.records, project.root)
+    return replace(inputs, source=replace(inputs.source, cache=graphs)), params
 
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
-def test_every_domain_in_every_format(form: Format, subject: tuple[Subject, Params], tmp_path: Path) -> None:
-    model, params = subject
+def test_every_domain_in_every_format(
+    form: Format, inputs: tuple[ExportInputs, Params], tmp_path: Path
+) -> None:
+    model, params = inputs
     require_allowed(form, model.source.card, params.domain.exports)
     proof = write_download(form, tmp_path / "x.zip", model, params.export, "an id")
     with zipfile.ZipFile(tmp_path / "x.zip") as packed:

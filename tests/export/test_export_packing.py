@@ -9,7 +9,7 @@ import pytest
 
 from dahlia.export.formats import FORMATS, Format, by_name
 from dahlia.export.packing import add_companions, add_manifest, add_proof, metadata_properties, write_zip
-from dahlia.export.source import Source
+from dahlia.export.port import Source
 
 FORMS = pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
 WHEN = datetime(2026, 11, 21, 9, 8, 7, 123456, tzinfo=UTC)
@@ -29,7 +29,7 @@ def test_every_form_has_its_companions(form: Format, source: Source, tmp_path: P
     beside = laid_out(tmp_path, form, source)
     assert (beside / "labels.txt").read_text() == "blue\ngreen\nred"
     manifest = json.loads((beside / "cvexport.manifest").read_text())
-    assert (manifest["Platform"], manifest["Flavor"]) == (form.platform, form.flavor)
+    assert (manifest["Platform"], manifest["Flavor"]) == (form.platform, form.api_flavour)
     assert (beside / manifest["ModelFileName"]).read_bytes() == b"a model"
     assert (beside / manifest["LabelFileName"]).is_file()
     assert (beside / manifest["MetadataPropsFileName"]).is_file()

@@ -3,12 +3,12 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
-from test_export_matrix import SUBJECTS
+from test_export_matrix import MODELS
 
 from dahlia.composition import domains
 from dahlia.errors import ExportError
 from dahlia.export.formats import FAMILIES, FORMATS, Format, by_name, chosen
-from dahlia.export.readme import title
+from dahlia.export.packing import title
 from dahlia.params import DomainParams, ExportFamily, ExportName
 from small_projects import REPOSITORY
 
@@ -19,7 +19,7 @@ def test_what_parameters_may_name_is_what_there_is() -> None:
 
 
 def test_custom_vision_can_tell_them_apart() -> None:
-    assert len({(form.platform, form.flavor) for form in FORMATS}) == len(FORMATS)
+    assert len({(form.platform, form.api_flavour) for form in FORMATS}) == len(FORMATS)
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +29,8 @@ def known() -> dict[str, DomainParams]:
 
 def test_the_matrix_has_every_compact_domain(known: dict[str, DomainParams]) -> None:
     compact = {name for name, domain in known.items() if domain.exports}
-    assert {domain for domain, _ in SUBJECTS} == compact
-    assert {kind for _, kind in SUBJECTS} == {"multiclass", "multilabel"}
+    assert {domain for domain, _ in MODELS} == compact
+    assert {kind for _, kind in MODELS} == {"multiclass", "multilabel"}
 
 
 def test_compact_domains_have_every_family_and_the_others_none(known: dict[str, DomainParams]) -> None:

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from dahlia.errors import VerificationError
-from dahlia.export.album import Album
-from dahlia.export.port import Batch, Opened
-from dahlia.export.source import Source
+from dahlia.export.photos import VerificationSet
+from dahlia.export.port import Batch, Opened, Source
 from dahlia.export.verify import LIMITS, Comparison, compare, latency, require
 from dahlia.modeling.card import ModelCard, load_card
 from dahlia.modeling.likelihoods import LIKELIHOODS
@@ -21,14 +20,14 @@ def card(source: Source) -> ModelCard:
     return load_card(source.bundle)
 
 
-def album(expected: Batch = SAID, *, held_out: bool = False) -> Album:
+def verification_photos(expected: Batch = SAID, *, held_out: bool = False) -> VerificationSet:
     count = len(expected)
-    # The first pixel of a photo is its number: by it the stand-in for an artefact knows what to say.
+    # The first pixel of a photo is its number: by it the stand-in for an artifact knows what to say.
     pixels = np.zeros((count, 3, 4, 4), np.float32)
     pixels[:, 0, 0, 0] = np.arange(count)
     paths = tuple(f"{row}.jpg" for row in range(count))
     truth = np.resize(TRUTH, (count, 3))
-    return Album(paths, pixels, expected, truth, np.full(count, held_out))
+    return VerificationSet(paths, pixels, expected, truth, np.full(count, held_out))
 
 
 def saying(answers: Batch, labels: tuple[str, ...] = TAGS) -> Opened:
@@ -37,7 +36,7 @@ def saying(answers: Batch, labels: tuple[str, ...] = TAGS) -> Opened:
 
 def judged(answers: Batch, card: ModelCard, precision: str = "float32") -> Comparison:
     limit = LIMITS[precision]  # type: ignore[index]
-    comparison = compare(album(), saying(answers), card, limit)
+    comparison = compare(verification_photos(), saying(answers), card, limit)
     require(comparison, limit, "The file")
     return comparison
 
@@ -54,8 +53,10 @@ def test_the_same_answers_pass(card: ModelCard) -> None:
 
 
 def test_test_photos_are_judged_alone(card: ModelCard) -> None:
-    photos = album()
-    some = Album(photos.paths, photos.pixels, photos.expected, photos.truth, np.array([False, True, True]))
+    photos = verification_photos()
+    some = VerificationSet(
+        photos.paths, photos.pixels, photos.expected, photos.truth, np.array([False, True, True])
+    )
     comparison = compare(some, saying(SAID), card, LIMITS["float32"])
     assert (comparison.judged, comparison.judged_on, comparison.before) == (2, "test photos", 0.5)
 
@@ -98,7 +99,7 @@ def test_another_top_tag_is_refused_only_where_the_model_was_sure(card: ModelCar
     sure = np.array([[0.50006, 0.49994, 0.0]], np.float32)
     limit = LIMITS["float32"]
     flipped = saying(np.array([[0.49998, 0.50002, 0.0]], np.float32))
-    comparison = compare(album(sure), flipped, card, limit)
+    comparison = compare(verification_photos(sure), flipped, card, limit)
     assert comparison.largest < 1e-4
     with pytest.raises(
         VerificationError, match=r"gives 0\.jpg another top tag .* sure of it by more than 0\.0001"
@@ -111,14 +112,14 @@ def test_stale_labels_are_refused(card: ModelCard, labels: tuple[str, ...]) -> N
     with pytest.raises(
         VerificationError, match=r"the trained model has blue, green, red\. It is of another training"
     ):
-        compare(album(), saying(SAID, labels), card, LIMITS["float32"])
+        compare(verification_photos(), saying(SAID, labels), card, LIMITS["float32"])
 
 
 def test_answers_of_another_shape(card: ModelCard) -> None:
     with pytest.raises(
         VerificationError, match=r"answers with shape \(3, 2\), the trained model with \(3, 3\)"
     ):
-        compare(album(), saying(SAID[:, :2]), card, LIMITS["float32"])
+        compare(verification_photos(), saying(SAID[:, :2]), card, LIMITS["float32"])
 
 
 def test_accuracy_counts_photos_or_decisions() -> None:

@@ -19,7 +19,7 @@ from dahlia.tracking.store import connect
 
 pytestmark = pytest.mark.slow
 
-ARTEFACTS = (
+ARTIFACTS = (
     "data/dataset/manifest.parquet",
     "data/dataset/inspection.parquet",
     "reports/validation.json",
@@ -41,8 +41,8 @@ ARTEFACTS = (
 Features = dict[tuple[str, str], bytes]
 
 
-def test_every_artefact_is_there(finished: Project) -> None:
-    assert [name for name in ARTEFACTS if not (finished.root / name).is_file()] == []
+def test_every_artifact_is_there(finished: Project) -> None:
+    assert [name for name in ARTIFACTS if not (finished.root / name).is_file()] == []
 
 
 def test_dvc_shows_metrics_and_plots(finished: Project) -> None:

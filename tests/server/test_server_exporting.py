@@ -146,12 +146,12 @@ def test_platforms_and_flavors(platform: str, flavor: str | None, name: str | No
     form = form_of(platform, flavor)
     assert (form.name if form else None) == name
     if form:
-        assert form.flavor == (flavor or by_name(form.name).flavor)
+        assert form.api_flavour == (flavor or by_name(form.name).api_flavour)
         assert flavor in flavors_of(platform)
 
 
 def test_every_format_can_be_asked_for() -> None:
-    assert {form_of(form.platform, form.flavor) for form in FORMATS} == set(FORMATS)
+    assert {form_of(form.platform, form.api_flavour) for form in FORMATS} == set(FORMATS)
     assert flavors_of("VAIDK") == ()
 
 
@@ -259,7 +259,7 @@ def test_an_export_whose_row_is_deleted_ends(
 def test_ranges_are_learned_from_photos_of_every_tag(
     server: Server, garden: Planted, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dahlia.export.album.CALIBRATION_PHOTOS", 2)
+    monkeypatch.setattr("dahlia.export.photos.CALIBRATION_PHOTOS", 2)
     save_reference(bundle, ClassReference((), np.zeros((0, 2), np.float32)))
     sitters = [Sitter(Photo(sha256, ".jpg", tags), 64, 48) for sha256, tags in IDS.items()]
     lay_album(server.storage, sitters, bundle, tmp_path, calibrates=True)

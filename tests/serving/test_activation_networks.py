@@ -8,7 +8,7 @@ import pytest
 from fake_project import card
 
 from dahlia.export.onnx import port
-from dahlia.export.source import Source
+from dahlia.export.port import Source
 from dahlia.modeling.card import BackboneCard, InputCard
 from dahlia.serving.explanation.activation import Activation
 

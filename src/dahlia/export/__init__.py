@@ -1,1 +1,1 @@
-"""Artefacts and the proof that they compute what was trained."""
+"""Artifacts and the proof that they compute what was trained."""

@@ -14,7 +14,7 @@ import click
 from dahlia import layout
 from dahlia.dataset.manifest import load_manifest
 from dahlia.errors import DahliaError, ExportError
-from dahlia.export.artefacts import Subject, require_allowed, subject_of, write_download
+from dahlia.export.artifacts import ExportInputs, export_inputs, require_allowed, write_download
 from dahlia.export.formats import Format
 from dahlia.extras import require_formats
 from dahlia.modeling.card import load_card
@@ -52,7 +52,7 @@ def write_downloads(
     require_formats([form.name for form in forms], ExportError)
     bundle = registry.bundle(iteration)
     card = load_card(bundle)
-    allowed = _allowed(card.domain, params, root)
+    allowed = _allowed(card.domain_id, params, root)
     for form in forms:
         require_allowed(form, card, allowed)
     groups = [part for family in _TOGETHER if (part := [form for form in forms if form.family in family])]
@@ -60,27 +60,27 @@ def write_downloads(
     if len(groups) > 1:
         failed = _side_by_side(groups, paths, iteration.number, out)
     else:
-        subject = subject_of(bundle, load_manifest(root / layout.MANIFEST), root)
-        failed = [form.name for form in forms if not _made(form, paths[form], subject, params, iteration.id)]
+        inputs = export_inputs(bundle, load_manifest(root / layout.MANIFEST), root)
+        failed = [form.name for form in forms if not _made(form, paths[form], inputs, params, iteration.id)]
     if failed:
         raise ExportError(
             f"Not written: {', '.join(failed)}; the reasons are above. What was written is in {out}."
         )
 
 
-def _allowed(domain: str, params: Params, root: Path) -> Sequence[str]:
-    if params.domain.name == domain:
+def _allowed(domain_id: str, params: Params, root: Path) -> Sequence[str]:
+    if params.domain.id == domain_id:
         return params.domain.exports
     # The iteration was trained in another domain than the one that is chosen now.
     from dahlia.composition import domains
 
-    return next((known.exports for known in domains(root).values() if known.name == domain), ())
+    return next((known.exports for known in domains(root).values() if known.id == domain_id), ())
 
 
-def _made(form: Format, path: Path, subject: Subject, params: Params, iteration: str) -> bool:
+def _made(form: Format, path: Path, inputs: ExportInputs, params: Params, iteration: str) -> bool:
     started = time.monotonic()
     try:
-        proof = write_download(form, path, subject, params.export, iteration)
+        proof = write_download(form, path, inputs, params.export, iteration)
     except DahliaError as error:
         click.secho(f"{form.name}: {error}", fg="red", err=True)
         return False

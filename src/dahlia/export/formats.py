@@ -24,7 +24,7 @@ class Format:
         flavour: what `--flavour` says.
         precision: of its numbers; decides which difference is allowed.
         platform: Custom Vision's word for the family.
-        flavor: Custom Vision's word for the flavour, where it or its portal has one; else ours.
+        api_flavour: Custom Vision's word for the flavour, where it or its portal has one; else ours.
         model_file: the file, or folder, that is the model.
         port: the module that writes and opens it.
     """
@@ -33,7 +33,7 @@ class Format:
     flavour: str
     precision: Precision
     platform: str
-    flavor: str | None
+    api_flavour: str | None
     model_file: str
     port: str
 

@@ -1,4 +1,4 @@
-"""What a format has to offer: to be written, to be opened as its users open it, and to be explained."""
+"""What a format is written from, and what its port offers: to write, open and explain it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,54 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from dahlia.export.source import Source
+from dahlia.dataset.imaging import Pixels
+from dahlia.imports import quick_imports
 from dahlia.modeling.card import ModelCard
+
+if TYPE_CHECKING:
+    from dahlia.modeling.classifier import Classifier
 
 Batch = npt.NDArray[np.float32]
 Run = Callable[[Batch], Batch]
 
 
 @dataclass(frozen=True)
+class Source:
+    """What every writer starts from.
+
+    Attributes:
+        bundle: the folder of the trained model.
+        card: of the bundle.
+        cache: a folder for what is worth keeping between exports; safe to delete.
+        photos: reads some hundred of the training photos, (size, size, 3) RGB each, spread over all tags:
+            quantisation learns the range of every map from them.
+    """
+
+    bundle: Path
+    card: ModelCard
+    cache: Path
+    photos: Callable[[], list[Pixels]]
+
+    def module(self) -> Classifier:
+        """The trained module, in evaluation mode on the CPU.
+
+        Raises:
+            TrainingError: the bundle is not whole.
+        """
+        with quick_imports():
+            from dahlia.modeling.bundle import load_bundle
+
+        return load_bundle(self.bundle)[0]
+
+
+@dataclass(frozen=True)
 class Opened:
-    """An artefact in its own runtime, known by nothing but its files.
+    """An artifact in its own runtime, known by nothing but its files.
 
     Attributes:
         run: (N, 3, size, size) float32 RGB, 0 to 255, to (N, K) probabilities. How the file itself wants its
@@ -54,7 +87,7 @@ class Port(Protocol):
     """A module that writes and reads one family of formats."""
 
     def write(self, folder: Path, source: Source, flavour: str) -> None:
-        """Write the artefact's own files into an empty folder.
+        """Write the artifact's own files into an empty folder.
 
         Raises:
             ExportError: it cannot be written.

@@ -1,4 +1,4 @@
-"""Export: an artefact with its proof."""
+"""Export: an artifact with its proof."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def run(params: Params, root: Path, name: str) -> None:
         ExportError: there is no such format, the domain does not have it, it cannot be written, or it
             computes something else than the trained model.
     """
-    from dahlia.export.artefacts import require_allowed, subject_of, write_export
+    from dahlia.export.artifacts import export_inputs, require_allowed, write_export
     from dahlia.export.formats import by_name
     from dahlia.export.packing import SERVED
 
     form = by_name(name)
-    subject = subject_of(root / layout.BUNDLE, load_manifest(root / layout.MANIFEST), root)
+    inputs = export_inputs(root / layout.BUNDLE, load_manifest(root / layout.MANIFEST), root)
     if name != SERVED:
-        require_allowed(form, subject.source.card, params.domain.exports)
-    proof = write_export(form, root / layout.EXPORTS / name, subject, params.export)
+        require_allowed(form, inputs.source.card, params.domain.exports)
+    proof = write_export(form, root / layout.EXPORTS / name, inputs, params.export)
     print(f"export: {proof.sentence(form)}")

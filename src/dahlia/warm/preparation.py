@@ -22,7 +22,7 @@ VARIABLES = {  # as the command line and `dahlia.tracking.store` have them befor
 }
 OURS = """
     dahlia.stages dahlia.dataset dahlia.modeling dahlia.training dahlia.evaluation dahlia.tracking
-    dahlia.reports dahlia.export.artefacts dahlia.export.formats dahlia.export.onnx dahlia.cli
+    dahlia.reports dahlia.export.artifacts dahlia.export.formats dahlia.export.onnx dahlia.cli
 """
 THEIRS = """
     PIL.BmpImagePlugin PIL.GifImagePlugin PIL.JpegImagePlugin PIL.WebPImagePlugin imagehash scipy.fftpack

@@ -14,8 +14,7 @@ import pytest
 from dahlia.errors import VerificationError
 from dahlia.export.coreml import port
 from dahlia.export.coreml.interpreter.files import Weights, messages, read_model
-from dahlia.export.port import Batch
-from dahlia.export.source import Source
+from dahlia.export.port import Batch, Source
 
 Exported = Callable[[str], Path]
 PROGRAM = "model.mlpackage/Data/com.apple.CoreML/model.mlmodel"

@@ -21,8 +21,7 @@ from dahlia.errors import ExportError, VerificationError
 from dahlia.export.coreml import port
 from dahlia.export.coreml.interpreter.files import read_model
 from dahlia.export.coreml.interpreter.model import RUNTIME, Interpreted
-from dahlia.export.port import Batch
-from dahlia.export.source import Source
+from dahlia.export.port import Batch, Source
 from small_projects import SIZE
 
 Exported = Callable[[str], Path]
@@ -215,7 +214,7 @@ def test_writing_is_silent(source_once: Source, tmp_path: Path) -> None:
     lines = (
         "import pathlib\n"
         "from dahlia.export.coreml import port\n"
-        "from dahlia.export.source import Source\n"
+        "from dahlia.export.port import Source\n"
         "from dahlia.modeling.card import load_card\n"
         f"bundle = pathlib.Path({str(source_once.bundle)!r})\n"
         f"source = Source(bundle, load_card(bundle), pathlib.Path({str(tmp_path)!r}), list)\n"

@@ -15,8 +15,7 @@ from dahlia.dataset.imaging import load
 from dahlia.errors import ExportError, TrainingError, VerificationError
 from dahlia.export.docker import port
 from dahlia.export.docker.process import running
-from dahlia.export.port import Batch
-from dahlia.export.source import Source
+from dahlia.export.port import Batch, Source
 from dahlia.modeling.card import load_card
 from small_projects import COLOURS, SIZE, SmallProject, photo
 

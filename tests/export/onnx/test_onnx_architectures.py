@@ -12,8 +12,7 @@ import pytest
 from dahlia.export.onnx import port as onnx_port
 from dahlia.export.onnx.graph import probability_graph
 from dahlia.export.openvino import port as openvino_port
-from dahlia.export.port import Batch, Port
-from dahlia.export.source import Source
+from dahlia.export.port import Batch, Port, Source
 
 # Numbers by chance: what 8 bits change in them says nothing but that they are computed at all.
 FORMS = [

@@ -15,8 +15,7 @@ from dahlia.errors import ExportError
 from dahlia.export.onnx.graph import backbone_graph, first_steps, probability_graph, save_graph
 from dahlia.export.onnx.half import to_float16
 from dahlia.export.onnx.quantisation import to_int8
-from dahlia.export.port import Batch
-from dahlia.export.source import Source
+from dahlia.export.port import Batch, Source
 from dahlia.modeling.card import save_card
 from dahlia.params import Channels
 

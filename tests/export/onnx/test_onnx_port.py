@@ -20,8 +20,7 @@ from dahlia.errors import ExportError, TrainingError, VerificationError
 from dahlia.export.conventions import write_labels
 from dahlia.export.onnx import port
 from dahlia.export.onnx.graph import FILE_NAME, OPSET
-from dahlia.export.port import Batch
-from dahlia.export.source import Source
+from dahlia.export.port import Batch, Source
 from dahlia.modeling.card import ModelCard, save_card
 from small_projects import REPOSITORY, SIZE
 
@@ -157,7 +156,7 @@ SCRIPT = """
 import pathlib, sys
 import numpy as np
 from dahlia.export.onnx import port
-from dahlia.export.source import Source
+from dahlia.export.port import Source
 from dahlia.modeling.card import load_card
 
 bundle, cache, folder = map(pathlib.Path, sys.argv[1:])

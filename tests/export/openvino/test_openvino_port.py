@@ -17,8 +17,7 @@ from dahlia.errors import ExportError, TrainingError, VerificationError
 from dahlia.export.conventions import write_labels
 from dahlia.export.openvino import port
 from dahlia.export.openvino.port import ov
-from dahlia.export.port import Batch
-from dahlia.export.source import Source
+from dahlia.export.port import Batch, Source
 from small_projects import REPOSITORY, SIZE
 
 FLAVOURS = ("float16", "int8")

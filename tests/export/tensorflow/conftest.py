@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dahlia.export.source import Source
+from dahlia.export.port import Source
 from dahlia.export.tensorflow.graph import frozen_graph
 
 

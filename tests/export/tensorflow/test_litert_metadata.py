@@ -9,7 +9,7 @@ import pytest
 from flatbuffers.number_types import Float32Flags, Uint8Flags, Uint32Flags
 from flatbuffers.table import Table
 
-from dahlia.export.source import Source
+from dahlia.export.port import Source
 from dahlia.export.tensorflow.metadata import describe, with_labels
 
 

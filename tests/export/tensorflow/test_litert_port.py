@@ -12,8 +12,7 @@ from readme_lines import TAGS, check_python
 
 from dahlia.errors import ExportError, VerificationError
 from dahlia.export.conventions import write_labels
-from dahlia.export.port import Batch
-from dahlia.export.source import Source
+from dahlia.export.port import Batch, Source
 from dahlia.export.tensorflow import litert
 
 LIMITS = {"float32": 1e-5, "float16": 5e-3, "int8": 0.1}

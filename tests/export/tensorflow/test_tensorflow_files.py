@@ -15,7 +15,7 @@ from torch import nn
 from dahlia import layout
 from dahlia.dataset.imaging import load, to_tensor_layout
 from dahlia.errors import ExportError, VerificationError
-from dahlia.export.album import Album, gather_album
+from dahlia.export.photos import VerificationSet, verification_set
 from dahlia.export.port import Batch, Opened, Run
 from dahlia.export.tensorflow.convert import Channels, convert
 from dahlia.export.tensorflow.graph import ImageGraph
@@ -59,9 +59,9 @@ def card(trained_once: SmallProject) -> ModelCard:
 
 
 @pytest.fixture(scope="module")
-def album(classifier: Classifier, photos: SmallProject, card: ModelCard) -> Album:
+def verification_photos(classifier: Classifier, photos: SmallProject, card: ModelCard) -> VerificationSet:
     reference = ask_module(classifier, photos.records, photos.root, SIZE)
-    return gather_album(reference, card, photos.records, photos.root, len(photos.records))
+    return verification_set(reference, card, photos.records, photos.root, len(photos.records))
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +79,10 @@ Prove = Callable[[Run, float], Comparison]
 
 
 @pytest.fixture
-def prove(album: Album, card: ModelCard) -> Prove:
+def prove(verification_photos: VerificationSet, card: ModelCard) -> Prove:
     def compared(run: Run, limit: float) -> Comparison:
         opened = Opened(run, tuple(tag.name for tag in card.tags), "TensorFlow")
-        comparison = compare(album, opened, card, Limit(limit, None))
+        comparison = compare(verification_photos, opened, card, Limit(limit, None))
         require(comparison, Limit(limit, None), "TensorFlow")
         return comparison
 

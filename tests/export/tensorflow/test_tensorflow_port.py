@@ -13,8 +13,7 @@ from readme_lines import check_python
 
 from dahlia.errors import TrainingError, VerificationError
 from dahlia.export.conventions import write_labels
-from dahlia.export.port import Batch
-from dahlia.export.source import Source
+from dahlia.export.port import Batch, Source
 from dahlia.export.tensorflow import graph, port
 from dahlia.export.tensorflow.graph import frozen_graph
 from small_projects import SIZE

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dahlia.errors import ExportError
-from dahlia.export.source import Source
+from dahlia.export.port import Source
 from dahlia.export.tensorflow.graph import ImageGraph, frozen_graph
 from dahlia.export.tfjs import port
 from dahlia.export.tfjs.graph_model import write_graph_model

@@ -15,8 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from dahlia.errors import ExportError, VerificationError
 from dahlia.export.coreml.interpreter.model import RUNTIME, Interpreted
-from dahlia.export.port import Batch, Opened, Usage
-from dahlia.export.source import Source
+from dahlia.export.port import Batch, Opened, Source, Usage
 from dahlia.modeling.card import ModelCard
 
 _FORMS: dict[str, Literal["program", "program-float16", "network"]] = {

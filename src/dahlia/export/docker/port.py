@@ -17,8 +17,7 @@ from dahlia.export.docker.copying import dockerfile, write_code
 from dahlia.export.docker.process import APP, running
 from dahlia.export.docker.requirements import requirements
 from dahlia.export.onnx import port as onnx_port
-from dahlia.export.port import Batch, Opened, Usage
-from dahlia.export.source import Source
+from dahlia.export.port import Batch, Opened, Source, Usage
 from dahlia.files import sha256_of, write_json, write_text
 from dahlia.modeling.card import NAMESPACE, ModelCard
 

@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from dahlia.errors import ExportError, TrainingError
 from dahlia.export.conventions import OUTPUTS
-from dahlia.export.source import Source
+from dahlia.export.port import Source
 from dahlia.files import staged_file
 from dahlia.imports import quick_imports
 from dahlia.modeling.card import ModelCard

@@ -25,8 +25,7 @@ from dahlia.export.onnx.compatibility import (
 from dahlia.export.onnx.graph import FILE_NAME, INPUT, OPSET, OUTPUT, probability_graph, save_graph
 from dahlia.export.onnx.half import to_float16
 from dahlia.export.onnx.quantisation import to_int8
-from dahlia.export.port import Batch, Opened, Run, Usage
-from dahlia.export.source import Source
+from dahlia.export.port import Batch, Opened, Run, Source, Usage
 from dahlia.modeling.card import ModelCard
 from dahlia.serving.models.runtime_errors import runtime_errors
 

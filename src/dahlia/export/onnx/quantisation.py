@@ -16,8 +16,7 @@ import onnx
 from dahlia.dataset.imaging import Pixels, to_tensor_layout
 from dahlia.errors import ExportError
 from dahlia.export.onnx.graph import HEAD, INPUT, first_steps
-from dahlia.export.port import Batch
-from dahlia.export.source import Source
+from dahlia.export.port import Batch, Source
 from dahlia.params import Channels
 
 if TYPE_CHECKING:

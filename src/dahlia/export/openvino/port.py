@@ -15,8 +15,7 @@ from dahlia.errors import ExportError, VerificationError
 from dahlia.export.conventions import read_labels
 from dahlia.export.onnx.graph import INPUT, OUTPUT, probability_graph
 from dahlia.export.onnx.quantisation import to_int8
-from dahlia.export.port import Batch, Opened, Usage
-from dahlia.export.source import Source
+from dahlia.export.port import Batch, Opened, Source, Usage
 from dahlia.modeling.card import ModelCard
 
 FILE_NAME = "model.xml"

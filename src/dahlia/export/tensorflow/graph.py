@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dahlia.errors import TrainingError
-from dahlia.export.source import Source
+from dahlia.export.port import Source
 from dahlia.export.tensorflow._runtime import tf
 from dahlia.files import sha256_of, staged_file
 from dahlia.params import Channels

@@ -9,8 +9,7 @@ from typing import cast
 
 from dahlia.errors import VerificationError
 from dahlia.export.conventions import LABELS, read_labels
-from dahlia.export.port import Opened, Usage
-from dahlia.export.source import Source
+from dahlia.export.port import Opened, Source, Usage
 from dahlia.export.tensorflow._runtime import tf
 from dahlia.export.tensorflow.graph import frozen_graph
 from dahlia.export.tensorflow.metadata import describe, put_metadata, read_labels_of, with_labels

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from dahlia.errors import VerificationError
 from dahlia.export.conventions import OUTPUTS, read_labels
-from dahlia.export.port import Opened, Usage
-from dahlia.export.source import Source
+from dahlia.export.port import Opened, Source, Usage
 from dahlia.export.tensorflow._runtime import tf
 from dahlia.export.tensorflow.graph import INPUT, OUTPUT, frozen_graph
 from dahlia.export.tensorflow.runners import frozen_runner, saved_model_runner

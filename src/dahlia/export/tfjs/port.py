@@ -12,8 +12,7 @@ import numpy as np
 
 from dahlia.errors import VerificationError
 from dahlia.export.conventions import LABELS, read_labels
-from dahlia.export.port import Batch, Opened, Usage
-from dahlia.export.source import Source
+from dahlia.export.port import Batch, Opened, Source, Usage
 from dahlia.export.tensorflow.port import image_notes
 from dahlia.export.tfjs.graph_model import MODEL, WEIGHTS, write_graph_model
 from dahlia.export.tfjs.node import Session, started

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from itertools import zip_longest
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dahlia import layout
@@ -34,13 +33,14 @@ def lay_album(
         StorageError: a photo is missing, or cannot be written.
         DatasetError: the bundle's answers cannot be read.
     """
-    from dahlia.export.album import CALIBRATION_PHOTOS
+    from dahlia.export.photos import CALIBRATION_PHOTOS, one_of_each_in_turn
     from dahlia.modeling.reference import load_reference
 
     asked = set(load_reference(bundle).ids)
     chosen = {sitter.photo.sha256: sitter for sitter in sitters if sitter.photo.sha256 in asked}
     if calibrates:
-        chosen |= {sitter.photo.sha256: sitter for sitter in _in_turn(sitters)[:CALIBRATION_PHOTOS]}
+        in_turn = one_of_each_in_turn(_by_tag(sitters), lambda sitter: sitter.photo.sha256)
+        chosen |= {sitter.photo.sha256: sitter for sitter in in_turn[:CALIBRATION_PHOTOS]}
     photos = [sitter.photo for sitter in chosen.values()]
     storage.fetch_many(
         {image_key(photo.sha256, photo.suffix): folder / IMAGES / photo.name for photo in photos}
@@ -48,14 +48,12 @@ def lay_album(
     save_manifest(folder / layout.MANIFEST, [_record(sitter) for sitter in chosen.values()])
 
 
-def _in_turn(sitters: Sequence[Sitter]) -> list[Sitter]:
-    """One of each tag, then another of each, and so on, each once."""
+def _by_tag(sitters: Sequence[Sitter]) -> Iterable[list[Sitter]]:
     by_tag: dict[str, list[Sitter]] = defaultdict(list)
     for sitter in sitters:
         for tag in sitter.photo.tags:
             by_tag[tag].append(sitter)
-    turns = (sitter for row in zip_longest(*by_tag.values()) for sitter in row if sitter is not None)
-    return list({sitter.photo.sha256: sitter for sitter in turns}.values())
+    return by_tag.values()
 
 
 def _record(sitter: Sitter) -> ImageRecord:

@@ -52,9 +52,9 @@ def write_zip(folder: Path) -> None:
     """
     from dahlia.config import check_section, read_yaml
     from dahlia.dataset.manifest import load_manifest
-    from dahlia.export.album import calibration_photos, gather_album
-    from dahlia.export.artefacts import Subject, write_download
-    from dahlia.export.source import Source
+    from dahlia.export.artifacts import ExportInputs, write_download
+    from dahlia.export.photos import calibration_photos, verification_set
+    from dahlia.export.port import Source
     from dahlia.modeling.card import load_card
     from dahlia.modeling.reference import load_reference
     from dahlia.params import ExportParams
@@ -70,13 +70,13 @@ def write_zip(folder: Path) -> None:
         load_reference(bundle),
         load_manifest(folder / layout.MANIFEST),
     )
-    subject = Subject(
+    inputs = ExportInputs(
         Source(bundle, card, Path(order.cache), lambda: calibration_photos(card, records, folder)),
-        lambda count: gather_album(reference, card, records, folder, count),
+        lambda count: verification_set(reference, card, records, folder, count),
     )
     shipped = template() / "conf" / "export" / "default.yaml"
     params = check_section(ExportParams, read_yaml(shipped), str(shipped))
-    write_download(form, folder / ZIP, subject, params, order.iteration)
+    write_download(form, folder / ZIP, inputs, params, order.iteration)
 
 
 def main() -> int:

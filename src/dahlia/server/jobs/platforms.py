@@ -24,8 +24,8 @@ def form_of(platform: str, flavor: str | None) -> Format | None:
         flavor: as clients spell it, `TensorFlowLite`. `cvexport.manifest` in the zip says it as they did.
     """
     meant = meant_flavor(platform, flavor)
-    found = next((form for form in FORMATS if (form.platform, form.flavor) == (platform, meant)), None)
-    return replace(found, flavor=flavor or found.flavor) if found else None
+    found = next((form for form in FORMATS if (form.platform, form.api_flavour) == (platform, meant)), None)
+    return replace(found, api_flavour=flavor or found.api_flavour) if found else None
 
 
 def meant_flavor(platform: str, flavor: str | None) -> str | None:
@@ -35,6 +35,6 @@ def meant_flavor(platform: str, flavor: str | None) -> str | None:
 
 def flavors_of(platform: str) -> tuple[str | None, ...]:
     """The flavours of a platform, each as clients spell it; none for a platform that is not offered."""
-    ours = [form.flavor for form in FORMATS if form.platform == platform]
+    ours = [form.api_flavour for form in FORMATS if form.platform == platform]
     theirs = [flavor for known, flavor in _SAME if known == platform]
     return tuple(dict.fromkeys(ours + theirs))

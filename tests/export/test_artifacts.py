@@ -16,10 +16,10 @@ from small_exports import ITERATION, ONNX, download, export, target
 
 from dahlia import layout
 from dahlia.errors import DatasetError, ExportError, TrainingError, VerificationError
-from dahlia.export import artefacts
-from dahlia.export.artefacts import require_allowed, subject_of
+from dahlia.export import artifacts
+from dahlia.export.artifacts import export_inputs, require_allowed
 from dahlia.export.formats import by_name
-from dahlia.export.source import Source
+from dahlia.export.port import Source
 from dahlia.modeling.card import load_card
 from small_projects import REPOSITORY, SmallProject
 
@@ -105,11 +105,11 @@ def test_the_readme_runs(trained: SmallProject) -> None:
         [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
     )
     tag, probability = said.stdout.split()
-    subject = subject_of(trained.root / layout.BUNDLE, trained.records, trained.root)
-    album = subject.album(36)
-    row = album.paths.index(trained.records[0].path)
+    inputs = export_inputs(trained.root / layout.BUNDLE, trained.records, trained.root)
+    verified_on = inputs.verification_set(36)
+    row = verified_on.paths.index(trained.records[0].path)
     assert tag == trained.records[0].tags[0]
-    assert float(probability) == pytest.approx(album.expected[row].max(), abs=1e-4)
+    assert float(probability) == pytest.approx(verified_on.expected[row].max(), abs=1e-4)
 
 
 def test_a_file_tells_nothing_of_where_it_was_made(trained: SmallProject) -> None:
@@ -147,7 +147,7 @@ def test_another_head_needs_no_torch(trained: SmallProject) -> None:
 def test_the_same_export_twice_at_once(trained: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.MonkeyPatch.context() as patch:
         locked: list[FileLock] = []
-        patch.setattr(artefacts, "FileLock", lambda path: locked.append(FileLock(path)) or locked[-1])
+        patch.setattr(artifacts, "FileLock", lambda path: locked.append(FileLock(path)) or locked[-1])
         export(trained)
     other = FileLock(locked[0].lock_file)
     with other, pytest.raises(ExportError, match=r"onnx is being exported to .*onnx by another process"):

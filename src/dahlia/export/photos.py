@@ -1,11 +1,12 @@
-"""The photos on which an artefact is proven, and those that quantisation learns ranges from."""
+"""The photos on which an export is verified, and those that quantisation learns ranges from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +20,11 @@ from dahlia.modeling.card import ModelCard
 from dahlia.modeling.reference import ClassReference, spread, whole_photos
 
 CALIBRATION_PHOTOS = 128
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
-class Album:
+class VerificationSet:
     """N photos, and what the trained model says of them.
 
     Attributes:
@@ -40,9 +42,9 @@ class Album:
     held_out: npt.NDArray[np.bool_]
 
 
-def gather_album(
+def verification_set(
     reference: ClassReference, card: ModelCard, records: Sequence[ImageRecord], root: Path, count: int
-) -> Album:
+) -> VerificationSet:
     """Read photos that the trained model was asked about.
 
     Args:
@@ -69,7 +71,7 @@ def gather_album(
     chosen = [by_id[name] for name in picked]
     rows = [reference.ids.index(name) for name in picked]
     tags = [tag.name for tag in card.tags]
-    return Album(
+    return VerificationSet(
         paths=tuple(record.path for record in chosen),
         pixels=whole_photos(chosen, root, card.input.size),
         expected=reference.probabilities[rows],
@@ -86,6 +88,16 @@ def calibration_photos(card: ModelCard, records: Sequence[ImageRecord], root: Pa
     """
     training = [record for record in records if record.subset != "test"]
     by_tag = ([record for record in training if tag.name in record.tags] for tag in card.tags)
-    in_turn = [record for row in zip_longest(*by_tag) for record in row if record is not None]
-    chosen = list({record.id: record for record in in_turn or training}.values())[:CALIBRATION_PHOTOS]
+    chosen = (one_of_each_in_turn(by_tag, lambda record: record.id) or training)[:CALIBRATION_PHOTOS]
     return [load(read_photo(root / record.path, record.id), card.input.size) for record in chosen]
+
+
+def one_of_each_in_turn(groups: Iterable[Iterable[_Item]], identity: Callable[[_Item], str]) -> list[_Item]:
+    """The first item of each group, then the second of each, and so on; each item once.
+
+    Args:
+        groups: the items of each tag, say; an item may be in several.
+        identity: what tells that two items are the same.
+    """
+    in_turn = (item for row in zip_longest(*groups) for item in row if item is not None)
+    return list({identity(item): item for item in in_turn}.values())

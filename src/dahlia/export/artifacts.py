@@ -18,11 +18,10 @@ from filelock import FileLock, Timeout
 from dahlia import __version__, layout
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import ExportError
-from dahlia.export.album import Album, calibration_photos, gather_album
 from dahlia.export.formats import Format
-from dahlia.export.packing import PROOF, add_companions, add_manifest, add_proof, write_zip
-from dahlia.export.readme import title
-from dahlia.export.source import Source
+from dahlia.export.packing import PROOF, add_companions, add_manifest, add_proof, title, write_zip
+from dahlia.export.photos import VerificationSet, calibration_photos, verification_set
+from dahlia.export.port import Source
 from dahlia.export.verify import LIMITS, PROOFS, Comparison, Limit, latency, require
 from dahlia.files import staged_directory, staged_file, write_json
 from dahlia.modeling.card import ModelCard, load_card
@@ -31,27 +30,27 @@ from dahlia.params import ExportParams
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A trained model on its way out.
+class ExportInputs:
+    """What an export is made from and verified on.
 
     Attributes:
         source: what writers start from.
-        album: reads at most so many photos, and what the model says of them.
+        verification_set: reads at most so many photos, and what the model says of them.
     """
 
     source: Source
-    album: Callable[[int], Album]
+    verification_set: Callable[[int], VerificationSet]
 
 
 @dataclass(frozen=True)
 class Proof:
-    """That an artefact computes what the trained model computes; `verification.json`.
+    """That an artifact computes what the trained model computes; `verification.json`.
 
     Attributes:
         comparison: with the trained model.
         limit: what was allowed.
         runtime: what ran it.
-        bytes: of all files of the artefact.
+        bytes: of all files of the artifact.
         milliseconds_per_image: the median latency of one image in that runtime, on this machine.
     """
 
@@ -100,7 +99,7 @@ def _allowed(limit: Limit) -> str:
     return f" (limit {limit.accuracy:.0%} of accuracy)"
 
 
-def subject_of(bundle: Path, records: Sequence[ImageRecord], root: Path) -> Subject:
+def export_inputs(bundle: Path, records: Sequence[ImageRecord], root: Path) -> ExportInputs:
     """What is needed to write and prove exports of a bundle.
 
     Args:
@@ -120,51 +119,57 @@ def subject_of(bundle: Path, records: Sequence[ImageRecord], root: Path) -> Subj
         cache=layout.home(root) / layout.GRAPH_CACHE,
         photos=cache(lambda: calibration_photos(card, records, root)),
     )
-    return Subject(source, cache(lambda count: gather_album(reference, card, records, root, count)))
+    return ExportInputs(source, cache(lambda count: verification_set(reference, card, records, root, count)))
 
 
-def write_export(form: Format, folder: Path, subject: Subject, params: ExportParams) -> Proof:
+def write_export(form: Format, folder: Path, inputs: ExportInputs, params: ExportParams) -> Proof:
     """Write an export with its proof into a folder, replaced whole, or nothing.
 
     Raises:
         ExportError: it cannot be written, or is being written by another process.
         VerificationError: it computes something else than the trained model.
     """
-    with _alone(folder, form, subject.source.cache), staged_directory(folder) as staged:
-        _write(form, staged, subject)
-        proof = prove(form, staged, subject, params)
+    with _alone(folder, form, inputs.source.cache), staged_directory(folder) as staged:
+        _write(form, staged, inputs)
+        proof = prove(form, staged, inputs, params)
         write_json(staged / PROOF, proof.document(form))
     return proof
 
 
-def write_download(form: Format, path: Path, subject: Subject, params: ExportParams, iteration: str) -> Proof:
+def write_download(
+    form: Format, path: Path, inputs: ExportInputs, params: ExportParams, iteration: str
+) -> Proof:
     """Write an export's zip, proven from its own files, or nothing.
 
     Args:
         form: which.
         path: of the zip; `verification.json` lies in it and, under its name, beside it.
-        subject: the model.
+        inputs: what it is made from.
         params: how many photos.
         iteration: the iteration's id, for `cvexport.manifest`.
 
     Raises:
         ExportError: see `write_export`.
     """
-    with _alone(path, form, subject.source.cache), staged_file(path) as packed, _workshop(path) as folder:
+    with (
+        _alone(path, form, inputs.source.cache),
+        staged_file(path) as packed,
+        _scratch(path) as folder,
+    ):
         made, unpacked = folder / "made", folder / "unpacked"
         made.mkdir()
-        _write(form, made, subject)
+        _write(form, made, inputs)
         add_manifest(made, form, iteration, datetime.now(UTC))
         write_zip(packed, made)
         with zipfile.ZipFile(packed) as content:
             content.extractall(unpacked)
-        proof = prove(form, unpacked, subject, params)
+        proof = prove(form, unpacked, inputs, params)
         add_proof(packed, proof.document(form))
     write_json(path.with_suffix(f".{PROOF}"), proof.document(form))
     return proof
 
 
-def prove(form: Format, folder: Path, subject: Subject, params: ExportParams) -> Proof:
+def prove(form: Format, folder: Path, inputs: ExportInputs, params: ExportParams) -> Proof:
     """Open an export as its users do, and compare it with the trained model.
 
     Raises:
@@ -172,10 +177,10 @@ def prove(form: Format, folder: Path, subject: Subject, params: ExportParams) ->
         VerificationError: it computes something else, or none of the photos is left.
     """
     limit = LIMITS[form.precision]
-    album = subject.album(params.verification_images if limit.accuracy is None else MOST_IMAGES)
-    card = subject.source.card
+    photos = inputs.verification_set(params.verification_images if limit.accuracy is None else MOST_IMAGES)
+    card = inputs.source.card
     with form.load_port().opened(folder) as opened:
-        comparison = PROOFS[card.kind](album, opened, card, limit)
+        comparison = PROOFS[card.kind](photos, opened, card, limit)
         require(comparison, limit, title(form))
         milliseconds = latency(opened.run, card.input.size)
         runtime = opened.runtime
@@ -205,13 +210,13 @@ def require_allowed(form: Format, card: ModelCard, allowed: Sequence[str]) -> No
         )
 
 
-def _write(form: Format, folder: Path, subject: Subject) -> None:
-    form.load_port().write(folder, subject.source, form.flavour)
-    add_companions(folder, form, subject.source.card)
+def _write(form: Format, folder: Path, inputs: ExportInputs) -> None:
+    form.load_port().write(folder, inputs.source, form.flavour)
+    add_companions(folder, form, inputs.source.card)
 
 
 @contextmanager
-def _workshop(path: Path) -> Iterator[Path]:
+def _scratch(path: Path) -> Iterator[Path]:
     # Beside the target: a disk that is full is then found to be so before the last step.
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as name:
         yield Path(name)

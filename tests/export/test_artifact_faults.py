@@ -13,12 +13,12 @@ from small_exports import download, export, target
 
 from dahlia import layout
 from dahlia.errors import DahliaError, VerificationError
-from dahlia.export import artefacts
-from dahlia.export.artefacts import subject_of, write_export
+from dahlia.export import artifacts
+from dahlia.export.artifacts import export_inputs, write_export
 from dahlia.export.conventions import LABELS
 from dahlia.export.formats import by_name
 from dahlia.export.onnx import port
-from dahlia.export.source import Source
+from dahlia.export.port import Source
 from small_projects import SmallProject
 
 pytestmark = pytest.mark.usefixtures("exported_once")
@@ -126,16 +126,16 @@ def test_damaged_files_are_refused(
 
 
 def test_stale_labels_are_refused(trained: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
-    companions = artefacts.add_companions
+    companions = artifacts.add_companions
 
     def stale(folder: Path, *rest: object) -> None:
         companions(folder, *rest)  # type: ignore[arg-type]
         (folder / LABELS).write_text("blue\nred\ngreen")
 
-    monkeypatch.setattr(artefacts, "add_companions", stale)
-    subject = subject_of(trained.root / layout.BUNDLE, trained.records, trained.root)
+    monkeypatch.setattr(artifacts, "add_companions", stale)
+    inputs = export_inputs(trained.root / layout.BUNDLE, trained.records, trained.root)
     with pytest.raises(VerificationError, match=r"blue, red, green; the trained model has blue, green, red"):
-        write_export(by_name("openvino"), target(trained), subject, trained.params.export)
+        write_export(by_name("openvino"), target(trained), inputs, trained.params.export)
 
 
 def test_a_full_disk_leaves_nothing(
