@@ -80,7 +80,7 @@ def test_metadata_says_what_the_graph_does(name: str, pixels: str, values: str, 
     assert metadata_properties(by_name(name), s1)["Image.BitmapPixelFormat"] == "Rgb8"
 
 
-def test_who_unpacks_a_zip_may_read_it_whoever_packed_it(tmp_path: Path) -> None:
+def test_everyone_may_read_the_files_of_a_zip(tmp_path: Path) -> None:
     (tmp_path / "made" / "model").mkdir(parents=True)
     for name in ("LICENSE", "model/weights.bin"):
         (tmp_path / "made" / name).write_text(name * 1000)

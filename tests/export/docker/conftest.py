@@ -14,11 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from starlette.testclient import TestClient
 
-from dahlia.export.docker.context.door import Door
+from dahlia.export.docker.build_context import dockerfile, requirements, write_code
+from dahlia.export.docker.context.app import Application
 from dahlia.export.docker.context.model import load_model
 from dahlia.export.docker.context.settings import read_settings
-from dahlia.export.docker.copying import dockerfile, write_code
-from dahlia.export.docker.requirements import requirements
 
 PROJECT = "12121212-3434-4565-8787-989898989898"
 ITERATION = "00000000-0000-4000-8000-000000000001"
@@ -91,7 +90,7 @@ def client_of(files: Path) -> Callable[..., TestClient]:
     """Makes a client of the server in this process; the keywords are its environment."""
 
     def build(**environment: str) -> TestClient:
-        return TestClient(Door(load_model(files), read_settings(environment)))
+        return TestClient(Application(load_model(files), read_settings(environment)))
 
     return build
 

@@ -13,9 +13,8 @@ from pathlib import Path
 
 from dahlia.errors import ExportError
 from dahlia.export import conventions
-from dahlia.export.docker.copying import dockerfile, write_code
+from dahlia.export.docker.build_context import dockerfile, requirements, write_code
 from dahlia.export.docker.process import APP, running
-from dahlia.export.docker.requirements import requirements
 from dahlia.export.onnx import port as onnx_port
 from dahlia.export.port import Batch, Opened, Source, Usage
 from dahlia.files import sha256_of, write_json, write_text

@@ -1,1 +1,1 @@
-"""What a Docker export holds beside its model. `dahlia.export.docker.copying` copies it, imports adjusted."""
+"""The server in a Docker export; `dahlia.export.docker.build_context` copies it beside the model."""

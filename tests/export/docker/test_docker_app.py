@@ -13,7 +13,7 @@ import anyio
 import pytest
 from starlette.testclient import TestClient
 
-from dahlia.export.docker.context import door
+from dahlia.export.docker.context import app
 from dahlia.export.docker.context.model import load_model
 from dahlia.export.docker.context.settings import read_settings
 from dahlia.serving.http import body
@@ -242,8 +242,8 @@ def test_a_listed_host(client_of: Callable[..., TestClient], picture: Any) -> No
 
 
 def test_too_many_at_once(files: Any, picture: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "MAX_CONCURRENCY", 0)
-    client = TestClient(door.Door(load_model(files), read_settings({})))
+    monkeypatch.setattr(app, "MAX_CONCURRENCY", 0)
+    client = TestClient(app.Application(load_model(files), read_settings({})))
     response = client.post(CLOUD, content=picture())
     assert (response.status_code, response.headers["retry-after"]) == (429, "1")
     assert response.json()["error"]["code"] == "429"
@@ -262,8 +262,8 @@ def ask_slowly(files: Any, messages: list[dict[str, Any]]) -> list[Any]:
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": CLOUD, "headers": [], "raw_path": CLOUD.encode()}
-    app = door.Door(load_model(files), read_settings({}))
-    anyio.run(app, scope, receive, send)
+    application = app.Application(load_model(files), read_settings({}))
+    anyio.run(application, scope, receive, send)
     return sent
 
 
