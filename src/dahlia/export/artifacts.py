@@ -99,13 +99,16 @@ def _allowed(limit: Limit) -> str:
     return f" (limit {limit.accuracy:.0%} of accuracy)"
 
 
-def export_inputs(bundle: Path, records: Sequence[ImageRecord], root: Path) -> ExportInputs:
+def export_inputs(
+    bundle: Path, records: Sequence[ImageRecord], root: Path, graphs: Path | None = None
+) -> ExportInputs:
     """What is needed to write and prove exports of a bundle.
 
     Args:
         bundle: the trained model.
         records: the manifest, to find the photos that the trained model was asked about.
         root: the project folder.
+        graphs: a folder for converted graphs, where it is not the project's own.
 
     Raises:
         DatasetError: the bundle's answers cannot be read.
@@ -116,7 +119,7 @@ def export_inputs(bundle: Path, records: Sequence[ImageRecord], root: Path) -> E
     source = Source(
         bundle,
         card,
-        cache=layout.home(root) / layout.GRAPH_CACHE,
+        cache=graphs or layout.home(root) / layout.GRAPH_CACHE,
         photos=cache(lambda: calibration_photos(card, records, root)),
     )
     return ExportInputs(source, cache(lambda count: verification_set(reference, card, records, root, count)))

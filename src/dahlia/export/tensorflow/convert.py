@@ -54,14 +54,16 @@ def convert(module: nn.Module, size: int, *, domain: str, channels: Channels = "
         pixels = tf.compat.v1.placeholder(tf.float32, [None, size, size, 3], INPUT)
         if channels == "BGR":
             pixels = tf.reverse(pixels, [3], name=BGR_TO_RGB)
-        walk = _Walk(program, pixels, domain)
-        result = walk.result()
-        answer = tf.identity(arrange(written_out(result, walk.batch), tuple(range(result.rank))), OUTPUT)
+        conversion = _Conversion(program, pixels, domain)
+        result = conversion.result()
+        answer = tf.identity(
+            arrange(written_out(result, conversion.batch), tuple(range(result.rank))), OUTPUT
+        )
         tf.identity(answer, FORMER_OUTPUT)
     return ImageGraph(graph.as_graph_def(), size)
 
 
-class _Walk:
+class _Conversion:
     """One pass over the nodes. What is known before any image is computed by torch itself."""
 
     def __init__(self, program: Program, pixels: Any, domain: str) -> None:

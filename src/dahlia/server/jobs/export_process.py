@@ -52,11 +52,7 @@ def write_zip(folder: Path) -> None:
     """
     from dahlia.config import check_section, read_yaml
     from dahlia.dataset.manifest import load_manifest
-    from dahlia.export.artifacts import ExportInputs, write_download
-    from dahlia.export.photos import calibration_photos, verification_set
-    from dahlia.export.port import Source
-    from dahlia.modeling.card import load_card
-    from dahlia.modeling.reference import load_reference
+    from dahlia.export.artifacts import export_inputs, write_download
     from dahlia.params import ExportParams
     from dahlia.project import template
 
@@ -64,16 +60,8 @@ def write_zip(folder: Path) -> None:
     form = form_of(order.platform, order.flavor)
     if form is None:
         raise ExportError(f"{order.platform} with the flavor {order.flavor} is not offered here.")
-    bundle = folder / layout.BUNDLE
-    card, reference, records = (
-        load_card(bundle),
-        load_reference(bundle),
-        load_manifest(folder / layout.MANIFEST),
-    )
-    inputs = ExportInputs(
-        Source(bundle, card, Path(order.cache), lambda: calibration_photos(card, records, folder)),
-        lambda count: verification_set(reference, card, records, folder, count),
-    )
+    records = load_manifest(folder / layout.MANIFEST)
+    inputs = export_inputs(folder / layout.BUNDLE, records, folder, Path(order.cache))
     shipped = template() / "conf" / "export" / "default.yaml"
     params = check_section(ExportParams, read_yaml(shipped), str(shipped))
     write_download(form, folder / ZIP, inputs, params, order.iteration)
