@@ -6,12 +6,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from dahlia.dataset.imaging import Pixels
+from dahlia.errors import VerificationError
 from dahlia.imports import quick_imports
 from dahlia.modeling.card import ModelCard
 
@@ -65,6 +66,23 @@ class Opened:
     run: Run
     labels: tuple[str, ...]
     runtime: str
+
+
+def unusable(
+    runtime: str, what: Literal["load", "run"], name: str, error: Exception | str
+) -> VerificationError:
+    """The error of a file that its runtime cannot load or run.
+
+    Args:
+        runtime: with its version.
+        what: it cannot do.
+        name: of the file.
+        error: what the runtime says; 300 characters are shown.
+    """
+    text = " ".join(str(error).split())[:300]
+    return VerificationError(
+        f"{runtime} cannot {what} {name}: {text}. Export again; if it stays, report the backbone's name."
+    )
 
 
 @dataclass(frozen=True)

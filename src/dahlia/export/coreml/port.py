@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from dahlia.errors import ExportError, VerificationError
 from dahlia.export.coreml.interpreter.model import RUNTIME, Interpreted
-from dahlia.export.port import Batch, Opened, Source, Usage
+from dahlia.export.port import Batch, Opened, Source, Usage, unusable
 from dahlia.modeling.card import ModelCard
 
 _FORMS: dict[str, Literal["program", "program-float16", "network"]] = {
@@ -113,12 +113,14 @@ def on_device(path: Path) -> Opened:
     """
     # What the file says of its tags and its photo is read from the file; Core ML only answers.
     declared = Interpreted(path)
+    system = platform.mac_ver()[0]
+    runtime = f"Core ML of macOS {system}"
     from PIL import Image
 
     try:
         model = _core_ml().MLModel(str(path))
     except _core_ml_errors() as error:
-        raise _unusable("load", path, error) from error
+        raise unusable(runtime, "load", path.name, error) from error
 
     def answer(photo: Any) -> list[float]:
         image = Image.fromarray(np.rint(photo.transpose(1, 2, 0)).astype(np.uint8))
@@ -126,12 +128,12 @@ def on_device(path: Path) -> Opened:
             given = model.predict({declared.image.name: image})["loss"]
             return [float(given[label]) for label in declared.labels]
         except _core_ml_errors() as error:
-            raise _unusable("run", path, error) from error
+            raise unusable(runtime, "run", path.name, error) from error
 
     def run(pixels: Batch) -> Batch:
         return np.array([answer(photo) for photo in pixels], np.float32).reshape(len(pixels), -1)
 
-    return Opened(run, declared.labels, f"Core ML, macOS {platform.mac_ver()[0]}")
+    return Opened(run, declared.labels, f"Core ML, macOS {system}")
 
 
 def _core_ml() -> Any:
@@ -142,14 +144,6 @@ def _core_ml() -> Any:
 
 def _core_ml_errors() -> tuple[type[Exception], ...]:
     return (OSError, RuntimeError, ValueError, TypeError, KeyError)
-
-
-def _unusable(what: str, path: Path, error: Exception) -> VerificationError:
-    text = " ".join(str(error).split())[:300]
-    return VerificationError(
-        f"Core ML of macOS {platform.mac_ver()[0]} cannot {what} {path.name}: {text}. Export again; if it "
-        "stays, report the backbone's name."
-    )
 
 
 def usage(card: ModelCard, flavour: str) -> Usage:

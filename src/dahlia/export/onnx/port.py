@@ -25,7 +25,7 @@ from dahlia.export.onnx.compatibility import (
 from dahlia.export.onnx.graph import FILE_NAME, INPUT, OPSET, OUTPUT, probability_graph, save_graph
 from dahlia.export.onnx.half import to_float16
 from dahlia.export.onnx.quantisation import to_int8
-from dahlia.export.port import Batch, Opened, Run, Source, Usage
+from dahlia.export.port import Batch, Opened, Run, Source, Usage, unusable
 from dahlia.modeling.card import ModelCard
 from dahlia.serving.models.runtime_errors import runtime_errors
 
@@ -75,7 +75,7 @@ def opened(folder: Path) -> Iterator[Opened]:
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except runtime_errors() as error:
-        raise _unusable("load", path, runtime, error) from error
+        raise unusable(runtime, "load", path.name, error) from error
     tags = tags_of(onnx.load(path))
     run = _runner(session, path, runtime)
     _require_agreement(session, tags, path, runtime)
@@ -99,7 +99,7 @@ def _runner(session: Any, path: Path, runtime: str) -> Run:
         try:
             return np.asarray(session.run([OUTPUT], {INPUT: data})[0], np.float32)
         except runtime_errors() as error:
-            raise _unusable("run", path, runtime, error) from error
+            raise unusable(runtime, "run", path.name, error) from error
 
     return run
 
@@ -116,7 +116,7 @@ def _require_agreement(session: Any, tags: tuple[str, ...], path: Path, runtime:
     try:
         rows, labels, scores = session.run([OUTPUT, LABEL, SCORES], {INPUT: data})
     except runtime_errors() as error:
-        raise _unusable("run", path, runtime, error) from error
+        raise unusable(runtime, "run", path.name, error) from error
     best = [tags[column] for column in rows.argmax(1)] if rows.shape[1] == len(tags) else None
     said = [dict(zip(tags, row.tolist(), strict=False)) for row in rows]
     if best != list(labels) or said != scores:
@@ -125,13 +125,6 @@ def _require_agreement(session: Any, tags: tuple[str, ...], path: Path, runtime:
             f"says of {', '.join(tags)}; for random pixels they give {labels[0]!r} and {scores[0]} where it "
             f"gives {rows[0]}. Export again."
         )
-
-
-def _unusable(what: str, path: Path, runtime: str, error: Exception) -> VerificationError:
-    text = " ".join(str(error).split())[:300]
-    return VerificationError(
-        f"{runtime} cannot {what} {path.name}: {text}. Export again; if it stays, report the backbone's name."
-    )
 
 
 def usage(card: ModelCard, flavour: str) -> Usage:

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from dahlia.errors import ExportError, VerificationError
+from dahlia.errors import ExportError
 from dahlia.export.conventions import read_labels
 from dahlia.export.onnx.graph import INPUT, OUTPUT, probability_graph
 from dahlia.export.onnx.quantisation import to_int8
-from dahlia.export.port import Batch, Opened, Source, Usage
+from dahlia.export.port import Batch, Opened, Source, Usage, unusable
 from dahlia.modeling.card import ModelCard
 
 FILE_NAME = "model.xml"
@@ -35,6 +35,7 @@ def _load() -> Any:
 
 
 ov: Any = _load()
+_RUNTIME = f"OpenVINO {ov.__version__}"
 
 
 def write(folder: Path, source: Source, flavour: str) -> None:
@@ -55,9 +56,10 @@ def write(folder: Path, source: Source, flavour: str) -> None:
     try:
         model = ov.Core().read_model(proto.SerializeToString())
     except RuntimeError as error:
+        text = " ".join(str(error).split())[:300]
         raise ExportError(
-            f"OpenVINO {ov.__version__} cannot read the graph of {source.card.backbone.architecture}: "
-            f"{_first_words(error)}. Choose another backbone in conf/domain."
+            f"{_RUNTIME} cannot read the graph of {source.card.backbone.architecture}: {text}. Choose "
+            "another backbone in conf/domain."
         ) from error
     _name_by_place(model)
     ov.save_model(model, folder / FILE_NAME, compress_to_fp16=True)
@@ -77,16 +79,16 @@ def opened(folder: Path) -> Iterator[Opened]:
         compiled = ov.Core().compile_model(path, "CPU", exact)
         given, answered = compiled.input(INPUT), compiled.output(OUTPUT)
     except RuntimeError as error:
-        raise _unusable("load", path, error) from error
+        raise unusable(_RUNTIME, "load", path.name, error) from error
 
     def run(pixels: Batch) -> Batch:
         try:
             answer = compiled({given: pixels / np.float32(255)})[answered]
         except RuntimeError as error:
-            raise _unusable("run", path, error) from error
+            raise unusable(_RUNTIME, "run", path.name, error) from error
         return np.array(answer, np.float32)
 
-    yield Opened(run, read_labels(folder), f"OpenVINO {ov.__version__}")
+    yield Opened(run, read_labels(folder), _RUNTIME)
 
 
 def usage(card: ModelCard, flavour: str) -> Usage:
@@ -127,14 +129,3 @@ def _name_by_place(model: Any) -> None:
     for place, node in enumerate(model.get_ordered_ops()):
         if node.get_friendly_name() == node.get_name():
             node.set_friendly_name(f"{node.get_type_name()}_{place}")
-
-
-def _unusable(what: str, path: Path, error: Exception) -> VerificationError:
-    return VerificationError(
-        f"OpenVINO {ov.__version__} cannot {what} {path.name}: {_first_words(error)}. Export again; if it "
-        "stays, report the backbone's name."
-    )
-
-
-def _first_words(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

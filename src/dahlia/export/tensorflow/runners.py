@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from dahlia.errors import VerificationError
-from dahlia.export.port import Batch, Run
+from dahlia.export.port import Batch, Run, unusable
 from dahlia.export.tensorflow._runtime import silence, tf
 from dahlia.export.tensorflow.graph import BGR_TO_RGB, INPUT, OUTPUT
+
+_RUNTIME = f"TensorFlow {tf.__version__}"
 
 
 def frozen_runner(path: Path) -> Run:
@@ -34,7 +35,7 @@ def frozen_runner(path: Path) -> Run:
             tf.graph_util.import_graph_def(definition, name="")
         ends = [graph.get_tensor_by_name(f"{name}:0") for name in (INPUT, OUTPUT)]
     except (DecodeError, *_refusals()) as error:
-        raise _unusable("load", path, error) from error
+        raise unusable(_RUNTIME, "load", path.name, error) from error
     names = [node.name for node in definition.node]
     session = tf.compat.v1.Session(graph=graph)
 
@@ -54,7 +55,7 @@ def saved_model_runner(folder: Path) -> Run:
         model = tf.saved_model.load(str(folder))
         serve = model.signatures["serving_default"]
     except _refusals() as error:
-        raise _unusable("load", folder, error) from error
+        raise unusable(_RUNTIME, "load", folder.name, error) from error
     functions = serve.graph.as_graph_def().library.function
     names = [node.name for function in functions for node in function.node_def]
 
@@ -80,7 +81,7 @@ def tflite_runner(path: Path) -> Run:
             interpreter.allocate_tensors()
         (given,), (answered,) = interpreter.get_input_details(), interpreter.get_output_details()
     except _refusals() as error:
-        raise _unusable("load", path, error) from error
+        raise unusable(_RUNTIME, "load", path.name, error) from error
     names = [tensor["name"] for tensor in interpreter.get_tensor_details()]
 
     def answer(pixels: Batch) -> Any:
@@ -102,18 +103,10 @@ def _run(path: Path, names: Iterable[str], answer: Any) -> Run:
         try:
             return np.asarray(answer(images), np.float32)
         except _refusals() as error:
-            raise _unusable("run", path, error) from error
+            raise unusable(_RUNTIME, "run", path.name, error) from error
 
     return run
 
 
 def _refusals() -> tuple[type[Exception], ...]:
     return (OSError, tf.errors.OpError, RuntimeError, ValueError, KeyError)
-
-
-def _unusable(what: str, path: Path, error: Exception) -> VerificationError:
-    text = " ".join(str(error).split())[:300]
-    return VerificationError(
-        f"TensorFlow {tf.__version__} cannot {what} {path.name}: {text}. Export again; if it stays, report "
-        "the backbone's name."
-    )
