@@ -13,11 +13,11 @@ from sqlalchemy import select
 from dahlia.server.cleaning.discards import delete_discarded
 from dahlia.server.cleaning.orphans import delete_orphans, find_orphans, listed_orphans
 from dahlia.server.context import Server
+from dahlia.server.database.tables import ImageRow
+from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow, PredictionRow
 from dahlia.server.jobs.artefacts import BUNDLE, EVALUATION, PREDICTIONS, SERVABLE, artefact_key
 from dahlia.server.jobs.records import State
 from dahlia.server.storage.names import IMAGES, ITERATIONS, image_key, sha256_of_key, thumbnail_key
-from dahlia.server.store.tables import ImageRow
-from dahlia.server.store.work_tables import ExportRow, IterationRow, JobRow, PredictionRow
 
 AT_ONCE = timedelta(days=-1)  # files and deletions of this moment too
 _ENDS = {"Completed": State.DONE, "Failed": State.FAILED}

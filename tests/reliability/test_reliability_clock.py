@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 from dahlia.server.app import create_app
 from dahlia.server.cleaning.cleaning import clean, search
 from dahlia.server.context import Server
+from dahlia.server.database.tables import ProjectRow
 from dahlia.server.jobs.leases import Watch
 from dahlia.server.jobs.queue import claim
 from dahlia.server.jobs.records import Kind
@@ -26,7 +27,6 @@ from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
 from dahlia.server.settings import load_settings
-from dahlia.server.store.tables import ProjectRow
 
 JUMP = timedelta(days=400)
 COLOURS = ("red", "green", "blue")

@@ -28,11 +28,11 @@ from sqlalchemy import select
 from dahlia.modeling.predictions import save_predictions
 from dahlia.server.context import Server
 from dahlia.server.contract.domains import DOMAINS
+from dahlia.server.database.tables import ProjectRow
 from dahlia.server.jobs.artefacts import PREDICTIONS, artefact_key
 from dahlia.server.opening import open_server
 from dahlia.server.settings import load_settings
 from dahlia.server.storage.names import image_key
-from dahlia.server.store.tables import ProjectRow
 
 CASES = 3000
 REACHED = 50  # operations that answer well at least once; addresses, detection and admins' cannot

@@ -13,12 +13,12 @@ from starlette.testclient import TestClient
 
 from dahlia.server.app import create_app
 from dahlia.server.context import Server
+from dahlia.server.database import schema
+from dahlia.server.database.sessions import Database
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
 from dahlia.server.settings import load_settings
-from dahlia.server.store import schema
-from dahlia.server.store.database import Database
 
 BASE = "/customvision/v3.4-preview/training"
 

@@ -16,12 +16,12 @@ from dahlia.modeling.predictions import ClassPredictions, save_predictions
 from dahlia.server.context import Server
 from dahlia.server.contract.domains import DOMAINS
 from dahlia.server.contract.enums import DomainType, IterationStatus
+from dahlia.server.database.changes import changed
+from dahlia.server.database.ids import new_id
+from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
+from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs.artefacts import PREDICTIONS, artefact_key
 from dahlia.server.jobs.records import State
-from dahlia.server.store.changes import changed
-from dahlia.server.store.ids import new_id
-from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
-from dahlia.server.store.work_tables import IterationRow, JobRow
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 _numbers = itertools.count()

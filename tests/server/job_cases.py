@@ -14,14 +14,14 @@ from sqlalchemy import select
 from dahlia.modeling.card import BackboneCard, InputCard, ModelCard, TagCard, TrainingCard
 from dahlia.server.context import Server
 from dahlia.server.contract.domains import DOMAINS
+from dahlia.server.database.ids import new_id
+from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
+from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.jobs.durations import form
 from dahlia.server.jobs.queue import enqueue
 from dahlia.server.jobs.records import Kind, Lane
 from dahlia.server.jobs.worker import Handler, run_worker
 from dahlia.server.storage.names import image_key
-from dahlia.server.store.ids import new_id
-from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
-from dahlia.server.store.work_tables import ExportRow, IterationRow, JobRow
 from small_projects import COLOURS, photo
 
 COMPACT = next(domain.id for domain in DOMAINS if domain.pipeline == "general_compact")

@@ -20,6 +20,9 @@ from dahlia.evaluation.evaluation import evaluate, save_evaluation
 from dahlia.params import EvaluateParams
 from dahlia.server.app import create_app
 from dahlia.server.context import Server
+from dahlia.server.database.ids import new_id
+from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.work_tables import ExportRow
 from dahlia.server.jobs.artefacts import (
     EVALUATION,
     PAGE,
@@ -33,9 +36,6 @@ from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
 from dahlia.server.settings import load_settings
 from dahlia.server.storage.names import export_key
-from dahlia.server.store.ids import new_id
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import ExportRow
 
 OWN = "/dahlia/v1"
 WRONG = 4  # images that the iteration takes for another tag's

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import psycopg
 
-from dahlia.server.store import schema
-from dahlia.server.store.database import Database
+from dahlia.server.database import schema
+from dahlia.server.database.sessions import Database
 from programs import find_program
 
 _FAST = (

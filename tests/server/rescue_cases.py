@@ -22,6 +22,8 @@ from dahlia.server.app import create_app
 from dahlia.server.context import Server
 from dahlia.server.contract.domains import domain_of
 from dahlia.server.contract.enums import IterationStatus
+from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs.artefacts import PREDICTIONS, SERVABLE
 from dahlia.server.jobs.records import State
 from dahlia.server.jobs.snapshots import read_sitters
@@ -32,8 +34,6 @@ from dahlia.server.rescue.recording import write_record
 from dahlia.server.rescue.records import IMAGES_TABLE, RECORD
 from dahlia.server.settings import load_settings
 from dahlia.server.storage.names import iteration_prefix
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import IterationRow, JobRow
 from dahlia.server.workspaces.outcome import personalise
 
 Seen = dict[str, Any]

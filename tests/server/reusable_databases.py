@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 import psycopg
 from postgres_server import Postgres
 
-from dahlia.server.store.schema import METADATA
+from dahlia.server.database.schema import METADATA
 
 _OTHERS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity

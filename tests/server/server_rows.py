@@ -6,9 +6,9 @@ import hashlib
 from typing import Any
 
 from dahlia.server.context import Server
+from dahlia.server.database.ids import new_id
+from dahlia.server.database.tables import ImageRow, ProjectRow
 from dahlia.server.storage.names import image_key
-from dahlia.server.store.ids import new_id
-from dahlia.server.store.tables import ImageRow, ProjectRow
 
 
 def add_project(server: Server, name: str = "garden", **fields: Any) -> ProjectRow:

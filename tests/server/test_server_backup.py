@@ -24,6 +24,7 @@ from dahlia.server.backup.verifying import verify_backup
 from dahlia.server.backup.writing import write_backup
 from dahlia.server.cleaning.orphans import find_orphans
 from dahlia.server.context import Server
+from dahlia.server.database.tables import ImageRow, ProjectRow
 from dahlia.server.keys.keys import create_key, find_access
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
@@ -33,7 +34,6 @@ from dahlia.server.pairing.pairing import check
 from dahlia.server.settings import load_settings
 from dahlia.server.storage.names import image_key
 from dahlia.server.storage.storage import Entry, StorageError
-from dahlia.server.store.tables import ImageRow, ProjectRow
 
 pytestmark = pytest.mark.both_databases
 

@@ -14,11 +14,11 @@ from starlette.testclient import TestClient
 
 from dahlia.server.backup.rows import TABLES
 from dahlia.server.context import Server
+from dahlia.server.database.changes import project_of
+from dahlia.server.database.ids import new_id
+from dahlia.server.database.tables import ImageRow, RegionRow
+from dahlia.server.database.work_tables import ExportRow, IterationRow, PredictionRow
 from dahlia.server.storage.names import export_key, image_key, thumbnail_key
-from dahlia.server.store.changes import project_of
-from dahlia.server.store.ids import new_id
-from dahlia.server.store.tables import ImageRow, RegionRow
-from dahlia.server.store.work_tables import ExportRow, IterationRow, PredictionRow
 
 BASE = "/customvision/v3.4-preview/training"
 ABOUT_REQUESTS = {"audit", "keys", "secrets", "journal"}

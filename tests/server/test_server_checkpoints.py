@@ -15,10 +15,10 @@ from server_rows import add_project
 from sqlalchemy import select
 
 from dahlia.server.context import Server
+from dahlia.server.database.checkpoints import Checkpoints, checkpoint
+from dahlia.server.database.tables import ProjectRow
 from dahlia.server.opening import open_server
 from dahlia.server.settings import load_settings
-from dahlia.server.store.checkpoints import Checkpoints, checkpoint
-from dahlia.server.store.tables import ProjectRow
 
 pytestmark = pytest.mark.both_databases
 

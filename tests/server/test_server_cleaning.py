@@ -25,14 +25,14 @@ from dahlia.server.cleaning.orphans import (
     listed_orphans,
 )
 from dahlia.server.context import Server
+from dahlia.server.database.file_tables import DiscardRow
+from dahlia.server.database.ids import new_id
+from dahlia.server.database.tables import ImageRow, ProjectRow
+from dahlia.server.database.work_tables import JobRow
 from dahlia.server.disk_space import DiskSpace
 from dahlia.server.pairing.errors import PairingError
 from dahlia.server.pairing.pairing import adopt
 from dahlia.server.storage.names import IDENTITY, history_key, image_key, resized_key, thumbnail_key
-from dahlia.server.store.file_tables import DiscardRow
-from dahlia.server.store.ids import new_id
-from dahlia.server.store.tables import ImageRow, ProjectRow
-from dahlia.server.store.work_tables import JobRow
 
 pytestmark = pytest.mark.both_databases
 

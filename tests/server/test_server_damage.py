@@ -17,12 +17,12 @@ from starlette.testclient import TestClient
 
 from dahlia.server.app import create_app
 from dahlia.server.context import Server
+from dahlia.server.database.errors import DamageError, StoreError, damage_of, translated_errors
+from dahlia.server.database.tables import ProjectRow
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
 from dahlia.server.settings import load_settings
-from dahlia.server.store.errors import DamageError, StoreError, damage_of, translated_errors
-from dahlia.server.store.tables import ProjectRow
 
 BASE = "/customvision/v3.4-preview/training"
 

@@ -12,12 +12,12 @@ from sqlalchemy import select
 from dahlia.errors import ConfigError
 from dahlia.server.context import Server
 from dahlia.server.contract.errors import ServiceError
-from dahlia.server.store import schema
-from dahlia.server.store.access_tables import SecretRow
-from dahlia.server.store.changes import changed
-from dahlia.server.store.database import Database
-from dahlia.server.store.errors import StoreError
-from dahlia.server.store.tables import ProjectRow, TagRow
+from dahlia.server.database import schema
+from dahlia.server.database.access_tables import SecretRow
+from dahlia.server.database.changes import changed
+from dahlia.server.database.errors import StoreError
+from dahlia.server.database.sessions import Database
+from dahlia.server.database.tables import ProjectRow, TagRow
 
 pytestmark = pytest.mark.both_databases
 

@@ -20,13 +20,13 @@ from dahlia.server.api.routing import training_router
 from dahlia.server.app import _AREAS
 from dahlia.server.context import Server
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.database import reserve as reserves
+from dahlia.server.database.errors import StoreError
+from dahlia.server.database.reserve import NAME, Reserve
+from dahlia.server.database.sessions import Database
 from dahlia.server.disk_space import DiskSpace, SpaceWatch
 from dahlia.server.health import reasons
 from dahlia.server.http.access import NO_ADDITIONS
-from dahlia.server.store import reserve as reserves
-from dahlia.server.store.database import Database
-from dahlia.server.store.errors import StoreError
-from dahlia.server.store.reserve import NAME, Reserve
 
 MEGABYTE = 1 << 20
 FLOOR = 16 * MEGABYTE

@@ -34,6 +34,7 @@ from dahlia.export.formats import FORMATS, by_name
 from dahlia.modeling.card import load_card, save_card
 from dahlia.modeling.reference import ClassReference, load_reference, save_reference
 from dahlia.server.context import Server
+from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.jobs import exporting
 from dahlia.server.jobs.album import lay_album
 from dahlia.server.jobs.artefacts import artefact_key
@@ -47,7 +48,6 @@ from dahlia.server.jobs.task import Task
 from dahlia.server.jobs.workshop import Workshop
 from dahlia.server.opening import open_server
 from dahlia.server.settings import load_settings
-from dahlia.server.store.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.workspaces import Photo
 from dahlia.stages import train
 from small_projects import COLOURS, SmallProject, make_params, photo

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from dahlia import extras
 from dahlia.server.context import Server
-from dahlia.server.store.work_tables import ExportRow, JobRow
+from dahlia.server.database.work_tables import ExportRow, JobRow
 
 
 @pytest.fixture

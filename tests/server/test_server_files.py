@@ -15,15 +15,15 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
+from dahlia.server.database.changes import project_of
+from dahlia.server.database.ids import new_id
+from dahlia.server.database.tables import ImageRow
+from dahlia.server.database.work_tables import ExportRow, IterationRow, PredictionRow
 from dahlia.server.http import files
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.storage.names import export_key, image_key, resized_key, thumbnail_key
-from dahlia.server.store.changes import project_of
-from dahlia.server.store.ids import new_id
-from dahlia.server.store.tables import ImageRow
-from dahlia.server.store.work_tables import ExportRow, IterationRow, PredictionRow
 
 pytestmark = pytest.mark.both_databases
 

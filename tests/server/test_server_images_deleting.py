@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
+from dahlia.server.database.access_tables import AuditRow
+from dahlia.server.database.changes import project_of
+from dahlia.server.database.tables import ImageRow, ImageTagRow
 from dahlia.server.images import removing
-from dahlia.server.store.access_tables import AuditRow
-from dahlia.server.store.changes import project_of
-from dahlia.server.store.tables import ImageRow, ImageTagRow
 
 pytestmark = pytest.mark.both_databases
 

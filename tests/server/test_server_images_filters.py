@@ -6,8 +6,8 @@ from sqlalchemy import select
 
 from dahlia.server.context import Server
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.database.tables import ImageRow
 from dahlia.server.images.filters import Equals, Filter, Joined, condition, parse_filter
-from dahlia.server.store.tables import ImageRow
 
 pytestmark = pytest.mark.both_databases
 

@@ -12,9 +12,9 @@ from dahlia.server.context import Server
 from dahlia.server.contract.bodies import RegionBody
 from dahlia.server.contract.enums import DomainType
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.database.changes import changed, project_of
+from dahlia.server.database.tables import ImageRow, ImageTagRow, RegionRow
 from dahlia.server.images.labels import box_of, refresh_tagged
-from dahlia.server.store.changes import changed, project_of
-from dahlia.server.store.tables import ImageRow, ImageTagRow, RegionRow
 
 DETECTION = domain_id("General", DomainType.DETECTION)
 V32 = "http://testserver/customvision/v3.2/training"

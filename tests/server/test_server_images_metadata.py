@@ -9,9 +9,9 @@ from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.database.changes import project_of
 from dahlia.server.images.metadata import check_metadata
 from dahlia.server.sections import LimitsSection
-from dahlia.server.store.changes import project_of
 
 
 @pytest.fixture

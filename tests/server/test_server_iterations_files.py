@@ -7,8 +7,8 @@ from iteration_cases import new_project
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
+from dahlia.server.database.ids import new_id
 from dahlia.server.storage.errors import StorageError
-from dahlia.server.store.ids import new_id
 
 pytestmark = pytest.mark.both_databases
 

@@ -7,10 +7,10 @@ from starlette.testclient import TestClient
 
 from dahlia.errors import ConfigError
 from dahlia.server.context import Server
+from dahlia.server.database.access_tables import KeyRow
 from dahlia.server.keys import keys
 from dahlia.server.keys.audit import Lines, latest, record
 from dahlia.server.keys.scopes import Access, Scope
-from dahlia.server.store.access_tables import KeyRow
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HERE, ELSEWHERE = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"

@@ -15,6 +15,8 @@ from sqlalchemy import delete, inspect, select
 
 from dahlia.server import supervision
 from dahlia.server.context import Server
+from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.exporting import export
 from dahlia.server.jobs.lanes import SERVER_BYTES, WORKER_BYTES, lanes_of, training_lane
 from dahlia.server.jobs.leases import give_back
@@ -28,8 +30,6 @@ from dahlia.server.jobs.workshop import Workshop
 from dahlia.server.opening import open_server
 from dahlia.server.sections import JobsSection
 from dahlia.server.settings import load_settings
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import JobRow
 from dahlia.server.supervision import Workers
 from dahlia.server.workspaces import Cancelled
 from dahlia.server.workspaces.guard import guard_command
@@ -215,7 +215,7 @@ def test_a_project_that_is_deleted_while_it_waits_leaves_no_job(server: Server) 
 def test_rows_of_an_older_schema_have_their_lane(server: Server) -> None:
     from alembic import command
 
-    from dahlia.server.store.schema import _config
+    from dahlia.server.database.schema import _config
 
     order_long(server)
     order(server, plant(server, "a"))

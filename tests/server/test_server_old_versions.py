@@ -9,7 +9,7 @@ from iteration_cases import Case, complete, new_project
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
-from dahlia.server.store.work_tables import IterationRow
+from dahlia.server.database.work_tables import IterationRow
 
 OLD = "http://testserver/customvision/{}/Training{}"
 

@@ -12,13 +12,13 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
+from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.presence import ALIVE_SECONDS, Presence
 from dahlia.server.jobs.queue import enqueue
 from dahlia.server.jobs.records import Kind, Lane, State
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import JobRow
 
 pytestmark = pytest.mark.both_databases
 

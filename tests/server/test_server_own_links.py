@@ -13,11 +13,11 @@ from project_cases import make_project, make_tag
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
+from dahlia.server.database.tables import ProjectRow
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.storage.names import export_key, history_key, image_key, servable_prefix
-from dahlia.server.store.tables import ProjectRow
 
 PORT = 3000  # where the server would listen
 

@@ -14,6 +14,8 @@ from server_rows import add_image, add_project
 from sqlalchemy import delete
 
 from dahlia.server.context import Server
+from dahlia.server.database.errors import StoreError
+from dahlia.server.database.file_tables import IdentityRow
 from dahlia.server.keys.audit import record
 from dahlia.server.opening import open_server
 from dahlia.server.pairing.description import describe
@@ -26,8 +28,6 @@ from dahlia.server.storage.errors import StorageError
 from dahlia.server.storage.folder import Folder
 from dahlia.server.storage.keys import STAGED
 from dahlia.server.storage.names import IDENTITY, thumbnail_key
-from dahlia.server.store.errors import StoreError
-from dahlia.server.store.file_tables import IdentityRow
 
 
 def opened(home: Path, **settings: str) -> Server:

@@ -21,10 +21,10 @@ from prediction_cases import (
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
+from dahlia.server.database.tables import ProjectRow
 from dahlia.server.keys.keys import create_key, revoke_key
 from dahlia.server.keys.known import KnownKeys
 from dahlia.server.keys.scopes import Scope
-from dahlia.server.store.tables import ProjectRow
 
 
 @pytest.fixture

@@ -14,13 +14,13 @@ from prediction_cases import add_iteration, new_garden, picture, tags_of
 from sqlalchemy import delete, func, select
 
 from dahlia.server.context import Server
+from dahlia.server.database.ids import new_id
+from dahlia.server.database.work_tables import IterationRow, JournalRow, PredictionRow, ScoreRow
 from dahlia.server.predictions.journal import Journal
 from dahlia.server.predictions.keeping import Keeper
 from dahlia.server.predictions.rows import FLOOR
 from dahlia.server.storage.errors import StorageError
 from dahlia.server.storage.names import image_key, thumbnail_key
-from dahlia.server.store.ids import new_id
-from dahlia.server.store.work_tables import IterationRow, JournalRow, PredictionRow, ScoreRow
 from dahlia.serving.http.replies import timestamp
 from dahlia.serving.stored.records import MAGIC, MARKER_BYTES, segment_name
 from dahlia.serving.stored.store import Kept, PredictionStore

@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 from prediction_cases import add_iteration, asked, new_garden, picture
 
+from dahlia.server.database.tables import ProjectRow
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
 from dahlia.server.settings import load_settings
-from dahlia.server.store.tables import ProjectRow
 
 KILLS = 4
 

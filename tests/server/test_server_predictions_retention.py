@@ -12,15 +12,15 @@ from sqlalchemy import delete, insert, select
 
 from dahlia.server.cleaning.cleaning import clean
 from dahlia.server.context import Server
+from dahlia.server.database.ids import new_id
+from dahlia.server.database.tables import ImageRow
+from dahlia.server.database.work_tables import PredictionRow
 from dahlia.server.pairing.pairing import adopt
 from dahlia.server.predictions import retention
 from dahlia.server.predictions.journal import Journal
 from dahlia.server.predictions.keeping import Keeper
 from dahlia.server.predictions.retention import delete_old
 from dahlia.server.storage.names import image_key, thumbnail_key
-from dahlia.server.store.ids import new_id
-from dahlia.server.store.tables import ImageRow
-from dahlia.server.store.work_tables import PredictionRow
 
 pytestmark = pytest.mark.both_databases
 

@@ -15,6 +15,9 @@ from starlette.testclient import TestClient
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import DomainType
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.database.changes import changed, remove, visible
+from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
+from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.projects import copying
@@ -22,9 +25,6 @@ from dahlia.server.projects.copying import run_import
 from dahlia.server.projects.texts import MAX_NAME
 from dahlia.server.storage.links import Links
 from dahlia.server.storage.names import iteration_prefix
-from dahlia.server.store.changes import changed, remove, visible
-from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
-from dahlia.server.store.work_tables import IterationRow, JobRow
 
 pytestmark = pytest.mark.both_databases
 

@@ -25,16 +25,16 @@ from dahlia.server.context import Server
 from dahlia.server.contract.domains import DOMAINS
 from dahlia.server.contract.enums import DomainType
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.database.access_tables import AuditRow
+from dahlia.server.database.changes import project_of, remove
+from dahlia.server.database.ids import new_id
+from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
+from dahlia.server.database.work_tables import IterationRow, JobRow, PredictionRow
 from dahlia.server.jobs.queue import enqueue
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.projects import deleting
 from dahlia.server.projects.texts import MAX_DESCRIPTION, MAX_NAME
-from dahlia.server.store.access_tables import AuditRow
-from dahlia.server.store.changes import project_of, remove
-from dahlia.server.store.ids import new_id
-from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
-from dahlia.server.store.work_tables import IterationRow, JobRow, PredictionRow
 
 pytestmark = pytest.mark.both_databases
 

@@ -10,11 +10,11 @@ from prometheus_client import CollectorRegistry
 
 from dahlia.errors import ServingError
 from dahlia.server.context import Server
+from dahlia.server.database.tables import ProjectRow
 from dahlia.server.predictions.model_files import ModelFiles
 from dahlia.server.predictions.publications import Publications
 from dahlia.server.storage.names import servable_prefix
 from dahlia.server.storage.storage import StorageError
-from dahlia.server.store.tables import ProjectRow
 from dahlia.serving.meters import Meters
 from dahlia.serving.models.runtime import Model, load_model
 from dahlia.serving.models.shelf import Shelf

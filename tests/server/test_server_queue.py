@@ -11,6 +11,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from dahlia.server.context import Server
+from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.jobs.leases import (
     MOST_ATTEMPTS,
     Watch,
@@ -22,8 +24,6 @@ from dahlia.server.jobs.leases import (
 from dahlia.server.jobs.queue import beat, cancel, claim, enqueue, held, job_of
 from dahlia.server.jobs.records import Claimed, Kind, LeaseLost, Orders, State
 from dahlia.server.jobs.turns import Turns
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import ExportRow, IterationRow, JobRow
 
 pytestmark = pytest.mark.both_databases
 

@@ -8,9 +8,9 @@ from server_rows import add_project
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
+from dahlia.server.database.tables import ProjectRow
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
-from dahlia.server.store.tables import ProjectRow
 
 
 @pytest.fixture

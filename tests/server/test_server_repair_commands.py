@@ -14,12 +14,12 @@ from test_server_cleaning import age, keys
 
 from dahlia.cli import cli
 from dahlia.server.context import Server
+from dahlia.server.database.file_tables import DiscardRow
+from dahlia.server.database.tables import ImageRow
 from dahlia.server.opening import open_server
 from dahlia.server.pairing.pairing import adopt
 from dahlia.server.settings import load_settings
 from dahlia.server.storage.names import image_key, sha256_of_key, thumbnail_key
-from dahlia.server.store.file_tables import DiscardRow
-from dahlia.server.store.tables import ImageRow
 
 
 @pytest.fixture

@@ -20,15 +20,15 @@ from sqlalchemy import select
 from dahlia.errors import DahliaError
 from dahlia.server.backup.rows import is_empty
 from dahlia.server.context import Server
+from dahlia.server.database.access_tables import AuditRow, KeyRow
+from dahlia.server.database.tables import ProjectRow, TagRow
+from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs.artefacts import artefact_key
 from dahlia.server.jobs.records import Kind
 from dahlia.server.projects.copying import run_import
 from dahlia.server.rescue import rescuing
 from dahlia.server.rescue.rescuing import Rescued, rescue
 from dahlia.server.storage.names import export_key, image_key, thumbnail_key
-from dahlia.server.store.access_tables import AuditRow, KeyRow
-from dahlia.server.store.tables import ProjectRow, TagRow
-from dahlia.server.store.work_tables import IterationRow, JobRow
 
 Open = Callable[[str], Server]
 

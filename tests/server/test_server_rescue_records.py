@@ -9,6 +9,8 @@ from sqlalchemy import select
 
 from dahlia.errors import DatasetError
 from dahlia.server.context import Server
+from dahlia.server.database.tables import ImageRow, ProjectRow
+from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.rescue.recording import write_record
 from dahlia.server.rescue.records import (
     IMAGES_TABLE,
@@ -19,8 +21,6 @@ from dahlia.server.rescue.records import (
     images_writer,
     read_images,
 )
-from dahlia.server.store.tables import ImageRow, ProjectRow
-from dahlia.server.store.work_tables import IterationRow
 
 pytestmark = pytest.mark.both_databases
 

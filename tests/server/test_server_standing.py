@@ -12,13 +12,13 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
+from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.queue import claim
 from dahlia.server.jobs.records import Kind, Lane
 from dahlia.server.jobs.turns import Turns
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import JobRow
 
 Trained = Callable[..., str]
 

@@ -10,10 +10,10 @@ from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
-from dahlia.server.store.access_tables import AuditRow
-from dahlia.server.store.ids import new_id
-from dahlia.server.store.tables import ImageRow, ProjectRow
-from dahlia.server.store.work_tables import PredictionRow
+from dahlia.server.database.access_tables import AuditRow
+from dahlia.server.database.ids import new_id
+from dahlia.server.database.tables import ImageRow, ProjectRow
+from dahlia.server.database.work_tables import PredictionRow
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from sqlalchemy import delete, func, select
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
+from dahlia.server.database.ids import new_id
+from dahlia.server.database.tables import ImageRow
+from dahlia.server.database.work_tables import PredictionRow, ScoreRow
 from dahlia.server.performance.uncertainty import uncertainty
-from dahlia.server.store.ids import new_id
-from dahlia.server.store.tables import ImageRow
-from dahlia.server.store.work_tables import PredictionRow, ScoreRow
 
 pytestmark = pytest.mark.both_databases
 

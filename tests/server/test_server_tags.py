@@ -10,11 +10,11 @@ from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import DomainType
-from dahlia.server.store.access_tables import AuditRow
-from dahlia.server.store.changes import changed, project_of, remove, visible
-from dahlia.server.store.garbage import collect_garbage
-from dahlia.server.store.tables import ImageRow, ImageTagRow, RegionRow, TagRow
-from dahlia.server.store.work_tables import IterationRow
+from dahlia.server.database.access_tables import AuditRow
+from dahlia.server.database.changes import changed, project_of, remove, visible
+from dahlia.server.database.garbage import collect_garbage
+from dahlia.server.database.tables import ImageRow, ImageTagRow, RegionRow, TagRow
+from dahlia.server.database.work_tables import IterationRow
 
 pytestmark = pytest.mark.both_databases
 

@@ -20,11 +20,11 @@ from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import DomainType
+from dahlia.server.database.access_tables import AuditRow
+from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
-from dahlia.server.store.access_tables import AuditRow
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import IterationRow, JobRow
 
 pytestmark = pytest.mark.both_databases
 

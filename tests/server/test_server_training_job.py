@@ -38,6 +38,8 @@ from dahlia.modeling.card import (
 )
 from dahlia.server.checking_out import CheckedOut, check_out
 from dahlia.server.context import Server
+from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
+from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs import training
 from dahlia.server.jobs.artefacts import artefact_key
 from dahlia.server.jobs.queue import cancel
@@ -50,8 +52,6 @@ from dahlia.server.rescue.records import IMAGES_TABLE, RECORD, Record, read_imag
 from dahlia.server.rescue.rescuing import rescue
 from dahlia.server.settings import load_settings
 from dahlia.server.storage.names import history_key, iteration_prefix
-from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
-from dahlia.server.store.work_tables import IterationRow, JobRow
 from dahlia.server.workspaces import Cancelled, PipelineError, Progress, Snapshot, head
 from dahlia.server.workspaces.git import git
 from dahlia.server.workspaces.occupation import occupied

@@ -18,6 +18,8 @@ from sqlalchemy import select
 
 from dahlia.errors import TrainingError
 from dahlia.server.context import Server
+from dahlia.server.database.errors import StoreError
+from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs.endings import CANCELLED
 from dahlia.server.jobs.queue import cancel
 from dahlia.server.jobs.records import Kind, LeaseLost
@@ -26,8 +28,6 @@ from dahlia.server.jobs.worker import Handler
 from dahlia.server.jobs.workshop import Workshop
 from dahlia.server.opening import open_server
 from dahlia.server.settings import load_settings
-from dahlia.server.store.errors import StoreError
-from dahlia.server.store.work_tables import IterationRow, JobRow
 from dahlia.server.workspaces import Cancelled
 from dahlia.server.workspaces.occupation import occupied
 

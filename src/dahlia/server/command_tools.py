@@ -25,10 +25,10 @@ config_option = click.option(
 @contextmanager
 def opened(config: Path | None, *, shares: bool = False, paired: bool = True) -> Iterator[Server]:
     """A server; what is written meanwhile is for its user alone, unless it `shares`."""
+    from dahlia.server.database.errors import DamageError
     from dahlia.server.opening import open_server
     from dahlia.server.permissions import private
     from dahlia.server.settings import load_settings
-    from dahlia.server.store.errors import DamageError
 
     with private():
         server = open_server(load_settings(config, os.environ), paired=paired)

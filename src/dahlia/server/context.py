@@ -13,11 +13,11 @@ from dahlia.server.disk_space import DiskSpace
 from dahlia.server.keys.rates import Rates
 
 if TYPE_CHECKING:
+    from dahlia.server.database.sessions import Database
     from dahlia.server.keys.signing import Signing
     from dahlia.server.settings import Settings
     from dahlia.server.storage.links import Links
     from dahlia.server.storage.storage import Storage
-    from dahlia.server.store.database import Database
 
 
 _logger = logging.getLogger("dahlia.server")

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Self
 
 from dahlia.server.background import Repeated
 from dahlia.server.contract.errors import ServiceError
-from dahlia.server.store.reserve import Reserve, free_bytes, present
+from dahlia.server.database.reserve import Reserve, free_bytes, present
 
 if TYPE_CHECKING:
+    from dahlia.server.database.sessions import Database
     from dahlia.server.settings import Settings
     from dahlia.server.storage.storage import Storage
-    from dahlia.server.store.database import Database
 
 MEGABYTE = 1024 * 1024
 MAX_RESERVE = 64 * MEGABYTE  # a thousand images with tags and regions need a third of it to be deleted

@@ -13,16 +13,16 @@ from dahlia.errors import ConfigError
 from dahlia.server import permissions
 from dahlia.server.backup.folder import backups_in, way_back
 from dahlia.server.context import Server
+from dahlia.server.database import schema
+from dahlia.server.database.errors import DamageError, StoreError
+from dahlia.server.database.inspection import UnusableDatabase, file_of, is_blank
+from dahlia.server.database.sessions import Database
 from dahlia.server.disk_space import DiskSpace
 from dahlia.server.keys.signing import Signing
 from dahlia.server.pairing.errors import PairingError
 from dahlia.server.pairing.pairing import pair
 from dahlia.server.storage.errors import StorageError
 from dahlia.server.storage.storage import Storage
-from dahlia.server.store import schema
-from dahlia.server.store.database import Database
-from dahlia.server.store.errors import DamageError, StoreError
-from dahlia.server.store.inspection import UnusableDatabase, file_of, is_blank
 
 if TYPE_CHECKING:
     from dahlia.server.settings import Settings

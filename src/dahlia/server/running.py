@@ -17,6 +17,7 @@ import click
 from dahlia.errors import ConfigError, DahliaError
 from dahlia.server.backup.nightly import Backups
 from dahlia.server.cleaning.cleaning import Cleaning
+from dahlia.server.database.checkpoints import Checkpoints
 from dahlia.server.decoding import limit_server
 from dahlia.server.disk_space import SpaceWatch
 from dahlia.server.jobs.records import Lane
@@ -26,7 +27,6 @@ from dahlia.server.keys.keys import create_first_keys
 from dahlia.server.opening import open_server
 from dahlia.server.pairing.watch import PairingWatch
 from dahlia.server.storage.errors import StorageError
-from dahlia.server.store.checkpoints import Checkpoints
 from dahlia.server.supervision import Workers
 from dahlia.server.tls import Certificate, certificate_of
 from dahlia.serving.http.connections import Connections

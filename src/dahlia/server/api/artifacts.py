@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from dahlia.server.api.parameters import ProjectId
 from dahlia.server.api.routing import PROJECT, training_router
+from dahlia.server.database.changes import project_of
 from dahlia.server.http.access import Reads, TheServer
 from dahlia.server.http.files import file_answer
 from dahlia.server.projects.artifacts import artifact_key
-from dahlia.server.store.changes import project_of
 
 router = training_router("Artifacts")
 _OCTETS = "application/octet-stream"

@@ -16,6 +16,8 @@ from dahlia.server.contract.bodies import ImageFileBatch, ImageIdBatch, ImageUrl
 from dahlia.server.contract.enums import ImageCreateStatus
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.models import ImageCreateSummary
+from dahlia.server.database.changes import locked, project_of
+from dahlia.server.database.tables import ImageRow
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.http.paths import VERSIONS
 from dahlia.server.images.adding import Arrival, Outcome, Rejected, StoredImage, add_images
@@ -26,8 +28,6 @@ from dahlia.server.images.views import image_answers, summary
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
 from dahlia.server.sections import LimitsSection
-from dahlia.server.store.changes import locked, project_of
-from dahlia.server.store.tables import ImageRow
 from dahlia.serving.http.replies import REQUEST
 
 REASONS = "dahlia-reasons"

@@ -17,12 +17,12 @@ from dahlia.server.contract.models import (
     ImageTagCreateEntry,
     ImageTagCreateSummary,
 )
+from dahlia.server.database.changes import locked
 from dahlia.server.http.access import TheServer, Trains
 from dahlia.server.images.labels import box_of
 from dahlia.server.images.regions import Wish, delete_regions, draw_regions
 from dahlia.server.images.tagging import Pair, tag_images, untag_images
 from dahlia.server.keys.audit import record
-from dahlia.server.store.changes import locked
 
 router = training_router("Images")
 

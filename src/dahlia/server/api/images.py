@@ -22,6 +22,7 @@ from dahlia.server.context import Server
 from dahlia.server.contract.enums import MetadataStatus, TaggingStatus
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.models import Image, ImageMetadataUpdateSummary, ImageRegionProposal
+from dahlia.server.database.changes import locked
 from dahlia.server.http.access import Reads, TheServer, Trains
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.images.metadata import check_metadata, update_metadata
@@ -37,7 +38,6 @@ from dahlia.server.images.queries import (
 from dahlia.server.images.removing import remove_all_images, remove_images
 from dahlia.server.images.views import image_answers
 from dahlia.server.keys.audit import record
-from dahlia.server.store.changes import locked
 
 router = training_router("Images")
 

@@ -12,7 +12,7 @@ from dahlia.server.contract.errors import ServiceError
 
 
 def one_id(text: str) -> str:
-    """A UUID as the store spells it.
+    """A UUID as the database spells it.
 
     Raises:
         ServiceError: it is none.

@@ -17,6 +17,7 @@ from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.models import ImageCreateSummary
 from dahlia.server.contract.queries import PredictionQueryResult, PredictionQueryToken
 from dahlia.server.contract.queries import PredictionQueryTag as TagAnswer
+from dahlia.server.database.changes import project_of
 from dahlia.server.http.access import Reads, TheServer, Trains
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.images.adding import Outcome
@@ -25,7 +26,6 @@ from dahlia.server.predictions.adopting import take_away, training_files
 from dahlia.server.predictions.desk import PredictionDesk
 from dahlia.server.predictions.queries import Found, delete_predictions, find_predictions, in_utc
 from dahlia.server.predictions.views import stored_answer
-from dahlia.server.store.changes import project_of
 
 router = training_router("Predictions")
 
@@ -126,7 +126,7 @@ def create_images_from_predictions(
 
 
 def _spelled(query: PredictionQuery) -> PredictionQuery:
-    """The query with ids and moments as the store spells them."""
+    """The query with ids and moments as the database spells them."""
     changes: dict[str, Any] = {
         "tags": tuple(tag.model_copy(update={"id": one_id(tag.id)}) for tag in query.tags),
         "iteration_id": one_id(query.iteration_id) if query.iteration_id else None,

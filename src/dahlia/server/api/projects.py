@@ -10,6 +10,7 @@ from dahlia.server.api.parameters import ProjectId
 from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.contract.bodies import CreateProjectOptions, ProjectChange
 from dahlia.server.contract.models import Project
+from dahlia.server.database.changes import project_of
 from dahlia.server.http.access import Reads, TheServer, Trains
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.keys.audit import record
@@ -17,7 +18,6 @@ from dahlia.server.projects import deleting
 from dahlia.server.projects.projects import Wish, change_project, projects_of
 from dahlia.server.projects.projects import create_project as make_project
 from dahlia.server.projects.views import project_answer, project_answers
-from dahlia.server.store.changes import project_of
 
 router = training_router("Projects")
 

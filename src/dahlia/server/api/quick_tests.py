@@ -15,6 +15,7 @@ from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import ImageUrl
 from dahlia.server.contract.iterations import ImagePrediction
+from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.http.access import TheServer, Trains
 from dahlia.server.http.uploads import read_upload, room_of
 from dahlia.server.images.own_links import Web
@@ -25,7 +26,6 @@ from dahlia.server.predictions.desk import PredictionDesk
 from dahlia.server.predictions.errors import translated_refusals
 from dahlia.server.predictions.filters import check_application
 from dahlia.server.predictions.quick_tests import tested_iteration
-from dahlia.server.store.work_tables import IterationRow
 from dahlia.serving.http.replies import reply
 
 router = training_router("Quick tests")

@@ -15,6 +15,8 @@ from dahlia.server.contract.bodies import SuggestionQuery, TagFilter
 from dahlia.server.contract.enums import SortBy
 from dahlia.server.contract.iterations import SuggestedTagAndRegion
 from dahlia.server.contract.queries import SuggestionQueryResult, SuggestionQueryToken
+from dahlia.server.database.tables import ImageRow
+from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.http.access import Reads, TheServer, Trains
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.iterations.finding import iteration_of, trained
@@ -26,8 +28,6 @@ from dahlia.server.predictions.rows import Suggestion, insert_suggestions
 from dahlia.server.predictions.suggesting import suggest
 from dahlia.server.predictions.suggestions import count_suggestions, find_suggestions, untagged_images
 from dahlia.server.predictions.views import stored_suggestion_answer, suggestion_answer
-from dahlia.server.store.tables import ImageRow
-from dahlia.server.store.work_tables import IterationRow
 
 router = training_router("Suggestions")
 

@@ -13,12 +13,12 @@ from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.contract.bodies import TagChange
 from dahlia.server.contract.enums import TaggingStatus
 from dahlia.server.contract.models import Tag, TagList
+from dahlia.server.database.changes import epoch_of, project_of
 from dahlia.server.http.access import Reads, TheServer, Trains
 from dahlia.server.images.queries import View, Wanted, count_images
 from dahlia.server.keys.audit import record
 from dahlia.server.projects import tags
 from dahlia.server.projects.views import tag_answer
-from dahlia.server.store.changes import epoch_of, project_of
 from dahlia.serving.http.replies import reply
 
 router = training_router("Tags")

@@ -3,7 +3,7 @@
 about.json            the version of the format and of the schema, and what is counted
 tables/<name>.jsonl   rows, as `dahlia.server.backup.rows` writes them
 files/<key>           files of the storage
-tracking/<path>       MLflow's database and artefacts, where they lie in the server's home
+tracking/<path>       MLflow's database and artifacts, where they lie in the server's home
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def file_name(key: str) -> str:
 
 
 def add_tracking(archive: zipfile.ZipFile, home: Path, scratch: Path) -> dict[str, str]:
-    """Add MLflow's database, as it is at one moment, and its artefacts; nothing where there are none.
+    """Add MLflow's database, as it is at one moment, and its artifacts; nothing where there are none.
 
     Args:
         archive: is written to.

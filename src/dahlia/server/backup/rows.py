@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import Column, Connection, LargeBinary, Table, func, insert, select
 from sqlalchemy.orm import Session
 
-from dahlia.server.store.access_tables import SecretRow
-from dahlia.server.store.schema import METADATA
-from dahlia.server.store.types import Instant
-from dahlia.server.store.work_tables import WorkerRow
+from dahlia.server.database.access_tables import SecretRow
+from dahlia.server.database.schema import METADATA
+from dahlia.server.database.types import Instant
+from dahlia.server.database.work_tables import WorkerRow
 
 _BATCH = 1000
 

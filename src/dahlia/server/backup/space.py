@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from dahlia.errors import DahliaError
 from dahlia.server.backup.archive import ARTIFACTS, MLFLOW
+from dahlia.server.database.reserve import free_bytes, present
 from dahlia.server.storage.errors import StorageError
-from dahlia.server.store.reserve import free_bytes, present
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server

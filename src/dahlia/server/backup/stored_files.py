@@ -15,11 +15,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dahlia.server.backup.archive import file_name
+from dahlia.server.database.tables import ImageRow
+from dahlia.server.database.work_tables import ExportRow, IterationRow, PredictionRow
 from dahlia.server.storage.errors import NotThere, StorageError
 from dahlia.server.storage.names import IMAGES, image_key, iteration_prefix, sha256_of_key
 from dahlia.server.storage.storage import Storage
-from dahlia.server.store.tables import ImageRow
-from dahlia.server.store.work_tables import ExportRow, IterationRow, PredictionRow
 
 _CHUNK = 1 << 20
 _IN_MEMORY = 32 << 20  # bytes of a file that wait here until all of it was read; more wait on the disk

@@ -16,8 +16,8 @@ from dahlia.server.backup.rows import TABLES, dump
 from dahlia.server.backup.space import check_room
 from dahlia.server.backup.stored_files import StoredFiles, named_keys, named_prefixes
 from dahlia.server.backup.verifying import verify_backup
+from dahlia.server.database.schema import revision_of
 from dahlia.server.storage.names import IDENTITY
-from dahlia.server.store.schema import revision_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

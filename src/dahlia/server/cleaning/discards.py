@@ -19,6 +19,8 @@ from dahlia.server.cleaning.owners import (
     discard_owner,
     named,
 )
+from dahlia.server.database.file_tables import DiscardRow, IdentityRow
+from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.records import Kind, State
 from dahlia.server.storage.names import (
     EXPORTS,
@@ -28,8 +30,6 @@ from dahlia.server.storage.names import (
     resized_key,
     thumbnail_key,
 )
-from dahlia.server.store.file_tables import DiscardRow, IdentityRow
-from dahlia.server.store.work_tables import JobRow
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server

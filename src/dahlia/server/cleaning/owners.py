@@ -12,6 +12,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dahlia.server.database.file_tables import DiscardRow
+from dahlia.server.database.tables import ImageRow, ProjectRow
+from dahlia.server.database.work_tables import IterationRow, PredictionRow
 from dahlia.server.storage.names import (
     EXPORTS,
     HISTORIES,
@@ -22,9 +25,6 @@ from dahlia.server.storage.names import (
     is_id,
     sha256_of_key,
 )
-from dahlia.server.store.file_tables import DiscardRow
-from dahlia.server.store.tables import ImageRow, ProjectRow
-from dahlia.server.store.work_tables import IterationRow, PredictionRow
 
 FOLDERS = (IMAGES, THUMBNAILS, RESIZED, ITERATIONS, EXPORTS, HISTORIES)
 BATCH = 500  # owners looked up at once

@@ -10,13 +10,13 @@ from sqlalchemy import select
 from dahlia.errors import ConfigError
 from dahlia.server.cleaning.orphans import unlist
 from dahlia.server.cleaning.owners import batches
+from dahlia.server.database.changes import locked
+from dahlia.server.database.file_tables import OrphanRow
 from dahlia.server.images.adding import Arrival, add_images
 from dahlia.server.images.storing import store_images
 from dahlia.server.keys.audit import record
 from dahlia.server.projects.finding import find_project
 from dahlia.server.storage.names import IMAGES, resized_key, sha256_of_key, thumbnail_key
-from dahlia.server.store.changes import locked
-from dahlia.server.store.file_tables import OrphanRow
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server

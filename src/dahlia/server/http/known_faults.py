@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from dahlia.dataset.decoding_memory import DecodingBusy
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.database.errors import StoreError
 from dahlia.server.storage.errors import NotThere, StorageError
-from dahlia.server.store.errors import StoreError
 
 _SECONDS = 60.0
 _NUMBER = re.compile(r"\d+")  # of bytes that are free, and the like

@@ -9,11 +9,11 @@ from sqlalchemy import select
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from dahlia.server.database.errors import DamageError
+from dahlia.server.database.tables import ProjectRow
 from dahlia.server.health import reasons
 from dahlia.server.http.access import TheServer
 from dahlia.server.predictions.openapi import with_predictions
-from dahlia.server.store.errors import DamageError
-from dahlia.server.store.tables import ProjectRow
 from dahlia.serving.bentoml_files import static_files
 
 _ASSETS = "/assets"

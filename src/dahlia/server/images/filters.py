@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, and_, exists, func, not_, or_
 from sqlalchemy.orm import Session
 
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.database.tables import ImageRow
 from dahlia.server.images.metadata import is_storable
-from dahlia.server.store.tables import ImageRow
 
 MAX_LENGTH = 8192  # characters
 MAX_COMPARISONS = 32

@@ -1,4 +1,4 @@
-"""The tags and regions of images, in memory and in the store."""
+"""The tags and regions of images, in memory and in the database."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.contract.bodies import RegionBody
 from dahlia.server.contract.errors import ServiceError
-from dahlia.server.store.ids import new_id
-from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
+from dahlia.server.database.ids import new_id
+from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, width and height, as fractions of the image's."""

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from dahlia.server.contract.enums import MetadataStatus
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.models import ImageMetadataUpdateEntry
-from dahlia.server.store.tables import ImageRow, ProjectRow
+from dahlia.server.database.tables import ImageRow, ProjectRow
 
 if TYPE_CHECKING:
     from dahlia.server.sections import LimitsSection

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.contract.enums import TaggingStatus
 from dahlia.server.contract.errors import not_found
+from dahlia.server.database.changes import epoch_of, project_of, visible
+from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
 from dahlia.server.images.filters import Filter, condition
-from dahlia.server.store.changes import epoch_of, project_of, visible
-from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
 
 _BATCH = 500  # images that are looked for at once
 

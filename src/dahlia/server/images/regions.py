@@ -15,11 +15,11 @@ from dahlia.server.contract.models import (
     ImageRegionCreateResult,
     ImageRegionCreateSummary,
 )
+from dahlia.server.database.changes import remove
+from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.images.labels import Box, Labels, insert_regions, insert_tags, labels_of, refresh_tagged
 from dahlia.server.images.rules import Rules, check_takes_regions
 from dahlia.server.images.tagging import is_within, known_tags, live_images
-from dahlia.server.store.changes import remove
-from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 
 if TYPE_CHECKING:
     from dahlia.server.sections import LimitsSection

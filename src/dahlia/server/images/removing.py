@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, delete, exists, func, select
 from sqlalchemy.orm import Session
 
+from dahlia.server.database.changes import locked, project_of, remove
+from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow
+from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.keys.audit import record
-from dahlia.server.store.changes import locked, project_of, remove
-from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow
-from dahlia.server.store.work_tables import IterationRow
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from dahlia.kinds import Kind
 from dahlia.server.contract.enums import ImageCreateStatus, TagType
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.database.tables import ProjectRow, TagRow
 from dahlia.server.images.labels import Labels
-from dahlia.server.store.tables import ProjectRow, TagRow
 
 if TYPE_CHECKING:
     from dahlia.server.sections import LimitsSection

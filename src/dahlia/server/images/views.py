@@ -17,10 +17,10 @@ from dahlia.server.contract.models import (
     ImageRegion,
     ImageTag,
 )
+from dahlia.server.database.changes import visible
+from dahlia.server.database.tables import ImageRow, ImageTagRow, RegionRow, TagRow
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.images.adding import Outcome
-from dahlia.server.store.changes import visible
-from dahlia.server.store.tables import ImageRow, ImageTagRow, RegionRow, TagRow
 
 _Shown = TypeVar("_Shown")
 

@@ -8,12 +8,12 @@ from sqlalchemy.orm import Session
 from dahlia.server.contract.domains import DomainRecord, domain_of
 from dahlia.server.contract.enums import IterationStatus
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.iterations.finding import iteration_of
 from dahlia.server.iterations.orders import Order
 from dahlia.server.iterations.subjects import SUBJECTS
 from dahlia.server.jobs.records import Kind, State
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import IterationRow, JobRow
 
 
 def check_idle(session: Session, project: ProjectRow) -> None:

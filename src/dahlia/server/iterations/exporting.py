@@ -12,6 +12,9 @@ from dahlia.server.contract.domains import domain_of
 from dahlia.server.contract.enums import ExportPlatform, ExportStatus, IterationStatus
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.iterations import Export
+from dahlia.server.database.changes import locked
+from dahlia.server.database.ids import new_id
+from dahlia.server.database.work_tables import ExportRow, IterationRow
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.iterations.finding import iteration_of, trained
 from dahlia.server.jobs.durations import form
@@ -21,9 +24,6 @@ from dahlia.server.jobs.queue import enqueue
 from dahlia.server.jobs.records import Kind
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
-from dahlia.server.store.changes import locked
-from dahlia.server.store.ids import new_id
-from dahlia.server.store.work_tables import ExportRow, IterationRow
 
 INVALID = "BadRequestExportValidationFailed"
 

@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.contract.enums import IterationStatus
 from dahlia.server.contract.errors import ServiceError, not_found
-from dahlia.server.store.changes import project_of
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import IterationRow
+from dahlia.server.database.changes import project_of
+from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.work_tables import IterationRow
 
 
 def iteration_of(session: Session, project_id: str, iteration_id: str) -> IterationRow:

@@ -21,6 +21,8 @@ from dahlia.server.contract.iterations import (
     TagPerformance,
 )
 from dahlia.server.contract.models import ImageRegion, ImageTag
+from dahlia.server.database.tables import ImageRow, ProjectRow, TagRow
+from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.images.queries import Page, View, Wanted, count_images, find_images
 from dahlia.server.images.views import region_answers, tag_answers
@@ -29,8 +31,6 @@ from dahlia.server.performance.images import ImageScore, ImageScores
 from dahlia.server.performance.performances import Performances
 from dahlia.server.performance.scores import TagScore
 from dahlia.server.storage.storage import NotThere, Storage
-from dahlia.server.store.tables import ImageRow, ProjectRow, TagRow
-from dahlia.server.store.work_tables import IterationRow
 
 
 def stored_predictions(storage: Storage, iteration_id: str) -> ClassPredictions:

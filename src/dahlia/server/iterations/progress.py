@@ -13,13 +13,13 @@ from sqlalchemy.orm import Session
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import ExportStatus, IterationStatus
 from dahlia.server.contract.fields import Answer
+from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.jobs.durations import Durations
 from dahlia.server.jobs.endings import EXPORT
 from dahlia.server.jobs.queue import job_of
 from dahlia.server.jobs.records import Kind, State
 from dahlia.server.jobs.standing import Standing, standing_of
 from dahlia.server.keys.scopes import Access
-from dahlia.server.store.work_tables import ExportRow, IterationRow, JobRow
 
 SECONDS_LEFT = "dahlia-seconds-left"
 STAGE = "dahlia-stage"

@@ -7,11 +7,11 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.context import Server
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.database.changes import locked
+from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.iterations.finding import iteration_of, trained
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
-from dahlia.server.store.changes import locked
-from dahlia.server.store.work_tables import IterationRow
 from dahlia.tracking.names import normalise
 
 LONGEST_NAME = 128

@@ -23,6 +23,8 @@ from dahlia.server.contract.reports import (
     ReportedFile,
     TagCounts,
 )
+from dahlia.server.database.tables import ImageRow, ProjectRow
+from dahlia.server.database.work_tables import ExportRow, IterationRow
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.images.queries import View, images_by_content
 from dahlia.server.iterations.finding import iteration_of, trained
@@ -37,8 +39,6 @@ from dahlia.server.jobs.artefacts import (
 from dahlia.server.jobs.platforms import meant_flavor
 from dahlia.server.storage.names import sha256_of_key
 from dahlia.server.storage.storage import NotThere
-from dahlia.server.store.tables import ImageRow, ProjectRow
-from dahlia.server.store.work_tables import ExportRow, IterationRow
 
 _DATA = "versions"  # whose names are libraries
 

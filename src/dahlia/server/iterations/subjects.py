@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from dahlia.kinds import Kind
 from dahlia.server.contract.enums import TrainingType
 from dahlia.server.contract.errors import ServiceError, not_found
+from dahlia.server.database.changes import visible
+from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
 from dahlia.server.iterations.orders import Order
 from dahlia.server.sections import LimitsSection
-from dahlia.server.store.changes import visible
-from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
 from dahlia.server.workspaces.estimates import estimate_seconds
 
 _NAMED = 5  # tags in a refusal; a project may have hundreds

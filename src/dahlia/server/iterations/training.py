@@ -7,6 +7,10 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import IterationStatus
+from dahlia.server.database.changes import locked
+from dahlia.server.database.ids import new_id
+from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.iterations.conditions import (
     check_base,
     check_idle,
@@ -21,10 +25,6 @@ from dahlia.server.jobs.queue import enqueue
 from dahlia.server.jobs.records import Kind
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
-from dahlia.server.store.changes import locked
-from dahlia.server.store.ids import new_id
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import IterationRow
 from dahlia.server.workspaces.spelling import spelling
 
 

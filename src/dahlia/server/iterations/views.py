@@ -8,7 +8,7 @@ from typing import Any
 from dahlia.server.contract.domains import domain_of
 from dahlia.server.contract.enums import CLASSIFIERS, IterationStatus, TrainingType
 from dahlia.server.contract.iterations import CustomBaseModelInfo, Iteration
-from dahlia.server.store.work_tables import IterationRow
+from dahlia.server.database.work_tables import IterationRow
 
 # Their clients get an empty list where later ones get null.
 _LISTS_PLATFORMS = ("v1.2", "v2.2", "v3.0", "v3.1", "v3.2")

@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.platforms import meant_flavor
 from dahlia.server.jobs.records import Kind, Lane, State
-from dahlia.server.store.work_tables import JobRow
 
 FORM = "form"  # in the payload of an export: its platform and flavour
 

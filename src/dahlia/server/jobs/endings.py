@@ -9,9 +9,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from dahlia.server.contract.enums import ExportStatus, IterationStatus, ProjectStatus
+from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.jobs.records import Kind, State
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import ExportRow, IterationRow, JobRow
 
 EXPORT = "export"  # in the payload of an export: the id of its row
 CANCELLED = "Cancelled"

@@ -17,6 +17,8 @@ from dahlia.export.formats import Format
 from dahlia.extras import require_formats
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import ExportStatus
+from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.jobs.album import lay_album
 from dahlia.server.jobs.artefacts import BUNDLE, PROOF, artefact_key, proof_key
 from dahlia.server.jobs.endings import EXPORT
@@ -28,8 +30,6 @@ from dahlia.server.jobs.task import Task
 from dahlia.server.jobs.workshop import Workshop
 from dahlia.server.keys.audit import record
 from dahlia.server.storage.names import export_key
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.workspaces import personalise
 from dahlia.server.workspaces.guard import guard_command
 from dahlia.warm.commands import export_command

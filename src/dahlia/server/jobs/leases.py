@@ -18,10 +18,10 @@ from pathlib import Path
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from dahlia.server.database.sessions import Database
+from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.endings import CANCELLED, end_badly
 from dahlia.server.jobs.records import Kind, State
-from dahlia.server.store.database import Database
-from dahlia.server.store.work_tables import JobRow
 
 MOST_ATTEMPTS = 3
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from dahlia.server.store.tables import ImageRow
+from dahlia.server.database.tables import ImageRow
 from dahlia.server.workspaces.errors import PipelineError
 from dahlia.server.workspaces.occupation import occupied
 from dahlia.server.workspaces.places import IMAGES
 
 if TYPE_CHECKING:
-    from dahlia.server.store.database import Database
+    from dahlia.server.database.sessions import Database
 
 _BATCH = 500
 

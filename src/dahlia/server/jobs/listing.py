@@ -12,14 +12,14 @@ from sqlalchemy.orm import Session
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import JobKind, JobState
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.jobs.endings import EXPORT
 from dahlia.server.jobs.presence import Worker
 from dahlia.server.jobs.queue import cancel
 from dahlia.server.jobs.records import Kind, Lane, State
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import ExportRow, IterationRow, JobRow
 
 
 @dataclass(frozen=True)

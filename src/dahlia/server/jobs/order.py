@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, select
 from sqlalchemy.orm import Session, aliased
 
+from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.records import Kind, Lane, State
-from dahlia.server.store.work_tables import JobRow
 
 # An export does not wait for a row of trainings, nor a training for one of exports.
 GROUPS: tuple[frozenset[Kind], ...] = (frozenset({Kind.EXPORT, Kind.IMPORT}), frozenset({Kind.TRAIN}))

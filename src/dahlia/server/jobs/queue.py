@@ -9,14 +9,14 @@ from typing import Any
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
+from dahlia.server.database.ids import new_id
+from dahlia.server.database.sessions import Database
+from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs.endings import CANCELLED, end_badly
 from dahlia.server.jobs.order import groups_in_order, in_order
 from dahlia.server.jobs.records import Claimed, Kind, Lane, LeaseLost, Orders, State
 from dahlia.server.jobs.turns import Turns
-from dahlia.server.store.database import Database
-from dahlia.server.store.ids import new_id
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import IterationRow, JobRow
 
 __all__ = ["beat", "cancel", "claim", "enqueue", "held", "job_of", "lane_of"]
 

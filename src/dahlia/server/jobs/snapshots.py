@@ -12,9 +12,9 @@ from dahlia.dataset.records import Region
 from dahlia.errors import TrainingError
 from dahlia.server.contract.domains import domain_of
 from dahlia.server.contract.enums import TagType, TrainingType
-from dahlia.server.store.changes import visible
-from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
-from dahlia.server.store.work_tables import IterationRow
+from dahlia.server.database.changes import visible
+from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
+from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.workspaces.snapshot import Photo, Snapshot
 from dahlia.server.workspaces.spelling import spelling
 

@@ -13,13 +13,13 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import TrainingType
+from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs.durations import Durations
 from dahlia.server.jobs.order import Line
 from dahlia.server.jobs.queue import lane_of
 from dahlia.server.jobs.records import Kind, Lane, State
 from dahlia.server.jobs.unserved import is_unserved, serves, what_to_start
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import IterationRow, JobRow
 
 _MOST = 2000  # waiting jobs that are looked at
 _NAMED = 3

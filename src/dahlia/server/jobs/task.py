@@ -14,12 +14,12 @@ from typing import Self
 
 from sqlalchemy.orm import Session
 
+from dahlia.server.database.errors import StoreError
+from dahlia.server.database.sessions import Database
+from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.endings import end_well
 from dahlia.server.jobs.queue import beat, held
 from dahlia.server.jobs.records import Claimed, Interrupted, Orders
-from dahlia.server.store.database import Database
-from dahlia.server.store.errors import StoreError
-from dahlia.server.store.work_tables import JobRow
 
 _RETRY_SECONDS = 1.0
 _OVERDUE_SECONDS = 5.0

@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import IterationStatus
+from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs.artefacts import (
     BUNDLE,
     EVALUATION,
@@ -34,8 +36,6 @@ from dahlia.server.keys.audit import record
 from dahlia.server.rescue.recording import write_record
 from dahlia.server.rescue.records import IMAGES_TABLE, RECORD
 from dahlia.server.storage.names import image_key
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import IterationRow, JobRow
 from dahlia.server.workspaces import (
     Outcome,
     Photo,

@@ -8,9 +8,9 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from dahlia.server.context import Server
+from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.order import in_lane
 from dahlia.server.jobs.records import Lane, State
-from dahlia.server.store.work_tables import JobRow
 
 _PATIENCE = 10.0  # seconds; an idle worker takes a job as soon as it looks
 _LOOKS = 2

@@ -6,8 +6,8 @@ import logging
 
 from dahlia.server.background import Repeated
 from dahlia.server.context import Server
+from dahlia.server.database.errors import StoreError
 from dahlia.server.jobs.leases import Watch
-from dahlia.server.store.errors import StoreError
 
 _LOOKS_IN_A_LEASE = 8
 

@@ -20,6 +20,8 @@ from sqlalchemy.orm import Session
 from dahlia.errors import DahliaError
 from dahlia.server.complaints import Complaints
 from dahlia.server.context import Server
+from dahlia.server.database.errors import StoreError
+from dahlia.server.database.work_tables import JobRow
 from dahlia.server.decoding import limit_worker
 from dahlia.server.jobs.endings import CANCELLED, end_badly
 from dahlia.server.jobs.exporting import export
@@ -33,8 +35,6 @@ from dahlia.server.jobs.training import train
 from dahlia.server.jobs.turns import Turns
 from dahlia.server.jobs.watching import LeaseWatch
 from dahlia.server.jobs.workshop import Workshop
-from dahlia.server.store.errors import StoreError
-from dahlia.server.store.work_tables import JobRow
 from dahlia.server.workspaces.errors import Cancelled
 
 Handler = Callable[[Workshop, Task], None]

@@ -17,8 +17,8 @@ from typing import Self
 from sqlalchemy import select
 
 from dahlia.server.context import Server
+from dahlia.server.database.tables import ProjectRow
 from dahlia.server.jobs.leftovers import remove_leftovers
-from dahlia.server.store.tables import ProjectRow
 from dahlia.server.workspaces.errors import PipelineError
 from dahlia.server.workspaces.occupation import occupied
 from dahlia.tracking.store import URI

@@ -11,9 +11,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dahlia.errors import ConfigError
+from dahlia.server.database.access_tables import KeyRow
+from dahlia.server.database.ids import new_id
 from dahlia.server.keys.scopes import Access, Scope
-from dahlia.server.store.access_tables import KeyRow
-from dahlia.server.store.ids import new_id
 
 _BYTES = 24
 _HINT = 4

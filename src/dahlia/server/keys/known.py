@@ -1,4 +1,4 @@
-"""Keys that were looked up a moment ago: predictions come too often to ask the store about each."""
+"""Keys that were looked up a moment ago: predictions come too often to ask the database about each."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class KnownKeys:
 
         Raises:
             GatewayError: it brings none, or one that is unknown or revoked.
-            StoreError: the store cannot be asked.
+            StoreError: the database cannot be asked.
         """
         given = _digest(headers)
         since, access = self._known.get(given, (0.0, None))

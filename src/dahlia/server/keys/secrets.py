@@ -18,12 +18,12 @@ from sqlalchemy.exc import IntegrityError
 from dahlia.errors import ConfigError
 from dahlia.files import flush, staged_file
 from dahlia.server import permissions
+from dahlia.server.database.access_tables import SecretRow
 from dahlia.server.storage.links import MIN_SECRET
-from dahlia.server.store.access_tables import SecretRow
 
 if TYPE_CHECKING:
+    from dahlia.server.database.sessions import Database
     from dahlia.server.settings import Settings
-    from dahlia.server.store.database import Database
 
 FILE = "secret"
 _BYTES = 32

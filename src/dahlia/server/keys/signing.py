@@ -9,8 +9,8 @@ from dahlia.server.keys.secrets import secret_of, subkey
 from dahlia.server.storage.links import Links
 
 if TYPE_CHECKING:
+    from dahlia.server.database.sessions import Database
     from dahlia.server.settings import Settings
-    from dahlia.server.store.database import Database
 
 
 class Signing:

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from dahlia.server.contract.administration import AuditLine, Key, NewKey
+from dahlia.server.database.access_tables import AuditRow, KeyRow
 from dahlia.server.keys.granting import is_active
 from dahlia.server.keys.scopes import Scope
-from dahlia.server.store.access_tables import AuditRow, KeyRow
 
 
 def key_answer(row: KeyRow, now: datetime) -> Key:

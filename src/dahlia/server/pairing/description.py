@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from dahlia.errors import ConfigError
+from dahlia.server.database.changes import GONE
+from dahlia.server.database.file_tables import IdentityRow
+from dahlia.server.database.tables import ProjectRow
 from dahlia.server.pairing.evidence import count_images, knows_some, sample
 from dahlia.server.pairing.identity import position_of, read_identity
-from dahlia.server.store.changes import GONE
-from dahlia.server.store.file_tables import IdentityRow
-from dahlia.server.store.tables import ProjectRow
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import select
 
 from dahlia.errors import ConfigError
+from dahlia.server.database.access_tables import AuditRow
 from dahlia.server.storage.errors import NotThere
 from dahlia.server.storage.names import IDENTITY
-from dahlia.server.store.access_tables import AuditRow
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

@@ -15,6 +15,7 @@ from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
 from dahlia.errors import ConfigError
+from dahlia.server.database.file_tables import DiscardRow, IdentityRow, OrphanRow
 from dahlia.server.pairing.errors import PairingError
 from dahlia.server.pairing.evidence import count_images, is_new, knows_some, names_files, sample
 from dahlia.server.pairing.identity import (
@@ -25,11 +26,10 @@ from dahlia.server.pairing.identity import (
     write_identity,
 )
 from dahlia.server.storage.names import IDENTITY
-from dahlia.server.store.file_tables import DiscardRow, IdentityRow, OrphanRow
 
 if TYPE_CHECKING:
+    from dahlia.server.database.sessions import Database
     from dahlia.server.storage.storage import Storage
-    from dahlia.server.store.database import Database
 
 
 def pair(database: Database, storage: Storage, now: datetime) -> None:

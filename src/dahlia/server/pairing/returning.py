@@ -7,15 +7,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from dahlia.server.database.file_tables import IdentityRow
 from dahlia.server.pairing.errors import PairingError
 from dahlia.server.pairing.evidence import sample
 from dahlia.server.pairing.identity import read_identity
 from dahlia.server.pairing.pairing import adopt, join
-from dahlia.server.store.file_tables import IdentityRow
 
 if TYPE_CHECKING:
+    from dahlia.server.database.sessions import Database
     from dahlia.server.storage.storage import Storage
-    from dahlia.server.store.database import Database
 
 
 def check_target(storage: Storage, servers: Collection[str], holds: Callable[[str], bool]) -> bool:

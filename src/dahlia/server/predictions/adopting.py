@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.contract.enums import ImageCreateStatus
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.work_tables import PredictionRow
 from dahlia.server.images.adding import Rejected, StoredImage
 from dahlia.server.predictions.queries import delete_predictions, stored_predictions
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import PredictionRow
 
 if TYPE_CHECKING:
     from dahlia.server.sections import LimitsSection

@@ -10,11 +10,11 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from sqlalchemy import select
 
 from dahlia.errors import DahliaError, ServingError
+from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.predictions.journal import Journal
 from dahlia.server.predictions.keeping import Keeper
 from dahlia.server.predictions.model_files import MODELS, ModelFiles
 from dahlia.server.predictions.publications import Publications
-from dahlia.server.store.work_tables import IterationRow
 from dahlia.serving.answers import answer
 from dahlia.serving.cores import usable_cores
 from dahlia.serving.explanation.activation import Activation

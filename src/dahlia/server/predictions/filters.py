@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from sqlalchemy import ColumnElement, select
 
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.database.work_tables import PredictionRow, ScoreRow
 from dahlia.server.predictions.rows import FLOOR
-from dahlia.server.store.work_tables import PredictionRow, ScoreRow
 
 LONGEST_APPLICATION = 256
 

@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, select
 
 from dahlia.errors import DatasetError
+from dahlia.server.database.work_tables import JournalRow
 from dahlia.server.intake.intake import receive
 from dahlia.server.intake.limits import Limits, Refused
 from dahlia.server.predictions.rows import Arrived, insert_arrived
 from dahlia.server.storage.errors import disk_fault
 from dahlia.server.storage.names import image_key, thumbnail_key
-from dahlia.server.store.work_tables import JournalRow
 from dahlia.serving.stored.reading import Stored, stored_in
 from dahlia.serving.stored.records import MAGIC, START_BYTES, began, segments_in
 from dahlia.serving.stored.segments import is_being_written

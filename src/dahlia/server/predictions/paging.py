@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Select, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from dahlia.server.contract.errors import ServiceError
-from dahlia.server.store.work_tables import PredictionRow
+from dahlia.server.database.work_tables import PredictionRow
 
 DEFAULT_COUNT = 64
 

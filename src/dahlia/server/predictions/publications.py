@@ -11,11 +11,11 @@ from sqlalchemy import select
 
 from dahlia.errors import DahliaError, ServingError
 from dahlia.server.contract.errors import not_found
+from dahlia.server.database.changes import GONE
+from dahlia.server.database.sessions import Database
+from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.predictions.model_files import ModelFiles
-from dahlia.server.store.changes import GONE
-from dahlia.server.store.database import Database
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import IterationRow
 from dahlia.serving.http.paths import parse_id
 from dahlia.serving.models.projects import Published
 from dahlia.serving.models.runtime import Model

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from dahlia.server.contract.bodies import PredictionQuery
 from dahlia.server.contract.enums import OrderBy
 from dahlia.server.contract.errors import ServiceError, not_found
+from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.work_tables import IterationRow, PredictionRow
 from dahlia.server.predictions.filters import check_application, tag_within
 from dahlia.server.predictions.paging import NEWEST, OLDEST, UNSUREST, Window, open_window
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import IterationRow, PredictionRow
 
 if TYPE_CHECKING:
     from dahlia.server.sections import LimitsSection

@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.contract.enums import IterationStatus
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.database.changes import project_of
+from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.iterations.finding import iteration_of, trained
-from dahlia.server.store.changes import project_of
-from dahlia.server.store.work_tables import IterationRow
 from dahlia.tracking.names import normalise
 
 

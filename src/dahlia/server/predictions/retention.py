@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import ColumnElement, delete, func, select
 
-from dahlia.server.store.work_tables import PredictionRow
+from dahlia.server.database.work_tables import PredictionRow
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server

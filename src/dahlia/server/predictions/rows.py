@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
+from dahlia.server.database.tables import ImageRow
+from dahlia.server.database.work_tables import IterationRow, PredictionRow, ScoreRow
 from dahlia.server.intake.intake import Received
 from dahlia.server.performance.uncertainty import uncertainty
-from dahlia.server.store.tables import ImageRow
-from dahlia.server.store.work_tables import IterationRow, PredictionRow, ScoreRow
 
 FLOOR = 0.01  # probabilities below it are not kept one by one: 500 tags would be 500 rows for a prediction
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from dahlia.errors import ImageError
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.database.tables import ImageRow
+from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.predictions.rows import Suggestion, uncertainty_of
 from dahlia.server.storage.errors import NotThere
 from dahlia.server.storage.names import image_key
-from dahlia.server.store.tables import ImageRow
-from dahlia.server.store.work_tables import IterationRow
 from dahlia.serving.cores import usable_cores
 from dahlia.serving.http.replies import refused_image
 

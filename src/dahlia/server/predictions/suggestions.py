@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 from dahlia.server.contract.bodies import SuggestionQuery
 from dahlia.server.contract.enums import SortBy
 from dahlia.server.contract.errors import ServiceError, not_found
+from dahlia.server.database.tables import ImageRow
+from dahlia.server.database.work_tables import IterationRow, PredictionRow, ScoreRow
 from dahlia.server.predictions.filters import any_tag_reaches, check_threshold
 from dahlia.server.predictions.paging import SUREST, UNSUREST, open_window
 from dahlia.server.predictions.queries import Found
 from dahlia.server.predictions.rows import FLOOR
-from dahlia.server.store.tables import ImageRow
-from dahlia.server.store.work_tables import IterationRow, PredictionRow, ScoreRow
 
 if TYPE_CHECKING:
     from dahlia.server.sections import LimitsSection

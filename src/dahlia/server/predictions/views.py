@@ -12,9 +12,9 @@ from dahlia.server.contract.iterations import (
     StoredSuggestedTagAndRegion,
     SuggestedTagAndRegion,
 )
+from dahlia.server.database.work_tables import PredictionRow
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.predictions.rows import Suggestion
-from dahlia.server.store.work_tables import PredictionRow
 
 
 def stored_answer(

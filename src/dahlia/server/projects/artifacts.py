@@ -9,10 +9,10 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.database.tables import ImageRow, ProjectRow
+from dahlia.server.database.work_tables import ExportRow, IterationRow, PredictionRow
 from dahlia.server.http.addresses import FILES
 from dahlia.server.storage.names import image_key, resized_key, sha256_of_key, thumbnail_key
-from dahlia.server.store.tables import ImageRow, ProjectRow
-from dahlia.server.store.work_tables import ExportRow, IterationRow, PredictionRow
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # As the original names an image's files within its storage: `/i-<project>/i-<image>`, `t-` for thumbnails.

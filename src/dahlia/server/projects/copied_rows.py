@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, insert, or_, select
 from sqlalchemy.orm import Session
 
-from dahlia.server.store.changes import Versioned, visible
-from dahlia.server.store.tables import ImageRow, ImageTagRow, RegionRow, Table, TagRow
-from dahlia.server.store.work_tables import IterationRow
+from dahlia.server.database.changes import Versioned, visible
+from dahlia.server.database.tables import ImageRow, ImageTagRow, RegionRow, Table, TagRow
+from dahlia.server.database.work_tables import IterationRow
 
 
 @dataclass(frozen=True)

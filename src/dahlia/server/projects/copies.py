@@ -8,15 +8,15 @@ from sqlalchemy.orm import Session
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import IterationStatus, ProjectStatus
 from dahlia.server.contract.models import ProjectExport
+from dahlia.server.database.changes import project_of, visible
+from dahlia.server.database.tables import ImageRow, ProjectRow, RegionRow, TagRow
+from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.jobs.queue import enqueue
 from dahlia.server.jobs.records import Kind
 from dahlia.server.projects.copied_rows import Copy
 from dahlia.server.projects.projects import add_project
 from dahlia.server.projects.texts import MAX_NAME, one_line
 from dahlia.server.projects.tokens import invalid_token, make_token, read_token
-from dahlia.server.store.changes import project_of, visible
-from dahlia.server.store.tables import ImageRow, ProjectRow, RegionRow, TagRow
-from dahlia.server.store.work_tables import IterationRow
 
 _COPIED = " (1)"
 _FIRST_MS = 1000.0  # until a worker has looked for jobs

@@ -15,14 +15,14 @@ from dahlia.errors import DahliaError
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import IterationStatus, ProjectStatus
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.database.garbage import collect_garbage
+from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.keys.audit import record
 from dahlia.server.projects.copied_rows import Copy, Places, copy_images, copy_tags, values_of
 from dahlia.server.rescue.recording import write_record
 from dahlia.server.storage.errors import NotThere
 from dahlia.server.storage.names import iteration_prefix
-from dahlia.server.store.garbage import collect_garbage
-from dahlia.server.store.tables import ProjectRow
-from dahlia.server.store.work_tables import IterationRow
 
 _STEP = 1_000  # images; a tenth of a second, in which nobody else writes
 _PAUSE = 0.01  # seconds, in which those who wait to write get their turn

@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.context import Server
 from dahlia.server.contract.errors import ServiceError, not_found
+from dahlia.server.database.changes import GONE
+from dahlia.server.database.file_tables import DiscardRow
+from dahlia.server.database.ids import new_id
+from dahlia.server.database.tables import ImageRow, ProjectRow
+from dahlia.server.database.work_tables import IterationRow, JobRow, PredictionRow
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
-from dahlia.server.store.changes import GONE
-from dahlia.server.store.file_tables import DiscardRow
-from dahlia.server.store.ids import new_id
-from dahlia.server.store.tables import ImageRow, ProjectRow
-from dahlia.server.store.work_tables import IterationRow, JobRow, PredictionRow
 
 _IMAGES = 5_000  # with their tags and regions; a tenth of a second, in which nobody else writes
 _PREDICTIONS = 2_000  # with a score for each tag

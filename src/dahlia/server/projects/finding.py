@@ -6,8 +6,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dahlia.errors import ConfigError
-from dahlia.server.store.changes import GONE
-from dahlia.server.store.tables import ProjectRow
+from dahlia.server.database.changes import GONE
+from dahlia.server.database.tables import ProjectRow
 
 _LISTED = 20
 

@@ -12,6 +12,9 @@ from dahlia.server.contract.bodies import CreateProjectOptions, ProjectChange, S
 from dahlia.server.contract.domains import DomainRecord, domain_of
 from dahlia.server.contract.enums import ProjectStatus
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.database.changes import GONE, locked
+from dahlia.server.database.ids import new_id
+from dahlia.server.database.tables import ProjectRow
 from dahlia.server.projects.choices import (
     AUGMENTATION,
     chosen_augmentation,
@@ -21,9 +24,6 @@ from dahlia.server.projects.choices import (
     chosen_uri,
 )
 from dahlia.server.projects.texts import description_of, one_line
-from dahlia.server.store.changes import GONE, locked
-from dahlia.server.store.ids import new_id
-from dahlia.server.store.tables import ProjectRow
 from dahlia.server.workspaces.spelling import pipeline_name
 
 

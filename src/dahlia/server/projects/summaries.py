@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.contract.enums import IterationStatus, TrainingType
 from dahlia.server.contract.summaries import IterationSummary, MainFigures, ProjectSummary, PublishedName
+from dahlia.server.database.changes import GONE
+from dahlia.server.database.tables import ImageRow, ProjectRow, RegionRow, TagRow
+from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.projects.views import project_answers
-from dahlia.server.store.changes import GONE
-from dahlia.server.store.tables import ImageRow, ProjectRow, RegionRow, TagRow
-from dahlia.server.store.work_tables import IterationRow
 
 FiguresOf = Callable[[Sequence[str]], Mapping[str, MainFigures]]
 _Counts = Mapping[int, int]

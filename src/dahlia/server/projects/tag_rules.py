@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session, aliased
 from dahlia.kinds import Kind
 from dahlia.server.contract.enums import TagType
 from dahlia.server.contract.errors import ServiceError
-from dahlia.server.store.changes import visible
-from dahlia.server.store.tables import ImageTagRow, ProjectRow, TagRow
+from dahlia.server.database.changes import visible
+from dahlia.server.database.tables import ImageTagRow, ProjectRow, TagRow
 from dahlia.server.workspaces.spelling import check_tag_name, spelling
 
 _SECOND = {

@@ -15,11 +15,11 @@ from dahlia.server.context import Server
 from dahlia.server.contract.bodies import TagChange
 from dahlia.server.contract.enums import TagType
 from dahlia.server.contract.errors import ServiceError, not_found
+from dahlia.server.database.changes import changed, locked, remove, visible
+from dahlia.server.database.ids import new_id
+from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.projects.tag_rules import check_kind, chosen_kind, chosen_name
 from dahlia.server.projects.texts import description_of
-from dahlia.server.store.changes import changed, locked, remove, visible
-from dahlia.server.store.ids import new_id
-from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 
 
 @dataclass(frozen=True)

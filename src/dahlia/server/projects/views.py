@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session, aliased
 
 from dahlia.server.contract.enums import CLASSIFIERS, ProjectStatus, TagType
 from dahlia.server.contract.models import ImageProcessingSettings, Project, ProjectSettings, Tag
+from dahlia.server.database.tables import ImageRow, ProjectRow, TagRow
 from dahlia.server.http.addresses import Addresses
-from dahlia.server.store.tables import ImageRow, ProjectRow, TagRow
 
 
 def project_answer(session: Session, row: ProjectRow, addresses: Addresses) -> Project:

@@ -11,14 +11,14 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.contract.domains import DEFAULT
 from dahlia.server.contract.enums import Classifier, ExportStatus, ProjectStatus
+from dahlia.server.database.ids import new_id
+from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
+from dahlia.server.database.work_tables import ExportRow, IterationRow
 from dahlia.server.jobs.platforms import form_of
 from dahlia.server.projects.choices import AUGMENTATION
 from dahlia.server.rescue.photos import StoredPhoto
 from dahlia.server.rescue.rebuilding import Rebuilt
 from dahlia.server.rescue.timeline import PastImage, PastTag
-from dahlia.server.store.ids import new_id
-from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
-from dahlia.server.store.work_tables import ExportRow, IterationRow
 from dahlia.server.workspaces.spelling import pipeline_name
 
 RESCUED = "Rescued images"

@@ -27,7 +27,7 @@ _LIMITS = Limits(max_bytes=_MOST_BYTES, max_edge=MAX_EDGE, max_aspect=MAX_EDGE)
 
 @dataclass(frozen=True, slots=True)
 class StoredPhoto:
-    """An image whose file is as it was taken; see `dahlia.server.store.tables.ImageRow`."""
+    """An image whose file is as it was taken; see `dahlia.server.database.tables.ImageRow`."""
 
     suffix: str
     width: int

@@ -13,6 +13,9 @@ from sqlalchemy.orm import Session
 
 import dahlia
 from dahlia.files import write_text
+from dahlia.server.database.changes import visible
+from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
+from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.rescue.records import (
     IMAGES_TABLE,
     RECORD,
@@ -24,9 +27,6 @@ from dahlia.server.rescue.records import (
     TagPart,
     images_writer,
 )
-from dahlia.server.store.changes import visible
-from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
-from dahlia.server.store.work_tables import IterationRow
 
 _BATCH = 2000
 
@@ -49,7 +49,7 @@ def write_record(
         folder: where to.
         session: to read with.
         project: whose rows are written, as the iteration's epoch sees them.
-        iteration: need not be in the store.
+        iteration: need not be in the database.
         trained: when it was.
         minutes: that the training took.
         run_id: of its MLflow run, if it has one.

@@ -72,7 +72,7 @@ class TagPart(_Part):
 
 
 class IterationPart(_Part):
-    """The iteration; see `dahlia.server.store.work_tables.IterationRow`."""
+    """The iteration; see `dahlia.server.database.work_tables.IterationRow`."""
 
     id: str
     number: int

@@ -1,6 +1,6 @@
 """A project's past from what its iterations saw, one after the other.
 
-Everything has the epochs between which it was there, as `dahlia.server.store.tables` keeps them: what the
+Everything has the epochs between which it was there, as `dahlia.server.database.tables` keeps them: what the
 iteration of epoch e saw first was added in e, what it saw no more was removed in e.
 """
 
@@ -10,9 +10,9 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from dahlia.server.database.ids import new_id
 from dahlia.server.rescue.records import ImageEntry, RegionEntry, TagPart
 from dahlia.server.rescue.views import View
-from dahlia.server.store.ids import new_id
 
 
 @dataclass(slots=True, eq=False)

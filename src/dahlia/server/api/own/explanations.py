@@ -16,6 +16,8 @@ from dahlia.server.context import Server
 from dahlia.server.contract.bodies import ImageUrl
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.explanations import ExplainedPrediction
+from dahlia.server.database.changes import project_of
+from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.http.access import Reads, TheServer, Trains
 from dahlia.server.http.files import stored_bytes
 from dahlia.server.images.queries import View, image_of
@@ -24,8 +26,6 @@ from dahlia.server.predictions.desk import PredictionDesk
 from dahlia.server.predictions.errors import translated_refusals
 from dahlia.server.predictions.quick_tests import published_iteration, tested_iteration
 from dahlia.server.storage.names import image_key
-from dahlia.server.store.changes import project_of
-from dahlia.server.store.work_tables import IterationRow
 
 router = own_router("explanations")
 

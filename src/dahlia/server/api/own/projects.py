@@ -10,11 +10,11 @@ from dahlia.server.api.own.paging import OnePage
 from dahlia.server.api.parameters import ProjectId
 from dahlia.server.api.routing import PROJECT, own_router
 from dahlia.server.contract.summaries import ProjectPage, ProjectSummary
+from dahlia.server.database.changes import project_of
 from dahlia.server.http.access import Reads, TheServer
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.iterations.figures import FiguresInMemory
 from dahlia.server.projects.summaries import Summaries, projects_page
-from dahlia.server.store.changes import project_of
 
 router = own_router("projects")
 

@@ -12,10 +12,10 @@ from urllib.parse import quote
 from sqlalchemy import Connection, inspect
 
 from dahlia.errors import ConfigError
-from dahlia.server.store.errors import damage_of
+from dahlia.server.database.errors import damage_of
 
 if TYPE_CHECKING:
-    from dahlia.server.store.database import Database
+    from dahlia.server.database.sessions import Database
 
 CHECKED_BYTES = 128 << 20
 """A file up to this size is read and checked whole whenever it is opened: 0.1 s for 80 MB."""

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from dahlia.kinds import Kind
 from dahlia.server.contract.enums import KINDS
-from dahlia.server.store.tables import Identity, Table
-from dahlia.server.store.types import Key
+from dahlia.server.database.tables import Identity, Table
+from dahlia.server.database.types import Key
 
 _UNDER_WAY = text("state IN ('waiting', 'running') AND kind = 'train'")
 _OF_IMAGE = text("image_key IS NOT NULL")
@@ -24,7 +24,7 @@ class IterationRow(Table):
     Attributes:
         number: of the iteration within its project, from 1; never given twice.
         status: `Training`, `Completed` or `Failed`.
-        epoch: of the project when it was trained; see `dahlia.server.store.tables`.
+        epoch: of the project when it was trained; see `dahlia.server.database.tables`.
         revision: of the project when it was trained.
         chosen_tags: ids of the tags that it was trained on; all where there are none.
         tag_ids: the names of its tags as the model knows them, and their ids.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from dahlia.server.store import types
+from dahlia.server.database import types
 
 revision = "0002"
 down_revision = "0001"

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from dahlia.errors import ConfigError
 from dahlia.extras import require_extra
-from dahlia.server.store.errors import DamageError, StoreError, is_full, translated_errors
-from dahlia.server.store.reserve import Reserve
+from dahlia.server.database.errors import DamageError, StoreError, is_full, translated_errors
+from dahlia.server.database.reserve import Reserve
 
 BUSY_SECONDS = 20.0
 _CONNECT_SECONDS = 10
@@ -39,7 +39,7 @@ class Database:
 
     SQLite: write-ahead log, synced at every commit, and one writer at a time, who waits in this
     process rather than in the library. PostgreSQL: who changes a project locks its row first
-    (see `dahlia.server.store.changes`).
+    (see `dahlia.server.database.changes`).
 
     Args:
         url: `sqlite:///file` or `postgresql://...`.

@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import BigInteger, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from dahlia.server.store.tables import Identity, Table
-from dahlia.server.store.types import Key
+from dahlia.server.database.tables import Identity, Table
+from dahlia.server.database.types import Key
 
 
 class IdentityRow(Table):

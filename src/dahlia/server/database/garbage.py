@@ -2,7 +2,7 @@
 
 Such a row was added after the last iteration before some epoch, and removed no later than the first iteration
 after it. So an iteration that is deleted takes with it what lies in the gap that it leaves, and that is two
-comparisons, whatever the number of iterations (see `dahlia.server.store.tables` for epochs).
+comparisons, whatever the number of iterations (see `dahlia.server.database.tables` for epochs).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Delete, Select, and_, delete, func, select
 from sqlalchemy.orm import Session
 
-from dahlia.server.store.changes import Versioned
-from dahlia.server.store.tables import ImageRow, ImageTagRow, RegionRow, TagRow
-from dahlia.server.store.work_tables import IterationRow
+from dahlia.server.database.changes import Versioned
+from dahlia.server.database.tables import ImageRow, ImageTagRow, RegionRow, TagRow
+from dahlia.server.database.work_tables import IterationRow
 
 
 def collect_garbage(session: Session, project_key: int, epoch: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from dahlia.server.store import types
+from dahlia.server.database import types
 
 revision = "0001"
 down_revision = None

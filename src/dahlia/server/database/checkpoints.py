@@ -13,9 +13,9 @@ from pathlib import Path
 
 from dahlia.server.background import Repeated
 from dahlia.server.complaints import Complaints
-from dahlia.server.store.database import BUSY_SECONDS, Database
-from dahlia.server.store.errors import DamageError, StoreError, damage_of
-from dahlia.server.store.inspection import file_of
+from dahlia.server.database.errors import DamageError, StoreError, damage_of
+from dahlia.server.database.inspection import file_of
+from dahlia.server.database.sessions import BUSY_SECONDS, Database
 
 SECONDS = 5.0
 

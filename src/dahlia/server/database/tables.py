@@ -16,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from dahlia.kinds import Kind
 from dahlia.server.contract.enums import KINDS
-from dahlia.server.store.types import Instant, Key
+from dahlia.server.database.types import Instant, Key
 
 
 class Table(DeclarativeBase):

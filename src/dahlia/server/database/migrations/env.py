@@ -1,10 +1,10 @@
-"""Run by Alembic: applies the migrations on the connection that `dahlia.server.store.schema` gives."""
+"""Run by Alembic: applies the migrations on the connection that `dahlia.server.database.schema` gives."""
 
 from __future__ import annotations
 
 from alembic import context
 
-from dahlia.server.store.schema import METADATA
+from dahlia.server.database.schema import METADATA
 
 connection = context.config.attributes["connection"]
 context.configure(

@@ -6,15 +6,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dahlia.server.store import access_tables, file_tables, work_tables
-from dahlia.server.store.errors import DamageError, translated_errors
-from dahlia.server.store.inspection import check_database, check_file, damaged, file_of
-from dahlia.server.store.tables import Table
+from dahlia.server.database import access_tables, file_tables, work_tables
+from dahlia.server.database.errors import DamageError, translated_errors
+from dahlia.server.database.inspection import check_database, check_file, damaged, file_of
+from dahlia.server.database.tables import Table
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-    from dahlia.server.store.database import Database
+    from dahlia.server.database.sessions import Database
 
 METADATA = Table.metadata
 _MODULES = (access_tables, file_tables, work_tables)  # their tables are known once they are imported

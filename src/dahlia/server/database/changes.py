@@ -10,8 +10,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from dahlia.server.contract.enums import ProjectStatus
 from dahlia.server.contract.errors import ServiceError, not_found
-from dahlia.server.store.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
-from dahlia.server.store.work_tables import IterationRow
+from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
+from dahlia.server.database.work_tables import IterationRow
 
 Versioned = type[TagRow] | type[ImageRow] | type[ImageTagRow] | type[RegionRow]
 

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from dahlia.server.store.tables import Identity, Table
-from dahlia.server.store.types import Key
+from dahlia.server.database.tables import Identity, Table
+from dahlia.server.database.types import Key
 
 
 class KeyRow(Table):
