@@ -17,8 +17,8 @@ from dahlia.server.context import Server
 from dahlia.server.contract.domains import DOMAINS
 from dahlia.server.contract.enums import DomainType, IterationStatus
 from dahlia.server.database.changes import changed
-from dahlia.server.database.ids import new_id
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
+from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs.artefacts import PREDICTIONS, artefact_key
 from dahlia.server.jobs.records import State

@@ -14,8 +14,8 @@ from sqlalchemy import select
 from dahlia.modeling.card import BackboneCard, InputCard, ModelCard, TagCard, TrainingCard
 from dahlia.server.context import Server
 from dahlia.server.contract.domains import DOMAINS
-from dahlia.server.database.ids import new_id
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
+from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.jobs.durations import form
 from dahlia.server.jobs.queue import enqueue

@@ -20,8 +20,8 @@ from dahlia.evaluation.evaluation import evaluate, save_evaluation
 from dahlia.params import EvaluateParams
 from dahlia.server.app import create_app
 from dahlia.server.context import Server
-from dahlia.server.database.ids import new_id
 from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import ExportRow
 from dahlia.server.jobs.artefacts import (
     EVALUATION,

@@ -17,8 +17,8 @@ from starlette.testclient import TestClient
 
 from dahlia.server.app import create_app
 from dahlia.server.context import Server
-from dahlia.server.database.ids import new_id
 from dahlia.server.database.tables import ProjectRow, TagRow
+from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.storage.names import servable_prefix
 from dahlia.server.workspaces.outcome import personalise

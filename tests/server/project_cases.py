@@ -13,8 +13,8 @@ from dahlia.server.context import Server
 from dahlia.server.contract.domains import DOMAINS
 from dahlia.server.contract.enums import DomainType
 from dahlia.server.database.changes import changed
-from dahlia.server.database.ids import new_id
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
+from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"

@@ -6,8 +6,8 @@ import hashlib
 from typing import Any
 
 from dahlia.server.context import Server
-from dahlia.server.database.ids import new_id
 from dahlia.server.database.tables import ImageRow, ProjectRow
+from dahlia.server.database.types import new_id
 from dahlia.server.storage.names import image_key
 
 

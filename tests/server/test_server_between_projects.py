@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 from dahlia.server.backup.rows import TABLES
 from dahlia.server.context import Server
 from dahlia.server.database.changes import project_of
-from dahlia.server.database.ids import new_id
 from dahlia.server.database.tables import ImageRow, RegionRow
+from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import ExportRow, IterationRow, PredictionRow
 from dahlia.server.storage.names import export_key, image_key, thumbnail_key
 

@@ -25,9 +25,9 @@ from dahlia.server.cleaning.orphans import (
     listed_orphans,
 )
 from dahlia.server.context import Server
-from dahlia.server.database.file_tables import DiscardRow
-from dahlia.server.database.ids import new_id
+from dahlia.server.database.server_tables import DiscardRow
 from dahlia.server.database.tables import ImageRow, ProjectRow
+from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import JobRow
 from dahlia.server.disk_space import DiskSpace
 from dahlia.server.pairing.errors import PairingError

@@ -13,9 +13,9 @@ from dahlia.errors import ConfigError
 from dahlia.server.context import Server
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database import schema
-from dahlia.server.database.access_tables import SecretRow
 from dahlia.server.database.changes import changed
 from dahlia.server.database.errors import StoreError
+from dahlia.server.database.server_tables import SecretRow
 from dahlia.server.database.sessions import Database
 from dahlia.server.database.tables import ProjectRow, TagRow
 

@@ -16,8 +16,8 @@ from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
 from dahlia.server.database.changes import project_of
-from dahlia.server.database.ids import new_id
 from dahlia.server.database.tables import ImageRow
+from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import ExportRow, IterationRow, PredictionRow
 from dahlia.server.http import files
 from dahlia.server.http.addresses import Addresses

@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 from dahlia.server.context import Server
 from dahlia.server.database.changes import Versioned, remove, visible
 from dahlia.server.database.garbage import collect_garbage
-from dahlia.server.database.ids import new_id
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
+from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow
 
 pytestmark = pytest.mark.both_databases

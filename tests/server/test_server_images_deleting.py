@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
-from dahlia.server.database.access_tables import AuditRow
 from dahlia.server.database.changes import project_of
+from dahlia.server.database.server_tables import AuditRow
 from dahlia.server.database.tables import ImageRow, ImageTagRow
 from dahlia.server.images import removing
 

@@ -16,8 +16,8 @@ from dahlia.server.api.json_bodies import MAX_MARKS, json_body
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import ImageFileBatch
 from dahlia.server.contract.enums import DomainType
-from dahlia.server.database.access_tables import AuditRow
 from dahlia.server.database.changes import project_of
+from dahlia.server.database.server_tables import AuditRow
 from dahlia.server.database.tables import ImageRow, ImageTagRow, RegionRow
 from dahlia.server.storage.errors import StorageError
 from dahlia.server.storage.names import image_key, thumbnail_key

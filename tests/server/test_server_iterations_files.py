@@ -7,7 +7,7 @@ from iteration_cases import new_project
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
-from dahlia.server.database.ids import new_id
+from dahlia.server.database.types import new_id
 from dahlia.server.storage.errors import StorageError
 
 pytestmark = pytest.mark.both_databases

@@ -15,7 +15,7 @@ from sqlalchemy import delete
 
 from dahlia.server.context import Server
 from dahlia.server.database.errors import StoreError
-from dahlia.server.database.file_tables import IdentityRow
+from dahlia.server.database.server_tables import IdentityRow
 from dahlia.server.keys.audit import record
 from dahlia.server.opening import open_server
 from dahlia.server.pairing.description import describe

@@ -14,7 +14,7 @@ from prediction_cases import add_iteration, new_garden, picture, tags_of
 from sqlalchemy import delete, func, select
 
 from dahlia.server.context import Server
-from dahlia.server.database.ids import new_id
+from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow, JournalRow, PredictionRow, ScoreRow
 from dahlia.server.predictions.journal import Journal
 from dahlia.server.predictions.keeping import Keeper

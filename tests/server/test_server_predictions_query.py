@@ -20,8 +20,8 @@ from sqlalchemy import insert
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
-from dahlia.server.database.ids import new_id
 from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow, PredictionRow, ScoreRow
 from dahlia.server.predictions.rows import FLOOR
 

@@ -12,8 +12,8 @@ from sqlalchemy import delete, insert, select
 
 from dahlia.server.cleaning.cleaning import clean
 from dahlia.server.context import Server
-from dahlia.server.database.ids import new_id
 from dahlia.server.database.tables import ImageRow
+from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import PredictionRow
 from dahlia.server.pairing.pairing import adopt
 from dahlia.server.predictions import retention

@@ -25,10 +25,10 @@ from dahlia.server.context import Server
 from dahlia.server.contract.domains import DOMAINS
 from dahlia.server.contract.enums import DomainType
 from dahlia.server.contract.errors import ServiceError
-from dahlia.server.database.access_tables import AuditRow
 from dahlia.server.database.changes import project_of, remove
-from dahlia.server.database.ids import new_id
+from dahlia.server.database.server_tables import AuditRow
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
+from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow, JobRow, PredictionRow
 from dahlia.server.jobs.queue import enqueue
 from dahlia.server.keys.keys import create_key

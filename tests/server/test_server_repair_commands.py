@@ -14,7 +14,7 @@ from test_server_cleaning import age, keys
 
 from dahlia.cli import cli
 from dahlia.server.context import Server
-from dahlia.server.database.file_tables import DiscardRow
+from dahlia.server.database.server_tables import DiscardRow
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.opening import open_server
 from dahlia.server.pairing.pairing import adopt

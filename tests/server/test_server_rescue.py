@@ -20,7 +20,7 @@ from sqlalchemy import select
 from dahlia.errors import DahliaError
 from dahlia.server.backup.rows import is_empty
 from dahlia.server.context import Server
-from dahlia.server.database.access_tables import AuditRow, KeyRow
+from dahlia.server.database.server_tables import AuditRow, KeyRow
 from dahlia.server.database.tables import ProjectRow, TagRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs.artefacts import artefact_key

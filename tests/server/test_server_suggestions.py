@@ -9,8 +9,8 @@ from sqlalchemy import delete, func, select
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
-from dahlia.server.database.ids import new_id
 from dahlia.server.database.tables import ImageRow
+from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import PredictionRow, ScoreRow
 from dahlia.server.performance.uncertainty import uncertainty
 

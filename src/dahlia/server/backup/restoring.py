@@ -14,9 +14,8 @@ from sqlalchemy import delete
 from dahlia.errors import DahliaError
 from dahlia.server.backup.archive import ABOUT, FORMAT, About, extract_tracking, lines, table_name
 from dahlia.server.backup.rows import TABLES, is_empty, load
-from dahlia.server.database.access_tables import SecretRow
-from dahlia.server.database.file_tables import IdentityRow, OrphanRow
 from dahlia.server.database.schema import revision_of
+from dahlia.server.database.server_tables import IdentityRow, OrphanRow, SecretRow
 from dahlia.server.pairing.returning import check_target, take_back
 from dahlia.server.storage.names import IMAGES, sha256_of_key
 

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Column, Connection, LargeBinary, Table, func, insert, select
 from sqlalchemy.orm import Session
 
-from dahlia.server.database.access_tables import SecretRow
 from dahlia.server.database.schema import METADATA
+from dahlia.server.database.server_tables import SecretRow
 from dahlia.server.database.types import Instant
 from dahlia.server.database.work_tables import WorkerRow
 

@@ -19,7 +19,7 @@ from dahlia.server.cleaning.owners import (
     discard_owner,
     named,
 )
-from dahlia.server.database.file_tables import DiscardRow, IdentityRow
+from dahlia.server.database.server_tables import DiscardRow, IdentityRow
 from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.records import Kind, State
 from dahlia.server.storage.names import (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from dahlia.server.database.file_tables import IdentityRow, OrphanRow
+from dahlia.server.database.server_tables import IdentityRow, OrphanRow
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server

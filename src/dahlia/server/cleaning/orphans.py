@@ -15,7 +15,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from dahlia.server.cleaning.owners import BATCH, FOLDERS, Owner, all_discarded, batches, named, owner_of
-from dahlia.server.database.file_tables import IdentityRow, OrphanRow
+from dahlia.server.database.server_tables import IdentityRow, OrphanRow
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dahlia.server.database.file_tables import DiscardRow
+from dahlia.server.database.server_tables import DiscardRow
 from dahlia.server.database.tables import ImageRow, ProjectRow
 from dahlia.server.database.work_tables import IterationRow, PredictionRow
 from dahlia.server.storage.names import (

@@ -11,7 +11,7 @@ from dahlia.errors import ConfigError
 from dahlia.server.cleaning.orphans import unlist
 from dahlia.server.cleaning.owners import batches
 from dahlia.server.database.changes import locked
-from dahlia.server.database.file_tables import OrphanRow
+from dahlia.server.database.server_tables import OrphanRow
 from dahlia.server.images.adding import Arrival, add_images
 from dahlia.server.images.storing import store_images
 from dahlia.server.keys.audit import record

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dahlia.server.database import access_tables, file_tables, work_tables
+from dahlia.server.database import server_tables, work_tables
 from dahlia.server.database.errors import DamageError, translated_errors
 from dahlia.server.database.inspection import check_database, check_file, damaged, file_of
 from dahlia.server.database.tables import Table
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dahlia.server.database.sessions import Database
 
 METADATA = Table.metadata
-_MODULES = (access_tables, file_tables, work_tables)  # their tables are known once they are imported
+_MODULES = (server_tables, work_tables)  # their tables are known once they are imported
 
 
 def upgrade(database: Database) -> None:

@@ -1,7 +1,8 @@
-"""Column types that SQLite and PostgreSQL store alike."""
+"""Column types that SQLite and PostgreSQL store alike, and the ids of rows."""
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,3 +29,8 @@ class Instant(TypeDecorator[datetime]):
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """From the number, in UTC."""
         return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+def new_id() -> str:
+    """A random UUID of the operating system's generator: ids cannot be guessed from one another."""
+    return str(uuid.uuid4())

@@ -121,6 +121,9 @@ class JobRow(Table):
             postgresql_where=_UNDER_WAY,
         ),
         Index("jobs_waiting", "state", "key"),
+        Index("jobs_by_kind", "kind", "key"),
+        Index("jobs_of_project", "project_key", "key"),
+        Index("jobs_of_iteration", "iteration_key"),
     )
 
     key: Mapped[int] = mapped_column(Key, primary_key=True)

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.contract.bodies import RegionBody
 from dahlia.server.contract.errors import ServiceError
-from dahlia.server.database.ids import new_id
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
+from dahlia.server.database.types import new_id
 
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, width and height, as fractions of the image's."""

@@ -13,7 +13,7 @@ from dahlia.server.contract.enums import ExportPlatform, ExportStatus, Iteration
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.iterations import Export
 from dahlia.server.database.changes import locked
-from dahlia.server.database.ids import new_id
+from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import ExportRow, IterationRow
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.iterations.finding import iteration_of, trained

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import IterationStatus
 from dahlia.server.database.changes import locked
-from dahlia.server.database.ids import new_id
 from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.iterations.conditions import (
     check_base,

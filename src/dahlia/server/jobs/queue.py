@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
-from dahlia.server.database.ids import new_id
 from dahlia.server.database.sessions import Database
 from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs.endings import CANCELLED, end_badly
 from dahlia.server.jobs.order import groups_in_order, in_order

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from dahlia.server.context import Server
-from dahlia.server.database.access_tables import AuditRow, KeyRow
+from dahlia.server.database.server_tables import AuditRow, KeyRow
 from dahlia.server.keys.scopes import Access
 from dahlia.serving.http.replies import REQUEST
 

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.context import Server
 from dahlia.server.contract.errors import ServiceError
-from dahlia.server.database.access_tables import KeyRow
 from dahlia.server.database.changes import project_of
+from dahlia.server.database.server_tables import KeyRow
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import create_key, lifetime_of, revoke_key, rotate_key
 from dahlia.server.keys.scopes import Access, Scope

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dahlia.errors import ConfigError
-from dahlia.server.database.access_tables import KeyRow
-from dahlia.server.database.ids import new_id
+from dahlia.server.database.server_tables import KeyRow
+from dahlia.server.database.types import new_id
 from dahlia.server.keys.scopes import Access, Scope
 
 _BYTES = 24

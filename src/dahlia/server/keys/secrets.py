@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from dahlia.errors import ConfigError
 from dahlia.files import flush, staged_file
 from dahlia.server import permissions
-from dahlia.server.database.access_tables import SecretRow
+from dahlia.server.database.server_tables import SecretRow
 from dahlia.server.storage.links import MIN_SECRET
 
 if TYPE_CHECKING:

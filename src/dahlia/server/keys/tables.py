@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from dahlia.server.database.access_tables import AuditRow, KeyRow
+from dahlia.server.database.server_tables import AuditRow, KeyRow
 
 
 def keys_table(rows: Sequence[KeyRow]) -> Table:

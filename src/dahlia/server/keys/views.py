@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from dahlia.server.contract.administration import AuditLine, Key, NewKey
-from dahlia.server.database.access_tables import AuditRow, KeyRow
+from dahlia.server.database.server_tables import AuditRow, KeyRow
 from dahlia.server.keys.granting import is_active
 from dahlia.server.keys.scopes import Scope
 

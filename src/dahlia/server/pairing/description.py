@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from dahlia.errors import ConfigError
 from dahlia.server.database.changes import GONE
-from dahlia.server.database.file_tables import IdentityRow
+from dahlia.server.database.server_tables import IdentityRow
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.pairing.evidence import count_images, knows_some, sample
 from dahlia.server.pairing.identity import position_of, read_identity

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from dahlia.server.cleaning.owners import named, owner_of
-from dahlia.server.database.access_tables import KeyRow
+from dahlia.server.database.server_tables import KeyRow
 from dahlia.server.database.tables import ImageRow, ProjectRow
 from dahlia.server.database.work_tables import IterationRow, PredictionRow
 from dahlia.server.storage.names import IMAGES, ITERATIONS

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import select
 
 from dahlia.errors import ConfigError
-from dahlia.server.database.access_tables import AuditRow
+from dahlia.server.database.server_tables import AuditRow
 from dahlia.server.storage.errors import NotThere
 from dahlia.server.storage.names import IDENTITY
 

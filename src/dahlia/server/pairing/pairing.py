@@ -15,7 +15,7 @@ from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
 from dahlia.errors import ConfigError
-from dahlia.server.database.file_tables import DiscardRow, IdentityRow, OrphanRow
+from dahlia.server.database.server_tables import DiscardRow, IdentityRow, OrphanRow
 from dahlia.server.pairing.errors import PairingError
 from dahlia.server.pairing.evidence import count_images, is_new, knows_some, names_files, sample
 from dahlia.server.pairing.identity import (

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from dahlia.server.database.file_tables import IdentityRow
+from dahlia.server.database.server_tables import IdentityRow
 from dahlia.server.pairing.errors import PairingError
 from dahlia.server.pairing.evidence import sample
 from dahlia.server.pairing.identity import read_identity

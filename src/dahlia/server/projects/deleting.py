@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from dahlia.server.context import Server
 from dahlia.server.contract.errors import ServiceError, not_found
 from dahlia.server.database.changes import GONE
-from dahlia.server.database.file_tables import DiscardRow
-from dahlia.server.database.ids import new_id
+from dahlia.server.database.server_tables import DiscardRow
 from dahlia.server.database.tables import ImageRow, ProjectRow
+from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow, JobRow, PredictionRow
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access

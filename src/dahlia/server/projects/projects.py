@@ -13,8 +13,8 @@ from dahlia.server.contract.domains import DomainRecord, domain_of
 from dahlia.server.contract.enums import ProjectStatus
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.changes import GONE, locked
-from dahlia.server.database.ids import new_id
 from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.types import new_id
 from dahlia.server.projects.choices import (
     AUGMENTATION,
     chosen_augmentation,

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.contract.domains import DEFAULT
 from dahlia.server.contract.enums import Classifier, ExportStatus, ProjectStatus
-from dahlia.server.database.ids import new_id
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
+from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import ExportRow, IterationRow
 from dahlia.server.jobs.platforms import form_of
 from dahlia.server.projects.choices import AUGMENTATION

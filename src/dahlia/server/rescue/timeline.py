@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from dahlia.server.database.ids import new_id
+from dahlia.server.database.types import new_id
 from dahlia.server.rescue.records import ImageEntry, RegionEntry, TagPart
 from dahlia.server.rescue.views import View
 
