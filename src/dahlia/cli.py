@@ -16,7 +16,7 @@ from dahlia import __version__
 from dahlia.command_groups import SectionedCommands
 from dahlia.errors import ConfigError, DahliaError
 from dahlia.predict.command import predict
-from dahlia.server import commands, repair_commands
+from dahlia.server.commands import COMMANDS as SERVER_COMMANDS
 from dahlia.terminal import print_table
 
 STAGES = ("ingest", "validate", "split", "environment", "train", "evaluate", "export", "track")
@@ -271,7 +271,7 @@ def report() -> None:
 _former = copy.copy(trial)  # its name in scripts that were written before
 _former.hidden = True
 cli.add_command(_former, "train")
-for _command in (predict, *commands.COMMANDS, *repair_commands.COMMANDS):
+for _command in (predict, *SERVER_COMMANDS):
     cli.add_command(_command)
 
 

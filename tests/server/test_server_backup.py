@@ -16,12 +16,11 @@ from server_rows import add_image, add_project
 from sqlalchemy import select
 
 from dahlia.errors import DahliaError
-from dahlia.server.backup import space, stored_files, writing
-from dahlia.server.backup.partials import held
+from dahlia.server.backup import stored_files, writing
 from dahlia.server.backup.restoring import restore_backup
 from dahlia.server.backup.rows import TABLES
 from dahlia.server.backup.verifying import verify_backup
-from dahlia.server.backup.writing import write_backup
+from dahlia.server.backup.writing import held, write_backup
 from dahlia.server.cleaning.orphans import find_orphans
 from dahlia.server.context import Server
 from dahlia.server.database.tables import ImageRow, ProjectRow
@@ -238,7 +237,7 @@ def test_a_backup_that_cannot_fit_is_not_begun(
     lite: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lite.storage.put("exports/large.zip", bytes(3_000_000))
-    monkeypatch.setattr(space, "free_bytes", lambda _: 2_000_000)
+    monkeypatch.setattr(writing, "free_bytes", lambda _: 2_000_000)
     with pytest.raises(DahliaError, match=r"Expected \d+\.\d MB of free space in .*, found 2\.0 MB"):
         write_backup(lite, tmp_path / "new" / "backup.zip")
     assert not (tmp_path / "new").exists()

@@ -25,8 +25,8 @@ from dahlia.cli import cli
 from dahlia.server.app import create_app
 from dahlia.server.backup.archive import ABOUT, FORMAT, About
 from dahlia.server.backup.folder import FAILURE, backup_name, backups_in, is_due, last_backup
-from dahlia.server.backup.making import BackupInProgress, make_backup, prune
-from dahlia.server.backup.nightly import Backups
+from dahlia.server.backup.rotation import BackupInProgress, make_backup, prune
+from dahlia.server.backup.schedule import Backups
 from dahlia.server.backup.verifying import verify_backup
 from dahlia.server.context import Server
 from dahlia.server.keys.keys import create_key
@@ -135,7 +135,7 @@ def test_a_backup_that_fails_leaves_the_old_ones(opened: Server, monkeypatch: py
     old = [
         put_backup(opened.settings.backup_folder, opened.now() - timedelta(days=days)) for days in (1, 2, 3)
     ]
-    monkeypatch.setattr("dahlia.server.backup.space.free_bytes", lambda _: 0)
+    monkeypatch.setattr("dahlia.server.backup.writing.free_bytes", lambda _: 0)
     result = CliRunner().invoke(cli, ["backup"])
     assert "of free space" in str(result.exception)
     assert all(path.exists() for path in old)

@@ -18,7 +18,7 @@ from dahlia.server.database.errors import StoreError
 from dahlia.server.database.server_tables import IdentityRow
 from dahlia.server.keys.audit import record
 from dahlia.server.opening import open_server
-from dahlia.server.pairing.description import describe
+from dahlia.server.pairing.commands import describe
 from dahlia.server.pairing.errors import PairingError
 from dahlia.server.pairing.identity import read_identity
 from dahlia.server.pairing.pairing import adopt, check, pair
@@ -26,8 +26,7 @@ from dahlia.server.pairing.watch import PairingWatch
 from dahlia.server.settings import load_settings
 from dahlia.server.storage.errors import StorageError
 from dahlia.server.storage.folder import Folder
-from dahlia.server.storage.keys import STAGED
-from dahlia.server.storage.names import IDENTITY, thumbnail_key
+from dahlia.server.storage.names import IDENTITY, STAGED, thumbnail_key
 
 
 def opened(home: Path, **settings: str) -> Server:

@@ -18,8 +18,8 @@ from dahlia.errors import DahliaError
 from dahlia.server.backup.rows import is_empty
 from dahlia.server.context import Server
 from dahlia.server.keys.keys import find_access
-from dahlia.server.rescue import command, photos
-from dahlia.server.rescue.command import rescue
+from dahlia.server.rescue import commands, photos
+from dahlia.server.rescue.commands import rescue
 from dahlia.server.storage.names import image_key
 
 
@@ -87,7 +87,7 @@ def test_nothing_is_written_unless_it_is_wanted(
 
 
 def test_many_problems_are_counted(places: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "_LISTED", 2)
+    monkeypatch.setattr(commands, "_LISTED", 2)
     files = Path(places["DAHLIA_STORAGE_URL"])
     for number in range(5):
         (files / "images" / f"note-{number}").write_text("mine")
@@ -99,7 +99,7 @@ def test_many_problems_are_counted(places: dict[str, str], monkeypatch: pytest.M
 
 
 def test_progress_is_said(places: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(commands, "_EVERY_SECONDS", 0.0)
     monkeypatch.setattr(photos, "BATCH", 10)
     said = run(places, "--yes").stderr.splitlines()
     assert said[:2] == ["10 images looked at", "16 images looked at"]

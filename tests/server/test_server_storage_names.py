@@ -6,7 +6,7 @@ import pytest
 
 from dahlia.server.storage import names
 from dahlia.server.storage.errors import StorageError, scrub
-from dahlia.server.storage.keys import check_key
+from dahlia.server.storage.names import check_key
 
 SHA = "0123456789abcdef" * 4
 

@@ -9,7 +9,12 @@ from typing import Any
 
 import click
 
+from dahlia.server.backup.commands import backup, restore
+from dahlia.server.cleaning.commands import orphans
 from dahlia.server.command_tools import config_option, opened
+from dahlia.server.keys.commands import audit, keys
+from dahlia.server.pairing.commands import adopt
+from dahlia.server.rescue.commands import rescue
 from dahlia.terminal import print_table
 
 
@@ -68,112 +73,6 @@ def config(config: Path | None, toml: bool) -> None:
         print_table(settings_table(explain(config, os.environ)))
 
 
-@click.group()
-def keys() -> None:
-    """Create, list, rotate and revoke API keys."""
-
-
-@keys.command("create")
-@click.argument("name")
-@click.option(
-    "--scope",
-    type=click.Choice(["admin", "training", "prediction", "read"]),
-    required=True,
-    help="admin allows everything; training everything but keys, audit log and queue; prediction only "
-    "predictions; read only reading.",
-)
-@click.option("--project", type=click.UUID, help="Restrict the key to the project with this id.")
-@click.option(
-    "--days", type=click.FloatRange(1 / 1440, 36500), help="Let the key expire after this many days."
-)
-@config_option
-def create(name: str, scope: str, project: Any, days: float | None, config: Path | None) -> None:
-    """Create a key. It is shown only once."""
-    from datetime import timedelta
-
-    from dahlia.server.database.changes import project_of
-    from dahlia.server.keys.audit import record
-    from dahlia.server.keys.keys import create_key
-    from dahlia.server.keys.scopes import Scope
-
-    with opened(config) as server, server.database.write() as session:
-        identity = project_of(session, str(project)).id if project else None
-        lifetime = timedelta(days=days) if days is not None else None
-        row, text = create_key(session, name, Scope(scope), identity, server.now(), lifetime)
-        record(session, server, None, "create_key", identity, key=row.id, scope=scope)
-    click.echo(text)
-
-
-@keys.command("list")
-@config_option
-def list_them(config: Path | None) -> None:
-    """List the keys by their ids and last characters."""
-    from dahlia.server.keys.keys import list_keys
-    from dahlia.server.keys.tables import keys_table
-
-    with opened(config) as server, server.database.read() as session:
-        print_table(keys_table(list_keys(session)))
-
-
-@keys.command("rotate")
-@click.argument("key_id")
-@config_option
-def rotate(key_id: str, config: Path | None) -> None:
-    """Replace a key by a new one; the old one ends at once."""
-    from dahlia.server.keys.audit import record
-    from dahlia.server.keys.keys import rotate_key
-
-    with opened(config) as server, server.database.write() as session:
-        row, text = rotate_key(session, key_id, server.now())
-        record(session, server, None, "rotate_key", row.project_id, key=row.id)
-    click.echo(text)
-
-
-@keys.command("revoke")
-@click.argument("key_id")
-@config_option
-def revoke(key_id: str, config: Path | None) -> None:
-    """Revoke a key."""
-    from dahlia.server.keys.audit import record
-    from dahlia.server.keys.keys import revoke_key
-
-    with opened(config) as server, server.database.write() as session:
-        row = revoke_key(session, key_id, server.now())
-        record(session, server, None, "revoke_key", row.project_id, key=row.id)
-    click.echo(f"Key {row.name!r} (...{row.hint}) is revoked.")
-
-
-@keys.command("new-secret")
-@config_option
-def new_secret(config: Path | None) -> None:
-    """Sign links with a new secret, after a leak or a loss. Older links stop working.
-
-    If the settings name a secret, that one is used; otherwise a random one is made. Then restart the
-    servers of the database.
-    """
-    from dahlia.server.keys.audit import record
-    from dahlia.server.keys.secrets import renew_secret
-
-    with opened(config) as server:
-        place = renew_secret(server.database, server.settings)
-        with server.database.write() as session:
-            record(session, server, None, "new_secret", None)
-    click.echo(f"Links are signed with the secret of {place}. Restart the servers; older links have ended.")
-
-
-@click.command()
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many lines.")
-@click.option("--project", type=click.UUID, help="Of one project.")
-@config_option
-def audit(limit: int, project: Any, config: Path | None) -> None:
-    """Show the audit log, newest first."""
-    from dahlia.server.keys.audit import Lines, latest
-    from dahlia.server.keys.tables import audit_table
-
-    with opened(config) as server, server.database.read() as session:
-        print_table(audit_table(latest(session, limit, Lines(project=str(project) if project else None))))
-
-
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.option("--to", "address", default="http://127.0.0.1:3000", show_default=True, help="The server.")
@@ -222,4 +121,9 @@ COMMANDS: tuple[click.Command, ...] = (
     audit,
     checkout,
     push,
+    backup,
+    restore,
+    rescue,
+    adopt,
+    orphans,
 )

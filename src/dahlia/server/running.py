@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dahlia.errors import ConfigError, DahliaError
-from dahlia.server.backup.nightly import Backups
+from dahlia.server.backup.schedule import Backups
 from dahlia.server.cleaning.cleaning import Cleaning
 from dahlia.server.database.checkpoints import Checkpoints
 from dahlia.server.decoding import limit_server

@@ -7,7 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from dahlia.server.api.predictions import TheDesk
-from dahlia.server.backup.meters import backup_metrics
+from dahlia.server.backup.folder import backup_metrics
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.http.access import Reads, TheServer
 

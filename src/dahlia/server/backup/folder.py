@@ -1,4 +1,4 @@
-"""The folder of the backups that the server makes itself: their names, which is the last, which go."""
+"""The folder of the backups that the server makes itself: their names, the last one, and their metrics."""
 
 from __future__ import annotations
 
@@ -77,3 +77,28 @@ def way_back(folder: Path, *, is_file: bool = True) -> str:
         f"{keep} Restore your last backup with `dahlia restore FILE`; there is none in {folder}. "
         "Without one, `dahlia rescue` brings back the photos from the storage."
     )
+
+
+def backup_metrics(folder: Path, now: datetime) -> bytes:
+    """How old the last verified backup is, and whether the last attempt failed.
+
+    Args:
+        folder: of the server's own backups, from which both are read: they outlive the process.
+        now: the time.
+    """
+    from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+    registry = CollectorRegistry()
+    last = last_backup(folder, now)
+    if last:
+        age = Gauge(
+            "dahlia_backup_age_seconds",
+            "Seconds since the last verified backup was begun; absent where there is none",
+            registry=registry,
+        )
+        age.set(max(0.0, (now - last[0]).total_seconds()))
+    failed = Gauge(
+        "dahlia_backup_failed", "1 where the last backup of the server's own failed", registry=registry
+    )
+    failed.set((folder / FAILURE).exists())
+    return generate_latest(registry)

@@ -1,28 +1,44 @@
-"""`dahlia backup`, while the server runs."""
+"""Writing a backup while the server runs: with room for it, under a passing name until it is verified.
+
+A file that is being written is locked, which tells it from what a killed writer left.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import glob
+import time
 import zipfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 import dahlia
 from dahlia.errors import ConfigError, DahliaError
 from dahlia.files import staged_file
-from dahlia.server.backup.archive import ABOUT, FORMAT, About, add_tracking, table_name
-from dahlia.server.backup.partials import held, literally, remove_leftovers, scratch_of
+from dahlia.server.backup.archive import ABOUT, ARTIFACTS, FORMAT, MLFLOW, About, add_tracking, table_name
 from dahlia.server.backup.rows import TABLES, dump
-from dahlia.server.backup.space import check_room
 from dahlia.server.backup.stored_files import StoredFiles, named_keys, named_prefixes
 from dahlia.server.backup.verifying import verify_backup
+from dahlia.server.database.reserve import free_bytes, present
 from dahlia.server.database.schema import revision_of
+from dahlia.server.storage.errors import StorageError
 from dahlia.server.storage.names import IDENTITY
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
     from dahlia.server.context import Server
+
+_RANDOM = "?" * 8  # of the names that `dahlia.files.staged_file` gives
+_YOUNG = 60.0  # seconds; its writer may not have taken hold of it yet
+_PER_FILE = 400  # bytes of a zip for a file besides its own: two headers with its name
+_SIZES = {
+    "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+    "postgresql": "SELECT pg_database_size(current_database())",
+}
 
 
 def write_backup(server: Server, target: Path) -> About:
@@ -47,6 +63,62 @@ def write_backup(server: Server, target: Path) -> About:
         until_named.enter_context(held(staged))
         _write(server, staged)
         return verify_backup(staged, shown=target)
+
+
+@contextmanager
+def held(partial: Path) -> Iterator[None]:
+    """Hold a file, as long as this process lives at most, so that nobody takes it for a leftover."""
+    with partial.open("rb") as file:
+        _lock(file.fileno())
+        yield
+
+
+def scratch_of(partial: Path) -> Path:
+    """A file for intermediate results, which goes with the partial one."""
+    return partial.with_name(f"{partial.name}.scratch")
+
+
+def remove_leftovers(folder: Path, pattern: str) -> list[Path]:
+    """Remove what killed writers left.
+
+    Args:
+        folder: of the backups.
+        pattern: of the names that the backups were to have; glob's.
+
+    Returns:
+        What is gone.
+    """
+    gone = []
+    for path in folder.glob(f".{pattern}.{_RANDOM}.zip"):
+        with path.open("rb") as file:
+            if time.time() - path.stat().st_mtime < _YOUNG or not _lock(file.fileno()):
+                continue
+            scratch_of(path).unlink(missing_ok=True)
+            path.unlink()
+            gone.append(path)
+    return gone
+
+
+def literally(name: str) -> str:
+    """A pattern that only this name fits."""
+    return glob.escape(name)
+
+
+def check_room(server: Server, folder: Path) -> None:
+    """See that the disk of a folder has room for a backup. Photos do not shrink: it takes what they take.
+
+    Raises:
+        DahliaError: it has not; the message has both sizes.
+    """
+    needed = _stored(server) + _tracking(server.settings.server.home)
+    with server.database.read() as session:
+        needed += _rows(session)
+    free = free_bytes(present(folder.absolute()))
+    if needed > free:
+        raise DahliaError(
+            f"Expected {_megabytes(needed)} of free space in {folder} for a backup, found {_megabytes(free)}"
+            ". Make room there, or name a folder on another disk (backup.folder)."
+        )
 
 
 def _check_place(server: Server, target: Path) -> None:
@@ -85,3 +157,34 @@ def _write_rows(archive: zipfile.ZipFile, session: Session, name: str) -> int:
             member.write(line)
             count += 1
     return count
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # held by another, or on a file system that has no locks
+        return False
+    return True
+
+
+def _stored(server: Server) -> int:
+    try:
+        return sum(entry.size + _PER_FILE for entry in server.storage.keys(""))
+    except StorageError:
+        return 0  # what cannot be listed is named when files are copied
+
+
+def _rows(session: Session) -> int:
+    connection = session.connection()
+    return int(connection.scalar(text(_SIZES[connection.dialect.name])) or 0)
+
+
+def _tracking(home: Path) -> int:
+    artifacts = sum(path.stat().st_size for path in (home / ARTIFACTS).rglob("*") if path.is_file())
+    database = home / MLFLOW
+    # Twice: as a copy of one moment, and in the backup.
+    return artifacts + (2 * database.stat().st_size if database.exists() else 0)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from dahlia.server.contract.summaries import Interval, MainFigures
 from dahlia.server.jobs.artefacts import EVALUATION, artefact_key
-from dahlia.server.storage.parallel import spread
+from dahlia.server.storage.backend import spread
 from dahlia.server.storage.storage import Storage, StorageError
 
 _MOST = 2000

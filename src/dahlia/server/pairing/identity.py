@@ -1,23 +1,30 @@
-"""What the storage knows of its database: the server's id, and the last change that it heard of."""
+"""What database and storage tell of each other: the server's id, the last change, and what both hold."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from dahlia.errors import ConfigError
-from dahlia.server.database.server_tables import AuditRow
+from dahlia.server.cleaning.owners import named, owner_of
+from dahlia.server.database.server_tables import AuditRow, KeyRow
+from dahlia.server.database.tables import ImageRow, ProjectRow
+from dahlia.server.database.work_tables import IterationRow, PredictionRow
 from dahlia.server.storage.errors import NotThere
-from dahlia.server.storage.names import IDENTITY
+from dahlia.server.storage.names import IDENTITY, IMAGES, ITERATIONS
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from dahlia.server.storage.storage import Storage
+
+SAMPLE = 200  # files that are looked up
 
 
 class Position(BaseModel):
@@ -94,5 +101,40 @@ def has_passed(session: Session, position: Position) -> bool:
     return position.line == 0 or _position(session.get(AuditRow, position.line)) == position
 
 
+def is_new(session: Session) -> bool:
+    """Whether a database has never been used: no key, no project."""
+    return not any(session.scalar(select(table.key).limit(1)) for table in (KeyRow, ProjectRow))
+
+
+def count_images(session: Session) -> int:
+    """How many images a database names."""
+    return session.scalar(select(func.count(func.distinct(ImageRow.sha256)))) or 0
+
+
+def names_files(session: Session) -> bool:
+    """Whether a database names any file."""
+    trained = select(IterationRow.key).where(IterationRow.files.is_(True)).limit(1)
+    rows = (select(ImageRow.key).limit(1), select(PredictionRow.key).limit(1), trained)
+    return any(session.scalar(row) is not None for row in rows)
+
+
+def sample(storage: Storage) -> list[str]:
+    """Some files of images and iterations, at most `SAMPLE` of each.
+
+    Raises:
+        StorageError: the storage cannot be read.
+    """
+    return [key for folder in (IMAGES, ITERATIONS) for key in islice(_keys(storage, folder), SAMPLE)]
+
+
+def knows_some(session: Session, keys: list[str]) -> bool:
+    """Whether a database names any of these files."""
+    return bool(named(session, filter(None, map(owner_of, keys))))
+
+
 def _position(row: AuditRow | None) -> Position:
     return Position(line=row.key, moment=row.moment, request=row.request) if row else Position()
+
+
+def _keys(storage: Storage, folder: str) -> Iterator[str]:
+    return (entry.key for entry in storage.keys(folder))

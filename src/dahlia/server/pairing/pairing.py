@@ -17,12 +17,16 @@ from sqlalchemy.exc import IntegrityError
 from dahlia.errors import ConfigError
 from dahlia.server.database.server_tables import DiscardRow, IdentityRow, OrphanRow
 from dahlia.server.pairing.errors import PairingError
-from dahlia.server.pairing.evidence import count_images, is_new, knows_some, names_files, sample
 from dahlia.server.pairing.identity import (
     StoredIdentity,
+    count_images,
     has_passed,
+    is_new,
+    knows_some,
+    names_files,
     position_of,
     read_identity,
+    sample,
     write_identity,
 )
 from dahlia.server.storage.names import IDENTITY

@@ -1,17 +1,19 @@
-"""What every place for files can do; the keys it is given have been checked."""
+"""What every place for files can do, and how it works on several files at a time; keys have been checked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeAlias
+from typing import BinaryIO, Protocol, TypeAlias, TypeVar
 
 from dahlia.server.storage.errors import StorageError
 
 Content: TypeAlias = bytes | Path
 """Bytes, or the file that holds them."""
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +71,23 @@ class Backend(Protocol):
 
     def sweep(self, older_than: timedelta) -> int:
         """Remove what writers that were killed left behind; how many files."""
+
+
+def spread(work: Callable[[_Item], None], items: Iterable[_Item], threads: int) -> None:
+    """Do `work` on every item; threads take shares, since a task each costs more than a small file.
+
+    The threads live as long as the call: processes that are forked later inherit none.
+    """
+    listed = list(items)
+    if len(listed) < 2:
+        _do(work, listed)
+        return
+    shares = [listed[start::threads] for start in range(min(threads, len(listed)))]
+    with ThreadPoolExecutor(len(shares)) as pool:
+        for done in [pool.submit(_do, work, share) for share in shares]:
+            done.result()
+
+
+def _do(work: Callable[[_Item], None], share: list[_Item]) -> None:
+    for item in share:
+        work(item)

@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dahlia.files import flush, staged_file
-from dahlia.server.storage.backend import Content, Entry
+from dahlia.server.storage.backend import Content, Entry, spread
 from dahlia.server.storage.errors import StorageError, disk_fault, not_there
-from dahlia.server.storage.keys import STAGED
-from dahlia.server.storage.parallel import spread
+from dahlia.server.storage.names import STAGED
 
 WRITERS = 8  # threads for a batch: disks that take a millisecond per sync take several at once
 READ_ONLY = 0o400  # a workspace's hard link must not be written through; nobody else reads photos

@@ -14,7 +14,7 @@ from dahlia.files import staged_directory
 from dahlia.server.storage.backend import Backend, Entry
 from dahlia.server.storage.errors import NotThere, StorageError, not_there
 from dahlia.server.storage.folder import Folder
-from dahlia.server.storage.keys import check_key, check_prefix
+from dahlia.server.storage.names import check_key, check_prefix
 
 __all__ = ["Entry", "NotThere", "Storage", "StorageError"]
 

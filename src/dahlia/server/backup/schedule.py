@@ -1,8 +1,10 @@
-"""The backups that the server makes itself, each by a process of its own."""
+"""The backups that the server makes itself, each in a process of its own, which ends with the server."""
 
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,18 +15,18 @@ from typing import IO, TYPE_CHECKING
 
 from dahlia.errors import DahliaError
 from dahlia.processes import end
+from dahlia.server.backup.commands import INCOMPLETE
 from dahlia.server.backup.folder import is_due, note_failure
-from dahlia.server.backup.saying import INCOMPLETE
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server
 
 LOOK_SECONDS = 30.0
-
 _RETRY_SECONDS = 3600.0
 _OTHERS_SECONDS = 300.0
 _POLL_SECONDS = 0.2
 _END_SECONDS = 15.0
+_NICE = 10
 
 _logger = logging.getLogger("dahlia.server")
 
@@ -124,3 +126,23 @@ class Backups:
             note_failure(self._folder, failure)
         except (DahliaError, OSError) as error:
             _logger.warning("What became of the backup cannot be noted in %s. %s", self._folder, error)
+
+
+def attach() -> None:
+    """Give way to other processes, and end when the standard input closes or SIGTERM comes.
+
+    What was begun is cleaned up either way.
+    """
+    import psutil  # type: ignore[import-untyped]
+
+    os.nice(_NICE)
+    if sys.platform == "linux":
+        psutil.Process().ionice(psutil.IOPRIO_CLASS_BE, 7)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    threading.Thread(target=_follow_input, daemon=True).start()
+
+
+def _follow_input() -> None:
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

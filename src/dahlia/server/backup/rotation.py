@@ -14,8 +14,7 @@ from filelock import FileLock, Timeout
 from dahlia.errors import ConfigError, DahliaError
 from dahlia.server.backup.archive import ABOUT, About
 from dahlia.server.backup.folder import NAMES, backup_name, backups_in, is_due
-from dahlia.server.backup.partials import remove_leftovers
-from dahlia.server.backup.writing import write_backup
+from dahlia.server.backup.writing import remove_leftovers, write_backup
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server

@@ -1,20 +1,37 @@
-"""A database and a storage in words, for who decides whether they belong together."""
+"""The command `dahlia adopt`, and what it tells to decide whether database and storage belong together."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+import click
 
 from dahlia.errors import ConfigError
-from dahlia.server.database.changes import GONE
-from dahlia.server.database.server_tables import IdentityRow
-from dahlia.server.database.tables import ProjectRow
-from dahlia.server.pairing.evidence import count_images, knows_some, sample
-from dahlia.server.pairing.identity import position_of, read_identity
+from dahlia.server.command_tools import config_option, opened
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@config_option
+def adopt(yes: bool, config: Path | None) -> None:
+    """Pair a database with a storage.
+
+    The configured ones then belong together, whatever they belonged to before.
+    """
+    from dahlia.server.pairing.pairing import adopt as make_pair
+
+    with opened(config, paired=False) as server:
+        click.echo(describe(server))
+        if not yes:
+            click.confirm(
+                "Make them one server? A database that used this storage is refused then", abort=True
+            )
+        made = make_pair(server.database, server.storage, server.now())
+    click.echo(f"They are one server now ({made}). Files that the database does not know stay as they are.")
 
 
 def describe(server: Server) -> str:
@@ -23,6 +40,13 @@ def describe(server: Server) -> str:
     Raises:
         DahliaError: one of them cannot be read.
     """
+    from sqlalchemy import func, select
+
+    from dahlia.server.database.changes import GONE
+    from dahlia.server.database.server_tables import IdentityRow
+    from dahlia.server.database.tables import ProjectRow
+    from dahlia.server.pairing.identity import count_images, knows_some, position_of, sample
+
     files = sample(server.storage)
     with server.database.read() as session:
         row = session.get(IdentityRow, 1)
@@ -41,6 +65,8 @@ def describe(server: Server) -> str:
 
 
 def _stored(server: Server) -> str:
+    from dahlia.server.pairing.identity import read_identity
+
     try:
         stored = read_identity(server.storage)
     except ConfigError as error:
