@@ -130,7 +130,7 @@ def test_what_was_trained_is_there_again(servers: tuple[Server, Server]) -> None
         assert predicted(client, ids["garden"], newest) == answers
     assert files_of(second) == files
     with second.database.read() as session:
-        assert session.scalars(select(AuditRow.action)).first() == "rescue"
+        assert session.scalars(select(AuditRow.action).order_by(AuditRow.key)).first() == "rescue"
 
 
 def _without_moments(value: Any) -> Any:

@@ -14,9 +14,6 @@ from dahlia.server.command_tools import config_option, opened
 if TYPE_CHECKING:
     from dahlia.server.backup.archive import About
 
-INCOMPLETE = 3
-"""The exit status where a backup lacks files and has everything else."""
-
 _LISTED = 20
 
 
@@ -36,6 +33,7 @@ def backup(
     Without FILE the backup goes to backup.folder, and old ones there are deleted, see backup.keep. The
     exit status is 3 if files are missing from the storage, and so from the backup.
     """
+    from dahlia.server.backup.archive import INCOMPLETE
     from dahlia.server.backup.schedule import attach
 
     if attached:
@@ -79,6 +77,7 @@ def _backed_up(file: Path | None, config: Path | None, *, when_due: bool) -> tup
 @click.pass_context
 def restore(context: click.Context, file: Path, config: Path | None) -> None:
     """Restore a backup into an empty server."""
+    from dahlia.server.backup.archive import INCOMPLETE
     from dahlia.server.backup.restoring import restore_backup
 
     with opened(config, paired=False) as server:

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 
 from dahlia.errors import DahliaError
 from dahlia.processes import end
-from dahlia.server.backup.commands import INCOMPLETE
+from dahlia.server.backup.archive import INCOMPLETE
 from dahlia.server.backup.folder import is_due, note_failure
 
 if TYPE_CHECKING:

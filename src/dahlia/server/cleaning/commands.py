@@ -1,4 +1,4 @@
-"""The commands `dahlia orphans ...`."""
+"""The commands below `dahlia orphans`."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ class JobRow(Table):
         Index("jobs_waiting", "state", "key"),
         Index("jobs_by_kind", "kind", "key"),
         Index("jobs_of_project", "project_key", "key"),
-        Index("jobs_of_iteration", "iteration_key"),
+        Index("jobs_of_iteration", "iteration_key", "kind", "key"),
     )
 
     key: Mapped[int] = mapped_column(Key, primary_key=True)

@@ -1,4 +1,4 @@
-"""The commands `dahlia keys ...` and `dahlia audit`, with their tables."""
+"""The commands below `dahlia keys`, and `dahlia audit`, with their tables."""
 
 from __future__ import annotations
 

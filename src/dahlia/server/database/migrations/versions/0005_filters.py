@@ -14,7 +14,7 @@ _INDICES = {
     "audit_by_action": ("audit", ["action", "key"]),
     "jobs_by_kind": ("jobs", ["kind", "key"]),
     "jobs_of_project": ("jobs", ["project_key", "key"]),
-    "jobs_of_iteration": ("jobs", ["iteration_key"]),
+    "jobs_of_iteration": ("jobs", ["iteration_key", "kind", "key"]),
 }
 
 
