@@ -114,8 +114,7 @@ def _upload(server: Running, seed: int, batches: int = 6) -> tuple[float, float]
 
 
 def _in_process(rounds: int) -> Iterator[float]:
-    from dahlia.server.intake.intake import Received, receive_many
-    from dahlia.server.intake.limits import Limits
+    from dahlia.server.images.validation import Limits, Received, receive_many
     from dahlia.server.storage.names import image_key, thumbnail_key
     from dahlia.server.storage.storage import Storage
 

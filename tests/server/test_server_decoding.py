@@ -12,7 +12,7 @@ from dahlia.dataset import imaging
 from dahlia.dataset.decoding_memory import VARIABLE, DecodingMemory
 from dahlia.server import decoding
 from dahlia.server.context import Server
-from dahlia.server.intake import shrinking
+from dahlia.server.images import thumbnails
 from dahlia.server.settings import load_settings
 
 
@@ -21,7 +21,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> DecodingMemory:
     """Two megabytes, in the place of those of this process."""
     found = DecodingMemory()
     found.limit(2 << 20, patience=0.05)
-    for module in (imaging, shrinking, decoding):
+    for module in (imaging, thumbnails, decoding):
         monkeypatch.setattr(module, "MEMORY", found)
     monkeypatch.delenv(VARIABLE, raising=False)
     return found

@@ -21,8 +21,8 @@ from dahlia.server.context import Server
 from dahlia.server.contract.errors import GatewayError
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.keys import keys
+from dahlia.server.keys.cache import SECONDS, KnownKeys
 from dahlia.server.keys.keys import create_key, revoke_key, rotate_key
-from dahlia.server.keys.known import SECONDS, KnownKeys
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.storage.names import export_key, image_key
 from photo_server import photo_server

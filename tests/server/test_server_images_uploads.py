@@ -12,7 +12,7 @@ from project_cases import UNKNOWN, domain_id, make_project, make_tag, refused, s
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
-from dahlia.server.api.json_bodies import MAX_MARKS, json_body
+from dahlia.server.api.image_bodies import MAX_MARKS, json_body
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import ImageFileBatch
 from dahlia.server.contract.enums import DomainType

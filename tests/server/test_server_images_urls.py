@@ -13,8 +13,8 @@ from dahlia.server.contract.enums import ImageCreateStatus
 from dahlia.server.http import uploads
 from dahlia.server.images import own_links
 from dahlia.server.images.adding import Rejected
-from dahlia.server.images.fetching import fetch_images
 from dahlia.server.images.own_links import Web
+from dahlia.server.images.storing import fetch_images
 from dahlia.serving.http.allow_list import AllowList
 from photo_server import photo_server
 

@@ -20,9 +20,8 @@ from dahlia.dataset.headers import read_header
 from dahlia.dataset.imaging import decode
 from dahlia.dataset.pillow_formats import OPENERS
 from dahlia.errors import ImageError
-from dahlia.server.intake import shrinking
-from dahlia.server.intake.intake import receive, receive_many, resized
-from dahlia.server.intake.limits import Limits, Refused
+from dahlia.server.images import thumbnails
+from dahlia.server.images.validation import Limits, Refused, receive, receive_many, resized
 
 LIMITS = Limits()
 
@@ -205,7 +204,7 @@ def test_what_was_never_taken_is_not_scaled() -> None:
 def test_an_image_beyond_the_memory_is_refused_as_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = DecodingMemory(1 << 20)
     memory.limit(1 << 20, patience=1)
-    monkeypatch.setattr(shrinking, "MEMORY", memory)
+    monkeypatch.setattr(thumbnails, "MEMORY", memory)
     with pytest.raises(Refused, match="at most 1 MB of memory") as refused:
         receive(saved(photo(1000, 1000), "PNG"), LIMITS)
     assert refused.value.status == "ErrorImageDimensions"
@@ -222,7 +221,7 @@ def test_the_need_covers_what_is_decoded(kind: str, mode: str, edge: int, target
     with OPENERS[kind](io.BytesIO(data)) as image:
         image.draft(None, (2 * target, 2 * target))
         sizes.append(image.size[0] * image.size[1])
-    assert shrinking.need_of(read_header(data), target) >= 4 * sizes[0]
+    assert thumbnails.need_of(read_header(data), target) >= 4 * sizes[0]
 
 
 _GREEDY = """
@@ -230,8 +229,8 @@ import io, resource, sys
 from concurrent.futures import ThreadPoolExecutor
 from PIL import Image
 from dahlia.dataset.decoding_memory import MEMORY
-from dahlia.server.intake.intake import receive_many
-from dahlia.server.intake.limits import Limits
+from dahlia.server.images.validation import receive_many
+from dahlia.server.images.validation import Limits
 def saved(mode, kind, **options):
     file = io.BytesIO()
     Image.new(mode, (5120, 5120)).save(file, kind, **options)

@@ -9,8 +9,8 @@ from random import Random
 import pytest
 
 from dahlia.errors import ServingError
+from dahlia.server.api.image_bodies import read_images, read_one_image
 from dahlia.server.contract.errors import ServiceError
-from dahlia.server.intake.forms import read_images, read_one_image
 
 FORM = 'multipart/form-data; boundary="---b"'
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256))

@@ -12,9 +12,8 @@ from image_cases import entry, photo, statuses
 from project_cases import make_project, refused, set_limit
 from starlette.testclient import TestClient
 
-from dahlia.server.api import long_texts
-from dahlia.server.api.json_bodies import parsed
-from dahlia.server.api.long_texts import LongTexts
+from dahlia.server.api import image_bodies
+from dahlia.server.api.image_bodies import LongTexts, parsed
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import ImageFileBatch
 from dahlia.server.contract.errors import ServiceError
@@ -25,7 +24,7 @@ SPLIT = TEXT[:4_000] + "\r\n" + TEXT[4_000:]
 
 @pytest.fixture(autouse=True)
 def no_body_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(long_texts, "SMALL", 0)
+    monkeypatch.setattr(image_bodies, "SMALL", 0)
 
 
 def contents(body: bytes, most: int = 20_000) -> list[str | None]:
@@ -83,8 +82,8 @@ def test_what_is_no_json_text_stays_as_it_is() -> None:
     ],
 )
 def test_what_is_left_is_bounded(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
-    monkeypatch.setattr(long_texts, "MAX_REST", 1900)
-    monkeypatch.setattr(long_texts, "MAX_DELIMITERS", 300)
+    monkeypatch.setattr(image_bodies, "MAX_REST", 1900)
+    monkeypatch.setattr(image_bodies, "MAX_DELIMITERS", 300)
     with pytest.raises(ServiceError, match="Send it in several calls") as refusal:
         LongTexts(body)
     assert refusal.value.code == "BadRequestExceededBatchSize"
@@ -110,7 +109,7 @@ def test_a_batch_with_long_texts(client: TestClient, server: Server) -> None:
     project = make_project(client)["id"]
     set_limit(server, max_image_mb=0.01)
     large = [base64.b64encode(photo(9, edge, edge)).decode() for edge in (80, 160, 320)]
-    assert len(large[0]) > long_texts.LONG
+    assert len(large[0]) > image_bodies.LONG
     batch = [entry(1), *({"contents": text} for text in large), {"contents": "!" * 5000}]
     answer = client.post(f"/projects/{project}/images/files", json={"images": batch})
     assert statuses(answer.json()) == ["OK", "OK", "ErrorImageSize", "ErrorImageSize", "ErrorImageFormat"]

@@ -22,8 +22,8 @@ from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
 from dahlia.server.database.tables import ProjectRow
+from dahlia.server.keys.cache import KnownKeys
 from dahlia.server.keys.keys import create_key, revoke_key
-from dahlia.server.keys.known import KnownKeys
 from dahlia.server.keys.scopes import Scope
 
 

@@ -20,7 +20,7 @@ from dahlia.server.backup.writing import write_backup
 from dahlia.server.configuration import explain, settings_toml
 from dahlia.server.context import Server
 from dahlia.server.database.server_tables import SecretRow
-from dahlia.server.keys.secrets import renew_secret, secret_of, subkey
+from dahlia.server.keys.signing import renew_secret, secret_of, subkey
 from dahlia.server.opening import open_server
 from dahlia.server.settings import load_settings
 from dahlia.server.storage.links import Links

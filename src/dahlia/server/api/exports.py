@@ -6,8 +6,7 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from dahlia.server.api.choices import any_case
-from dahlia.server.api.parameters import IterationId, ProjectId
+from dahlia.server.api.parameters import IterationId, ProjectId, any_case
 from dahlia.server.api.routing import ITERATION, training_router
 from dahlia.server.contract.enums import ExportPlatform, ExportStatus
 from dahlia.server.contract.iterations import Export

@@ -21,9 +21,8 @@ from dahlia.server.database.tables import ImageRow
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.http.paths import VERSIONS
 from dahlia.server.images.adding import Arrival, Outcome, Rejected, StoredImage, add_images
-from dahlia.server.images.labels import Box, box_of
+from dahlia.server.images.labels import Box, box_of, check_takes_regions
 from dahlia.server.images.metadata import check_metadata
-from dahlia.server.images.rules import check_takes_regions
 from dahlia.server.images.views import image_answers, summary
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access

@@ -20,7 +20,7 @@ from dahlia.server.contract.models import (
 from dahlia.server.database.changes import locked
 from dahlia.server.http.access import TheServer, Trains
 from dahlia.server.images.labels import box_of
-from dahlia.server.images.regions import Wish, delete_regions, draw_regions
+from dahlia.server.images.regions import NewRegion, delete_regions, draw_regions
 from dahlia.server.images.tagging import Pair, tag_images, untag_images
 from dahlia.server.keys.audit import record
 
@@ -82,10 +82,10 @@ def create_image_regions(
     """Draw regions on images, which get the regions' tags."""
     limits = server.settings.limits
     _check_count(len(batch.regions), limits.batch_regions)
-    wishes = [Wish(one_id(one.image_id), one_id(one.tag_id), box_of(one)) for one in batch.regions]
+    regions = [NewRegion(one_id(one.image_id), one_id(one.tag_id), box_of(one)) for one in batch.regions]
     with server.database.write() as session:
         project = locked(session, project_id, server.now())
-        answer = draw_regions(session, project, wishes, limits, server.now())
+        answer = draw_regions(session, project, regions, limits, server.now())
         record(session, server, access, "create_image_regions", project_id, created=len(answer.created))
     if answer.exceeded:
         response.status_code = partly_done(version)

@@ -7,8 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from dahlia.server.api.choices import any_case
-from dahlia.server.api.parameters import check_take, many_ids
+from dahlia.server.api.parameters import any_case, check_take, many_ids
 from dahlia.server.contract.enums import OrderBy, TaggingStatus
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.http.access import TheServer

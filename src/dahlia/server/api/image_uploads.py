@@ -14,19 +14,25 @@ from dahlia.server.api.image_batches import (
     check_project,
     labels_in,
 )
-from dahlia.server.api.json_bodies import json_body, parsed
-from dahlia.server.api.long_texts import LongTexts
+from dahlia.server.api.image_bodies import LongTexts, json_body, parsed, read_images
 from dahlia.server.api.parameters import BatchTags, ProjectId, Version, many_ids
 from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.contract.bodies import ImageFileBatch, ImageUrlBatch
 from dahlia.server.contract.models import ImageCreateSummary
 from dahlia.server.http.access import TheServer, Trains
 from dahlia.server.http.uploads import Uploaded, room_of
-from dahlia.server.images.fetching import AT_ONCE, fetch_images
 from dahlia.server.images.own_links import Web
-from dahlia.server.images.storing import Incoming, decoded, most_bytes, store_images, too_large
-from dahlia.server.intake.forms import FIELD, read_images
+from dahlia.server.images.storing import (
+    AT_ONCE,
+    Incoming,
+    decoded,
+    fetch_images,
+    most_bytes,
+    store_images,
+    too_large,
+)
 from dahlia.server.predictions.errors import translated_refusals
+from dahlia.serving.http.form_images import FIELD
 from dahlia.serving.http.query import items_of
 
 router = training_router("Images")

@@ -1,14 +1,22 @@
-"""Ids and lists in paths and queries."""
+"""Ids, lists and enumerations in paths and queries."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from enum import StrEnum
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
+from pydantic import BeforeValidator
 
 from dahlia.server.contract.errors import ServiceError
+
+BatchTags = Annotated[
+    list[str] | None,
+    Query(alias="tagIds", description="tags of every image; repeated or comma-separated"),
+]
+"""Tags in the query of an upload, whichever form the images have."""
 
 
 def one_id(text: str) -> str:
@@ -56,6 +64,19 @@ def check_take(take: int, most: int, *, then: str = "Read the images page by pag
         )
 
 
+def any_case(choices: type[StrEnum]) -> BeforeValidator:
+    """Read a value of an enumeration in any case; an empty one counts as absent."""
+    known = {choice.lower(): choice for choice in choices}
+
+    def read(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return known.get(value.lower(), value) if value else None
+
+    reading: Callable[[object], object] = read
+    return BeforeValidator(reading)
+
+
 def _project_id(project_id: Annotated[str, Path(json_schema_extra={"format": "uuid"})]) -> str:
     return one_id(project_id)
 
@@ -77,11 +98,6 @@ def _version(request: Request) -> str:
     return version
 
 
-BatchTags = Annotated[
-    list[str] | None,
-    Query(alias="tagIds", description="tags of every image; repeated or comma-separated"),
-]
-"""Tags in the query of an upload, whichever form the images have."""
 ProjectId = Annotated[str, Depends(_project_id)]
 IterationId = Annotated[str, Depends(_iteration_id)]
 OptionalIteration = Annotated[str | None, Depends(_optional_iteration)]

@@ -6,8 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
-from dahlia.server.api.choices import any_case
-from dahlia.server.api.parameters import IterationId, ProjectId, check_take, many_ids
+from dahlia.server.api.parameters import IterationId, ProjectId, any_case, check_take, many_ids
 from dahlia.server.api.routing import ITERATION, training_router
 from dahlia.server.contract.enums import OrderBy
 from dahlia.server.contract.errors import ServiceError

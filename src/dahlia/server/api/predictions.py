@@ -14,9 +14,9 @@ from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.contract.bodies import ImageIdBatch, PredictionQuery, PredictionQueryTag
 from dahlia.server.contract.enums import OrderBy
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.contract.iterations import PredictionQueryResult, PredictionQueryToken
+from dahlia.server.contract.iterations import PredictionQueryTag as TagAnswer
 from dahlia.server.contract.models import ImageCreateSummary
-from dahlia.server.contract.queries import PredictionQueryResult, PredictionQueryToken
-from dahlia.server.contract.queries import PredictionQueryTag as TagAnswer
 from dahlia.server.database.changes import project_of
 from dahlia.server.http.access import Reads, TheServer, Trains
 from dahlia.server.http.addresses import Addresses

@@ -15,7 +15,7 @@ from dahlia.server.http.access import Reads, TheServer, Trains
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.keys.audit import record
 from dahlia.server.projects import deleting
-from dahlia.server.projects.projects import Wish, change_project, projects_of
+from dahlia.server.projects.projects import NewProject, change_project, projects_of
 from dahlia.server.projects.projects import create_project as make_project
 from dahlia.server.projects.views import project_answer, project_answers
 
@@ -49,9 +49,9 @@ def create_project(
 ) -> Project:
     """Make a project."""
     platforms = tuple(target_export_platforms or ())
-    wish = Wish(name, description, domain_id, classification_type, platforms, options)
+    wanted = NewProject(name, description, domain_id, classification_type, platforms, options)
     with server.database.write() as session:
-        row = make_project(session, server, wish)
+        row = make_project(session, server, wanted)
         record(session, server, access, "create_project", row.id, name=row.name)
         answer = project_answer(session, row, Addresses.of(server, request))
     server.published_changed()

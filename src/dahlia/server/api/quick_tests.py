@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Query, Request
 from starlette.responses import Response
 
+from dahlia.server.api.image_bodies import read_one_image
 from dahlia.server.api.parameters import ProjectId, one_id
 from dahlia.server.api.predictions import TheDesk
 from dahlia.server.api.routing import PROJECT, training_router
@@ -20,12 +21,12 @@ from dahlia.server.http.access import TheServer, Trains
 from dahlia.server.http.uploads import read_upload, room_of
 from dahlia.server.images.own_links import Web
 from dahlia.server.images.storing import most_bytes
-from dahlia.server.intake.forms import FIELD, read_one_image
 from dahlia.server.keys.scopes import Access
 from dahlia.server.predictions.desk import PredictionDesk
 from dahlia.server.predictions.errors import translated_refusals
 from dahlia.server.predictions.filters import check_application
 from dahlia.server.predictions.quick_tests import tested_iteration
+from dahlia.serving.http.form_images import FIELD
 from dahlia.serving.http.replies import reply
 
 router = training_router("Quick tests")

@@ -13,8 +13,11 @@ from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import SuggestionQuery, TagFilter
 from dahlia.server.contract.enums import SortBy
-from dahlia.server.contract.iterations import SuggestedTagAndRegion
-from dahlia.server.contract.queries import SuggestionQueryResult, SuggestionQueryToken
+from dahlia.server.contract.iterations import (
+    SuggestedTagAndRegion,
+    SuggestionQueryResult,
+    SuggestionQueryToken,
+)
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.http.access import Reads, TheServer, Trains

@@ -6,8 +6,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from dahlia.server.api.choices import any_case
-from dahlia.server.api.parameters import ProjectId, Version, one_id
+from dahlia.server.api.parameters import ProjectId, Version, any_case, one_id
 from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.contract.bodies import TrainingParameters
 from dahlia.server.contract.enums import TrainingType

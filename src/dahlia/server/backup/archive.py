@@ -23,7 +23,6 @@ from pydantic import BaseModel, ConfigDict
 FORMAT = 1
 INCOMPLETE = 3
 """The exit status of a command where a backup lacks files and has everything else."""
-
 ABOUT = "about.json"
 MLFLOW, ARTIFACTS = "mlflow.db", "mlartifacts"
 _CHUNK = 1 << 20

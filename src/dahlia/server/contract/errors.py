@@ -1,9 +1,8 @@
-"""Refusals of the training API."""
+"""Refusals of the training API, and the codes that they may have (`CustomVisionErrorCodes`)."""
 
 from __future__ import annotations
 
 from dahlia.errors import DahliaError
-from dahlia.server.contract.codes import status_of
 
 
 class ServiceError(DahliaError):
@@ -43,3 +42,69 @@ def not_found(what: str, identity: str) -> ServiceError:
         f"NotFound{what}",
         f"{what} not found: there is no {what.lower()} {identity} here. List what there is, and take its id.",
     )
+
+
+_TEXT = """
+BadRequest BadRequestExceededBatchSize BadRequestNotSupported BadRequestInvalidIds
+BadRequestRequiredParamIsNull BadRequestSubscriptionApi BadRequestNotLimitedTrial
+BadRequestOperationNotSupported BadRequestInvalidUri BadRequestCustomerManagedKeyRevoked
+BadRequestInvalidArtifactUri BadRequestInvalid NoError UnsupportedMediaType BadRequestProjectName
+BadRequestProjectNameNotUnique BadRequestProjectDescription BadRequestProjectUnknownDomain
+BadRequestProjectUnknownClassification BadRequestProjectUnsupportedDomainTypeChange
+BadRequestProjectUnsupportedExportPlatform BadRequestProjectImagePreprocessingSettings
+BadRequestProjectDuplicated BadRequestCannotMigrateProjectWithName BadRequestIterationName
+BadRequestIterationNameNotUnique BadRequestIterationDescription BadRequestIterationIsNotTrained
+BadRequestIterationValidationFailed BadRequestWorkspaceCannotBeModified BadRequestWorkspaceNotDeletable
+BadRequestIterationIsPublished BadRequestInvalidPublishName BadRequestInvalidPublishTarget
+BadRequestUnpublishFailed BadRequestIterationNotPublished BadRequestTagName BadRequestTagNameNotUnique
+BadRequestTagDescription BadRequestTagType BadRequestMultipleNegativeTag
+BadRequestMultipleGeneralProductTag BadRequestImageTags BadRequestImageRegions
+BadRequestNegativeAndRegularTagOnSameImage BadRequestUnsupportedDomain BadRequestExceedProjectLimit
+BadRequestExceedIterationPerProjectLimit BadRequestExceedTagPerProjectLimit
+BadRequestExceedTagPerImageLimit BadRequestExceededQuota BadRequestImageBatch BadRequestImageStream
+BadRequestImageUrl BadRequestImageFormat BadRequestImageSizeBytes BadRequestImageDimensions
+BadRequestImageAspectRatio BadRequestImageExceededCount BadRequestImageMetadataKey
+BadRequestImageMetadataValue BadRequestTrainingNotNeeded
+BadRequestTrainingNotNeededButTrainingPipelineUpdated BadRequestTrainingValidationFailed
+BadRequestClassificationTrainingValidationFailed
+BadRequestMultiClassClassificationTrainingValidationFailed
+BadRequestMultiLabelClassificationTrainingValidationFailed BadRequestDetectionTrainingValidationFailed
+BadRequestTrainingAlreadyInProgress BadRequestDetectionTrainingNotAllowNegativeTag
+BadRequestInvalidEmailAddress BadRequestRetiredDomainNotSupportedForTraining
+BadRequestDomainNotSupportedForAdvancedTraining BadRequestExportPlatformNotSupportedForAdvancedTraining
+BadRequestReservedBudgetInHoursNotEnoughForAdvancedTraining
+BadRequestCustomBaseModelIterationStatusNotCompleted BadRequestCustomBaseModelDomainNotCompatible
+BadRequestCustomBaseModelArchitectureRetired BadRequestExportValidationFailed
+BadRequestExportAlreadyInProgress BadRequestExportWhileTraining BadRequestInvalidImportToken
+BadRequestPredictionIdsMissing BadRequestPredictionIdsExceededCount BadRequestPredictionTagsExceededCount
+BadRequestPredictionResultsExceededCount BadRequestPredictionInvalidApplicationName
+BadRequestPredictionInvalidQueryParameters Forbidden ForbiddenUser ForbiddenUserResource
+ForbiddenUserSignupDisabled ForbiddenUserSignupAllowanceExceeded ForbiddenUserDoesNotExist
+ForbiddenUserDisabled ForbiddenUserInsufficientCapability ForbiddenDRModeEnabled ForbiddenInvalid NotFound
+NotFoundProject NotFoundProjectDefaultIteration NotFoundIteration NotFoundIterationPerformance NotFoundTag
+NotFoundImage NotFoundDomain NotFoundApimSubscription NotFoundInvalid Conflict ConflictInvalid
+ErrorUnknown ErrorIterationCopyFailed ErrorPreparePerformanceMigrationFailed ErrorProjectInvalidWorkspace
+ErrorProjectInvalidPipelineConfiguration ErrorProjectInvalidDomain ErrorProjectTrainingRequestFailed
+ErrorProjectImportRequestFailed ErrorProjectExportRequestFailed ErrorFeaturizationServiceUnavailable
+ErrorFeaturizationQueueTimeout ErrorFeaturizationInvalidFeaturizer
+ErrorFeaturizationAugmentationUnavailable ErrorFeaturizationUnrecognizedJob
+ErrorFeaturizationAugmentationError ErrorExporterInvalidPlatform ErrorExporterInvalidFeaturizer
+ErrorExporterInvalidClassifier ErrorPredictionServiceUnavailable ErrorPredictionModelNotFound
+ErrorPredictionModelNotCached ErrorPrediction ErrorPredictionStorage ErrorRegionProposal
+ErrorUnknownBaseModel ErrorServerTimeOut ErrorInvalid
+"""
+CODES = frozenset(_TEXT.split())
+
+_STATUS = {
+    "BadRequest": 400,
+    "UnsupportedMediaType": 415,
+    "Forbidden": 403,
+    "NotFound": 404,
+    "Conflict": 409,
+    "Error": 500,
+}
+
+
+def status_of(code: str) -> int:
+    """The HTTP status that goes with a code, by its first word."""
+    return next(status for word, status in _STATUS.items() if code.startswith(word))

@@ -1,10 +1,18 @@
-"""What the server sends about iterations, exports and predictions; see `Answer` for null and absent."""
+"""Answers about iterations, exports, predictions and suggestions; see `Answer` for null and absent."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from dahlia.server.contract.enums import Classifier, ExportPlatform, ExportStatus, TagType, TrainingType
+from dahlia.server.contract.enums import (
+    Classifier,
+    ExportPlatform,
+    ExportStatus,
+    OrderBy,
+    SortBy,
+    TagType,
+    TrainingType,
+)
 from dahlia.server.contract.fields import Answer, Moment
 from dahlia.server.contract.models import BoundingBox, ImageRegion, ImageTag
 
@@ -128,3 +136,50 @@ class StoredSuggestedTagAndRegion(StoredImagePrediction):
     width: int
     height: int
     prediction_uncertainty: float
+
+
+class PredictionQueryTag(Answer):
+    """Predictions by the probability of a tag."""
+
+    id: str
+    min_threshold: float | None
+    max_threshold: float | None
+
+
+class PredictionQueryToken(Answer):
+    """The query, and where to continue; `continuation` is null at the end."""
+
+    session: str
+    continuation: str | None
+    max_count: int
+    order_by: OrderBy
+    tags: tuple[PredictionQueryTag, ...]
+    iteration_id: str | None
+    start_time: Moment | None
+    end_time: Moment | None
+    application: str | None
+
+
+class PredictionQueryResult(Answer):
+    """A page of stored predictions."""
+
+    token: PredictionQueryToken
+    results: tuple[StoredImagePrediction, ...]
+
+
+class SuggestionQueryToken(Answer):
+    """The query, and where to continue; `continuation` is null at the end."""
+
+    tag_ids: tuple[str, ...]
+    threshold: float
+    session: str
+    continuation: str | None
+    max_count: int
+    sort_by: SortBy
+
+
+class SuggestionQueryResult(Answer):
+    """A page of suggestions."""
+
+    token: SuggestionQueryToken
+    results: tuple[StoredSuggestedTagAndRegion, ...]

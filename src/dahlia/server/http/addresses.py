@@ -7,7 +7,7 @@ from urllib.parse import quote
 from fastapi import Request
 
 from dahlia.server.context import Server
-from dahlia.server.intake.intake import RESIZED_EDGE
+from dahlia.server.images.validation import RESIZED_EDGE
 from dahlia.server.storage.names import image_key, resized_key, thumbnail_key
 
 FILES = "/files/"

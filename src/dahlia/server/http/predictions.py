@@ -14,7 +14,7 @@ from dahlia.server.http.known_faults import is_known
 from dahlia.server.http.replies import KNOWN_FAULTS
 from dahlia.server.http.replies import refuse as refused
 from dahlia.server.images.own_links import Web
-from dahlia.server.keys.known import KnownKeys
+from dahlia.server.keys.cache import KnownKeys
 from dahlia.server.keys.scopes import Scope as KeyScope
 from dahlia.server.predictions.filters import check_application
 from dahlia.serving.http.body import Disconnected

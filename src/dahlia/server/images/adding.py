@@ -13,8 +13,16 @@ from sqlalchemy.orm import Session
 from dahlia.server.contract.enums import ImageCreateStatus
 from dahlia.server.database.tables import ImageRow, ProjectRow
 from dahlia.server.database.types import new_id
-from dahlia.server.images.labels import Box, Labels, insert_regions, insert_tags, labels_of, live_tags
-from dahlia.server.images.rules import Rules, check_takes_regions
+from dahlia.server.images.labels import (
+    Box,
+    Labels,
+    Rules,
+    check_takes_regions,
+    insert_regions,
+    insert_tags,
+    labels_of,
+    live_tags,
+)
 
 if TYPE_CHECKING:
     from dahlia.server.sections import LimitsSection

@@ -1,4 +1,4 @@
-"""The tags and regions of images, in memory and in the database."""
+"""The tags and regions of images, in memory and in the database, and which of them an image may carry."""
 
 from __future__ import annotations
 
@@ -6,21 +6,29 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from sqlalchemy import Select, exists, insert, select, update
 from sqlalchemy.orm import Session
 
+from dahlia.kinds import Kind
 from dahlia.server.contract.bodies import RegionBody
+from dahlia.server.contract.enums import ImageCreateStatus, TagType
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.database.types import new_id
+
+if TYPE_CHECKING:
+    from dahlia.server.sections import LimitsSection
 
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, width and height, as fractions of the image's."""
 
 # Clients compute in float32, and a box that ends at the image's edge may end a little behind it.
 _TOLERANCE = 1e-5
+
+_BULK = {"synchronize_session": False}
+_HAS_REGIONS: dict[Kind, bool] = {"multiclass": False, "multilabel": False, "detection": True}
 
 
 @dataclass(slots=True)
@@ -145,4 +153,55 @@ def refresh_tagged(session: Session, images: Collection[int] | Select[int]) -> N
     session.execute(update(ImageRow).where(*wrong).values(tagged=has_tag), execution_options=_BULK)
 
 
-_BULK = {"synchronize_session": False}
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for every image of a project.
+
+    Attributes:
+        max_tags: on an image; None in detection, where regions count.
+        max_regions: on an image.
+        detects: whether images have regions.
+        negative: the key of the tag that says that no other applies; None where there is none.
+    """
+
+    max_tags: int | None
+    max_regions: int
+    detects: bool
+    negative: int | None
+
+    @classmethod
+    def of(cls, session: Session, project: ProjectRow, limits: LimitsSection) -> Rules:
+        """The rules of a project."""
+        negative = session.scalar(
+            select(TagRow.key).where(
+                TagRow.project_key == project.key, TagRow.removed.is_(None), TagRow.type == TagType.NEGATIVE
+            )
+        )
+        detects = _HAS_REGIONS[project.kind]
+        # Multiclass too: the original takes several tags there, and samples of its makers send them.
+        max_tags = None if detects else limits.tags_per_image
+        return cls(max_tags, limits.regions_per_image, detects, negative)
+
+    def broken_by(self, labels: Labels) -> ImageCreateStatus | None:
+        """What is wrong with an image that carries these labels; None if it may."""
+        if self.negative in labels.tags and len(labels.tags) > 1:
+            return ImageCreateStatus.ERROR_NEGATIVE
+        if self.max_tags is not None and len(labels.tags) > self.max_tags:
+            return ImageCreateStatus.ERROR_TAG_LIMIT
+        if len(labels.regions) > self.max_regions:
+            return ImageCreateStatus.ERROR_REGION_LIMIT
+        return None
+
+
+def check_takes_regions(project: ProjectRow) -> None:
+    """Let regions pass in projects that find objects.
+
+    Raises:
+        ServiceError: the project is a classifier.
+    """
+    if not _HAS_REGIONS[project.kind]:
+        raise ServiceError(
+            "BadRequestUnsupportedDomain",
+            "Expected images without regions, since the project is a classifier; received regions. Tag the "
+            "images as a whole, or make a project of the domain General of type ObjectDetection.",
+        )

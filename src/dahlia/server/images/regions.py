@@ -17,8 +17,16 @@ from dahlia.server.contract.models import (
 )
 from dahlia.server.database.changes import remove
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
-from dahlia.server.images.labels import Box, Labels, insert_regions, insert_tags, labels_of, refresh_tagged
-from dahlia.server.images.rules import Rules, check_takes_regions
+from dahlia.server.images.labels import (
+    Box,
+    Labels,
+    Rules,
+    check_takes_regions,
+    insert_regions,
+    insert_tags,
+    labels_of,
+    refresh_tagged,
+)
 from dahlia.server.images.tagging import is_within, known_tags, live_images
 
 if TYPE_CHECKING:
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class NewRegion:
     """A region that an image is to have: ids of image and tag, and the box."""
 
     image: str
@@ -35,37 +43,39 @@ class Wish:
 
 
 @dataclass(slots=True)
-class _Fate:
-    """What becomes of wishes; `brought` are the keys of images and of tags that come with regions."""
+class _Drawn:
+    """What becomes of regions; `brought` are the keys of images and of tags that come with regions."""
 
-    created: list[Wish] = field(default_factory=list)
-    duplicated: list[Wish] = field(default_factory=list)
-    exceeded: list[Wish] = field(default_factory=list)
+    created: list[NewRegion] = field(default_factory=list)
+    duplicated: list[NewRegion] = field(default_factory=list)
+    exceeded: list[NewRegion] = field(default_factory=list)
     brought: list[tuple[int, int]] = field(default_factory=list)
 
-    def decide(self, wish: Wish, image: int, tag: int, labels: dict[int, Labels], rules: Rules) -> None:
-        if (tag, wish.box) in labels[image].regions:
-            self.duplicated.append(wish)
+    def decide(
+        self, region: NewRegion, image: int, tag: int, labels: dict[int, Labels], rules: Rules
+    ) -> None:
+        if (tag, region.box) in labels[image].regions:
+            self.duplicated.append(region)
             return
-        more = labels[image].with_more([], [(tag, wish.box)])
-        if not is_within(rules.broken_by(more), wish.image):
-            self.exceeded.append(wish)
+        more = labels[image].with_more([], [(tag, region.box)])
+        if not is_within(rules.broken_by(more), region.image):
+            self.exceeded.append(region)
             return
         if tag not in labels[image].tags:
             self.brought.append((image, tag))
         labels[image] = more
-        self.created.append(wish)
+        self.created.append(region)
 
 
 def draw_regions(
-    session: Session, project: ProjectRow, wishes: Sequence[Wish], limits: LimitsSection, now: datetime
+    session: Session, project: ProjectRow, regions: Sequence[NewRegion], limits: LimitsSection, now: datetime
 ) -> ImageRegionCreateSummary:
     """Give images regions, and the tags of these; the project's revision rises if that changes anything.
 
     Args:
         session: that locked the project with `locked`.
         project: of images and tags.
-        wishes: what to draw.
+        regions: what to draw.
         limits: of the settings.
         now: the time.
 
@@ -74,26 +84,26 @@ def draw_regions(
             negative tag and another.
     """
     check_takes_regions(project)
-    images = live_images(session, project, (wish.image for wish in wishes))
-    tags = known_tags(session, project, (wish.tag for wish in wishes))
+    images = live_images(session, project, (region.image for region in regions))
+    tags = known_tags(session, project, (region.tag for region in regions))
     labels, rules = labels_of(session, list(images.values())), Rules.of(session, project, limits)
-    fate = _Fate()
-    for wish in wishes:
-        fate.decide(wish, images[wish.image], tags[wish.tag], labels, rules)
-    rows = [(images[wish.image], tags[wish.tag], wish.box) for wish in fate.created]
+    drawn = _Drawn()
+    for region in regions:
+        drawn.decide(region, images[region.image], tags[region.tag], labels, rules)
+    rows = [(images[region.image], tags[region.tag], region.box) for region in drawn.created]
     identities = insert_regions(session, project, rows, now)
-    insert_tags(session, project, fate.brought, now)
+    insert_tags(session, project, drawn.brought, now)
     project.revision += bool(identities)
     names = _names(session, list(tags.values()))
     return ImageRegionCreateSummary(
         created=tuple(
             ImageRegionCreateResult(
-                region_id=identity, tag_name=names[wish.tag], created=now, **_entry(wish).model_dump()
+                region_id=identity, tag_name=names[region.tag], created=now, **_entry(region).model_dump()
             )
-            for identity, wish in zip(identities, fate.created, strict=True)
+            for identity, region in zip(identities, drawn.created, strict=True)
         ),
-        duplicated=tuple(_entry(wish) for wish in fate.duplicated),
-        exceeded=tuple(_entry(wish) for wish in fate.exceeded),
+        duplicated=tuple(_entry(region) for region in drawn.duplicated),
+        exceeded=tuple(_entry(region) for region in drawn.exceeded),
     )
 
 
@@ -130,8 +140,8 @@ def _names(session: Session, tags: Sequence[int]) -> dict[str, str]:
     return {row.id: row.name for row in found}
 
 
-def _entry(wish: Wish) -> ImageRegionCreateEntry:
-    left, top, width, height = wish.box
+def _entry(region: NewRegion) -> ImageRegionCreateEntry:
+    left, top, width, height = region.box
     return ImageRegionCreateEntry(
-        image_id=wish.image, tag_id=wish.tag, left=left, top=top, width=width, height=height
+        image_id=region.image, tag_id=region.tag, left=left, top=top, width=width, height=height
     )

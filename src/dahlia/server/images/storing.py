@@ -1,4 +1,4 @@
-"""Uploaded images into the storage: validated, with a thumbnail, on disk before any row names them."""
+"""Images into the storage: fetched or decoded, validated, on disk before any row names them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeAlias
 
+import anyio
+
+from dahlia.errors import DahliaError, ServingError
 from dahlia.server.contract.enums import ImageCreateStatus
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.images.adding import Rejected, StoredImage
-from dahlia.server.intake.intake import Received, receive_many
-from dahlia.server.intake.limits import Limits, Refused
+from dahlia.server.images.validation import Limits, Received, Refused, receive_many
 from dahlia.server.storage.errors import StorageError
 from dahlia.server.storage.names import image_key, thumbnail_key
 from dahlia.serving.cores import usable_cores
@@ -21,6 +23,7 @@ from dahlia.serving.cores import usable_cores
 if TYPE_CHECKING:
     from dahlia.server.context import Server
     from dahlia.server.sections import LimitsSection
+    from dahlia.serving.http.fetch import Bring
 
 Incoming: TypeAlias = bytes | Rejected
 """The bytes of an image, or why there are none."""
@@ -28,6 +31,9 @@ Incoming: TypeAlias = bytes | Rejected
 _DATA_URL = re.compile(r"\A\s{0,8}data:[^,]{0,100};base64,", re.IGNORECASE)
 _USUAL = str.maketrans("-_", "+/")  # of the alphabet that is safe in addresses
 _POOL = ThreadPoolExecutor(usable_cores(), "intake")  # of all requests together
+
+AT_ONCE = 16
+"""How many images of a batch are fetched, and are in memory, at once."""
 
 
 def store_images(server: Server, images: Sequence[Incoming]) -> list[StoredImage | Rejected]:
@@ -89,7 +95,35 @@ def too_large(most: int) -> Rejected:
     )
 
 
+async def fetch_images(urls: Sequence[str], bring: Bring, most: int) -> list[Incoming]:
+    """The images at addresses, at once; in the addresses' order.
+
+    Args:
+        urls: the addresses.
+        bring: gives the image at one.
+        most: bytes that an image may have.
+    """
+    fetched: dict[int, Incoming] = {}
+
+    async def one(place: int) -> None:
+        fetched[place] = await _fetched(urls[place], bring, most)
+
+    async with anyio.create_task_group() as tasks:
+        for place in range(len(urls)):
+            tasks.start_soon(one, place)
+    return [fetched[place] for place in range(len(urls))]
+
+
 def _stored(one: Received | Refused) -> StoredImage | Rejected:
     if isinstance(one, Refused):
         return Rejected(ImageCreateStatus(one.status), one.message)
     return StoredImage(one.sha256, one.suffix, one.width, one.height, one.size)
+
+
+async def _fetched(url: str, bring: Bring, most: int) -> Incoming:
+    try:
+        return await bring(url, most=most)
+    except DahliaError as error:
+        too_large = isinstance(error, ServingError) and error.code == "BadRequestImageSizeBytes"
+        status = ImageCreateStatus.ERROR_SIZE if too_large else ImageCreateStatus.ERROR_SOURCE
+        return Rejected(status, str(error))

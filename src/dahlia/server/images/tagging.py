@@ -14,8 +14,7 @@ from dahlia.server.contract.enums import ImageCreateStatus
 from dahlia.server.contract.errors import ServiceError, not_found
 from dahlia.server.database.changes import remove
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow
-from dahlia.server.images.labels import insert_tags, labels_of, live_tags, refresh_tagged
-from dahlia.server.images.rules import Rules
+from dahlia.server.images.labels import Rules, insert_tags, labels_of, live_tags, refresh_tagged
 
 if TYPE_CHECKING:
     from dahlia.server.sections import LimitsSection

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dahlia.server.contract.summaries import Interval, MainFigures
+from dahlia.server.contract.reports import Interval, MainFigures
 from dahlia.server.jobs.artefacts import EVALUATION, artefact_key
 from dahlia.server.storage.backend import spread
 from dahlia.server.storage.storage import Storage, StorageError

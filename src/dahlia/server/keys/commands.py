@@ -100,7 +100,7 @@ def new_secret(config: Path | None) -> None:
     servers of the database.
     """
     from dahlia.server.keys.audit import record
-    from dahlia.server.keys.secrets import renew_secret
+    from dahlia.server.keys.signing import renew_secret
 
     with opened(config) as server:
         place = renew_secret(server.database, server.settings)

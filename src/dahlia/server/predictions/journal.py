@@ -23,8 +23,7 @@ from sqlalchemy import delete, select
 
 from dahlia.errors import DatasetError
 from dahlia.server.database.work_tables import JournalRow
-from dahlia.server.intake.intake import receive
-from dahlia.server.intake.limits import Limits, Refused
+from dahlia.server.images.validation import Limits, Refused, receive
 from dahlia.server.predictions.rows import Arrived, insert_arrived
 from dahlia.server.storage.errors import disk_fault
 from dahlia.server.storage.names import image_key, thumbnail_key

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.database.work_tables import IterationRow, PredictionRow, ScoreRow
-from dahlia.server.intake.intake import Received
+from dahlia.server.images.validation import Received
 from dahlia.server.performance.uncertainty import uncertainty
 
 FLOOR = 0.01  # probabilities below it are not kept one by one: 500 tags would be 500 rows for a prediction

@@ -1,12 +1,18 @@
-"""Offering a project to be copied, and beginning a copy; `copying` makes it."""
+"""Offering a project to be copied by a signed token, and beginning a copy; `copying` makes it."""
 
 from __future__ import annotations
+
+import base64
+import binascii
+import uuid
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import IterationStatus, ProjectStatus
+from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.models import ProjectExport
 from dahlia.server.database.changes import project_of, visible
 from dahlia.server.database.tables import ImageRow, ProjectRow, RegionRow, TagRow
@@ -16,13 +22,17 @@ from dahlia.server.jobs.records import Kind
 from dahlia.server.projects.copied_rows import Copy
 from dahlia.server.projects.projects import add_project
 from dahlia.server.projects.texts import MAX_NAME, one_line
-from dahlia.server.projects.tokens import invalid_token, make_token, read_token
+from dahlia.server.storage.links import Links
 
 _COPIED = " (1)"
 _FIRST_MS = 1000.0  # until a worker has looked for jobs
 _IMAGE_MS = 0.15  # with its tags
 _REGION_MS = 0.05
 _ITERATION_MS = 250.0  # its files
+_TRAINED = IterationRow.status == IterationStatus.COMPLETED
+VALID = 24 * 3600
+"""Seconds, as in the original."""
+_PATH = "/copies/"  # signed paths of files begin otherwise, so that none of them is a token
 
 
 def offer_copy(session: Session, server: Server, project_id: str) -> ProjectExport:
@@ -86,7 +96,43 @@ def begin_copy(session: Session, server: Server, token: str, name: str | None) -
     return target
 
 
-_TRAINED = IterationRow.status == IterationStatus.COMPLETED
+def make_token(links: Links, project_id: str, now: datetime) -> str:
+    """A token that is valid for a day, in letters that URLs take as they are."""
+    query = links.sign(_PATH + project_id, int(now.timestamp()) + VALID)
+    return base64.urlsafe_b64encode(f"{project_id}?{query}".encode()).rstrip(b"=").decode()
+
+
+def read_token(links: Links, token: str, now: datetime) -> str:
+    """The id of the project that a token names.
+
+    Raises:
+        ServiceError: it was not made by this server, or has expired.
+    """
+    try:
+        padded = token + "=" * (-len(token) % 4)
+        text = base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True).decode("ascii")
+        identity, _, query = text.partition("?")
+        project_id = str(uuid.UUID(identity))
+    except (binascii.Error, ValueError):
+        raise invalid_token("one that is cut off, changed, or another server's") from None
+    try:
+        links.check(_PATH + project_id, query, now)
+    except ServiceError:
+        raise invalid_token("one that has expired, or another server's") from None
+    return project_id
+
+
+def invalid_token(received: str) -> ServiceError:
+    """A token that nothing can be imported with.
+
+    Args:
+        received: what it is instead.
+    """
+    return ServiceError(
+        "BadRequestInvalidImportToken",
+        f"Expected a token that export_project of this server gave within the last day, received {received}. "
+        "Ask for a new one, and percent-encode it where your client does not.",
+    )
 
 
 def _source(session: Session, project_id: str) -> ProjectRow:

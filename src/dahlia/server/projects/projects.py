@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from dahlia.errors import ConfigError
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import CreateProjectOptions, ProjectChange, SettingsChange
 from dahlia.server.contract.domains import DomainRecord, domain_of
@@ -26,9 +27,11 @@ from dahlia.server.projects.choices import (
 from dahlia.server.projects.texts import description_of, one_line
 from dahlia.server.workspaces.spelling import pipeline_name
 
+_LISTED = 20
+
 
 @dataclass(frozen=True)
-class Wish:
+class NewProject:
     """What a new project is to be, as the client said it; None where it said nothing."""
 
     name: str
@@ -52,22 +55,22 @@ def projects_of(session: Session, only: str | None) -> list[ProjectRow]:
     return list(session.scalars(chosen))
 
 
-def create_project(session: Session, server: Server, wish: Wish) -> ProjectRow:
+def create_project(session: Session, server: Server, wanted: NewProject) -> ProjectRow:
     """Make a project. Several may have one name: a script that is run twice makes two.
 
     Raises:
         ServiceError: a name, domain, platform or address cannot be used, or there are too many projects.
     """
-    domain = chosen_domain(wish.domain_id)
-    options = wish.options or CreateProjectOptions()
+    domain = chosen_domain(wanted.domain_id)
+    options = wanted.options or CreateProjectOptions()
     return add_project(
         session,
         server,
-        name=one_line(wish.name, "project", "BadRequestProjectName"),
-        description=description_of(wish.description, "project", "BadRequestProjectDescription"),
+        name=one_line(wanted.name, "project", "BadRequestProjectName"),
+        description=description_of(wanted.description, "project", "BadRequestProjectDescription"),
         domain_id=domain.id,
-        classification=chosen_classification(wish.classification, domain),
-        export_platforms=chosen_platforms(wish.platforms, domain),
+        classification=chosen_classification(wanted.classification, domain),
+        export_platforms=chosen_platforms(wanted.platforms, domain),
         augmentation=dict(AUGMENTATION),
         container_uri=chosen_uri(options.export_model_container_uri, "exportModelContainerUri"),
         queue_uri=chosen_uri(options.notification_queue_uri, "notificationQueueUri"),
@@ -124,6 +127,23 @@ def change_project(session: Session, server: Server, identity: str, change: Proj
         _change_settings(row, change.settings)
     session.flush()
     return row
+
+
+def find_project(session: Session, which: str) -> ProjectRow:
+    """The project with an id, or else with a name.
+
+    Raises:
+        ConfigError: there is none, or several have the name.
+    """
+    rows = session.scalars(select(ProjectRow).where(ProjectRow.status != GONE).order_by(ProjectRow.key)).all()
+    found = [row for row in rows if row.id == which.lower()] or [row for row in rows if row.name == which]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(f"{row.name} ({row.id})" for row in (found or rows)[:_LISTED]) or "none"
+    count = "several have it" if found else "there is none"
+    raise ConfigError(
+        f"Expected the id or the name of a project, received {which!r}: {count}. Known: {known}."
+    )
 
 
 def _change_settings(row: ProjectRow, change: SettingsChange) -> None:

@@ -10,8 +10,7 @@ from datetime import datetime
 from itertools import islice
 
 from dahlia.dataset.imaging import MAX_EDGE
-from dahlia.server.intake.intake import receive
-from dahlia.server.intake.limits import Limits, Refused
+from dahlia.server.images.validation import Limits, Refused, receive
 from dahlia.server.storage.backend import Entry
 from dahlia.server.storage.errors import NotThere
 from dahlia.server.storage.names import IMAGES, THUMBNAILS, image_key, sha256_of_key, thumbnail_key

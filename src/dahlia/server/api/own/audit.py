@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -11,11 +12,11 @@ from fastapi import Query
 from dahlia.server.api.own.paging import OnePage
 from dahlia.server.api.parameters import one_id
 from dahlia.server.api.routing import own_router
-from dahlia.server.contract.administration import AuditPage
+from dahlia.server.contract.administration import AuditLine, AuditPage
 from dahlia.server.contract.errors import ServiceError
+from dahlia.server.database.server_tables import AuditRow
 from dahlia.server.http.access import Administers, TheServer
 from dahlia.server.keys.audit import Lines, latest
-from dahlia.server.keys.views import audit_answers
 from dahlia.server.predictions.queries import in_utc
 
 router = own_router("audit log")
@@ -53,4 +54,19 @@ def get_audit_log(
     with server.database.read() as session:
         found = latest(session, page.looked_at, lines)
         rows, continuation = page.cut([row for row, _ in found])
-        return AuditPage(results=audit_answers(found[: len(rows)]), continuation=continuation)
+        return AuditPage(results=_answers(found[: len(rows)]), continuation=continuation)
+
+
+def _answers(lines: Sequence[tuple[AuditRow, str | None]]) -> tuple[AuditLine, ...]:
+    return tuple(
+        AuditLine(
+            created=row.moment,
+            action=row.action,
+            key_id=row.actor,
+            key_name=name,
+            project_id=row.project_id,
+            request_id=row.request,
+            details=row.details,
+        )
+        for row, name in lines
+    )

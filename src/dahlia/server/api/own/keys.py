@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Annotated
+from datetime import datetime, timedelta
+from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Response
 
@@ -11,9 +11,10 @@ from dahlia.server.api.own.paging import OnePage
 from dahlia.server.api.parameters import one_id
 from dahlia.server.api.routing import own_router
 from dahlia.server.contract.administration import Key, KeyOptions, KeyPage, NewKey
+from dahlia.server.database.server_tables import KeyRow
 from dahlia.server.http.access import Administers, AnyKey, TheServer
-from dahlia.server.keys.granting import end_key, grant_key, key_of, keys_page, replace_key
-from dahlia.server.keys.views import key_answer, new_key_answer
+from dahlia.server.keys.granting import end_key, grant_key, is_active, key_of, keys_page, replace_key
+from dahlia.server.keys.scopes import Scope
 from dahlia.server.projects.texts import one_line
 
 router = own_router("keys")
@@ -30,7 +31,7 @@ _KeyId = Annotated[str, Depends(_key_id)]
 def get_own_key(access: AnyKey, server: TheServer) -> Key:
     """The key of this request: its name, what it opens, and until when."""
     with server.database.read() as session:
-        return key_answer(key_of(session, access.key_id), server.now())
+        return _answer(key_of(session, access.key_id), server.now())
 
 
 @router.get("/keys")
@@ -47,7 +48,7 @@ def get_keys(
     with server.database.read() as session:
         rows, continuation = page.cut(keys_page(session, page.looked_at, page.after, project))
         now = server.now()
-        return KeyPage(results=tuple(key_answer(row, now) for row in rows), continuation=continuation)
+        return KeyPage(results=tuple(_answer(row, now) for row in rows), continuation=continuation)
 
 
 @router.post("/keys")
@@ -61,7 +62,7 @@ def create_key(access: Administers, server: TheServer, response: Response, body:
     lifetime = timedelta(days=body.days) if body.days is not None else None
     with server.database.write() as session:
         row, text = grant_key(session, server, access, name, body.scope, project, lifetime)
-        answer = new_key_answer(row, text, server.now())
+        answer = _new_answer(row, text, server.now())
     _keep_secret(response)
     return answer
 
@@ -70,7 +71,7 @@ def create_key(access: Administers, server: TheServer, response: Response, body:
 def get_key(access: Administers, server: TheServer, key_id: _KeyId) -> Key:
     """One of them."""
     with server.database.read() as session:
-        return key_answer(key_of(session, key_id), server.now())
+        return _answer(key_of(session, key_id), server.now())
 
 
 @router.post("/keys/{key_id}/rotate")
@@ -78,7 +79,7 @@ def rotate_key(access: Administers, server: TheServer, response: Response, key_i
     """Replace a key by one of the same name, scope, project and lifetime; the old one ends at once."""
     with server.database.write() as session:
         row, text = replace_key(session, server, access, key_id)
-        answer = new_key_answer(row, text, server.now())
+        answer = _new_answer(row, text, server.now())
     _keep_secret(response)
     return answer
 
@@ -92,3 +93,25 @@ def revoke_key(access: Administers, server: TheServer, key_id: _KeyId) -> None:
 
 def _keep_secret(response: Response) -> None:
     response.headers["cache-control"] = "no-store"
+
+
+def _answer(row: KeyRow, now: datetime) -> Key:
+    return Key(**_fields(row, now))
+
+
+def _new_answer(row: KeyRow, text: str, now: datetime) -> NewKey:
+    return NewKey(**_fields(row, now), key=text)
+
+
+def _fields(row: KeyRow, now: datetime) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "hint": row.hint,
+        "scope": Scope(row.scope),
+        "project_id": row.project_id,
+        "created": row.created,
+        "expires": row.expires,
+        "revoked": row.revoked,
+        "is_active": is_active(row, now),
+    }

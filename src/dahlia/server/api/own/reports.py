@@ -7,8 +7,7 @@ from typing import Annotated, Any
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from dahlia.server.api.choices import any_case
-from dahlia.server.api.parameters import IterationId, ProjectId
+from dahlia.server.api.parameters import IterationId, ProjectId, any_case
 from dahlia.server.api.routing import ITERATION, own_router
 from dahlia.server.contract.enums import ExportPlatform
 from dahlia.server.contract.reports import IterationEvaluation, IterationValidation

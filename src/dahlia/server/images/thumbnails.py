@@ -9,9 +9,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import (
-    Image,
-)
+from PIL import Image
 
 from dahlia.dataset.decoding_memory import MEMORY
 from dahlia.dataset.headers import ImageHeader
