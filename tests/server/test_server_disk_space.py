@@ -17,7 +17,7 @@ from project_cases import make_project
 from starlette.testclient import TestClient
 
 from dahlia.server.api.routing import training_router
-from dahlia.server.app import _AREAS
+from dahlia.server.app import _ROUTERS
 from dahlia.server.context import Server
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database import reserve as reserves
@@ -163,8 +163,8 @@ def test_the_reserve_is_filled_when_there_is_room(disk: Disk, tmp_path: Path) ->
 
 
 def post_routes() -> Iterator[APIRoute]:
-    for area in _AREAS:
-        for route in area.router.routes:
+    for router in _ROUTERS:
+        for route in router.routes:
             if isinstance(route, APIRoute) and "POST" in route.methods:
                 yield route
 

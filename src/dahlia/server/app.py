@@ -11,7 +11,6 @@ from fastapi import FastAPI
 
 import dahlia
 from dahlia.server.api import (
-    artifacts,
     domains,
     exports,
     files,
@@ -22,12 +21,10 @@ from dahlia.server.api import (
     metrics,
     performance,
     predictions,
-    project_copy,
     projects,
     quick_tests,
     suggestions,
     tags,
-    training,
 )
 from dahlia.server.api.own import audit, explanations, info, jobs, keys, reports
 from dahlia.server.api.own import projects as own_projects
@@ -62,31 +59,30 @@ Every answer has an id (`apim-request-id`), which is also in the server's log an
 
 Errors are `{"code", "message"}`; those about the key (401) and about too many requests (429) are nested, as
 `{"error": {"code", "message"}}`, and unknown paths give `{"statusCode", "message"}`."""
-_AREAS = (
-    domains,
-    project_copy,  # before projects, whose ids would take its words
-    projects,
-    tags,
-    image_uploads,
-    image_labels,
-    images,
-    training,
-    iterations,
-    performance,
-    exports,
-    artifacts,
-    files,
-    predictions,
-    quick_tests,
-    suggestions,
-    own_projects,
-    reports,
-    explanations,
-    info,
-    keys,
-    audit,
-    jobs,
-    metrics,
+_ROUTERS = (
+    domains.router,
+    projects.router,
+    tags.router,
+    image_uploads.router,
+    image_labels.router,
+    images.router,
+    iterations.training,
+    iterations.router,
+    performance.router,
+    exports.router,
+    files.artifacts,
+    files.router,
+    predictions.router,
+    quick_tests.router,
+    suggestions.router,
+    own_projects.router,
+    reports.router,
+    explanations.router,
+    info.router,
+    keys.router,
+    audit.router,
+    jobs.router,
+    metrics.router,
 )
 
 
@@ -122,8 +118,8 @@ def create_app(server: Server) -> ASGIApp:
     api.state.performances = Performances(lambda iteration: stored_predictions(server.storage, iteration))
     replies.install(api)
     page.install(api)
-    areas = (page, *_AREAS)
-    api.state.operations = [route for area in areas for route in area.router.routes]
+    routers = (page.router, *_ROUTERS)
+    api.state.operations = [route for router in routers for route in router.routes]
     # `include_router` makes each route a second time at the first request, which then takes a second.
     api.router.routes += api.state.operations
     behind = Predictions(OneSpelling(WordsOfV1(Bounded(api))), server, desk)

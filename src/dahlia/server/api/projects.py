@@ -1,4 +1,4 @@
-"""Projects."""
+"""Projects: list, create, copy, change, delete."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from fastapi import Body, Query, Request
 from dahlia.server.api.parameters import ProjectId
 from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.contract.bodies import CreateProjectOptions, ProjectChange
-from dahlia.server.contract.models import Project
+from dahlia.server.contract.models import Project, ProjectExport
 from dahlia.server.database.changes import project_of
 from dahlia.server.http.access import Reads, TheServer, Trains
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.keys.audit import record
 from dahlia.server.projects import deleting
+from dahlia.server.projects.copies import begin_copy, offer_copy
 from dahlia.server.projects.projects import NewProject, change_project, projects_of
 from dahlia.server.projects.projects import create_project as make_project
 from dahlia.server.projects.views import project_answer, project_answers
@@ -56,6 +57,28 @@ def create_project(
         answer = project_answer(session, row, Addresses.of(server, request))
     server.published_changed()
     return answer
+
+
+@router.get(PROJECT + "/export")
+def export_project(access: Reads, server: TheServer, project_id: ProjectId) -> ProjectExport:
+    """What a copy would contain, and a token to import it on this server within a day."""
+    with server.database.read() as session:
+        return offer_copy(session, server, project_id)
+
+
+@router.post("/projects/import")
+def import_project(
+    access: Trains,
+    server: TheServer,
+    request: Request,
+    token: Annotated[str, Query(description="of export_project")],
+    name: Annotated[str | None, Query(description="of the copy; that of the original with ` (1)`")] = None,
+) -> Project:
+    """Begin a copy; its status is `Importing` until it is complete."""
+    with server.database.write() as session:
+        row = begin_copy(session, server, token, name)
+        record(session, server, access, "import_project", row.id, name=row.name)
+        return project_answer(session, row, Addresses.of(server, request))
 
 
 @router.get(PROJECT)
