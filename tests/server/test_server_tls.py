@@ -18,9 +18,8 @@ from click.testing import CliRunner
 from certificates import Authority
 from dahlia.cli import cli
 from dahlia.errors import ConfigError
-from dahlia.server.certificate_dates import expiry_of
 from dahlia.server.settings import load_settings
-from dahlia.server.tls import MAX_BYTES, Certificate, certificate_of
+from dahlia.server.tls import MAX_BYTES, Certificate, certificate_of, expiry_of
 
 Files = tuple[Path | None, Path | None]
 

@@ -36,7 +36,7 @@ from dahlia.modeling.card import (
     load_card,
     save_card,
 )
-from dahlia.server.checking_out import CheckedOut, check_out
+from dahlia.server.checkout import CheckedOut, check_out
 from dahlia.server.context import Server
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
 from dahlia.server.database.work_tables import IterationRow, JobRow

@@ -1,7 +1,8 @@
-"""Work that a server does again and again in a thread of its own."""
+"""Background tasks: done again and again in a thread of their own, their faults logged once."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
@@ -41,3 +42,25 @@ class Repeated:
             self._work()
         while not self._stop.wait(self._seconds):
             self._work()
+
+
+class FaultLog:
+    """Logs a fault when it is first met, and again when it has changed or was gone meanwhile.
+
+    Args:
+        logger: takes the lines.
+    """
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._last = ""
+
+    def log(self, text: str) -> None:
+        """Log a warning, unless it was the last one."""
+        if text != self._last:
+            self._logger.warning("%s", text)
+        self._last = text
+
+    def forget(self) -> None:
+        """Note that the fault is gone."""
+        self._last = ""

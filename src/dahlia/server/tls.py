@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from dahlia.errors import ConfigError
 from dahlia.server import permissions
-from dahlia.server.background import Repeated
-from dahlia.server.certificate_dates import expiry_of
-from dahlia.server.complaints import Complaints
+from dahlia.server.background import FaultLog, Repeated
 
 if TYPE_CHECKING:
     from dahlia.server.sections import ServerSection
@@ -37,6 +35,10 @@ _KINDS = {
 
 _logger = logging.getLogger("dahlia.server")
 
+_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+_VERSION, _UTC_TIME = 0xA0, 0x17
+_LONG = 0x80
+
 
 class Certificate:
     """A certificate and its key.
@@ -55,7 +57,7 @@ class Certificate:
     ) -> None:
         self._files = certificate, key
         self._now = now
-        self._complaints = Complaints(_logger)
+        self._faults = FaultLog(_logger)
         self._seen = _marks(self._files)
         self.context, self.expires = _load(certificate, key)
         permissions.warn_of_readers(key)
@@ -80,7 +82,7 @@ class Certificate:
             except ConfigError as error:
                 _logger.warning("The renewed certificate is not taken, the one before is. %s", error)
             else:
-                self._complaints.forget()
+                self._faults.forget()
                 _logger.info("New connections get the certificate that lasts until %s.", _day(self.expires))
         self._warn()
 
@@ -88,7 +90,7 @@ class Certificate:
         left = self.expires - self._now()
         if left < SOON:
             has = "has expired" if left < timedelta() else "expires soon"
-            self._complaints.log(
+            self._faults.log(
                 f"The certificate {self._files[0]} {has}, on {_day(self.expires)}. Renew it, and put the new "
                 "files in the place of the old: they are taken without a restart."
             )
@@ -110,6 +112,22 @@ def certificate_of(section: ServerSection) -> Certificate | None:
             f"with --tls-{option} or DAHLIA_SERVER_TLS_{option.upper()}, also where one file holds both."
         )
     return Certificate(certificate, key)
+
+
+def expiry_of(pem: str) -> datetime:
+    """The end of the first certificate in a text; read from its encoding (RFC 5280, 4.1), which `ssl` hides.
+
+    Raises:
+        ValueError: it is no certificate.
+    """
+    body = pem.partition(_BEGIN)[2].partition(_END)[0]
+    der = ssl.PEM_cert_to_DER_cert(f"{_BEGIN}{body}{_END}")
+    try:
+        tag, begin, end = _expiry(der)
+    except IndexError:
+        raise ValueError("its encoding ends too early") from None
+    pattern = "%y%m%d%H%M%SZ" if tag == _UTC_TIME else "%Y%m%d%H%M%SZ"
+    return datetime.strptime(der[begin:end].decode("ascii"), pattern).replace(tzinfo=UTC)
 
 
 def _load(certificate: Path, key: Path) -> tuple[ssl.SSLContext, datetime]:
@@ -212,3 +230,24 @@ def _mark(file: Path) -> tuple[int, int, int] | None:
 
 def _day(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _expiry(der: bytes) -> tuple[int, int, int]:
+    at = _element(der, 0)[1]  # Certificate
+    at = _element(der, at)[1]  # TBSCertificate
+    tag, _, end = _element(der, at)
+    if tag == _VERSION:
+        at = end
+    for _ in ("serial number", "signature", "issuer"):
+        at = _element(der, at)[2]
+    at = _element(der, at)[1]  # Validity
+    return _element(der, _element(der, at)[2])
+
+
+def _element(der: bytes, at: int) -> tuple[int, int, int]:
+    """Tag of the element at a position, and where its content begins and ends."""
+    tag, length, begin = der[at], der[at + 1], at + 2
+    if length & _LONG:
+        size = length & ~_LONG
+        length, begin = int.from_bytes(der[begin : begin + size], "big"), begin + size
+    return tag, begin, begin + length

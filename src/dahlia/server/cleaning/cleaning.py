@@ -8,10 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dahlia.errors import DahliaError
-from dahlia.server.background import Repeated
+from dahlia.server.background import FaultLog, Repeated
 from dahlia.server.cleaning.discards import delete_discarded
 from dahlia.server.cleaning.orphans import clean_orphans, find_orphans
-from dahlia.server.complaints import Complaints
 from dahlia.server.pairing.pairing import check
 from dahlia.server.projects.deleting import finish_deletions
 
@@ -76,7 +75,7 @@ class Cleaning:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._searched = -float("inf")
-        self._complaints = Complaints(_logger)
+        self._faults = FaultLog(_logger)
         every = server.settings.cleaning.every_seconds
         self._thread = Repeated("cleaning", every, self._turn, at_once=True)
 
@@ -95,6 +94,6 @@ class Cleaning:
                 search(self._server)
                 self._searched = time.monotonic()
         except DahliaError as error:
-            self._complaints.log(f"Nothing could be cleaned; it is tried again every minute. {error}")
+            self._faults.log(f"Nothing could be cleaned; it is tried again every minute. {error}")
         else:
-            self._complaints.forget()
+            self._faults.forget()

@@ -11,8 +11,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from dahlia.server.background import Repeated
-from dahlia.server.complaints import Complaints
+from dahlia.server.background import FaultLog, Repeated
 from dahlia.server.database.errors import DamageError, StoreError, damage_of
 from dahlia.server.database.inspection import file_of
 from dahlia.server.database.sessions import BUSY_SECONDS, Database
@@ -62,7 +61,7 @@ class Checkpoints:
 
     def __init__(self, database: Database, seconds: float = SECONDS) -> None:
         self._database = database
-        self._complaints = Complaints(_logger)
+        self._faults = FaultLog(_logger)
         self._thread = Repeated("checkpoints", seconds, self._turn)
 
     def start(self) -> None:
@@ -79,9 +78,9 @@ class Checkpoints:
             return  # the file stays as it was found
         try:
             checkpoint(self._database)
-            self._complaints.forget()
+            self._faults.forget()
         except StoreError as error:
-            self._complaints.log(f"The database's write-ahead log stays as it is. {error}")
+            self._faults.log(f"The database's write-ahead log stays as it is. {error}")
 
 
 def _fault(error: sqlite3.Error) -> StoreError:

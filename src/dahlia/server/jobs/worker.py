@@ -18,7 +18,7 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from dahlia.errors import DahliaError
-from dahlia.server.complaints import Complaints
+from dahlia.server.background import FaultLog
 from dahlia.server.context import Server
 from dahlia.server.database.errors import StoreError
 from dahlia.server.database.work_tables import JobRow
@@ -98,10 +98,10 @@ def run_worker(
     presence = Presence(server, name, lane)
     with Workshop(server, stop, keeps_warm=lane is not Lane.LONG) as shop:
         tidied = time.monotonic()
-        complaints = Complaints(_logger)
+        faults = FaultLog(_logger)
         while not stop.is_set():
             presence.say()
-            claimed = _next(server, name, turns, complaints)
+            claimed = _next(server, name, turns, faults)
             if claimed is not None:
                 _carry_out(shop, claimed, handlers[Kind(claimed.kind)])
                 turns.ended()
@@ -123,13 +123,13 @@ def _take_from_the_dead(server: Server) -> None:
         _logger.warning("Jobs of workers that are gone are taken over when their lease ends. %s", error)
 
 
-def _next(server: Server, name: str, turns: Turns, complaints: Complaints) -> Claimed | None:
+def _next(server: Server, name: str, turns: Turns, faults: FaultLog) -> Claimed | None:
     try:
         claimed = claim(server.database, name, turns)
     except StoreError as error:
-        complaints.log(f"No job can be taken now. {error}")
+        faults.log(f"No job can be taken now. {error}")
         return None
-    complaints.forget()
+    faults.forget()
     return claimed
 
 

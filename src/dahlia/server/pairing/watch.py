@@ -6,8 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from dahlia.errors import DahliaError
-from dahlia.server.background import Repeated
-from dahlia.server.complaints import Complaints
+from dahlia.server.background import FaultLog, Repeated
 from dahlia.server.pairing.errors import PairingError
 from dahlia.server.pairing.pairing import check, note_position, pair
 
@@ -30,7 +29,7 @@ class PairingWatch:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._is_paired = False
-        self._complaints = Complaints(_logger)
+        self._faults = FaultLog(_logger)
         self._thread = Repeated("pairing", SECONDS, self.look)
 
     def start(self) -> None:
@@ -52,9 +51,9 @@ class PairingWatch:
                 _logger.critical("Writing has stopped. %s", error)
                 database.refuse_writes(REASON)
         except DahliaError as error:
-            self._complaints.log(f"Database and storage cannot be compared now. {error}")
+            self._faults.log(f"Database and storage cannot be compared now. {error}")
         else:
-            self._complaints.forget()
+            self._faults.forget()
             if database.refused == REASON:
                 _logger.warning("Database and storage fit again; changes are accepted.")
                 database.accept_writes()

@@ -8,7 +8,7 @@ import pytest
 from server_rows import add_project
 
 from dahlia.errors import ConfigError
-from dahlia.server.checking_out import check_out
+from dahlia.server.checkout import check_out
 from dahlia.server.context import Server
 
 
