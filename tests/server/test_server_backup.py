@@ -17,8 +17,8 @@ from sqlalchemy import select
 
 from dahlia.errors import DahliaError
 from dahlia.server.backup import stored_files, writing
+from dahlia.server.backup.archive import TABLES
 from dahlia.server.backup.restoring import restore_backup
-from dahlia.server.backup.rows import TABLES
 from dahlia.server.backup.verifying import verify_backup
 from dahlia.server.backup.writing import held, write_backup
 from dahlia.server.cleaning.orphans import find_orphans

@@ -12,7 +12,7 @@ from project_cases import add_image, make_project, make_tag, train
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from dahlia.server.backup.rows import TABLES
+from dahlia.server.backup.archive import TABLES
 from dahlia.server.context import Server
 from dahlia.server.database.changes import project_of
 from dahlia.server.database.tables import ImageRow, RegionRow

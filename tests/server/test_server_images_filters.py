@@ -7,7 +7,7 @@ from sqlalchemy import select
 from dahlia.server.context import Server
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.tables import ImageRow
-from dahlia.server.images.filters import Equals, Filter, Joined, condition, parse_filter
+from dahlia.server.images.metadata import Equals, Filter, Joined, condition, parse_filter
 
 pytestmark = pytest.mark.both_databases
 

@@ -18,7 +18,7 @@ from s3_server import make_bucket, running_s3, s3_variables
 from sqlalchemy import select
 
 from dahlia.errors import DahliaError
-from dahlia.server.backup.rows import is_empty
+from dahlia.server.backup.archive import is_empty
 from dahlia.server.context import Server
 from dahlia.server.database.server_tables import AuditRow, KeyRow
 from dahlia.server.database.tables import ProjectRow, TagRow

@@ -15,7 +15,7 @@ from image_cases import photo
 from rescue_cases import fill, opened, talking
 
 from dahlia.errors import DahliaError
-from dahlia.server.backup.rows import is_empty
+from dahlia.server.backup.archive import is_empty
 from dahlia.server.context import Server
 from dahlia.server.keys.keys import find_access
 from dahlia.server.rescue import commands, photos

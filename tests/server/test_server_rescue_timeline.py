@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from dahlia.server.contract.enums import TagType
+from dahlia.server.rescue.finding import View
 from dahlia.server.rescue.records import ImageEntry, RegionEntry, TagPart
 from dahlia.server.rescue.timeline import Timeline
-from dahlia.server.rescue.views import View
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BOX = RegionEntry("r1", "a", 0.1, 0.2, 0.3, 0.4)

@@ -11,7 +11,6 @@ from fastapi import FastAPI
 
 import dahlia
 from dahlia.server.api import (
-    domains,
     exports,
     files,
     image_labels,
@@ -60,7 +59,7 @@ Every answer has an id (`apim-request-id`), which is also in the server's log an
 Errors are `{"code", "message"}`; those about the key (401) and about too many requests (429) are nested, as
 `{"error": {"code", "message"}}`, and unknown paths give `{"statusCode", "message"}`."""
 _ROUTERS = (
-    domains.router,
+    projects.domains,
     projects.router,
     tags.router,
     image_uploads.router,

@@ -24,7 +24,9 @@ SOON = timedelta(days=14)
 MAX_BYTES = 1024 * 1024  # of a file; a certificate with those between takes some kilobytes
 _PATIENCE = 5.0  # seconds for which the end waits for files on a disk that does not answer
 
-_CERTIFICATE, _KEY = "-----BEGIN CERTIFICATE-----", "PRIVATE KEY-----"
+_CERTIFICATE, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+_KEY = "PRIVATE KEY-----"
+_VERSION, _UTC_TIME, _LONG = 0xA0, 0x17, 0x80  # of the encoding
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -34,10 +36,6 @@ _KINDS = {
 }
 
 _logger = logging.getLogger("dahlia.server")
-
-_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
-_VERSION, _UTC_TIME = 0xA0, 0x17
-_LONG = 0x80
 
 
 class Certificate:
@@ -120,8 +118,8 @@ def expiry_of(pem: str) -> datetime:
     Raises:
         ValueError: it is no certificate.
     """
-    body = pem.partition(_BEGIN)[2].partition(_END)[0]
-    der = ssl.PEM_cert_to_DER_cert(f"{_BEGIN}{body}{_END}")
+    body = pem.partition(_CERTIFICATE)[2].partition(_END)[0]
+    der = ssl.PEM_cert_to_DER_cert(f"{_CERTIFICATE}{body}{_END}")
     try:
         tag, begin, end = _expiry(der)
     except IndexError:

@@ -11,7 +11,7 @@ from dahlia.server.api.parameters import any_case, check_take, many_ids
 from dahlia.server.contract.enums import OrderBy, TaggingStatus
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.http.access import TheServer
-from dahlia.server.images.filters import parse_filter
+from dahlia.server.images.metadata import parse_filter
 from dahlia.server.images.queries import Page, Wanted
 
 _LAST = 2**31 - 1

@@ -1,4 +1,4 @@
-"""Projects: list, create, copy, change, delete."""
+"""Projects: list, create, copy, change, delete; and the domains that they can have."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Annotated
 
 from fastapi import Body, Query, Request
 
-from dahlia.server.api.parameters import ProjectId
+from dahlia.server.api.parameters import ProjectId, one_id
 from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.contract.bodies import CreateProjectOptions, ProjectChange
-from dahlia.server.contract.models import Project, ProjectExport
+from dahlia.server.contract.domains import DOMAINS, domain_of
+from dahlia.server.contract.models import Domain, Project, ProjectExport
 from dahlia.server.database.changes import project_of
 from dahlia.server.http.access import Reads, TheServer, Trains
 from dahlia.server.http.addresses import Addresses
@@ -20,7 +21,20 @@ from dahlia.server.projects.projects import NewProject, change_project, projects
 from dahlia.server.projects.projects import create_project as make_project
 from dahlia.server.projects.views import project_answer, project_answers
 
+domains = training_router("Domains")
 router = training_router("Projects")
+
+
+@domains.get("/domains")
+def get_domains(access: Reads) -> list[Domain]:
+    """The domains that projects can have."""
+    return [domain.answer() for domain in DOMAINS]
+
+
+@domains.get("/domains/{domain_id}")
+def get_domain(domain_id: str, access: Reads) -> Domain:
+    """One of them."""
+    return domain_of(one_id(domain_id)).answer()
 
 
 @router.get("/projects")

@@ -15,8 +15,17 @@ from pydantic import ValidationError
 from sqlalchemy import delete
 
 from dahlia.errors import DahliaError
-from dahlia.server.backup.archive import ABOUT, FORMAT, About, extract_tracking, lines, table_name
-from dahlia.server.backup.rows import TABLES, is_empty, load
+from dahlia.server.backup.archive import (
+    ABOUT,
+    FORMAT,
+    TABLES,
+    About,
+    extract_tracking,
+    is_empty,
+    lines,
+    load,
+    table_name,
+)
 from dahlia.server.database.schema import revision_of
 from dahlia.server.database.server_tables import IdentityRow, OrphanRow, SecretRow
 from dahlia.server.pairing.errors import PairingError

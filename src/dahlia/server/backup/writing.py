@@ -20,8 +20,17 @@ from sqlalchemy.orm import Session
 import dahlia
 from dahlia.errors import ConfigError, DahliaError
 from dahlia.files import staged_file
-from dahlia.server.backup.archive import ABOUT, ARTIFACTS, FORMAT, MLFLOW, About, add_tracking, table_name
-from dahlia.server.backup.rows import TABLES, dump
+from dahlia.server.backup.archive import (
+    ABOUT,
+    ARTIFACTS,
+    FORMAT,
+    MLFLOW,
+    TABLES,
+    About,
+    add_tracking,
+    dump,
+    table_name,
+)
 from dahlia.server.backup.stored_files import StoredFiles, named_keys, named_prefixes
 from dahlia.server.backup.verifying import verify_backup
 from dahlia.server.database.reserve import free_bytes, present

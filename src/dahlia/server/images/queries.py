@@ -12,7 +12,7 @@ from dahlia.server.contract.enums import TaggingStatus
 from dahlia.server.contract.errors import not_found
 from dahlia.server.database.changes import epoch_of, project_of, visible
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
-from dahlia.server.images.filters import Filter, condition
+from dahlia.server.images.metadata import Filter, condition
 
 _BATCH = 500  # images that are looked for at once
 

@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import IterationStatus
 from dahlia.server.contract.errors import ServiceError
-from dahlia.server.database.changes import locked
-from dahlia.server.database.garbage import collect_garbage
+from dahlia.server.database.changes import collect_garbage, locked
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.iterations.finding import iteration_of
 from dahlia.server.jobs.queue import cancel, job_of

@@ -15,7 +15,7 @@ from dahlia.errors import DahliaError
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import IterationStatus, ProjectStatus
 from dahlia.server.contract.errors import ServiceError
-from dahlia.server.database.garbage import collect_garbage
+from dahlia.server.database.changes import collect_garbage
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.keys.audit import record

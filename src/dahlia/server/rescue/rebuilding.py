@@ -10,10 +10,9 @@ from dahlia.dataset.tag_rules import TAG_RULES
 from dahlia.server.contract.domains import domain_of
 from dahlia.server.contract.enums import CLASSIFIERS, KINDS, IterationStatus, ProjectStatus, TrainingType
 from dahlia.server.projects.choices import AUGMENTATION
-from dahlia.server.rescue.finding import Found
+from dahlia.server.rescue.finding import Found, read_view
 from dahlia.server.rescue.photos import StoredPhoto
 from dahlia.server.rescue.timeline import Timeline
-from dahlia.server.rescue.views import read_view
 from dahlia.server.storage.storage import Storage
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from dahlia.errors import DahliaError
-from dahlia.server.backup.rows import is_empty
+from dahlia.server.backup.archive import is_empty
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import create_first_keys
 from dahlia.server.rescue.finding import Found, by_project, find_iterations

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from dahlia.server.database.types import new_id
+from dahlia.server.rescue.finding import View
 from dahlia.server.rescue.records import ImageEntry, RegionEntry, TagPart
-from dahlia.server.rescue.views import View
 
 
 @dataclass(slots=True, eq=False)
