@@ -20,7 +20,7 @@ DETECTION = domain_id("General", DomainType.DETECTION)
 V32 = "http://testserver/customvision/v3.2/training"
 
 
-class Shelf:
+class LabelledProject:
     """A project with two tags and two images, the first of which is a pine."""
 
     def __init__(self, client: TestClient, **kind: str) -> None:
@@ -48,13 +48,13 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(client: TestClient) -> Shelf:
-    return Shelf(client, classificationType="Multilabel")
+def project(client: TestClient) -> LabelledProject:
+    return LabelledProject(client, classificationType="Multilabel")
 
 
 @pytest.fixture
-def scene(client: TestClient) -> Shelf:
-    return Shelf(client, domainId=DETECTION)
+def detector(client: TestClient) -> LabelledProject:
+    return LabelledProject(client, domainId=DETECTION)
 
 
 def revision(server: Server, project: str) -> int:
@@ -72,136 +72,142 @@ def rows(server: Server, table: Any) -> int:
         return session.scalar(select(func.count()).select_from(table)) or 0
 
 
-def test_tags_are_given_and_taken(shelf: Shelf, server: Server) -> None:
-    before = revision(server, shelf.id)
-    answer = shelf.tag((shelf.second, shelf.oak), (shelf.first, shelf.pine), (shelf.second, shelf.oak))
+def test_tags_are_given_and_taken(project: LabelledProject, server: Server) -> None:
+    before = revision(server, project.id)
+    answer = project.tag(
+        (project.second, project.oak), (project.first, project.pine), (project.second, project.oak)
+    )
     assert (answer.status_code, answer.json()) == (
         200,
         {
-            "created": [{"imageId": shelf.second, "tagId": shelf.oak}],
-            "duplicated": [{"imageId": shelf.first, "tagId": shelf.pine}],
+            "created": [{"imageId": project.second, "tagId": project.oak}],
+            "duplicated": [{"imageId": project.first, "tagId": project.pine}],
             "exceeded": [],
         },
     )
-    assert (tagged(server, shelf.second), revision(server, shelf.id)) == ([True], before + 1)
-    shelf.tag((shelf.first, shelf.pine))
-    assert revision(server, shelf.id) == before + 1
-    shelf.untag(f"{shelf.first},{shelf.second}", shelf.pine)
-    assert (tagged(server, shelf.first, shelf.second), revision(server, shelf.id)) == (
+    assert (tagged(server, project.second), revision(server, project.id)) == ([True], before + 1)
+    project.tag((project.first, project.pine))
+    assert revision(server, project.id) == before + 1
+    project.untag(f"{project.first},{project.second}", project.pine)
+    assert (tagged(server, project.first, project.second), revision(server, project.id)) == (
         [False, True],
         before + 2,
     )
-    shelf.untag(f"{shelf.first},{UNKNOWN}", f"{shelf.pine},{UNKNOWN}")
-    assert revision(server, shelf.id) == before + 2
-    assert "tags" not in shelf.image(shelf.first)
+    project.untag(f"{project.first},{UNKNOWN}", f"{project.pine},{UNKNOWN}")
+    assert revision(server, project.id) == before + 2
+    assert "tags" not in project.image(project.first)
 
 
-def test_iterations_keep_tags_that_are_taken(shelf: Shelf, server: Server) -> None:
-    iteration = train(server, shelf.id)
-    shelf.untag(shelf.first, shelf.pine)
-    shelf.tag((shelf.first, shelf.pine))
-    shelf.untag(shelf.first, shelf.pine)
+def test_iterations_keep_tags_that_are_taken(project: LabelledProject, server: Server) -> None:
+    iteration = train(server, project.id)
+    project.untag(project.first, project.pine)
+    project.tag((project.first, project.pine))
+    project.untag(project.first, project.pine)
     assert rows(server, ImageTagRow) == 1
-    query = {"imageIds": shelf.first, "iterationId": iteration}
-    (then,) = shelf.client.get(f"{shelf.path}/id", params=query).json()
+    query = {"imageIds": project.first, "iterationId": iteration}
+    (then,) = project.client.get(f"{project.path}/id", params=query).json()
     assert tag_names(then) == ["pine"]
-    assert tag_names(shelf.image(shelf.first)) == []
+    assert tag_names(project.image(project.first)) == []
 
 
-def test_more_tags_than_an_image_may_have(shelf: Shelf, server: Server, client: TestClient) -> None:
+def test_more_tags_than_an_image_may_have(
+    project: LabelledProject, server: Server, client: TestClient
+) -> None:
     set_limit(server, tags_per_image=1)
-    exceeded = [{"imageId": shelf.first, "tagId": shelf.oak}]
-    assert shelf.tag((shelf.first, shelf.oak)).json()["exceeded"] == exceeded
+    exceeded = [{"imageId": project.first, "tagId": project.oak}]
+    assert project.tag((project.first, project.oak)).json()["exceeded"] == exceeded
 
 
 def test_several_tags_where_tags_exclude_each_other(client: TestClient) -> None:
-    shelf = Shelf(client, name="other", classificationType="Multiclass")
-    answer = shelf.tag((shelf.first, shelf.oak), (shelf.second, shelf.oak), (shelf.second, shelf.pine)).json()
+    project = LabelledProject(client, name="other", classificationType="Multiclass")
+    answer = project.tag(
+        (project.first, project.oak), (project.second, project.oak), (project.second, project.pine)
+    ).json()
     assert (len(answer["created"]), answer["exceeded"]) == (3, [])
-    assert tag_names(shelf.image(shelf.first)) == ["pine", "oak"]
+    assert tag_names(project.image(project.first)) == ["pine", "oak"]
 
 
-def test_refused_tags(shelf: Shelf, server: Server) -> None:
-    none = make_tag(shelf.client, {"id": shelf.id}, "none", type="Negative")["id"]
-    before = revision(server, shelf.id)
+def test_refused_tags(project: LabelledProject, server: Server) -> None:
+    none = make_tag(project.client, {"id": project.id}, "none", type="Negative")["id"]
+    before = revision(server, project.id)
     refused(
-        shelf.tag((shelf.second, shelf.oak), (shelf.first, none)),
+        project.tag((project.second, project.oak), (project.first, none)),
         "BadRequestNegativeAndRegularTagOnSameImage",
     )
-    refused(shelf.tag((shelf.second, none), (shelf.second, UNKNOWN)), "NotFoundTag", 404)
-    refused(shelf.tag((shelf.second, none), (UNKNOWN, none)), "NotFoundImage", 404)
-    refused(shelf.tag(), "BadRequestImageBatch")
-    refused(shelf.tag(("pine", none)), "BadRequestInvalidIds")
+    refused(project.tag((project.second, none), (project.second, UNKNOWN)), "NotFoundTag", 404)
+    refused(project.tag((project.second, none), (UNKNOWN, none)), "NotFoundImage", 404)
+    refused(project.tag(), "BadRequestImageBatch")
+    refused(project.tag(("pine", none)), "BadRequestInvalidIds")
     set_limit(server, batch_images=1, batch_tags=1)
-    refused(shelf.tag((shelf.first, none), (shelf.second, none)), "BadRequestExceededBatchSize")
-    refused(shelf.tag((shelf.first, none), (shelf.first, shelf.oak)), "BadRequestExceededBatchSize")
-    query = {"imageIds": shelf.first, "tagIds": f"{none},{shelf.oak}"}
-    refused(shelf.client.delete(f"{shelf.path}/tags", params=query), "BadRequestExceededBatchSize")
-    missing = shelf.client.delete(f"{shelf.path}/tags", params={"imageIds": shelf.first})
+    refused(project.tag((project.first, none), (project.second, none)), "BadRequestExceededBatchSize")
+    refused(project.tag((project.first, none), (project.first, project.oak)), "BadRequestExceededBatchSize")
+    query = {"imageIds": project.first, "tagIds": f"{none},{project.oak}"}
+    refused(project.client.delete(f"{project.path}/tags", params=query), "BadRequestExceededBatchSize")
+    missing = project.client.delete(f"{project.path}/tags", params={"imageIds": project.first})
     refused(missing, "BadRequestRequiredParamIsNull")
-    assert (revision(server, shelf.id), tagged(server, shelf.second)) == (before, [False])
+    assert (revision(server, project.id), tagged(server, project.second)) == (before, [False])
 
 
-def test_regions_bring_their_tags_and_take_them_along(scene: Shelf, server: Server) -> None:
-    answer = scene.draw(scene.second, box(scene.oak), box(scene.oak, left=0.2), box(scene.oak))
+def test_regions_bring_their_tags_and_take_them_along(detector: LabelledProject, server: Server) -> None:
+    answer = detector.draw(detector.second, box(detector.oak), box(detector.oak, left=0.2), box(detector.oak))
     assert answer.status_code == 200, answer.text
     created, duplicated = answer.json()["created"], answer.json()["duplicated"]
     assert [(one["tagName"], one["left"], one["imageId"]) for one in created] == [
-        ("oak", 0.1, scene.second),
-        ("oak", 0.2, scene.second),
+        ("oak", 0.1, detector.second),
+        ("oak", 0.2, detector.second),
     ]
-    assert duplicated == [{"imageId": scene.second, **box(scene.oak)}]
-    image = scene.image(scene.second)
+    assert duplicated == [{"imageId": detector.second, **box(detector.oak)}]
+    image = detector.image(detector.second)
     assert (tag_names(image), len(image["regions"])) == (["oak"], 2)
-    assert tagged(server, scene.second) == [True]
+    assert tagged(server, detector.second) == [True]
     ids = [one["regionId"] for one in created]
-    path = f"{scene.path}/regions"
-    assert scene.client.delete(path, params={"regionIds": f"{ids[0]},{UNKNOWN}"}).status_code == 204
-    assert tag_names(scene.image(scene.second)) == ["oak"]
-    before = revision(server, scene.id)
+    path = f"{detector.path}/regions"
+    assert detector.client.delete(path, params={"regionIds": f"{ids[0]},{UNKNOWN}"}).status_code == 204
+    assert tag_names(detector.image(detector.second)) == ["oak"]
+    before = revision(server, detector.id)
     for _ in range(2):
-        assert scene.client.delete(path, params={"regionIds": ids[1]}).status_code == 204
-    image = scene.image(scene.second)
+        assert detector.client.delete(path, params={"regionIds": ids[1]}).status_code == 204
+    image = detector.image(detector.second)
     assert "tags" not in image
     assert "regions" not in image
-    assert (tagged(server, scene.second), revision(server, scene.id)) == ([False], before + 1)
+    assert (tagged(server, detector.second), revision(server, detector.id)) == ([False], before + 1)
     assert rows(server, RegionRow) == 0
 
 
-def test_a_tag_takes_its_regions_along(scene: Shelf, server: Server) -> None:
-    scene.draw(scene.first, box(scene.oak), box(scene.pine))
-    iteration = train(server, scene.id)
-    scene.untag(scene.first, scene.oak)
-    assert [one["tagName"] for one in scene.image(scene.first)["regions"]] == ["pine"]
-    query = {"imageIds": scene.first, "iterationId": iteration}
-    (then,) = scene.client.get(f"{scene.path}/id", params=query).json()
+def test_a_tag_takes_its_regions_along(detector: LabelledProject, server: Server) -> None:
+    detector.draw(detector.first, box(detector.oak), box(detector.pine))
+    iteration = train(server, detector.id)
+    detector.untag(detector.first, detector.oak)
+    assert [one["tagName"] for one in detector.image(detector.first)["regions"]] == ["pine"]
+    query = {"imageIds": detector.first, "iterationId": iteration}
+    (then,) = detector.client.get(f"{detector.path}/id", params=query).json()
     assert [one["tagName"] for one in then["regions"]] == ["oak", "pine"]
 
 
-def test_more_regions_than_an_image_may_have(scene: Shelf, server: Server) -> None:
+def test_more_regions_than_an_image_may_have(detector: LabelledProject, server: Server) -> None:
     set_limit(server, regions_per_image=1)
-    answer = scene.draw(scene.first, box(scene.oak), box(scene.oak, left=0.2))
+    answer = detector.draw(detector.first, box(detector.oak), box(detector.oak, left=0.2))
     assert (answer.status_code, len(answer.json()["created"])) == (207, 1)
-    assert answer.json()["exceeded"] == [{"imageId": scene.first, **box(scene.oak, left=0.2)}]
-    body = {"regions": [{"imageId": scene.first, **box(scene.pine)}]}
-    assert scene.client.post(f"{V32}{scene.path}/regions", json=body).status_code == 200
+    assert answer.json()["exceeded"] == [{"imageId": detector.first, **box(detector.oak, left=0.2)}]
+    body = {"regions": [{"imageId": detector.first, **box(detector.pine)}]}
+    assert detector.client.post(f"{V32}{detector.path}/regions", json=body).status_code == 200
 
 
-def test_refused_regions(scene: Shelf, shelf_in_words: Any, server: Server) -> None:
-    refused(scene.draw(scene.first), "BadRequestImageRegions")
-    refused(scene.draw(scene.first, box(UNKNOWN)), "NotFoundTag", 404)
-    refused(scene.draw(UNKNOWN, box(scene.pine)), "NotFoundImage", 404)
-    refused(scene.draw(scene.first, box(scene.pine, left=0.6)), "BadRequestImageRegions")
+def test_refused_regions(detector: LabelledProject, classifier: Any, server: Server) -> None:
+    refused(detector.draw(detector.first), "BadRequestImageRegions")
+    refused(detector.draw(detector.first, box(UNKNOWN)), "NotFoundTag", 404)
+    refused(detector.draw(UNKNOWN, box(detector.pine)), "NotFoundImage", 404)
+    refused(detector.draw(detector.first, box(detector.pine, left=0.6)), "BadRequestImageRegions")
     set_limit(server, batch_regions=1)
-    refused(scene.draw(scene.first, box(scene.pine), box(scene.oak)), "BadRequestExceededBatchSize")
     refused(
-        shelf_in_words.draw(shelf_in_words.first, box(shelf_in_words.pine)), "BadRequestUnsupportedDomain"
+        detector.draw(detector.first, box(detector.pine), box(detector.oak)), "BadRequestExceededBatchSize"
     )
+    refused(classifier.draw(classifier.first, box(classifier.pine)), "BadRequestUnsupportedDomain")
 
 
 @pytest.fixture
-def shelf_in_words(client: TestClient) -> Shelf:
-    return Shelf(client, name="words", classificationType="Multilabel")
+def classifier(client: TestClient) -> LabelledProject:
+    return LabelledProject(client, name="words", classificationType="Multilabel")
 
 
 @pytest.mark.parametrize(
@@ -229,11 +235,11 @@ def test_boxes(given: tuple[float, ...], expected: tuple[float, ...] | None) -> 
             box_of(region)
 
 
-def test_images_learn_whether_they_are_tagged(shelf: Shelf, server: Server) -> None:
+def test_images_learn_whether_they_are_tagged(project: LabelledProject, server: Server) -> None:
     with server.database.write() as session:
-        project = changed(session, shelf.id, server.now())
+        project = changed(session, project.id, server.now())
         for row in session.scalars(select(ImageRow)):
             row.tagged = not row.tagged
         session.flush()
         refresh_tagged(session, select(ImageRow.key).where(ImageRow.project_key == project.key))
-    assert tagged(server, shelf.first, shelf.second) == [True, False]
+    assert tagged(server, project.first, project.second) == [True, False]

@@ -18,7 +18,6 @@ from dahlia.errors import ConfigError, DahliaError
 from dahlia.server.backup.schedule import Backups
 from dahlia.server.cleaning.cleaning import Cleaning
 from dahlia.server.database.checkpoints import Checkpoints
-from dahlia.server.decoding import limit_server
 from dahlia.server.disk_space import SpaceWatch
 from dahlia.server.jobs.records import Lane
 from dahlia.server.jobs.watching import LeaseWatch
@@ -27,7 +26,7 @@ from dahlia.server.keys.keys import create_first_keys
 from dahlia.server.opening import open_server
 from dahlia.server.pairing.watch import PairingWatch
 from dahlia.server.storage.errors import StorageError
-from dahlia.server.supervision import Workers
+from dahlia.server.supervision import Workers, limit_server
 from dahlia.server.tls import Certificate, certificate_of
 from dahlia.serving.http.connections import Connections
 from dahlia.serving.http.guard import guarded

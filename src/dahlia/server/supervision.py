@@ -1,8 +1,13 @@
-"""The worker processes of a server: started, restarted when they die, ended with it."""
+"""The processes of a server: workers, started, restarted and ended with it, and the memory that each may use.
+
+The server has half of the memory for decoding images, for uploads and predictions; its workers share the
+rest, for trainings.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -11,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from dahlia.dataset.decoding_memory import MEGABYTE, MEMORY, PATIENCE, VARIABLE, allowed_memory
 from dahlia.errors import DahliaError
 from dahlia.processes import end
 from dahlia.server.jobs.lanes import lanes_of
@@ -19,6 +25,7 @@ from dahlia.server.jobs.records import Lane
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server
+    from dahlia.server.settings import Settings
 
 _LOOK_SECONDS = 0.2
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
@@ -100,6 +107,20 @@ class Workers:
             release(self._server.database, pid)
         except DahliaError as error:
             _logger.warning("Its jobs are taken over when their lease ends. %s", error)
+
+
+def limit_server(settings: Settings) -> None:
+    """Bound this process, which answers requests: who waits too long is asked to come again."""
+    total = allowed_memory(settings.limits.decode_memory_mb)
+    MEMORY.limit(total // 2 if lanes_of(settings.jobs) else total, PATIENCE)
+
+
+def limit_worker(settings: Settings) -> None:
+    """Bound this process, and those that it starts, which wait as long as it takes."""
+    total = allowed_memory(settings.limits.decode_memory_mb)
+    share = total // (2 * max(1, len(lanes_of(settings.jobs))))
+    MEMORY.limit(share)
+    os.environ[VARIABLE] = str(max(1, share // MEGABYTE))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

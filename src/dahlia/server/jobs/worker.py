@@ -22,7 +22,6 @@ from dahlia.server.background import FaultLog
 from dahlia.server.context import Server
 from dahlia.server.database.errors import StoreError
 from dahlia.server.database.work_tables import JobRow
-from dahlia.server.decoding import limit_worker
 from dahlia.server.jobs.endings import CANCELLED, end_badly
 from dahlia.server.jobs.exporting import export
 from dahlia.server.jobs.importing import import_project
@@ -35,6 +34,7 @@ from dahlia.server.jobs.training import train
 from dahlia.server.jobs.turns import Turns
 from dahlia.server.jobs.watching import LeaseWatch
 from dahlia.server.jobs.workshop import Workshop
+from dahlia.server.supervision import limit_worker
 from dahlia.server.workspaces.errors import Cancelled
 
 Handler = Callable[[Workshop, Task], None]

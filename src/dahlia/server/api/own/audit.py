@@ -9,8 +9,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from dahlia.server.api.own.paging import OnePage
-from dahlia.server.api.parameters import one_id
+from dahlia.server.api.parameters import OnePage, one_id
 from dahlia.server.api.routing import own_router
 from dahlia.server.contract.administration import AuditLine, AuditPage
 from dahlia.server.contract.errors import ServiceError

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query
 
-from dahlia.server.api.own.paging import OnePage
-from dahlia.server.api.parameters import any_case, one_id
+from dahlia.server.api.parameters import OnePage, any_case, one_id
 from dahlia.server.api.routing import own_router
 from dahlia.server.contract.administration import Job, JobDetails, JobPage, JobProgress, Worker
 from dahlia.server.contract.enums import JobKind, JobLane, JobState

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Response
 
-from dahlia.server.api.own.paging import OnePage
-from dahlia.server.api.parameters import one_id
+from dahlia.server.api.parameters import OnePage, one_id
 from dahlia.server.api.routing import own_router
 from dahlia.server.contract.administration import Key, KeyOptions, KeyPage, NewKey
 from dahlia.server.database.server_tables import KeyRow

@@ -6,8 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from dahlia.server.api.own.paging import OnePage
-from dahlia.server.api.parameters import ProjectId
+from dahlia.server.api.parameters import OnePage, ProjectId
 from dahlia.server.api.routing import PROJECT, own_router
 from dahlia.server.contract.reports import ProjectPage, ProjectSummary
 from dahlia.server.database.changes import project_of
