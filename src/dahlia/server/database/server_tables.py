@@ -41,6 +41,7 @@ class AuditRow(Table):
     """Who did what when."""
 
     __tablename__ = "audit"
+    # None by moment: a page is in the order of keys, so SQLite would sort all lines of a long span for each.
     __table_args__ = (
         Index("audit_in_order", "project_id", "key"),
         Index("audit_by_actor", "actor", "key"),
