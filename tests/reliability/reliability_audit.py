@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from dahlia.server.cleaning.discards import delete_discarded
+from dahlia.server.cleaning.cleaning import delete_discarded
 from dahlia.server.cleaning.orphans import delete_orphans, find_orphans, listed_orphans
 from dahlia.server.context import Server
 from dahlia.server.database.tables import ImageRow

@@ -21,8 +21,8 @@ from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.projects import copying
+from dahlia.server.projects.choices import MAX_NAME
 from dahlia.server.projects.copying import run_import
-from dahlia.server.projects.texts import MAX_NAME
 from dahlia.server.storage.links import Links
 from dahlia.server.storage.names import iteration_prefix
 

@@ -34,7 +34,7 @@ from dahlia.server.jobs.queue import enqueue
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.projects import deleting
-from dahlia.server.projects.texts import MAX_DESCRIPTION, MAX_NAME
+from dahlia.server.projects.choices import MAX_DESCRIPTION, MAX_NAME
 
 pytestmark = pytest.mark.both_databases
 

@@ -15,7 +15,7 @@ from dahlia.server.backup.folder import backups_in, way_back
 from dahlia.server.context import Server
 from dahlia.server.database import schema
 from dahlia.server.database.errors import DamageError, StoreError
-from dahlia.server.database.inspection import UnusableDatabase, file_of, is_blank
+from dahlia.server.database.schema import UnusableDatabase, file_of, is_blank
 from dahlia.server.database.sessions import Database
 from dahlia.server.disk_space import DiskSpace
 from dahlia.server.keys.signing import Signing

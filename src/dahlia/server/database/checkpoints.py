@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dahlia.server.background import FaultLog, Repeated
 from dahlia.server.database.errors import DamageError, StoreError, damage_of
-from dahlia.server.database.inspection import file_of
+from dahlia.server.database.schema import file_of
 from dahlia.server.database.sessions import BUSY_SECONDS, Database
 
 SECONDS = 5.0

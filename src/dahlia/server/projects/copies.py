@@ -19,9 +19,9 @@ from dahlia.server.database.tables import ImageRow, ProjectRow, RegionRow, TagRo
 from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.jobs.queue import enqueue
 from dahlia.server.jobs.records import Kind
+from dahlia.server.projects.choices import MAX_NAME, one_line
 from dahlia.server.projects.copied_rows import Copy
 from dahlia.server.projects.projects import add_project
-from dahlia.server.projects.texts import MAX_NAME, one_line
 from dahlia.server.storage.links import Links
 
 _COPIED = " (1)"

@@ -23,8 +23,9 @@ from dahlia.server.projects.choices import (
     chosen_domain,
     chosen_platforms,
     chosen_uri,
+    description_of,
+    one_line,
 )
-from dahlia.server.projects.texts import description_of, one_line
 from dahlia.server.workspaces.spelling import pipeline_name
 
 _LISTED = 20

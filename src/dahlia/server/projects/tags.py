@@ -18,8 +18,8 @@ from dahlia.server.contract.errors import ServiceError, not_found
 from dahlia.server.database.changes import changed, locked, remove, visible
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.database.types import new_id
+from dahlia.server.projects.choices import description_of
 from dahlia.server.projects.tag_rules import check_kind, chosen_kind, chosen_name
-from dahlia.server.projects.texts import description_of
 
 
 @dataclass(frozen=True)
