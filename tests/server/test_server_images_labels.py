@@ -237,9 +237,9 @@ def test_boxes(given: tuple[float, ...], expected: tuple[float, ...] | None) -> 
 
 def test_images_learn_whether_they_are_tagged(project: LabelledProject, server: Server) -> None:
     with server.database.write() as session:
-        project = changed(session, project.id, server.now())
+        locked = changed(session, project.id, server.now())
         for row in session.scalars(select(ImageRow)):
             row.tagged = not row.tagged
         session.flush()
-        refresh_tagged(session, select(ImageRow.key).where(ImageRow.project_key == project.key))
+        refresh_tagged(session, select(ImageRow.key).where(ImageRow.project_key == locked.key))
     assert tagged(server, project.first, project.second) == [True, False]
