@@ -16,8 +16,8 @@ import dahlia
 from dahlia.export.docker.context import settings as container
 from dahlia.params import DomainParams, Params, TrainingParams
 from dahlia.pretraining.settings import PretrainingParams
-from dahlia.server.settings import Settings
-from dahlia.serving import settings as service
+from dahlia.settings.server import Settings
+from dahlia.settings.service import ServiceSettings
 
 SOURCE = Path(dahlia.__file__).parent
 FACTS = {"domain.task"}  # says what a domain is for; it has one value, so that nothing depends on it
@@ -68,7 +68,7 @@ def of_fields(*kinds: type) -> Keys:
 SETTINGS: dict[str, Keys] = {
     "server": tuple(of_sections(Settings)),
     "pipeline": tuple(of_sections(Params, DomainParams, TrainingParams)),
-    "prediction service": tuple(of_fields(service.Settings)),
+    "prediction service": tuple(of_fields(ServiceSettings)),
     "container": tuple(of_fields(container.Settings)),
     "pretraining": tuple(of_fields(PretrainingParams)),
 }

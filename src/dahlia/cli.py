@@ -239,8 +239,7 @@ def export(number: int, families: tuple[str, ...], flavour: str | None, out: Pat
     "--from",
     "folder",
     type=click.Path(path_type=Path),
-    envvar="DAHLIA_PREDICTIONS",
-    help="Where the service stores them (default: this project's .dahlia/predictions).",
+    help="Where the service stores them (default: DAHLIA_PREDICTIONS, or .dahlia/predictions).",
 )
 def predictions(limit: int | None, since: Any, target: Path | None, folder: Path | None) -> None:
     """List stored predictions, or copy their images.
@@ -248,8 +247,11 @@ def predictions(limit: int | None, since: Any, target: Path | None, folder: Path
     With --to, the images are copied into a folder per predicted tag, to be corrected and trained on.
     """
     from dahlia.serving.stored import gathering
+    from dahlia.settings.service import read_settings
 
-    chosen = gathering.choose_predictions(folder, since, limit if target else limit or 20)
+    chosen = gathering.choose_predictions(
+        folder or read_settings().predictions, since, limit if target else limit or 20
+    )
     if target is None:
         print_table(gathering.predictions_table(list(chosen)))
         return

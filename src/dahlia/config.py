@@ -107,15 +107,12 @@ def check_section(model: type[_Checked], values: object, origin: str, within: st
     try:
         return model.model_validate(values)
     except PydanticError as error:
-        lines = [_explain(detail, model, within) for detail in error.errors()]
+        lines = [explain(detail, model, within) for detail in error.errors()]
         raise ConfigError("\n".join(f"{origin}: {line}" for line in lines)) from error
 
 
-def _fields(model: type[BaseModel]) -> dict[str, object]:
-    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
-
-
-def _explain(detail: ErrorDetails, model: type[BaseModel], within: str) -> str:
+def explain(detail: ErrorDetails, model: type[BaseModel], within: str = "") -> str:
+    """A sentence about one error of a check, which names the key and the nearest known words."""
     location = [str(part) for part in detail["loc"]]
     key = within + ".".join(location)
     if detail["type"] == "extra_forbidden":
@@ -128,3 +125,7 @@ def _explain(detail: ErrorDetails, model: type[BaseModel], within: str) -> str:
     if detail["type"] == "string_pattern_mismatch":
         return f"`{key}` cannot be {detail['input']!r}: expected {NAMING}."
     return f"`{key}` cannot be {detail['input']!r}: {detail['msg']}."
+
+
+def _fields(model: type[BaseModel]) -> dict[str, object]:
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}

@@ -70,13 +70,14 @@ def _photo(root: Path, params: Params) -> Path:
 
 def _ask(address: str, params: Params, photo: Path) -> Iterator[str]:
     from dahlia.modeling.card import project_id
+    from dahlia.settings.service import read_settings
 
     url = (
         f"{address}/customvision/v3.1/prediction/{project_id(params.project.name)}"
         f"/classify/iterations/{NAME}/image/nostore"
     )
     headers = {"Content-Type": "application/octet-stream"}
-    if key := os.environ.get("DAHLIA_PREDICTION_KEY"):
+    if key := read_settings().key:
         headers["Prediction-Key"] = key
     request = urllib.request.Request(url, photo.read_bytes(), headers)  # noqa: S310 (our own loopback address)
     yield f"POST {url}"

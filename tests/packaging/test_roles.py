@@ -41,7 +41,7 @@ ROLES = {
     ),
     "server": Role(
         (
-            "dahlia.server.app", "dahlia.server.configuration", "dahlia.server.keys.commands",
+            "dahlia.server.app", "dahlia.settings.display", "dahlia.server.keys.commands",
             "dahlia.server.running",
         ),
         (

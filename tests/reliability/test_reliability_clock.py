@@ -26,7 +26,7 @@ from dahlia.server.jobs.turns import Turns
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
-from dahlia.server.settings import load_settings
+from dahlia.settings.server import load_settings
 
 JUMP = timedelta(days=400)
 COLOURS = ("red", "green", "blue")

@@ -31,8 +31,8 @@ from dahlia.server.contract.domains import DOMAINS
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.jobs.artefacts import PREDICTIONS, artefact_key
 from dahlia.server.opening import open_server
-from dahlia.server.settings import load_settings
 from dahlia.server.storage.names import image_key
+from dahlia.settings.server import load_settings
 
 CASES = 3000
 REACHED = 50  # operations that answer well at least once; addresses, detection and admins' cannot

@@ -24,7 +24,7 @@ from reliability_server import Supervised, end, eventually
 from reliability_training import Trainer
 
 from dahlia.server.opening import open_server
-from dahlia.server.settings import load_settings
+from dahlia.settings.server import load_settings
 
 KILLS = int(os.environ.get("DAHLIA_KILLS", "20"))
 SEED = int(os.environ.get("DAHLIA_KILLS_SEED", "1"))

@@ -20,7 +20,7 @@ from dahlia.server import running, supervision
 from dahlia.server.cleaning import cleaning
 from dahlia.server.app import create_app
 from dahlia.server.opening import open_server
-from dahlia.server.settings import load_settings
+from dahlia.settings.server import load_settings
 
 app = create_app(open_server(load_settings(None, os.environ)))
 with TestClient(app, base_url="http://127.0.0.1") as client:

@@ -34,8 +34,8 @@ from dahlia.server.jobs.artefacts import (
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
-from dahlia.server.settings import load_settings
 from dahlia.server.storage.names import export_key
+from dahlia.settings.server import load_settings
 
 OWN = "/dahlia/v1"
 WRONG = 4  # images that the iteration takes for another tag's

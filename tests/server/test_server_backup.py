@@ -30,9 +30,9 @@ from dahlia.server.opening import open_server
 from dahlia.server.pairing.errors import PairingError
 from dahlia.server.pairing.identity import read_identity
 from dahlia.server.pairing.pairing import check
-from dahlia.server.settings import load_settings
 from dahlia.server.storage.names import image_key
 from dahlia.server.storage.storage import Entry, StorageError
+from dahlia.settings.server import load_settings
 
 pytestmark = pytest.mark.both_databases
 

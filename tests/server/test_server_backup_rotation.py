@@ -32,8 +32,8 @@ from dahlia.server.context import Server
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
-from dahlia.server.settings import load_settings
 from dahlia.server.storage.names import image_key, sha256_of_key
+from dahlia.settings.server import load_settings
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BASE = "/customvision/v3.4-preview/training"

@@ -18,7 +18,7 @@ from dahlia.server.context import Server
 from dahlia.server.database.checkpoints import Checkpoints, checkpoint
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.opening import open_server
-from dahlia.server.settings import load_settings
+from dahlia.settings.server import load_settings
 
 pytestmark = pytest.mark.both_databases
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from dahlia.server.configuration import Row, explain, settings_reference, settings_table, settings_toml
-from dahlia.server.setting_sources import fields_of, variable
-from dahlia.server.settings import Settings, load_settings
+from dahlia.settings.display import Row, explain, settings_reference, settings_table, settings_toml
+from dahlia.settings.server import Settings, load_settings
+from dahlia.settings.sources import fields_of, variable
 
 SECRET = "postgresql://rose:thorn@host/garden"
 
@@ -51,6 +51,9 @@ SOURCES = {
     "none": ("", {}, "server.public_url", "", "default"),
     "truth": ("[jobs]\nwarm = false\n", {}, "jobs.warm", "false", "dahlia.toml:2"),
     "fraction": ("[rates]\npredictions = 0.1\n", {}, "rates.predictions", "0.1", "dahlia.toml:2"),
+    "former section": ("[prediction]\nthreads = 3\n", {}, "inference.threads", "3", "dahlia.toml:2"),
+    "folders": ('[service]\nprojects = ["a", "b"]\n', {}, "service.projects", "a:b", "dahlia.toml:2"),
+    "key": ("", {"DAHLIA_PREDICTION_KEY": "thorn"}, "service.prediction_key", "***", "DAHLIA_PREDICTION_KEY"),
     "secret": (
         "",
         {"DAHLIA_DATABASE_URL": SECRET},
@@ -87,6 +90,7 @@ def test_toml_gives_the_same_settings_again(folder: Path) -> None:
         "DAHLIA_JOBS_WARM": "no",
         "DAHLIA_STORAGE_URL": "s3://bucket/x",
         "DAHLIA_RATES_PREDICTIONS": "0.5",
+        "DAHLIA_PROJECTS": "a:b",
     }
     settings = load_settings(None, environment)
     (folder / "again.toml").write_text(settings_toml(settings), encoding="utf-8")
@@ -116,7 +120,7 @@ def test_the_reference_names_every_variable_and_no_place_of_this_machine(folder:
 
 def test_settings_load_nothing_heavy() -> None:
     script = (
-        "import sys, dahlia.server.configuration as c; c.explain(None, {}); "
+        "import sys, dahlia.settings.display as c; c.explain(None, {}); "
         "sys.exit(any(n in sys.modules for n in ('torch', 'mlflow', 'numpy', 'pandas', 'sqlalchemy')))"
     )
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", script]).returncode == 0

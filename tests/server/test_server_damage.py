@@ -22,7 +22,7 @@ from dahlia.server.database.tables import ProjectRow
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
-from dahlia.server.settings import load_settings
+from dahlia.settings.server import load_settings
 
 BASE = "/customvision/v3.4-preview/training"
 

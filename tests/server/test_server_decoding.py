@@ -13,7 +13,7 @@ from dahlia.dataset.decoding_memory import VARIABLE, DecodingMemory
 from dahlia.server import supervision
 from dahlia.server.context import Server
 from dahlia.server.images import thumbnails
-from dahlia.server.settings import load_settings
+from dahlia.settings.server import load_settings
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dahlia.server.configuration import settings_reference
+from dahlia.settings.display import settings_reference
 
 PAGE = Path(__file__).parents[2] / "docs" / "server.md"
 

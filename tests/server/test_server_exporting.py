@@ -47,8 +47,8 @@ from dahlia.server.jobs.snapshots import Sitter
 from dahlia.server.jobs.task import Task
 from dahlia.server.jobs.workshop import Workshop
 from dahlia.server.opening import open_server
-from dahlia.server.settings import load_settings
 from dahlia.server.workspaces import Photo
+from dahlia.settings.server import load_settings
 from dahlia.stages import train
 from small_projects import COLOURS, SmallProject, make_params, photo
 

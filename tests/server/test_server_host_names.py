@@ -24,7 +24,7 @@ from dahlia.server.host_names import HostNames
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
-from dahlia.server.settings import load_settings
+from dahlia.settings.server import load_settings
 
 NAME = socket.gethostname().lower()
 HERE = "192.168.7.9"

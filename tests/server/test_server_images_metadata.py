@@ -11,7 +11,7 @@ from dahlia.server.context import Server
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.changes import project_of
 from dahlia.server.images.metadata import check_metadata
-from dahlia.server.sections import LimitsSection
+from dahlia.settings.sections import LimitsSection
 
 
 @pytest.fixture

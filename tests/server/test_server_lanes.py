@@ -28,11 +28,11 @@ from dahlia.server.jobs.training import train
 from dahlia.server.jobs.turns import LONG_PATIENCE, Turns
 from dahlia.server.jobs.workshop import Workshop
 from dahlia.server.opening import open_server
-from dahlia.server.sections import JobsSection
-from dahlia.server.settings import load_settings
 from dahlia.server.supervision import Workers
 from dahlia.server.workspaces import Cancelled
 from dahlia.server.workspaces.guard import guard_command
+from dahlia.settings.server import load_settings
+from dahlia.settings.server_sections import JobsSection
 
 pytestmark = pytest.mark.both_databases
 

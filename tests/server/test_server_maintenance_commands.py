@@ -18,8 +18,8 @@ from dahlia.server.database.server_tables import DiscardRow
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.opening import open_server
 from dahlia.server.pairing.pairing import adopt
-from dahlia.server.settings import load_settings
 from dahlia.server.storage.names import image_key, sha256_of_key, thumbnail_key
+from dahlia.settings.server import load_settings
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from dahlia.server.iterations.progress import PLACE, SECONDS_LEFT, STAGE
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
-from dahlia.server.settings import load_settings
 from dahlia.serving.http.cross_origin import EXPOSED
+from dahlia.settings.server import load_settings
 
 PAGE, DESK, EVIL = "https://app.example", "https://desk.example", "https://evil.example"
 ALLOW = "access-control-allow-origin"

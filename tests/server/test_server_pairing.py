@@ -23,10 +23,10 @@ from dahlia.server.pairing.errors import PairingError
 from dahlia.server.pairing.identity import read_identity
 from dahlia.server.pairing.pairing import adopt, check, pair
 from dahlia.server.pairing.watch import PairingWatch
-from dahlia.server.settings import load_settings
 from dahlia.server.storage.errors import StorageError
 from dahlia.server.storage.folder import Folder
 from dahlia.server.storage.names import IDENTITY, STAGED, thumbnail_key
+from dahlia.settings.server import load_settings
 
 
 def opened(home: Path, **settings: str) -> Server:

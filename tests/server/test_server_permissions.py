@@ -18,7 +18,7 @@ from prediction_cases import picture
 
 from dahlia.server import permissions
 from dahlia.server.opening import open_server
-from dahlia.server.settings import load_settings
+from dahlia.settings.server import load_settings
 
 
 def mode(path: Path) -> int:

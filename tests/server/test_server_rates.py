@@ -11,7 +11,7 @@ from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.rates import Rates
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
-from dahlia.server.settings import load_settings
+from dahlia.settings.server import load_settings
 
 BASE = "/customvision/v3.4-preview/training"
 NOBODY = "00000000-0000-4000-8000-000000000000"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from dahlia.server.secret_url import SecretUrl, masked
+from dahlia.settings.secret_url import SecretUrl, masked
 
 MASKED = {
     "postgresql://rose@host/garden": "postgresql://rose@host/garden",

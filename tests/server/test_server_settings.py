@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-import dahlia.serving.settings
 from dahlia.errors import ConfigError
-from dahlia.server.setting_sources import fields_of, variable
-from dahlia.server.settings import Settings, load_settings
+from dahlia.settings.display import service_reference
+from dahlia.settings.server import Settings, load_settings
+from dahlia.settings.sources import fields_of, variable
 
 PASSWORD = "thorn"
 SECRET = f"postgresql://rose:{PASSWORD}@host/garden"
@@ -127,17 +127,31 @@ def test_the_proper_name_wins_over_that_of_the_prediction_service() -> None:
 
 
 def test_every_variable_of_the_prediction_service_may_be_there() -> None:
-    names = set(re.findall(r"`(DAHLIA_\w+)`", dahlia.serving.settings.__doc__ or ""))
+    names = set(re.findall(r"`(DAHLIA_\w+)`", service_reference()))
     values = {"DAHLIA_URL_FETCH": "off", "DAHLIA_PROXIES": "10.0.0.0/8", "DAHLIA_ORIGINS": "loopback"}
     values["DAHLIA_URL_FETCH_ALLOW"] = "photos.lan"
     settings = load_settings(None, {name: values.get(name, "7") for name in names})
     assert len(names) > 10
     assert settings.predictions.days == settings.predictions.max_mb == 7
-    assert settings.prediction.threads == settings.prediction.model_memory_mb == 7
+    assert settings.inference.threads == settings.inference.model_memory_mb == 7
     assert settings.server.max_connections == settings.server.stalled_seconds == 7
     assert settings.server.proxies == "10.0.0.0/8"
     assert settings.security.allow_list
     assert settings.jobs == Settings().jobs
+
+
+def test_sections_are_read_by_their_former_name(folder: Path) -> None:
+    written(folder, "[prediction]\nthreads = 3\nmodel_threads = 4\n")
+    inference = load_settings(None, {"DAHLIA_PREDICTION_MODEL_THREADS": "5"}).inference
+    assert (inference.threads, inference.model_threads) == (3, 5)
+    both = {"DAHLIA_PREDICTION_THREADS": "6", "DAHLIA_INFERENCE_THREADS": "7", "DAHLIA_THREADS": "8"}
+    assert load_settings(None, both).inference.threads == 7
+
+
+def test_a_wrong_value_is_refused_though_another_replaces_it(folder: Path) -> None:
+    written(folder, "[server]\nport = 'x'\n")
+    with pytest.raises(ConfigError, match=r"dahlia.toml:2: `server.port`"):
+        load_settings(None, {"DAHLIA_SERVER_PORT": "1"})
 
 
 @pytest.mark.parametrize(
@@ -148,6 +162,9 @@ def test_every_variable_of_the_prediction_service_may_be_there() -> None:
         ("DAHLIA_SERVER_SERVICE_PORT_HTTP", "3000"),
         ("DAHLIA_DATABASE_PORT_5432_TCP_ADDR", "10.0.0.8"),
         ("DAHLIA_DATABASE_PORT", "tcp://10.0.0.8:5432"),
+        ("DAHLIA_SERVICE_HOST", "10.0.0.9"),  # of one called dahlia
+        ("DAHLIA_SERVICE_PORT", "80"),
+        ("DAHLIA_PREDICTION_PORT", "tcp://10.0.0.9:80"),
     ],
 )
 def test_what_kubernetes_sets_for_services_is_no_setting(name: str, text: str) -> None:
@@ -173,6 +190,13 @@ REFUSED_VARIABLES = {
         "the environment: DAHLIA_LIMITS_PREDICTED_REGIONS is no longer a setting, and never had an effect. "
         "Unset it.",
     ),
+    "other name, mistyped": ("DAHLIA_URL_FECTH", "off", "did you mean DAHLIA_URL_FETCH?"),
+    "former section": ("DAHLIA_PREDICTION_FOO", "1", "DAHLIA_PREDICTION_ has no FOO; known: THREADS"),
+    "former section, mistyped": (
+        "DAHLIA_PREDICTION_THRAEDS",
+        "1",
+        "did you mean DAHLIA_PREDICTION_THREADS?",
+    ),
     "number": ("DAHLIA_SERVER_PORT", "two", "DAHLIA_SERVER_PORT: `server.port` cannot be 'two': .*integer"),
     "fraction": ("DAHLIA_SERVER_PORT", "1.5", "`server.port` cannot be '1.5': .*integer"),
     "its meaning": ("DAHLIA_SERVER_PORT", "two", "It is: port to listen on"),
@@ -183,7 +207,7 @@ REFUSED_VARIABLES = {
     "other name": (
         "DAHLIA_MODEL_MEMORY",
         "lots",
-        "DAHLIA_MODEL_MEMORY: `prediction.model_memory_mb` cannot be",
+        "DAHLIA_MODEL_MEMORY: `inference.model_memory_mb` cannot be",
     ),
     "address": ("DAHLIA_SERVER_PUBLIC_URL", "dahlia.example", "expected an address such as https://"),
     "query": ("DAHLIA_SERVER_PUBLIC_URL", "https://a/?b", r"without \? and #"),
@@ -210,6 +234,11 @@ REFUSED_FILES = {
         "[limits]\nmin_tags_detection = 1\n",
         "dahlia.toml:2: `limits.min_tags_detection` is no longer a setting, and never had an effect. Delete "
         "the line.",
+    ),
+    "former section": ("[prediction]\nx = 1\n", "dahlia.toml:2: unknown key `inference.x`; known: threads"),
+    "two names": (
+        "[inference]\nthreads = 1\n[prediction]\nthreads = 2\n",
+        "dahlia.toml:4: `inference.threads` is set by dahlia.toml:2 too. Delete a line.",
     ),
     "dotted": ("jobs.wrkers = 1\n", r"dahlia.toml:1: unknown key `jobs.wrkers`; did you mean workers"),
     "inline": ("\njobs = {wrkers = 1}\n", "dahlia.toml:2: unknown key `jobs.wrkers`"),
@@ -266,6 +295,7 @@ LEAKS = {
     "public": f'[server]\npublic_url = "https://rose:{PASSWORD}@host"\n',
     "no quotes": f"[database]\nurl = {SECRET}\n",
     "choice": f'[security]\nurl_fetch = "{SECRET}"\n',
+    "key": f'[service]\nprediction_key = ["{PASSWORD}"]\n',
     "parameter": f'[tracking]\nuri = "sqlite?password={PASSWORD}"\n',
     "beside": f'[database]\nurl = "{SECRET}"\n[server]\nport = "x"\n',
 }

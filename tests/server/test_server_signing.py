@@ -17,13 +17,13 @@ from dahlia.errors import ConfigError
 from dahlia.server.app import create_app
 from dahlia.server.backup.restoring import restore_backup
 from dahlia.server.backup.writing import write_backup
-from dahlia.server.configuration import explain, settings_toml
 from dahlia.server.context import Server
 from dahlia.server.database.server_tables import SecretRow
 from dahlia.server.keys.signing import renew_secret, secret_of, subkey
 from dahlia.server.opening import open_server
-from dahlia.server.settings import load_settings
 from dahlia.server.storage.links import Links
+from dahlia.settings.display import explain, settings_toml
+from dahlia.settings.server import load_settings
 
 SECRET = "0123456789abcdef" * 4
 OTHER = "fedcba9876543210" * 4

@@ -18,8 +18,8 @@ from click.testing import CliRunner
 from certificates import Authority
 from dahlia.cli import cli
 from dahlia.errors import ConfigError
-from dahlia.server.settings import load_settings
 from dahlia.server.tls import MAX_BYTES, Certificate, certificate_of, expiry_of
+from dahlia.settings.server import load_settings
 
 Files = tuple[Path | None, Path | None]
 

@@ -50,11 +50,11 @@ from dahlia.server.jobs.workshop import Workshop
 from dahlia.server.opening import open_server
 from dahlia.server.rescue.records import IMAGES_TABLE, RECORD, Record, read_images
 from dahlia.server.rescue.rescuing import rescue
-from dahlia.server.settings import load_settings
 from dahlia.server.storage.names import history_key, iteration_prefix
 from dahlia.server.workspaces import Cancelled, PipelineError, Progress, Snapshot, head
 from dahlia.server.workspaces.git import git
 from dahlia.server.workspaces.occupation import occupied
+from dahlia.settings.server import load_settings
 from dahlia.tracking.artifacts import SERVABLE
 
 TRAINING = {Kind.TRAIN: train}

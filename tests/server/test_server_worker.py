@@ -27,9 +27,9 @@ from dahlia.server.jobs.task import Task
 from dahlia.server.jobs.worker import Handler
 from dahlia.server.jobs.workshop import Workshop
 from dahlia.server.opening import open_server
-from dahlia.server.settings import load_settings
 from dahlia.server.workspaces import Cancelled
 from dahlia.server.workspaces.occupation import occupied
+from dahlia.settings.server import load_settings
 
 QUICK = {"DAHLIA_JOBS_WARM": "false", "DAHLIA_JOBS_POLL_SECONDS": "0.02", "DAHLIA_JOBS_LEASE_SECONDS": "1"}
 
@@ -320,7 +320,7 @@ def test_a_warm_process_is_waited_for_and_started_anew(
 def test_a_worker_loads_no_heavy_library() -> None:
     heavy = ("torch", "tensorflow", "mlflow", "sklearn", "pandas", "lightning", "onnxruntime", "scipy")
     script = (
-        "import sys, dahlia.server.jobs.worker, dahlia.server.opening, dahlia.server.settings;"
+        "import sys, dahlia.server.jobs.worker, dahlia.server.opening, dahlia.settings.server;"
         f"sys.exit(str([m for m in {heavy} if m in sys.modules]))"
     )
     ended = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True)
@@ -332,7 +332,7 @@ import os, sys, threading, time
 from dahlia.server.jobs.worker import work
 from dahlia.server.jobs.records import Kind
 from dahlia.server.opening import open_server
-from dahlia.server.settings import load_settings
+from dahlia.settings.server import load_settings
 from dahlia.server.workspaces import Cancelled
 
 def endless(shop, task):

@@ -38,8 +38,8 @@ from dahlia.serving.models.runtime import Model, load_model
 from dahlia.serving.models.shelf import Shelf
 from dahlia.serving.models.sources import Servable
 from dahlia.serving.predictor import Predictor
-from dahlia.serving.settings import read_settings
 from dahlia.serving.stored.store import PredictionStore
+from dahlia.settings.service import read_settings
 
 PROJECT_ID = project_id(PROJECT)
 IDS = {number: f"00000000-0000-0000-0000-{number:012d}" for number in range(1, 10)}

@@ -12,23 +12,26 @@ import yaml
 from prometheus_client import CollectorRegistry
 from running_services import Service
 
-from dahlia.serving import settings
+import dahlia.serving
+from dahlia.errors import ConfigError
 from dahlia.serving.meters import Meters
+from dahlia.settings.display import service_reference
+from dahlia.settings.server import Settings
+from dahlia.settings.service import read_settings
+from dahlia.settings.sources import CONFIG, variables
 
 ROOT = Path(__file__).parents[2]
 SERVING = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
 KUBERNETES = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
 MANIFEST = (ROOT / "deploy" / "kubernetes.yaml").read_text(encoding="utf-8")
-TABLE = [line for line in (settings.__doc__ or "").splitlines() if line.startswith("| `DAHLIA_")]
+TABLE = [line for line in service_reference().splitlines() if line.startswith("| `DAHLIA_")]
 NAMES = {line.split("`")[1] for line in TABLE}
 
 
-class Asked(dict[str, str]):
-    """An environment that says which variables it was asked for."""
-
-    def get(self, name: str, default: Any = None) -> Any:  # type: ignore[override]
-        self[name] = ""
-        return default
+CHOSEN = {
+    "DAHLIA_URL_FETCH": "off", "DAHLIA_PROXIES": "10.0.0.0/8", "DAHLIA_ORIGINS": "https://app.example",
+    "DAHLIA_URL_FETCH_ALLOW": "photos.lan",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +53,19 @@ def metric_names() -> set[str]:
     return {one.name + end for one in registry.collect() for end in endings[one.type]}
 
 
+def is_read(name: str) -> bool:
+    """Whether the service's settings are others if a variable is set."""
+    try:
+        return read_settings({name: CHOSEN.get(name, "7")}) != read_settings({})
+    except ConfigError:  # the value is none for the server's setting
+        return False
+
+
 def test_the_table_has_every_setting() -> None:
-    asked = Asked()
-    settings.read_settings(asked)
-    assert set(asked) == NAMES
+    keys = variables(Settings)
+    assert {name for name in NAMES if not is_read(name)} == set()
+    listed = {keys[name] for name in NAMES}  # some have further names
+    assert {name for name, key in keys.items() if key not in listed and is_read(name)} == set()
 
 
 def test_the_page_has_the_table() -> None:
@@ -62,14 +74,15 @@ def test_the_page_has_the_table() -> None:
 
 @pytest.mark.parametrize("text", [SERVING, KUBERNETES, MANIFEST], ids=["serving", "kubernetes", "manifest"])
 def test_what_is_named_exists(text: str) -> None:
-    assert set(re.findall(r"\bDAHLIA_[A-Z_]+", text)) <= NAMES
+    assert set(re.findall(r"\bDAHLIA_[A-Z_]+", text)) <= NAMES | {CONFIG}
     assert set(re.findall(r"\bdahlia_[a-z_]+", text)) <= metric_names()
 
 
 def test_the_page_lists_every_metric_and_every_code() -> None:
     listed = set(re.findall(r"\bdahlia_[a-z_]+", SERVING))
     assert {re.sub("_(bucket|count|sum)$", "", name) for name in metric_names()} <= listed
-    code = "".join(path.read_text(encoding="utf-8") for path in Path(settings.__file__).parent.glob("*.py"))
+    folder = Path(dahlia.serving.__file__).parent
+    code = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
     codes = set(re.findall(r'"((?:BadRequest|NotFound|Error|Unsupported)[A-Z][a-z]\w+)"', code))
     assert {one for one in codes if f"`{one}`" not in SERVING} == set()
 
@@ -111,7 +124,7 @@ def test_the_manifest_fits_together(manifest: dict[str, Any], container: dict[st
     volumes = {one["name"] for one in manifest["Deployment"]["spec"]["template"]["spec"]["volumes"]}
     assert {one["name"] for one in container["volumeMounts"]} == volumes
     given = {one["name"]: one.get("value", "a key") for one in container["env"]}
-    read = settings.read_settings({name: value for name, value in given.items() if name in NAMES})
+    read = read_settings({name: value for name, value in given.items() if name in NAMES})
     assert read.key
     (source,) = [one["valueFrom"]["secretKeyRef"] for one in container["env"] if "valueFrom" in one]
     # No key is in the manifest, where it would be used as it stands.

@@ -19,7 +19,7 @@ from dahlia.serving.http.admission import Admission
 from dahlia.serving.http.body import MAX_BODY, MAX_DISCARD, Disconnected, read_body
 from dahlia.serving.http.door import Desk, Door
 from dahlia.serving.predictor import Answered
-from dahlia.serving.settings import read_settings
+from dahlia.settings.service import read_settings
 
 KEY = "a-Secret"
 

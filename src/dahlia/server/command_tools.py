@@ -28,7 +28,7 @@ def opened(config: Path | None, *, shares: bool = False, paired: bool = True) ->
     from dahlia.server.database.errors import DamageError
     from dahlia.server.opening import open_server
     from dahlia.server.permissions import private
-    from dahlia.server.settings import load_settings
+    from dahlia.settings.server import load_settings
 
     with private():
         server = open_server(load_settings(config, os.environ), paired=paired)

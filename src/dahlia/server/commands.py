@@ -29,7 +29,7 @@ def serve(config: Path | None, tls_cert: str | None, tls_key: str | None) -> Non
     """
     from dahlia.server.permissions import private
     from dahlia.server.running import serve as run
-    from dahlia.server.settings import load_settings
+    from dahlia.settings.server import load_settings
 
     given = {"DAHLIA_SERVER_TLS_CERT": tls_cert, "DAHLIA_SERVER_TLS_KEY": tls_key}
     environment = os.environ | {name: value for name, value in given.items() if value is not None}
@@ -63,9 +63,9 @@ def worker(config: Path | None, lane: str, attached: bool) -> None:
 @config_option
 @click.option("--toml", is_flag=True, help="As a file of settings.")
 def config(config: Path | None, toml: bool) -> None:
-    """Show the server's settings, and where each was set."""
-    from dahlia.server.configuration import explain, settings_table, settings_toml
-    from dahlia.server.settings import load_settings
+    """Show all settings, and where each was set."""
+    from dahlia.settings.display import explain, settings_table, settings_toml
+    from dahlia.settings.server import load_settings
 
     if toml:
         click.echo(settings_toml(load_settings(config, os.environ)), nl=False)

@@ -15,9 +15,9 @@ from dahlia.server.keys.rates import Rates
 if TYPE_CHECKING:
     from dahlia.server.database.sessions import Database
     from dahlia.server.keys.signing import Signing
-    from dahlia.server.settings import Settings
     from dahlia.server.storage.links import Links
     from dahlia.server.storage.storage import Storage
+    from dahlia.settings.server import Settings
 
 
 _logger = logging.getLogger("dahlia.server")

@@ -17,8 +17,8 @@ from dahlia.server.database.reserve import Reserve, free_bytes, present
 
 if TYPE_CHECKING:
     from dahlia.server.database.sessions import Database
-    from dahlia.server.settings import Settings
     from dahlia.server.storage.storage import Storage
+    from dahlia.settings.server import Settings
 
 MEGABYTE = 1024 * 1024
 MAX_RESERVE = 64 * MEGABYTE  # a thousand images with tags and regions need a third of it to be deleted

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeAlias
 from urllib.parse import urlsplit
 
+from dahlia.settings.values import listed
+
 if TYPE_CHECKING:
-    from dahlia.server.sections import ServerSection
+    from dahlia.settings.sections import ServerSection
 
 IPAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]{2,45}\]|[a-z0-9_.-]{1,254})(?::[0-9]{0,5})?")
 
 
@@ -73,16 +73,6 @@ class HostNames:
         """Whether it is one of the names themselves, which `every` does not make of another."""
         name = name.lower().removesuffix(".")
         return _spelled(name) in self.names or name.endswith(self.endings)
-
-
-def listed(names: str) -> list[str]:
-    """The names of a comma-joined text, in lower case."""
-    return [name.strip().lower().removesuffix(".") for name in names.split(",") if name.strip()]
-
-
-def is_pattern(name: str) -> bool:
-    """Whether it is a name, an IP address, `*.` before a name, or `*`."""
-    return name == "*" or _address(name) is not None or bool(_NAME.fullmatch(name.removeprefix("*.")))
 
 
 def _names_of_this_machine() -> set[str]:

@@ -25,7 +25,7 @@ from dahlia.server.storage.errors import StorageError
 from dahlia.server.storage.storage import Storage
 
 if TYPE_CHECKING:
-    from dahlia.server.settings import Settings
+    from dahlia.settings.server import Settings
 
 _logger = logging.getLogger("dahlia.server")
 

@@ -31,7 +31,7 @@ from dahlia.server.tls import Certificate, certificate_of
 from dahlia.serving.http.connections import Connections
 from dahlia.serving.http.guard import guarded
 from dahlia.serving.http.handshake import with_tls
-from dahlia.serving.http.limits import Limits, most_files, read_proxies
+from dahlia.serving.http.limits import most_files
 from dahlia.serving.http.origins import Origins
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from dahlia.server.context import Server
-    from dahlia.server.sections import ServerSection
-    from dahlia.server.settings import Settings
+    from dahlia.settings.server import Settings
 
     class _Background(Protocol):
         def start(self) -> None: ...
@@ -118,20 +117,9 @@ def serve(settings: Settings, config: Path | None) -> None:
 
 
 def _protocol(settings: Settings, certificate: Certificate | None) -> type[asyncio.Protocol]:
-    origins = Origins.read(settings.security.prediction_origins)
-    guard = guarded("auto", _connections(settings.server), origins)
+    connections = Connections(settings.server.connection_limits, most_files())
+    guard = guarded("auto", connections, Origins.read(settings.security.pages))
     return with_tls(guard, certificate) if certificate else guard
-
-
-def _connections(section: ServerSection) -> Connections:
-    limits = Limits(
-        connections=section.max_connections,
-        per_address=section.max_connections_per_address,
-        proxies=read_proxies(section.proxies),
-        header_seconds=section.header_seconds,
-        stalled_seconds=section.stalled_seconds,
-    )
-    return Connections(limits, most_files())
 
 
 def _listen(host: str, port: int) -> socket.socket:

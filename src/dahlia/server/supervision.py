@@ -25,7 +25,7 @@ from dahlia.server.jobs.records import Lane
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server
-    from dahlia.server.settings import Settings
+    from dahlia.settings.server import Settings
 
 _LOOK_SECONDS = 0.2
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0

@@ -17,7 +17,7 @@ from dahlia.server import permissions
 from dahlia.server.background import FaultLog, Repeated
 
 if TYPE_CHECKING:
-    from dahlia.server.sections import ServerSection
+    from dahlia.settings.sections import ServerSection
 
 LOOK_SECONDS = 30.0
 SOON = timedelta(days=14)

@@ -18,7 +18,7 @@ from dahlia.serving.http.door import Desk, Door
 from dahlia.serving.http.guard import guarded
 from dahlia.serving.http.limits import most_files
 from dahlia.serving.http.openapi import Page, describe
-from dahlia.serving.settings import read_settings
+from dahlia.settings.service import read_settings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

@@ -26,8 +26,8 @@ from dahlia.server.images.metadata import check_metadata
 from dahlia.server.images.views import image_answers, summary
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
-from dahlia.server.sections import LimitsSection
 from dahlia.serving.http.replies import REQUEST
+from dahlia.settings.sections import LimitsSection
 
 REASONS = "dahlia-reasons"
 """A header: why images of a batch were not taken, which the original's answer only names a status for."""

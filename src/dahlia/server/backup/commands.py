@@ -50,7 +50,7 @@ def backup(
 def _verified(file: Path | None, config: Path | None) -> tuple[Path, About]:
     from dahlia.server.backup.folder import backups_in
     from dahlia.server.backup.verifying import verify_backup
-    from dahlia.server.settings import load_settings
+    from dahlia.settings.server import load_settings
 
     if file is None:
         folder = load_settings(config, os.environ).backup_folder

@@ -13,7 +13,7 @@ from dahlia.serving.http.origins import Origins
 if TYPE_CHECKING:
     from starlette.types import Scope
 
-    from dahlia.server.sections import SecuritySection
+    from dahlia.settings.sections import SecuritySection
 
 _AREA = re.compile(r"/+(?:customvision/+[^/]+/+(prediction|training)|dahlia)(?:/|$)", re.IGNORECASE)
 _PREDICTIONS, _TRAINING = "DAHLIA_SECURITY_PREDICTION_ORIGINS", "DAHLIA_SECURITY_TRAINING_ORIGINS"
@@ -24,7 +24,7 @@ def policies(section: SecuritySection) -> Callable[[Scope], Policy | None]:
 
     A link's signature is its key, so pages that may ask with a key, of either kind, may read files.
     """
-    predictions, training = Origins.read(section.prediction_origins), Origins.read(section.training_origins)
+    predictions, training = Origins.read(section.pages), Origins.read(section.training_origins)
     of_area = {
         "prediction": Policy(predictions, "POST", _PREDICTIONS),
         "training": Policy(training, "GET, HEAD, POST, PATCH, DELETE", _TRAINING),

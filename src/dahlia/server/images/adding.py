@@ -25,7 +25,7 @@ from dahlia.server.images.labels import (
 )
 
 if TYPE_CHECKING:
-    from dahlia.server.sections import LimitsSection
+    from dahlia.settings.sections import LimitsSection
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, Reg
 from dahlia.server.database.types import new_id
 
 if TYPE_CHECKING:
-    from dahlia.server.sections import LimitsSection
+    from dahlia.settings.sections import LimitsSection
 
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, width and height, as fractions of the image's."""

@@ -19,7 +19,7 @@ from dahlia.server.contract.models import ImageMetadataUpdateEntry
 from dahlia.server.database.tables import ImageRow, ProjectRow
 
 if TYPE_CHECKING:
-    from dahlia.server.sections import LimitsSection
+    from dahlia.settings.sections import LimitsSection
 
 MAX_LENGTH = 8192  # characters
 MAX_COMPARISONS = 32

@@ -30,7 +30,7 @@ from dahlia.server.images.labels import (
 from dahlia.server.images.tagging import is_within, known_tags, live_images
 
 if TYPE_CHECKING:
-    from dahlia.server.sections import LimitsSection
+    from dahlia.settings.sections import LimitsSection
 
 
 @dataclass(frozen=True, slots=True)

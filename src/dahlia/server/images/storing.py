@@ -22,8 +22,8 @@ from dahlia.serving.cores import usable_cores
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server
-    from dahlia.server.sections import LimitsSection
     from dahlia.serving.http.fetch import Bring
+    from dahlia.settings.sections import LimitsSection
 
 Incoming: TypeAlias = bytes | Rejected
 """The bytes of an image, or why there are none."""

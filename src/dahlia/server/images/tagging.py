@@ -17,7 +17,7 @@ from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, Reg
 from dahlia.server.images.labels import Rules, insert_tags, labels_of, live_tags, refresh_tagged
 
 if TYPE_CHECKING:
-    from dahlia.server.sections import LimitsSection
+    from dahlia.settings.sections import LimitsSection
 
 Pair: TypeAlias = tuple[str, str]
 """Ids of an image and of a tag."""

@@ -14,8 +14,8 @@ from dahlia.server.contract.errors import ServiceError, not_found
 from dahlia.server.database.changes import visible
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
 from dahlia.server.iterations.orders import Order
-from dahlia.server.sections import LimitsSection
 from dahlia.server.workspaces.estimates import estimate_seconds
+from dahlia.settings.sections import LimitsSection
 
 _NAMED = 5  # tags in a refusal; a project may have hundreds
 

@@ -9,7 +9,7 @@ from dahlia.server.contract.enums import TrainingType
 from dahlia.server.jobs.records import Lane
 
 if TYPE_CHECKING:
-    from dahlia.server.sections import JobsSection
+    from dahlia.settings.server_sections import JobsSection
 
 _GIGABYTE = 1024**3
 SERVER_BYTES = _GIGABYTE

@@ -25,7 +25,7 @@ from dahlia.server.storage.links import MIN_SECRET, Links
 
 if TYPE_CHECKING:
     from dahlia.server.database.sessions import Database
-    from dahlia.server.settings import Settings
+    from dahlia.settings.server import Settings
 
 FILE = "secret"
 _BYTES = 32

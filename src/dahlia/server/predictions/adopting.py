@@ -15,7 +15,7 @@ from dahlia.server.images.adding import Rejected, StoredImage
 from dahlia.server.predictions.queries import delete_predictions, stored_predictions
 
 if TYPE_CHECKING:
-    from dahlia.server.sections import LimitsSection
+    from dahlia.settings.sections import LimitsSection
 
 
 def training_files(

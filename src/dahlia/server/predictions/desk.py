@@ -55,7 +55,7 @@ class PredictionDesk:
     """
 
     def __init__(self, server: Server) -> None:
-        settings = server.settings.prediction
+        settings = server.settings.inference
         home = server.settings.server.home
         self.admission = Admission(None, settings.max_concurrency)
         self.registry = CollectorRegistry()

@@ -19,7 +19,7 @@ from dahlia.server.predictions.filters import check_application, tag_within
 from dahlia.server.predictions.paging import NEWEST, OLDEST, UNSUREST, Window, open_window
 
 if TYPE_CHECKING:
-    from dahlia.server.sections import LimitsSection
+    from dahlia.settings.sections import LimitsSection
 
 _ORDERS = {OrderBy.NEWEST: NEWEST, OrderBy.OLDEST: OLDEST, OrderBy.SUGGESTED: UNSUREST}
 

@@ -19,7 +19,7 @@ from dahlia.server.predictions.queries import Found
 from dahlia.server.predictions.rows import FLOOR
 
 if TYPE_CHECKING:
-    from dahlia.server.sections import LimitsSection
+    from dahlia.settings.sections import LimitsSection
 
 _Columns = TypeVarTuple("_Columns")
 

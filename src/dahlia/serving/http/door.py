@@ -23,7 +23,7 @@ from dahlia.serving.http.paths import Route, is_contract, is_prediction, parse_r
 from dahlia.serving.http.query import query_of
 from dahlia.serving.http.replacing import with_body
 from dahlia.serving.http.replies import REQUEST, identified, no_such_route, refusal, wrong_method
-from dahlia.serving.settings import ORIGINS
+from dahlia.settings.service import ORIGINS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dahlia.serving.explanation.explain import Explainer
     from dahlia.serving.models.projects import Projects
     from dahlia.serving.predictor import Predictor
-    from dahlia.serving.settings import Settings
+    from dahlia.settings.service import ServiceSettings
 
 SECONDS = 120.0  # more than a body and a fetched image may take, whose own errors say more
 PREDICT = "/predict"
@@ -47,14 +47,14 @@ _logger = logging.getLogger("bentoml.dahlia")
 class Desk:
     """Where the door finds what answers, which exists only once the service has started."""
 
-    settings: Settings
+    settings: ServiceSettings
     pages: Policy
     admission: Admission
     predictor: Predictor[Projects] | None = None
     explainer: Explainer | None = None
 
     @classmethod
-    def of(cls, settings: Settings) -> Desk:
+    def of(cls, settings: ServiceSettings) -> Desk:
         """A desk for these settings, without a predictor."""
         pages = Policy(settings.origins, "POST", ORIGINS)
         return cls(settings, pages, Admission(settings.key, settings.max_concurrency, pages=pages))

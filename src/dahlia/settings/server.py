@@ -12,31 +12,28 @@ from pathlib import Path
 
 from pydantic import Field
 
-from dahlia.config import check_section
-from dahlia.errors import ConfigError
-from dahlia.server.secret_url import SecretUrl, masked
-from dahlia.server.sections import (
+from dahlia.settings.reading import Tree, read
+from dahlia.settings.secret_url import SecretUrl
+from dahlia.settings.sections import (
+    InferenceSection,
+    LimitsSection,
+    PredictionsSection,
+    SecuritySection,
+    ServerSection,
+    ServiceSection,
+)
+from dahlia.settings.server_sections import (
     BackupSection,
     CleaningSection,
     DatabaseSection,
     JobsSection,
-    LimitsSection,
-    PredictionSection,
-    PredictionsSection,
     RatesSection,
-    Section,
-    SecuritySection,
-    ServerSection,
     StorageSection,
     TrackingSection,
 )
-from dahlia.server.setting_sources import Given, fields_of, from_environment, from_file
-
-CONFIG = "DAHLIA_CONFIG"
-DEFAULT_FILE = Path("dahlia.toml")
 
 
-class Settings(Section):
+class Settings(Tree):
     """Everything that can be set; `Settings()` is the defaults."""
 
     server: ServerSection = Field(default_factory=ServerSection)
@@ -49,8 +46,9 @@ class Settings(Section):
     rates: RatesSection = Field(default_factory=RatesSection)
     security: SecuritySection = Field(default_factory=SecuritySection)
     predictions: PredictionsSection = Field(default_factory=PredictionsSection)
-    prediction: PredictionSection = Field(default_factory=PredictionSection)
+    inference: InferenceSection = Field(default_factory=InferenceSection)
     backup: BackupSection = Field(default_factory=BackupSection)
+    service: ServiceSection = Field(default_factory=ServiceSection)
 
     @property
     def database_url(self) -> SecretUrl:
@@ -84,45 +82,4 @@ def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
         ConfigError: the file cannot be read, or a key or value is not known; it names the line or the
             variable of each, and shows no password.
     """
-    values: dict[str, dict[str, object]] = {}
-    for given in read_given(file, environment):
-        values.setdefault(given.section, {})[given.key] = given.value
-    return check_section(Settings, values, "settings")
-
-
-def read_given(file: Path | None, environment: Mapping[str, str]) -> list[Given]:
-    """What file and environment set, each value checked; of two for one key the later wins.
-
-    Raises:
-        ConfigError: see `load_settings`.
-    """
-    path = _chosen(file, environment)
-    given, problems = from_environment(Settings, environment)
-    if path:
-        in_file, wrong = from_file(Settings, path)
-        given, problems = in_file + given, wrong + problems
-    problems += [problem for one in given if (problem := _problem(one))]
-    if problems:
-        raise ConfigError("\n".join(problems))
-    return given
-
-
-def _chosen(file: Path | None, environment: Mapping[str, str]) -> Path | None:
-    if file or environment.get(CONFIG):
-        return file or Path(environment[CONFIG])
-    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
-
-
-def _problem(given: Given) -> str | None:
-    values = {given.section: {given.key: given.value}}
-    try:
-        check_section(Settings, values, given.origin)
-    except ConfigError as error:
-        # A `SecretUrl` masks itself; but a URL may also stand where none belongs.
-        text = str(error) if isinstance(given.value, SecretUrl) else masked(str(error))
-        return text + _meaning(given)
-    return None
-
-
-def _meaning(given: Given) -> str:
-    return f" It is: {fields_of(Settings, given.section)[given.key].description}."
+    return read(Settings, Settings, file, environment)[0]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dahlia.server.secret_url import SecretUrl
-from dahlia.server.setting_sources import fields_of, variable
-from dahlia.server.settings import Settings, load_settings, read_given
+from dahlia.settings.reading import read
+from dahlia.settings.secret_url import SecretUrl
+from dahlia.settings.server import Settings
+from dahlia.settings.sources import fields_of, service_variable, variable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,11 +39,11 @@ def explain(file: Path | None, environment: Mapping[str, str]) -> list[Row]:
     """Every setting, in the order of the sections.
 
     Raises:
-        ConfigError: see `dahlia.server.settings.load_settings`.
+        ConfigError: see `dahlia.settings.server.load_settings`.
     """
-    sources = {f"{one.section}.{one.key}": one.origin for one in read_given(file, environment)}
-    effective = _effective(load_settings(file, environment))
-    return [Row(key, _text(value), sources.get(key, DEFAULT)) for key, value in effective.items()]
+    settings, origins = read(Settings, Settings, file, environment)
+    effective = _effective(settings)
+    return [Row(key, _text(value), origins.get(key, DEFAULT)) for key, value in effective.items()]
 
 
 def settings_table(rows: Sequence[Row]) -> Table:
@@ -73,13 +75,29 @@ def settings_reference() -> str:
     return "\n".join(line for section in Settings.model_fields for line in _section_reference(section))
 
 
+def service_reference() -> str:
+    """What the prediction service reads, as a Markdown table."""
+    rows = [
+        f"| `{name}` | `{section}.{key}` | {_text(field.default)} | {field.description} |"
+        for section in sorted(Settings.model_fields, key=lambda name: name != "service")
+        for key, field in fields_of(Settings, section).items()
+        if (name := service_variable(Settings, section, key))
+    ]
+    return "\n".join(["| variable | key | default | meaning |", "| --- | --- | --- | --- |", *rows])
+
+
 def _section_reference(section: str) -> list[str]:
     head = [f"### `[{section}]`", "", getattr(Settings(), section).__doc__, ""]
     rows = [
-        f"| `{key}` | {_text(field.default)} | {field.description} | `{variable(section, key)}` |"
+        f"| `{key}` | {_text(field.default)} | {field.description} | {_variables(section, key)} |"
         for key, field in fields_of(Settings, section).items()
     ]
     return [*head, "| key | default | meaning | variable |", "| --- | --- | --- | --- |", *rows, ""]
+
+
+def _variables(section: str, key: str) -> str:
+    names = dict.fromkeys((variable(section, key), service_variable(Settings, section, key)))
+    return ", ".join(f"`{name}`" for name in names if name)
 
 
 def _effective(settings: Settings) -> dict[str, object]:
@@ -105,6 +123,8 @@ def _assignment(section: str, key: str, effective: Mapping[str, object]) -> str:
 def _toml(value: object) -> str:
     if isinstance(value, bool | int | float):
         return json.dumps(value)
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -113,4 +133,6 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return os.pathsep.join(map(str, value))
     return f"{value:.15g}" if isinstance(value, float) else str(value)

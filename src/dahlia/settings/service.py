@@ -1,0 +1,101 @@
+"""What the prediction service reads of the settings, and what it makes of them on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from dahlia.dataset.decoding_memory import SHARE
+from dahlia.dataset.machine_memory import machine_memory
+from dahlia.serving.cores import usable_cores
+from dahlia.serving.http.allow_list import SETTING, AllowList, read_allow_list
+from dahlia.serving.http.fetch import Reach
+from dahlia.serving.http.limits import Limits
+from dahlia.serving.http.origins import EVERY, LOOPBACK, Origins
+from dahlia.settings.reading import Tree, read
+from dahlia.settings.sections import (
+    InferenceSection,
+    LimitsSection,
+    PredictionsSection,
+    SecuritySection,
+    ServerSection,
+    ServiceSection,
+)
+from dahlia.settings.server import Settings
+
+ORIGINS = "DAHLIA_ORIGINS"
+_MOST_WORKERS = 4  # each takes some 250 MB; threads of one process share the rest of the cores
+
+
+class _Sections(Tree):
+    """Those that the service reads; the others are not checked, as they are not its own."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    server: ServerSection = Field(default_factory=ServerSection)
+    limits: LimitsSection = Field(default_factory=LimitsSection)
+    security: SecuritySection = Field(default_factory=SecuritySection)
+    predictions: PredictionsSection = Field(default_factory=PredictionsSection)
+    inference: InferenceSection = Field(default_factory=InferenceSection)
+    service: ServiceSection = Field(default_factory=ServiceSection)
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """The settings of one process; `docs/serving.md` explains them."""
+
+    key: str | None
+    origins: Origins
+    workers: int
+    threads: int
+    model_threads: int
+    max_concurrency: int
+    poll_seconds: float
+    url_fetch: Reach
+    url_fetch_allow: AllowList
+    predictions: Path | None
+    predictions_days: int
+    predictions_bytes: int
+    projects: tuple[Path, ...]
+    model_memory: int
+    limits: Limits
+    decode_memory: int
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceSettings:
+    """Read `dahlia.toml`, or the file that `DAHLIA_CONFIG` names, and the environment, which wins.
+
+    Raises:
+        ConfigError: see `dahlia.settings.server.load_settings`.
+    """
+    tree, _ = read(_Sections, Settings, None, environment)
+    service, inference, security = tree.service, tree.inference, tree.security
+    cores = usable_cores()
+    workers = service.workers or min(cores, _MOST_WORKERS)
+    key = service.prediction_key.reveal() if service.prediction_key else None
+    origins = security.prediction_origins
+    if origins is None:
+        origins = EVERY if key else LOOPBACK
+    return ServiceSettings(
+        key=key,
+        origins=Origins.read(origins),
+        workers=workers,
+        threads=inference.threads or max(1, 2 * cores // workers),
+        model_threads=inference.model_threads,
+        max_concurrency=inference.max_concurrency,
+        poll_seconds=service.poll_seconds,
+        url_fetch=security.url_fetch,
+        url_fetch_allow=read_allow_list(security.url_fetch_allow, SETTING),
+        predictions=service.predictions_folder,
+        predictions_days=tree.predictions.days,
+        predictions_bytes=tree.predictions.max_mb << 20,
+        projects=service.projects,
+        model_memory=inference.model_memory_mb << 20,
+        limits=tree.server.connection_limits,
+        decode_memory=(tree.limits.decode_memory_mb << 20) or machine_memory() // SHARE,
+    )
