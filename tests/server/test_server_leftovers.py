@@ -16,12 +16,12 @@ from dahlia.server.context import Server
 from dahlia.server.jobs.leftovers import remove_leftovers
 from dahlia.server.jobs.workshop import Workshop
 from dahlia.server.storage.names import image_key
-from dahlia.server.workspaces.places import IMAGES
+from dahlia.server.workspaces.workspace import IMAGES
 
 _HOLD = """
 import sys
 from pathlib import Path
-from dahlia.server.workspaces.occupation import occupied
+from dahlia.server.workspaces.workspace import occupied
 with occupied(Path(sys.argv[1])):
     print("held", flush=True)
     input()

@@ -52,8 +52,8 @@ from dahlia.server.rescue.records import IMAGES_TABLE, RECORD, Record, read_imag
 from dahlia.server.rescue.rescuing import rescue
 from dahlia.server.storage.names import history_key, iteration_prefix
 from dahlia.server.workspaces import Cancelled, PipelineError, Progress, Snapshot, head
-from dahlia.server.workspaces.git import git
-from dahlia.server.workspaces.occupation import occupied
+from dahlia.server.workspaces.repository import git
+from dahlia.server.workspaces.workspace import occupied
 from dahlia.settings.server import load_settings
 from dahlia.tracking.artifacts import SERVABLE
 

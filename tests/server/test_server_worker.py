@@ -28,7 +28,7 @@ from dahlia.server.jobs.worker import Handler
 from dahlia.server.jobs.workshop import Workshop
 from dahlia.server.opening import open_server
 from dahlia.server.workspaces import Cancelled
-from dahlia.server.workspaces.occupation import occupied
+from dahlia.server.workspaces.workspace import occupied
 from dahlia.settings.server import load_settings
 
 QUICK = {"DAHLIA_JOBS_WARM": "false", "DAHLIA_JOBS_POLL_SECONDS": "0.02", "DAHLIA_JOBS_LEASE_SECONDS": "1"}

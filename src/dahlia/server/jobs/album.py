@@ -12,7 +12,7 @@ from dahlia.dataset.records import ImageRecord
 from dahlia.server.jobs.snapshots import Sitter
 from dahlia.server.storage.names import image_key
 from dahlia.server.storage.storage import Storage
-from dahlia.server.workspaces.places import IMAGES
+from dahlia.server.workspaces.workspace import IMAGES
 
 _NO_HASH = "0" * 16  # what finds near-duplicates; nobody looks for them here
 

@@ -9,7 +9,7 @@ from dahlia.server.context import Server
 from dahlia.server.storage.names import history_key
 from dahlia.server.storage.storage import NotThere
 from dahlia.server.workspaces import head, restore_history, save_history
-from dahlia.server.workspaces.git import git
+from dahlia.server.workspaces.repository import git
 
 _BUNDLE = "history.bundle"
 

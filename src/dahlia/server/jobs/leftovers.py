@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from dahlia.server.database.tables import ImageRow
-from dahlia.server.workspaces.errors import PipelineError
-from dahlia.server.workspaces.occupation import occupied
-from dahlia.server.workspaces.places import IMAGES
+from dahlia.server.workspaces.workspace import IMAGES, PipelineError, occupied
 
 if TYPE_CHECKING:
     from dahlia.server.database.sessions import Database

@@ -26,7 +26,6 @@ from dahlia.server.jobs.artefacts import (
     VALIDATION_PAGE,
     artefact_key,
 )
-from dahlia.server.jobs.base import start_from
 from dahlia.server.jobs.histories import bring_history, keep_history
 from dahlia.server.jobs.records import Claimed, Interrupted, Lane
 from dahlia.server.jobs.snapshots import read_snapshot
@@ -48,7 +47,8 @@ from dahlia.server.workspaces import (
     personalise,
     run_pipeline,
 )
-from dahlia.server.workspaces.occupation import occupied
+from dahlia.server.workspaces.configuration import start_from
+from dahlia.server.workspaces.workspace import occupied
 
 _PIPELINE_SHARE = 0.97  # of a training's time; the rest brings photos in and files out
 _POLL_SECONDS = 0.5

@@ -35,7 +35,7 @@ from dahlia.server.jobs.turns import Turns
 from dahlia.server.jobs.watching import LeaseWatch
 from dahlia.server.jobs.workshop import Workshop
 from dahlia.server.supervision import limit_worker
-from dahlia.server.workspaces.errors import Cancelled
+from dahlia.server.workspaces.workspace import Cancelled
 
 Handler = Callable[[Workshop, Task], None]
 HANDLERS: Mapping[Kind, Handler] = {Kind.TRAIN: train, Kind.EXPORT: export, Kind.IMPORT: import_project}

@@ -19,8 +19,7 @@ from sqlalchemy import select
 from dahlia.server.context import Server
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.jobs.leftovers import remove_leftovers
-from dahlia.server.workspaces.errors import PipelineError
-from dahlia.server.workspaces.occupation import occupied
+from dahlia.server.workspaces.workspace import PipelineError, occupied
 from dahlia.tracking.store import URI
 from dahlia.warm.commands import VARIABLE
 from dahlia.warm.process import WarmProcess

@@ -15,7 +15,7 @@ from dahlia.dataset.readers.sources import tag_name
 from dahlia.files import staged_directory
 from dahlia.json_files import load_json
 from dahlia.modeling.card import load_card, save_card
-from dahlia.server.workspaces.errors import PipelineError
+from dahlia.server.workspaces.workspace import PipelineError
 
 
 @dataclass(frozen=True)

@@ -19,16 +19,20 @@ from typing import IO, TypeAlias
 
 from dahlia import layout
 from dahlia.config import load_params
-from dahlia.server.workspaces.errors import Cancelled, PipelineError
+from dahlia.server.workspaces.dvc_files import repair, trim
 from dahlia.server.workspaces.estimates import stage_seconds
-from dahlia.server.workspaces.git import without
 from dahlia.server.workspaces.guard import guard_command
-from dahlia.server.workspaces.mending import repair
-from dahlia.server.workspaces.occupation import occupied
-from dahlia.server.workspaces.places import ANNOTATIONS, DVC_NOTES, FOLDS, LOG
-from dahlia.server.workspaces.progress import Course, Progress
-from dahlia.server.workspaces.reasons import reason
-from dahlia.server.workspaces.trimming import trim
+from dahlia.server.workspaces.pipeline_output import Progress, ProgressTracker, reason
+from dahlia.server.workspaces.repository import without
+from dahlia.server.workspaces.workspace import (
+    ANNOTATIONS,
+    DVC_NOTES,
+    FOLDS,
+    LOG,
+    Cancelled,
+    PipelineError,
+    occupied,
+)
 from dahlia.warm.commands import VARIABLE, dvc_command
 
 _POLL = 0.2
@@ -67,7 +71,7 @@ def run_pipeline(
     """
     with occupied(folder) as lock:
         variables = _environment(folder, environment)
-        course = Course(_expected(folder, warm=VARIABLE in variables))
+        tracker = ProgressTracker(_expected(folder, warm=VARIABLE in variables))
         repair(folder)
         (folder / DVC_NOTES).mkdir(parents=True, exist_ok=True)
         lines: deque[str] = deque(maxlen=_KEPT_LINES)
@@ -79,14 +83,14 @@ def run_pipeline(
                 if line is not None:
                     lines.append(line)
                     log.write(line + "\n")
-                    course.hear(line)
-                watch(course.progress)
+                    tracker.hear(line)
+                watch(tracker.progress)
         if process.returncode != 0:
             said = list(lines)
             raise PipelineError(reason(said, str(folder.resolve())), output="\n".join(said[-_TOLD_LINES:]))
         trim(folder)
-        course.finish()
-        watch(course.progress)
+        tracker.finish()
+        watch(tracker.progress)
 
 
 def _expected(folder: Path, *, warm: bool) -> dict[str, float]:

@@ -2,13 +2,65 @@ from __future__ import annotations
 
 import pytest
 
-from dahlia.server.workspaces.reasons import reason
+from dahlia.server.workspaces.pipeline_output import ProgressTracker, reason
+
+EXPECTED = {"ingest": 1.0, "train": 8.0, "export": 1.0}
 
 PLACE = "/srv/workspaces/garden"
 BEFORE = "Running stage 'ingest':\n> python -m dahlia stage ingest\nValueError: of an earlier stage\n\n"
 STAGE = "Running stage 'train':\n> python -m dahlia stage train\ntrain: words\n"
 FAILED = "ERROR: failed to reproduce 'train': failed to run: python -m dahlia stage train, exited with "
 TRACEBACK = 'Traceback (most recent call last):\n  File "/x.py", line 1, in f\n'
+
+
+class _Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_progress_follows_the_stages() -> None:
+    clock = _Clock()
+    tracker = ProgressTracker(EXPECTED, clock)
+    assert (tracker.progress.stage, tracker.progress.fraction) == ("", 0.0)
+    tracker.hear("Stage 'ingest' didn't change, skipping")
+    assert (tracker.progress.stage, tracker.progress.done) == ("", 1)
+    tracker.hear("Running stage 'train':")
+    clock.now = 4.0
+    tracker.hear("")
+    now = tracker.progress
+    assert (now.stage, now.done, now.count, now.line) == ("train", 1, 3, "Running stage 'train':")
+    assert now.fraction == pytest.approx(0.5)
+    assert now.seconds_left == pytest.approx(5.0)
+    clock.now = 400.0
+    assert tracker.progress.fraction == pytest.approx(0.1 + 0.95 * 0.8)
+    assert tracker.progress.seconds_left is None
+    tracker.hear("Running stage 'export@onnx':")
+    assert (tracker.progress.stage, tracker.progress.done) == ("export", 2)
+    assert tracker.progress.seconds_left == pytest.approx(1.0)
+    tracker.finish()
+    assert (tracker.progress.fraction, tracker.progress.seconds_left, tracker.progress.done) == (1.0, 0.0, 3)
+
+
+def test_progress_never_goes_back() -> None:
+    clock = _Clock()
+    tracker = ProgressTracker(EXPECTED, clock)
+    seen = []
+    lines = (
+        "Running stage 'ingest':",
+        "Updating lock file 'dvc.lock'",
+        "Stage 'train' is cached - skipping run, checking out outputs",
+        "Running stage 'export@onnx':",
+        "Running stage 'unheard-of':",
+    )
+    for line in lines:
+        tracker.hear(line)
+        for _ in range(3):
+            clock.now += 0.6
+            seen.append(tracker.progress.fraction)
+    assert seen == sorted(seen)
+    assert seen[-1] <= 1
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dahlia.server.workspaces.mending import repair
+from dahlia.server.workspaces.dvc_files import repair
 
 LOCK = """\
 schema: '2.0'
@@ -25,14 +25,14 @@ stages:
 """
 
 
-def _mended(folder: Path, text: str) -> bool:
+def _deleted(folder: Path, text: str) -> bool:
     (folder / "dvc.lock").write_text(text)
     repair(folder)
     return not (folder / "dvc.lock").exists()
 
 
 def test_a_whole_one_stays(tmp_path: Path) -> None:
-    assert not _mended(tmp_path, LOCK)
+    assert not _deleted(tmp_path, LOCK)
     (tmp_path / "dvc.lock").unlink()
     repair(tmp_path)
 
@@ -53,7 +53,7 @@ def test_a_whole_one_stays(tmp_path: Path) -> None:
     ],
 )
 def test_one_that_was_cut_off_goes(tmp_path: Path, text: str) -> None:
-    assert _mended(tmp_path, text)
+    assert _deleted(tmp_path, text)
 
 
 def test_locks_go(tmp_path: Path) -> None:

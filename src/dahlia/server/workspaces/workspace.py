@@ -1,4 +1,7 @@
-"""One process at a time in a workspace, also while what it started is still ending."""
+"""A workspace on the disk: its paths, its errors, and the lock that gives it to one process at a time.
+
+The lock is held until the last process that a holder started has ended, too.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dahlia.server.workspaces.errors import PipelineError
+from dahlia.errors import DahliaError, TrainingError
+
+# What other projects do not have; see `dahlia.layout` for the rest.
+DATA = Path("data")
+IMAGES = DATA / "images"
+ANNOTATIONS = DATA / "annotations.csv"
+FOLDS = DATA / "folds.csv"  # in Git, where `data/dataset/folds.parquet` is not
+ARRIVING = Path(".dahlia/arriving")
+DVC_NOTES = Path(".dahlia/dvc")
+LOG = Path(".dahlia/pipeline.log")
 
 _PATIENCE = 15.0  # a guard needs less to end the processes of a worker that was killed
 _POLL = 0.05
 _mine = threading.local()
+
+
+class PipelineError(TrainingError):
+    """The pipeline failed.
+
+    Args:
+        message: the reason, for the user.
+        output: the last lines that the pipeline printed, for the operator.
+    """
+
+    def __init__(self, message: str, *, output: str = "") -> None:
+        super().__init__(message)
+        self.output = output
+
+
+class Cancelled(DahliaError):  # noqa: N818 (nothing went wrong)
+    """The training was ended on request."""
 
 
 @contextmanager

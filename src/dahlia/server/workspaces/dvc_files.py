@@ -1,14 +1,19 @@
-"""Repairs what a killed DVC leaves behind: it writes some of its files in place."""
+"""The files that DVC keeps in a workspace: repaired after a kill, and deleted when outdated.
+
+DVC writes some of them in place, and would keep every version of what its stages made.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 _LOCKS = ("lock", "rwlock", "rwlock.lock")
+_CACHE = Path(".dvc/cache/files/md5")
 
 
 def repair(folder: Path) -> None:
@@ -21,6 +26,16 @@ def repair(folder: Path) -> None:
     lock = folder / "dvc.lock"
     if lock.exists() and not _is_whole(lock):
         lock.unlink()
+
+
+def trim(folder: Path) -> None:
+    """Delete from DVC's cache what `dvc.lock` does not name, so that it holds the last iteration alone."""
+    stages = yaml.safe_load((folder / "dvc.lock").read_text("utf-8"))["stages"]
+    cache = folder / _CACHE
+    kept = {name for stage in stages.values() for out in stage.get("outs", ()) for name in _named(cache, out)}
+    for path in cache.glob("??/*"):
+        if path.parent.name + path.name not in kept:
+            path.unlink()
 
 
 def _is_whole(lock: Path) -> bool:
@@ -38,3 +53,11 @@ def _entries(content: Any) -> Iterator[Any]:
 
 def _is_entry(entry: Any) -> bool:
     return bool(entry["path"]) and entry["hash"] == "md5" and len(entry["md5"].partition(".")[0]) == 32
+
+
+def _named(cache: Path, out: Mapping[str, Any]) -> Iterator[str]:
+    name = str(out["md5"])
+    yield name
+    listing = cache / name[:2] / name[2:]
+    if name.endswith(".dir") and listing.exists():
+        yield from (entry["md5"] for entry in json.loads(listing.read_bytes()))

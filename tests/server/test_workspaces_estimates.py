@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from dahlia.server.workspaces import estimate_seconds, stage_seconds
+
+
+@pytest.mark.parametrize(
+    ("less", "more"),
+    [
+        ({}, {"photos": 1000, "new": 1000}),
+        ({}, {"tags": 50}),
+        ({"warm": True}, {}),
+        ({"new": 10}, {}),
+        ({"recipe": "advanced", "budget_minutes": 1}, {"recipe": "advanced", "budget_minutes": 2}),
+        ({"recipe": "advanced", "budget_minutes": 1}, {"recipe": "advanced"}),
+    ],
+)
+def test_estimates_grow(less: dict[str, object], more: dict[str, object]) -> None:
+    def estimate(changes: dict[str, object]) -> float:
+        given = {"photos": 100, "tags": 2, "recipe": "quick", "budget_minutes": None, "warm": False}
+        return estimate_seconds(**(given | changes))  # type: ignore[arg-type]
+
+    assert 0 < estimate(less) < estimate(more)
+
+
+@pytest.mark.parametrize("hours", [1, 5])
+def test_few_photos_do_not_use_a_long_budget_up(hours: int) -> None:
+    seconds = estimate_seconds(16, 2, "advanced", 60.0 * hours, warm=False)
+    assert 264 < seconds < 600  # one took 264 seconds on two busy cores
+    assert estimate_seconds(100_000, 2, "advanced", 60.0 * hours, warm=False) > 3600 * hours
+
+
+def test_an_estimate_is_the_sum_of_its_stages() -> None:
+    stages = stage_seconds(100, 2, "quick", None, warm=True)
+    assert list(stages) == ["ingest", "validate", "split", "train", "evaluate", "export", "track"]
+    assert sum(stages.values()) == pytest.approx(estimate_seconds(100, 2, "quick", None, warm=True))
