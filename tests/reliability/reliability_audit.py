@@ -15,8 +15,8 @@ from dahlia.server.cleaning.orphans import delete_orphans, find_orphans, listed_
 from dahlia.server.context import Server
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow, PredictionRow
-from dahlia.server.jobs.artefacts import BUNDLE, EVALUATION, PREDICTIONS, SERVABLE, artefact_key
-from dahlia.server.jobs.records import State
+from dahlia.server.jobs.iteration_files import BUNDLE, EVALUATION, PREDICTIONS, SERVABLE, artifact_key
+from dahlia.server.jobs.job import State
 from dahlia.server.storage.names import IMAGES, ITERATIONS, image_key, sha256_of_key, thumbnail_key
 
 AT_ONCE = timedelta(days=-1)  # files and deletions of this moment too
@@ -70,7 +70,7 @@ def audit_iterations(server: Server) -> None:
         rows = session.execute(select(IterationRow.id, IterationRow.files)).all()
     for identity, has_files in rows:
         for name in (EVALUATION, PREDICTIONS, f"{SERVABLE}/model.onnx", f"{BUNDLE}/model.json"):
-            assert not has_files or server.storage.size(artefact_key(identity, name)), name
+            assert not has_files or server.storage.size(artifact_key(identity, name)), name
     stored = {entry.key.split("/")[1] for entry in server.storage.keys(ITERATIONS)}
     assert stored <= {identity for identity, _ in rows}
 

@@ -19,10 +19,10 @@ from dahlia.server.app import create_app
 from dahlia.server.cleaning.cleaning import clean, search
 from dahlia.server.context import Server
 from dahlia.server.database.tables import ProjectRow
+from dahlia.server.jobs.job import JobKind
 from dahlia.server.jobs.leases import Watch
+from dahlia.server.jobs.order import Turns
 from dahlia.server.jobs.queue import claim
-from dahlia.server.jobs.records import Kind
-from dahlia.server.jobs.turns import Turns
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
@@ -140,7 +140,7 @@ def test_a_job_is_not_taken_from_who_does_it(world: World) -> None:
     world.call("POST", f"{world.path}/train")
     seconds = iter([0.0, 1.0, 2.0, 3.0])
     watch = Watch(world.server.database, 15.0, lambda: next(seconds))
-    assert claim(world.server.database, "worker", Turns([Kind.TRAIN]))
+    assert claim(world.server.database, "worker", Turns([JobKind.TRAIN]))
     for jump in (-JUMP, 2 * JUMP, -JUMP):
         world.clock.ahead += jump
         assert watch.look() == 0

@@ -29,7 +29,7 @@ from dahlia.modeling.predictions import save_predictions
 from dahlia.server.context import Server
 from dahlia.server.contract.domains import DOMAINS
 from dahlia.server.database.tables import ProjectRow
-from dahlia.server.jobs.artefacts import PREDICTIONS, artefact_key
+from dahlia.server.jobs.iteration_files import PREDICTIONS, artifact_key
 from dahlia.server.opening import open_server
 from dahlia.server.storage.names import image_key
 from dahlia.settings.server import load_settings
@@ -141,5 +141,5 @@ def train(opened: Server, album: Album, number: int) -> str:
     }
     file = opened.settings.server.home / "held-out.parquet"
     save_predictions(file, held_out(Case(album.project, tags, images), COLOURS, wrong=9))
-    opened.storage.put_file(artefact_key(iteration.id, PREDICTIONS), file)
+    opened.storage.put_file(artifact_key(iteration.id, PREDICTIONS), file)
     return iteration.id

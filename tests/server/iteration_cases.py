@@ -20,8 +20,8 @@ from dahlia.server.database.changes import changed
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow, JobRow
-from dahlia.server.jobs.artefacts import PREDICTIONS, artefact_key
-from dahlia.server.jobs.records import State
+from dahlia.server.jobs.iteration_files import PREDICTIONS, artifact_key
+from dahlia.server.jobs.job import State
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 _numbers = itertools.count()
@@ -133,7 +133,7 @@ def complete(server: Server, iteration_id: str, predictions: ClassPredictions | 
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / PREDICTIONS
             save_predictions(path, predictions)
-            server.storage.put_file(artefact_key(iteration_id, PREDICTIONS), path)
+            server.storage.put_file(artifact_key(iteration_id, PREDICTIONS), path)
     with server.database.write() as session:
         row = session.scalars(select(IterationRow).where(IterationRow.id == iteration_id)).one()
         job = session.scalars(select(JobRow).where(JobRow.iteration_key == row.key)).one()

@@ -18,8 +18,8 @@ from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, Reg
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.jobs.durations import form
+from dahlia.server.jobs.job import JobKind, Lane
 from dahlia.server.jobs.queue import enqueue
-from dahlia.server.jobs.records import Kind, Lane
 from dahlia.server.jobs.worker import Handler, run_worker
 from dahlia.server.storage.names import image_key
 from small_projects import COLOURS, photo
@@ -133,7 +133,7 @@ def order(
         session.add(iteration)
         row.epoch += 1
         session.flush()
-        enqueue(session, Kind.TRAIN, row, iteration, lane=lane, expected=expected)
+        enqueue(session, JobKind.TRAIN, row, iteration, lane=lane, expected=expected)
         return iteration.id
 
 
@@ -147,7 +147,7 @@ def order_export(server: Server, iteration_id: str, platform: str, flavor: str |
         )  # fmt: skip
         session.add(row)
         project = session.get_one(ProjectRow, iteration.project_key)
-        enqueue(session, Kind.EXPORT, project, iteration, {"export": row.id} | form(platform, flavor))
+        enqueue(session, JobKind.EXPORT, project, iteration, {"export": row.id} | form(platform, flavor))
         return row.id
 
 
@@ -209,7 +209,7 @@ def eventually(holds: Any, seconds: float = 30.0) -> None:
 @contextmanager
 def working(
     server: Server,
-    handlers: Mapping[Kind, Handler],
+    handlers: Mapping[JobKind, Handler],
     worker: str | None = None,
     lane: Lane = Lane.ALL,
 ) -> Iterator[None]:

@@ -23,12 +23,12 @@ from dahlia.server.context import Server
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import ExportRow
-from dahlia.server.jobs.artefacts import (
+from dahlia.server.jobs.iteration_files import (
     EVALUATION,
     PAGE,
     VALIDATION,
     VALIDATION_PAGE,
-    artefact_key,
+    artifact_key,
     proof_key,
 )
 from dahlia.server.keys.keys import create_key
@@ -111,7 +111,7 @@ def put_reports(server: Server, case: Case, iteration: str, folder: Path) -> Non
     )
     found = evaluate(held_out(case, TAGS, wrong=WRONG), params, seed=1, negative_tag=None)
     save_evaluation(folder / EVALUATION, found)
-    server.storage.put_file(artefact_key(iteration, EVALUATION), folder / EVALUATION)
+    server.storage.put_file(artifact_key(iteration, EVALUATION), folder / EVALUATION)
     names = [f"data/images/{sha256}.jpg" for _, sha256 in case.images["red"][:2]]
     finding = {"code": "near-duplicate", "severity": "warning", "files": names, "tags": ["red"]}
     validation = {
@@ -123,9 +123,9 @@ def put_reports(server: Server, case: Case, iteration: str, folder: Path) -> Non
         "tags": {tag: {"train": 10, "test": 0} for tag in TAGS},
         "findings": [finding | {"expected": "other photos", "found": "alike", "mend": "Take one out."}],
     }
-    server.storage.put(artefact_key(iteration, VALIDATION), json.dumps(validation).encode())
+    server.storage.put(artifact_key(iteration, VALIDATION), json.dumps(validation).encode())
     for page in (PAGE, VALIDATION_PAGE):
-        server.storage.put(artefact_key(iteration, page), REPORT)
+        server.storage.put(artifact_key(iteration, page), REPORT)
 
 
 def add_export(server: Server, iteration_key: int, iteration: str) -> None:

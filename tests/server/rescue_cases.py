@@ -24,9 +24,9 @@ from dahlia.server.contract.domains import domain_of
 from dahlia.server.contract.enums import IterationStatus
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
-from dahlia.server.jobs.artefacts import PREDICTIONS, SERVABLE
-from dahlia.server.jobs.records import State
-from dahlia.server.jobs.snapshots import read_sitters
+from dahlia.server.jobs.iteration_files import PREDICTIONS, SERVABLE
+from dahlia.server.jobs.job import State
+from dahlia.server.jobs.training_data import read_photos
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
@@ -111,8 +111,8 @@ def train(server: Server, client: TestClient, project: str, *, records: bool = T
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             _leave(folder, owner, row)
-            sitters = read_sitters(session, row)
-            truth = {one.photo.sha256: one.photo.tags for one in sitters}
+            photos = read_photos(session, row)
+            truth = {one.photo.sha256: one.photo.tags for one in photos}
             save_predictions(folder / PREDICTIONS, _predictions(truth, str(owner.classification).lower()))
             if records:
                 write_record(folder, session, owner, row, trained=row.trained, minutes=1, run_id="run")

@@ -36,23 +36,22 @@ from dahlia.modeling.reference import ClassReference, load_reference, save_refer
 from dahlia.server.context import Server
 from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.jobs import exporting
-from dahlia.server.jobs.album import lay_album
-from dahlia.server.jobs.artefacts import artefact_key
-from dahlia.server.jobs.export_process import REASON, ZIP, Order
-from dahlia.server.jobs.exporting import PROOF, export
+from dahlia.server.jobs.export_process import REASON, ZIP, ExportRequest
+from dahlia.server.jobs.exporting import PROOF, export, lay_out_photos
+from dahlia.server.jobs.iteration_files import artifact_key
+from dahlia.server.jobs.job import JobKind
 from dahlia.server.jobs.platforms import flavors_of, form_of
 from dahlia.server.jobs.queue import cancel
-from dahlia.server.jobs.records import Kind
-from dahlia.server.jobs.snapshots import Sitter
 from dahlia.server.jobs.task import Task
-from dahlia.server.jobs.workshop import Workshop
+from dahlia.server.jobs.training_data import SizedPhoto
+from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.opening import open_server
 from dahlia.server.workspaces import Photo
 from dahlia.settings.server import load_settings
 from dahlia.stages import train
 from small_projects import COLOURS, SmallProject, make_params, photo
 
-EXPORTING = {Kind.EXPORT: export}
+EXPORTING = {JobKind.EXPORT: export}
 
 
 @pytest.fixture
@@ -91,7 +90,7 @@ def bundle(tmp_path: Path) -> Path:
 def made(server: Server, garden: Planted, bundle: Path) -> str:
     """The iteration that it is of."""
     identity = order(server, garden)
-    server.storage.put_folder(artefact_key(identity, "bundle"), bundle)
+    server.storage.put_folder(artifact_key(identity, "bundle"), bundle)
     with server.database.write() as session:
         session.scalars(select(JobRow)).one().state = "done"
         row = session.scalars(select(IterationRow)).one()
@@ -155,9 +154,9 @@ def test_every_format_can_be_asked_for() -> None:
     assert flavors_of("VAIDK") == ()
 
 
-def fake(shop: Workshop, task: Task, folder: Path) -> None:
+def fake(context: WorkerContext, task: Task, folder: Path) -> None:
     """Stands for the process that writes the zip."""
-    asked = Order.load(folder)
+    asked = ExportRequest.load(folder)
     (folder / ZIP).write_text(f"{asked.platform} {asked.flavor} {asked.iteration}")
     (folder / ZIP).with_suffix(PROOF).write_text("proven")
 
@@ -179,7 +178,7 @@ def test_an_export_leaves_a_zip_and_its_proof(
         key = str(row.file_key)
         assert server.storage.get(key).decode() == f"{said} {made}"
         assert server.storage.get(key.removesuffix(".zip") + PROOF) == b"proven"
-    assert list(Workshop(server).bench("any").parent.iterdir()) == []
+    assert list(WorkerContext(server).scratch("any").parent.iterdir()) == []
 
 
 def test_the_bench_has_the_model_with_the_servers_ids_and_its_photos(
@@ -187,13 +186,13 @@ def test_the_bench_has_the_model_with_the_servers_ids_and_its_photos(
 ) -> None:
     seen: dict[str, object] = {}
 
-    def look(shop: Workshop, task: Task, folder: Path) -> None:
+    def look(context: WorkerContext, task: Task, folder: Path) -> None:
         card = load_card(folder / layout.BUNDLE)
         seen["ids"] = (card.project_id, {tag.name: tag.id for tag in card.tags})
         records = load_manifest(folder / layout.MANIFEST)
         seen["photos"] = {record.id: record.tags for record in records}
         seen["there"] = all((folder / record.path).exists() for record in records)
-        fake(shop, task, folder)
+        fake(context, task, folder)
 
     monkeypatch.setattr(exporting, "_run", look)
     order_export(server, made, "ONNX")
@@ -209,7 +208,7 @@ def test_the_bench_has_the_model_with_the_servers_ids_and_its_photos(
 def test_what_cannot_be_exported_tells_why(
     server: Server, made: str, monkeypatch: pytest.MonkeyPatch, platform: str, reason: str
 ) -> None:
-    def fail(shop: Workshop, task: Task, folder: Path) -> None:
+    def fail(context: WorkerContext, task: Task, folder: Path) -> None:
         raise ExportError("It computes something else. Train again.")
 
     monkeypatch.setitem(extras.EXTRAS, "coreml", ("absent",))
@@ -225,7 +224,7 @@ def test_what_cannot_be_exported_tells_why(
 def test_an_export_is_cancelled(server: Server, made: str, monkeypatch: pytest.MonkeyPatch) -> None:
     begun = threading.Event()
 
-    def endless(shop: Workshop, task: Task, folder: Path) -> None:
+    def endless(context: WorkerContext, task: Task, folder: Path) -> None:
         begun.set()
         while True:
             task.check()
@@ -245,10 +244,10 @@ def test_an_export_is_cancelled(server: Server, made: str, monkeypatch: pytest.M
 def test_an_export_whose_row_is_deleted_ends(
     server: Server, made: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def deleted(shop: Workshop, task: Task, folder: Path) -> None:
+    def deleted(context: WorkerContext, task: Task, folder: Path) -> None:
         with server.database.write() as session:
             session.execute(delete(ExportRow))
-        fake(shop, task, folder)
+        fake(context, task, folder)
 
     monkeypatch.setattr(exporting, "_run", deleted)
     order_export(server, made, "ONNX")
@@ -261,8 +260,8 @@ def test_ranges_are_learned_from_photos_of_every_tag(
 ) -> None:
     monkeypatch.setattr("dahlia.export.photos.CALIBRATION_PHOTOS", 2)
     save_reference(bundle, ClassReference((), np.zeros((0, 2), np.float32)))
-    sitters = [Sitter(Photo(sha256, ".jpg", tags), 64, 48) for sha256, tags in IDS.items()]
-    lay_album(server.storage, sitters, bundle, tmp_path, calibrates=True)
+    photos = [SizedPhoto(Photo(sha256, ".jpg", tags), 64, 48) for sha256, tags in IDS.items()]
+    lay_out_photos(server.storage, photos, bundle, tmp_path, calibrates=True)
     records = load_manifest(tmp_path / layout.MANIFEST)
     assert sorted(record.tags for record in records) == [("blue",), ("red",)]
 
@@ -287,7 +286,7 @@ def test_why_a_process_failed(tmp_path: Path, code: int, told: str | None, reaso
 def test_a_real_export_carries_the_servers_ids(
     server: Server, garden: Planted, made: str, trained: Path, tmp_path: Path
 ) -> None:
-    server.storage.put_folder(artefact_key(made, "bundle"), trained)
+    server.storage.put_folder(artifact_key(made, "bundle"), trained)
     row = order_export(server, made, "ONNX", "ONNX12")
     with working(server, EXPORTING):
         eventually(lambda: states(server) == ["done", "done"], 60)
@@ -310,7 +309,7 @@ def test_a_real_export_that_computes_something_else_fails(server: Server, made: 
     true = load_reference(trained)
     wrong = Path(shutil.copytree(trained, server.settings.server.home / "wrong"))
     save_reference(wrong, ClassReference(true.ids, np.flip(true.probabilities, axis=1)))
-    server.storage.put_folder(artefact_key(made, "bundle"), wrong)
+    server.storage.put_folder(artifact_key(made, "bundle"), wrong)
     row = order_export(server, made, "ONNX")
     with working(server, EXPORTING):
         eventually(lambda: states(server) == ["done", "failed"], 60)

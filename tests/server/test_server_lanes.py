@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -18,15 +19,15 @@ from dahlia.server.context import Server
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.exporting import export
+from dahlia.server.jobs.job import Claimed, JobKind, Lane, State
 from dahlia.server.jobs.lanes import SERVER_BYTES, WORKER_BYTES, lanes_of, training_lane
 from dahlia.server.jobs.leases import give_back
+from dahlia.server.jobs.order import LONG_PATIENCE, Turns
 from dahlia.server.jobs.queue import claim, enqueue, held
-from dahlia.server.jobs.records import Claimed, Kind, Lane, State
-from dahlia.server.jobs.standing import standing_of
 from dahlia.server.jobs.task import Task
 from dahlia.server.jobs.training import train
-from dahlia.server.jobs.turns import LONG_PATIENCE, Turns
-from dahlia.server.jobs.workshop import Workshop
+from dahlia.server.jobs.waiting import position_of
+from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.opening import open_server
 from dahlia.server.supervision import Workers
 from dahlia.server.workspaces import Cancelled
@@ -135,7 +136,7 @@ def test_the_place_says_what_is_taken_next(server: Server, seed: int) -> None:
                 for job in chance.sample(found := list(session.scalars(running)), min(len(found), 1)):
                     chance.choice((give_back, lambda _, job: setattr(job, "state", State.DONE)))(session, job)
             elif action == "import":
-                enqueue(session, Kind.IMPORT, row)
+                enqueue(session, JobKind.IMPORT, row)
         trains = {job.project_key for job in jobs(server) if job.kind == "train" and job.state != State.DONE}
         if action == "training" and project.key not in trains:
             order(server, project)
@@ -150,7 +151,7 @@ def places(server: Server) -> list[str]:
     with server.database.read() as session:
         rows = list(session.scalars(select(JobRow)))
         found = {
-            standing_of(session, server, job, names=True).place: job.id
+            position_of(session, server, job, names=True).place: job.id
             for job in rows
             if job.state == State.WAITING
         }
@@ -182,21 +183,21 @@ def test_a_long_job_is_not_passed_for_ever(server: Server) -> None:
 def test_short_jobs_are_done_while_a_long_one_runs(server: Server) -> None:
     begun, done = threading.Event(), []
 
-    def endless(shop: Workshop, task: Task) -> None:
+    def endless(context: WorkerContext, task: Task) -> None:
         begun.set()
         eventually(task.must_stop)
         raise Cancelled("It was ended.")
 
-    def quick(shop: Workshop, task: Task) -> None:
+    def quick(context: WorkerContext, task: Task) -> None:
         done.append(task.claimed.kind)
         task.complete(lambda session, job: None)
 
     order_long(server)
     project = plant(server, "a")
-    with working(server, {Kind.TRAIN: endless}, lane=LONG):
+    with working(server, {JobKind.TRAIN: endless}, lane=LONG):
         begun.wait(10)
         order_export(server, order(server, project), "ONNX")
-        with working(server, {Kind.TRAIN: quick, Kind.EXPORT: quick}, lane=SHORT):
+        with working(server, {JobKind.TRAIN: quick, JobKind.EXPORT: quick}, lane=SHORT):
             eventually(lambda: len(done) == 2)
         assert [job.state for job in jobs(server) if job.lane == LONG] == ["running"]
         with server.database.write() as session:
@@ -261,14 +262,14 @@ def test_long_work_yields(niceness: int) -> None:
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     ) as guard:
         assert guard.stdout is not None
-        assert int(guard.stdout.read()) == niceness
+        assert int(guard.stdout.read()) == os.nice(0) + niceness
 
 
 @pytest.mark.slow
 def test_a_real_training_and_export_beside_a_long_one(tmp_path: Path) -> None:
     begun = threading.Event()
 
-    def endless(shop: Workshop, task: Task) -> None:
+    def endless(context: WorkerContext, task: Task) -> None:
         begun.set()
         eventually(task.must_stop, 300)
         raise Cancelled("It was ended.")
@@ -278,10 +279,10 @@ def test_a_real_training_and_export_beside_a_long_one(tmp_path: Path) -> None:
     order_long(server)
     garden = plant(server, "red", "blue")
     add_photos(server, garden, red=6, blue=6)
-    with working(server, {Kind.TRAIN: endless}, lane=LONG):
+    with working(server, {JobKind.TRAIN: endless}, lane=LONG):
         begun.wait(10)
         made = order(server, garden)
-        with working(server, {Kind.TRAIN: train, Kind.EXPORT: export}, lane=SHORT):
+        with working(server, {JobKind.TRAIN: train, JobKind.EXPORT: export}, lane=SHORT):
             eventually(lambda: jobs(server)[1].state in ("done", "failed"), 240)
             row = order_export(server, made, "ONNX")
             eventually(lambda: jobs(server)[2].state in ("done", "failed"), 120)

@@ -13,8 +13,7 @@ from project_cases import make_project
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
-from dahlia.server.jobs.leftovers import remove_leftovers
-from dahlia.server.jobs.workshop import Workshop
+from dahlia.server.jobs.worker_context import WorkerContext, remove_leftovers
 from dahlia.server.storage.names import image_key
 from dahlia.server.workspaces.workspace import IMAGES
 
@@ -33,7 +32,7 @@ def workspace(client: TestClient, server: Server) -> Path:
     """Of a project with two photos, linked; and two that are deleted, one of which the storage still has."""
     project = make_project(client)["id"]
     ids = uploaded(client, project, *(entry(number) for number in range(4)))
-    images = Workshop(server).workspace(project) / IMAGES
+    images = WorkerContext(server).workspace(project) / IMAGES
     for number in range(4):
         server.storage.fetch(key_of(number), images / f"{content_of(number)}.jpg")
     answer = client.delete(f"/projects/{project}/images", params={"imageIds": ",".join(ids[2:])})
@@ -60,7 +59,7 @@ def test_what_nobody_names_any_more_goes(server: Server, workspace: Path) -> Non
     assert remove_leftovers(server.database, workspace.parent) == 1
     assert left(workspace) == {content_of(number) for number in (0, 1, 2)}
     server.storage.delete(key_of(2))
-    Workshop(server).tidy()
+    WorkerContext(server).tidy()
     assert left(workspace) == {content_of(number) for number in (0, 1)}
 
 

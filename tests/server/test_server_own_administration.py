@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 from dahlia.server.context import Server
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import JobRow
+from dahlia.server.jobs.job import JobKind, Lane, State
 from dahlia.server.jobs.presence import ALIVE_SECONDS, Presence
 from dahlia.server.jobs.queue import enqueue
-from dahlia.server.jobs.records import Kind, Lane, State
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 
@@ -118,7 +118,7 @@ def test_the_audit_log_is_filtered_and_paged(own: Own) -> None:
         assert own.client.get(f"{OWN}/audit", params=query).status_code == 400, query
 
 
-def add_job(own: Own, kind: Kind = Kind.IMPORT, lane: Lane = Lane.SHORT, **values: Any) -> str:
+def add_job(own: Own, kind: JobKind = JobKind.IMPORT, lane: Lane = Lane.SHORT, **values: Any) -> str:
     with own.server.database.write() as session:
         project = session.scalars(select(ProjectRow).where(ProjectRow.id == own.project.id)).one()
         job = enqueue(session, kind, project, lane=lane)
@@ -195,7 +195,7 @@ def test_both_databases_answer(client: TestClient, server: Server) -> None:
     with server.database.write() as session:
         key = create_key(session, "portal", Scope.ADMIN, None, server.now())[1]
         row = session.scalars(select(ProjectRow).where(ProjectRow.id == project["id"])).one()
-        job = enqueue(session, Kind.IMPORT, row).id
+        job = enqueue(session, JobKind.IMPORT, row).id
     Presence(server, "host/9", Lane.SHORT).say()
 
     def get(path: str, **query: Any) -> Any:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from dahlia.server.context import Server
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
+from dahlia.server.jobs.job import Claimed, Directive, JobKind, LeaseLost, State
 from dahlia.server.jobs.leases import (
     MOST_ATTEMPTS,
     Watch,
@@ -21,9 +22,8 @@ from dahlia.server.jobs.leases import (
     release,
     release_the_dead,
 )
+from dahlia.server.jobs.order import Turns
 from dahlia.server.jobs.queue import beat, cancel, claim, enqueue, held, job_of
-from dahlia.server.jobs.records import Claimed, Kind, LeaseLost, Orders, State
-from dahlia.server.jobs.turns import Turns
 
 pytestmark = pytest.mark.both_databases
 
@@ -32,7 +32,9 @@ def enqueue_many(server: Server, *projects: Planted) -> None:
     """An import job for each, one after the other."""
     for project in projects:
         with server.database.write() as session:
-            enqueue(session, Kind.IMPORT, session.get_one(ProjectRow, project.key), None, {"from": "there"})
+            enqueue(
+                session, JobKind.IMPORT, session.get_one(ProjectRow, project.key), None, {"from": "there"}
+            )
 
 
 def taken(server: Server, worker: str = "one", turns: Turns | None = None) -> Claimed:
@@ -52,7 +54,7 @@ class Clock:
 def test_a_job_waits_until_it_is_claimed(server: Server) -> None:
     project = plant(server, "a")
     made = order(server, project)
-    assert claim(server.database, "one", Turns([Kind.EXPORT])) is None
+    assert claim(server.database, "one", Turns([JobKind.EXPORT])) is None
     claimed = taken(server)
     assert (claimed.kind, claimed.attempt, claimed.worker) == ("train", 1, "one")
     assert (claimed.project_key, claimed.payload) == (project.key, {})
@@ -68,7 +70,7 @@ def test_an_idle_project_without_jobs_has_none(server: Server) -> None:
         found = job_of(session, row)
         assert found is not None
         assert found.state == State.WAITING
-        assert job_of(session, row, Kind.EXPORT) is None
+        assert job_of(session, row, JobKind.EXPORT) is None
 
 
 def test_a_project_has_one_training_under_way(server: Server) -> None:
@@ -132,12 +134,12 @@ def test_a_beat_keeps_what_is_said_and_hears_what_to_do(server: Server) -> None:
     order(server, plant(server, "a"))
     claimed = taken(server)
     before = jobs(server)[0].beat
-    assert beat(server.database, claimed, {"stage": "train", "fraction": 0.5}) is Orders.GO_ON
+    assert beat(server.database, claimed, {"stage": "train", "fraction": 0.5}) is Directive.GO_ON
     assert jobs(server)[0].beat == before + 1
     assert jobs(server)[0].progress == {"stage": "train", "fraction": 0.5}
     with server.database.write() as session:
         cancel(session, session.get_one(JobRow, claimed.key), server.now())
-    assert beat(server.database, claimed, {}) is Orders.CANCEL
+    assert beat(server.database, claimed, {}) is Directive.CANCEL
 
 
 def test_a_job_that_is_deleted_is_lost(server: Server) -> None:
@@ -146,7 +148,7 @@ def test_a_job_that_is_deleted_is_lost(server: Server) -> None:
     claimed = taken(server)
     with server.database.write() as session:
         session.execute(delete(ProjectRow).where(ProjectRow.key == project.key))
-    assert beat(server.database, claimed, {}) is Orders.LOST
+    assert beat(server.database, claimed, {}) is Directive.LOST
     with pytest.raises(LeaseLost), server.database.write() as session:
         held(session, claimed)
 
@@ -186,7 +188,7 @@ def test_a_job_is_taken_from_a_worker_that_stands_still(server: Server) -> None:
     assert states(server) == [State.WAITING]
     again = taken(server, "two")
     assert (again.id, again.attempt) == (claimed.id, 2)
-    assert beat(server.database, claimed, {}) is Orders.LOST
+    assert beat(server.database, claimed, {}) is Directive.LOST
     with pytest.raises(LeaseLost), server.database.write() as session:
         held(session, claimed)
     assert iteration(server, made).status == "Training"

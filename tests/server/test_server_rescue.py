@@ -23,8 +23,8 @@ from dahlia.server.context import Server
 from dahlia.server.database.server_tables import AuditRow, KeyRow
 from dahlia.server.database.tables import ProjectRow, TagRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
-from dahlia.server.jobs.artefacts import artefact_key
-from dahlia.server.jobs.records import Kind
+from dahlia.server.jobs.iteration_files import artifact_key
+from dahlia.server.jobs.job import JobKind
 from dahlia.server.projects.copying import run_import
 from dahlia.server.rescue import rescuing
 from dahlia.server.rescue.rescuing import Rescued, rescue
@@ -283,11 +283,11 @@ def test_damaged_images_are_named_and_left_alone(
 
 
 def _damage(name: str) -> Callable[[Server, str], None]:
-    return lambda server, iteration: server.storage.put(artefact_key(iteration, name), b"{}")
+    return lambda server, iteration: server.storage.put(artifact_key(iteration, name), b"{}")
 
 
 def _lose(name: str) -> Callable[[Server, str], None]:
-    return lambda server, iteration: server.storage.delete(artefact_key(iteration, name))
+    return lambda server, iteration: server.storage.delete(artifact_key(iteration, name))
 
 
 def _all(*parts: Callable[[Server, str], None]) -> Callable[[Server, str], None]:
@@ -434,7 +434,7 @@ def test_a_copied_project_is_one_of_its_own(ids: dict[str, str], lost: tuple[Ser
         token = client.get(f"/projects/{ids['garden']}/export").json()["token"]
         ids["copy"] = client.post("/projects/import", params={"token": token}).json()["id"]
     with first.database.read() as session:
-        jobs = select(JobRow.payload).where(JobRow.kind == Kind.IMPORT)
+        jobs = select(JobRow.payload).where(JobRow.kind == JobKind.IMPORT)
         payload = session.scalars(jobs).one()
     run_import(first, payload)
     before = look(first, ids)
@@ -449,7 +449,7 @@ def test_files_of_two_servers_are_refused(ids: dict[str, str], lost: tuple[Serve
         chosen = select(IterationRow.id).join(ProjectRow).where(ProjectRow.id == ids["kitchen"])
         made = session.scalars(chosen).one()
         tags = session.scalars(select(TagRow.id).join(ProjectRow).where(ProjectRow.id == ids["garden"])).all()
-    key = artefact_key(made, "iteration.json")
+    key = artifact_key(made, "iteration.json")
     record = json.loads(first.storage.get(key))
     record["tags"] = [{**tag, "id": tags[place]} for place, tag in enumerate(record["tags"])]
     first.storage.put(key, json.dumps(record).encode())

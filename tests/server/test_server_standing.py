@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 from dahlia.server.context import Server
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import JobRow
+from dahlia.server.jobs.job import JobKind, Lane
+from dahlia.server.jobs.order import Turns
 from dahlia.server.jobs.queue import claim
-from dahlia.server.jobs.records import Kind, Lane
-from dahlia.server.jobs.turns import Turns
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 
@@ -61,7 +61,7 @@ def progress(client: TestClient, case: Case, identity: str) -> dict[str, Any]:
     return found
 
 
-def change(server: Server, kind: Kind = Kind.TRAIN, **values: Any) -> None:
+def change(server: Server, kind: JobKind = JobKind.TRAIN, **values: Any) -> None:
     """Change the newest job of a kind."""
     with server.database.write() as session:
         newest = select(JobRow).where(JobRow.kind == kind).order_by(JobRow.key.desc()).limit(1)
@@ -153,9 +153,9 @@ def test_past_jobs_tell_how_long_others_take(client: TestClient, server: Server,
     path = case.iteration(identity) + "/export"
     client.post(path, params={"platform": "ONNX"})
     run(server)
-    change(server, Kind.EXPORT, state="done", started=now - timedelta(seconds=30), ended=now)
+    change(server, JobKind.EXPORT, state="done", started=now - timedelta(seconds=30), ended=now)
     client.post(path, params={"platform": "ONNX", "flavor": "OnnxFloat16"})
-    change(server, Kind.EXPORT, payload={"export": "x", "form": "ONNX/"})
+    change(server, JobKind.EXPORT, payload={"export": "x", "form": "ONNX/"})
     other = named(server, "other")
     said = progress(client, other, train(client, other))
     # One export of half a minute, then a training of twice what is thought.
@@ -176,7 +176,7 @@ def test_what_runs_and_what_waits_have_one_estimate(
     client.post(path, params={"platform": "DockerFile"})
     run(server)
     done = {"state": "done", "started": now - timedelta(seconds=30), "ended": now}
-    change(server, Kind.EXPORT, **done)
+    change(server, JobKind.EXPORT, **done)
     for query in ({"platform": "DockerFile", "flavor": "Linux"}, {"platform": "ONNX"}):
         assert client.post(path, params=query).status_code == 200
     run(server, stage="export", fraction=0.2)

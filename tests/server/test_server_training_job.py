@@ -41,12 +41,12 @@ from dahlia.server.context import Server
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs import training
-from dahlia.server.jobs.artefacts import artefact_key
+from dahlia.server.jobs.iteration_files import artifact_key
+from dahlia.server.jobs.job import JobKind, Lane
 from dahlia.server.jobs.queue import cancel
-from dahlia.server.jobs.records import Kind, Lane
-from dahlia.server.jobs.snapshots import read_snapshot
 from dahlia.server.jobs.training import train
-from dahlia.server.jobs.workshop import Workshop
+from dahlia.server.jobs.training_data import read_snapshot
+from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.opening import open_server
 from dahlia.server.rescue.records import IMAGES_TABLE, RECORD, Record, read_images
 from dahlia.server.rescue.rescuing import rescue
@@ -57,7 +57,7 @@ from dahlia.server.workspaces.workspace import occupied
 from dahlia.settings.server import load_settings
 from dahlia.tracking.artifacts import SERVABLE
 
-TRAINING = {Kind.TRAIN: train}
+TRAINING = {JobKind.TRAIN: train}
 QUICK = {"DAHLIA_JOBS_WARM": "false", "DAHLIA_JOBS_POLL_SECONDS": "0.02", "DAHLIA_JOBS_LEASE_SECONDS": "2"}
 RUN = "0123456789abcdef0123456789abcdef"
 
@@ -227,8 +227,8 @@ def test_a_training_leaves_its_files_and_its_iteration(
     assert row.trained is not None
     reports = [f"{name}.{kind}" for name in ("evaluation", "validation") for kind in ("json", "html")]
     for name in ("predictions.parquet", "bundle/model.safetensors", *reports):
-        assert server.storage.exists(artefact_key(made, name))
-    server.storage.fetch_folder(artefact_key(made, "servable"), tmp_path / "servable")
+        assert server.storage.exists(artifact_key(made, name))
+    server.storage.fetch_folder(artifact_key(made, "servable"), tmp_path / "servable")
     served = load_card(tmp_path / "servable")
     assert (served.project_id, [(tag.name, tag.id) for tag in served.tags]) == (
         garden.id,
@@ -241,7 +241,7 @@ def test_a_training_leaves_its_files_and_its_iteration(
     assert sorted(image.tags for image in images) == sorted(
         [(garden.tags[name],) for name in ("red", "blue")] * 5
     )
-    folder = Workshop(server).workspace(garden.id)
+    folder = WorkerContext(server).workspace(garden.id)
     assert pipeline.folders == [folder]
     assert len(pipeline.photos[0]) == 10
     assert server.storage.exists(history_key(garden.id))
@@ -268,7 +268,7 @@ def test_a_pipeline_that_fails_tells_why(server: Server, garden: Planted, pipeli
         eventually(lambda: states(server) == ["failed"])
     row = iteration(server, made)
     assert (row.status, row.error) == ("Failed", "Expected two tags, received one. Tag more photos.")
-    assert not server.storage.exists(artefact_key(made, "evaluation.json"))
+    assert not server.storage.exists(artifact_key(made, "evaluation.json"))
     pipeline.first = lambda folder: None
     again = order(server, garden)
     with working(server, TRAINING):
@@ -317,7 +317,7 @@ def test_a_workspace_that_another_still_has_is_waited_for(
 ) -> None:
     order(server, garden)
     with working(server, TRAINING):
-        with occupied(Workshop(server).workspace(garden.id)):
+        with occupied(WorkerContext(server).workspace(garden.id)):
             eventually(lambda: jobs(server)[0].progress.get("stage") == "photos")
             assert not pipeline.begun.wait(0.3)
         eventually(lambda: states(server) == ["done"])
@@ -353,19 +353,19 @@ def test_a_training_that_was_cut_off_ends_when_it_is_begun_again(
 
     monkeypatch.setattr(training, place[moment], cut)
     stopped = threading.Event()
-    with working(server, {Kind.TRAIN: lambda shop, task: _cut_off(shop, task, stopped)}):
+    with working(server, {JobKind.TRAIN: lambda context, task: _cut_off(context, task, stopped)}):
         eventually(lambda: states(server) == ["done"])
     row = iteration(server, made)
     assert (row.status, row.files, jobs(server)[0].attempts) == ("Completed", True, 2)
-    assert head(Workshop(server).workspace(garden.id)) is not None
+    assert head(WorkerContext(server).workspace(garden.id)) is not None
 
 
-def _cut_off(shop: Workshop, task: Any, stopped: threading.Event) -> None:
+def _cut_off(context: WorkerContext, task: Any, stopped: threading.Event) -> None:
     # As if it had been killed: nobody gives the job back, another takes it over.
     try:
-        train(shop, task)
+        train(context, task)
     except Cancelled:
-        with shop.server.database.write() as session:
+        with context.server.database.write() as session:
             job = session.scalars(select(JobRow)).one()
             job.state, job.worker = "waiting", None
         raise
@@ -375,7 +375,7 @@ def test_another_machine_goes_on_with_the_history(
     server: Server, garden: Planted, pipeline: Pipeline, tmp_path: Path, database_url: str
 ) -> None:
     other = opened(tmp_path, database_url, "elsewhere")
-    folders = [Workshop(one).workspace(garden.id) for one in (server, other)]
+    folders = [WorkerContext(one).workspace(garden.id) for one in (server, other)]
     for number, place in enumerate([server, other, server]):
         add_photos(server, garden, first=5 * (number + 1), red=1)
         order(server, garden)
@@ -403,11 +403,11 @@ def test_a_training_starts_from_another_iteration(
         }
         save_file(weights, tmp_path / "model.safetensors")
         server.storage.put_file(
-            artefact_key(first, "bundle/model.safetensors"), tmp_path / "model.safetensors"
+            artifact_key(first, "bundle/model.safetensors"), tmp_path / "model.safetensors"
         )
         order(server, garden, base_project_id=garden.id, base_iteration_id=first)
         eventually(lambda: states(server) == ["done"] * 2)
-        folder = Workshop(server).workspace(garden.id)
+        folder = WorkerContext(server).workspace(garden.id)
         named = Path(load_params(folder / layout.PARAMS).domain.backbone.weights)
         assert list(load_file(folder / named)) == ["stem.weight"]
         order(server, garden)
@@ -425,7 +425,7 @@ def test_a_model_with_another_network_is_no_start(
     first = order(server, garden)
     with working(server, TRAINING):
         eventually(lambda: states(server) == ["done"])
-        server.storage.put_folder(artefact_key(first, "bundle"), tmp_path / "bundle")
+        server.storage.put_folder(artifact_key(first, "bundle"), tmp_path / "bundle")
         second = order(server, garden, base_project_id=garden.id, base_iteration_id=first)
         eventually(lambda: states(server) == ["done", "failed"])
     assert "resnet18" in str(iteration(server, second).error)
@@ -445,13 +445,13 @@ def test_a_real_training_and_another_after_more_photos(server: Server, tmp_path:
     assert [row.status for row in rows] == ["Completed"] * 2
     assert rows[0].run_id != rows[1].run_id
     for number, row in enumerate(rows):
-        server.storage.fetch_folder(artefact_key(row.id, "servable"), tmp_path / str(number))
+        server.storage.fetch_folder(artifact_key(row.id, "servable"), tmp_path / str(number))
         served = load_card(tmp_path / str(number))
         assert {tag.name: tag.id for tag in served.tags} == garden.tags
         assert served.training.images == 12 + 2 * number
     out = tmp_path / "out"
     assert check_out(server, garden.id, out) == CheckedOut("garden", rows[1].name, 14)
-    trained = Workshop(server).workspace(garden.id)
+    trained = WorkerContext(server).workspace(garden.id)
     for name in ("reports/metrics.json", "params.yaml", "data/folds.csv"):
         assert (out / name).read_bytes() == (trained / name).read_bytes()
     assert len(list((out / "data" / "images").iterdir())) == 14

@@ -20,12 +20,11 @@ from dahlia.errors import TrainingError
 from dahlia.server.context import Server
 from dahlia.server.database.errors import StoreError
 from dahlia.server.database.work_tables import IterationRow, JobRow
-from dahlia.server.jobs.endings import CANCELLED
+from dahlia.server.jobs.job import CANCELLED, JobKind, LeaseLost
 from dahlia.server.jobs.queue import cancel
-from dahlia.server.jobs.records import Kind, LeaseLost
 from dahlia.server.jobs.task import Task
 from dahlia.server.jobs.worker import Handler
-from dahlia.server.jobs.workshop import Workshop
+from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.opening import open_server
 from dahlia.server.workspaces import Cancelled
 from dahlia.server.workspaces.workspace import occupied
@@ -49,7 +48,7 @@ def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
     server.database.close()
 
 
-def finish(shop: Workshop, task: Task) -> None:
+def finish(context: WorkerContext, task: Task) -> None:
     """What a training does that succeeds."""
 
     def write(session: Any, job: JobRow) -> None:
@@ -60,7 +59,7 @@ def finish(shop: Workshop, task: Task) -> None:
 
 
 def fails_with(error: BaseException) -> Handler:
-    def fail(shop: Workshop, task: Task) -> None:
+    def fail(context: WorkerContext, task: Task) -> None:
         raise error
 
     return fail
@@ -73,7 +72,7 @@ class Endless:
         self.seconds = seconds
         self.begun = threading.Event()
 
-    def __call__(self, shop: Workshop, task: Task) -> None:
+    def __call__(self, context: WorkerContext, task: Task) -> None:
         task.seconds = self.seconds
         self.begun.set()
         eventually(task.must_stop)
@@ -87,7 +86,7 @@ def ask_to_cancel(server: Server) -> None:
 
 def test_a_job_is_done(server: Server) -> None:
     made = order(server, plant(server, "a"))
-    with working(server, {Kind.TRAIN: finish}):
+    with working(server, {JobKind.TRAIN: finish}):
         eventually(lambda: states(server) == ["done"])
     assert iteration(server, made).status == "Completed"
     assert jobs(server)[0].ended is not None
@@ -96,7 +95,7 @@ def test_a_job_is_done(server: Server) -> None:
 def test_a_worker_that_can_take_no_job_says_so_once(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     order(server, plant(server, "a"))
     server.database.refuse_writes("its file is damaged")
-    with working(server, {Kind.TRAIN: finish}):
+    with working(server, {JobKind.TRAIN: finish}):
         eventually(lambda: "No job can be taken now" in caplog.text)
         time.sleep(0.3)  # fifteen more looks
     assert caplog.text.count("No job can be taken now") == 1
@@ -104,7 +103,7 @@ def test_a_worker_that_can_take_no_job_says_so_once(server: Server, caplog: pyte
 
 def test_a_worker_goes_on_with_the_next(server: Server) -> None:
     made = [order(server, plant(server, "a")) for _ in range(3)]
-    with working(server, {Kind.TRAIN: finish}):
+    with working(server, {JobKind.TRAIN: finish}):
         eventually(lambda: states(server) == ["done"] * 3)
     assert {iteration(server, one).status for one in made} == {"Completed"}
 
@@ -119,7 +118,7 @@ def test_a_worker_goes_on_with_the_next(server: Server) -> None:
 )
 def test_what_cannot_be_done_fails_with_its_reason(server: Server, error: Exception, reason: str) -> None:
     made = order(server, plant(server, "a"))
-    with working(server, {Kind.TRAIN: fails_with(error)}):
+    with working(server, {JobKind.TRAIN: fails_with(error)}):
         eventually(lambda: states(server) == ["failed"])
     row = iteration(server, made)
     assert row.status == "Failed"
@@ -129,7 +128,7 @@ def test_what_cannot_be_done_fails_with_its_reason(server: Server, error: Except
 
 def test_a_running_job_is_cancelled(server: Server) -> None:
     made, endless = order(server, plant(server, "a")), Endless()
-    with working(server, {Kind.TRAIN: endless}):
+    with working(server, {JobKind.TRAIN: endless}):
         endless.begun.wait(10)
         ask_to_cancel(server)
         eventually(lambda: states(server) == ["cancelled"])
@@ -139,11 +138,11 @@ def test_a_running_job_is_cancelled(server: Server) -> None:
 def test_what_was_cancelled_is_not_completed(server: Server) -> None:
     made = order(server, plant(server, "a"))
 
-    def cancelled_at_the_end(shop: Workshop, task: Task) -> None:
+    def cancelled_at_the_end(context: WorkerContext, task: Task) -> None:
         ask_to_cancel(server)
-        finish(shop, task)
+        finish(context, task)
 
-    with working(server, {Kind.TRAIN: cancelled_at_the_end}):
+    with working(server, {JobKind.TRAIN: cancelled_at_the_end}):
         eventually(lambda: states(server) == ["cancelled"])
     assert iteration(server, made).status == "Failed"
 
@@ -151,28 +150,28 @@ def test_what_was_cancelled_is_not_completed(server: Server) -> None:
 def test_what_fails_after_it_was_cancelled_was_cancelled(server: Server) -> None:
     made = order(server, plant(server, "a"))
 
-    def fail(shop: Workshop, task: Task) -> None:
+    def fail(context: WorkerContext, task: Task) -> None:
         ask_to_cancel(server)
         raise TrainingError("The stage train was killed.")
 
-    with working(server, {Kind.TRAIN: fail}):
+    with working(server, {JobKind.TRAIN: fail}):
         eventually(lambda: states(server) == ["cancelled"])
     assert iteration(server, made).error == CANCELLED
 
 
 def test_a_worker_that_ends_lets_its_job_wait_for_another(server: Server) -> None:
     made, endless = order(server, plant(server, "a")), Endless()
-    with working(server, {Kind.TRAIN: endless}):
+    with working(server, {JobKind.TRAIN: endless}):
         endless.begun.wait(10)
     assert (states(server), jobs(server)[0].attempts) == (["waiting"], 0)
-    with working(server, {Kind.TRAIN: finish}):
+    with working(server, {JobKind.TRAIN: finish}):
         eventually(lambda: states(server) == ["done"])
     assert iteration(server, made).status == "Completed"
 
 
 def test_what_takes_too_long_fails(server: Server) -> None:
     made = order(server, plant(server, "a"))
-    with working(server, {Kind.TRAIN: Endless(seconds=0.1)}):
+    with working(server, {JobKind.TRAIN: Endless(seconds=0.1)}):
         eventually(lambda: states(server) == ["failed"])
     assert "jobs.training_timeout_hours" in str(iteration(server, made).error)
 
@@ -181,16 +180,16 @@ def test_a_worker_that_lost_its_lease_completes_nothing(server: Server) -> None:
     made = order(server, plant(server, "a"))
     lost: list[BaseException] = []
 
-    def overtaken(shop: Workshop, task: Task) -> None:
+    def overtaken(context: WorkerContext, task: Task) -> None:
         with server.database.write() as session:
             session.get_one(JobRow, task.claimed.key).worker = "another"
         try:
-            finish(shop, task)
+            finish(context, task)
         except LeaseLost as error:
             lost.append(error)
             raise
 
-    with working(server, {Kind.TRAIN: overtaken}, worker="one"):
+    with working(server, {JobKind.TRAIN: overtaken}, worker="one"):
         eventually(lambda: lost)
     assert iteration(server, made).status == "Training"
 
@@ -199,13 +198,13 @@ def test_a_worker_notices_that_its_job_was_taken(server: Server) -> None:
     order(server, plant(server, "a"))
     endless, seen = Endless(), threading.Event()
 
-    def watching(shop: Workshop, task: Task) -> None:
+    def watching(context: WorkerContext, task: Task) -> None:
         try:
-            endless(shop, task)
+            endless(context, task)
         finally:
             seen.set()
 
-    with working(server, {Kind.TRAIN: watching}):
+    with working(server, {JobKind.TRAIN: watching}):
         endless.begun.wait(10)
         with server.database.write() as session:
             session.scalars(select(JobRow)).one().worker = "another"
@@ -218,7 +217,7 @@ def test_jobs_of_workers_that_are_gone_are_taken_over(server: Server) -> None:
     with server.database.write() as session:
         job = session.scalars(select(JobRow)).one()
         job.state, job.worker, job.attempts = "running", "gone", 1
-    with working(server, {Kind.TRAIN: finish}):
+    with working(server, {JobKind.TRAIN: finish}):
         eventually(lambda: states(server) == ["done"])
     assert iteration(server, made).status == "Completed"
 
@@ -237,23 +236,23 @@ def test_a_database_that_is_away_is_waited_for(server: Server, monkeypatch: pyte
 
     completing = threading.Event()
 
-    def handler(shop: Workshop, task: Task) -> None:
+    def handler(context: WorkerContext, task: Task) -> None:
         completing.set()
-        finish(shop, task)
+        finish(context, task)
 
     monkeypatch.setattr(server.database, "write", sometimes)
-    with working(server, {Kind.TRAIN: handler}):
+    with working(server, {JobKind.TRAIN: handler}):
         eventually(lambda: states(server) == ["done"])
     assert not away
     assert iteration(server, made).status == "Completed"
 
 
 def test_folders_of_deleted_projects_go(server: Server) -> None:
-    project, shop = plant(server, "a"), Workshop(server)
+    project, context = plant(server, "a"), WorkerContext(server)
     kept, gone, used = (
-        shop.workspace(project.id),
-        shop.workspace(str(uuid.uuid4())),
-        shop.workspace(str(uuid.uuid4())),
+        context.workspace(project.id),
+        context.workspace(str(uuid.uuid4())),
+        context.workspace(str(uuid.uuid4())),
     )
     for folder in (kept, gone, used, kept.parent / "notes-of-somebody"):
         folder.mkdir(parents=True)
@@ -268,7 +267,7 @@ def test_folders_of_deleted_projects_go(server: Server) -> None:
     thread = threading.Thread(target=use)
     thread.start()
     held.wait(10)
-    shop.tidy()
+    context.tidy()
     done.set()
     thread.join()
     assert (kept.exists(), gone.exists(), used.exists()) == (True, False, True)
@@ -301,18 +300,18 @@ class FakeWarm:
 def test_a_warm_process_is_waited_for_and_started_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dahlia.server.jobs.workshop.WarmProcess", FakeWarm)
+    monkeypatch.setattr("dahlia.server.jobs.worker_context.WarmProcess", FakeWarm)
     monkeypatch.setattr(FakeWarm, "made", [])
     server = open_server(load_settings(None, {"DAHLIA_SERVER_HOME": str(tmp_path / "home")}))
     checks: list[int] = []
-    with Workshop(server) as shop:
-        assert shop.environment()["DAHLIA_WARM"] == "socket-0"
-        shop.wait_until_warm(lambda: checks.append(1))
+    with WorkerContext(server) as context:
+        assert context.environment()["DAHLIA_WARM"] == "socket-0"
+        context.wait_until_warm(lambda: checks.append(1))
         assert len(checks) == 3
         FakeWarm.made[0].alive = False
-        shop.wait_until_warm(lambda: checks.append(1))
+        context.wait_until_warm(lambda: checks.append(1))
         assert len(checks) == 3
-        assert shop.environment()["DAHLIA_WARM"] == "socket-1"
+        assert context.environment()["DAHLIA_WARM"] == "socket-1"
     assert not FakeWarm.made[1].alive
     server.database.close()
 
@@ -330,22 +329,22 @@ def test_a_worker_loads_no_heavy_library() -> None:
 SCRIPT = """
 import os, sys, threading, time
 from dahlia.server.jobs.worker import work
-from dahlia.server.jobs.records import Kind
+from dahlia.server.jobs.job import JobKind
 from dahlia.server.opening import open_server
 from dahlia.settings.server import load_settings
 from dahlia.server.workspaces import Cancelled
 
-def endless(shop, task):
+def endless(context, task):
     print("begun", flush=True)
     while not task.must_stop():
         time.sleep(0.02)
     raise Cancelled("ended")
 
-def quick(shop, task):
+def quick(context, task):
     task.complete(lambda session, job: None)
 
 server = open_server(load_settings(None, os.environ))
-work(server, attached=sys.argv[2:] == ["attached"], handlers={Kind.TRAIN: globals()[sys.argv[1]]})
+work(server, attached=sys.argv[2:] == ["attached"], handlers={JobKind.TRAIN: globals()[sys.argv[1]]})
 """
 
 

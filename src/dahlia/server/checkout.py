@@ -14,7 +14,7 @@ from dahlia.server.context import Server
 from dahlia.server.contract.enums import IterationStatus
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import IterationRow
-from dahlia.server.jobs.snapshots import read_snapshot
+from dahlia.server.jobs.training_data import read_snapshot
 from dahlia.server.projects.projects import find_project
 from dahlia.server.storage.names import history_key, image_key
 from dahlia.server.workspaces import Photo, lay_out, restore_history

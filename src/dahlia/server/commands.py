@@ -52,7 +52,7 @@ def worker(config: Path | None, lane: str, attached: bool) -> None:
 
     Here, or on another machine that reaches its database and storage.
     """
-    from dahlia.server.jobs.records import Lane
+    from dahlia.server.jobs.job import Lane
     from dahlia.server.jobs.worker import work
 
     with opened(config) as server:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dahlia.server.jobs.unserved import unserved_lanes, what_to_start
+from dahlia.server.jobs.waiting import unserved_lanes, what_to_start
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server

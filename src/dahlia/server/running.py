@@ -19,8 +19,8 @@ from dahlia.server.backup.schedule import Backups
 from dahlia.server.cleaning.cleaning import Cleaning
 from dahlia.server.database.checkpoints import Checkpoints
 from dahlia.server.disk_space import SpaceWatch
-from dahlia.server.jobs.records import Lane
-from dahlia.server.jobs.watching import LeaseWatch
+from dahlia.server.jobs.job import Lane
+from dahlia.server.jobs.leases import WatchThread
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import create_first_keys
 from dahlia.server.opening import open_server
@@ -97,7 +97,7 @@ def serve(settings: Settings, config: Path | None) -> None:
         SpaceWatch(server.space, server.database.reserve),
         Backups(server, config),
         Checkpoints(server.database),
-        LeaseWatch(server),  # workers elsewhere may all be gone, and then nobody else watches
+        WatchThread(server),  # workers elsewhere may all be gone, and then nobody else watches
     ]
     if certificate:
         background.append(certificate)

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Self
 from dahlia.dataset.decoding_memory import MEGABYTE, MEMORY, PATIENCE, VARIABLE, allowed_memory
 from dahlia.errors import DahliaError
 from dahlia.processes import end
+from dahlia.server.jobs.job import Lane
 from dahlia.server.jobs.lanes import lanes_of
 from dahlia.server.jobs.leases import release
-from dahlia.server.jobs.records import Lane
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server

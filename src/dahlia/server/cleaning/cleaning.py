@@ -21,7 +21,7 @@ from dahlia.server.cleaning.orphans import clean_orphans, find_orphans
 from dahlia.server.cleaning.owners import HISTORY, IMAGE, ITERATION, PREDICTION, Owner, discard_owner, named
 from dahlia.server.database.server_tables import DiscardRow, IdentityRow
 from dahlia.server.database.work_tables import JobRow
-from dahlia.server.jobs.records import Kind, State
+from dahlia.server.jobs.job import JobKind, State
 from dahlia.server.pairing.pairing import check
 from dahlia.server.projects.deleting import finish_deletions
 from dahlia.server.storage.names import (
@@ -150,7 +150,7 @@ def delete_discarded(server: Server, kept: timedelta, settling: timedelta) -> in
 
 
 def _is_importing(server: Server) -> bool:
-    waits = JobRow.kind == Kind.IMPORT, JobRow.state.in_((State.WAITING, State.RUNNING))
+    waits = JobRow.kind == JobKind.IMPORT, JobRow.state.in_((State.WAITING, State.RUNNING))
     with server.database.read() as session:
         return session.scalar(select(JobRow.key).where(*waits).limit(1)) is not None
 

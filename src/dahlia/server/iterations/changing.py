@@ -13,8 +13,8 @@ from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.changes import collect_garbage, locked
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.iterations.finding import iteration_of
+from dahlia.server.jobs.job import State
 from dahlia.server.jobs.queue import cancel, job_of
-from dahlia.server.jobs.records import State
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
 

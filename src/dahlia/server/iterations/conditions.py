@@ -13,7 +13,7 @@ from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.iterations.finding import iteration_of
 from dahlia.server.iterations.orders import Order
 from dahlia.server.iterations.subjects import SUBJECTS
-from dahlia.server.jobs.records import Kind, State
+from dahlia.server.jobs.job import JobKind, State
 
 
 def check_idle(session: Session, project: ProjectRow) -> None:
@@ -25,7 +25,7 @@ def check_idle(session: Session, project: ProjectRow) -> None:
     under_way = session.scalar(
         select(JobRow.cancel).where(
             JobRow.project_key == project.key,
-            JobRow.kind == Kind.TRAIN,
+            JobRow.kind == JobKind.TRAIN,
             JobRow.state.in_((State.WAITING, State.RUNNING)),
         )
     )

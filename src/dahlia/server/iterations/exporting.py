@@ -18,10 +18,9 @@ from dahlia.server.database.work_tables import ExportRow, IterationRow
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.iterations.finding import iteration_of, trained
 from dahlia.server.jobs.durations import form
-from dahlia.server.jobs.endings import EXPORT
+from dahlia.server.jobs.job import EXPORT, JobKind
 from dahlia.server.jobs.platforms import flavors_of, form_of
 from dahlia.server.jobs.queue import enqueue
-from dahlia.server.jobs.records import Kind
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
 
@@ -71,7 +70,7 @@ def start_export(
     if server.settings.jobs.workers:
         _check_packages(platform, flavor)
     row = _row(session, server, iteration, platform, flavor)
-    enqueue(session, Kind.EXPORT, project, iteration, {EXPORT: row.id} | form(platform, flavor))
+    enqueue(session, JobKind.EXPORT, project, iteration, {EXPORT: row.id} | form(platform, flavor))
     details = {"iteration": iteration_id, "platform": platform, "flavor": flavor}
     record(session, server, access, "export_iteration", project_id, **details)
     return row

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dahlia.server.contract.reports import Interval, MainFigures
-from dahlia.server.jobs.artefacts import EVALUATION, artefact_key
+from dahlia.server.jobs.iteration_files import EVALUATION, artifact_key
 from dahlia.server.storage.backend import spread
 from dahlia.server.storage.storage import Storage, StorageError
 
@@ -51,7 +51,7 @@ class FiguresInMemory:
 
     def _read(self, iteration: str) -> MainFigures | None:
         try:
-            return _main(json.loads(self._storage.get(artefact_key(iteration, EVALUATION))))
+            return _main(json.loads(self._storage.get(artifact_key(iteration, EVALUATION))))
         except (StorageError, ValueError, KeyError, TypeError, ValidationError):
             return None
 

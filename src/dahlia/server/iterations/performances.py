@@ -26,7 +26,7 @@ from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.images.queries import Page, View, Wanted, count_images, find_images
 from dahlia.server.images.views import region_answers, tag_answers
-from dahlia.server.jobs.artefacts import PREDICTIONS, artefact_key
+from dahlia.server.jobs.iteration_files import PREDICTIONS, artifact_key
 from dahlia.server.performance.images import ImageScore, ImageScores
 from dahlia.server.performance.performances import Performances
 from dahlia.server.performance.scores import TagScore
@@ -42,7 +42,7 @@ def stored_predictions(storage: Storage, iteration_id: str) -> ClassPredictions:
     with tempfile.TemporaryDirectory(prefix="dahlia-") as folder:
         path = Path(folder) / PREDICTIONS
         try:
-            storage.fetch(artefact_key(iteration_id, PREDICTIONS), path)
+            storage.fetch(artifact_key(iteration_id, PREDICTIONS), path)
             return load_predictions(path)
         except (NotThere, DatasetError) as error:
             raise _no_performance(iteration_id) from error

@@ -15,10 +15,9 @@ from dahlia.server.contract.enums import ExportStatus, IterationStatus
 from dahlia.server.contract.fields import Answer
 from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.jobs.durations import Durations
-from dahlia.server.jobs.endings import EXPORT
+from dahlia.server.jobs.job import EXPORT, JobKind, State
 from dahlia.server.jobs.queue import job_of
-from dahlia.server.jobs.records import Kind, State
-from dahlia.server.jobs.standing import Standing, standing_of
+from dahlia.server.jobs.waiting import QueuePosition, position_of
 from dahlia.server.keys.scopes import Access
 
 SECONDS_LEFT = "dahlia-seconds-left"
@@ -96,7 +95,7 @@ def _export_jobs(session: Session, rows: Sequence[ExportRow]) -> dict[str, JobRo
         return {}
     wanted = select(JobRow).where(
         JobRow.iteration_key == rows[0].iteration_key,
-        JobRow.kind == Kind.EXPORT,
+        JobRow.kind == JobKind.EXPORT,
         JobRow.state.in_((State.WAITING, State.RUNNING)),
     )
     return {job.payload[EXPORT]: job for job in session.scalars(wanted)}
@@ -120,18 +119,18 @@ def said_of_job(
         stage = CANCELLING if job.cancel else job.progress.get("stage") or BEGINNING
         left = Durations.read(session).left(job, server.now())
         return _values(stage, job.progress | {"seconds_left": left}, None)
-    standing = standing_of(session, server, job, names=access.project_id is None)
-    return _values(QUEUED, {"seconds_left": standing.seconds_left}, standing)
+    position = position_of(session, server, job, names=access.project_id is None)
+    return _values(QUEUED, {"seconds_left": position.seconds_left}, position)
 
 
-def _values(stage: str | None, said: Mapping[str, Any], standing: Standing | None) -> dict[str, Any]:
+def _values(stage: str | None, said: Mapping[str, Any], position: QueuePosition | None) -> dict[str, Any]:
     return {
         "stage": stage,
         "share": min(max(float(said.get("fraction", 0.0)), 0.0), 1.0),
         "seconds_left": _whole(said.get("seconds_left")),
-        "place": standing.place if standing else None,
-        "waits_for": standing.waits_for if standing else None,
-        "seconds_until_start": _whole(standing.seconds_until_start) if standing else None,
+        "place": position.place if position else None,
+        "waits_for": position.waits_for if position else None,
+        "seconds_until_start": _whole(position.seconds_until_start) if position else None,
     }
 
 

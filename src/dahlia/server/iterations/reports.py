@@ -28,12 +28,12 @@ from dahlia.server.database.work_tables import ExportRow, IterationRow
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.images.queries import View, images_by_content
 from dahlia.server.iterations.finding import iteration_of, trained
-from dahlia.server.jobs.artefacts import (
+from dahlia.server.jobs.iteration_files import (
     EVALUATION,
     PAGE,
     VALIDATION,
     VALIDATION_PAGE,
-    artefact_key,
+    artifact_key,
     proof_key,
 )
 from dahlia.server.jobs.platforms import meant_flavor
@@ -64,7 +64,7 @@ def report_key(server: Server, row: IterationRow, name: str) -> str:
     Raises:
         ServiceError: its training left none.
     """
-    key = artefact_key(row.id, name)
+    key = artifact_key(row.id, name)
     if server.storage.size(key) is None:
         raise _not_stored(row, name)
     return key
@@ -92,7 +92,7 @@ def evaluation_of(server: Server, row: IterationRow, addresses: Addresses) -> It
             "held_out": _named(found.held_out, shown),
             "test": _named(found.test, shown) if found.test else None,
             "label_issues": tuple(one.model_copy(update=shown(one.image)) for one in found.label_issues),
-            "report_uri": addresses.file(artefact_key(row.id, PAGE)),
+            "report_uri": addresses.file(artifact_key(row.id, PAGE)),
         }
     )
 
@@ -123,7 +123,7 @@ def validation_of(server: Server, row: IterationRow, addresses: Addresses) -> It
         tags=tuple(TagCounts(tag=tag, **counts) for tag, counts in found["tags"].items()),
         findings=tuple(_finding(one, file) for one in found["findings"]),
         excluded=tuple(ExcludedImage(**file(one["path"]), code=one["code"]) for one in found["excluded"]),
-        report_uri=addresses.file(artefact_key(row.id, VALIDATION_PAGE)),
+        report_uri=addresses.file(artifact_key(row.id, VALIDATION_PAGE)),
     )
 
 
@@ -205,7 +205,7 @@ def _view(session: Session, row: IterationRow) -> View:
 
 def _stored(server: Server, row: IterationRow, name: str) -> bytes:
     try:
-        return server.storage.get(artefact_key(row.id, name))
+        return server.storage.get(artifact_key(row.id, name))
     except NotThere as error:
         raise _not_stored(row, name) from error
 

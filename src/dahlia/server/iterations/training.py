@@ -20,9 +20,9 @@ from dahlia.server.iterations.conditions import (
 )
 from dahlia.server.iterations.orders import Order
 from dahlia.server.iterations.subjects import Subject, expected_seconds, subjects_of
+from dahlia.server.jobs.job import JobKind
 from dahlia.server.jobs.lanes import training_lane
 from dahlia.server.jobs.queue import enqueue
-from dahlia.server.jobs.records import Kind
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
 from dahlia.server.workspaces.spelling import spelling
@@ -53,7 +53,7 @@ def start_training(
     session.flush()
     expected = expected_seconds(subjects, order)
     lane = training_lane(order.type, expected, server.settings.jobs)
-    enqueue(session, Kind.TRAIN, project, row, lane=lane, expected=expected)
+    enqueue(session, JobKind.TRAIN, project, row, lane=lane, expected=expected)
     record(session, server, access, "train_project", project.id, iteration=row.id, type=order.type)
     return row
 

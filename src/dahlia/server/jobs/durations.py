@@ -12,8 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dahlia.server.database.work_tables import JobRow
+from dahlia.server.jobs.job import JobKind, Lane, State
 from dahlia.server.jobs.platforms import meant_flavor
-from dahlia.server.jobs.records import Kind, Lane, State
 
 FORM = "form"  # in the payload of an export: its platform and flavour
 
@@ -45,19 +45,21 @@ class Durations:
             if row.started is None or row.ended is None:
                 continue
             seconds = max((row.ended - row.started).total_seconds(), 0.0)
-            if row.kind == Kind.EXPORT and FORM in row.payload:
+            if row.kind == JobKind.EXPORT and FORM in row.payload:
                 exports[row.payload[FORM]].append(seconds)
-            elif row.kind == Kind.TRAIN and row.expected:
+            elif row.kind == JobKind.TRAIN and row.expected:
                 factors[row.lane or Lane.SHORT].append(seconds / row.expected)
         every = [seconds for values in exports.values() for seconds in values]
         return cls(_medians(exports), statistics.median(every) if every else None, _medians(factors))
 
     def of(self, job: JobRow) -> float | None:
         """Seconds that a job will take from its begin to its end; None where nothing is known."""
-        if job.kind == Kind.TRAIN and job.expected:
+        if job.kind == JobKind.TRAIN and job.expected:
             return job.expected * self._factor(job)
         return (
-            self.exports.get(job.payload.get(FORM, ""), self.any_export) if job.kind == Kind.EXPORT else None
+            self.exports.get(job.payload.get(FORM, ""), self.any_export)
+            if job.kind == JobKind.EXPORT
+            else None
         )
 
     def left(self, job: JobRow, now: datetime) -> float | None:

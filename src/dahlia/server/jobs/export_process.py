@@ -15,11 +15,11 @@ from dahlia.errors import DahliaError, ExportError
 from dahlia.files import write_json, write_text
 from dahlia.server.jobs.platforms import form_of
 
-ORDER, REASON, ZIP, LOG = "order.json", "reason.txt", "export.zip", "log.txt"
+REQUEST, REASON, ZIP, LOG = "request.json", "reason.txt", "export.zip", "log.txt"
 
 
 @dataclass(frozen=True)
-class Order:
+class ExportRequest:
     """What is to be exported; the model and the photos lie beside it, as in a project folder.
 
     Attributes:
@@ -36,16 +36,16 @@ class Order:
 
     def save(self, folder: Path) -> None:
         """Write it into a folder."""
-        write_json(folder / ORDER, asdict(self))
+        write_json(folder / REQUEST, asdict(self))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read it from a folder."""
-        return TypeAdapter(cls).validate_json((folder / ORDER).read_bytes())
+        return TypeAdapter(cls).validate_json((folder / REQUEST).read_bytes())
 
 
 def write_zip(folder: Path) -> None:
-    """Write the zip that a folder's order asks for, and its proof, into the folder.
+    """Write the zip that a folder's request asks for, and its proof, into the folder.
 
     Raises:
         DahliaError: it cannot be written, or computes something else than the trained model.
@@ -56,15 +56,15 @@ def write_zip(folder: Path) -> None:
     from dahlia.params import ExportParams
     from dahlia.project import template
 
-    order = Order.load(folder)
-    form = form_of(order.platform, order.flavor)
+    request = ExportRequest.load(folder)
+    form = form_of(request.platform, request.flavor)
     if form is None:
-        raise ExportError(f"{order.platform} with the flavor {order.flavor} is not offered here.")
+        raise ExportError(f"{request.platform} with the flavor {request.flavor} is not offered here.")
     records = load_manifest(folder / layout.MANIFEST)
-    inputs = export_inputs(folder / layout.BUNDLE, records, folder, Path(order.cache))
+    inputs = export_inputs(folder / layout.BUNDLE, records, folder, Path(request.cache))
     shipped = template() / "conf" / "export" / "default.yaml"
     params = check_section(ExportParams, read_yaml(shipped), str(shipped))
-    write_download(form, folder / ZIP, inputs, params, order.iteration)
+    write_download(form, folder / ZIP, inputs, params, request.iteration)
 
 
 def main() -> int:

@@ -1,10 +1,12 @@
-"""The job that exports an iteration: model and photos on a bench, where a process writes the zip."""
+"""The job that exports an iteration: model and photos in a folder, where a process writes the zip."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dahlia import layout
+from dahlia.dataset.manifest import save_manifest
+from dahlia.dataset.records import ImageRecord
 from dahlia.errors import ExportError
 from dahlia.export.formats import Format
 from dahlia.extras import require_formats
@@ -19,23 +23,24 @@ from dahlia.server.context import Server
 from dahlia.server.contract.enums import ExportStatus
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
-from dahlia.server.jobs.album import lay_album
-from dahlia.server.jobs.artefacts import BUNDLE, PROOF, artefact_key, proof_key
-from dahlia.server.jobs.endings import EXPORT
-from dahlia.server.jobs.export_process import LOG, REASON, ZIP, Order
+from dahlia.server.jobs.export_process import LOG, REASON, ZIP, ExportRequest
+from dahlia.server.jobs.iteration_files import BUNDLE, PROOF, artifact_key, proof_key
+from dahlia.server.jobs.job import EXPORT, Claimed, Interrupted
 from dahlia.server.jobs.platforms import form_of
-from dahlia.server.jobs.records import Claimed, Interrupted
-from dahlia.server.jobs.snapshots import Sitter, read_sitters
 from dahlia.server.jobs.task import Task
-from dahlia.server.jobs.workshop import Workshop
+from dahlia.server.jobs.training_data import SizedPhoto, read_photos
+from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.keys.audit import record
-from dahlia.server.storage.names import export_key
+from dahlia.server.storage.names import export_key, image_key
+from dahlia.server.storage.storage import Storage
 from dahlia.server.workspaces import personalise
 from dahlia.server.workspaces.guard import guard_command
+from dahlia.server.workspaces.workspace import IMAGES
 from dahlia.warm.commands import export_command
 
 _POLL_SECONDS = 0.2
 _KILLED = (-9, 137)
+_NO_HASH = "0" * 16  # what finds near-duplicates; nobody looks for them here
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class _Export:
     platform: str
     flavor: str | None
     form: Format
-    sitters: list[Sitter]
+    photos: list[SizedPhoto]
 
     @property
     def key(self) -> str:
@@ -54,7 +59,7 @@ class _Export:
         return export_key(self.iteration_id, ".".join(part for part in parts if part))
 
 
-def export(shop: Workshop, task: Task) -> None:
+def export(context: WorkerContext, task: Task) -> None:
     """Write the zip of the job's export and its proof into the storage.
 
     Raises:
@@ -63,22 +68,51 @@ def export(shop: Workshop, task: Task) -> None:
         Interrupted: the job is to stop.
         LeaseLost: another worker has the job.
     """
-    server = shop.server
+    server = context.server
     task.seconds = 3600 * server.settings.jobs.training_timeout_hours
     task.report("photos", 0.0)
     wanted = _read(server, task.claimed)
-    folder = shop.bench(task.claimed.id)
+    folder = context.scratch(task.claimed.id)
     shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
     try:
-        _lay_out(shop, wanted, folder)
+        _lay_out(context, wanted, folder)
         task.report("export", 0.2)
-        _run(shop, task, folder)
+        _run(context, task, folder)
         task.report("store", 0.9)
         server.storage.put_file(proof_key(wanted.key), (folder / ZIP).with_suffix(PROOF))
         server.storage.put_file(wanted.key, folder / ZIP)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     task.complete(lambda session, job: _complete(server, session, job, wanted))
+
+
+def lay_out_photos(
+    storage: Storage, photos: Sequence[SizedPhoto], bundle: Path, folder: Path, *, calibrates: bool
+) -> None:
+    """Bring the photos that an export needs, and the manifest of them.
+
+    Args:
+        storage: has the photos.
+        photos: all of the iteration.
+        bundle: the trained model, which says of some photos what it answers.
+        folder: the project folder to be.
+        calibrates: whether the format also learns the ranges of its numbers from photos.
+
+    Raises:
+        StorageError: a photo is missing, or cannot be written.
+        DatasetError: the bundle's answers cannot be read.
+    """
+    from dahlia.export.photos import CALIBRATION_PHOTOS, one_of_each_in_turn
+    from dahlia.modeling.reference import load_reference
+
+    asked = set(load_reference(bundle).ids)
+    chosen = {one.photo.sha256: one for one in photos if one.photo.sha256 in asked}
+    if calibrates:
+        in_turn = one_of_each_in_turn(_by_tag(photos), lambda one: one.photo.sha256)
+        chosen |= {one.photo.sha256: one for one in in_turn[:CALIBRATION_PHOTOS]}
+    files = [one.photo for one in chosen.values()]
+    storage.fetch_many({image_key(file.sha256, file.suffix): folder / IMAGES / file.name for file in files})
+    save_manifest(folder / layout.MANIFEST, [_record(one) for one in chosen.values()])
 
 
 def _read(server: Server, claimed: Claimed) -> _Export:
@@ -100,25 +134,25 @@ def _read(server: Server, claimed: Claimed) -> _Export:
             platform=row.platform,
             flavor=row.flavor,
             form=form,
-            sitters=read_sitters(session, iteration),
+            photos=read_photos(session, iteration),
         )
 
 
-def _lay_out(shop: Workshop, wanted: _Export, folder: Path) -> None:
-    storage = shop.server.storage
+def _lay_out(context: WorkerContext, wanted: _Export, folder: Path) -> None:
+    storage = context.server.storage
     trained, bundle = folder / "trained", folder / layout.BUNDLE
-    storage.fetch_folder(artefact_key(wanted.iteration_id, BUNDLE), trained)
+    storage.fetch_folder(artifact_key(wanted.iteration_id, BUNDLE), trained)
     personalise(trained, bundle, project_id=wanted.project_id, tag_ids=wanted.tag_ids)
     shutil.rmtree(trained)
-    lay_album(storage, wanted.sitters, bundle, folder, calibrates=wanted.form.precision == "int8")
+    lay_out_photos(storage, wanted.photos, bundle, folder, calibrates=wanted.form.precision == "int8")
     # Graphs that the pipeline has converted are not converted again.
-    cache = shop.workspace(wanted.project_id) / layout.GRAPH_CACHE
-    Order(wanted.platform, wanted.flavor, wanted.iteration_id, str(cache)).save(folder)
+    cache = context.workspace(wanted.project_id) / layout.GRAPH_CACHE
+    ExportRequest(wanted.platform, wanted.flavor, wanted.iteration_id, str(cache)).save(folder)
 
 
-def _run(shop: Workshop, task: Task, folder: Path) -> None:
-    variables = shop.environment()
-    shop.wait_until_warm(task.check)
+def _run(context: WorkerContext, task: Task, folder: Path) -> None:
+    variables = context.environment()
+    context.wait_until_warm(task.check)
     task.check()
     with (folder / LOG).open("wb") as log:
         process = subprocess.Popen(
@@ -170,3 +204,26 @@ def _complete(server: Server, session: Session, job: JobRow, wanted: _Export) ->
         session, server, None, "complete_export", wanted.project_id,
         iteration=wanted.iteration_id, platform=wanted.platform, flavor=wanted.flavor,
     )  # fmt: skip
+
+
+def _by_tag(photos: Sequence[SizedPhoto]) -> Iterable[list[SizedPhoto]]:
+    by_tag: dict[str, list[SizedPhoto]] = defaultdict(list)
+    for one in photos:
+        for tag in one.photo.tags:
+            by_tag[tag].append(one)
+    return by_tag.values()
+
+
+def _record(sized: SizedPhoto) -> ImageRecord:
+    photo = sized.photo
+    return ImageRecord(
+        id=photo.sha256,
+        path=(IMAGES / photo.name).as_posix(),
+        width=sized.width,
+        height=sized.height,
+        tags=photo.tags,
+        regions=(),
+        subset="train",
+        source="server",
+        phash=_NO_HASH,
+    )

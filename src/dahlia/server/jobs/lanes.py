@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dahlia.dataset.machine_memory import machine_memory
 from dahlia.server.contract.enums import TrainingType
-from dahlia.server.jobs.records import Lane
+from dahlia.server.jobs.job import Lane
 
 if TYPE_CHECKING:
     from dahlia.settings.server_sections import JobsSection

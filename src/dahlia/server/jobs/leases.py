@@ -6,6 +6,7 @@ from it: by a clock of its own that only grows, so that clocks which jump or dif
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import socket
@@ -18,18 +19,21 @@ from pathlib import Path
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from dahlia.server.background import Repeated
+from dahlia.server.context import Server
+from dahlia.server.database.errors import StoreError
 from dahlia.server.database.sessions import Database
 from dahlia.server.database.work_tables import JobRow
-from dahlia.server.jobs.endings import CANCELLED, end_badly
-from dahlia.server.jobs.records import Kind, State
+from dahlia.server.jobs.job import CANCELLED, JobKind, State, end_badly
 
 MOST_ATTEMPTS = 3
 
 # Between two looks no more than this share of a lease counts: a watch that slept, or could not reach the
 # database, has not seen that a worker did not beat.
 _LONGEST_STEP = 0.25
-
-_NOUNS = {Kind.TRAIN: "training", Kind.EXPORT: "export", Kind.IMPORT: "import"}
+_NOUNS = {JobKind.TRAIN: "training", JobKind.EXPORT: "export", JobKind.IMPORT: "import"}
+_LOOKS_IN_A_LEASE = 8
+_logger = logging.getLogger("dahlia.worker")
 
 
 def new_worker_id() -> str:
@@ -150,6 +154,34 @@ class Watch:
         return job is not None
 
 
+class WatchThread:
+    """Takes jobs over from workers that are gone, several looks in a lease.
+
+    Args:
+        server: whose jobs.
+    """
+
+    def __init__(self, server: Server) -> None:
+        lease = server.settings.jobs.lease_seconds
+        self._watch = Watch(server.database, lease)
+        self._thread = Repeated("watch", lease / _LOOKS_IN_A_LEASE, self._look)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._thread.stop()
+
+    def _look(self) -> None:
+        try:
+            if taken := self._watch.look():
+                _logger.warning("Jobs taken over from workers that gave no sign of life: %d.", taken)
+        except StoreError as error:
+            _logger.warning("Other workers cannot be watched now. %s", error)
+
+
 def _take(session: Session, job: JobRow, now: datetime) -> None:
     if job.cancel:
         end_badly(session, job, CANCELLED, now, State.CANCELLED)
@@ -160,7 +192,7 @@ def _take(session: Session, job: JobRow, now: datetime) -> None:
 
 
 def _worn_out(job: JobRow) -> str:
-    noun, stage = _NOUNS[Kind(job.kind)], job.progress.get("stage")
+    noun, stage = _NOUNS[JobKind(job.kind)], job.progress.get("stage")
     last = f", the last time in its stage {stage}" if stage else ""
     return (
         f"This {noun} was started {job.attempts} times; each time its worker ended without an error{last}. "

@@ -10,14 +10,13 @@ from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import Session
 
 from dahlia.server.context import Server
-from dahlia.server.contract.enums import JobKind, JobState
+from dahlia.server.contract import enums
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
-from dahlia.server.jobs.endings import EXPORT
+from dahlia.server.jobs.job import EXPORT, JobKind, Lane, State
 from dahlia.server.jobs.presence import Worker
 from dahlia.server.jobs.queue import cancel
-from dahlia.server.jobs.records import Kind, Lane, State
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
 
@@ -33,8 +32,8 @@ class Wanted:
         below: the number of a job, of which only earlier ones are wanted.
     """
 
-    state: JobState | None = None
-    kind: JobKind | None = None
+    state: enums.JobState | None = None
+    kind: enums.JobKind | None = None
     project: str | None = None
     below: int | None = None
 
@@ -72,7 +71,7 @@ def find_jobs(session: Session, wanted: Wanted, take: int) -> list[Listed]:
     if wanted.state is not None:
         chosen = chosen.where(JobRow.state == State(wanted.state.lower()))
     if wanted.kind is not None:
-        chosen = chosen.where(JobRow.kind == Kind(wanted.kind.lower()))
+        chosen = chosen.where(JobRow.kind == JobKind(wanted.kind.lower()))
     if wanted.project is not None:
         chosen = chosen.where(ProjectRow.id == wanted.project)
     if wanted.below is not None:

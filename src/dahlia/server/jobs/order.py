@@ -1,10 +1,14 @@
-"""The order in which waiting jobs of a lane are taken; `claim` and what clients are told both follow it."""
+"""The order in which jobs are taken: which lane has its turn at a worker, then which job of the lane.
+
+A worker takes jobs in this order, and clients are told their place by it.
+"""
 
 from __future__ import annotations
 
 import heapq
+import time
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,18 +16,17 @@ from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, select
 from sqlalchemy.orm import Session, aliased
 
 from dahlia.server.database.work_tables import JobRow
-from dahlia.server.jobs.records import Kind, Lane, State
+from dahlia.server.jobs.job import Claimed, JobKind, Lane, State
 
 # An export does not wait for a row of trainings, nor a training for one of exports.
-GROUPS: tuple[frozenset[Kind], ...] = (frozenset({Kind.EXPORT, Kind.IMPORT}), frozenset({Kind.TRAIN}))
+GROUPS: tuple[frozenset[JobKind], ...] = (
+    frozenset({JobKind.EXPORT, JobKind.IMPORT}),
+    frozenset({JobKind.TRAIN}),
+)
+LONG_PATIENCE = 1800.0  # seconds for which short work may pass long work at a worker that takes both
 
 _REMEMBERED = 2000  # jobs before the oldest that waits, so that a long history costs nothing
 _MOMENT = timedelta(microseconds=1)
-
-
-def group_of(kind: str) -> frozenset[Kind]:
-    """The kinds that a kind waits in one row with."""
-    return next(group for group in GROUPS if kind in group)
 
 
 def in_lane(lane: Lane) -> ColumnElement[bool]:
@@ -31,7 +34,7 @@ def in_lane(lane: Lane) -> ColumnElement[bool]:
     return func.coalesce(JobRow.lane, Lane.SHORT) == lane
 
 
-def in_order(lane: Lane, kinds: Collection[Kind]) -> Select[JobRow]:
+def in_order(lane: Lane, kinds: Collection[JobKind]) -> Select[JobRow]:
     """The waiting jobs of a lane and some kinds of one group, the next one first.
 
     A job's turn comes by when it was asked for or, where its project had a turn since, by when that began:
@@ -47,11 +50,67 @@ def in_order(lane: Lane, kinds: Collection[Kind]) -> Select[JobRow]:
     )
 
 
-def groups_in_order(session: Session, lane: Lane) -> list[frozenset[Kind]]:
+def groups_in_order(session: Session, lane: Lane) -> list[frozenset[JobKind]]:
     """The groups of kinds, the one that did not have the last turn in the lane first."""
     begun = select(JobRow.kind).where(*_begun(lane)).order_by(JobRow.started.desc(), JobRow.key.desc())
     last = session.scalar(begun.limit(1))
     return sorted(GROUPS, key=lambda group: last in group)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Jobs among which a worker chooses.
+
+    Attributes:
+        lane: short or long.
+        before: only those that were asked for before; None for all.
+    """
+
+    lane: Lane
+    before: datetime | None = None
+
+
+@dataclass
+class Turns:
+    """What a worker takes, and of which lane first; see `dahlia.server.jobs.order` for what follows.
+
+    Attributes:
+        kinds: what it can do.
+        lane: which jobs it takes.
+        clock: seconds that only grow.
+    """
+
+    kinds: Collection[JobKind] = tuple(JobKind)
+    lane: Lane = Lane.ALL
+    clock: Callable[[], float] = time.monotonic
+    _long_taken: bool = False
+    _short_since: float | None = None
+
+    def choices(self, now: datetime) -> Iterator[Choice]:
+        """The choices, the preferred one first.
+
+        Short work comes before long. But long work that has waited for half an hour has its turn, at the
+        earliest half an hour after the last, so that neither waits for ever where there is one worker.
+
+        Args:
+            now: the time by the clock of those that ask for jobs.
+        """
+        if self.lane is Lane.ALL and self._long_may_pass():
+            yield Choice(Lane.LONG, now - timedelta(seconds=LONG_PATIENCE))
+        for lane in self.lane.parts:
+            yield Choice(lane)
+
+    def took(self, claimed: Claimed) -> None:
+        """Remember a job that was taken."""
+        self._long_taken = claimed.lane is Lane.LONG
+
+    def ended(self) -> None:
+        """Remember that the job ended."""
+        if self._long_taken:
+            self._short_since = self.clock()
+
+    def _long_may_pass(self) -> bool:
+        return self._short_since is None or self.clock() - self._short_since >= LONG_PATIENCE
 
 
 @dataclass
@@ -63,8 +122,8 @@ class Line:
         last: when each project's last turn of a group began.
     """
 
-    groups: list[frozenset[Kind]]
-    last: dict[tuple[int, frozenset[Kind]], datetime]
+    groups: list[frozenset[JobKind]]
+    last: dict[tuple[int, frozenset[JobKind]], datetime]
 
     @classmethod
     def read(cls, session: Session, lane: Lane) -> Line:
@@ -97,9 +156,9 @@ class _Row:
 
     def __init__(
         self,
-        group: frozenset[Kind],
+        group: frozenset[JobKind],
         waiting: Sequence[JobRow],
-        last: dict[tuple[int, frozenset[Kind]], datetime],
+        last: dict[tuple[int, frozenset[JobKind]], datetime],
     ) -> None:
         self._projects: dict[int, deque[JobRow]] = defaultdict(deque)
         for job in waiting:
@@ -120,7 +179,7 @@ class _Row:
             heapq.heappush(self.heads, (max(job.created, began or job.created), job.key, job))
 
 
-def _last_turns(lane: Lane, kinds: Collection[Kind]) -> Subquery:
+def _last_turns(lane: Lane, kinds: Collection[JobKind]) -> Subquery:
     return (
         select(JobRow.project_key, func.max(JobRow.started).label("started"))
         .where(*_begun(lane), JobRow.kind.in_(list(kinds)))

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from dahlia.server.context import Server
 from dahlia.server.database.errors import StoreError
 from dahlia.server.database.work_tables import JobRow, WorkerRow
-from dahlia.server.jobs.records import Lane, State
+from dahlia.server.jobs.job import Lane, State
 
 SAID_SECONDS = 15.0
 ALIVE_SECONDS = 60.0

@@ -13,10 +13,8 @@ from dahlia.server.database.sessions import Database
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow, JobRow
-from dahlia.server.jobs.endings import CANCELLED, end_badly
-from dahlia.server.jobs.order import groups_in_order, in_order
-from dahlia.server.jobs.records import Claimed, Kind, Lane, LeaseLost, Orders, State
-from dahlia.server.jobs.turns import Turns
+from dahlia.server.jobs.job import CANCELLED, Claimed, Directive, JobKind, Lane, LeaseLost, State, end_badly
+from dahlia.server.jobs.order import Turns, groups_in_order, in_order
 
 __all__ = ["beat", "cancel", "claim", "enqueue", "held", "job_of", "lane_of"]
 
@@ -35,7 +33,7 @@ def enqueue(
 
     Args:
         session: of the change that the job belongs to.
-        kind: what it does, a `Kind`.
+        kind: what it does, a `JobKind`.
         project: of which it is; flushed.
         iteration: of which it is, if any; flushed.
         payload: what the kind needs to know; of an export `{"export": id of its row}`.
@@ -47,7 +45,7 @@ def enqueue(
     """
     job = JobRow(
         id=new_id(),
-        kind=Kind(kind),
+        kind=JobKind(kind),
         project_key=project.key,
         iteration_key=iteration.key if iteration else None,
         payload=dict(payload or {}),
@@ -107,7 +105,7 @@ def lane_of(job: JobRow) -> Lane:
     return Lane(job.lane or Lane.SHORT)
 
 
-def beat(database: Database, claimed: Claimed, progress: Mapping[str, Any]) -> Orders:
+def beat(database: Database, claimed: Claimed, progress: Mapping[str, Any]) -> Directive:
     """Give a sign of life, and hear whether to go on.
 
     Raises:
@@ -121,8 +119,8 @@ def beat(database: Database, claimed: Claimed, progress: Mapping[str, Any]) -> O
             .returning(JobRow.cancel)
         ).first()
     if asked is None:
-        return Orders.LOST
-    return Orders.CANCEL if asked.cancel else Orders.GO_ON
+        return Directive.LOST
+    return Directive.CANCEL if asked.cancel else Directive.GO_ON
 
 
 def held(session: Session, claimed: Claimed) -> JobRow:
@@ -146,7 +144,7 @@ def cancel(session: Session, job: JobRow, now: datetime) -> None:
         job.cancel = True
 
 
-def job_of(session: Session, iteration: IterationRow, kind: Kind = Kind.TRAIN) -> JobRow | None:
+def job_of(session: Session, iteration: IterationRow, kind: JobKind = JobKind.TRAIN) -> JobRow | None:
     """The newest job of an iteration, whatever its state."""
     wanted = select(JobRow).where(JobRow.iteration_key == iteration.key, JobRow.kind == kind)
     return session.scalar(wanted.order_by(JobRow.key.desc()).limit(1))

@@ -17,9 +17,8 @@ from sqlalchemy.orm import Session
 from dahlia.server.database.errors import StoreError
 from dahlia.server.database.sessions import Database
 from dahlia.server.database.work_tables import JobRow
-from dahlia.server.jobs.endings import end_well
+from dahlia.server.jobs.job import Claimed, Directive, Interrupted, end_well
 from dahlia.server.jobs.queue import beat, held
-from dahlia.server.jobs.records import Claimed, Interrupted, Orders
 
 _RETRY_SECONDS = 1.0
 _OVERDUE_SECONDS = 5.0
@@ -60,7 +59,7 @@ class Task:
         self._database = database
         self._stop = stop
         self._pause = beat_seconds
-        self._orders = Orders.GO_ON
+        self._directive = Directive.GO_ON
         self._progress: dict[str, object] = {}
         self._due = math.inf
         self._over = threading.Event()
@@ -86,9 +85,9 @@ class Task:
     @property
     def reason(self) -> Reason | None:
         """Why it is to stop; None while it may go on."""
-        if self._orders is Orders.LOST:
+        if self._directive is Directive.LOST:
             return Reason.LOST
-        if self._orders is Orders.CANCEL:
+        if self._directive is Directive.CANCEL:
             return Reason.CANCELLED
         if self._stop.is_set():
             return Reason.STOPPED
@@ -166,8 +165,8 @@ class Task:
             if time.monotonic() > self._due:
                 self._progress = self._progress | {"seconds_left": None}
             try:
-                self._orders = beat(self._database, self.claimed, self._progress)
+                self._directive = beat(self._database, self.claimed, self._progress)
             except StoreError as error:
                 _logger.warning("Job %s could not give a sign of life. %s", self.claimed.id, error)
-            if self._orders is Orders.LOST or self._over.wait(self._pause):
+            if self._directive is Directive.LOST or self._over.wait(self._pause):
                 return

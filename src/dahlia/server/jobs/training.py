@@ -1,4 +1,7 @@
-"""The job that trains an iteration: the pipeline in the project's workspace, its files, one transaction."""
+"""The job that trains an iteration: the pipeline in the project's workspace, its files, one transaction.
+
+The Git history comes from the storage before, and goes back after, so that any machine can continue it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from dahlia.server.context import Server
 from dahlia.server.contract.enums import IterationStatus
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
-from dahlia.server.jobs.artefacts import (
+from dahlia.server.jobs.iteration_files import (
     BUNDLE,
     EVALUATION,
     PAGE,
@@ -24,17 +27,17 @@ from dahlia.server.jobs.artefacts import (
     SERVABLE,
     VALIDATION,
     VALIDATION_PAGE,
-    artefact_key,
+    artifact_key,
 )
-from dahlia.server.jobs.histories import bring_history, keep_history
-from dahlia.server.jobs.records import Claimed, Interrupted, Lane
-from dahlia.server.jobs.snapshots import read_snapshot
+from dahlia.server.jobs.job import Claimed, Interrupted, Lane
 from dahlia.server.jobs.task import Task
-from dahlia.server.jobs.workshop import Workshop
+from dahlia.server.jobs.training_data import read_snapshot
+from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.keys.audit import record
 from dahlia.server.rescue.recording import write_record
 from dahlia.server.rescue.records import IMAGES_TABLE, RECORD
-from dahlia.server.storage.names import image_key
+from dahlia.server.storage.names import history_key, image_key
+from dahlia.server.storage.storage import NotThere
 from dahlia.server.workspaces import (
     Outcome,
     Photo,
@@ -43,21 +46,25 @@ from dahlia.server.workspaces import (
     Snapshot,
     collect,
     commit,
+    head,
     lay_out,
     personalise,
+    restore_history,
     run_pipeline,
+    save_history,
 )
 from dahlia.server.workspaces.configuration import start_from
+from dahlia.server.workspaces.repository import git
 from dahlia.server.workspaces.workspace import occupied
 
 _PIPELINE_SHARE = 0.97  # of a training's time; the rest brings photos in and files out
 _POLL_SECONDS = 0.5
-
 _logger = logging.getLogger("dahlia.worker")
+_BUNDLE = "history.bundle"
 
 
 @dataclass(frozen=True)
-class _Order:
+class _Training:
     project_id: str
     iteration_id: str
     name: str
@@ -67,7 +74,7 @@ class _Order:
     budget_hours: int
 
 
-def train(shop: Workshop, task: Task) -> None:
+def train(context: WorkerContext, task: Task) -> None:
     """Train the job's iteration; begun again after a kill it goes on from what was done.
 
     Raises:
@@ -76,32 +83,69 @@ def train(shop: Workshop, task: Task) -> None:
         Cancelled: the same, while the pipeline ran.
         LeaseLost: another worker has the job.
     """
-    server = shop.server
+    server = context.server
     task.report("photos", 0.0)
-    order = _read(server, task.claimed)
-    task.seconds = 3600 * max(server.settings.jobs.training_timeout_hours, order.budget_hours + 1)
-    folder = shop.workspace(order.project_id)
+    training = _read(server, task.claimed)
+    task.seconds = 3600 * max(server.settings.jobs.training_timeout_hours, training.budget_hours + 1)
+    folder = context.workspace(training.project_id)
     with _room(folder, task):
-        bring_history(server, order.project_id, folder)
+        bring_history(server, training.project_id, folder)
         task.check()
-        _prepare(shop, order, folder)
-        outcome = _run(shop, task, folder)
-        _store(server, task, order, outcome, folder)
+        _prepare(context, training, folder)
+        outcome = _run(context, task, folder)
+        _store(server, task, training, outcome, folder)
         task.check()
-        commit(folder, f"{order.name}\n\nIteration {order.iteration_id}\n")
-        keep_history(server, order.project_id, folder)
+        commit(folder, f"{training.name}\n\nIteration {training.iteration_id}\n")
+        keep_history(server, training.project_id, folder)
     minutes = _minutes(task)
-    task.complete(lambda session, job: _complete(server, session, job, order, outcome.run_id, minutes))
+    task.complete(lambda session, job: _complete(server, session, job, training, outcome.run_id, minutes))
 
 
-def _read(server: Server, claimed: Claimed) -> _Order:
+def bring_history(server: Server, project_id: str, folder: Path) -> None:
+    """Bring a workspace to the last commit that is stored, unless it has it.
+
+    It lacks it where the project was trained on another machine since.
+
+    Raises:
+        DahliaError: storage or workspace cannot be read or written.
+    """
+    try:
+        stored = _stored_commit(server, project_id)
+    except NotThere:
+        return
+    if stored and _knows(folder, stored):
+        return
+    with tempfile.TemporaryDirectory(prefix="history-", dir=_beside(folder)) as name:
+        bundle = Path(name) / _BUNDLE
+        server.storage.fetch(history_key(project_id), bundle)
+        restore_history(bundle, folder)
+
+
+def keep_history(server: Server, project_id: str, folder: Path) -> None:
+    """Store a workspace's commits, if the storage has not got the last.
+
+    Raises:
+        DahliaError: storage or workspace cannot be read or written.
+    """
+    try:
+        if _stored_commit(server, project_id) == head(folder):
+            return
+    except NotThere:
+        pass
+    with tempfile.TemporaryDirectory(prefix="history-", dir=_beside(folder)) as name:
+        bundle = Path(name) / _BUNDLE
+        save_history(folder, bundle)
+        server.storage.put_file(history_key(project_id), bundle)
+
+
+def _read(server: Server, claimed: Claimed) -> _Training:
     with server.database.read() as session:
         iteration = session.get(IterationRow, claimed.iteration_key) if claimed.iteration_key else None
         if iteration is None:
             raise Interrupted(f"The iteration of the job {claimed.id} was deleted.")
         project = session.get_one(ProjectRow, iteration.project_key)
         snapshot = read_snapshot(session, project, iteration)
-        return _Order(
+        return _Training(
             project_id=project.id,
             iteration_id=iteration.id,
             name=iteration.name,
@@ -126,30 +170,30 @@ def _room(folder: Path, task: Task) -> Iterator[None]:
         yield
 
 
-def _prepare(shop: Workshop, order: _Order, folder: Path) -> None:
-    storage = shop.server.storage
+def _prepare(context: WorkerContext, training: _Training, folder: Path) -> None:
+    storage = context.server.storage
 
     def fetch(photo: Photo, path: Path) -> None:
         storage.fetch(image_key(photo.sha256, photo.suffix), path)
 
-    lay_out(folder, order.snapshot, fetch, graphs=shop.graphs)
-    if order.base:
+    lay_out(folder, training.snapshot, fetch, graphs=context.graphs)
+    if training.base:
         with tempfile.TemporaryDirectory(prefix="base-", dir=folder / ".dahlia") as name:
             bundle = Path(name) / BUNDLE
-            storage.fetch_folder(artefact_key(order.base, BUNDLE), bundle)
-            start_from(folder, bundle, order.base)
+            storage.fetch_folder(artifact_key(training.base, BUNDLE), bundle)
+            start_from(folder, bundle, training.base)
 
 
-def _run(shop: Workshop, task: Task, folder: Path) -> Outcome:
+def _run(context: WorkerContext, task: Task, folder: Path) -> Outcome:
     def follow(progress: Progress) -> None:
         task.report(progress.stage or "pipeline", _PIPELINE_SHARE * progress.fraction, progress.seconds_left)
 
     is_long = task.claimed.lane is Lane.LONG
-    niceness = shop.server.settings.jobs.long_niceness if is_long else 0
+    niceness = context.server.settings.jobs.long_niceness if is_long else 0
     # A process of another priority cannot be forked from the warm one.
-    environment = shop.cold_environment if niceness else shop.environment()
+    environment = context.cold_environment if niceness else context.environment()
     if not niceness:
-        shop.wait_until_warm(task.check)
+        context.wait_until_warm(task.check)
     try:
         run_pipeline(
             folder, environment=environment, watch=follow, cancelled=task.must_stop, niceness=niceness
@@ -160,15 +204,15 @@ def _run(shop: Workshop, task: Task, folder: Path) -> Outcome:
     return collect(folder)
 
 
-def _store(server: Server, task: Task, order: _Order, outcome: Outcome, folder: Path) -> None:
+def _store(server: Server, task: Task, training: _Training, outcome: Outcome, folder: Path) -> None:
     task.report("store", _PIPELINE_SHARE, 1.0)
     task.check()
-    storage, identity = server.storage, order.iteration_id
+    storage, identity = server.storage, training.iteration_id
     with tempfile.TemporaryDirectory(prefix="out-", dir=folder / ".dahlia") as name:
         servable = Path(name) / SERVABLE
-        personalise(outcome.servable, servable, project_id=order.project_id, tag_ids=order.tag_ids)
-        storage.put_folder(artefact_key(identity, BUNDLE), outcome.bundle)
-        storage.put_folder(artefact_key(identity, SERVABLE), servable)
+        personalise(outcome.servable, servable, project_id=training.project_id, tag_ids=training.tag_ids)
+        storage.put_folder(artifact_key(identity, BUNDLE), outcome.bundle)
+        storage.put_folder(artifact_key(identity, SERVABLE), servable)
         files = {
             PREDICTIONS: outcome.predictions,
             EVALUATION: outcome.evaluation,
@@ -181,7 +225,7 @@ def _store(server: Server, task: Task, order: _Order, outcome: Outcome, folder: 
             part: Path(name) / part for part in (IMAGES_TABLE, RECORD)
         }  # the record says that all is there
         for key, path in files.items():
-            storage.put_file(artefact_key(identity, key), path)
+            storage.put_file(artifact_key(identity, key), path)
 
 
 def _record(server: Server, task: Task, outcome: Outcome, folder: Path) -> None:
@@ -206,10 +250,34 @@ def _minutes(task: Task) -> int:
 
 
 def _complete(
-    server: Server, session: Session, job: JobRow, order: _Order, run_id: str, minutes: int
+    server: Server, session: Session, job: JobRow, training: _Training, run_id: str, minutes: int
 ) -> None:
     row = session.get_one(IterationRow, job.iteration_key)
     now = server.now()
     row.status, row.trained, row.modified = IterationStatus.COMPLETED, now, now
     row.minutes, row.run_id, row.files, row.error = minutes, run_id, True, None
-    record(session, server, None, "complete_training", order.project_id, iteration=order.iteration_id)
+    record(session, server, None, "complete_training", training.project_id, iteration=training.iteration_id)
+
+
+def _stored_commit(server: Server, project_id: str) -> str | None:
+    """The commit of the branch in the stored bundle, whose first lines name its references."""
+    with server.storage.open(history_key(project_id)) as file:
+        file.readline()  # the format's version
+        for line in iter(file.readline, b"\n"):
+            commit, _, reference = line.decode().strip().partition(" ")
+            if reference == "HEAD":
+                return commit
+            if not line:
+                break
+    return None
+
+
+def _knows(folder: Path, commit: str) -> bool:
+    if head(folder) is None:
+        return False
+    return git(folder, "cat-file", "--batch-check", text=commit + "\n").split()[1:2] == ["commit"]
+
+
+def _beside(folder: Path) -> Path:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return folder.parent

@@ -22,30 +22,47 @@ from dahlia.server.background import FaultLog
 from dahlia.server.context import Server
 from dahlia.server.database.errors import StoreError
 from dahlia.server.database.work_tables import JobRow
-from dahlia.server.jobs.endings import CANCELLED, end_badly
 from dahlia.server.jobs.exporting import export
-from dahlia.server.jobs.importing import import_project
-from dahlia.server.jobs.leases import give_back, new_worker_id, release_the_dead
+from dahlia.server.jobs.job import CANCELLED, Claimed, Interrupted, JobKind, Lane, LeaseLost, State, end_badly
+from dahlia.server.jobs.leases import WatchThread, give_back, new_worker_id, release_the_dead
+from dahlia.server.jobs.order import Turns
 from dahlia.server.jobs.presence import Presence
 from dahlia.server.jobs.queue import claim
-from dahlia.server.jobs.records import Claimed, Interrupted, Kind, Lane, LeaseLost, State
 from dahlia.server.jobs.task import Reason, Task
 from dahlia.server.jobs.training import train
-from dahlia.server.jobs.turns import Turns
-from dahlia.server.jobs.watching import LeaseWatch
-from dahlia.server.jobs.workshop import Workshop
+from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.supervision import limit_worker
 from dahlia.server.workspaces.workspace import Cancelled
-
-Handler = Callable[[Workshop, Task], None]
-HANDLERS: Mapping[Kind, Handler] = {Kind.TRAIN: train, Kind.EXPORT: export, Kind.IMPORT: import_project}
 
 _BEATS_IN_A_LEASE = 5
 _SLOWEST_BEAT = 1.0  # seconds, after which a worker hears that its job was cancelled
 _GRACE_SECONDS = 20.0
 _TIDY_SECONDS = 300.0
-
 _logger = logging.getLogger("dahlia.worker")
+
+Handler = Callable[[WorkerContext, Task], None]
+
+
+def import_project(context: WorkerContext, task: Task) -> None:
+    """Fill a project from another; see `dahlia.server.projects.copying`.
+
+    Raises:
+        DahliaError: it cannot be copied.
+        Interrupted: the job is to stop.
+        LeaseLost: another worker has it.
+    """
+    from dahlia.server.projects.copying import run_import
+
+    task.report("import", 0.0)
+    run_import(context.server, task.claimed.payload, task.check)
+    task.complete(lambda session, job: None)
+
+
+HANDLERS: Mapping[JobKind, Handler] = {
+    JobKind.TRAIN: train,
+    JobKind.EXPORT: export,
+    JobKind.IMPORT: import_project,
+}
 
 
 def work(
@@ -53,7 +70,7 @@ def work(
     *,
     attached: bool = False,
     lane: Lane = Lane.ALL,
-    handlers: Mapping[Kind, Handler] = HANDLERS,
+    handlers: Mapping[JobKind, Handler] = HANDLERS,
 ) -> None:
     """Do jobs until a signal ends it: `dahlia worker`. What it was doing then waits for the next worker.
 
@@ -78,7 +95,7 @@ def run_worker(
     stop: threading.Event,
     worker: str | None = None,
     lane: Lane = Lane.ALL,
-    handlers: Mapping[Kind, Handler] = HANDLERS,
+    handlers: Mapping[JobKind, Handler] = HANDLERS,
 ) -> None:
     """Do jobs until `stop` is set.
 
@@ -92,23 +109,23 @@ def run_worker(
     name = worker or new_worker_id()
     _logger.info("The worker %s begins; it takes %s jobs.", name, lane)
     _take_from_the_dead(server)
-    watching = LeaseWatch(server)
+    watching = WatchThread(server)
     watching.start()
     turns = Turns(tuple(handlers), lane)
     presence = Presence(server, name, lane)
-    with Workshop(server, stop, keeps_warm=lane is not Lane.LONG) as shop:
+    with WorkerContext(server, stop, keeps_warm=lane is not Lane.LONG) as context:
         tidied = time.monotonic()
         faults = FaultLog(_logger)
         while not stop.is_set():
             presence.say()
             claimed = _next(server, name, turns, faults)
             if claimed is not None:
-                _carry_out(shop, claimed, handlers[Kind(claimed.kind)])
+                _carry_out(context, claimed, handlers[JobKind(claimed.kind)])
                 turns.ended()
             elif time.monotonic() - tidied < _TIDY_SECONDS:
                 stop.wait(server.settings.jobs.poll_seconds)
             else:
-                _tidy(shop)
+                _tidy(context)
                 tidied = time.monotonic()
     watching.stop()
     presence.leave()
@@ -133,48 +150,48 @@ def _next(server: Server, name: str, turns: Turns, faults: FaultLog) -> Claimed 
     return claimed
 
 
-def _carry_out(shop: Workshop, claimed: Claimed, handler: Handler) -> None:
+def _carry_out(context: WorkerContext, claimed: Claimed, handler: Handler) -> None:
     _logger.info("Job %s (%s, attempt %d) begins.", claimed.id, claimed.kind, claimed.attempt)
-    pause = min(_SLOWEST_BEAT, shop.server.settings.jobs.lease_seconds / _BEATS_IN_A_LEASE)
-    with Task(shop.server.database, claimed, shop.stop, pause) as task:
+    pause = min(_SLOWEST_BEAT, context.server.settings.jobs.lease_seconds / _BEATS_IN_A_LEASE)
+    with Task(context.server.database, claimed, context.stop, pause) as task:
         try:
-            _attempt(shop, task, handler)
+            _attempt(context, task, handler)
         except LeaseLost as error:
             _logger.warning("%s", error)
         except StoreError as error:
             _logger.warning("Job %s is left to who takes it over. %s", claimed.id, error)
         else:
             _logger.info("Job %s has ended after %.1f s.", claimed.id, task.elapsed)
-    _tidy(shop)
+    _tidy(context)
 
 
-def _tidy(shop: Workshop) -> None:
+def _tidy(context: WorkerContext) -> None:
     try:
-        shop.tidy()
+        context.tidy()
     except StoreError:
         return  # the next time will do
 
 
-def _attempt(shop: Workshop, task: Task, handler: Handler) -> None:
+def _attempt(context: WorkerContext, task: Task, handler: Handler) -> None:
     try:
-        handler(shop, task)
+        handler(context, task)
     except (LeaseLost, StoreError):
         raise
     except (Interrupted, Cancelled):
-        _stop(shop, task)
+        _stop(context, task)
     except DahliaError as error:
-        _fail(shop, task, str(error))
+        _fail(context, task, str(error))
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         _fail(
-            shop,
+            context,
             task,
             f"The worker's disk or network failed: {error.strerror or error}{place}. See that it has space "
             "and may be written, then start it again.",
         )
 
 
-def _stop(shop: Workshop, task: Task) -> None:
+def _stop(context: WorkerContext, task: Task) -> None:
     reason = task.reason or Reason.CANCELLED
     _logger.info("Job %s stops: %s.", task.claimed.id, reason)
     if reason is Reason.LOST:
@@ -182,19 +199,19 @@ def _stop(shop: Workshop, task: Task) -> None:
     if reason is Reason.STOPPED:
         task.settle(give_back)
     elif reason is Reason.CANCELLED:
-        task.settle(partial(_end_badly, shop.server, CANCELLED, State.CANCELLED))
+        task.settle(partial(_end_badly, context.server, CANCELLED, State.CANCELLED))
     else:
         _fail(
-            shop,
+            context,
             task,
             f"It took longer than {(task.seconds or 0) / 3600:g} hours and was ended. Use fewer photos, or "
             "allow more in the server's settings (jobs.training_timeout_hours), then start it again.",
         )
 
 
-def _fail(shop: Workshop, task: Task, reason: str) -> None:
+def _fail(context: WorkerContext, task: Task, reason: str) -> None:
     _logger.warning("Job %s failed. %s", task.claimed.id, reason)
-    task.settle(partial(_end_badly, shop.server, reason, State.FAILED))
+    task.settle(partial(_end_badly, context.server, reason, State.FAILED))
 
 
 def _end_badly(server: Server, reason: str, state: State, session: Session, job: JobRow) -> None:

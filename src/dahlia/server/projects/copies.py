@@ -17,8 +17,8 @@ from dahlia.server.contract.models import ProjectExport
 from dahlia.server.database.changes import project_of, visible
 from dahlia.server.database.tables import ImageRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.database.work_tables import IterationRow
+from dahlia.server.jobs.job import JobKind
 from dahlia.server.jobs.queue import enqueue
-from dahlia.server.jobs.records import Kind
 from dahlia.server.projects.choices import MAX_NAME, one_line
 from dahlia.server.projects.copied_rows import Copy
 from dahlia.server.projects.projects import add_project
@@ -92,7 +92,7 @@ def begin_copy(session: Session, server: Server, token: str, name: str | None) -
     )
     copy = Copy(source=source.id, target=target.id, epoch=source.epoch, revision=source.revision)
     source.epoch += 1
-    enqueue(session, Kind.IMPORT, target, payload=copy.payload())
+    enqueue(session, JobKind.IMPORT, target, payload=copy.payload())
     return target
 
 

@@ -18,7 +18,7 @@ from dahlia.modeling.predictions import load_truth
 from dahlia.server.contract.domains import domain_of
 from dahlia.server.contract.enums import TagType
 from dahlia.server.contract.errors import ServiceError
-from dahlia.server.jobs.artefacts import PREDICTIONS, SERVABLE, artefact_key
+from dahlia.server.jobs.iteration_files import PREDICTIONS, SERVABLE, artifact_key
 from dahlia.server.rescue.records import IMAGES_TABLE, RECORD, ImageEntry, Record, TagPart, read_images
 from dahlia.server.storage.errors import NotThere
 from dahlia.server.storage.names import EXPORTS, ITERATIONS, is_id
@@ -176,7 +176,7 @@ def _read(
     problems: list[str],
 ) -> Found | str:
     try:
-        card = ModelCard.model_validate_json(storage.get(artefact_key(identity, _CARD)))
+        card = ModelCard.model_validate_json(storage.get(artifact_key(identity, _CARD)))
     except ValidationError:
         return f"expected the card of a model in {_CARD}, found something else; it was not imported"
     record = _record(storage, identity, files, problems)
@@ -199,7 +199,7 @@ def _record(
     if RECORD not in files:
         return None
     try:
-        record = Record.model_validate_json(storage.get(artefact_key(identity, RECORD)))
+        record = Record.model_validate_json(storage.get(artifact_key(identity, RECORD)))
         if record.iteration.id == identity:
             return record
     except ValidationError:
@@ -226,7 +226,7 @@ def _load(
     with tempfile.TemporaryDirectory(prefix="dahlia-rescue-") as folder:
         path = Path(folder) / name
         try:
-            storage.fetch(artefact_key(found.id, name), path, link=False)
+            storage.fetch(artifact_key(found.id, name), path, link=False)
             return read(path)
         except (DatasetError, NotThere):
             problems.append(

@@ -12,11 +12,11 @@ from dahlia.server.contract.administration import Job, JobDetails, JobPage, JobP
 from dahlia.server.contract.enums import JobKind, JobLane, JobState
 from dahlia.server.http.access import Administers, TheServer
 from dahlia.server.iterations.progress import said_of_job
+from dahlia.server.jobs.job import State
 from dahlia.server.jobs.listing import Listed, Wanted, find_job, find_jobs
 from dahlia.server.jobs.listing import cancel_job as cancel
 from dahlia.server.jobs.presence import workers_of
 from dahlia.server.jobs.queue import lane_of
-from dahlia.server.jobs.records import State
 
 router = own_router("jobs")
 

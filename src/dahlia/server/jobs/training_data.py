@@ -20,7 +20,7 @@ from dahlia.server.workspaces.spelling import spelling
 
 
 @dataclass(frozen=True)
-class Sitter:
+class SizedPhoto:
     """An image that a training sees, and its size, which a workspace measures for itself.
 
     Attributes:
@@ -55,11 +55,11 @@ def read_snapshot(session: Session, project: ProjectRow, iteration: IterationRow
         domain=domain.pipeline,
         recipe="advanced" if advanced else "quick",
         budget_minutes=60.0 * iteration.budget_hours if advanced and iteration.budget_hours else None,
-        photos=tuple(sitter.photo for sitter in read_sitters(session, iteration)),
+        photos=tuple(one.photo for one in read_photos(session, iteration)),
     )
 
 
-def read_sitters(session: Session, iteration: IterationRow) -> list[Sitter]:
+def read_photos(session: Session, iteration: IterationRow) -> list[SizedPhoto]:
     """The tagged images of an iteration, the oldest first, tags by the names that its model knows."""
     names = _names(session, iteration)
     tags = _tags(session, iteration, names)
@@ -72,7 +72,7 @@ def read_sitters(session: Session, iteration: IterationRow) -> list[Sitter]:
         .execution_options(yield_per=2000)
     )
     return [
-        Sitter(Photo(sha256, suffix, tuple(sorted(tags[key])), tuple(regions[key])), width, height)
+        SizedPhoto(Photo(sha256, suffix, tuple(sorted(tags[key])), tuple(regions[key])), width, height)
         for key, sha256, suffix, width, height in rows
         if key in tags or key in regions
     ]

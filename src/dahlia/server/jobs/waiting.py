@@ -1,4 +1,4 @@
-"""What a waiting job waits for: the jobs before it, in words, and for how long."""
+"""What a waiting job waits for: the jobs before it and for how long, or a worker that takes its lane."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import heapq
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import takewhile
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from dahlia.server.context import Server
@@ -16,18 +17,19 @@ from dahlia.server.contract.enums import TrainingType
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs.durations import Durations
-from dahlia.server.jobs.order import Line
+from dahlia.server.jobs.job import JobKind, Lane, State
+from dahlia.server.jobs.order import Line, in_lane
 from dahlia.server.jobs.queue import lane_of
-from dahlia.server.jobs.records import Kind, Lane, State
-from dahlia.server.jobs.unserved import is_unserved, serves, what_to_start
 
 _MOST = 2000  # waiting jobs that are looked at
 _NAMED = 3
-_NOUNS = {Kind.EXPORT: "an export", Kind.IMPORT: "an import"}
+_NOUNS = {JobKind.EXPORT: "an export", JobKind.IMPORT: "an import"}
+_PATIENCE = 10.0  # seconds; an idle worker takes a job as soon as it looks
+_LOOKS = 2
 
 
 @dataclass(frozen=True)
-class Standing:
+class QueuePosition:
     """Where a waiting job stands.
 
     Attributes:
@@ -50,7 +52,7 @@ class _Other:
     training_type: str | None
 
 
-def standing_of(session: Session, server: Server, job: JobRow, *, names: bool) -> Standing:
+def position_of(session: Session, server: Server, job: JobRow, *, names: bool) -> QueuePosition:
     """Where a waiting job stands; that jobs are taken in just this order is not promised.
 
     Args:
@@ -73,7 +75,46 @@ def standing_of(session: Session, server: Server, job: JobRow, *, names: bool) -
         words = _words(job, running, left, ahead, names=names)
     own = durations.of(job)
     total = None if start is None or own is None else start + own
-    return Standing(len(running) + len(ahead) + 1, words, start, total)
+    return QueuePosition(len(running) + len(ahead) + 1, words, start, total)
+
+
+def is_unserved(session: Session, server: Server, lane: Lane) -> bool:
+    """Whether a job of a lane waits, and no worker that takes such jobs works or has just worked.
+
+    Args:
+        session: to read with.
+        server: has the time, and knows since when it runs: its own workers need a moment to start.
+        lane: short or long.
+    """
+    before = server.now() - timedelta(seconds=max(_PATIENCE, _LOOKS * server.settings.jobs.poll_seconds))
+    oldest = session.scalar(
+        select(func.min(JobRow.created)).where(JobRow.state == State.WAITING, in_lane(lane))
+    )
+    if oldest is None or max(oldest, server.opened) > before:
+        return False
+    busy = or_(JobRow.state == State.RUNNING, JobRow.ended > before)
+    return session.scalar(select(JobRow.key).where(serves(lane), busy).limit(1)) is None
+
+
+def unserved_lanes(session: Session, server: Server) -> list[Lane]:
+    """The lanes whose jobs nobody takes."""
+    return [lane for lane in Lane.ALL.parts if is_unserved(session, server, lane)]
+
+
+def what_to_start(lane: Lane, workers: int) -> str:
+    """What nobody takes, and what its operator can do.
+
+    Args:
+        lane: short or long.
+        workers: that the server starts itself.
+    """
+    told = "see in the server's log why its workers end, or start" if workers else "start"
+    return f"No worker takes {lane} jobs: {told} `dahlia worker --lane {lane}` (`--lane all` takes every job)"
+
+
+def serves(lane: Lane) -> ColumnElement[bool]:
+    """Jobs, of whatever lane, in the hands of a worker that takes those of this lane."""
+    return func.coalesce(JobRow.worker_lane, Lane.ALL).in_([lane, Lane.ALL])
 
 
 def _others(session: Session, job: JobRow, lane: Lane) -> list[_Other]:
@@ -137,7 +178,7 @@ def _words(
 
 
 def _named(one: _Other, job: JobRow, *, names: bool) -> str:
-    what = _NOUNS.get(Kind(one.job.kind)) or (
+    what = _NOUNS.get(JobKind(one.job.kind)) or (
         "an Advanced training" if one.training_type == TrainingType.ADVANCED else "a training"
     )
     if one.job.project_key == job.project_key:
@@ -154,5 +195,7 @@ def _duration(one: _Other, seconds: float | None) -> str:
     if minutes <= 1:
         return "running, less than a minute left"
     # How many epochs pay is seen only while it runs.
-    how = "at most" if one.training_type == TrainingType.ADVANCED and one.job.kind == Kind.TRAIN else "about"
+    how = (
+        "at most" if one.training_type == TrainingType.ADVANCED and one.job.kind == JobKind.TRAIN else "about"
+    )
     return f"running, {how} {minutes} min left"

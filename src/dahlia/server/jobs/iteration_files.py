@@ -14,7 +14,7 @@ VALIDATION_PAGE = "validation.html"
 PROOF = ".verification.json"  # beside the zip of an export, in place of `.zip`
 
 
-def artefact_key(iteration: str, name: str) -> str:
+def artifact_key(iteration: str, name: str) -> str:
     """The key of a file, or the prefix of a folder, of an iteration."""
     return f"{iteration_prefix(iteration)}/{name}"
 

@@ -8,31 +8,35 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import select
 
 from dahlia.server.context import Server
-from dahlia.server.database.tables import ProjectRow
-from dahlia.server.jobs.leftovers import remove_leftovers
-from dahlia.server.workspaces.workspace import PipelineError, occupied
+from dahlia.server.database.tables import ImageRow, ProjectRow
+from dahlia.server.workspaces.workspace import IMAGES, PipelineError, occupied
 from dahlia.tracking.store import URI
 from dahlia.warm.commands import VARIABLE
 from dahlia.warm.process import WarmProcess
 
+if TYPE_CHECKING:
+    from dahlia.server.database.sessions import Database
+
+
 _WARMING_SECONDS = 20.0
 _CHECK_SECONDS = 0.2
-
 _logger = logging.getLogger("dahlia.worker")
+_BATCH = 500
 
 
 @dataclass
-class Workshop:
-    """A worker's place.
+class WorkerContext:
+    """What a worker uses for all its jobs.
 
     Attributes:
         server: settings, database, storage, the time.
@@ -66,7 +70,7 @@ class Workshop:
         """The folder of converted backbones, which all projects on this machine share."""
         return self.server.settings.server.home / "cache" / "graphs"
 
-    def bench(self, job_id: str) -> Path:
+    def scratch(self, job_id: str) -> Path:
         """A folder for one job, to be removed after it."""
         return self.server.settings.server.home / "bench" / job_id
 
@@ -125,6 +129,32 @@ class Workshop:
         return self.server.settings.server.home / "workspaces"
 
 
+def remove_leftovers(database: Database, workspaces: Path) -> int:
+    """Delete photos that no row names any more from the workspaces in which nobody works.
+
+    A workspace links to the storage's files. A photo that is deleted there uses space until the workspace
+    deletes it too, which otherwise happens with the next training.
+
+    Args:
+        database: with the rows of the images.
+        workspaces: the folder of all workspaces.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        StoreError: the database cannot be used.
+    """
+    removed = 0
+    for folder in sorted(path for path in workspaces.glob("*-*") if path.is_dir()):
+        with suppress(PipelineError), occupied(folder, patience=0):
+            for path in _unnamed(database, folder / IMAGES):
+                with suppress(OSError):
+                    path.unlink()
+                    removed += 1
+    return removed
+
+
 def _is_uuid(name: str) -> bool:
     try:
         return str(uuid.UUID(name)) == name
@@ -138,3 +168,13 @@ def _remove(folder: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
     except PipelineError:
         return  # somebody still works in it, and will hear that it is gone
+
+
+def _unnamed(database: Database, images: Path) -> Iterator[Path]:
+    # One that the storage has as well is another name of the same file, and takes no room.
+    alone = [path for path in images.glob("*.*") if path.is_file() and path.stat().st_nlink == 1]
+    for start in range(0, len(alone), _BATCH):
+        batch = {path.stem: path for path in alone[start : start + _BATCH]}
+        with database.read() as session:
+            named = set(session.scalars(select(ImageRow.sha256).where(ImageRow.sha256.in_(batch))))
+        yield from (path for content, path in batch.items() if content not in named)
