@@ -16,7 +16,7 @@ from dahlia.export.verify import PROOFS
 from dahlia.kinds import Classification
 from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.server.contract.enums import CLASSIFIERS, KINDS
-from dahlia.server.iterations.subjects import SUBJECTS
+from dahlia.server.iterations.training_tags import TRAINABLE
 from dahlia.serving.models.runtime import READERS
 
 TABLES = {
@@ -26,7 +26,7 @@ TABLES = {
     "exports": OUTPUTS,
     "proofs": PROOFS,
     "serving": READERS,
-    "server": SUBJECTS,
+    "server": TRAINABLE,
 }
 COMPARISON = re.compile(r"""(==|!=|\bin|\bis|\bis not) \(?["'](multiclass|multilabel|detection)["']""")
 

@@ -36,9 +36,9 @@ from dahlia.server.http.old_versions import WordsOfV1
 from dahlia.server.http.pages import policies
 from dahlia.server.http.paths import OneSpelling
 from dahlia.server.http.predictions import Predictions
-from dahlia.server.iterations.figures import FiguresInMemory
-from dahlia.server.iterations.performances import stored_predictions
-from dahlia.server.performance.performances import Performances
+from dahlia.server.iterations.main_figures import MainFiguresCache
+from dahlia.server.iterations.performance_answers import stored_predictions
+from dahlia.server.iterations.performance_cache import PerformanceCache
 from dahlia.server.predictions.desk import PredictionDesk
 from dahlia.serving.http.cross_origin import CrossOrigin
 from dahlia.serving.http.replies import identified
@@ -113,8 +113,8 @@ def create_app(server: Server) -> ASGIApp:
         lifespan=_lifespan(server, desk),
     )
     api.state.server, api.state.desk = server, desk
-    api.state.figures = FiguresInMemory(server.storage)
-    api.state.performances = Performances(lambda iteration: stored_predictions(server.storage, iteration))
+    api.state.figures = MainFiguresCache(server.storage)
+    api.state.performances = PerformanceCache(lambda iteration: stored_predictions(server.storage, iteration))
     replies.install(api)
     page.install(api)
     routers = (page.router, *_ROUTERS)

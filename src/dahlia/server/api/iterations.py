@@ -13,11 +13,11 @@ from dahlia.server.contract.enums import TrainingType
 from dahlia.server.contract.iterations import Iteration
 from dahlia.server.http.access import Reads, TheServer, Trains, allow
 from dahlia.server.iterations import changing, publishing
-from dahlia.server.iterations.files import discard_files
+from dahlia.server.iterations.changing import discard_files
 from dahlia.server.iterations.finding import iteration_of, iterations_of
-from dahlia.server.iterations.orders import Order, check_address, check_budget
 from dahlia.server.iterations.progress import Progress, headers_of, progress_of
 from dahlia.server.iterations.training import start_training
+from dahlia.server.iterations.training_request import TrainingRequest, check_address, check_budget
 from dahlia.server.iterations.views import iteration_answer
 from dahlia.server.keys.scopes import Access, Scope
 
@@ -58,7 +58,7 @@ def train_project(
     server.rates.take(access.key_id, "train_project", server.settings.rates.train_project)
     check_address(notification_email_address)
     advanced = training_type is TrainingType.ADVANCED
-    order = Order(
+    order = TrainingRequest(
         type=training_type or TrainingType.REGULAR,
         budget_hours=reserved_budget_in_hours if advanced else 0,
         tags=tuple(dict.fromkeys(one_id(tag) for tag in body.selected_tags)) if body else (),

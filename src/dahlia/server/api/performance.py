@@ -15,13 +15,13 @@ from dahlia.server.http.access import Reads, TheServer
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.images.queries import Page
 from dahlia.server.iterations.finding import iteration_of, trained
-from dahlia.server.iterations.performances import (
+from dahlia.server.iterations.performance_answers import (
     image_answers,
     judged_count,
     judged_images,
     performance_answer,
 )
-from dahlia.server.performance.performances import Performances
+from dahlia.server.iterations.performance_cache import PerformanceCache
 
 THRESHOLD = 0.5
 OVERLAP = 0.3
@@ -29,12 +29,12 @@ OVERLAP = 0.3
 router = training_router("Performance")
 
 
-def _performances(request: Request) -> Performances:
-    kept: Performances = request.app.state.performances
+def _performances(request: Request) -> PerformanceCache:
+    kept: PerformanceCache = request.app.state.performances
     return kept
 
 
-_Kept = Annotated[Performances, Depends(_performances)]
+_Kept = Annotated[PerformanceCache, Depends(_performances)]
 _Tags = Annotated[
     list[str] | None,
     Query(alias="tagIds", description="images with any of these tags; repeated or comma-separated"),

@@ -1,7 +1,9 @@
-"""Renaming, cancelling and deleting iterations."""
+"""Renaming, cancelling and deleting iterations, and their files."""
 
 from __future__ import annotations
 
+import logging
+import shutil
 from datetime import datetime
 
 from sqlalchemy import delete, select
@@ -17,8 +19,13 @@ from dahlia.server.jobs.job import State
 from dahlia.server.jobs.queue import cancel, job_of
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
+from dahlia.server.predictions.model_files import MODELS
+from dahlia.server.storage.errors import StorageError
+from dahlia.server.storage.names import EXPORTS, iteration_prefix
 
 LONGEST_NAME = 128
+
+_logger = logging.getLogger("dahlia.server")
 
 
 def rename_iteration(
@@ -75,7 +82,7 @@ def delete_iteration(
 ) -> None:
     """Delete an iteration, and the images that only it had; a training or an export of it is cancelled.
 
-    The files go once this is in the store: see `dahlia.server.iterations.files`.
+    The files go once this is in the store: see `dahlia.server.iterations.changing`.
 
     Raises:
         ServiceError: there is no such iteration, or it is published.
@@ -92,6 +99,19 @@ def delete_iteration(
     session.execute(delete(IterationRow).where(IterationRow.key == row.key))
     collect_garbage(session, project.key, row.epoch)
     record(session, server, access, "delete_iteration", project_id, iteration=iteration_id, name=row.name)
+
+
+def discard_files(server: Server, iteration_id: str) -> None:
+    """Delete what a deleted iteration left; what cannot be deleted now, cleaning deletes later.
+
+    Predictions under way have its model in memory. Copies on other machines go when their servers start next.
+    """
+    shutil.rmtree(server.settings.server.home / MODELS / iteration_id, ignore_errors=True)
+    try:
+        for prefix in (iteration_prefix(iteration_id), f"{EXPORTS}/{iteration_id}"):
+            server.storage.delete_folder(prefix)
+    except StorageError as error:
+        _logger.warning("Files of the deleted iteration %s are deleted later. %s", iteration_id, error)
 
 
 def _let_go(session: Session, row: IterationRow, now: datetime) -> None:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dahlia.server.context import Server
+from dahlia.server.contract.domains import DomainRecord, domain_of
 from dahlia.server.contract.enums import IterationStatus
+from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.changes import locked
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.types import new_id
-from dahlia.server.database.work_tables import IterationRow
-from dahlia.server.iterations.conditions import (
-    check_base,
-    check_idle,
-    check_news,
-    check_room,
-    trainable_domain,
-)
-from dahlia.server.iterations.orders import Order
-from dahlia.server.iterations.subjects import Subject, expected_seconds, subjects_of
-from dahlia.server.jobs.job import JobKind
+from dahlia.server.database.work_tables import IterationRow, JobRow
+from dahlia.server.iterations.finding import iteration_of
+from dahlia.server.iterations.training_request import TrainingRequest
+from dahlia.server.iterations.training_tags import TRAINABLE, CountedTag, expected_seconds, tags_to_train
+from dahlia.server.jobs.job import JobKind, State
 from dahlia.server.jobs.lanes import training_lane
 from dahlia.server.jobs.queue import enqueue
 from dahlia.server.keys.audit import record
@@ -29,7 +25,7 @@ from dahlia.server.workspaces.spelling import spelling
 
 
 def start_training(
-    session: Session, server: Server, access: Access, project_id: str, order: Order
+    session: Session, server: Server, access: Access, project_id: str, request: TrainingRequest
 ) -> IterationRow:
     """Queue a training of the workspace as it is now.
 
@@ -42,28 +38,153 @@ def start_training(
     project = locked(session, project_id, server.now())
     check_idle(session, project)
     domain = trainable_domain(project)
-    check_base(session, order, domain)
-    check_news(session, project, order)
+    check_base(session, request, domain)
+    check_news(session, project, request)
     check_room(session, project, limits.iterations_per_project)
-    subjects = subjects_of(session, project, order, limits)
-    row = _iteration(session, server, project, order, subjects)
+    tags = tags_to_train(session, project, request, limits)
+    row = _iteration(session, server, project, request, tags)
     project.epoch += 1
     project.iterations_made += 1
     session.add(row)
     session.flush()
-    expected = expected_seconds(subjects, order)
-    lane = training_lane(order.type, expected, server.settings.jobs)
+    expected = expected_seconds(tags, request)
+    lane = training_lane(request.type, expected, server.settings.jobs)
     enqueue(session, JobKind.TRAIN, project, row, lane=lane, expected=expected)
-    record(session, server, access, "train_project", project.id, iteration=row.id, type=order.type)
+    record(session, server, access, "train_project", project.id, iteration=row.id, type=request.type)
     return row
 
 
+def check_idle(session: Session, project: ProjectRow) -> None:
+    """Refuse while a training is waiting, running or being cancelled.
+
+    Raises:
+        ServiceError: one is.
+    """
+    under_way = session.scalar(
+        select(JobRow.cancel).where(
+            JobRow.project_key == project.key,
+            JobRow.kind == JobKind.TRAIN,
+            JobRow.state.in_((State.WAITING, State.RUNNING)),
+        )
+    )
+    if under_way is None:
+        return
+    told = (
+        "its training is being cancelled, which takes a few seconds. Ask again in a second."
+        if under_way
+        else "a training is under way. Wait until its iteration is no longer Training, or cancel it."
+    )
+    raise ServiceError(
+        "BadRequestTrainingAlreadyInProgress", f"Expected a project that is not being trained; {told}"
+    )
+
+
+def trainable_domain(project: ProjectRow) -> DomainRecord:
+    """The project's domain.
+
+    Raises:
+        ServiceError: it cannot be trained.
+    """
+    domain = domain_of(project.domain_id)
+    if project.kind not in TRAINABLE:
+        raise ServiceError(
+            "BadRequestNotSupported",
+            f"Expected a project that classifies; the domain {domain.name} detects objects, which this "
+            "server cannot train yet. Its images, tags and regions are kept.",
+        )
+    if domain.pipeline is None:
+        raise ServiceError(
+            "BadRequestRetiredDomainNotSupportedForTraining",
+            f"Expected a domain that is still trained; {domain.name} was withdrawn. Give the project "
+            "another with update_project, such as General.",
+        )
+    return domain
+
+
+def check_room(session: Session, project: ProjectRow, most: int) -> None:
+    """Refuse where the project keeps as many iterations as it may.
+
+    Raises:
+        ServiceError: it does.
+    """
+    kept = session.scalar(select(func.count()).where(IterationRow.project_key == project.key)) or 0
+    if kept >= most:
+        raise ServiceError(
+            "BadRequestExceedIterationPerProjectLimit",
+            f"Expected fewer than {most} iterations in the project, received {kept}. Delete one that is "
+            "not needed.",
+        )
+
+
+def check_base(session: Session, request: TrainingRequest, domain: DomainRecord) -> None:
+    """Refuse an iteration that this training cannot start from.
+
+    Domains are compatible that train the same kind of network: the compact ones, or the others.
+
+    Raises:
+        ServiceError: there is no such iteration, or it does not fit.
+    """
+    if request.base is None:
+        return
+    row = iteration_of(session, *request.base)
+    if row.status != IterationStatus.COMPLETED:
+        raise ServiceError(
+            "BadRequestCustomBaseModelIterationStatusNotCompleted",
+            f"Expected an iteration that is Completed to start from, received {row.name}, which is "
+            f"{row.status}. Choose another, or wait.",
+        )
+    base = domain_of(row.domain_id)
+    if (base.type, base.exportable) != (domain.type, domain.exportable):
+        raise ServiceError(
+            "BadRequestCustomBaseModelDomainNotCompatible",
+            f"Expected an iteration of a domain like {domain.name} to start from, received one of "
+            f"{base.name}. Compact domains start from compact ones, others from others.",
+        )
+
+
+def check_news(session: Session, project: ProjectRow, request: TrainingRequest) -> None:
+    """Refuse to train what was trained already, unless it is forced.
+
+    Raises:
+        ServiceError: an iteration was made of the same images, tags and settings.
+    """
+    if request.force:
+        return
+    base_project, base_iteration = request.base or (None, None)
+    alike = session.execute(
+        select(IterationRow.name, IterationRow.chosen_tags)
+        .where(
+            IterationRow.project_key == project.key,
+            IterationRow.status == IterationStatus.COMPLETED,
+            IterationRow.revision == project.revision,
+            IterationRow.domain_id == project.domain_id,
+            IterationRow.classification == project.classification,
+            IterationRow.training_type == request.type,
+            IterationRow.budget_hours == request.budget_hours,
+            IterationRow.base_project_id == base_project,
+            IterationRow.base_iteration_id == base_iteration,
+        )
+        .order_by(IterationRow.key.desc())
+    )
+    for name, chosen in alike:
+        if set(chosen) == set(request.tags):
+            raise ServiceError(
+                "BadRequestTrainingNotNeeded",
+                f"Nothing changed since last training: {name} was trained on the same images, tags and "
+                "settings. Change something, or send forceTrain=true.",
+            )
+
+
 def _iteration(
-    session: Session, server: Server, project: ProjectRow, order: Order, subjects: tuple[Subject, ...]
+    session: Session,
+    server: Server,
+    project: ProjectRow,
+    request: TrainingRequest,
+    tags: tuple[CountedTag, ...],
 ) -> IterationRow:
     now = server.now()
     number = project.iterations_made + 1
-    base_project, base_iteration = order.base or (None, None)
+    base_project, base_iteration = request.base or (None, None)
     return IterationRow(
         id=new_id(),
         project_key=project.key,
@@ -77,12 +198,12 @@ def _iteration(
         revision=project.revision,
         domain_id=project.domain_id,
         classification=project.classification,
-        training_type=order.type,
-        budget_hours=order.budget_hours,
+        training_type=request.type,
+        budget_hours=request.budget_hours,
         minutes=0,
-        chosen_tags=list(order.tags),
+        chosen_tags=list(request.tags),
         # As they are called now: a tag that is renamed during the training keeps its name in the model.
-        tag_ids={spelling(subject.name): subject.id for subject in subjects},
+        tag_ids={spelling(tag.name): tag.id for tag in tags},
         base_project_id=base_project,
         base_iteration_id=base_iteration,
         publish_name=None,

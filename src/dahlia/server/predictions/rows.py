@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.database.work_tables import IterationRow, PredictionRow, ScoreRow
 from dahlia.server.images.validation import Received
-from dahlia.server.performance.uncertainty import uncertainty
+from dahlia.server.predictions.uncertainty import uncertainty
 
 FLOOR = 0.01  # probabilities below it are not kept one by one: 500 tags would be 500 rows for a prediction
 
@@ -103,7 +103,7 @@ def _still_there(session: Session, images: Sequence[int]) -> set[int]:
 
 
 def uncertainty_of(iteration: IterationRow, predictions: Sequence[dict[str, Any]]) -> float:
-    """How unsure an iteration is, 0 to 1; see `dahlia.server.performance.uncertainty`."""
+    """How unsure an iteration is, 0 to 1; see `dahlia.server.predictions.uncertainty`."""
     return uncertainty([one["probability"] for one in predictions], iteration.kind)
 
 

@@ -12,18 +12,18 @@ from dahlia.server.contract.reports import ProjectPage, ProjectSummary
 from dahlia.server.database.changes import project_of
 from dahlia.server.http.access import Reads, TheServer
 from dahlia.server.http.addresses import Addresses
-from dahlia.server.iterations.figures import FiguresInMemory
+from dahlia.server.iterations.main_figures import MainFiguresCache
 from dahlia.server.projects.summaries import Summaries, projects_page
 
 router = own_router("projects")
 
 
-def _figures(request: Request) -> FiguresInMemory:
-    kept: FiguresInMemory = request.app.state.figures
+def _figures(request: Request) -> MainFiguresCache:
+    kept: MainFiguresCache = request.app.state.figures
     return kept
 
 
-_Figures = Annotated[FiguresInMemory, Depends(_figures)]
+_Figures = Annotated[MainFiguresCache, Depends(_figures)]
 
 
 @router.get("/projects")

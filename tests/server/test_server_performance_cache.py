@@ -1,17 +1,18 @@
-"""Iterations' performances in memory: bounded, and safe from several threads."""
+"""Performance of iterations in memory: bounded, safe from several threads, with each image's predictions."""
 
 from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from performance_cases import predictions_of
 
 from dahlia.errors import DatasetError
 from dahlia.modeling.predictions import ClassPredictions
-from dahlia.server.performance.performances import Performances
-from dahlia.server.performance.scores import score
+from dahlia.server.iterations.performance_cache import ImageScore, ImageScores, PerformanceCache
+from dahlia.server.iterations.threshold_scores import score
 
 
 class Loader:
@@ -31,13 +32,13 @@ def loader() -> Loader:
 
 
 def size_of_one() -> int:
-    performances = Performances(Loader())
+    performances = PerformanceCache(Loader())
     performances.score("a", 0.5)
     return performances.size
 
 
 def test_loaded_once_for_figures_and_images(loader: Loader) -> None:
-    performances = Performances(loader)
+    performances = PerformanceCache(loader)
     for threshold in (0.1, 0.5):
         assert performances.score("a", threshold) == score(predictions_of(50, 3, seed=1), threshold)
     assert len(performances.images("a")) == 50
@@ -49,7 +50,7 @@ def test_loaded_once_for_figures_and_images(loader: Loader) -> None:
     [(3, []), (2, ["bb"]), (1, ["a", "bb", "a"]), (0, ["a", "bb", "a"])],
 )
 def test_what_was_not_asked_for_longest_makes_room(loader: Loader, room: int, reloaded: list[str]) -> None:
-    performances = Performances(loader, most_bytes=int((room + 0.5) * size_of_one()))
+    performances = PerformanceCache(loader, most_bytes=int((room + 0.5) * size_of_one()))
     for iteration in ("a", "bb", "a", "ccc"):
         performances.score(iteration, 0.5)
     loader.asked.clear()
@@ -60,14 +61,14 @@ def test_what_was_not_asked_for_longest_makes_room(loader: Loader, room: int, re
 
 
 def test_one_that_is_larger_than_all_room_stays_while_it_is_asked_for(loader: Loader) -> None:
-    performances = Performances(loader, most_bytes=1)
+    performances = PerformanceCache(loader, most_bytes=1)
     for threshold in (0.1, 0.2, 0.3):
         performances.score("a", threshold)
     assert loader.asked == ["a"]
 
 
 def test_what_is_deleted_is_forgotten(loader: Loader) -> None:
-    performances = Performances(loader)
+    performances = PerformanceCache(loader)
     performances.score("a", 0.5)
     performances.forget("a")
     performances.forget("never there")
@@ -81,7 +82,7 @@ def test_what_is_deleted_while_it_is_loaded_is_not_kept() -> None:
         performances.forget(iteration)
         return predictions_of(20, 2)
 
-    performances = Performances(deleting)
+    performances = PerformanceCache(deleting)
     performances.score("a", 0.5)
     assert performances.size == 0
 
@@ -95,7 +96,7 @@ def test_a_failure_is_the_callers_and_is_not_kept() -> None:
             raise answer
         return answer
 
-    performances = Performances(loading)
+    performances = PerformanceCache(loading)
     with pytest.raises(DatasetError, match="gone"):
         performances.score("a", 0.5)
     assert performances.score("a", 0.5) == score(predictions_of(20, 2), 0.5)
@@ -103,7 +104,7 @@ def test_a_failure_is_the_callers_and_is_not_kept() -> None:
 
 def test_threads_that_want_the_same_one_wait_for_one_loading(loader: Loader) -> None:
     together = threading.Barrier(8)
-    performances = Performances(loader)
+    performances = PerformanceCache(loader)
 
     def ask(_: int) -> object:
         together.wait()
@@ -123,7 +124,7 @@ def test_what_is_kept_is_answered_while_another_is_loaded() -> None:
             assert go_on.wait(60)
         return predictions_of(20, 2)
 
-    performances = Performances(slow)
+    performances = PerformanceCache(slow)
     expected = performances.score("kept", 0.5)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(performances.score, "slow", 0.5)
@@ -131,3 +132,36 @@ def test_what_is_kept_is_answered_while_another_is_loaded() -> None:
         assert performances.score("kept", 0.5) == expected
         go_on.set()
         assert waiting.result(60) == expected
+
+
+def test_the_most_probable_tag_comes_first() -> None:
+    predictions = predictions_of(1, 3, "multilabel")
+    predictions.probabilities[0] = [0.2, 0.7, 0.2]
+    predictions.truth[0] = [True, False, True]
+    image = predictions.ids[0]
+    assert ImageScores(predictions)[image] == ImageScore(
+        image, ("tag 0", "tag 2"), (("tag 1", 0.7), ("tag 0", 0.2), ("tag 2", 0.2))
+    )
+
+
+def test_every_image_is_there_by_its_id() -> None:
+    predictions = predictions_of(20, 4, test=5)
+    scores = ImageScores(predictions)
+    assert list(scores) == list(predictions.ids)
+    assert len(scores) == 20
+    for row, image in enumerate(predictions.ids):
+        assert scores[image].tags == (predictions.tags[int(predictions.truth[row].argmax())],)
+        assert np.isclose(sum(probability for _, probability in scores[image].probabilities), 1)
+
+
+def test_an_image_that_was_not_predicted() -> None:
+    scores = ImageScores(predictions_of(2, 2))
+    assert "rose" not in scores
+    assert scores.get("rose") is None
+    with pytest.raises(KeyError):
+        scores["rose"]
+
+
+def test_probabilities_are_plain_numbers() -> None:
+    predictions = predictions_of(1, 2)
+    assert {type(value) for _, value in ImageScores(predictions)[predictions.ids[0]].probabilities} == {float}

@@ -13,13 +13,13 @@ from dahlia.server.contract.enums import TrainingType
 from dahlia.server.contract.errors import ServiceError, not_found
 from dahlia.server.database.changes import visible
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
-from dahlia.server.iterations.orders import Order
+from dahlia.server.iterations.training_request import TrainingRequest
 from dahlia.server.workspaces.estimates import estimate_seconds
 from dahlia.settings.sections import LimitsSection
 
 _NAMED = 5  # tags in a refusal; a project may have hundreds
 
-SUBJECTS: dict[Kind, str] = {
+TRAINABLE: dict[Kind, str] = {
     "multiclass": "BadRequestMultiClassClassificationTrainingValidationFailed",
     "multilabel": "BadRequestMultiLabelClassificationTrainingValidationFailed",
 }
@@ -27,7 +27,7 @@ SUBJECTS: dict[Kind, str] = {
 
 
 @dataclass(frozen=True)
-class Subject:
+class CountedTag:
     """A tag of the workspace and the number of its images."""
 
     id: str
@@ -35,16 +35,16 @@ class Subject:
     images: int
 
 
-def subjects_of(
-    session: Session, project: ProjectRow, order: Order, limits: LimitsSection
-) -> tuple[Subject, ...]:
+def tags_to_train(
+    session: Session, project: ProjectRow, request: TrainingRequest, limits: LimitsSection
+) -> tuple[CountedTag, ...]:
     """The tags that are trained: those that were chosen, or all that have images.
 
     Raises:
         ServiceError: a chosen tag is not there, or there are not enough tags or images.
     """
     found = _counted(session, project)
-    found = _chosen(found, order.tags) if order.tags else [one for one in found if one.images]
+    found = _chosen(found, request.tags) if request.tags else [one for one in found if one.images]
     few = [one for one in found if one.images < limits.min_images_per_tag]
     if few:
         problem = _too_few_images(few, limits.min_images_per_tag)
@@ -52,25 +52,25 @@ def subjects_of(
         problem = _too_few_tags(found, limits)
     else:
         return tuple(found)
-    raise ServiceError(SUBJECTS[project.kind], problem + _without_tags(session, project))
+    raise ServiceError(TRAINABLE[project.kind], problem + _without_tags(session, project))
 
 
-def expected_seconds(subjects: Sequence[Subject], order: Order) -> float:
+def expected_seconds(tags: Sequence[CountedTag], request: TrainingRequest) -> float:
     """Seconds that their training is thought to take, as if all images were new to the workspace.
 
     An image with several tags counts once for each.
     """
-    advanced = order.type is TrainingType.ADVANCED
+    advanced = request.type is TrainingType.ADVANCED
     return estimate_seconds(
-        sum(one.images for one in subjects),
-        len(subjects),
+        sum(one.images for one in tags),
+        len(tags),
         "advanced" if advanced else "quick",
-        60.0 * order.budget_hours if order.budget_hours else None,
+        60.0 * request.budget_hours if request.budget_hours else None,
         warm=not advanced,
     )
 
 
-def _counted(session: Session, project: ProjectRow) -> list[Subject]:
+def _counted(session: Session, project: ProjectRow) -> list[CountedTag]:
     assigned = and_(ImageTagRow.tag_key == TagRow.key, visible(ImageTagRow, None))
     present = and_(ImageRow.key == ImageTagRow.image_key, visible(ImageRow, None))
     rows = session.execute(
@@ -81,10 +81,10 @@ def _counted(session: Session, project: ProjectRow) -> list[Subject]:
         .group_by(TagRow.key)
         .order_by(TagRow.key)
     )
-    return [Subject(identity, name, images) for identity, name, images in rows]
+    return [CountedTag(identity, name, images) for identity, name, images in rows]
 
 
-def _chosen(found: list[Subject], tags: tuple[str, ...]) -> list[Subject]:
+def _chosen(found: list[CountedTag], tags: tuple[str, ...]) -> list[CountedTag]:
     known = {one.id for one in found}
     for identity in tags:
         if identity not in known:
@@ -98,7 +98,7 @@ def _without_tags(session: Session, project: ProjectRow) -> str:
     return f" Images of the project without a tag, which do not count: {count}." if count else ""
 
 
-def _too_few_images(few: list[Subject], least: int) -> str:
+def _too_few_images(few: list[CountedTag], least: int) -> str:
     named = ", ".join(f"{one.name!r} has {one.images}" for one in few[:_NAMED])
     more = f" and {len(few) - _NAMED} tags more" if len(few) > _NAMED else ""
     return (
@@ -107,7 +107,7 @@ def _too_few_images(few: list[Subject], least: int) -> str:
     )
 
 
-def _too_few_tags(found: list[Subject], limits: LimitsSection) -> str:
+def _too_few_tags(found: list[CountedTag], limits: LimitsSection) -> str:
     return (
         f"Not enough images for training: expected at least {limits.min_tags} tags with "
         f"{limits.min_images_per_tag} images each, received {len(found)}. Tag images with more tags, or "

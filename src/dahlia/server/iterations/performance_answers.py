@@ -26,10 +26,9 @@ from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.images.queries import Page, View, Wanted, count_images, find_images
 from dahlia.server.images.views import region_answers, tag_answers
+from dahlia.server.iterations.performance_cache import ImageScore, ImageScores, PerformanceCache
+from dahlia.server.iterations.threshold_scores import TagScore
 from dahlia.server.jobs.iteration_files import PREDICTIONS, artifact_key
-from dahlia.server.performance.images import ImageScore, ImageScores
-from dahlia.server.performance.performances import Performances
-from dahlia.server.performance.scores import TagScore
 from dahlia.server.storage.storage import NotThere, Storage
 
 
@@ -49,7 +48,7 @@ def stored_predictions(storage: Storage, iteration_id: str) -> ClassPredictions:
 
 
 def performance_answer(
-    row: IterationRow, performances: Performances, threshold: float
+    row: IterationRow, performances: PerformanceCache, threshold: float
 ) -> IterationPerformance:
     """The figures of an iteration at a threshold.
 

@@ -59,7 +59,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Standing:
+class FixedFigures:
     """What does not depend on the threshold, reckoned once.
 
     Attributes:
@@ -79,20 +79,20 @@ class Standing:
         return float(self.average_precision[had].mean()) if had.any() else 0.0
 
 
-def score(predictions: ClassPredictions, threshold: float, standing: Standing | None = None) -> Score:
+def score(predictions: ClassPredictions, threshold: float, fixed: FixedFigures | None = None) -> Score:
     """The figures at a threshold.
 
     Args:
         predictions: of an iteration; see `ClassPredictions`.
         threshold: 0 to 1.
-        standing: what `standing_of` gave for these predictions; None to reckon it.
+        fixed: what `fixed_figures_of` gave for these predictions; None to reckon it.
 
     Raises:
         EvaluationError: the threshold is out of range, or no image was held out.
     """
     if not 0 <= threshold <= 1:
         raise EvaluationError(f"The threshold must be between 0 and 1, received {threshold}. Send another.")
-    known = standing or standing_of(predictions)
+    known = fixed or fixed_figures_of(predictions)
     counts = (*_counts(predictions, known.folds, threshold), known.actual)
     columns = [*_figures(*counts), known.average_precision]
     precision, precision_std, recall, recall_std = (
@@ -111,7 +111,7 @@ def score(predictions: ClassPredictions, threshold: float, standing: Standing | 
     )
 
 
-def standing_of(predictions: ClassPredictions) -> Standing:
+def fixed_figures_of(predictions: ClassPredictions) -> FixedFigures:
     """What all thresholds share.
 
     Raises:
@@ -128,7 +128,7 @@ def standing_of(predictions: ClassPredictions) -> Standing:
         for column in range(len(predictions.tags))
     ]
     actual = np.array([predictions.truth[predictions.fold == fold].sum(axis=0) for fold in folds], np.int64)
-    return Standing(folds, actual, np.array(aps))
+    return FixedFigures(folds, actual, np.array(aps))
 
 
 def _average_precision(truth: npt.NDArray[np.bool_], scores: Values) -> float:

@@ -13,7 +13,7 @@ _LONGEST_ADDRESS = 254  # RFC 5321
 
 
 @dataclass(frozen=True)
-class Order:
+class TrainingRequest:
     """What is to be trained, and how.
 
     Attributes:
@@ -31,29 +31,29 @@ class Order:
     force: bool = False
 
 
-def check_budget(order: Order, most_hours: float) -> None:
+def check_budget(request: TrainingRequest, most_hours: float) -> None:
     """Refuse an advanced training with a budget that does not do.
 
     Args:
-        order: what is to be trained.
+        request: what is to be trained.
         most_hours: that a training may take on this server.
 
     Raises:
         ServiceError: the budget is too low, or more than a training may take.
     """
-    if order.type is not TrainingType.ADVANCED:
+    if request.type is not TrainingType.ADVANCED:
         return
-    if order.budget_hours < 1:
+    if request.budget_hours < 1:
         raise ServiceError(
             "BadRequestReservedBudgetInHoursNotEnoughForAdvancedTraining",
             "Expected reservedBudgetInHours of at least 1 for Advanced training, received "
-            f"{order.budget_hours}. Raise it, or train with the type Regular.",
+            f"{request.budget_hours}. Raise it, or train with the type Regular.",
         )
-    if order.budget_hours > most_hours:
+    if request.budget_hours > most_hours:
         raise ServiceError(
             "BadRequestTrainingValidationFailed",
             f"Expected reservedBudgetInHours of at most {most_hours:g}, as long as a training may take on "
-            f"this server, received {order.budget_hours}. Lower it, or raise the server's setting "
+            f"this server, received {request.budget_hours}. Lower it, or raise the server's setting "
             "jobs.training_timeout_hours.",
         )
 

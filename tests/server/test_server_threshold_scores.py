@@ -15,7 +15,7 @@ from dahlia.errors import EvaluationError
 from dahlia.evaluation.metrics import Rules, measure
 from dahlia.evaluation.resampling import draw_weights
 from dahlia.modeling.predictions import TEST_FOLD, ClassPredictions
-from dahlia.server.performance.scores import Score, score, standing_of
+from dahlia.server.iterations.threshold_scores import Score, fixed_figures_of, score
 
 KINDS = ("multiclass", "multilabel")
 
@@ -115,7 +115,7 @@ def test_the_order_of_the_images_does_not_count(kind: str) -> None:
 def test_many_images_are_counted_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     predictions = predictions_of(100, 3, "multilabel")
     whole = score(predictions, 0.4)
-    monkeypatch.setattr("dahlia.server.performance.scores._CELLS_AT_ONCE", 21)
+    monkeypatch.setattr("dahlia.server.iterations.threshold_scores._CELLS_AT_ONCE", 21)
     assert score(predictions, 0.4) == whole
 
 
@@ -139,9 +139,9 @@ def test_nothing_is_ever_undefined(threshold: float) -> None:
 
 def test_a_standing_saves_work_and_changes_nothing() -> None:
     predictions = predictions_of(60, 3)
-    standing = standing_of(predictions)
-    assert score(predictions, 0.3, standing) == score(predictions, 0.3)
-    assert standing.actual.sum() == 60
+    fixed = fixed_figures_of(predictions)
+    assert score(predictions, 0.3, fixed) == score(predictions, 0.3)
+    assert fixed.actual.sum() == 60
 
 
 @pytest.mark.parametrize("threshold", [-0.01, 1.01, math.nan, math.inf])
@@ -159,10 +159,10 @@ def test_judging_loads_nothing_heavy() -> None:
     script = (
         "import sys, numpy as np\n"
         "from dahlia.modeling.predictions import ClassPredictions\n"
-        "from dahlia.server.performance.performances import Performances\n"
+        "from dahlia.server.iterations.performance_cache import PerformanceCache\n"
         "eye, fold = np.eye(2), np.zeros(2, 'i4')\n"
         "p = ClassPredictions(('a', 'b'), ('x', 'y'), 'multiclass', fold, eye > 0, eye, eye)\n"
-        "Performances(lambda iteration: p).score('i', 0.5)\n"
+        "PerformanceCache(lambda iteration: p).score('i', 0.5)\n"
         "sys.exit(any(n in sys.modules for n in ('torch', 'sklearn', 'pandas', 'scipy', 'mlflow')))"
     )
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", script]).returncode == 0

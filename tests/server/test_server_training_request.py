@@ -4,7 +4,7 @@ import pytest
 
 from dahlia.server.contract.enums import TrainingType
 from dahlia.server.contract.errors import ServiceError
-from dahlia.server.iterations.orders import Order, check_address, check_budget
+from dahlia.server.iterations.training_request import TrainingRequest, check_address, check_budget
 
 ADVANCED, REGULAR = TrainingType.ADVANCED, TrainingType.REGULAR
 NOT_ENOUGH = "BadRequestReservedBudgetInHoursNotEnoughForAdvancedTraining"
@@ -44,10 +44,10 @@ def test_texts_that_are_no_addresses(address: str) -> None:
     ],
 )
 def test_budgets(kind: TrainingType, hours: int, code: str | None) -> None:
-    order = Order(type=kind, budget_hours=hours)
+    request = TrainingRequest(type=kind, budget_hours=hours)
     if code is None:
-        check_budget(order, 24)
+        check_budget(request, 24)
         return
     with pytest.raises(ServiceError) as caught:
-        check_budget(order, 24)
+        check_budget(request, 24)
     assert caught.value.code == code

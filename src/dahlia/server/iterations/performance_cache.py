@@ -1,16 +1,17 @@
-"""The iterations whose performance was asked for lately, in memory."""
+"""The performance of the iterations that were asked for lately, in memory, with each image's predictions."""
 
 from __future__ import annotations
 
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from dahlia.modeling.predictions import ClassPredictions
-from dahlia.server.performance.images import ImageScores
-from dahlia.server.performance.scores import Score, Standing, score, standing_of
+from dahlia.server.iterations.threshold_scores import FixedFigures, Score, fixed_figures_of, score
 
 MOST_BYTES = 256 << 20
 
@@ -20,13 +21,13 @@ _BYTES_OF_AN_INDEX_ENTRY = 110
 @dataclass(frozen=True)
 class _Kept:
     predictions: ClassPredictions
-    standing: Standing
+    fixed: FixedFigures
     images: ImageScores
     size: int
 
 
-class Performances:
-    """Performances of iterations; safe to use from several threads.
+class PerformanceCache:
+    """PerformanceCache of iterations; safe to use from several threads.
 
     Loading takes turns, so that no more than one set of predictions is in the making; who asks for what is
     kept never waits for it.
@@ -46,9 +47,9 @@ class Performances:
         self._loading = threading.Lock()
 
     def score(self, iteration: str, threshold: float) -> Score:
-        """The figures of an iteration at a threshold; see `dahlia.server.performance.scores.score`."""
+        """The figures of an iteration at a threshold; see `threshold_scores.score`."""
         kept = self._get(iteration)
-        return score(kept.predictions, threshold, kept.standing)
+        return score(kept.predictions, threshold, kept.fixed)
 
     def images(self, iteration: str) -> ImageScores:
         """What an iteration's held-out predictions say of each image."""
@@ -92,6 +93,50 @@ class Performances:
                 self._kept.popitem(last=False)
 
 
+@dataclass(frozen=True)
+class ImageScore:
+    """An image's tags and predictions.
+
+    Attributes:
+        image: its id (see `ImageRecord.id`).
+        tags: that it has, in the order of the predictions' columns.
+        probabilities: tag and probability, the most probable first; equal ones in the columns' order.
+    """
+
+    image: str
+    tags: tuple[str, ...]
+    probabilities: tuple[tuple[str, float], ...]
+
+
+class ImageScores(Mapping[str, ImageScore]):
+    """By image id, made when asked for: a page needs 256 of 100,000.
+
+    An image of the user's own test set is there too: the final model, which predicted it, never saw it.
+    """
+
+    def __init__(self, predictions: ClassPredictions) -> None:
+        self._predictions = predictions
+        self._rows = {image: row for row, image in enumerate(predictions.ids)}
+
+    def __getitem__(self, image: str) -> ImageScore:
+        row = self._rows[image]
+        found = self._predictions
+        values = found.probabilities[row]
+        return ImageScore(
+            image,
+            tuple(found.tags[column] for column in np.flatnonzero(found.truth[row])),
+            tuple(
+                (found.tags[column], float(values[column])) for column in np.argsort(-values, kind="stable")
+            ),
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
 def _prepared(predictions: ClassPredictions) -> _Kept:
     # Nothing here reads the uncalibrated ones, and they would be half of the memory.
     predictions = replace(predictions, uncalibrated=predictions.probabilities)
@@ -99,7 +144,7 @@ def _prepared(predictions: ClassPredictions) -> _Kept:
     index = sum(sys.getsizeof(image) + _BYTES_OF_AN_INDEX_ENTRY for image in predictions.ids)
     return _Kept(
         predictions,
-        standing_of(predictions),
+        fixed_figures_of(predictions),
         ImageScores(predictions),
         sum(array.nbytes for array in arrays) + index,
     )
