@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import zipfile
 from collections.abc import Callable
@@ -164,6 +165,30 @@ def test_exported_models(run: Run, photos: Path, project: FakeRegistry, tmp_path
         said.append(json.loads(out)["predictions"])
     assert said[0][0]["tagName"] == "green"
     assert all(one == said[0] for one in said)
+
+
+def test_contents_and_not_names_tell_an_export_for_docker(
+    run: Run, photos: Path, project: FakeRegistry, tmp_path: Path
+) -> None:
+    docker = named_outputs(project, tmp_path / "docker")
+    facts = {"project": {"id": "0", "name": "roses"}, "iteration": "1", "tags": [{"name": "red"}]}
+    (docker / "model.json").write_text(json.dumps(facts))
+    renamed, card = tmp_path / "export", tmp_path / "app"
+    shutil.copytree(docker, renamed / "app")
+    shutil.copytree(project.root / "2", card)
+    bundles = [
+        docker,
+        renamed,
+        renamed / "app",
+        card,
+        zipped(docker, tmp_path / "docker.zip", "app/"),
+        zipped(docker, tmp_path / "inner.zip"),
+        zipped(card, tmp_path / "card.zip", "app/"),
+    ]
+    for bundle in bundles:
+        code, out, err = run("--json", "--bundle", bundle, photos / "a.jpg")
+        assert (code, err) == (0, "")
+        assert json.loads(out)["predictions"][0]["tagName"] == "green"
 
 
 def test_no_project_is_needed_for_a_bundle(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import zipfile
@@ -102,7 +103,7 @@ def _chosen(registry: Registry, published: str | None, iteration: int | None) ->
 
 
 def _exported(folder: Path, bundle: Path) -> Answering:
-    if (folder / FILE_NAME).is_file() and folder.name != _APP:
+    if _has_card(folder):
         model = load_model(folder, "", 0)
         return Answering(
             str(bundle), lambda data: [(one.tag.name, one.probability) for one in model.predict(data)]
@@ -118,6 +119,17 @@ def _exported(folder: Path, bundle: Path) -> Answering:
         return sorted(scored, key=lambda one: -one[1])
 
     return Answering(str(bundle), predict)
+
+
+def _has_card(folder: Path) -> bool:
+    """Whether its `model.json` is a model's card: an export for Docker has other facts in one."""
+    try:
+        content = json.loads((folder / FILE_NAME).read_bytes())
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return True  # loading it tells what is wrong with it
+    return not (isinstance(content, dict) and isinstance(content.get("project"), dict))
 
 
 @contextmanager
