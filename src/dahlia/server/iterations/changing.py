@@ -15,7 +15,7 @@ from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.changes import collect_garbage, locked
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.iterations.finding import iteration_of
-from dahlia.server.jobs.job import State
+from dahlia.server.jobs.job import OPEN, State
 from dahlia.server.jobs.queue import cancel, job_of
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
@@ -63,15 +63,15 @@ def cancel_training(
         ServiceError: there is no such iteration, or it is not being trained.
     """
     row = iteration_of(session, project_id, iteration_id)
-    job = job_of(session, row)
-    if row.status != IterationStatus.TRAINING or job is None:
+    job = job_of(session, row) if row.status == IterationStatus.TRAINING else None
+    if job is None or not cancel(session, job, server.now()):
+        session.expire_all()  # the training may have ended after it was read
+        row = iteration_of(session, project_id, iteration_id)
         raise ServiceError(
             "Conflict",
             f"Expected an iteration that is being trained, received {row.name}, which is {row.status}. "
             "There is nothing to cancel.",
         )
-    cancel(session, job, server.now())
-    session.flush()
     session.refresh(row)
     record(session, server, access, "cancel_training", project_id, iteration=iteration_id)
     return row
@@ -115,11 +115,9 @@ def discard_files(server: Server, iteration_id: str) -> None:
 
 
 def _let_go(session: Session, row: IterationRow, now: datetime) -> None:
-    pending = (State.WAITING, State.RUNNING)
-    jobs = select(JobRow).where(JobRow.iteration_key == row.key, JobRow.state.in_(pending))
+    jobs = select(JobRow).where(JobRow.iteration_key == row.key, JobRow.state.in_(OPEN))
     for job in session.scalars(jobs).all():
-        cancel(session, job, now)
-        if job.state == State.RUNNING:
+        if cancel(session, job, now) and job.state == State.RUNNING:
             # It outlives the iteration until its worker lets go, so that no other trains in the workspace.
             job.iteration_key = None
     session.flush()

@@ -15,7 +15,7 @@ from dahlia.server.contract.enums import ExportStatus, IterationStatus
 from dahlia.server.contract.fields import Answer
 from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.jobs.durations import Durations
-from dahlia.server.jobs.job import EXPORT, JobKind, State
+from dahlia.server.jobs.job import EXPORT, OPEN, JobKind, State
 from dahlia.server.jobs.queue import job_of
 from dahlia.server.jobs.waiting import QueuePosition, position_of
 from dahlia.server.keys.scopes import Access
@@ -96,7 +96,7 @@ def _export_jobs(session: Session, rows: Sequence[ExportRow]) -> dict[str, JobRo
     wanted = select(JobRow).where(
         JobRow.iteration_key == rows[0].iteration_key,
         JobRow.kind == JobKind.EXPORT,
-        JobRow.state.in_((State.WAITING, State.RUNNING)),
+        JobRow.state.in_(OPEN),
     )
     return {job.payload[EXPORT]: job for job in session.scalars(wanted)}
 

@@ -16,7 +16,7 @@ from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.iterations.finding import iteration_of
 from dahlia.server.iterations.training_request import TrainingRequest
 from dahlia.server.iterations.training_tags import TRAINABLE, CountedTag, expected_seconds, tags_to_train
-from dahlia.server.jobs.job import JobKind, State
+from dahlia.server.jobs.job import OPEN, JobKind
 from dahlia.server.jobs.lanes import training_lane
 from dahlia.server.jobs.queue import enqueue
 from dahlia.server.keys.audit import record
@@ -64,7 +64,7 @@ def check_idle(session: Session, project: ProjectRow) -> None:
         select(JobRow.cancel).where(
             JobRow.project_key == project.key,
             JobRow.kind == JobKind.TRAIN,
-            JobRow.state.in_((State.WAITING, State.RUNNING)),
+            JobRow.state.in_(OPEN),
         )
     )
     if under_way is None:

@@ -53,6 +53,10 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+OPEN = (State.WAITING, State.RUNNING)
+"""The states of jobs that have not ended."""
+
+
 class Directive(StrEnum):
     """What a worker is to do with the job it has."""
 

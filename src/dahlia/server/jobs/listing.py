@@ -14,7 +14,7 @@ from dahlia.server.contract import enums
 from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
-from dahlia.server.jobs.job import EXPORT, JobKind, Lane, State
+from dahlia.server.jobs.job import EXPORT, OPEN, JobKind, Lane, State
 from dahlia.server.jobs.presence import Worker
 from dahlia.server.jobs.queue import cancel
 from dahlia.server.keys.audit import record
@@ -100,14 +100,13 @@ def cancel_job(session: Session, server: Server, access: Access, identity: str) 
         ServiceError: there is no such job, or it has ended.
     """
     found = find_job(session, identity)
-    if found.job.state not in (State.WAITING, State.RUNNING):
+    if not cancel(session, found.job, server.now()):
+        session.expire_all()
+        state = find_job(session, identity).job.state
         raise ServiceError(
             "Conflict",
-            f"Expected a job that waits or runs, received one that is {found.job.state}. There is nothing to "
-            "cancel.",
+            f"Expected a job that waits or runs, received one that is {state}. There is nothing to cancel.",
         )
-    cancel(session, found.job, server.now())
-    session.flush()
     details = {"job": identity, "kind": found.job.kind, "iteration": found.iteration_id}
     record(session, server, access, "cancel_job", found.project_id, **details)
     return found
@@ -122,7 +121,7 @@ def loads(session: Session, workers: list[Worker]) -> list[Load]:
     """
     counted = (
         select(JobRow.lane, JobRow.state, func.count())
-        .where(JobRow.state.in_((State.WAITING, State.RUNNING)))
+        .where(JobRow.state.in_(OPEN))
         .group_by(JobRow.lane, JobRow.state)
     )
     counts: Counter[tuple[str, str]] = Counter()

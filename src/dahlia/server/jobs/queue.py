@@ -13,7 +13,17 @@ from dahlia.server.database.sessions import Database
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow, JobRow
-from dahlia.server.jobs.job import CANCELLED, Claimed, Directive, JobKind, Lane, LeaseLost, State, end_badly
+from dahlia.server.jobs.job import (
+    CANCELLED,
+    OPEN,
+    Claimed,
+    Directive,
+    JobKind,
+    Lane,
+    LeaseLost,
+    State,
+    end_badly,
+)
 from dahlia.server.jobs.order import Turns, groups_in_order, in_order
 
 __all__ = ["beat", "cancel", "claim", "enqueue", "held", "job_of", "lane_of"]
@@ -135,13 +145,27 @@ def held(session: Session, claimed: Claimed) -> JobRow:
     return job
 
 
-def cancel(session: Session, job: JobRow, now: datetime) -> None:
-    """End a job: at once where it waits, as soon as its worker hears of it where it runs."""
-    session.refresh(job, with_for_update=True)
-    if job.state == State.WAITING:
-        end_badly(session, job, CANCELLED, now, State.CANCELLED)
-    elif job.state == State.RUNNING:
-        job.cancel = True
+def cancel(session: Session, job: JobRow, now: datetime) -> bool:
+    """End a job: at once where it waits, as soon as its worker hears of it where it runs.
+
+    Args:
+        session: whose transaction the end is part of.
+        job: as the session read it; its worker may have ended it meanwhile.
+        now: the time.
+
+    Returns:
+        Whether it waited or ran; where it had ended or was deleted, nothing is changed.
+    """
+    is_open = select(JobRow).where(JobRow.key == job.key, JobRow.state.in_(OPEN))
+    locked = session.scalar(is_open.with_for_update().execution_options(populate_existing=True))
+    if locked is None:
+        return False
+    if locked.state == State.WAITING:
+        end_badly(session, locked, CANCELLED, now, State.CANCELLED)
+    else:
+        locked.cancel = True
+    session.flush()
+    return True
 
 
 def job_of(session: Session, iteration: IterationRow, kind: JobKind = JobKind.TRAIN) -> JobRow | None:
