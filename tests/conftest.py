@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _LONGEST = (
     "test_readme",
     "test_workspaces_pipeline",
+    "test_server_real_training",
     "test_server_training_job",
     "test_warm_pipeline",
     "test_pipeline_runs",

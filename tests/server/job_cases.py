@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
@@ -21,10 +22,24 @@ from dahlia.server.jobs.durations import form
 from dahlia.server.jobs.job import JobKind, Lane
 from dahlia.server.jobs.queue import enqueue
 from dahlia.server.jobs.worker import Handler, run_worker
+from dahlia.server.opening import open_server
 from dahlia.server.storage.names import image_key
+from dahlia.settings.server import load_settings
 from small_projects import COLOURS, photo
 
+QUICK = {"DAHLIA_JOBS_WARM": "false", "DAHLIA_JOBS_POLL_SECONDS": "0.02", "DAHLIA_JOBS_LEASE_SECONDS": "2"}
 COMPACT = next(domain.id for domain in DOMAINS if domain.pipeline == "general_compact")
+
+
+def opened(tmp_path: Path, database_url: str, home: str = "home", *, paired: bool = True) -> Server:
+    """The server, or the same seen from another machine, which has its own home."""
+    places = {
+        "DAHLIA_SERVER_HOME": str(tmp_path / home),
+        "DAHLIA_DATABASE_URL": database_url,
+        "DAHLIA_STORAGE_URL": str(tmp_path / "files"),
+        "DAHLIA_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}",
+    }
+    return open_server(load_settings(None, places | QUICK), paired=paired)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
@@ -82,6 +82,12 @@ def train(server: Server, project_id: str, **fields: Any) -> str:
         session.add(row)
         project.epoch += 1
         return row.id
+
+
+def count(server: Server, *tables: Any) -> int:
+    """How many rows tables have."""
+    with server.database.read() as session:
+        return sum(session.scalar(select(func.count()).select_from(table)) or 0 for table in tables)
 
 
 def set_project(server: Server, project_id: str, **columns: Any) -> None:

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from project_cases import (
     UNKNOWN,
     add_image,
+    count,
     domain_id,
     make_project,
     make_tag,
@@ -17,30 +17,30 @@ from project_cases import (
     set_project,
     train,
 )
-from sqlalchemy import func, select
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from dahlia.composition import choices
 from dahlia.server.context import Server
-from dahlia.server.contract.domains import DOMAINS
 from dahlia.server.contract.enums import DomainType
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.changes import project_of, remove
 from dahlia.server.database.server_tables import AuditRow
-from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
-from dahlia.server.database.types import new_id
-from dahlia.server.database.work_tables import IterationRow, JobRow, PredictionRow
-from dahlia.server.jobs.queue import enqueue
+from dahlia.server.database.tables import ImageRow
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
-from dahlia.server.projects import deleting
 from dahlia.server.projects.choices import MAX_DESCRIPTION, MAX_NAME
 
 pytestmark = pytest.mark.both_databases
 
+
 GENERAL, FOOD, COMPACT = domain_id("General"), domain_id("Food"), domain_id("General (compact)")
+
+
 DETECTION = domain_id("General", DomainType.DETECTION)
+
+
 DETECTION_S1 = domain_id("General (compact) [S1]", DomainType.DETECTION)
+
+
 AUGMENTATION = {
     "rotation": True,
     "scaling": True,
@@ -59,11 +59,6 @@ def patch(client: TestClient, project: dict[str, Any], **change: Any) -> Any:
 def revision(server: Server, project: dict[str, Any]) -> int:
     with server.database.read() as session:
         return project_of(session, project["id"]).revision
-
-
-def count(server: Server, *tables: Any) -> int:
-    with server.database.read() as session:
-        return sum(session.scalar(select(func.count()).select_from(table)) or 0 for table in tables)
 
 
 def test_a_new_project_is_what_the_original_makes_of_nothing(client: TestClient) -> None:
@@ -313,85 +308,6 @@ def test_a_project_shows_its_newest_image(client: TestClient, server: Server) ->
     assert f"/files/thumbnails/aa/{'a' * 64}.jpg?" in uri
 
 
-def fill(client: TestClient, server: Server, images: int = 3) -> dict[str, Any]:
-    """A project with something in every table."""
-    project = make_project(client)
-    tag = make_tag(client, project, "a")["id"]
-    for _ in range(images):
-        add_image(server, project["id"], tag, boxes=1)
-    iteration = train(server, project["id"])
-    with server.database.write() as session:
-        row = project_of(session, project["id"])
-        trained = session.scalars(select(IterationRow).where(IterationRow.id == iteration)).one()
-        enqueue(session, "train", row, trained)
-        for _ in range(images):
-            session.add(
-                PredictionRow(
-                    id=new_id(),
-                    project_key=row.key,
-                    iteration_key=trained.key,
-                    image_key=None,
-                    domain_id=GENERAL,
-                    sha256="c" * 64,
-                    suffix=".jpg",
-                    width=1,
-                    height=1,
-                    size=1,
-                    application=None,
-                    created=server.now(),
-                    predictions=[],
-                    uncertainty=0.0,
-                )
-            )
-    return project
-
-
-TABLES = (ProjectRow, TagRow, ImageRow, ImageTagRow, RegionRow, IterationRow, JobRow, PredictionRow)
-
-
-def test_a_deleted_project_leaves_nothing(
-    client: TestClient, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(deleting, "_IMAGES", 2)
-    monkeypatch.setattr(deleting, "_PREDICTIONS", 3)
-    kept = fill(client, server)
-    before = count(server, *TABLES)
-    project = fill(client, server)
-    assert client.delete(f"/projects/{project['id']}").status_code == 204
-    assert count(server, *TABLES) == before
-    refused(client.get(f"/projects/{project['id']}"), "NotFoundProject", 404)
-    refused(client.delete(f"/projects/{project['id']}"), "NotFoundProject", 404)
-    assert [each["id"] for each in client.get("/projects").json()] == [kept["id"]]
-
-
-def test_a_deletion_that_is_cut_off_is_finished(
-    client: TestClient, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project = fill(client, server)
-    monkeypatch.setattr(deleting, "_delete_rows", lambda *_: None)  # killed after the first transaction
-    assert client.delete(f"/projects/{project['id']}").status_code == 204
-    monkeypatch.undo()
-    assert count(server, ImageRow) == 3
-    assert count(server, JobRow) == 0
-    assert client.get("/projects").json() == []
-    refused(client.get(f"/projects/{project['id']}"), "NotFoundProject", 404)
-    assert deleting.finish_deletions(server) == 1
-    assert count(server, *TABLES) == 0
-    assert deleting.finish_deletions(server) == 0
-
-
-def test_what_is_published_is_not_deleted_by_accident(client: TestClient, server: Server) -> None:
-    project = make_project(client)
-    iteration = train(server, project["id"], publish_name="live")
-    answer = client.delete(f"/projects/{project['id']}")
-    refused(answer, "BadRequestIterationIsPublished")
-    assert "'live'" in answer.json()["message"]
-    with server.database.write() as session:
-        row = session.scalars(select(IterationRow).where(IterationRow.id == iteration)).one()
-        row.publish_name = None
-    assert client.delete(f"/projects/{project['id']}").status_code == 204
-
-
 def test_a_project_under_import_is_not_changed_but_may_go(client: TestClient, server: Server) -> None:
     project = make_project(client)
     add_image(server, project["id"])
@@ -416,52 +332,6 @@ def test_every_change_is_in_the_audit_log(client: TestClient, server: Server) ->
     assert None not in {row.actor for row in rows}
 
 
-def test_domains_are_those_of_the_pipeline_and_others_that_clients_know() -> None:
-    """Each by its name, what trains it, whether it is exported, and whether new projects may be of it."""
-    trained = choices(Path(__file__).parents[2], "domain")
-    assert {domain.pipeline for domain in DOMAINS} == {*trained, None} - {"adult"}
-    classification, detection = DomainType.CLASSIFICATION, DomainType.DETECTION
-    listed = [(one.type, one.name, one.pipeline, one.exportable, one.enabled) for one in DOMAINS]
-    assert listed == [
-        (classification, "General", "general", False, True),
-        (classification, "General [A1]", "general", False, True),
-        (classification, "General [A2]", "general", False, True),
-        (classification, "Food", "food", False, True),
-        (classification, "Landmarks", "landmarks", False, True),
-        (classification, "Retail", "retail", False, True),
-        (classification, "Adult", None, False, False),
-        (classification, "General (compact)", "general_compact", True, True),
-        (classification, "General (compact) [S1]", "general_compact_s1", True, True),
-        (classification, "Food (compact)", "food_compact", True, True),
-        (classification, "Landmarks (compact)", "landmarks_compact", True, True),
-        (classification, "Retail (compact)", "retail_compact", True, True),
-        (detection, "General", None, False, True),
-        (detection, "General [A1]", None, False, True),
-        (detection, "Logo", None, False, True),
-        (detection, "Products on Shelves", None, False, True),
-        (detection, "General (compact)", None, True, True),
-        (detection, "General (compact) [S1]", None, True, True),
-    ]
-
-
-def test_domains(client: TestClient) -> None:
-    listed = client.get("/domains").json()
-    assert len(listed) == len({domain["id"] for domain in listed}) == len(DOMAINS)
-    compact = next(domain for domain in listed if domain["id"] == COMPACT)
-    assert compact == {
-        "id": COMPACT,
-        "name": "General (compact)",
-        "type": "Classification",
-        "exportable": True,
-        "enabled": True,
-        "exportablePlatforms": ["CoreML", "DockerFile", "ONNX", "OpenVino", "TensorFlow"],
-        "modelInformation": compact["modelInformation"],
-    }
-    assert client.get(f"/domains/{GENERAL.upper()}").json()["modelInformation"] is None
-    refused(client.get(f"/domains/{UNKNOWN}"), "NotFoundDomain", 404)
-    refused(client.get("/domains/general"), "BadRequestInvalidIds")
-
-
 def test_epochs_are_asked_for_by_iterations_of_the_project(client: TestClient, server: Server) -> None:
     project, other = make_project(client), make_project(client)
     iteration = train(server, other["id"])
@@ -470,8 +340,3 @@ def test_epochs_are_asked_for_by_iterations_of_the_project(client: TestClient, s
         "NotFoundIteration",
         404,
     )
-
-
-def test_a_deletion_refuses_what_is_not_there(server: Server) -> None:
-    with pytest.raises(ServiceError, match="no project"):
-        deleting.delete_project(server, None, UNKNOWN)

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,12 +10,12 @@ import numpy as np
 import pytest
 from job_cases import (
     Planted,
-    add_photo,
     add_photos,
     card,
     eventually,
     iteration,
     jobs,
+    opened,
     order,
     plant,
     states,
@@ -29,36 +26,28 @@ from sqlalchemy import select
 
 from dahlia import layout
 from dahlia.config import load_params
-from dahlia.dataset.records import Region
-from dahlia.errors import TrainingError
 from dahlia.files import write_json
 from dahlia.modeling.card import (
     load_card,
     save_card,
 )
-from dahlia.server.checkout import CheckedOut, check_out
 from dahlia.server.context import Server
-from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs import training
 from dahlia.server.jobs.iteration_files import artifact_key
 from dahlia.server.jobs.job import JobKind, Lane
 from dahlia.server.jobs.queue import cancel
 from dahlia.server.jobs.training import train
-from dahlia.server.jobs.training_data import read_snapshot
 from dahlia.server.jobs.worker_context import WorkerContext
-from dahlia.server.opening import open_server
 from dahlia.server.rescue.records import IMAGES_TABLE, RECORD, Record, read_images
-from dahlia.server.rescue.rescuing import rescue
 from dahlia.server.storage.names import history_key, iteration_prefix
-from dahlia.server.workspaces import Cancelled, PipelineError, Progress, Snapshot, head
-from dahlia.server.workspaces.repository import git
+from dahlia.server.workspaces import Cancelled, PipelineError, Progress, head
 from dahlia.server.workspaces.workspace import occupied
-from dahlia.settings.server import load_settings
 from dahlia.tracking.artifacts import SERVABLE
 
 TRAINING = {JobKind.TRAIN: train}
-QUICK = {"DAHLIA_JOBS_WARM": "false", "DAHLIA_JOBS_POLL_SECONDS": "0.02", "DAHLIA_JOBS_LEASE_SECONDS": "2"}
+
+
 RUN = "0123456789abcdef0123456789abcdef"
 
 
@@ -74,17 +63,6 @@ def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
     server = opened(tmp_path, database_url)
     yield server
     server.database.close()
-
-
-def opened(tmp_path: Path, database_url: str, home: str = "home", *, paired: bool = True) -> Server:
-    """The server, or the same seen from another machine, which has its own home."""
-    places = {
-        "DAHLIA_SERVER_HOME": str(tmp_path / home),
-        "DAHLIA_DATABASE_URL": database_url,
-        "DAHLIA_STORAGE_URL": str(tmp_path / "files"),
-        "DAHLIA_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}",
-    }
-    return open_server(load_settings(None, places | QUICK), paired=paired)
 
 
 def leave(folder: Path, *tags: str) -> None:
@@ -148,72 +126,6 @@ def garden(server: Server) -> Planted:
     garden = plant(server, "red", "blue")
     add_photos(server, garden, red=5, blue=5)
     return garden
-
-
-def snapshot_of(server: Server, identity: str) -> Snapshot:
-    with server.database.read() as session:
-        row = session.scalars(select(IterationRow).where(IterationRow.id == identity)).one()
-        return read_snapshot(session, session.get_one(ProjectRow, row.project_key), row)
-
-
-def test_a_training_sees_what_was_tagged_when_it_was_asked_for(server: Server) -> None:
-    project = plant(server, "red", "blue", "Negative")
-    kept = add_photo(server, project, b"kept", "red")
-    gone = add_photo(server, project, b"gone", "blue")
-    add_photo(server, project, b"untagged")
-    both = add_photo(server, project, b"both", "red", "blue")
-    boxed = add_photo(server, project, b"boxed", region="blue")
-    first = order(server, project)
-    with server.database.write() as session:
-        row = session.scalars(select(ImageRow).where(ImageRow.sha256 == gone)).one()
-        row.removed = 2
-        for tagged in session.scalars(select(ImageTagRow).where(ImageTagRow.image_key == row.key)):
-            tagged.removed = 2
-        session.scalars(select(TagRow).where(TagRow.name == "red")).one().name = "crimson"
-        session.scalars(select(JobRow)).one().state = "done"
-    late = add_photo(server, project, b"late", "Negative")
-    second = order(
-        server, project, {"crimson": project.tags["red"]} | {k: project.tags[k] for k in ("blue", "Negative")}
-    )
-    seen = snapshot_of(server, first)
-    assert {photo.sha256: photo.tags for photo in seen.photos} == {
-        kept: ("red",), gone: ("blue",), both: ("blue", "red"), boxed: (),
-    }  # fmt: skip
-    assert seen.photos[-1].regions == (Region("blue", 0.1, 0.2, 0.3, 0.4),)
-    assert (seen.project, seen.domain, seen.recipe) == ("garden-0", "general_compact", "quick")
-    assert (seen.kind, seen.negative_tag, seen.budget_minutes) == ("multiclass", "Negative", None)
-    later = {photo.sha256: photo.tags for photo in snapshot_of(server, second).photos}
-    assert later == {kept: ("crimson",), both: ("blue", "crimson"), boxed: (), late: ("Negative",)}
-
-
-def test_only_the_chosen_tags_are_seen(server: Server) -> None:
-    project = plant(server, "red", "blue", "Negative")
-    one = add_photo(server, project, b"one", "red", "blue", region="blue")
-    add_photo(server, project, b"two", "blue")
-    made = order(server, project, {"red": project.tags["red"]}, chosen_tags=[project.tags["red"]])
-    seen = snapshot_of(server, made)
-    assert [(photo.sha256, photo.tags, photo.regions) for photo in seen.photos] == [(one, ("red",), ())]
-    assert seen.negative_tag is None
-
-
-def test_names_are_spelled_as_models_spell_them(server: Server) -> None:
-    project = plant(server, "Cafe\u0301")
-    add_photo(server, project, b"one", "Cafe\u0301")
-    assert snapshot_of(server, order(server, project)).photos[0].tags == ("Caf\u00e9",)
-
-
-@pytest.mark.parametrize(("hours", "minutes"), [(2, 120.0), (0, None)])
-def test_an_advanced_training_has_a_budget(server: Server, hours: int, minutes: float | None) -> None:
-    made = order(server, plant(server, "a"), training_type="Advanced", budget_hours=hours)
-    seen = snapshot_of(server, made)
-    assert (seen.recipe, seen.budget_minutes) == ("advanced", minutes)
-
-
-def test_a_domain_that_detects_is_refused(server: Server) -> None:
-    detection = "da2e3a8a-40a5-4171-82f4-58522f70fbc1"
-    made = order(server, plant(server, "a", domain=detection), classification=None)
-    with pytest.raises(TrainingError, match="Choose one that classifies"):
-        snapshot_of(server, made)
 
 
 def test_a_training_leaves_its_files_and_its_iteration(
@@ -429,73 +341,3 @@ def test_a_model_with_another_network_is_no_start(
         second = order(server, garden, base_project_id=garden.id, base_iteration_id=first)
         eventually(lambda: states(server) == ["done", "failed"])
     assert "resnet18" in str(iteration(server, second).error)
-
-
-@pytest.mark.slow
-def test_a_real_training_and_another_after_more_photos(server: Server, tmp_path: Path) -> None:
-    garden = plant(server, "red", "blue")
-    add_photos(server, garden, red=6, blue=6)
-    made = [order(server, garden)]
-    with working(server, TRAINING):
-        eventually(lambda: states(server) == ["done"], 120)
-        add_photos(server, garden, first=6, red=2)
-        made.append(order(server, garden))
-        eventually(lambda: states(server) == ["done"] * 2, 120)
-    rows = [iteration(server, one) for one in made]
-    assert [row.status for row in rows] == ["Completed"] * 2
-    assert rows[0].run_id != rows[1].run_id
-    for number, row in enumerate(rows):
-        server.storage.fetch_folder(artifact_key(row.id, "servable"), tmp_path / str(number))
-        served = load_card(tmp_path / str(number))
-        assert {tag.name: tag.id for tag in served.tags} == garden.tags
-        assert served.training.images == 12 + 2 * number
-    out = tmp_path / "out"
-    assert check_out(server, garden.id, out) == CheckedOut("garden", rows[1].name, 14)
-    trained = WorkerContext(server).workspace(garden.id)
-    for name in ("reports/metrics.json", "params.yaml", "data/folds.csv"):
-        assert (out / name).read_bytes() == (trained / name).read_bytes()
-    assert len(list((out / "data" / "images").iterdir())) == 14
-    assert [line.split()[-1] for line in git(out, "log", "--format=%s").splitlines()] == ["2", "1"]
-    assert git(out, "status", "--porcelain") == ""
-    lost = opened(tmp_path, f"sqlite:///{tmp_path / 'new.db'}", "new home", paired=False)
-    (found,) = rescue(lost, lambda done: None, lambda keys: None).projects
-    assert (found.id, found.iterations, found.images, found.tagged) == (garden.id, 2, 14, 14)
-    assert check_out(lost, garden.id, tmp_path / "again") == CheckedOut("garden", rows[1].name, 14)
-    for name in ("params.yaml", "data/folds.csv", "data/annotations.csv"):
-        assert (tmp_path / "again" / name).read_bytes() == (out / name).read_bytes()
-    lost.database.close()
-
-
-@pytest.mark.slow
-@pytest.mark.alone
-def test_what_a_killed_worker_left_of_a_real_training_another_finishes(server: Server) -> None:
-    garden = plant(server, "red", "blue")
-    add_photos(server, garden, red=6, blue=6)
-    made = order(server, garden)
-    first = start_worker(server)
-    try:
-        eventually(lambda: jobs(server)[0].progress.get("stage") in ("split", "train"), 120)
-    finally:
-        os.killpg(first.pid, signal.SIGKILL)
-        first.wait(10)
-    second = start_worker(server)
-    try:
-        eventually(lambda: states(server) == ["done"], 120)
-    finally:
-        second.send_signal(signal.SIGTERM)
-        assert second.wait(20) == 0
-    assert iteration(server, made).status == "Completed"
-    assert jobs(server)[0].attempts == 2
-
-
-def start_worker(server: Server) -> subprocess.Popen[bytes]:
-    """`dahlia worker` for a server."""
-    settings = server.settings
-    places = {
-        "DAHLIA_SERVER_HOME": str(settings.server.home),
-        "DAHLIA_DATABASE_URL": settings.database_url.reveal(),
-        "DAHLIA_STORAGE_URL": settings.storage_url.reveal(),
-        "DAHLIA_TRACKING_URI": settings.tracking_uri.reveal(),
-    }
-    command = [sys.executable, "-m", "dahlia", "worker"]
-    return subprocess.Popen(command, env=os.environ | places | QUICK, start_new_session=True)

@@ -6,11 +6,10 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from job_cases import eventually, iteration, jobs, order, plant, states, working
@@ -27,7 +26,6 @@ from dahlia.server.jobs.worker import Handler
 from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.opening import open_server
 from dahlia.server.workspaces import Cancelled
-from dahlia.server.workspaces.workspace import occupied
 from dahlia.settings.server import load_settings
 
 QUICK = {"DAHLIA_JOBS_WARM": "false", "DAHLIA_JOBS_POLL_SECONDS": "0.02", "DAHLIA_JOBS_LEASE_SECONDS": "1"}
@@ -245,75 +243,6 @@ def test_a_database_that_is_away_is_waited_for(server: Server, monkeypatch: pyte
         eventually(lambda: states(server) == ["done"])
     assert not away
     assert iteration(server, made).status == "Completed"
-
-
-def test_folders_of_deleted_projects_go(server: Server) -> None:
-    project, context = plant(server, "a"), WorkerContext(server)
-    kept, gone, used = (
-        context.workspace(project.id),
-        context.workspace(str(uuid.uuid4())),
-        context.workspace(str(uuid.uuid4())),
-    )
-    for folder in (kept, gone, used, kept.parent / "notes-of-somebody"):
-        folder.mkdir(parents=True)
-    held = threading.Event()
-    done = threading.Event()
-
-    def use() -> None:
-        with occupied(used):
-            held.set()
-            done.wait(10)
-
-    thread = threading.Thread(target=use)
-    thread.start()
-    held.wait(10)
-    context.tidy()
-    done.set()
-    thread.join()
-    assert (kept.exists(), gone.exists(), used.exists()) == (True, False, True)
-    assert (kept.parent / "notes-of-somebody").exists()
-
-
-class FakeWarm:
-    """Stands for a warm process; ready when it is asked for the third time."""
-
-    made: ClassVar[list[FakeWarm]] = []
-
-    def __init__(self) -> None:
-        self.socket = Path(f"socket-{len(self.made)}")
-        self.alive = True
-        self.asked = 0
-        self.made.append(self)
-
-    @classmethod
-    def start(cls, environment: object) -> FakeWarm:
-        return cls()
-
-    def wait_until_ready(self, timeout: float) -> bool:
-        self.asked += 1
-        return self.asked > 2
-
-    def close(self) -> None:
-        self.alive = False
-
-
-def test_a_warm_process_is_waited_for_and_started_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dahlia.server.jobs.worker_context.WarmProcess", FakeWarm)
-    monkeypatch.setattr(FakeWarm, "made", [])
-    server = open_server(load_settings(None, {"DAHLIA_SERVER_HOME": str(tmp_path / "home")}))
-    checks: list[int] = []
-    with WorkerContext(server) as context:
-        assert context.environment()["DAHLIA_WARM"] == "socket-0"
-        context.wait_until_warm(lambda: checks.append(1))
-        assert len(checks) == 3
-        FakeWarm.made[0].alive = False
-        context.wait_until_warm(lambda: checks.append(1))
-        assert len(checks) == 3
-        assert context.environment()["DAHLIA_WARM"] == "socket-1"
-    assert not FakeWarm.made[1].alive
-    server.database.close()
 
 
 def test_a_worker_loads_no_heavy_library() -> None:

@@ -1,0 +1,68 @@
+"""The domains that projects can be of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from project_cases import (
+    UNKNOWN,
+    domain_id,
+    refused,
+)
+from starlette.testclient import TestClient
+
+from dahlia.composition import choices
+from dahlia.server.contract.domains import DOMAINS
+from dahlia.server.contract.enums import DomainType
+
+pytestmark = pytest.mark.both_databases
+
+
+GENERAL, COMPACT = domain_id("General"), domain_id("General (compact)")
+
+
+def test_domains_are_those_of_the_pipeline_and_others_that_clients_know() -> None:
+    """Each by its name, what trains it, whether it is exported, and whether new projects may be of it."""
+    trained = choices(Path(__file__).parents[2], "domain")
+    assert {domain.pipeline for domain in DOMAINS} == {*trained, None} - {"adult"}
+    classification, detection = DomainType.CLASSIFICATION, DomainType.DETECTION
+    listed = [(one.type, one.name, one.pipeline, one.exportable, one.enabled) for one in DOMAINS]
+    assert listed == [
+        (classification, "General", "general", False, True),
+        (classification, "General [A1]", "general", False, True),
+        (classification, "General [A2]", "general", False, True),
+        (classification, "Food", "food", False, True),
+        (classification, "Landmarks", "landmarks", False, True),
+        (classification, "Retail", "retail", False, True),
+        (classification, "Adult", None, False, False),
+        (classification, "General (compact)", "general_compact", True, True),
+        (classification, "General (compact) [S1]", "general_compact_s1", True, True),
+        (classification, "Food (compact)", "food_compact", True, True),
+        (classification, "Landmarks (compact)", "landmarks_compact", True, True),
+        (classification, "Retail (compact)", "retail_compact", True, True),
+        (detection, "General", None, False, True),
+        (detection, "General [A1]", None, False, True),
+        (detection, "Logo", None, False, True),
+        (detection, "Products on Shelves", None, False, True),
+        (detection, "General (compact)", None, True, True),
+        (detection, "General (compact) [S1]", None, True, True),
+    ]
+
+
+def test_domains(client: TestClient) -> None:
+    listed = client.get("/domains").json()
+    assert len(listed) == len({domain["id"] for domain in listed}) == len(DOMAINS)
+    compact = next(domain for domain in listed if domain["id"] == COMPACT)
+    assert compact == {
+        "id": COMPACT,
+        "name": "General (compact)",
+        "type": "Classification",
+        "exportable": True,
+        "enabled": True,
+        "exportablePlatforms": ["CoreML", "DockerFile", "ONNX", "OpenVino", "TensorFlow"],
+        "modelInformation": compact["modelInformation"],
+    }
+    assert client.get(f"/domains/{GENERAL.upper()}").json()["modelInformation"] is None
+    refused(client.get(f"/domains/{UNKNOWN}"), "NotFoundDomain", 404)
+    refused(client.get("/domains/general"), "BadRequestInvalidIds")

@@ -1,0 +1,122 @@
+"""Trainings with the real pipeline, and what a killed one left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from job_cases import (
+    QUICK,
+    add_photos,
+    eventually,
+    iteration,
+    jobs,
+    opened,
+    order,
+    plant,
+    states,
+    working,
+)
+
+from dahlia.modeling.card import (
+    load_card,
+)
+from dahlia.server.checkout import CheckedOut, check_out
+from dahlia.server.context import Server
+from dahlia.server.jobs.iteration_files import artifact_key
+from dahlia.server.jobs.job import JobKind
+from dahlia.server.jobs.training import train
+from dahlia.server.jobs.worker_context import WorkerContext
+from dahlia.server.rescue.rescuing import rescue
+from dahlia.server.workspaces.repository import git
+
+TRAINING = {JobKind.TRAIN: train}
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """What is read here is read alike from both databases; the queue's tests use both."""
+    return f"sqlite:///{tmp_path / 'home' / 'dahlia.db'}"
+
+
+@pytest.fixture
+def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
+    """A server whose workers are quick to notice."""
+    server = opened(tmp_path, database_url)
+    yield server
+    server.database.close()
+
+
+@pytest.mark.slow
+def test_a_real_training_and_another_after_more_photos(server: Server, tmp_path: Path) -> None:
+    garden = plant(server, "red", "blue")
+    add_photos(server, garden, red=6, blue=6)
+    made = [order(server, garden)]
+    with working(server, TRAINING):
+        eventually(lambda: states(server) == ["done"], 120)
+        add_photos(server, garden, first=6, red=2)
+        made.append(order(server, garden))
+        eventually(lambda: states(server) == ["done"] * 2, 120)
+    rows = [iteration(server, one) for one in made]
+    assert [row.status for row in rows] == ["Completed"] * 2
+    assert rows[0].run_id != rows[1].run_id
+    for number, row in enumerate(rows):
+        server.storage.fetch_folder(artifact_key(row.id, "servable"), tmp_path / str(number))
+        served = load_card(tmp_path / str(number))
+        assert {tag.name: tag.id for tag in served.tags} == garden.tags
+        assert served.training.images == 12 + 2 * number
+    out = tmp_path / "out"
+    assert check_out(server, garden.id, out) == CheckedOut("garden", rows[1].name, 14)
+    trained = WorkerContext(server).workspace(garden.id)
+    for name in ("reports/metrics.json", "params.yaml", "data/folds.csv"):
+        assert (out / name).read_bytes() == (trained / name).read_bytes()
+    assert len(list((out / "data" / "images").iterdir())) == 14
+    assert [line.split()[-1] for line in git(out, "log", "--format=%s").splitlines()] == ["2", "1"]
+    assert git(out, "status", "--porcelain") == ""
+    lost = opened(tmp_path, f"sqlite:///{tmp_path / 'new.db'}", "new home", paired=False)
+    (found,) = rescue(lost, lambda done: None, lambda keys: None).projects
+    assert (found.id, found.iterations, found.images, found.tagged) == (garden.id, 2, 14, 14)
+    assert check_out(lost, garden.id, tmp_path / "again") == CheckedOut("garden", rows[1].name, 14)
+    for name in ("params.yaml", "data/folds.csv", "data/annotations.csv"):
+        assert (tmp_path / "again" / name).read_bytes() == (out / name).read_bytes()
+    lost.database.close()
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+def test_what_a_killed_worker_left_of_a_real_training_another_finishes(server: Server) -> None:
+    garden = plant(server, "red", "blue")
+    add_photos(server, garden, red=6, blue=6)
+    made = order(server, garden)
+    first = start_worker(server)
+    try:
+        eventually(lambda: jobs(server)[0].progress.get("stage") in ("split", "train"), 120)
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait(10)
+    second = start_worker(server)
+    try:
+        eventually(lambda: states(server) == ["done"], 120)
+    finally:
+        second.send_signal(signal.SIGTERM)
+        assert second.wait(20) == 0
+    assert iteration(server, made).status == "Completed"
+    assert jobs(server)[0].attempts == 2
+
+
+def start_worker(server: Server) -> subprocess.Popen[bytes]:
+    """`dahlia worker` for a server."""
+    settings = server.settings
+    places = {
+        "DAHLIA_SERVER_HOME": str(settings.server.home),
+        "DAHLIA_DATABASE_URL": settings.database_url.reveal(),
+        "DAHLIA_STORAGE_URL": settings.storage_url.reveal(),
+        "DAHLIA_TRACKING_URI": settings.tracking_uri.reveal(),
+    }
+    command = [sys.executable, "-m", "dahlia", "worker"]
+    return subprocess.Popen(command, env=os.environ | places | QUICK, start_new_session=True)

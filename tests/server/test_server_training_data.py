@@ -1,0 +1,85 @@
+"""What a training sees of its project."""
+
+from __future__ import annotations
+
+import pytest
+from job_cases import (
+    add_photo,
+    order,
+    plant,
+)
+from sqlalchemy import select
+
+from dahlia.dataset.records import Region
+from dahlia.errors import TrainingError
+from dahlia.server.context import Server
+from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
+from dahlia.server.database.work_tables import IterationRow, JobRow
+from dahlia.server.jobs.training_data import read_snapshot
+from dahlia.server.workspaces import Snapshot
+
+
+def snapshot_of(server: Server, identity: str) -> Snapshot:
+    with server.database.read() as session:
+        row = session.scalars(select(IterationRow).where(IterationRow.id == identity)).one()
+        return read_snapshot(session, session.get_one(ProjectRow, row.project_key), row)
+
+
+def test_a_training_sees_what_was_tagged_when_it_was_asked_for(server: Server) -> None:
+    project = plant(server, "red", "blue", "Negative")
+    kept = add_photo(server, project, b"kept", "red")
+    gone = add_photo(server, project, b"gone", "blue")
+    add_photo(server, project, b"untagged")
+    both = add_photo(server, project, b"both", "red", "blue")
+    boxed = add_photo(server, project, b"boxed", region="blue")
+    first = order(server, project)
+    with server.database.write() as session:
+        row = session.scalars(select(ImageRow).where(ImageRow.sha256 == gone)).one()
+        row.removed = 2
+        for tagged in session.scalars(select(ImageTagRow).where(ImageTagRow.image_key == row.key)):
+            tagged.removed = 2
+        session.scalars(select(TagRow).where(TagRow.name == "red")).one().name = "crimson"
+        session.scalars(select(JobRow)).one().state = "done"
+    late = add_photo(server, project, b"late", "Negative")
+    second = order(
+        server, project, {"crimson": project.tags["red"]} | {k: project.tags[k] for k in ("blue", "Negative")}
+    )
+    seen = snapshot_of(server, first)
+    assert {photo.sha256: photo.tags for photo in seen.photos} == {
+        kept: ("red",), gone: ("blue",), both: ("blue", "red"), boxed: (),
+    }  # fmt: skip
+    assert seen.photos[-1].regions == (Region("blue", 0.1, 0.2, 0.3, 0.4),)
+    assert (seen.project, seen.domain, seen.recipe) == ("garden-0", "general_compact", "quick")
+    assert (seen.kind, seen.negative_tag, seen.budget_minutes) == ("multiclass", "Negative", None)
+    later = {photo.sha256: photo.tags for photo in snapshot_of(server, second).photos}
+    assert later == {kept: ("crimson",), both: ("blue", "crimson"), boxed: (), late: ("Negative",)}
+
+
+def test_only_the_chosen_tags_are_seen(server: Server) -> None:
+    project = plant(server, "red", "blue", "Negative")
+    one = add_photo(server, project, b"one", "red", "blue", region="blue")
+    add_photo(server, project, b"two", "blue")
+    made = order(server, project, {"red": project.tags["red"]}, chosen_tags=[project.tags["red"]])
+    seen = snapshot_of(server, made)
+    assert [(photo.sha256, photo.tags, photo.regions) for photo in seen.photos] == [(one, ("red",), ())]
+    assert seen.negative_tag is None
+
+
+def test_names_are_spelled_as_models_spell_them(server: Server) -> None:
+    project = plant(server, "Cafe\u0301")
+    add_photo(server, project, b"one", "Cafe\u0301")
+    assert snapshot_of(server, order(server, project)).photos[0].tags == ("Caf\u00e9",)
+
+
+@pytest.mark.parametrize(("hours", "minutes"), [(2, 120.0), (0, None)])
+def test_an_advanced_training_has_a_budget(server: Server, hours: int, minutes: float | None) -> None:
+    made = order(server, plant(server, "a"), training_type="Advanced", budget_hours=hours)
+    seen = snapshot_of(server, made)
+    assert (seen.recipe, seen.budget_minutes) == ("advanced", minutes)
+
+
+def test_a_domain_that_detects_is_refused(server: Server) -> None:
+    detection = "da2e3a8a-40a5-4171-82f4-58522f70fbc1"
+    made = order(server, plant(server, "a", domain=detection), classification=None)
+    with pytest.raises(TrainingError, match="Choose one that classifies"):
+        snapshot_of(server, made)
