@@ -18,14 +18,14 @@ from dahlia.server import supervision
 from dahlia.server.context import Server
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import JobRow
-from dahlia.server.jobs.exporting import export
+from dahlia.server.jobs.export_job import export
 from dahlia.server.jobs.job import Claimed, JobKind, Lane, State
 from dahlia.server.jobs.lanes import SERVER_BYTES, WORKER_BYTES, lanes_of, training_lane
 from dahlia.server.jobs.leases import give_back
 from dahlia.server.jobs.order import LONG_PATIENCE, Turns
 from dahlia.server.jobs.queue import claim, enqueue, held
 from dahlia.server.jobs.task import Task
-from dahlia.server.jobs.training import train
+from dahlia.server.jobs.training_job import train
 from dahlia.server.jobs.waiting import position_of
 from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.opening import open_server

@@ -33,11 +33,11 @@ from dahlia.modeling.card import (
 )
 from dahlia.server.context import Server
 from dahlia.server.database.work_tables import IterationRow, JobRow
-from dahlia.server.jobs import training
+from dahlia.server.jobs import training_job
 from dahlia.server.jobs.iteration_files import artifact_key
 from dahlia.server.jobs.job import JobKind, Lane
 from dahlia.server.jobs.queue import cancel
-from dahlia.server.jobs.training import train
+from dahlia.server.jobs.training_job import train
 from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.rescue.records import IMAGES_TABLE, RECORD, Record, read_images
 from dahlia.server.storage.names import history_key, iteration_prefix
@@ -116,7 +116,7 @@ class Pipeline:
 def pipeline(monkeypatch: pytest.MonkeyPatch) -> Pipeline:
     """Takes the place of the real one, which takes seconds."""
     pipeline = Pipeline("red", "blue")
-    monkeypatch.setattr(training, "run_pipeline", pipeline)
+    monkeypatch.setattr(training_job, "run_pipeline", pipeline)
     return pipeline
 
 
@@ -255,7 +255,7 @@ def test_a_training_that_was_cut_off_ends_when_it_is_begun_again(
         "before the history": "keep_history",
         "before the end": "_complete",
     }
-    real, cuts = getattr(training, place[moment]), [True]
+    real, cuts = getattr(training_job, place[moment]), [True]
 
     def cut(*given: Any, **named: Any) -> Any:
         if cuts.pop() if cuts else False:
@@ -263,7 +263,7 @@ def test_a_training_that_was_cut_off_ends_when_it_is_begun_again(
             raise Cancelled("The worker was cut off.")
         return real(*given, **named)
 
-    monkeypatch.setattr(training, place[moment], cut)
+    monkeypatch.setattr(training_job, place[moment], cut)
     stopped = threading.Event()
     with working(server, {JobKind.TRAIN: lambda context, task: _cut_off(context, task, stopped)}):
         eventually(lambda: states(server) == ["done"])

@@ -67,7 +67,7 @@ class FakeWarm:
         self.alive = False
 
 
-def test_a_warm_process_is_waited_for_and_started_anew(
+def test_a_warm_process_is_waited_for_and_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dahlia.server.jobs.worker_context.WarmProcess", FakeWarm)

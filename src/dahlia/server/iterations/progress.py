@@ -54,7 +54,7 @@ class ExportProgress(_Progress):
 
 
 def progress_of(session: Session, server: Server, access: Access, row: IterationRow) -> Progress:
-    """How far an iteration's training is, as its worker said last.
+    """How far an iteration's training is, as its worker reported last.
 
     Args:
         session: to read with.

@@ -40,7 +40,7 @@ def start_training(
     domain = trainable_domain(project)
     check_base(session, request, domain)
     check_news(session, project, request)
-    check_room(session, project, limits.iterations_per_project)
+    check_iteration_limit(session, project, limits.iterations_per_project)
     tags = tags_to_train(session, project, request, limits)
     row = _iteration(session, server, project, request, tags)
     project.epoch += 1
@@ -101,7 +101,7 @@ def trainable_domain(project: ProjectRow) -> DomainRecord:
     return domain
 
 
-def check_room(session: Session, project: ProjectRow, most: int) -> None:
+def check_iteration_limit(session: Session, project: ProjectRow, most: int) -> None:
     """Refuse where the project keeps as many iterations as it may.
 
     Raises:

@@ -21,13 +21,13 @@ WORKER_BYTES = 2 * _GIGABYTE
 def lanes_of(jobs: JobsSection, memory: int | None = None) -> tuple[Lane, ...]:
     """The lanes of the workers that a server starts.
 
-    Where nothing is said of long workers there is one beside the others if memory suffices for both at work.
+    Unless the settings say how many are long, there is one beside the others if the memory suffices for both.
     Otherwise those that there are take all jobs, short ones first: a long one that has begun is not
     interrupted.
 
     Args:
         jobs: what the operator says.
-        memory: bytes of the machine; what this process may use where it is left out.
+        memory: bytes of the machine; default: what this process may use.
     """
     if jobs.long_workers is not None:
         long = jobs.long_workers

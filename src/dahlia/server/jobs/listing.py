@@ -1,4 +1,4 @@
-"""Jobs for those who watch over the server: found, told, cancelled."""
+"""Jobs as administrators see them: found, counted, cancelled."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The order in which jobs are taken: which lane has its turn at a worker, then which job of the lane.
 
-A worker takes jobs in this order, and clients are told their place by it.
+A worker takes jobs in this order, and a client's place in the queue follows from it.
 """
 
 from __future__ import annotations

@@ -69,8 +69,8 @@ class Worker:
     Attributes:
         name: of it.
         lane: which jobs it takes.
-        started: when it began; None where it never said.
-        seen: when it said last that it is there; likewise.
+        started: when it began; None if it never reported.
+        seen: when it reported last; likewise.
         job: id of the job that it does; None where it has none.
     """
 
@@ -82,7 +82,7 @@ class Worker:
 
 
 def workers_of(session: Session, now: datetime) -> list[Worker]:
-    """The workers that said lately that they are there, and those that have a job; by their names."""
+    """The workers that reported lately, and those that have a job; by their names."""
     running = select(JobRow.worker, JobRow.worker_lane, JobRow.id).where(JobRow.state == State.RUNNING)
     busy = {worker: (lane or Lane.ALL, job) for worker, lane, job in session.execute(running) if worker}
     known = {row.name: row for row in session.scalars(select(WorkerRow))}

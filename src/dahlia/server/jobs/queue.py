@@ -86,7 +86,7 @@ def claim(database: Database, worker: str, turns: Turns) -> Claimed | None:
     Args:
         database: with the queue.
         worker: who takes it.
-        turns: what it takes, and in which order; told what was taken.
+        turns: what it takes, and in which order; notified of what was taken.
 
     Raises:
         StoreError: the database cannot be used.

@@ -114,7 +114,7 @@ class Task:
         Args:
             stage: what is being done.
             fraction: of the whole that is done, 0 to 1.
-            seconds_left: thought to be left; forgotten when they are over and it still goes on.
+            seconds_left: thought to be left; forgotten when they are over and it still runs.
         """
         left = None if seconds_left is None else round(seconds_left, 1)
         self._due = math.inf if left is None else time.monotonic() + left + _OVERDUE_SECONDS
@@ -127,7 +127,7 @@ class Task:
             writing: writes what it made; may be called again after a transaction that did not go through.
 
         Raises:
-            Interrupted: somebody has cancelled it, and was told so.
+            Interrupted: it was cancelled, and the client knows.
             LeaseLost: another has it.
             StoreError: the worker is to end, and the database is away.
         """

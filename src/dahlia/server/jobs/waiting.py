@@ -35,8 +35,8 @@ class QueuePosition:
     Attributes:
         place: 1 where no other is before it.
         waits_for: in words.
-        seconds_until_start: None where it cannot be told.
-        seconds_left: until it is done; None where it cannot be told.
+        seconds_until_start: None if unknown.
+        seconds_left: until it is done; None if unknown.
     """
 
     place: int

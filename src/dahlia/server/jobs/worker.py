@@ -22,14 +22,14 @@ from dahlia.server.background import FaultLog
 from dahlia.server.context import Server
 from dahlia.server.database.errors import StoreError
 from dahlia.server.database.work_tables import JobRow
-from dahlia.server.jobs.exporting import export
+from dahlia.server.jobs.export_job import export
 from dahlia.server.jobs.job import CANCELLED, Claimed, Interrupted, JobKind, Lane, LeaseLost, State, end_badly
 from dahlia.server.jobs.leases import WatchThread, give_back, new_worker_id, release_the_dead
 from dahlia.server.jobs.order import Turns
 from dahlia.server.jobs.presence import Presence
 from dahlia.server.jobs.queue import claim
 from dahlia.server.jobs.task import Reason, Task
-from dahlia.server.jobs.training import train
+from dahlia.server.jobs.training_job import train
 from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.supervision import limit_worker
 from dahlia.server.workspaces.workspace import Cancelled
@@ -102,7 +102,7 @@ def run_worker(
     Args:
         server: whose jobs.
         stop: ends it; what it does then goes back to the queue.
-        worker: its name; one that no other has where it is left out.
+        worker: its name; default: one that no other has.
         lane: which jobs it takes.
         handlers: what it can do.
     """
@@ -159,7 +159,7 @@ def _carry_out(context: WorkerContext, claimed: Claimed, handler: Handler) -> No
         except LeaseLost as error:
             _logger.warning("%s", error)
         except StoreError as error:
-            _logger.warning("Job %s is left to who takes it over. %s", claimed.id, error)
+            _logger.warning("Job %s remains for another worker. %s", claimed.id, error)
         else:
             _logger.info("Job %s has ended after %.1f s.", claimed.id, task.elapsed)
     _tidy(context)
@@ -225,7 +225,7 @@ def _follow_input(stop: threading.Event) -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
     stop.set()
-    # Nobody is left who would end a worker that hangs.
+    # Nothing else would end a worker that hangs.
     threading.Event().wait(_GRACE_SECONDS)
     os._exit(1)
 

@@ -171,7 +171,7 @@ def _remove(folder: Path) -> None:
 
 
 def _unnamed(database: Database, images: Path) -> Iterator[Path]:
-    # One that the storage has as well is another name of the same file, and takes no room.
+    # One that the storage has as well is another name of the same file, and uses no space.
     alone = [path for path in images.glob("*.*") if path.is_file() and path.stat().st_nlink == 1]
     for start in range(0, len(alone), _BATCH):
         batch = {path.stem: path for path in alone[start : start + _BATCH]}

@@ -58,13 +58,13 @@ def run_pipeline(
     Args:
         folder: a workspace that was laid out.
         environment: variables for the stages, besides this process's own: `DAHLIA_WARM` makes them quick.
-        watch: told of every line that is printed, and once a second.
+        watch: called for every line that is printed, and once a second.
         cancelled: asked five times a second; true ends the pipeline within a few seconds.
         niceness: 0 to 19, by which it leaves the processors to others.
 
     Raises:
         PipelineError: a stage failed; the text says what to do. Or another process has the workspace.
-        Cancelled: `cancelled` said so.
+        Cancelled: `cancelled` returned true.
         ConfigError: there is no workspace.
 
     What `watch` and `cancelled` raise passes, after the pipeline was ended.

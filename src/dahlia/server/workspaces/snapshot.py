@@ -16,7 +16,7 @@ class Photo:
     Attributes:
         sha256: of its bytes, 64 lower-case hexadecimal digits.
         suffix: `.jpg`, `.png`, ...
-        tags: names; an image without any is left out of the workspace.
+        tags: names; an image without any is not in the workspace.
         regions: tagged rectangles.
     """
 

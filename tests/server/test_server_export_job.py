@@ -35,9 +35,9 @@ from dahlia.modeling.card import load_card, save_card
 from dahlia.modeling.reference import ClassReference, load_reference, save_reference
 from dahlia.server.context import Server
 from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
-from dahlia.server.jobs import exporting
+from dahlia.server.jobs import export_job
+from dahlia.server.jobs.export_job import PROOF, export, lay_out_photos
 from dahlia.server.jobs.export_process import REASON, ZIP, ExportRequest
-from dahlia.server.jobs.exporting import PROOF, export, lay_out_photos
 from dahlia.server.jobs.iteration_files import artifact_key
 from dahlia.server.jobs.job import JobKind
 from dahlia.server.jobs.platforms import flavors_of, form_of
@@ -164,7 +164,7 @@ def fake(context: WorkerContext, task: Task, folder: Path) -> None:
 def test_an_export_leaves_a_zip_and_its_proof(
     server: Server, made: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporting, "_run", fake)
+    monkeypatch.setattr(export_job, "_run", fake)
     one, two = order_export(server, made, "ONNX", "ONNX10"), order_export(server, made, "TensorFlow")
     with working(server, EXPORTING):
         eventually(lambda: states(server) == ["done"] * 3)
@@ -194,7 +194,7 @@ def test_the_bench_has_the_model_with_the_servers_ids_and_its_photos(
         seen["there"] = all((folder / record.path).exists() for record in records)
         fake(context, task, folder)
 
-    monkeypatch.setattr(exporting, "_run", look)
+    monkeypatch.setattr(export_job, "_run", look)
     order_export(server, made, "ONNX")
     with working(server, EXPORTING):
         eventually(lambda: states(server) == ["done"] * 2)
@@ -212,7 +212,7 @@ def test_what_cannot_be_exported_tells_why(
         raise ExportError("It computes something else. Train again.")
 
     monkeypatch.setitem(extras.EXTRAS, "coreml", ("absent",))
-    monkeypatch.setattr(exporting, "_run", fail)
+    monkeypatch.setattr(export_job, "_run", fail)
     row = order_export(server, made, platform)
     with working(server, EXPORTING):
         eventually(lambda: states(server) == ["done", "failed"])
@@ -229,7 +229,7 @@ def test_an_export_is_cancelled(server: Server, made: str, monkeypatch: pytest.M
         while True:
             task.check()
 
-    monkeypatch.setattr(exporting, "_run", endless)
+    monkeypatch.setattr(export_job, "_run", endless)
     row = order_export(server, made, "ONNX")
     with working(server, EXPORTING):
         begun.wait(10)
@@ -249,7 +249,7 @@ def test_an_export_whose_row_is_deleted_ends(
             session.execute(delete(ExportRow))
         fake(context, task, folder)
 
-    monkeypatch.setattr(exporting, "_run", deleted)
+    monkeypatch.setattr(export_job, "_run", deleted)
     order_export(server, made, "ONNX")
     with working(server, EXPORTING):
         eventually(lambda: states(server) == ["done", "cancelled"])
@@ -279,7 +279,7 @@ def test_why_a_process_failed(tmp_path: Path, code: int, told: str | None, reaso
     (tmp_path / "log.txt").write_text("Traceback\nValueError: no\n")
     if told:
         (tmp_path / REASON).write_text(told)
-    assert reason in exporting._reason(tmp_path, code)
+    assert reason in export_job._reason(tmp_path, code)
 
 
 @pytest.mark.slow

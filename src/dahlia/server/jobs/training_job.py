@@ -75,7 +75,7 @@ class _Training:
 
 
 def train(context: WorkerContext, task: Task) -> None:
-    """Train the job's iteration; begun again after a kill it goes on from what was done.
+    """Train the job's iteration; after a kill it resumes from what was done.
 
     Raises:
         DahliaError: it cannot be trained; the text tells the user why.
@@ -88,7 +88,7 @@ def train(context: WorkerContext, task: Task) -> None:
     training = _read(server, task.claimed)
     task.seconds = 3600 * max(server.settings.jobs.training_timeout_hours, training.budget_hours + 1)
     folder = context.workspace(training.project_id)
-    with _room(folder, task):
+    with _held_workspace(folder, task):
         bring_history(server, training.project_id, folder)
         task.check()
         _prepare(context, training, folder)
@@ -157,7 +157,7 @@ def _read(server: Server, claimed: Claimed) -> _Training:
 
 
 @contextmanager
-def _room(folder: Path, task: Task) -> Iterator[None]:
+def _held_workspace(folder: Path, task: Task) -> Iterator[None]:
     """Wait for the workspace: a worker that lost its lease may not have noticed yet."""
     with ExitStack() as held:
         while True:
