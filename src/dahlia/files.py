@@ -10,6 +10,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 
 from dahlia.errors import DahliaError
@@ -86,6 +87,11 @@ def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def unfinished(path: Path) -> list[Path]:
+    """What processes that were killed left beside `path`: files that were to take its place."""
+    return list(path.parent.glob(f".{escape(path.name)}.{'[0-9a-f]' * _RANDOM}{escape(path.suffix)}"))
 
 
 def _beside(path: Path) -> Path:

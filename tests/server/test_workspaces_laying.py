@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from dahlia.config import load_params, read_yaml
 from dahlia.dataset.readers import read
 from dahlia.dataset.records import Region
 from dahlia.errors import ConfigError, DahliaError, DatasetError
-from dahlia.files import sha256_of
+from dahlia.files import sha256_of, staged_file
 from dahlia.project import create_project
 from dahlia.server.workspaces import Photo, PipelineError, lay_out
 
@@ -193,6 +194,20 @@ album = small_album(Path(sys.argv[1]))
 print("ready", flush=True)
 lay_out(Path(sys.argv[2]), album.snapshot(negative_tag="rose"), album.fetch)
 """
+
+
+@pytest.mark.parametrize("name", [".dvc/config", "dvc.yaml", "conf/config.yaml", ".gitignore", "params.yaml"])
+def test_what_a_killed_process_left_beside_a_file_goes(album: Album, folder: Path, name: str) -> None:
+    lay_out(folder, album.snapshot(), album.fetch)
+    before = tree(folder)
+    with suppress(KeyboardInterrupt), staged_file(folder / name) as staged:
+        staged.write_text("half")
+        staged.rename(staged.with_name(f"{staged.stem}x"))  # where the end of the block does not find it
+        (left,) = (folder / name).parent.glob("*x")
+        raise KeyboardInterrupt
+    left.rename(staged)
+    lay_out(folder, album.snapshot(), album.fetch)
+    assert tree(folder) == before
 
 
 @pytest.mark.slow

@@ -117,6 +117,8 @@ def one_to_each_worker(service: Service) -> Iterator[dict[int, http.client.HTTPC
     deadline = time.monotonic() + 90
     with ExitStack() as stack:
         while len(found) < 2 and time.monotonic() < deadline:
+            for waiting in found.values():  # the service ends a connection that is idle for five seconds
+                ask(waiting, "GET", "/livez")
             connection = connect(service.base)
             stack.callback(connection.close)
             ask(connection, "GET", "/livez")

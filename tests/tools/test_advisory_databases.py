@@ -135,5 +135,6 @@ def test_everything_that_is_locked_is_asked_about(
     assert outcome == audit.FOUND
     assert f"requirements.lock: 1 KNOWN VULNERABILITIES in {len(locked)} packages" in printed
     assert f"torch {torch}: PYSEC-2026-7 (fixed in 99)" in printed
-    assert printed.count("no known vulnerabilities in") == len(npm_locks()) == 3
+    assert npm_locks()
+    assert printed.count("no known vulnerabilities in") == len(npm_locks())
     assert locked < set(server.asked)

@@ -16,7 +16,7 @@ from dahlia import layout
 from dahlia.composition import CONF, write_params
 from dahlia.config import load_params
 from dahlia.errors import TrainingError
-from dahlia.files import staged_file, write_text
+from dahlia.files import staged_file, unfinished, write_text
 from dahlia.modeling.card import load_card
 
 # `dahlia init` and the server lay out the same project.
@@ -109,7 +109,7 @@ def _shipped() -> Mapping[str, str]:
 def _shared_files(root: Path) -> Iterator[Path]:
     for part in (*SHARED, ".gitignore"):
         place = root / part
-        yield from (path for path in [place, *place.rglob("*")] if path.is_file())
+        yield from (path for path in [place, *place.rglob("*"), *unfinished(place)] if path.is_file())
 
 
 def _root_config(defaults: list[str | dict[str, str]], snapshot: Snapshot) -> str:

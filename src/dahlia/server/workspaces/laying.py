@@ -14,11 +14,11 @@ from dahlia.dataset.readers import table
 from dahlia.dataset.readers.sources import IMAGE_SUFFIXES, tags_of
 from dahlia.dataset.records import Annotation
 from dahlia.errors import DatasetError
-from dahlia.files import flush
+from dahlia.files import flush, unfinished
 from dahlia.server.workspaces.configuration import configure
 from dahlia.server.workspaces.repository import recall_folds, start
 from dahlia.server.workspaces.snapshot import Photo, Snapshot
-from dahlia.server.workspaces.workspace import ANNOTATIONS, ARRIVING, IMAGES, PipelineError, occupied
+from dahlia.server.workspaces.workspace import ANNOTATIONS, ARRIVING, FOLDS, IMAGES, PipelineError, occupied
 
 Fetch = Callable[[Photo, Path], None]
 
@@ -50,6 +50,9 @@ def lay_out(folder: Path, snapshot: Snapshot, fetch: Fetch, *, graphs: Path | No
     photos = tagged(snapshot.photos)
     with occupied(folder):
         start(folder)
+        for name in (layout.PARAMS, ANNOTATIONS, FOLDS):
+            for path in unfinished(folder / name):
+                path.unlink()
         configure(folder, snapshot)
         bring(folder, photos, fetch)
         annotate(folder, photos)
