@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from dahlia import layout
 from dahlia.dataset.inspection import Inspection, save_inspection
 from dahlia.dataset.inspector import inspect_all
@@ -15,6 +12,7 @@ from dahlia.dataset.manifest import save_manifest
 from dahlia.dataset.merging import merge_copies
 from dahlia.dataset.readers import read
 from dahlia.params import Params
+from dahlia.terminal import progress_bar
 
 
 def run(params: Params, root: Path) -> None:
@@ -46,7 +44,5 @@ def run(params: Params, root: Path) -> None:
 
 
 def _watched(rows: Iterable[Inspection], total: int) -> Iterator[Inspection]:
-    console = Console(stderr=True)
-    columns = (TextColumn("ingest"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with progress_bar("ingest") as progress:
         yield from progress.track(rows, total=total)

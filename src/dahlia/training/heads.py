@@ -10,16 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-import lightning.pytorch as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, TensorDataset
 
 from dahlia.errors import TrainingError
 from dahlia.kinds import Kind
+from dahlia.terminal import progress_bar
 from dahlia.training.losses import LOSSES
 from dahlia.training.solver import minimise
-from dahlia.training.trainer import make_trainer
 
 # p (1 - p) of a typical prediction while a head is being fitted; it only decides the speed.
 _TYPICAL_CURVATURE = 0.1
@@ -78,8 +76,8 @@ class Heads:
         return features @ self.weight[head] + self.bias[head]
 
 
-class HeadBank(pl.LightningModule):
-    """Fits P heads for each strength of a falling list, one epoch per strength, warm-started.
+class _Fit:
+    """P heads along falling strengths; those of each strength start from those of the last.
 
     Each head minimises mean loss + strength / 2 * ||weights||^2 over its rows: the multinomial, or binary,
     logistic regression of Hastie, Tibshirani and Friedman, The Elements of Statistical Learning,
@@ -90,84 +88,63 @@ class HeadBank(pl.LightningModule):
     Args:
         problems: what to fit.
         principal: of the problems' features.
-        strengths: falling, each > 0.
         max_iterations: L-BFGS steps per strength at most.
     """
 
-    features: Tensor
-    targets: Tensor
-    share: Tensor
-    centre: Tensor
-    axes: Tensor
-    variances: Tensor
-    weight: Tensor
-
-    def __init__(
-        self, problems: HeadProblems, principal: PrincipalAxes, strengths: list[float], max_iterations: int
-    ) -> None:
-        super().__init__()
-        self.strengths = strengths
+    def __init__(self, problems: HeadProblems, principal: PrincipalAxes, max_iterations: int) -> None:
         self.max_iterations = max_iterations
-        self.automatic_optimization = False
         self.loss = LOSSES[problems.kind]
-        centre, axes, variances = principal.centre, principal.axes, principal.variances
+        self.features, self.targets = _in_axes(problems.features, principal), problems.targets
         rows = problems.rows.float()
-        self.register_buffer("features", _in_axes(problems.features, principal))
-        self.register_buffer("targets", problems.targets)
-        self.register_buffer("share", rows / rows.sum(1, keepdim=True))
-        self.register_buffer("centre", centre.float())
-        self.register_buffer("axes", axes.float())
-        self.register_buffer("variances", variances.float())
-        self.shape = (len(rows), len(variances) + 1, problems.targets.shape[1])
+        self.share = rows / rows.sum(1, keepdim=True)
+        self.centre, self.axes = principal.centre.float(), principal.axes.float()
+        self.variances = principal.variances.float()
+        self.shape = (len(rows), len(self.variances) + 1, problems.targets.shape[1])
         # The last row of each head is its bias, which is not regularised.
-        self.register_buffer("weight", torch.zeros(self.shape))
-        self.path: list[Heads] = []
+        self.weight = torch.zeros(self.shape)
+        self.scale: Tensor | None = None
 
-    @property
-    def strength(self) -> float:
-        """The strength of this epoch."""
-        return self.strengths[self.current_epoch]
+    def at(self, strength: float) -> Heads:
+        """The heads of the next strength.
 
-    def training_step(self, batch: object, batch_idx: int) -> None:
-        """Fit all heads at this epoch's strength, from those of the last, and keep them."""
-        scale = self._scale(self.strength)
-        previous = self._scale(self.strengths[max(self.current_epoch - 1, 0)])
+        Raises:
+            TrainingError: a loss is not finite.
+        """
+        scale = self._scale(strength)
+        previous = scale if self.scale is None else self.scale
         start = self.weight * (previous / scale)[:, None]
         found = minimise(
-            partial(self._objective, scale),
+            partial(self._objective, strength, scale),
             start.flatten(1),
             max_iterations=self.max_iterations,
             tolerance=_TOLERANCE,
             least_gain=_LEAST_GAIN,
         )
-        self.weight = found.view(self.shape)
+        self.weight, self.scale = found.view(self.shape), scale
         weight, bias = self._in_axes(self.weight, scale)
         weight = self.axes @ weight
-        self.path.append(Heads(weight, bias - self.centre @ weight))
-
-    def configure_optimizers(self) -> None:
-        """None: `training_step` runs the solver to its end."""
+        return Heads(weight, bias - self.centre @ weight)
 
     def _in_axes(self, parameters: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
         unscaled = parameters * scale[:, None]
         return unscaled[:, :-1], unscaled[:, -1]
 
-    def _objective(self, scale: Tensor, point: Tensor) -> tuple[Tensor, Tensor]:
+    def _objective(self, strength: float, scale: Tensor, point: Tensor) -> tuple[Tensor, Tensor]:
         """(P, M) parameters to the P values and the (P, M) gradient."""
         weight, bias = self._in_axes(point.view(self.shape), scale)
         heads, axes, tags = weight.shape
         flat = weight.permute(1, 0, 2).reshape(axes, heads * tags)
         logits = (self.features @ flat).view(-1, heads, tags) + bias
         loss, slope = self.loss.with_slope(logits, self.targets[:, None])
-        value = (loss * self.share.T).sum(0) + weight.square().sum((1, 2)) * (self.strength / 2)
+        value = (loss * self.share.T).sum(0) + weight.square().sum((1, 2)) * (strength / 2)
         if not torch.isfinite(value).all():
             raise TrainingError(
-                f"The loss of the heads became infinite or no number at strength {self.strength:g}, expected "
+                f"The loss of the heads became infinite or no number at strength {strength:g}, expected "
                 "a finite number. Check `training.regularisation` and the weights of the backbone."
             )
         slope = slope * self.share.T[:, :, None]
         towards = (self.features.T @ slope.flatten(1)).view(axes, heads, tags).permute(1, 0, 2)
-        gradient = torch.cat([towards + self.strength * weight, slope.sum(0)[:, None]], 1)
+        gradient = torch.cat([towards + strength * weight, slope.sum(0)[:, None]], 1)
         return value, (gradient * scale[:, None]).flatten(1)
 
     def _scale(self, strength: float) -> Tensor:
@@ -192,15 +169,17 @@ def fit_heads(
 
     Returns:
         One `Heads` (P heads) per strength, in the order of `strengths` sorted to fall.
+
+    Raises:
+        TrainingError: a loss is not finite.
     """
     falling = sorted(strengths, reverse=True)
     principal = principal or principal_axes(problems.features)
     paths = []
-    for rows in torch.split(problems.rows, _HEADS_AT_ONCE):
-        bank = HeadBank(replace(problems, rows=rows), principal, falling, max_iterations)
-        trainer = make_trainer(max_epochs=len(falling), accelerator="cpu", log_every_n_steps=1)
-        trainer.fit(bank, DataLoader(TensorDataset(torch.zeros(1, 1)), batch_size=1))
-        paths.append(bank.path)
+    with progress_bar("heads") as progress:
+        for rows in torch.split(problems.rows, _HEADS_AT_ONCE):
+            fitting = _Fit(replace(problems, rows=rows), principal, max_iterations)
+            paths.append([fitting.at(strength) for strength in progress.track(falling)])
     return [
         Heads(torch.cat([heads.weight for heads in same]), torch.cat([heads.bias for heads in same]))
         for same in zip(*paths, strict=True)
