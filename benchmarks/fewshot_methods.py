@@ -192,6 +192,7 @@ def features(data: TrainingData, params: Params, root: Path) -> npt.NDArray[np.f
         size=size,
         cache=FeatureCache(root / ".dahlia/features", backbone.fingerprint, size),
         batch_size=params.training.batch_size,
+        trainer=params.trainer,
     )["plain"]
 
 

@@ -98,6 +98,7 @@ def judge(
         size=choice.size,
         cache=FeatureCache(root / ".dahlia/features", backbone.fingerprint, choice.size),
         batch_size=params.training.batch_size,
+        trainer=params.trainer,
     )
     views = [view[:, slice(*choice.columns)] for view in found.values()]
     result = train_quick(

@@ -72,7 +72,7 @@ def measured(root: Path) -> list[str]:
     photos.fill(learned.ids, learned.paths, lambda: False)
     model = Classifier(backbone, len(data.tags), "multiclass").eval()
     waiting = Waiting()
-    trainer = make_trainer(max_epochs=1, max_steps=STEPS, callbacks=[waiting])
+    trainer = make_trainer(params.trainer, max_epochs=1, max_steps=STEPS, callbacks=[waiting])
     trainer.fit(FineTuner(model, learned, photos, tuning, epochs=1, where="the benchmark"))
     return [
         f"{seconds:.0f}",

@@ -91,7 +91,7 @@ def test_a_trial_that_fails_ends_no_sweep(garden: SmallProject, small: list[str]
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["split.folds=3"], "A trial can change domain, training, evaluate"),
+        (["split.folds=3"], "A trial can change domain, training, trainer, evaluate"),
         (["domian.input.size=3"], "A trial can change domain"),
         (["domain.input.sice=32,64"], "unknown key `domain.input.sice`; did you mean size"),
         (["domain=food,retale"], "no choice 'retale'; did you mean retail"),

@@ -15,12 +15,13 @@ from dahlia.config import check_params
 from dahlia.modeling.backbones import Backbone
 from dahlia.modeling.classifier import Classifier
 from dahlia.modeling.likelihoods import LIKELIHOODS
-from dahlia.params import FineTuningParams, Params
+from dahlia.params import FineTuningParams, Params, TrainerParams
 from dahlia.training.advanced import AdvancedResult
 from dahlia.training.fine_tuning.data import TuningData
 from dahlia.training.quick import QuickResult
 from small_projects import SIZE, SmallProject
 
+TRAINER = TrainerParams()
 TUNING = FineTuningParams(
     budget_minutes=600.0,  # a busy machine decides nothing
     max_epochs=2,

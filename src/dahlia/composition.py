@@ -16,6 +16,7 @@ from dahlia.errors import ConfigError
 from dahlia.extras import require_formats
 from dahlia.files import write_text
 from dahlia.params import DomainParams, Params
+from dahlia.targets import check_targets
 
 CONF = Path("conf")
 _Checked = TypeVar("_Checked", bound=BaseModel)
@@ -54,12 +55,15 @@ def write_params(root: Path, overrides: Sequence[str] = ()) -> Params:
     """Compose and write `params.yaml`.
 
     Raises:
-        ConfigError: see `compose`; or an export needs packages that are not installed.
+        ConfigError: see `compose`; or an export needs packages that are not installed, or a `_target_` is no
+            class that can be used.
     """
     values = compose(root, overrides)
-    require_formats(values["export"]["formats"])
+    params = check_params(values, str(layout.PARAMS))
+    require_formats(params.export.formats)
+    check_targets(params.trainer)
     write_text(root / layout.PARAMS, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
-    return check_params(values, str(layout.PARAMS))
+    return params
 
 
 def choices(root: Path, group: str) -> list[str]:
@@ -136,9 +140,9 @@ def _conf(root: Path) -> Path:
 
 
 def _check_names(conf: Path, overrides: Sequence[str]) -> None:
-    groups = {path.name for path in conf.iterdir() if path.is_dir()}
+    groups = {path.relative_to(conf).as_posix() for path in conf.rglob("*") if path.is_dir()}
     for override in overrides:
-        match = re.fullmatch(r"([\w]+)(?:\.([\w.]+))?=(.*)", override)
+        match = re.fullmatch(r"(\w+(?:/\w+)*)(?:\.([\w.]+))?=(.*)", override)
         if match is None:
             raise ConfigError(
                 f"Expected an override like domain=food or split.folds=10, received {override!r}."

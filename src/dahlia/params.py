@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    PositiveInt,
+    model_validator,
+)
 
 from dahlia.kinds import Classification, Kind
+from dahlia.targets import TRAINER, checked_name, checked_target
 
 PROJECT_NAME = r"^\w[\w .-]{0,63}$"
 NAMING = "at most 64 letters, digits, spaces and `_ . -`, the first a letter, digit or `_`"
@@ -164,6 +173,30 @@ class TrainingParams(Section):
         return self
 
 
+def _devices(value: object) -> int | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise ValueError("expected auto or a number of devices, at least 1")
+
+
+Target = Annotated[dict[str, Any], AfterValidator(checked_target)]
+"""A class by `_target_`, and its arguments."""
+
+
+class TrainerParams(Section):
+    """What Lightning's trainers run on, and what watches them; see `conf/trainer`."""
+
+    target: Annotated[str, AfterValidator(checked_name)] = Field(default=TRAINER, alias="_target_")
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    devices: Annotated[int | Literal["auto"], PlainValidator(_devices)] = "auto"
+    strategy: Literal["auto", "ddp_spawn", "ddp_fork"] = "auto"
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    logger: dict[str, Target] = Field(default_factory=dict)
+    callbacks: dict[str, Target] = Field(default_factory=dict)
+
+
 class EvaluateParams(Section):
     """How the held-out predictions are judged."""
 
@@ -196,6 +229,7 @@ class Params(Section):
     split: SplitParams
     domain: DomainParams
     training: TrainingParams
+    trainer: TrainerParams = Field(default_factory=TrainerParams)  # older projects do not have it
     evaluate: EvaluateParams
     export: ExportParams
     track: TrackParams

@@ -31,7 +31,7 @@ from dahlia.extras import require_extra
 if TYPE_CHECKING:
     from rich.table import Table
 
-GROUPS = ("domain", "training", "evaluate")
+GROUPS = ("domain", "training", "trainer", "evaluate")
 _FAILED = 0.0
 _OPTUNA = "hydra/sweeper=optuna"
 

@@ -53,7 +53,9 @@ def test_the_settings_are_those_of_conf(project: Path) -> None:
     settings = compose_alone(project, "pretrain", PretrainingParams, ["corpus=photos.zip", "sizes=[64]"])
     assert (settings.corpus, settings.sizes) == ("photos.zip", [64])
     written = yaml.safe_load((project / "conf/pretrain.yaml").read_text())
-    assert set(written) == set(PretrainingParams.model_fields)
+    assert set(written) - {"defaults"} | {"trainer"} == set(PretrainingParams.model_fields)
+    chosen = compose_alone(project, "pretrain", PretrainingParams, ["trainer=gpu", "trainer.devices=2"])
+    assert (chosen.trainer.accelerator, chosen.trainer.devices) == ("gpu", 2)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def test_the_settings_are_those_of_conf(project: Path) -> None:
         ("corpus", r"Expected an override like epochs=10, received 'corpus'"),
         ("sizes=[96,129]", r"`sizes.1` cannot be 129: Input should be a multiple of 2"),
         ("sizes=[16]", r"`sizes.0` cannot be 16: .*greater than or equal to 32"),
-        ("precision=bf17", r"`precision` cannot be 'bf17'; known: auto, 32-true"),
+        ("trainer.precision=bf17", r"`trainer.precision` cannot be 'bf17'; known: auto, 32-true"),
     ],
 )
 def test_what_settings_cannot_be(project: Path, override: str, message: str) -> None:
@@ -77,7 +79,7 @@ def test_what_settings_cannot_be(project: Path, override: str, message: str) -> 
 @pytest.mark.slow
 @pytest.mark.portable
 def test_killed_and_resumed_it_ends_where_it_would_have(project: Path) -> None:
-    whole = command(project, "out=whole.safetensors", "devices=1")
+    whole = command(project, "out=whole.safetensors", "trainer.devices=1")
     output = whole.communicate(timeout=280)[0]
     assert whole.returncode == 0, output
     assert "step 24 of 24" in output
@@ -111,7 +113,7 @@ def test_killed_and_resumed_it_ends_where_it_would_have(project: Path) -> None:
     [
         ("corpus=nowhere", "was expected and is not there"),
         ("out=backbone.pt", "ends in .safetensors"),
-        ("devices=64", "`devices` is 64, and "),
+        ("trainer.devices=64", "`trainer.devices` is 64, and "),
     ],
 )
 def test_what_a_user_can_do_wrong_has_no_traceback(

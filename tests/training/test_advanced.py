@@ -14,6 +14,7 @@ from dahlia.errors import ConfigError, DahliaError, DatasetError, TrainingError
 from dahlia.modeling.backbones import Backbone
 from dahlia.modeling.card import load_card
 from dahlia.modeling.predictions import load_predictions
+from dahlia.params import TrainerParams
 from dahlia.stages import train
 from dahlia.training import advanced
 from dahlia.training.advanced import train_advanced
@@ -23,7 +24,7 @@ from dahlia.training.fine_tuning.judging import predict_logits
 from dahlia.training.fine_tuning.photo_memory import PhotoMemory
 from dahlia.training.fine_tuning.tuner import FineTuner
 from small_projects import SIZE, SmallProject, make_record, photo
-from tuning_cases import Case, Machine, finished, make_case, same, states, tuning, with_tuning
+from tuning_cases import TRAINER, Case, Machine, finished, make_case, same, states, tuning, with_tuning
 
 SLOW = pytest.mark.slow
 Out = pytest.CaptureFixture[str]
@@ -31,7 +32,9 @@ Out = pytest.CaptureFixture[str]
 
 def test_it_learns_two_colours(case: Case, state: Path, capsys: Out) -> None:
     before = {name: value.clone() for name, value in case.start.state_dict().items()}
-    result = finished(train_advanced(*case.arguments, tuning(learning_rate=0.02, max_epochs=6), state))
+    result = finished(
+        train_advanced(*case.arguments, tuning(learning_rate=0.02, max_epochs=6), state, trainer=TRAINER)
+    )
     said = capsys.readouterr().out
     assert "fine-tuning is better by" in said
     assert "of held-out images right against 50.0%" in said
@@ -48,8 +51,23 @@ def test_it_learns_two_colours(case: Case, state: Path, capsys: Out) -> None:
 
 @SLOW
 def test_it_repeats_itself(case: Case, state: Path) -> None:
-    one, two = (finished(train_advanced(*case.arguments, tuning(), state)) for _ in range(2))
+    one, two = (finished(train_advanced(*case.arguments, tuning(), state, trainer=TRAINER)) for _ in range(2))
     assert same(one, two)
+
+
+@SLOW
+def test_a_logger_sees_the_losses_and_changes_nothing(case: Case, state: Path, tmp_path: Path) -> None:
+    csv = {"_target_": "lightning.pytorch.loggers.CSVLogger", "save_dir": str(tmp_path), "name": "runs"}
+    watched = TrainerParams(logger={"csv": csv})
+    one, two = (
+        finished(train_advanced(*case.arguments, tuning(), state, trainer=trainer))
+        for trainer in (TRAINER, watched)
+    )
+    assert same(one, two)
+    runs = sorted((tmp_path / "runs").iterdir())
+    assert len(runs) == 4  # three folds and the final model; not the probe
+    header = (runs[0] / "metrics.csv").read_text().partition("\n")[0]
+    assert set(header.split(",")) >= {"train_loss", "held_out_loss"}
 
 
 @SLOW
@@ -60,7 +78,9 @@ def test_several_tags_and_none(project: SmallProject, tiny_backbone: Backbone, s
         project.records.append(make_record(path, project.root, ()))
     case = make_case(project, tiny_backbone, classification="multilabel")
     assert not case.data.truth.any(1).all()
-    result = finished(train_advanced(*case.arguments, tuning(learning_rate=0.02, max_epochs=6), state))
+    result = finished(
+        train_advanced(*case.arguments, tuning(learning_rate=0.02, max_epochs=6), state, trainer=TRAINER)
+    )
     assert ((result.probabilities >= 0.5) == case.data.truth).mean() > 0.8
 
 
@@ -73,20 +93,20 @@ def test_a_tag_with_hardly_any_image(
         *[record for record in project.records if "red" in record.tags][:reds],
     ]
     case = make_case(project, tiny_backbone)
-    result = finished(train_advanced(*case.arguments, tuning(), state))
+    result = finished(train_advanced(*case.arguments, tuning(), state, trainer=TRAINER))
     assert np.isfinite(result.probabilities).all()
 
 
 def test_photos_that_are_all_alike(case: Case, state: Path, capsys: Out) -> None:
     case.data = case.data.__class__(**{**vars(case.data), "ids": [case.data.ids[0]] * 24})
     case.data = case.data.__class__(**{**vars(case.data), "paths": [case.data.paths[0]] * 24})
-    train_advanced(*case.arguments, tuning(), state)
+    train_advanced(*case.arguments, tuning(), state, trainer=TRAINER)
     assert "nats an image" in capsys.readouterr().out
 
 
 def test_a_quick_head_that_is_better_is_kept(case: Case, state: Path, capsys: Out) -> None:
     case.quick.probabilities[:] = np.where(case.data.truth, 0.999, 0.001)
-    assert train_advanced(*case.arguments, tuning(), state) is None
+    assert train_advanced(*case.arguments, tuning(), state, trainer=TRAINER) is None
     said = capsys.readouterr().out
     assert "fine-tuning is worse by" in said
     assert "right against 100.0%; the quick head is kept" in said
@@ -106,7 +126,9 @@ def test_the_budget_decides_how_long(
 ) -> None:
     planned = []
     monkeypatch.setattr(advanced, "_result", lambda bench, _: planned.append(bench.plan.epochs))
-    train_advanced(*case.arguments, tuning(budget_minutes=minutes, max_epochs=20), state, clock=machine)
+    train_advanced(
+        *case.arguments, tuning(budget_minutes=minutes, max_epochs=20), state, trainer=TRAINER, clock=machine
+    )
     assert planned == [epochs]
 
 
@@ -114,7 +136,10 @@ def test_the_budget_decides_how_long(
 def test_a_budget_too_short_for_one_pass_keeps_the_quick_head(
     case: Case, machine: Machine, state: Path, capsys: Out, minutes: float
 ) -> None:
-    assert train_advanced(*case.arguments, tuning(budget_minutes=minutes), state, clock=machine) is None
+    assert (
+        train_advanced(*case.arguments, tuning(budget_minutes=minutes), state, trainer=TRAINER, clock=machine)
+        is None
+    )
     assert "too few for one pass" in capsys.readouterr().out
     assert machine.photos <= 24
 
@@ -156,7 +181,7 @@ def test_a_machine_that_becomes_slower(
 
     monkeypatch.setattr(FineTuner, "training_step", timed)
     params = tuning(budget_minutes=0.15, max_epochs=9, patience=9, learning_rate=0.02)
-    result = train_advanced(*case.arguments, params, state, clock=machine)
+    result = train_advanced(*case.arguments, params, state, trainer=TRAINER, clock=machine)
     assert said in capsys.readouterr().out
     assert (result is not None) == kept
     # One step more at most: the budget is checked after a step.
@@ -179,7 +204,7 @@ def test_later_folds_stop_where_finished_ones_say_so(
 
     monkeypatch.setattr(Course, "_judge", worse_each_time)
     params = tuning(max_epochs=8, patience=1)
-    result = finished(train_advanced(*case.arguments, params, state, clock=machine))
+    result = finished(train_advanced(*case.arguments, params, state, trainer=TRAINER, clock=machine))
     assert "2 folds were best after 1 of 8 epochs; the others stop after 2" in capsys.readouterr().out
     assert result.epochs == 1
     assert machine.photos == 24 + 8 * 32 + 2 * 16 + 24  # the probe, two folds, a short one, the final model
@@ -201,7 +226,7 @@ def test_a_loss_that_is_no_number_says_where(
     monkeypatch.setattr(FineTuner, "training_step", poisoned)
     expected = r"loss became nan at step 3 in epoch 2 of fold 1 of 3, .*learning_rate"
     with pytest.raises(TrainingError, match=expected):
-        train_advanced(*case.arguments, tuning(), state)
+        train_advanced(*case.arguments, tuning(), state, trainer=TRAINER)
 
 
 ALLOCATOR = RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory")
@@ -235,10 +260,10 @@ def test_memory_that_is_short(
 
     monkeypatch.setattr(FineTuner, "training_step", greedy)
     if fits:
-        finished(train_advanced(*case.arguments, tuning(), state))
+        finished(train_advanced(*case.arguments, tuning(), state, trainer=TRAINER))
     else:
         with pytest.raises(TrainingError, match="does not suffice for 4 photos of 32 px"):
-            train_advanced(*case.arguments, tuning(), state)
+            train_advanced(*case.arguments, tuning(), state, trainer=TRAINER)
     assert capsys.readouterr().out.count("memory is short; continuing with 4 photos at once") == 1
 
 
@@ -248,20 +273,20 @@ def test_another_error_is_not_about_memory(case: Case, state: Path, monkeypatch:
 
     monkeypatch.setattr(FineTuner, "training_step", broken)
     with pytest.raises(RuntimeError, match="shapes do not fit"):
-        train_advanced(*case.arguments, tuning(), state)
+        train_advanced(*case.arguments, tuning(), state, trainer=TRAINER)
 
 
 def test_no_room_for_checkpoints(case: Case, state: Path) -> None:
     blocked = state
     blocked.write_text("a file where a folder should be")
     with pytest.raises(DahliaError, match=r"could not be written.*run again"):
-        train_advanced(*case.arguments, tuning(), blocked)
+        train_advanced(*case.arguments, tuning(), blocked, trainer=TRAINER)
 
 
 def test_a_photo_that_vanished_is_named(case: Case, state: Path) -> None:
     case.data.paths[3].unlink()
     with pytest.raises(DatasetError, match=r"could be read by ingest and cannot be now.*dvc repro"):
-        train_advanced(*case.arguments, tuning(), state)
+        train_advanced(*case.arguments, tuning(), state, trainer=TRAINER)
 
 
 @pytest.mark.parametrize("minutes", [0.0, -1.0])
@@ -301,7 +326,7 @@ def test_a_fold_is_predicted_by_a_run_that_did_not_see_it(
         fit(bench, run, *rest, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(tuning_run, "_fit", watched)
-    train_advanced(*case.arguments, tuning(max_epochs=1), state)
+    train_advanced(*case.arguments, tuning(max_epochs=1), state, trainer=TRAINER)
     assert len(seen) == 4
     for learned, held_out in seen:
         assert learned.isdisjoint(held_out)

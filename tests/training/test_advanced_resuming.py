@@ -19,7 +19,7 @@ from dahlia.training import advanced
 from dahlia.training.advanced import AdvancedResult, train_advanced
 from dahlia.training.checkpoints import SafetensorsCheckpoints
 from small_projects import ARCHITECTURE, SmallProject, make_params
-from tuning_cases import Case, Machine, finished, make_case, same, states, tuning, with_tuning
+from tuning_cases import TRAINER, Case, Machine, finished, make_case, same, states, tuning, with_tuning
 
 SLOW = pytest.mark.slow
 Out = pytest.CaptureFixture[str]
@@ -39,7 +39,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Advan
     project = SmallProject(folder / "project", make_params(tiny_weights))
     project.plant(red=12, blue=12)
     case = make_case(project, load_backbone(ARCHITECTURE, str(tiny_weights)))
-    return finished(train_advanced(*case.arguments, THREE, folder / "state"))
+    return finished(train_advanced(*case.arguments, THREE, folder / "state", trainer=TRAINER))
 
 
 @pytest.mark.portable
@@ -64,10 +64,10 @@ def test_what_was_cut_off_goes_on_as_if_it_had_not_been(
     with monkeypatch.context() as patch:
         patch.setattr(SafetensorsCheckpoints, "save_checkpoint", cut_off)
         try:
-            train_advanced(*case.arguments, THREE, state)
+            train_advanced(*case.arguments, THREE, state, trainer=TRAINER)
         except KilledError:
             assert states(state)
-    assert same(finished(train_advanced(*case.arguments, THREE, state)), whole)
+    assert same(finished(train_advanced(*case.arguments, THREE, state, trainer=TRAINER)), whole)
     assert states(state) == []
 
 
@@ -79,10 +79,10 @@ def test_going_on_makes_no_new_plan(
     with monkeypatch.context() as patch:
         patch.setattr(advanced, "_result", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            train_advanced(*case.arguments, params, state, clock=machine)
+            train_advanced(*case.arguments, params, state, trainer=TRAINER, clock=machine)
     assert states(state) == ["plan.safetensors"]
     machine.now, drawn = 0.0, machine.photos
-    train_advanced(*case.arguments, params, state, clock=machine)
+    train_advanced(*case.arguments, params, state, trainer=TRAINER, clock=machine)
     assert "resuming fine-tuning" in capsys.readouterr().out
     assert machine.photos - drawn <= 6 * 72  # and nothing for a probe
     assert machine.now <= 6.0 - drawn * 0.01
@@ -93,7 +93,7 @@ def test_other_photos_or_parameters_begin_anew(case: Case, state: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(advanced, "_result", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
-                train_advanced(*case.arguments, params, state)
+                train_advanced(*case.arguments, params, state, trainer=TRAINER)
         assert len(list(state.iterdir())) == 1  # what the other left is gone
 
 

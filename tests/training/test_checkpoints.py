@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch.utils.data import DataLoader, TensorDataset
 
 from dahlia.errors import DahliaError, TrainingError
+from dahlia.params import TrainerParams
 from dahlia.training.checkpoints import SafetensorsCheckpoints
 from dahlia.training.trainer import make_trainer
 
@@ -190,8 +191,8 @@ def fit(path: Path, stop_after: int, ckpt_path: Path | None = None) -> Line:
     loader = DataLoader(TensorDataset(torch.rand(10, 3)), batch_size=4)
     line = Line()
     trainer = make_trainer(
+        TrainerParams(accelerator="cpu"),
         max_epochs=4,
-        accelerator="cpu",
         plugins=[FILES],
         callbacks=[Keeps(path, stop_after)],
         accumulate_grad_batches=2,

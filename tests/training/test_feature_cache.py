@@ -44,6 +44,13 @@ def test_other_networks_and_sizes_are_other_files(
     assert FeatureCache(tmp_path / "deep" / "features", fingerprint, size).missing(KEYS) == KEYS
 
 
+def test_each_precision_has_its_own_file(cache: FeatureCache, tmp_path: Path) -> None:
+    cache.put(KEYS, VECTORS)
+    folder = tmp_path / "deep" / "features"
+    assert FeatureCache(folder, PRINT, 32, "bf16-mixed").missing(KEYS) == KEYS
+    assert FeatureCache(folder, PRINT, 32, "32-true").missing(KEYS) == []
+
+
 def test_putting_again_replaces(cache: FeatureCache) -> None:
     cache.put(KEYS, VECTORS)
     cache.put(KEYS[:1], VECTORS[2:])

@@ -11,12 +11,14 @@ import torch
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import DatasetError, TrainingError
 from dahlia.modeling.backbones import Backbone
+from dahlia.params import TrainerParams
 from dahlia.training.feature_cache import FeatureCache, Key
 from dahlia.training.features import PhotoViews, extract_features
 from small_projects import SIZE, SmallProject, photo
 
 Features = dict[str, npt.NDArray[np.float32]]
 VIEWS = ["plain", "mirror"]
+TRAINER = TrainerParams()
 
 
 class Bench:
@@ -28,7 +30,12 @@ class Bench:
         self.seen = 0
 
     def extract(
-        self, records: list[ImageRecord], views: list[str] = VIEWS, *, cache: str = "cache"
+        self,
+        records: list[ImageRecord],
+        views: list[str] = VIEWS,
+        *,
+        cache: str = "cache",
+        trainer: TrainerParams = TRAINER,
     ) -> dict[str, npt.NDArray[np.float32]]:
         bench = self
 
@@ -45,6 +52,7 @@ class Bench:
             size=SIZE,
             cache=Counted(self.project.root / cache, self.backbone.fingerprint, SIZE),
             batch_size=8,
+            trainer=trainer,
         )
 
 
@@ -101,6 +109,14 @@ def test_the_backbone_stays_as_it_is(bench: Bench) -> None:
         bench.extract(bench.project.records)
         assert layout() == before
         assert torch.equal(bench.backbone(pixels), answered)
+
+
+def test_features_in_another_precision(bench: Bench) -> None:
+    exact = bench.extract(bench.project.records)
+    narrow = TrainerParams(accelerator="cpu", precision="bf16-mixed")
+    found = bench.extract(bench.project.records, cache="narrow", trainer=narrow)
+    assert not np.array_equal(found["plain"], exact["plain"])
+    np.testing.assert_allclose(found["plain"], exact["plain"], atol=0.05)
 
 
 def test_only_what_is_new_is_computed(bench: Bench) -> None:

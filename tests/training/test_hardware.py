@@ -3,30 +3,54 @@ from __future__ import annotations
 import pytest
 import torch
 
+from dahlia.params import TrainerParams
 from dahlia.training import hardware
 
+AUTO, CPU = TrainerParams(), TrainerParams(accelerator="cpu")
+
 
 @pytest.mark.parametrize(
-    ("available", "native", "expected"),
-    [(False, False, "32-true"), (True, False, "32-true"), (True, True, "bf16-mixed")],
+    ("settings", "available", "native", "expected"),
+    [
+        (AUTO, False, False, "32-true"),
+        (AUTO, True, False, "32-true"),
+        (AUTO, True, True, "bf16-mixed"),
+        (CPU, True, True, "32-true"),
+        (TrainerParams(precision="16-mixed"), True, True, "16-mixed"),
+    ],
 )
-def test_precision(monkeypatch: pytest.MonkeyPatch, available: bool, native: bool, expected: str) -> None:
+def test_precision(
+    monkeypatch: pytest.MonkeyPatch, settings: TrainerParams, available: bool, native: bool, expected: str
+) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native)
-    assert hardware.precision() == expected
+    assert hardware.precision(settings) == expected
 
 
 @pytest.mark.parametrize(
-    ("gpus", "seconds", "expected"), [(0, 1e3, 1), (1, 1e3, 1), (4, 1e3, 4), (4, 30.0, 1)]
+    ("settings", "gpus", "seconds", "expected"),
+    [
+        (AUTO, 0, 1e3, 1),
+        (AUTO, 1, 1e3, 1),
+        (AUTO, 4, 1e3, 4),
+        (AUTO, 4, 30.0, 1),
+        (CPU, 4, 1e3, 1),
+        (TrainerParams(devices=2), 4, 30.0, 2),
+    ],
 )
 def test_several_devices_where_they_pay(
-    monkeypatch: pytest.MonkeyPatch, gpus: int, seconds: float, expected: int
+    monkeypatch: pytest.MonkeyPatch, settings: TrainerParams, gpus: int, seconds: float, expected: int
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    devices = hardware.devices_for(seconds)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    devices = hardware.devices_for(settings, seconds)
     assert devices == expected
-    assert hardware.trainer_options(devices)["strategy"] == ("ddp_spawn" if expected > 1 else "auto")
+    options = hardware.fit_options(settings, devices)
+    assert (options["devices"], options.get("strategy")) == (devices, "ddp_spawn" if expected > 1 else None)
+
+
+def test_a_strategy_of_the_users_own_is_left() -> None:
+    assert "strategy" not in hardware.fit_options(TrainerParams(strategy="ddp_fork"), 2)
 
 
 @pytest.mark.parametrize(

@@ -18,15 +18,17 @@ from dahlia import __version__, layout
 from dahlia.errors import ConfigError
 from dahlia.files import staged_file, write_json
 from dahlia.modeling.backbones import Backbone, load_backbone
+from dahlia.params import TrainerParams
 from dahlia.pretraining.corpus import Corpus, open_corpus
 from dahlia.pretraining.distillation import Plan, Pretrainer
 from dahlia.pretraining.settings import PretrainingParams
 from dahlia.pretraining.teacher import load_teacher
 from dahlia.training.checkpoints import SafetensorsCheckpoints
-from dahlia.training.hardware import precision
-from dahlia.training.trainer import make_trainer
+from dahlia.training.hardware import uses_gpu
+from dahlia.training.trainer import make_trainer, translated_refusals
 
 _CHECKPOINT = "last"
+_WATCHING = {"logger", "strategy"}  # what does not change the weights
 
 
 def pretrain(params: PretrainingParams, root: Path) -> Path:
@@ -44,7 +46,8 @@ def pretrain(params: PretrainingParams, root: Path) -> Path:
     out = root / params.out
     if out.suffix != ".safetensors":
         raise ConfigError(f"`out` is {params.out}, expected a name that ends in .safetensors. Correct it.")
-    _check_devices(params.devices)
+    devices = 1 if params.trainer.devices == "auto" else params.trainer.devices
+    _check_devices(devices, params.trainer)
     pl.seed_everything(params.seed, verbose=False)
     torch.set_flush_denormal(True)
     corpus = open_corpus(root / params.corpus, root / layout.PRETRAINING, params.stored_size, _say_decoded)
@@ -54,17 +57,17 @@ def pretrain(params: PretrainingParams, root: Path) -> Path:
     asked = params.teacher
     teacher = None if asked is None else load_teacher(asked.architecture, asked.weights)
     student = load_backbone(params.student.architecture, params.student.weights)
-    plan = _plan(corpus, params)
+    plan = _plan(corpus, params, devices)
     module = Pretrainer(student, teacher, corpus, params, plan)
     folder = root / layout.PRETRAINING / _key(params, corpus, student)
     checkpoint = folder / f"{_CHECKPOINT}.ckpt"
     if checkpoint.is_file():
         click.echo("pretrain: continuing from the last checkpoint")
     trainer = make_trainer(
+        params.trainer,
+        devices=devices,
         max_steps=plan.steps,
         max_epochs=-1,
-        devices=params.devices,
-        precision=precision() if params.precision == "auto" else params.precision,
         gradient_clip_val=1.0,
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
@@ -75,26 +78,31 @@ def pretrain(params: PretrainingParams, root: Path) -> Path:
             _Progress(plan.steps),
         ],
     )
-    trainer.fit(module, ckpt_path=str(checkpoint) if checkpoint.is_file() else None, weights_only=True)
+    with translated_refusals():
+        trainer.fit(module, ckpt_path=str(checkpoint) if checkpoint.is_file() else None, weights_only=True)
     _save(out, module.averaged, _record(params, corpus, trainer))
     return out
 
 
-def _check_devices(asked: int) -> None:
-    there = max(1, torch.cuda.device_count())
+def _check_devices(asked: int, trainer: TrainerParams) -> None:
+    there = max(1, torch.cuda.device_count()) if uses_gpu(trainer) else 1
     if asked > there:
-        raise ConfigError(f"`devices` is {asked}, and {there} can be used here. Give devices={there}.")
+        raise ConfigError(
+            f"`trainer.devices` is {asked}, and {there} can be used here. Give trainer.devices={there}."
+        )
 
 
-def _plan(corpus: Corpus, params: PretrainingParams) -> Plan:
-    each = min(params.batch_size, len(corpus.labels)) * params.devices
+def _plan(corpus: Corpus, params: PretrainingParams, devices: int) -> Plan:
+    each = min(params.batch_size, len(corpus.labels)) * devices
     steps = max(1, round(params.epochs * len(corpus.labels) / each))
-    return Plan(steps, min(params.checkpoint_steps, steps), params.devices)
+    return Plan(steps, min(params.checkpoint_steps, steps), devices)
 
 
 def _key(params: PretrainingParams, corpus: Corpus, student: Backbone) -> str:
     determined_by = [
-        params.model_dump(exclude={"out", "corpus", "checkpoint_steps"}),
+        params.model_dump(
+            exclude={"out": True, "corpus": True, "checkpoint_steps": True, "trainer": _WATCHING}
+        ),
         corpus.digest,
         student.fingerprint,
     ]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, PositiveInt
 
-from dahlia.params import BackboneParams, Section
+from dahlia.params import BackboneParams, Section, TrainerParams
 
 
 class TeacherParams(Section):
@@ -35,6 +35,5 @@ class PretrainingParams(Section):
     whole_weight: float = Field(ge=0)
     part_weight: float = Field(ge=0)
     checkpoint_steps: PositiveInt
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
-    devices: int = Field(ge=1)
+    trainer: TrainerParams
     seed: int = Field(ge=0)

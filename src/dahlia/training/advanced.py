@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from dahlia.modeling.classifier import Classifier
 from dahlia.modeling.likelihoods import LIKELIHOODS
-from dahlia.params import FineTuningParams
+from dahlia.params import FineTuningParams, TrainerParams
 from dahlia.training.fine_tuning.budget import Budget, Clock, Timetable
 from dahlia.training.fine_tuning.course import RECORD
 from dahlia.training.fine_tuning.data import TuningData
@@ -67,6 +67,7 @@ def train_advanced(
     params: FineTuningParams,
     state: Path,
     *,
+    trainer: TrainerParams,
     memory: PhotoMemory | None = None,
     clock: Clock = time.monotonic,
 ) -> AdvancedResult | None:
@@ -79,6 +80,7 @@ def train_advanced(
         folds: (N,).
         params: of the recipe.
         state: the folder for what is finished; emptied when the recipe ends.
+        trainer: what the runs run on, and what watches them.
         memory: where decoded photos are kept; made where there is none.
         clock: seconds that only grow.
 
@@ -91,8 +93,8 @@ def train_advanced(
         DahliaError: what is finished cannot be written.
     """
     problem = Problem(quick, data, folds, start.kind)
-    folder = TuningFolder(state, run_key(start, quick, data, folds, params))
-    bench = _prepare(start, problem, params, folder, memory or PhotoMemory(data.size), clock)
+    folder = TuningFolder(state, run_key(start, quick, data, folds, params, trainer))
+    bench = _prepare(start, problem, params, trainer, folder, memory or PhotoMemory(data.size), clock)
     result = _result(bench, problem)
     folder.remove()
     return result
@@ -102,6 +104,7 @@ def _prepare(
     start: Classifier,
     problem: Problem,
     params: FineTuningParams,
+    trainer: TrainerParams,
     folder: TuningFolder,
     memory: PhotoMemory,
     clock: Clock,
@@ -113,7 +116,8 @@ def _prepare(
     spent = max([kept.spent if kept else 0.0, *_spent(folder, problem)])
     budget = Budget(params.budget_minutes * 60, spent, clock)
     memory.fill(data.ids, data.paths, lambda: budget.left <= 0)
-    bench = Bench(start, params, memory, budget, timetable, folder, kept or Plan(0, 1, 1, 0, 0.0))
+    plan = kept or Plan(0, 1, 1, 0, 0.0)
+    bench = Bench(start, params, trainer, memory, budget, timetable, folder, plan)
     if kept is None or kept.epochs == 0:
         _plan(bench, data)
     else:
@@ -132,7 +136,7 @@ def _plan(bench: Bench, data: TuningData) -> None:
         pace = seconds_per_photo(bench, data)
         usable = bench.budget.left - (1 - _USABLE_BUDGET) * bench.budget.seconds
         epochs = bench.timetable.affordable(0, 0, bench.params.max_epochs, usable, pace)
-        devices = devices_for(pace * epochs * bench.timetable.draws[-1])
+        devices = devices_for(bench.trainer, pace * epochs * bench.timetable.draws[-1])
     bench.keep(epochs=epochs, devices=devices, horizon=epochs)
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from dahlia.errors import TrainingError
 
 Key = tuple[str, str]
+EXACT = "32-true"
 
 
 class FeatureCache:
@@ -24,10 +25,12 @@ class FeatureCache:
         folder: where the files are.
         fingerprint: of the backbone; other weights are another file.
         size: input edge in pixels.
+        precision: in which the features are computed; each has its own file.
     """
 
-    def __init__(self, folder: Path, fingerprint: str, size: int) -> None:
-        self.path = folder / f"{fingerprint[:16]}-{size}.sqlite"
+    def __init__(self, folder: Path, fingerprint: str, size: int, precision: str = EXACT) -> None:
+        name = f"{fingerprint[:16]}-{size}" + ("" if precision == EXACT else f"-{precision}")
+        self.path = folder / f"{name}.sqlite"
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -22,8 +22,9 @@ from dahlia.dataset.photos import read_photo
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import DatasetError, TrainingError
 from dahlia.modeling.backbones import Backbone
-from dahlia.training.feature_cache import FeatureCache, Key
-from dahlia.training.trainer import make_trainer
+from dahlia.params import TrainerParams
+from dahlia.training.feature_cache import EXACT, FeatureCache, Key
+from dahlia.training.trainer import make_trainer, translated_refusals
 from dahlia.training.views import VIEWS
 
 Item = tuple[list[Key], Tensor] | DatasetError
@@ -39,6 +40,7 @@ def extract_features(
     size: int,
     cache: FeatureCache,
     batch_size: int,
+    trainer: TrainerParams,
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Features of every image in every view, computed where the cache has none.
 
@@ -52,6 +54,7 @@ def extract_features(
         size: input edge in pixels.
         cache: of this backbone and size.
         batch_size: photos in their views that are computed at once.
+        trainer: what they are computed on; `auto` precision is float32.
 
     Returns:
         For each view an (N, D) array in the order of `records`.
@@ -71,10 +74,21 @@ def extract_features(
             worker_init_fn=partial(share_among, workers),
             collate_fn=_join,
         )
-        trainer = make_trainer(callbacks=[_ToCache(cache)], inference_mode=True)
-        rows = max(batch_size, photos.most_views)
-        trainer.predict(_Extractor(backbone, rows), loader, return_predictions=False)
+        extractor = _Extractor(backbone, max(batch_size, photos.most_views))
+        extraction = make_trainer(
+            trainer,
+            callbacks=[_ToCache(cache)],
+            inference_mode=True,
+            precision=extraction_precision(trainer),
+        )
+        with translated_refusals():
+            extraction.predict(extractor, loader, return_predictions=False)
     return {view: cache.get([(record.id, view) for record in records]) for view in views}
+
+
+def extraction_precision(trainer: TrainerParams) -> str:
+    """Lightning's name of the precision in which features are computed."""
+    return EXACT if trainer.precision == "auto" else trainer.precision
 
 
 class PhotoViews(Dataset[Item]):

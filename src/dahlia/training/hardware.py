@@ -1,4 +1,4 @@
-"""What fine-tuning runs on: devices, precision, and what to say when memory is short."""
+"""What training runs on where `trainer` says `auto`, and what to say when memory is short."""
 
 from __future__ import annotations
 
@@ -6,17 +6,26 @@ from typing import Any
 
 import torch
 
+from dahlia.params import TrainerParams
+
 # Starting processes and loading photos into each takes 10 to 20 s per run.
 _SEVERAL_PAY_FROM = 60.0
 
 
-def precision() -> str:
-    """Lightning's name of it: bfloat16 where a GPU computes it natively, else float32.
+def uses_gpu(settings: TrainerParams) -> bool:
+    """Whether these trainers run on a GPU of CUDA."""
+    return settings.accelerator in ("auto", "gpu") and torch.cuda.is_available()
+
+
+def precision(settings: TrainerParams) -> str:
+    """Lightning's name of it; `auto` is bfloat16 where a GPU computes it natively, else float32.
 
     CPUs with bfloat16 instructions stay with float32: on one with AVX512-BF16 a step of
     mobilenetv4_conv_small at 160 px took 3 to 5 times as long in bfloat16.
     """
-    native = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    if settings.precision != "auto":
+        return settings.precision
+    native = uses_gpu(settings) and torch.cuda.is_bf16_supported(including_emulation=False)
     return "bf16-mixed" if native else "32-true"
 
 
@@ -33,20 +42,22 @@ def narrowed_inference(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=native)
 
 
-def devices_for(seconds_per_run: float) -> int:
-    """All GPUs where one needs more than a minute for a run, else one device."""
-    return max(1, torch.cuda.device_count()) if seconds_per_run > _SEVERAL_PAY_FROM else 1
+def devices_for(settings: TrainerParams, seconds_per_run: float) -> int:
+    """`auto` is all GPUs where one needs more than a minute for a run, else one device."""
+    if settings.devices != "auto":
+        return settings.devices
+    several = uses_gpu(settings) and seconds_per_run > _SEVERAL_PAY_FROM
+    return max(1, torch.cuda.device_count()) if several else 1
 
 
-def trainer_options(devices: int) -> dict[str, Any]:
-    """Options of a Lightning trainer. Several devices are one process each, started for the fit alone."""
+def fit_options(settings: TrainerParams, devices: int) -> dict[str, Any]:
+    """Options of fine-tuning's trainers. Several devices are one process each, started for the fit alone."""
+    spawned = devices > 1 and settings.strategy == "auto"
     return {
-        "accelerator": "auto",
         "devices": devices,
-        "strategy": "ddp_spawn" if devices > 1 else "auto",
-        "precision": precision(),
+        **({"strategy": "ddp_spawn"} if spawned else {}),
         # CPU kernels repeat themselves as they are; on a GPU it takes the slower ones.
-        "deterministic": "warn" if torch.cuda.is_available() else False,
+        "deterministic": "warn" if uses_gpu(settings) else False,
         "use_distributed_sampler": False,
     }
 

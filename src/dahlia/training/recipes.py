@@ -23,7 +23,7 @@ from dahlia.modeling.predictions import ClassPredictions
 from dahlia.params import Params
 from dahlia.training.data import TrainingData
 from dahlia.training.feature_cache import FeatureCache
-from dahlia.training.features import extract_features
+from dahlia.training.features import extract_features, extraction_precision
 from dahlia.training.fine_tuning.data import TuningData
 from dahlia.training.fine_tuning.judging import predict_logits
 from dahlia.training.fine_tuning.photo_memory import PhotoMemory
@@ -110,6 +110,7 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
             data.folds[learned],
             params.training.fine_tuning,
             root / layout.ADVANCED,
+            trainer=params.trainer,
         )
         if tuned is not None:
             own = [(record.id, root / record.path) for record in data.where(~learned)]
@@ -138,8 +139,14 @@ def _features(data: TrainingData, params: Params, root: Path, backbone: Backbone
         root=root,
         backbone=backbone,
         size=size,
-        cache=FeatureCache(layout.home(root) / layout.FEATURE_CACHE, backbone.fingerprint, size),
+        cache=FeatureCache(
+            layout.home(root) / layout.FEATURE_CACHE,
+            backbone.fingerprint,
+            size,
+            extraction_precision(params.trainer),
+        ),
         batch_size=params.training.batch_size,
+        trainer=params.trainer,
     )
 
 

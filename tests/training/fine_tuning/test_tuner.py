@@ -7,13 +7,16 @@ import torch
 
 from dahlia.modeling.backbones import Backbone
 from dahlia.modeling.classifier import Classifier
+from dahlia.params import TrainerParams
 from dahlia.training.checkpoints import SafetensorsCheckpoints
 from dahlia.training.fine_tuning.photo_memory import PhotoMemory
 from dahlia.training.fine_tuning.tuner import FineTuner, restored
-from dahlia.training.hardware import trainer_options
+from dahlia.training.hardware import fit_options
 from dahlia.training.trainer import make_trainer
 from small_projects import SIZE, SmallProject
 from tuning_cases import tuning, tuning_data
+
+CPU = TrainerParams(accelerator="cpu")
 
 
 def fit(
@@ -28,8 +31,8 @@ def fit(
     tuner = FineTuner(
         model, data, PhotoMemory(SIZE), tuning(mixing=0.0), epochs=epochs, where="a test", splits=splits
     )
-    options = trainer_options(1) | {"accelerator": "cpu", "accumulate_grad_batches": splits}
-    trainer = make_trainer(max_epochs=epochs, plugins=[SafetensorsCheckpoints()], **options)
+    options = fit_options(CPU, 1) | {"accumulate_grad_batches": splits}
+    trainer = make_trainer(CPU, max_epochs=epochs, plugins=[SafetensorsCheckpoints()], **options)
     trainer.fit(tuner)
     assert trainer.global_step == epochs * data.steps(0.5, splits)
     return tuner

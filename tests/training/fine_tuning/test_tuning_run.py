@@ -16,7 +16,7 @@ from dahlia.training.fine_tuning.photo_memory import PhotoMemory
 from dahlia.training.fine_tuning.run import Bench, Run, is_whole, tune
 from dahlia.training.fine_tuning.state import Plan, TuningFolder
 from small_projects import SIZE, SmallProject
-from tuning_cases import Case, Machine, make_case, tuning
+from tuning_cases import TRAINER, Case, Machine, make_case, tuning
 
 
 @pytest.fixture
@@ -28,6 +28,7 @@ def first_fold(case: Case, folder: Path, devices: int) -> dict[str, Any]:
     bench = Bench(
         start=case.start,
         params=tuning(mixing=0.0, max_epochs=1),
+        trainer=TRAINER,
         memory=PhotoMemory(SIZE),
         budget=Budget(60, clock=Machine()),
         timetable=Timetable((16, 16, 16, 24)),

@@ -8,6 +8,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
+from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.training.fine_tuning.budget import Budget, Pace, Timetable
 from dahlia.training.fine_tuning.data import TuningData
 from dahlia.training.fine_tuning.judging import predict_logits
@@ -89,4 +90,7 @@ class Course(pl.Callback):
         if self.held_out is None:
             return
         photos = list(zip(self.held_out.ids, self.held_out.paths, strict=True))
-        self.judged.append(torch.from_numpy(predict_logits(module.result(), photos, module.memory)))
+        logits = predict_logits(module.result(), photos, module.memory)
+        self.judged.append(torch.from_numpy(logits))
+        loss = LIKELIHOODS[module.model.kind].negative_log_likelihood(logits, self.held_out.truth)
+        module.log("held_out_loss", loss / len(photos), sync_dist=True)

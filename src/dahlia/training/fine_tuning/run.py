@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Callback
 from dahlia.errors import TrainingError
 from dahlia.modeling.bundle import set_head
 from dahlia.modeling.classifier import Classifier
-from dahlia.params import FineTuningParams
+from dahlia.params import FineTuningParams, TrainerParams
 from dahlia.training.checkpoints import SafetensorsCheckpoints
 from dahlia.training.fine_tuning.budget import Budget, Timetable
 from dahlia.training.fine_tuning.course import RECORD, Course
@@ -22,8 +22,8 @@ from dahlia.training.fine_tuning.data import TuningData
 from dahlia.training.fine_tuning.photo_memory import PhotoMemory
 from dahlia.training.fine_tuning.state import Plan, TuningFolder
 from dahlia.training.fine_tuning.tuner import FineTuner
-from dahlia.training.hardware import is_out_of_memory, trainer_options
-from dahlia.training.trainer import make_trainer
+from dahlia.training.hardware import fit_options, is_out_of_memory
+from dahlia.training.trainer import make_trainer, translated_refusals
 
 _MOST_SPLITS = 2
 _PROBE_STEPS = 3
@@ -37,6 +37,7 @@ class Bench:
 
     start: Classifier
     params: FineTuningParams
+    trainer: TrainerParams
     memory: PhotoMemory
     budget: Budget
     timetable: Timetable
@@ -126,14 +127,16 @@ def seconds_per_photo(bench: Bench, data: TuningData) -> float:
     while True:
         timer = _Timer(bench.budget)
         tuner = _tuner(bench, data, bench.start, "the probe", bench.params.max_epochs)
-        options = trainer_options(1) | {"enable_progress_bar": False}
         trainer = make_trainer(
+            bench.trainer,
+            watched=False,
+            enable_progress_bar=False,
             max_epochs=_PROBE_STEPS,
             max_steps=_PROBE_STEPS,
             gradient_clip_val=_CLIP,
             callbacks=[timer],
             accumulate_grad_batches=bench.plan.splits,
-            **options,
+            **fit_options(bench.trainer, 1),
         )
         try:
             trainer.fit(tuner)
@@ -146,16 +149,18 @@ def seconds_per_photo(bench: Bench, data: TuningData) -> float:
 def _fit(bench: Bench, run: Run, course: Course, *, resumed: bool) -> None:
     model = start_of(bench, run)
     trainer = make_trainer(
+        bench.trainer,
         max_epochs=bench.plan.epochs,
         gradient_clip_val=_CLIP,
         accumulate_grad_batches=bench.plan.splits,
         callbacks=[course],
         plugins=[SafetensorsCheckpoints()],
-        **trainer_options(bench.plan.devices),
+        **fit_options(bench.trainer, bench.plan.devices),
     )
     pl.seed_everything(run.data.seed, verbose=False)
     path = bench.folder.checkpoint(run.number) if resumed else None
-    trainer.fit(_tuner(bench, run.data, model, run.where, bench.plan.epochs), ckpt_path=path)
+    with translated_refusals():
+        trainer.fit(_tuner(bench, run.data, model, run.where, bench.plan.epochs), ckpt_path=path)
 
 
 def _tuner(bench: Bench, data: TuningData, model: Classifier, where: str, epochs: int) -> FineTuner:

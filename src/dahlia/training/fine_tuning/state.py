@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from dahlia.modeling.classifier import Classifier
-from dahlia.params import FineTuningParams
+from dahlia.params import FineTuningParams, TrainerParams
 from dahlia.training.checkpoints import SafetensorsCheckpoints
 from dahlia.training.fine_tuning.data import TuningData
 from dahlia.training.hardware import precision
@@ -105,11 +105,12 @@ def run_key(
     data: TuningData,
     folds: npt.NDArray[np.int32],
     params: FineTuningParams,
+    trainer: TrainerParams,
 ) -> str:
     """A SHA-256 of all that decides the outcome: data, folds, parameters, backbone, heads, libraries."""
     digest = hashlib.sha256()
     spoken = (
-        *(_FORMAT, torch.__version__, lightning.__version__, precision()),
+        *(_FORMAT, torch.__version__, lightning.__version__, precision(trainer)),
         *(start.backbone.fingerprint, start.kind, params.model_dump_json()),
         *(tuple(data.augmentation), data.size, data.batch_size, data.seed, tuple(data.ids), data.truth.shape),
     )

@@ -94,6 +94,7 @@ class FineTuner(pl.LightningModule):
                 f"{self.current_epoch + 1} of {self.where}, expected a finite number. Lower "
                 "`training.fine_tuning.learning_rate`."
             )
+        self.log("train_loss", loss, batch_size=len(truth), prog_bar=True)
         return loss
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
