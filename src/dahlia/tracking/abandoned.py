@@ -9,6 +9,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from dahlia.tracking.iteration import TAG_RECORDED, TAG_RECORDER
+from dahlia.tracking.mlflow_internals import delete_artifacts
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -39,13 +40,11 @@ def delete_abandoned(client: MlflowClient, experiment: str, whole: Collection[st
 
 
 def _delete(client: MlflowClient, run: Run) -> None:
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
     models = client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'")
     for model in models:
-        get_artifact_repository(model.artifact_location).delete_artifacts()  # type: ignore[no-untyped-call]
+        delete_artifacts(model.artifact_location)
         client.delete_logged_model(model.model_id)
-    get_artifact_repository(run.info.artifact_uri).delete_artifacts()  # type: ignore[no-untyped-call]
+    delete_artifacts(run.info.artifact_uri)
     client.delete_run(run.info.run_id)
 
 

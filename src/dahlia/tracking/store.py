@@ -16,6 +16,7 @@ from dahlia.extras import require_extra
 from dahlia.files import staged_file
 from dahlia.imports import quick_imports
 from dahlia.params import Params
+from dahlia.tracking.mlflow_internals import create_tables
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -101,15 +102,10 @@ def connect(uri: str, root: Path, *, create: bool = False) -> MlflowClient:
 
 
 def _create(database: Path) -> None:
-    # MLflow makes its tables one by one, and never again opens a file in which some are missing.
-    from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
     from sqlalchemy import event
 
     with staged_file(database) as staged:
-        engine = create_sqlalchemy_engine(f"{_SQLITE}{staged}")  # type: ignore[no-untyped-call]
-        event.listen(engine, "connect", _hasten)
-        _initialize_tables(engine)  # type: ignore[no-untyped-call]
-        engine.dispose()
+        create_tables(f"{_SQLITE}{staged}", lambda engine: event.listen(engine, "connect", _hasten))
 
 
 def _hasten(connection: Any, _: object) -> None:
