@@ -25,7 +25,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_sco
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from dahlia.dataset.samples import TAGS, generate_garden
+from dahlia_samples import TAGS, generate_garden
 
 IMAGES_PER_TAG = 60
 TARGET_ACCURACY = 0.80

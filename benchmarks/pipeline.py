@@ -25,8 +25,8 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from dahlia.dataset.samples import generate_garden
 from dahlia.project import create_project
+from dahlia_samples import generate_garden
 
 FIRST, UNCHANGED, MORE, EXPORT = "from nothing", "nothing changed", "ten more images", "another export"
 ADDED = 10

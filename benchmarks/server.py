@@ -258,7 +258,7 @@ _FOLDER = tempfile.TemporaryDirectory()
 
 
 def _garden() -> Path:
-    from dahlia.dataset.samples import generate_garden
+    from dahlia_samples import generate_garden
 
     folder = Path(_FOLDER.name) / "garden"
     if not folder.exists():

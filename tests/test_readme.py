@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from dahlia.dataset.samples import generate_garden
+from dahlia_samples import generate_garden
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)

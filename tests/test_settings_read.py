@@ -15,11 +15,11 @@ from pydantic import BaseModel
 import dahlia
 from dahlia.export.docker.context import settings as container
 from dahlia.params import DomainParams, Params, TrainingParams
-from dahlia.pretraining.settings import PretrainingParams
 from dahlia.settings.server import Settings
 from dahlia.settings.service import ServiceSettings
+from dahlia_pretraining.settings import PretrainingParams
 
-SOURCE = Path(dahlia.__file__).parent
+SOURCE = Path(dahlia.__file__).parents[1]
 FACTS = {"domain.task"}  # says what a domain is for; it has one value, so that nothing depends on it
 
 Keys = Iterable[tuple[str, str, str]]  # section, its class, key
@@ -28,7 +28,7 @@ Keys = Iterable[tuple[str, str, str]]  # section, its class, key
 @cache
 def reads() -> tuple[frozenset[str], ...]:
     """What each module reads: attributes, `params.attribute`, and the classes that it takes or defines."""
-    return tuple(frozenset(read_in(path)) for path in SOURCE.rglob("*.py"))
+    return tuple(frozenset(read_in(path)) for path in SOURCE.glob("dahlia*/**/*.py"))
 
 
 def read_in(path: Path) -> Iterator[str]:

@@ -73,7 +73,7 @@ def trial(overrides: tuple[str, ...], multirun: bool) -> None:
         click.echo(f"To keep it: dahlia params {shlex.join(trials[0].overrides)} && dvc repro")
 
 
-@cli.command()
+@cli.command(hidden=True)  # a tool beside the core, see docs/training.md
 @click.argument("overrides", nargs=-1)
 def pretrain(overrides: tuple[str, ...]) -> None:
     """Train a backbone on your own corpus.
@@ -81,10 +81,10 @@ def pretrain(overrides: tuple[str, ...]) -> None:
     conf/pretrain.yaml has the settings; OVERRIDES change them, such as corpus=photos.zip.
     """
     from dahlia.composition import compose_alone
-    from dahlia.pretraining.settings import PretrainingParams
+    from dahlia_pretraining.settings import PretrainingParams
 
     settings = compose_alone(Path(), "pretrain", PretrainingParams, overrides)
-    from dahlia.pretraining.pretraining import pretrain as run
+    from dahlia_pretraining.pretraining import pretrain as run
 
     written = run(settings, Path())
     click.echo(f"{written}: name it in `domain.backbone.weights`.")
@@ -135,7 +135,7 @@ def params(overrides: tuple[str, ...], check: bool) -> None:
 @click.option("--seed", default=0, type=click.IntRange(min=0), show_default=True)
 def sample(out: Path, images_per_tag: int, scenes: int, seed: int) -> None:
     """Generate sample photos: daisies, daffodils and dahlias."""
-    from dahlia.dataset.samples import generate_garden, generate_scenes
+    from dahlia_samples import generate_garden, generate_scenes
 
     if out.exists() and any(out.iterdir()):
         click.echo(f"{out} has files already; they are left as they are.")

@@ -13,7 +13,7 @@ SECTIONS = {
         "export", "predictions", "trial", "stage",
     ),
     "Server maintenance": ("backup", "restore", "rescue", "adopt", "orphans"),
-    "Examples and backbones": ("demo", "sample", "pretrain"),
+    "Examples": ("demo", "sample"),
 }  # fmt: skip
 _LINE = 80  # characters of a whole line, whatever the terminal: short help is written to fit
 

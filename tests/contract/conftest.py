@@ -12,7 +12,7 @@ from contract_server import RunningServer, running_server
 from msrest.authentication import ApiKeyCredentials
 from postgres_server import running_postgres
 
-from dahlia.dataset.samples import generate_garden
+from dahlia_samples import generate_garden
 from photo_server import WebServer, photo_server
 
 

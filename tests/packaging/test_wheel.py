@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from dahlia.dataset.samples import generate_garden
 from dahlia.project import SHARED
+from dahlia_samples import generate_garden
 from small_projects import REPOSITORY
 
 pytestmark = pytest.mark.slow
@@ -80,7 +80,7 @@ def test_the_wheel_has_every_file_of_the_package(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as packed:
         names = set(packed.namelist())
     package = REPOSITORY / "src"
-    files = (path for path in (package / "dahlia").rglob("*") if path.is_file())
+    files = (path for path in package.rglob("*") if path.is_file())
     own = {path.relative_to(package).as_posix() for path in files if "__pycache__" not in path.parts}
     assert own - names == set()
     for part in SHARED:
@@ -97,6 +97,8 @@ def test_a_project_and_a_server_outside_the_checkout(installed: Installed, tmp_p
     assert versions == [declared, declared]
     assert "Custom Vision that you own" in run([str(installed.bin / "dahlia"), "--help"], tmp_path)
 
+    drawn = installed(tmp_path, "-m", "dahlia", "sample", "--out", "drawn", "--images-per-tag", "1")
+    assert drawn == "drawn: 3 photos\n"
     installed(tmp_path, "-m", "dahlia", "init", "fruit")
     project = tmp_path / "fruit"
     generate_garden(project / "data" / "images", images_per_tag=6, seed=1, size=96)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pipeline_projects import TAGS, Project, succeeded
 
-from dahlia.dataset.samples import generate_garden
 from dahlia.project import create_project
+from dahlia_samples import generate_garden
 
 EDGE = 416  # of photos: no edge is under 256, of which validation would warn
 FIRST, ALL = 8, 12

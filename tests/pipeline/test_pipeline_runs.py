@@ -13,9 +13,9 @@ import pytest
 from pipeline_projects import TAGS, Project, succeeded
 
 from dahlia.dataset.folds import load_folds
-from dahlia.dataset.samples import generate_scenes
 from dahlia.project import create_project
 from dahlia.tracking.store import connect
+from dahlia_samples import generate_scenes
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,8 @@ from pretraining_corpora import folder_corpus, photo, zip_corpus
 
 from dahlia.dataset.imaging import decode
 from dahlia.errors import DatasetError
-from dahlia.pretraining import corpus as module
-from dahlia.pretraining.corpus import open_corpus
+from dahlia_pretraining import corpus as module
+from dahlia_pretraining.corpus import open_corpus
 
 
 def test_a_folder_of_classes(tmp_path: Path) -> None:

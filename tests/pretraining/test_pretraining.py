@@ -16,8 +16,8 @@ from dahlia.cli import main
 from dahlia.composition import compose_alone
 from dahlia.errors import ConfigError
 from dahlia.modeling.backbones import load_backbone
-from dahlia.pretraining.settings import PretrainingParams
 from dahlia.project import create_project
+from dahlia_pretraining.settings import PretrainingParams
 
 SMALL = (
     "student.weights=none",

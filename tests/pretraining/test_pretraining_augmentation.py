@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dahlia.pretraining.augmentation import random_views
+from dahlia_pretraining.distillation import random_views
 
 
 def chance(seed: int = 0) -> torch.Generator:

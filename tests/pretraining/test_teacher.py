@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from dahlia.errors import WeightsError
-from dahlia.pretraining.teacher import load_teacher
+from dahlia_pretraining.teacher import load_teacher
 
 _WIDTHS = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024)
 

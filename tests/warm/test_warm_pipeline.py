@@ -14,11 +14,11 @@ import pytest
 import yaml
 from warm_helpers import PATIENCE
 
-from dahlia.dataset.samples import generate_garden
 from dahlia.files import sha256_of
 from dahlia.project import create_project
 from dahlia.warm.commands import dvc_command
 from dahlia.warm.process import WarmProcess
+from dahlia_samples import generate_garden
 
 pytestmark = pytest.mark.slow
 

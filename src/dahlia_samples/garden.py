@@ -20,10 +20,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from dahlia.dataset.records import Annotation, Region
-from dahlia.dataset.samples.flowers import TAGS
-from dahlia.dataset.samples.photos import draw_flower_photo, draw_scene
 from dahlia.errors import ConfigError, DatasetError
 from dahlia.files import staged_directory
+from dahlia_samples.flowers import TAGS
+from dahlia_samples.photos import draw_flower_photo, draw_scene
 
 COLUMNS = ("file", "tag", "left", "top", "width", "height")
 

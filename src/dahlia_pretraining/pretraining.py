@@ -19,13 +19,13 @@ from dahlia.errors import ConfigError
 from dahlia.files import staged_file, write_json
 from dahlia.modeling.backbones import Backbone, load_backbone
 from dahlia.params import TrainerParams
-from dahlia.pretraining.corpus import Corpus, open_corpus
-from dahlia.pretraining.distillation import Plan, Pretrainer
-from dahlia.pretraining.settings import PretrainingParams
-from dahlia.pretraining.teacher import load_teacher
 from dahlia.training.checkpoints import SafetensorsCheckpoints
 from dahlia.training.hardware import uses_gpu
 from dahlia.training.trainer import make_trainer, translated_refusals
+from dahlia_pretraining.corpus import Corpus, open_corpus
+from dahlia_pretraining.distillation import Plan, Pretrainer
+from dahlia_pretraining.settings import PretrainingParams
+from dahlia_pretraining.teacher import load_teacher
 
 _CHECKPOINT = "last"
 _WATCHING = {"logger", "strategy"}  # what does not change the weights

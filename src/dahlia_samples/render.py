@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dahlia.dataset.samples.mesh import Array, Mesh, turned
+from dahlia_samples.mesh import Array, Mesh, turned
 
 _EMPTY = -1e4
 

@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from dahlia.dataset.records import Annotation, Region
-from dahlia.dataset.samples import (
+from dahlia.errors import ConfigError, DatasetError
+from dahlia_samples import (
     TAGS,
     Scene,
     draw_flower_photo,
@@ -21,8 +22,7 @@ from dahlia.dataset.samples import (
     generate_garden,
     generate_scenes,
 )
-from dahlia.dataset.samples.flowers import grow
-from dahlia.errors import ConfigError, DatasetError
+from dahlia_samples.flowers import grow
 
 SMALL = 96
 
@@ -76,7 +76,7 @@ def test_an_empty_environment_gives_the_same_bytes() -> None:
     script = """
 import hashlib, zlib
 import numpy as np
-from dahlia.dataset.samples import draw_flower_photo
+from dahlia_samples import draw_flower_photo
 for tag, number in (("daffodil", 8), ("daffodil", 18), ("dahlia", 8), ("dahlia", 19)):
     rng = np.random.default_rng((0, zlib.crc32(f"train/{tag}".encode()), number))
     print(tag, number, hashlib.sha256(draw_flower_photo(tag, rng, size=512).tobytes()).hexdigest())

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike
 
-from dahlia.dataset.samples.greenery import any_leaf, dry, small_flower
-from dahlia.dataset.samples.mesh import Array, Mesh, join, mix
-from dahlia.dataset.samples.render import Light, blur, cast, over, render, soften
+from dahlia_samples.flowers import any_leaf, dry, small_flower
+from dahlia_samples.mesh import Array, Mesh, join, mix
+from dahlia_samples.render import Light, blur, cast, over, render, soften
 
 Frame = tuple[int, int]
 

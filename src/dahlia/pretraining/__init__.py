@@ -1,1 +1,0 @@
-"""Pretraining of a backbone on a large labelled corpus: what `dahlia pretrain` does."""
