@@ -17,7 +17,7 @@ from dahlia.modeling.classifier import Classifier
 from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.params import FineTuningParams, Params, TrainerParams
 from dahlia.training.advanced import AdvancedResult
-from dahlia.training.fine_tuning.data import TuningData
+from dahlia.training.fine_tuning.tuning_data import TuningData
 from dahlia.training.quick import QuickResult
 from small_projects import SIZE, SmallProject
 

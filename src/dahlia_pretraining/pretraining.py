@@ -20,8 +20,7 @@ from dahlia.files import staged_file, write_json
 from dahlia.modeling.backbones import Backbone, load_backbone
 from dahlia.params import TrainerParams
 from dahlia.training.checkpoints import SafetensorsCheckpoints
-from dahlia.training.hardware import uses_gpu
-from dahlia.training.trainer import make_trainer, translated_refusals
+from dahlia.training.trainer import make_trainer, translated_refusals, uses_gpu
 from dahlia_pretraining.corpus import Corpus, open_corpus
 from dahlia_pretraining.distillation import Plan, Pretrainer
 from dahlia_pretraining.settings import PretrainingParams

@@ -19,9 +19,9 @@ from dahlia.stages import train
 from dahlia.training import advanced
 from dahlia.training.advanced import train_advanced
 from dahlia.training.fine_tuning import run as tuning_run
-from dahlia.training.fine_tuning.course import Course
 from dahlia.training.fine_tuning.judging import predict_logits
 from dahlia.training.fine_tuning.photo_memory import PhotoMemory
+from dahlia.training.fine_tuning.run import EpochCallback
 from dahlia.training.fine_tuning.tuner import FineTuner
 from small_projects import SIZE, SmallProject, make_record, photo
 from tuning_cases import TRAINER, Case, Machine, finished, make_case, same, states, tuning, with_tuning
@@ -125,7 +125,7 @@ def test_the_budget_decides_how_long(
     case: Case, machine: Machine, state: Path, monkeypatch: pytest.MonkeyPatch, minutes: float, epochs: int
 ) -> None:
     planned = []
-    monkeypatch.setattr(advanced, "_result", lambda bench, _: planned.append(bench.plan.epochs))
+    monkeypatch.setattr(advanced, "_result", lambda context, _: planned.append(context.plan.epochs))
     train_advanced(
         *case.arguments, tuning(budget_minutes=minutes, max_epochs=20), state, trainer=TRAINER, clock=machine
     )
@@ -192,9 +192,9 @@ def test_a_machine_that_becomes_slower(
 def test_later_folds_stop_where_finished_ones_say_so(
     case: Case, machine: Machine, state: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge = Course._judge
+    judge = EpochCallback._judge
 
-    def worse_each_time(self: Course, module: FineTuner) -> None:
+    def worse_each_time(self: EpochCallback, module: FineTuner) -> None:
         judge(self, module)
         assert self.held_out is None or len(self.judged) > 0
         if self.held_out is not None:
@@ -202,7 +202,7 @@ def test_later_folds_stop_where_finished_ones_say_so(
             truth = torch.from_numpy(self.held_out.truth).double()
             self.judged[-1] = (truth if rank == 1 else torch.rand_like(truth) / 10) * 4
 
-    monkeypatch.setattr(Course, "_judge", worse_each_time)
+    monkeypatch.setattr(EpochCallback, "_judge", worse_each_time)
     params = tuning(max_epochs=8, patience=1)
     result = finished(train_advanced(*case.arguments, params, state, trainer=TRAINER, clock=machine))
     assert "2 folds were best after 1 of 8 epochs; the others stop after 2" in capsys.readouterr().out
@@ -321,9 +321,9 @@ def test_a_fold_is_predicted_by_a_run_that_did_not_see_it(
 ) -> None:
     seen, fit = [], tuning_run._fit
 
-    def watched(bench: object, run: tuning_run.Run, *rest: object, **options: object) -> None:
+    def watched(context: object, run: tuning_run.Run, *rest: object, **options: object) -> None:
         seen.append((set(run.data.ids), set() if run.held_out is None else set(run.held_out.ids)))
-        fit(bench, run, *rest, **options)  # type: ignore[arg-type]
+        fit(context, run, *rest, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(tuning_run, "_fit", watched)
     train_advanced(*case.arguments, tuning(max_epochs=1), state, trainer=TRAINER)

@@ -20,11 +20,11 @@ class _Unit:
 
     ids: tuple[str, ...]
     tags: Mapping[str, int]
-    lot: bytes
+    draw: bytes
 
     @property
     def turn(self) -> tuple[int, bytes]:
-        return -len(self.ids), self.lot
+        return -len(self.ids), self.draw
 
 
 def assign_folds(
@@ -59,16 +59,16 @@ def assign_folds(
     """
     units = _units(records, groups, seed)
     _check(units, folds)
-    ledger = _Ledger(folds)
+    assignment = _Assignment(folds)
     if max(previous.values(), default=TEST_FOLD) + 1 == folds:
-        units = ledger.keep(units, previous)
-    ledger.stratify(units)
-    ledger.repair()
+        units = assignment.keep(units, previous)
+    assignment.stratify(units)
+    assignment.repair()
     assigned = {record.id: TEST_FOLD for record in records if record.subset == "test"}
-    return assigned | {name: fold for unit, fold in ledger.placed.items() for name in unit.ids}
+    return assigned | {name: fold for unit, fold in assignment.placed.items() for name in unit.ids}
 
 
-class _Ledger:
+class _Assignment:
     """Which unit is in which fold, and how many images of each tag that makes."""
 
     def __init__(self, folds: int) -> None:
@@ -122,7 +122,7 @@ class _Ledger:
 
     def _neediest(self, tag: str, unit: _Unit) -> int:
         count = len(self.sizes)
-        shift = int.from_bytes(unit.lot[:8], "big")
+        shift = int.from_bytes(unit.draw[:8], "big")
         return min(
             range(count), key=lambda fold: (self.tags[fold][tag], self.sizes[fold], (fold + shift) % count)
         )
@@ -169,7 +169,7 @@ def _units(records: Sequence[ImageRecord], groups: Sequence[int], seed: int) -> 
     for record, group in zip(records, groups, strict=True):
         if record.subset == "train":
             members[group].append(record)
-    return sorted((_unit(group, seed) for group in members.values()), key=lambda unit: unit.lot)
+    return sorted((_unit(group, seed) for group in members.values()), key=lambda unit: unit.draw)
 
 
 def _unit(members: Sequence[ImageRecord], seed: int) -> _Unit:

@@ -2,9 +2,9 @@
 
 One run per fold, each from the quick head that was fitted without it, then a final run on all photos. Every
 run follows one schedule, fixed before the first, and is judged after every epoch; how many of the epochs
-are used is chosen crosswise (`fine_tuning/epoch_choice.py`). What is finished is on disk
+are used is chosen crosswise (`fine_tuning/judging.py`). What is finished is on disk
 (`fine_tuning/state.py`), so the same command goes on after a kill; what is over budget is not begun
-(`fine_tuning/course.py`).
+(`fine_tuning/run.py`).
 """
 
 from __future__ import annotations
@@ -22,17 +22,15 @@ from dahlia.modeling.classifier import Classifier
 from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.params import FineTuningParams, TrainerParams
 from dahlia.training.fine_tuning.budget import Budget, Clock, Timetable
-from dahlia.training.fine_tuning.course import RECORD
-from dahlia.training.fine_tuning.data import TuningData
-from dahlia.training.fine_tuning.epoch_choice import Judged, judge, loss
 from dahlia.training.fine_tuning.fold_runs import Problem, judge_folds
-from dahlia.training.fine_tuning.judging import Logits
+from dahlia.training.fine_tuning.judging import Judged, Logits, judge, loss
 from dahlia.training.fine_tuning.photo_memory import PhotoMemory
-from dahlia.training.fine_tuning.run import Bench, Run, seconds_per_photo, start_of, tune
+from dahlia.training.fine_tuning.run import RECORD, Run, TuningContext, seconds_per_photo, start_of, tune
 from dahlia.training.fine_tuning.state import Plan, TuningFolder, run_key
 from dahlia.training.fine_tuning.tuner import restored
-from dahlia.training.hardware import devices_for
+from dahlia.training.fine_tuning.tuning_data import TuningData
 from dahlia.training.quick import QuickResult
+from dahlia.training.trainer import devices_for
 
 # What is left of the budget for judging, for writing, and for a machine that is busier than it was.
 _USABLE_BUDGET = 0.8
@@ -94,8 +92,8 @@ def train_advanced(
     """
     problem = Problem(quick, data, folds, start.kind)
     folder = TuningFolder(state, run_key(start, quick, data, folds, params, trainer))
-    bench = _prepare(start, problem, params, trainer, folder, memory or PhotoMemory(data.size), clock)
-    result = _result(bench, problem)
+    context = _prepare(start, problem, params, trainer, folder, memory or PhotoMemory(data.size), clock)
+    result = _result(context, problem)
     folder.remove()
     return result
 
@@ -108,7 +106,7 @@ def _prepare(
     folder: TuningFolder,
     memory: PhotoMemory,
     clock: Clock,
-) -> Bench:
+) -> TuningContext:
     data, folds = problem.data, problem.folds
     subsets = [data.where(folds != part) for part in problem.parts]
     timetable = Timetable(tuple(subset.draws(params.balancing) for subset in [*subsets, data]))
@@ -117,12 +115,12 @@ def _prepare(
     budget = Budget(params.budget_minutes * 60, spent, clock)
     memory.fill(data.ids, data.paths, lambda: budget.left <= 0)
     plan = kept or Plan(0, 1, 1, 0, 0.0)
-    bench = Bench(start, params, trainer, memory, budget, timetable, folder, plan)
+    context = TuningContext(start, params, trainer, memory, budget, timetable, folder, plan)
     if kept is None or kept.epochs == 0:
-        _plan(bench, data)
+        _plan(context, data)
     else:
         click.echo(f"train: resuming fine-tuning that was interrupted after {spent / 60:.1f} minutes")
-    return bench
+    return context
 
 
 def _spent(folder: TuningFolder, problem: Problem) -> list[float]:
@@ -130,50 +128,50 @@ def _spent(folder: TuningFolder, problem: Problem) -> list[float]:
     return [record[RECORD]["spent"] for record in records if record is not None]
 
 
-def _plan(bench: Bench, data: TuningData) -> None:
+def _plan(context: TuningContext, data: TuningData) -> None:
     epochs, devices = 0, 1
-    if bench.budget.left > 0:
-        pace = seconds_per_photo(bench, data)
-        usable = bench.budget.left - (1 - _USABLE_BUDGET) * bench.budget.seconds
-        epochs = bench.timetable.affordable(0, 0, bench.params.max_epochs, usable, pace)
-        devices = devices_for(bench.trainer, pace * epochs * bench.timetable.draws[-1])
-    bench.keep(epochs=epochs, devices=devices, horizon=epochs)
+    if context.budget.left > 0:
+        pace = seconds_per_photo(context, data)
+        usable = context.budget.left - (1 - _USABLE_BUDGET) * context.budget.seconds
+        epochs = context.timetable.affordable(0, 0, context.params.max_epochs, usable, pace)
+        devices = devices_for(context.trainer, pace * epochs * context.timetable.draws[-1])
+    context.keep(epochs=epochs, devices=devices, horizon=epochs)
 
 
-def _result(bench: Bench, problem: Problem) -> AdvancedResult | None:
-    if bench.plan.epochs < 1:
-        _too_short(bench, "too few for one pass over each fold")
+def _result(context: TuningContext, problem: Problem) -> AdvancedResult | None:
+    if context.plan.epochs < 1:
+        _too_short(context, "too few for one pass over each fold")
         return None
-    logits = judge_folds(bench, problem)
+    logits = judge_folds(context, problem)
     if logits is None:
-        _too_short(bench, "too few for one pass over each fold, the machine became slower")
+        _too_short(context, "too few for one pass over each fold, the machine became slower")
         return None
     judged = judge(logits, problem.data.truth, problem.folds, problem.kind)
     if not _wins(problem, judged):
         return None
-    kept = tune(bench, _final(bench, problem), judged.epochs)
+    kept = tune(context, _final(context, problem), judged.epochs)
     done = 0 if kept is None else min(judged.epochs, kept[RECORD]["epochs"])
     if kept is None or done < 1:
-        _too_short(bench, "too few for the final model, the machine became slower")
+        _too_short(context, "too few for the final model, the machine became slower")
         return None
     if done < judged.epochs:
         click.echo(f"train: the machine became slower; the final model has {done} epochs of {judged.epochs}")
         judged = judge(logits[done - 1 : done], problem.data.truth, problem.folds, problem.kind)
         if not _wins(problem, judged):
             return None
-    return _finished(bench, problem, judged, kept, done)
+    return _finished(context, problem, judged, kept, done)
 
 
-def _final(bench: Bench, problem: Problem) -> Run:
+def _final(context: TuningContext, problem: Problem) -> Run:
     head = (problem.quick.weight, problem.quick.bias)
     return Run(len(problem.parts), "the final model", head, problem.data, None)
 
 
 def _finished(
-    bench: Bench, problem: Problem, judged: Judged, kept: dict[str, Any], epochs: int
+    context: TuningContext, problem: Problem, judged: Judged, kept: dict[str, Any], epochs: int
 ) -> AdvancedResult:
-    start = start_of(bench, _final(bench, problem))
-    model = restored(start, kept["state_dict"], bench.params.interpolation)
+    start = start_of(context, _final(context, problem))
+    model = restored(start, kept["state_dict"], context.params.interpolation)
     model.temperature.fill_(judged.temperature)
     return AdvancedResult(
         model=model,
@@ -206,8 +204,8 @@ def _wins(problem: Problem, judged: Judged) -> bool:
     return True
 
 
-def _too_short(bench: Bench, why: str) -> None:
+def _too_short(context: TuningContext, why: str) -> None:
     click.echo(
-        f"train: {bench.params.budget_minutes:g} minutes are {why}; the quick head is kept. Raise "
+        f"train: {context.params.budget_minutes:g} minutes are {why}; the quick head is kept. Raise "
         "`training.fine_tuning.budget_minutes`."
     )

@@ -87,7 +87,7 @@ def train_quick(
     principal = principal_axes(problems.features)
     paths = fit_heads(problems, strengths, max_iterations=max_iterations, principal=principal)
     plain = torch.from_numpy(views[0])
-    bench = _Bench(paths, {out: number for number, out in enumerate(left_out)}, plain, folds)
+    fitted = _FittedHeads(paths, {out: number for number, out in enumerate(left_out)}, plain, folds)
 
     likelihood, shape = LIKELIHOODS[kind], truth.shape
     calibrated, uncalibrated = np.zeros(shape), np.zeros(shape)
@@ -95,12 +95,12 @@ def train_quick(
     for part in parts:
         inner = [other for other in parts if other != part]
         rows = folds == part
-        strength, temperature = _choose(bench, inner, (part,), truth, kind, strengths)
-        logits = bench.logits((part,), part, strength)
+        strength, temperature = _choose(fitted, inner, (part,), truth, kind, strengths)
+        logits = fitted.logits((part,), part, strength)
         calibrated[rows] = likelihood.probabilities(logits / temperature)
         uncalibrated[rows] = likelihood.probabilities(logits)
-        fold_heads[part] = bench.head((part,), strength)
-    best, temperature = _choose(bench, parts, (), truth, kind, strengths)
+        fold_heads[part] = fitted.head((part,), strength)
+    best, temperature = _choose(fitted, parts, (), truth, kind, strengths)
     final = paths[best]
     return QuickResult(
         weight=final.weight[0],
@@ -111,7 +111,7 @@ def train_quick(
         uncalibrated=uncalibrated,
         fold_heads=fold_heads,
         search=[
-            (strength, _loss(bench, parts, (), truth, kind, number) / len(truth))
+            (strength, _loss(fitted, parts, (), truth, kind, number) / len(truth))
             for number, strength in enumerate(strengths)
         ],
         principal=principal,
@@ -119,7 +119,7 @@ def train_quick(
 
 
 @dataclass(frozen=True)
-class _Bench:
+class _FittedHeads:
     paths: list[Heads]
     number: dict[tuple[int, ...], int]
     plain: torch.Tensor
@@ -136,22 +136,22 @@ class _Bench:
 
 
 def _choose(
-    bench: _Bench,
+    fitted: _FittedHeads,
     parts: list[int],
     outer: tuple[int, ...],
     truth: npt.NDArray[np.bool_],
     kind: Kind,
     strengths: Sequence[float],
 ) -> tuple[int, float]:
-    losses = [_loss(bench, parts, outer, truth, kind, n) for n in range(len(strengths))]
+    losses = [_loss(fitted, parts, outer, truth, kind, n) for n in range(len(strengths))]
     best = int(np.argmin(losses))
-    logits = np.concatenate([bench.logits((*outer, part), part, best) for part in parts])
-    kept = np.concatenate([truth[bench.folds == part] for part in parts])
+    logits = np.concatenate([fitted.logits((*outer, part), part, best) for part in parts])
+    kept = np.concatenate([truth[fitted.folds == part] for part in parts])
     return best, fit_temperature(logits, kept, kind)
 
 
 def _loss(
-    bench: _Bench,
+    fitted: _FittedHeads,
     parts: list[int],
     outer: tuple[int, ...],
     truth: npt.NDArray[np.bool_],
@@ -161,7 +161,7 @@ def _loss(
     likelihood = LIKELIHOODS[kind]
     return sum(
         likelihood.negative_log_likelihood(
-            bench.logits((*outer, part), part, strength), truth[bench.folds == part]
+            fitted.logits((*outer, part), part, strength), truth[fitted.folds == part]
         )
         for part in parts
     )

@@ -24,9 +24,9 @@ from dahlia.params import Params
 from dahlia.training.data import TrainingData
 from dahlia.training.feature_cache import FeatureCache
 from dahlia.training.features import extract_features, extraction_precision
-from dahlia.training.fine_tuning.data import TuningData
 from dahlia.training.fine_tuning.judging import predict_logits
 from dahlia.training.fine_tuning.photo_memory import PhotoMemory
+from dahlia.training.fine_tuning.tuning_data import TuningData
 from dahlia.training.learning_curve import measure_learning_curve
 from dahlia.training.quick import QuickResult, train_quick
 

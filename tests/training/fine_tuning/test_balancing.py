@@ -5,7 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from dahlia.training.fine_tuning.balancing import Draws, repeat_factors, seed_of
+from dahlia.training.fine_tuning.augmentation import seed_of
+from dahlia.training.fine_tuning.tuning_data import Draws, repeat_factors
 
 
 def tagged(*rows: str) -> np.ndarray:

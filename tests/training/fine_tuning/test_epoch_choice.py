@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dahlia.modeling.likelihoods import LIKELIHOODS
-from dahlia.training.fine_tuning.epoch_choice import best_epoch, judge, loss
+from dahlia.training.fine_tuning.judging import best_epoch, judge, loss
 
 KINDS = ["multiclass", "multilabel"]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dahlia.training.fine_tuning.mixing import Mixing
+from dahlia.training.fine_tuning.augmentation import Mixing
 
 
 def batch(photos: int = 6) -> tuple[torch.Tensor, torch.Tensor]:

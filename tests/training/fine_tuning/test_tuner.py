@@ -11,8 +11,7 @@ from dahlia.params import TrainerParams
 from dahlia.training.checkpoints import SafetensorsCheckpoints
 from dahlia.training.fine_tuning.photo_memory import PhotoMemory
 from dahlia.training.fine_tuning.tuner import FineTuner, restored
-from dahlia.training.hardware import fit_options
-from dahlia.training.trainer import make_trainer
+from dahlia.training.trainer import fit_options, make_trainer
 from small_projects import SIZE, SmallProject
 from tuning_cases import tuning, tuning_data
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from dahlia.errors import DatasetError
-from dahlia.training.fine_tuning import data as module
-from dahlia.training.fine_tuning.data import TuningData
+from dahlia.training.fine_tuning import tuning_data as module
 from dahlia.training.fine_tuning.photo_memory import PhotoMemory
+from dahlia.training.fine_tuning.tuning_data import TuningData
 from small_projects import SIZE, SmallProject
 from tuning_cases import tuning_data
 

@@ -11,9 +11,8 @@ import torch
 
 from dahlia.modeling.backbones import Backbone
 from dahlia.training.fine_tuning.budget import Budget, Timetable
-from dahlia.training.fine_tuning.course import RECORD
 from dahlia.training.fine_tuning.photo_memory import PhotoMemory
-from dahlia.training.fine_tuning.run import Bench, Run, is_whole, tune
+from dahlia.training.fine_tuning.run import RECORD, Run, TuningContext, is_whole, tune
 from dahlia.training.fine_tuning.state import Plan, TuningFolder
 from small_projects import SIZE, SmallProject
 from tuning_cases import TRAINER, Case, Machine, make_case, tuning
@@ -25,7 +24,7 @@ def case(project: SmallProject, tiny_backbone: Backbone) -> Case:
 
 
 def first_fold(case: Case, folder: Path, devices: int) -> dict[str, Any]:
-    bench = Bench(
+    context = TuningContext(
         start=case.start,
         params=tuning(mixing=0.0, max_epochs=1),
         trainer=TRAINER,
@@ -37,7 +36,7 @@ def first_fold(case: Case, folder: Path, devices: int) -> dict[str, Any]:
     )
     own = case.folds == 0
     run = Run(0, "fold 1 of 3", case.quick.fold_heads[0], case.data.where(~own), case.data.where(own))
-    kept = tune(bench, run, 1)
+    kept = tune(context, run, 1)
     assert kept is not None
     assert is_whole(kept, 1)
     assert kept["global_step"] == 2

@@ -9,11 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dahlia.kinds import Kind
-from dahlia.training.fine_tuning.course import RECORD
-from dahlia.training.fine_tuning.data import TuningData
-from dahlia.training.fine_tuning.epoch_choice import best_epoch
-from dahlia.training.fine_tuning.judging import Logits
-from dahlia.training.fine_tuning.run import Bench, Run, is_whole, tune
+from dahlia.training.fine_tuning.judging import Logits, best_epoch
+from dahlia.training.fine_tuning.run import RECORD, Run, TuningContext, is_whole, tune
+from dahlia.training.fine_tuning.tuning_data import TuningData
 from dahlia.training.quick import QuickResult
 
 _VOTERS = 2
@@ -41,7 +39,7 @@ class Problem:
         return [int(part) for part in np.unique(self.folds)]
 
 
-def judge_folds(bench: Bench, problem: Problem) -> Logits | None:
+def judge_folds(context: TuningContext, problem: Problem) -> Logits | None:
     """Run every fold that is not finished.
 
     Returns:
@@ -53,21 +51,21 @@ def judge_folds(bench: Bench, problem: Problem) -> Logits | None:
     """
     finished: list[Logits] = []
     for number, part in enumerate(problem.parts):
-        logits = bench.folder.logits(number)
+        logits = context.folder.logits(number)
         if logits is None:
-            logits = _judge_fold(bench, problem, number, part)
-        if len(logits) < 1 or bench.plan.horizon < 1:
+            logits = _judge_fold(context, problem, number, part)
+        if len(logits) < 1 or context.plan.horizon < 1:
             return None
         finished.append(logits)
-        _stop_early(bench, problem, finished)
-    epochs = min(bench.plan.horizon, *(len(logits) for logits in finished))
+        _stop_early(context, problem, finished)
+    epochs = min(context.plan.horizon, *(len(logits) for logits in finished))
     table = np.zeros((epochs, *problem.data.truth.shape))
     for part, logits in zip(problem.parts, finished, strict=True):
         table[:, problem.folds == part] = logits[:epochs]
     return table
 
 
-def _judge_fold(bench: Bench, problem: Problem, number: int, part: int) -> Logits:
+def _judge_fold(context: TuningContext, problem: Problem, number: int, part: int) -> Logits:
     own = problem.folds == part
     run = Run(
         number=number,
@@ -76,30 +74,30 @@ def _judge_fold(bench: Bench, problem: Problem, number: int, part: int) -> Logit
         data=problem.data.where(~own),
         held_out=problem.data.where(own),
     )
-    before = bench.plan.horizon
-    kept = tune(bench, run, before)
+    before = context.plan.horizon
+    kept = tune(context, run, before)
     # A fold that the clock cut off in the middle leaves nothing for the folds after it.
     horizon = min(before, kept[RECORD]["horizon"]) if kept is not None and is_whole(kept, before) else 0
     if 0 < horizon < before:
         click.echo(f"train: the machine became slower; {horizon} epochs of {before} fit into the budget")
-    bench.keep(horizon=horizon)
+    context.keep(horizon=horizon)
     if kept is None:
         return np.zeros((0, int(own.sum()), problem.data.truth.shape[1]))
     logits = np.stack([epoch.numpy() for epoch in kept[RECORD]["judged"]])
-    bench.folder.finish(number, logits)
+    context.folder.finish(number, logits)
     return logits
 
 
-def _stop_early(bench: Bench, problem: Problem, finished: list[Logits]) -> None:
-    horizon = bench.plan.horizon
+def _stop_early(context: TuningContext, problem: Problem, finished: list[Logits]) -> None:
+    horizon = context.plan.horizon
     if not _VOTERS <= len(finished) < len(problem.parts):
         return
     rows = [np.flatnonzero(problem.folds == part) for part in problem.parts[: len(finished)]]
     together = np.concatenate([logits[:horizon] for logits in finished], axis=1)
     best, _ = best_epoch(together, problem.data.truth[np.concatenate(rows)], problem.kind)
-    if best + bench.params.patience < horizon:
-        bench.keep(horizon=best + bench.params.patience)
+    if best + context.params.patience < horizon:
+        context.keep(horizon=best + context.params.patience)
         click.echo(
             f"train: {len(finished)} folds were best after {best} of {horizon} epochs; the others stop after "
-            f"{bench.plan.horizon}"
+            f"{context.plan.horizon}"
         )

@@ -16,9 +16,9 @@ import torch
 from dahlia.modeling.classifier import Classifier
 from dahlia.params import FineTuningParams, TrainerParams
 from dahlia.training.checkpoints import SafetensorsCheckpoints
-from dahlia.training.fine_tuning.data import TuningData
-from dahlia.training.hardware import precision
+from dahlia.training.fine_tuning.tuning_data import TuningData
 from dahlia.training.quick import QuickResult
+from dahlia.training.trainer import precision
 
 _FORMAT = 2
 _PREFIX = "tuning-"

@@ -17,12 +17,11 @@ from torch.utils.data import DataLoader
 from dahlia.errors import DatasetError, TrainingError
 from dahlia.modeling.classifier import Classifier
 from dahlia.params import FineTuningParams
-from dahlia.training.fine_tuning.data import Batch, TuningData
-from dahlia.training.fine_tuning.mixing import Mixing
+from dahlia.training.fine_tuning.augmentation import Mixing
 from dahlia.training.fine_tuning.photo_memory import PhotoMemory
-from dahlia.training.fine_tuning.rates import parameter_groups
+from dahlia.training.fine_tuning.tuning_data import Batch, TuningData
 from dahlia.training.losses import LOSSES
-from dahlia.training.schedule import averaged_share, rate_factor
+from dahlia.training.schedule import averaged_share, parameter_groups, rate_factor
 
 _WARM_UP = 0.1
 _AVERAGED = "averaged.module."

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dahlia.params import TrainerParams
-from dahlia.training import hardware
+from dahlia.training import trainer
 
 AUTO, CPU = TrainerParams(), TrainerParams(accelerator="cpu")
 
@@ -24,7 +24,7 @@ def test_precision(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native)
-    assert hardware.precision(settings) == expected
+    assert trainer.precision(settings) == expected
 
 
 @pytest.mark.parametrize(
@@ -43,14 +43,14 @@ def test_several_devices_where_they_pay(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
-    devices = hardware.devices_for(settings, seconds)
+    devices = trainer.devices_for(settings, seconds)
     assert devices == expected
-    options = hardware.fit_options(settings, devices)
+    options = trainer.fit_options(settings, devices)
     assert (options["devices"], options.get("strategy")) == (devices, "ddp_spawn" if expected > 1 else None)
 
 
 def test_a_strategy_of_the_users_own_is_left() -> None:
-    assert "strategy" not in hardware.fit_options(TrainerParams(strategy="ddp_fork"), 2)
+    assert "strategy" not in trainer.fit_options(TrainerParams(strategy="ddp_fork"), 2)
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,10 @@ def test_a_strategy_of_the_users_own_is_left() -> None:
     ],
 )
 def test_what_is_out_of_memory(error: BaseException, expected: bool) -> None:
-    assert hardware.is_out_of_memory(error) == expected
+    assert trainer.is_out_of_memory(error) == expected
 
 
 def test_the_allocators_own_words() -> None:
     with pytest.raises(RuntimeError) as raised:
         torch.empty(2**60)
-    assert hardware.is_out_of_memory(raised.value)
+    assert trainer.is_out_of_memory(raised.value)

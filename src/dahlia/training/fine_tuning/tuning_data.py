@@ -1,10 +1,10 @@
-"""What fine-tuning learns from: photos, their truth, and the batches made of them."""
+"""What fine-tuning learns from: photos, their truth, how often each is drawn, and the batches."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,15 +13,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from dahlia.dataset.decoding_memory import share_among
 from dahlia.errors import DatasetError
 from dahlia.training.fine_tuning.augmentation import Augmentation
-from dahlia.training.fine_tuning.balancing import Draw, Draws, repeat_factors
 from dahlia.training.fine_tuning.photo_memory import PhotoMemory
 
 Batch = tuple[Tensor, Tensor] | DatasetError
+Draw = tuple[int, int, int]
 _LOADER_PAYS_FROM = 64
 _MOST_WORKERS = 8
 
@@ -59,7 +59,7 @@ class TuningData:
         )
 
     def draws(self, balancing: float) -> int:
-        """Photos drawn per epoch; see `balancing.repeat_factors`."""
+        """Photos drawn per epoch; see `repeat_factors`."""
         return Draws(repeat_factors(self.truth, balancing), self.seed).total
 
     def steps(self, balancing: float, splits: int = 1, world: int = 1) -> int:
@@ -74,7 +74,7 @@ class TuningData:
 
         Args:
             memory: where decoded photos are.
-            balancing: see `balancing.repeat_factors`.
+            balancing: see `repeat_factors`.
             splits: in how many a batch is divided where memory is short.
             rank: of this device.
             world: devices; each gets its part of a batch.
@@ -135,3 +135,62 @@ def _join(items: list[tuple[Tensor, Tensor] | DatasetError]) -> Batch:
 
 def _workers(photos: int) -> int:
     return 0 if photos < _LOADER_PAYS_FROM else min(_MOST_WORKERS, os.cpu_count() or 1)
+
+
+def repeat_factors(truth: npt.NDArray[np.bool_], power: float) -> npt.NDArray[np.float64]:
+    """How often each photo is drawn in an epoch.
+
+    Repeat-factor sampling (Gupta, Dollár and Girshick, LVIS, 2019): a tag that is rarer than the mean is
+    drawn (mean / its count) ** power times, a photo as often as its rarest tag; 0.5 is theirs. It is chosen
+    over weights in the loss because a rare photo that is seen more often is seen under more augmentations,
+    while a weight only makes its one gradient louder; and because it serves several tags, no tag and mixed
+    targets alike. No photo is drawn less than once; balanced tags change nothing.
+
+    Args:
+        truth: (N, K) bool; a photo may have no tag.
+        power: 0 draws all alike, 1 makes the rare as frequent as the mean.
+
+    Returns:
+        (N,) at least 1.
+    """
+    counts = truth.sum(0)
+    present = counts[counts > 0]
+    if len(present) == 0:
+        return np.ones(len(truth))
+    of_tag = np.maximum(1.0, present.mean() / np.maximum(counts, 1)) ** power
+    return np.asarray(np.where(truth, of_tag, 1.0).max(1, initial=1.0), np.float64)
+
+
+class Draws(Sampler[Draw]):
+    """Shuffled (epoch, position, photo) for every epoch, a function of seed and epoch alone.
+
+    A factor's whole part is drawn for sure and its fraction by chance, by systematic sampling, so every epoch
+    has the same length. Several devices take turns.
+
+    Args:
+        factors: (N,) see `repeat_factors`.
+        seed: of order and chance.
+        rank: of this device.
+        world: devices.
+    """
+
+    def __init__(self, factors: npt.NDArray[np.float64], seed: int, rank: int = 0, world: int = 1) -> None:
+        self.total = round(float(factors.sum()))
+        self.ends = np.cumsum(factors) * (self.total / factors.sum())
+        self.seed, self.rank, self.world, self.epoch = seed, rank, world, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning calls this before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self.total // self.world)
+
+    def __iter__(self) -> Iterator[Draw]:
+        chance = np.random.default_rng([self.seed, self.epoch])
+        points = np.arange(self.total) + chance.random()
+        photos = np.minimum(np.searchsorted(self.ends, points, side="right"), len(self.ends) - 1)
+        chance.shuffle(photos)
+        for turn in range(len(self)):
+            position = turn * self.world + self.rank
+            yield self.epoch, position, int(photos[position % self.total])
