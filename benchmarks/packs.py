@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from dahlia.dataset.duplicates import near_duplicate_groups
+from dahlia.dataset.inspection import merge_copies
 from dahlia.dataset.inspector import inspect_all
-from dahlia.dataset.merging import merge_copies
 from dahlia.dataset.readers import read
 from dahlia.dataset.records import ImageRecord
 from dahlia.dataset.splitting import assign_folds

@@ -16,8 +16,7 @@ from dahlia import layout
 from dahlia.composition import compose
 from dahlia.config import check_params
 from dahlia.dataset.exclusion import save_excluded
-from dahlia.dataset.folds import TEST_FOLD, save_folds
-from dahlia.dataset.manifest import save_manifest
+from dahlia.dataset.manifest import TEST_FOLD, save_folds, save_manifest
 from dahlia.dataset.records import ImageRecord
 from dahlia.params import Params
 

@@ -111,7 +111,7 @@ def test_the_only_trial_fails(garden: SmallProject) -> None:
 def test_a_score_that_is_not_defined(garden: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dahlia.stages.train.run", lambda params, root: None)
     monkeypatch.setattr("dahlia.stages.evaluate.run", lambda params, root: None)
-    monkeypatch.setattr("dahlia.tracking.trials.record_trial", lambda *_, **__: {"nll": 1.0})
+    monkeypatch.setattr("dahlia.tracking.record.record_trial", lambda *_, **__: {"nll": 1.0})
     with pytest.raises(DahliaError, match=r"`accuracy` is not defined: .*Tag more photos"):
         run_trials(garden.root, [], sweep=False)
 

@@ -171,7 +171,7 @@ def _run(root: Path, folder: Path, composed: Any) -> Trial:
         workspace = _workspace(root, folder)
         from dahlia.evaluation.judges import JUDGES
         from dahlia.stages import evaluate, train
-        from dahlia.tracking.trials import record_trial
+        from dahlia.tracking.record import record_trial
 
         began = time.time()
         with contextlib.redirect_stdout(io.StringIO()):

@@ -12,10 +12,15 @@ import pytest
 from PIL import Image
 
 from dahlia.dataset import imaging
-from dahlia.dataset.decoding_memory import DecodingBusy, DecodingMemory, allowed_memory, share_among
+from dahlia.dataset.decoding_memory import (
+    DecodingBusy,
+    DecodingMemory,
+    allowed_memory,
+    machine_memory,
+    share_among,
+)
 from dahlia.dataset.headers import read_header
 from dahlia.dataset.imaging import decode, load, thumbnail
-from dahlia.dataset.machine_memory import machine_memory
 from dahlia.errors import ConfigError, ImageError
 
 

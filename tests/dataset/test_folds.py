@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dahlia.dataset.folds import TEST_FOLD, load_folds, save_folds
+from dahlia.dataset.manifest import TEST_FOLD, load_folds, save_folds
 from dahlia.errors import DatasetError
 
 

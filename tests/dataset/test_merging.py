@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dahlia.dataset.inspection import uninspected
+from dahlia.dataset.inspection import merge_copies, uninspected
 from dahlia.dataset.inspector import inspect
-from dahlia.dataset.merging import merge_copies
 from dahlia.dataset.records import Annotation, Subset
 from validation_photos import encoded, photo, write
 

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from dahlia.dataset.folds import TEST_FOLD
+from dahlia.dataset.manifest import TEST_FOLD
 from dahlia.dataset.records import ImageRecord
 from dahlia.dataset.splitting import assign_folds
 from dahlia.errors import DatasetError

@@ -13,8 +13,8 @@ from PIL import Image, ImageFilter
 
 from dahlia.dataset.exclusion import Excluded, load_excluded, save_excluded, without
 from dahlia.dataset.findings import RULES, Finding
+from dahlia.dataset.inspection import merge_copies
 from dahlia.dataset.inspector import inspect_all
-from dahlia.dataset.merging import merge_copies
 from dahlia.dataset.records import Annotation, Region
 from dahlia.dataset.validation import Validation, refuse, validate
 from dahlia.errors import ValidationError

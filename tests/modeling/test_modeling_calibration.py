@@ -4,8 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from dahlia.modeling.calibration import fit_temperature
-from dahlia.modeling.likelihoods import LIKELIHOODS
+from dahlia.modeling.likelihoods import LIKELIHOODS, fit_temperature
 
 KINDS = pytest.mark.parametrize("classification", ["multiclass", "multilabel"])
 Case = tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]

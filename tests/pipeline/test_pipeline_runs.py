@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pipeline_projects import TAGS, Project, succeeded
 
-from dahlia.dataset.folds import load_folds
+from dahlia.dataset.manifest import load_folds
 from dahlia.project import create_project
 from dahlia.tracking.store import connect
 from dahlia_samples import generate_scenes

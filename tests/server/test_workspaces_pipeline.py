@@ -9,7 +9,7 @@ import pytest
 from workspace_projects import NAME, Album
 
 from dahlia import layout
-from dahlia.dataset.folds import load_folds
+from dahlia.dataset.manifest import load_folds
 from dahlia.modeling.card import load_card
 from dahlia.modeling.predictions import load_predictions
 from dahlia.server.workspaces import (

@@ -7,7 +7,7 @@ import pytest
 from workspace_projects import NAME, Album, small_album, tree
 
 from dahlia import layout
-from dahlia.dataset.folds import load_folds, save_folds
+from dahlia.dataset.manifest import load_folds, save_folds
 from dahlia.errors import DatasetError
 from dahlia.server.workspaces import PipelineError, commit, head, lay_out, restore_history, save_history
 

@@ -9,8 +9,7 @@ from photo_projects import make_params, plant, prepare
 from PIL import Image
 
 from dahlia import layout
-from dahlia.dataset.folds import TEST_FOLD, load_folds
-from dahlia.dataset.manifest import load_manifest
+from dahlia.dataset.manifest import TEST_FOLD, load_folds, load_manifest
 from dahlia.errors import DatasetError
 from dahlia.stages import split
 

@@ -1,16 +1,22 @@
-"""Which image format a file has, by its first bytes; names do not count."""
+"""Which image format a file has, or what else it is, by its first bytes; names do not count.
+
+What is no image is named so that its owner recognises it.
+"""
 
 from __future__ import annotations
 
+import re
 import struct
+from dataclasses import dataclass
 from typing import Literal
 
-from dahlia.dataset.foreign_files import foreign_kind
 from dahlia.errors import ImageError
 
 ImageFormat = Literal["JPEG", "PNG", "BMP", "GIF", "WEBP"]
 
 _BMP_HEADERS = tuple(struct.pack("<I", size) for size in (12, 16, 40, 52, 56, 64, 108, 124))
+_CONVERT = "Convert it to JPEG or PNG."
+_HEIC = "Save the photo as JPEG; Settings > Camera > Formats > Most Compatible makes an iPhone do so."
 
 
 def format_of(data: bytes) -> ImageFormat | None:
@@ -56,3 +62,72 @@ def _refusal(data: bytes) -> ImageError:
         )
     code = "unsupported-format" if kind.is_picture else "not-an-image"
     return ImageError(expected=expected, received=kind.name, next=kind.advice, code=code)
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A kind of file.
+
+    Attributes:
+        pattern: of its first 1024 bytes, read as Latin-1.
+        name: as its owner knows it.
+        advice: what to do.
+        is_picture: whether it is an image, of a format that is not read.
+    """
+
+    pattern: str
+    name: str
+    advice: str = _CONVERT
+    is_picture: bool = True
+
+
+def _other(pattern: str, name: str, advice: str) -> Foreign:
+    return Foreign(pattern, name, advice, is_picture=False)
+
+
+# The first that fits counts.
+_KINDS = (
+    Foreign(r"II\*\0|MM\0\*|II\+\0|MM\0\+", "TIFF"),
+    _other(
+        r"\s*<(!doctype\s+html|html|head|body)\b",
+        "a web page (HTML)",
+        "Take the address of the image itself, not that of the page around it.",
+    ),
+    Foreign(r"\s*<(svg|[?!].*<svg)", "SVG"),
+    Foreign(r".{4}ftyp(heic|heix|hevc|mif1|msf1|heim|heis)", "HEIC, the format of iPhones", _HEIC),
+    Foreign(r".{4}ftypavi[fs]", "AVIF"),
+    _other(r".{4}ftyp", "a video (MP4 or MOV)", "Save a frame of it as JPEG."),
+    Foreign(r"\0\0\0\x0cjP  |\xffO\xffQ", "JPEG 2000"),
+    Foreign(r"\0\0\0\x0cJXL |\xff\x0a", "JPEG XL"),
+    Foreign(r"\0\0[\1\2]\0[^\0]", "ICO"),
+    Foreign(r"8BPS", "Photoshop"),
+    Foreign(r"%PDF", "PDF", "Save the page as JPEG or PNG."),
+    Foreign(r"P[1-7]\s", "Netpbm"),
+    _other(r"PK\x03\x04", "a ZIP archive", "Unpack it, and take the images one by one."),
+    _other(r"\x1f\x8b|7z\xbc\xaf|Rar!", "a compressed archive", "Unpack it, and take the images one by one."),
+    _other(
+        r"version https://git-lfs",
+        "a Git LFS pointer, which stands for the image in a repository",
+        "Run `git lfs pull`, and take the image itself.",
+    ),
+    _other(r"\s*<\?xml", "XML", "Take the image itself."),
+    _other(r"\s*[\[{]\s*[\"{\[\d]", "JSON", "Take the image itself."),
+    _other(
+        r"data:", "a data URL that holds no image which can be read", "Take the bytes of the image itself."
+    ),
+    _other(r"\s*\"?https?://", "an address (URL)", "Take the image that it leads to."),
+    _other(
+        r"(/9j/|iVBORw0KGgo|R0lGOD|UklGR)[\w+/=\s-]*\Z",
+        "base64 text of an image that is not whole",
+        "Encode it again, or take the bytes of the image itself.",
+    ),
+)
+
+
+def foreign_kind(data: bytes) -> Foreign | None:
+    """The kind of file that `data` begins like; None for one that is not known."""
+    start = data[:1024].decode("latin-1").removeprefix("\xef\xbb\xbf")
+    for kind in _KINDS:
+        if re.match(kind.pattern, start, re.DOTALL | re.IGNORECASE):
+            return kind
+    return None

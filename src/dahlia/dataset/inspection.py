@@ -1,9 +1,13 @@
-"""The inspection: a row per image file that a source names, readable or not."""
+"""The inspection: a row per image file that a source names, readable or not.
+
+Rows with the same bytes are merged into one row of the manifest.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,7 +16,7 @@ import pyarrow.parquet as pq
 
 from dahlia.dataset.manifest import SCHEMA as MANIFEST_SCHEMA
 from dahlia.dataset.manifest import read_table
-from dahlia.dataset.records import Annotation, Region, Subset
+from dahlia.dataset.records import Annotation, ImageRecord, Region, Subset
 from dahlia.errors import DatasetError
 from dahlia.files import staged_file
 
@@ -54,7 +58,7 @@ class Inspection:
         width: pixels, EXIF orientation applied.
         height: pixels, EXIF orientation applied.
         phash: 64-bit perceptual hash, 16 hexadecimal digits.
-        blurriness: cleanvision's raw figure, as are the next three (see `dahlia.dataset.quality`).
+        blurriness: cleanvision's raw figure, as are the next three (see `dahlia.dataset.inspector`).
         blurriness_grayscale_std: deviation of the grey histogram.
         brightness_perc_5: 5th percentile of brightness, 0 to 1.
         brightness_perc_99: 99th percentile of brightness, 0 to 1.
@@ -127,3 +131,37 @@ def load_inspection(path: Path) -> list[Inspection]:
         )
         for row in rows
     ]
+
+
+def copies_by_id(rows: Iterable[Inspection]) -> dict[str, list[Inspection]]:
+    """The whole images by id, each with all files that hold the same bytes, sorted by path."""
+    copies: dict[str, list[Inspection]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (row.path, row.source)):
+        if row.problem is None and row.id is not None:
+            copies[row.id].append(row)
+    return copies
+
+
+def merge_copies(rows: Iterable[Inspection]) -> list[ImageRecord]:
+    """The manifest's rows, sorted by id.
+
+    Files with the same bytes become one row: their tags and regions together; the subset `test` where
+    any of them is in the test set, so that training never sees it; the path of the first of that subset.
+    Whether such a row may be used is for validation to say.
+    """
+    return [_merge(name, same) for name, same in sorted(copies_by_id(rows).items())]
+
+
+def _merge(name: str, same: list[Inspection]) -> ImageRecord:
+    first = next((row for row in same if row.subset == "test"), same[0])
+    return ImageRecord(
+        id=name,
+        path=first.path,
+        width=first.width or 0,
+        height=first.height or 0,
+        tags=tuple(sorted({tag for row in same for tag in row.tags})),
+        regions=tuple(dict.fromkeys(region for row in same for region in row.regions)),
+        subset=first.subset,
+        source=first.source,
+        phash=first.phash or "",
+    )

@@ -1,4 +1,7 @@
-"""One pass over the files: read once, hash, decode, measure; on several cores, without keeping pixels."""
+"""One pass over the files: read once, hash, decode, measure; on several cores, without keeping pixels.
+
+Blurred, dark, bright and odd-sized images are those that cleanvision finds.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,27 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from dahlia.dataset import quality
 from dahlia.dataset.imaging import Pixels, decode_then, read_header
 from dahlia.dataset.inspection import Inspection, uninspected
 from dahlia.dataset.records import Annotation
 from dahlia.errors import ImageError
+from dahlia.imports import quick_imports
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 SIGHT = 128  # pixels of the longer edge at which hash and quality are measured
 CHUNK = 32
+ISSUES = {"blurry": "blurred", "dark": "dark", "light": "bright", "odd_size": "odd-size"}
 
 
 def inspect_all(
@@ -63,7 +73,7 @@ def inspect(annotation: Annotation, root: Path, *, max_bytes: int) -> Inspection
         seen = _sight(data)
     except ImageError as error:
         return _flawed(row, error.code, error.received)
-    figures = quality.measure(seen)
+    figures = measure(seen)
     return replace(
         row,
         width=header.width,
@@ -89,7 +99,7 @@ def _prepare() -> None:
     cv2.setNumThreads(1)
     grey = Image.new("RGB", (8, 8))
     perceptual_hash(grey)
-    quality.measure(grey)
+    measure(grey)
 
 
 def _inspect_chunk(chunk: Iterable[Annotation], root: Path, max_bytes: int) -> list[Inspection]:
@@ -117,3 +127,61 @@ def _small(pixels: Pixels) -> Image.Image:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         return Image.fromarray(np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8))
     return Image.fromarray(pixels)
+
+
+class Figures(NamedTuple):
+    """What cleanvision measures on one image, under its own names."""
+
+    blurriness: float
+    blurriness_grayscale_std: float
+    brightness_perc_5: float
+    brightness_perc_99: float
+
+
+def measure(image: Image.Image) -> Figures:
+    """Measure one RGB image.
+
+    An image scaled to 128 pixels gives nearly those of the full one: cleanvision itself looks for blur
+    at 64 pixels, and percentiles of brightness hardly move.
+    """
+    blur, brightness = _properties()
+    figures = {**blur.calculate(image), **brightness.calculate(image)}
+    return Figures(*(float(figures[name]) for name in Figures._fields))
+
+
+def issues(rows: Sequence[Inspection]) -> dict[str, list[int]]:
+    """Which of N readable images have which finding's code, by cleanvision's own thresholds.
+
+    Args:
+        rows: readable images; whether a size is odd depends on all of them.
+
+    Returns:
+        For each of `blurred`, `dark`, `bright` and `odd-size` the positions in `rows`, ascending.
+    """
+    if not rows:
+        return {code: [] for code in ISSUES.values()}
+    with quick_imports():
+        from cleanvision.issue_managers.image_property_issue_manager import ImagePropertyIssueManager
+
+    figures = _frame(rows)
+    manager = ImagePropertyIssueManager()
+    manager.issues = figures[[]]
+    manager.update_issues(figures, list(ISSUES))
+    found = manager.issues
+    return {code: found.index[found[f"is_{name}_issue"]].tolist() for name, code in ISSUES.items()}
+
+
+@cache
+def _properties() -> tuple[Any, Any]:
+    with quick_imports():
+        from cleanvision.issue_managers.image_property import BlurrinessProperty, BrightnessProperty
+
+    return BlurrinessProperty(), BrightnessProperty("dark")
+
+
+def _frame(rows: Sequence[Inspection]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = {name: [getattr(row, name) for row in rows] for name in Figures._fields}
+    sizes = [((row.width or 0) * (row.height or 0)) ** 0.5 for row in rows]
+    return pd.DataFrame({**columns, "size": sizes})

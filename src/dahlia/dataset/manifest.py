@@ -1,9 +1,12 @@
-"""The manifest: one Parquet file with a row per image, and the one schema that it must fit."""
+"""The manifest: one Parquet file with a row per image, and the one schema that it must fit.
+
+Folds lie beside it: who is held out together. Its photos are read again here by the stages after ingest.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +25,8 @@ _REGION = pa.struct(
 )
 
 _BUFFER = 1 << 20
+
+TEST_FOLD = -1  # the user's own test set
 
 SCHEMA = pa.schema(
     [
@@ -140,3 +145,53 @@ def _problem(row: dict[str, Any], seen: set[str]) -> str | None:
     if strays:
         return f"has regions of {sorted(strays)} without these tags"
     return None
+
+
+def read_photo(path: Path, image_id: str) -> bytes:
+    """The bytes of a photo, which must be those that ingest read.
+
+    Args:
+        path: the file.
+        image_id: SHA-256 of the bytes that are expected.
+
+    Raises:
+        DatasetError: the file vanished or changed after ingest.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DatasetError(
+            f"{path} could be read by ingest and cannot be now ({error.strerror}). Put it back, or run "
+            "`dvc repro` to take the change in."
+        ) from error
+    if hashlib.sha256(data).hexdigest() != image_id:
+        raise DatasetError(
+            f"{path} is not the photo that it was when ingest read it. Put the old one back, or run "
+            "`dvc repro` to take the change in."
+        )
+    return data
+
+
+FOLD_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("fold", pa.int32(), nullable=False),
+    ]
+)
+
+
+def save_folds(path: Path, folds: Mapping[str, int]) -> None:
+    """Write Parquet, rows sorted by id."""
+    rows = [{"id": name, "fold": fold} for name, fold in sorted(folds.items())]
+    with staged_file(path) as staged:
+        pq.write_table(pa.Table.from_pylist(rows, schema=FOLD_SCHEMA), staged, compression="zstd")
+
+
+def load_folds(path: Path) -> dict[str, int]:
+    """Read the fold of each image id; `TEST_FOLD` for the user's own test set.
+
+    Raises:
+        DatasetError: the file is missing or has another schema.
+    """
+    table = read_table(path, FOLD_SCHEMA, "dvc repro split")
+    return dict(zip(table["id"].to_pylist(), table["fold"].to_pylist(), strict=True))

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dahlia.dataset.folds import TEST_FOLD
+from dahlia.dataset.manifest import TEST_FOLD
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import DatasetError
 

@@ -10,7 +10,7 @@ from dahlia.dataset.exclusion import Excluded, set_aside, without
 from dahlia.dataset.findings import Finding, ranked
 from dahlia.dataset.inspection import Inspection
 from dahlia.dataset.records import ImageRecord
-from dahlia.dataset.rules import copies, files, looks, regions, tags
+from dahlia.dataset.rules import copies, images, tags
 from dahlia.dataset.rules.survey import Survey
 from dahlia.errors import ValidationError
 from dahlia.params import Params
@@ -20,15 +20,15 @@ MAX_LINES = 20
 _Rules = tuple[Callable[[Survey], Iterable[Finding]], ...]
 
 OF_FILES: _Rules = (
-    files.problems,
-    files.sizes,
-    files.extensions,
+    images.problems,
+    images.sizes,
+    images.extensions,
     copies.same_bytes,
     tags.tags_of_images,
     tags.merged_negatives,
     tags.names,
-    regions.regions,
-    looks.looks,
+    images.regions,
+    images.looks,
 )
 OF_WHAT_IS_LEFT: _Rules = (
     copies.near_duplicates,

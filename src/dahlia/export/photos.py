@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dahlia.dataset.imaging import Pixels, load
-from dahlia.dataset.photos import read_photo
+from dahlia.dataset.manifest import read_photo
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import VerificationError
 from dahlia.export.port import Batch

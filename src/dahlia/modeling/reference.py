@@ -20,8 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dahlia.dataset.imaging import Pixels, load, to_tensor_layout
-from dahlia.dataset.manifest import read_table
-from dahlia.dataset.photos import read_photo
+from dahlia.dataset.manifest import read_photo, read_table
 from dahlia.dataset.records import ImageRecord
 
 if TYPE_CHECKING:

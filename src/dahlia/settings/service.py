@@ -10,8 +10,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from dahlia.dataset.decoding_memory import SHARE
-from dahlia.dataset.machine_memory import machine_memory
+from dahlia.dataset.decoding_memory import SHARE, machine_memory
 from dahlia.serving.cores import usable_cores
 from dahlia.serving.http.allow_list import SETTING, AllowList, read_allow_list
 from dahlia.serving.http.fetch import Reach

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from dahlia import layout
-from dahlia.dataset.inspection import Inspection, save_inspection
+from dahlia.dataset.inspection import Inspection, merge_copies, save_inspection
 from dahlia.dataset.inspector import inspect_all
 from dahlia.dataset.manifest import save_manifest
-from dahlia.dataset.merging import merge_copies
 from dahlia.dataset.readers import read
 from dahlia.params import Params
 from dahlia.terminal import progress_bar

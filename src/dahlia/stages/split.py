@@ -9,8 +9,7 @@ from pathlib import Path
 from dahlia import layout
 from dahlia.dataset.duplicates import near_duplicate_groups
 from dahlia.dataset.exclusion import load_excluded, without
-from dahlia.dataset.folds import TEST_FOLD, load_folds, save_folds
-from dahlia.dataset.manifest import load_manifest
+from dahlia.dataset.manifest import TEST_FOLD, load_folds, load_manifest, save_folds
 from dahlia.dataset.records import ImageRecord
 from dahlia.dataset.splitting import assign_folds
 from dahlia.dataset.tag_rules import TAG_RULES, TagRules

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dahlia import __version__, layout
-from dahlia.dataset.folds import load_folds
-from dahlia.dataset.manifest import fingerprint, load_manifest
+from dahlia.dataset.manifest import fingerprint, load_folds, load_manifest
 from dahlia.dataset.tag_rules import TAG_RULES
 from dahlia.files import staged_file
 from dahlia.imports import quick_imports

@@ -13,10 +13,10 @@ from dahlia.errors import TrackingError
 from dahlia.params import Params
 from dahlia.tracking import names
 from dahlia.tracking.artifacts import bundle_folder, servable_folder
-from dahlia.tracking.comparison import Row, compare_runs
 from dahlia.tracking.iteration import Iteration, iteration_of
 from dahlia.tracking.snapshot import write_snapshot
 from dahlia.tracking.store import connect, tracking_uri, translated_errors
+from dahlia.tracking.tables import Row, compare_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

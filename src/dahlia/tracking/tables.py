@@ -1,18 +1,62 @@
-"""Iterations and comparisons as tables for the terminal."""
+"""Iterations for people: tables, comparisons, and the note in Markdown that MLflow shows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from dahlia.tracking.comparison import Row
+from dahlia.modeling.card import BackboneCard
+from dahlia.tracking.evidence import TAG_METRICS, Evidence
 from dahlia.tracking.iteration import Iteration
 
 if TYPE_CHECKING:
+    from mlflow.entities import Run
     from rich.table import Table
+
 
 HEADLINE = ("accuracy", "ap")
 _TITLES = {"parameter": "Parameter", "metric": "Metric", "tag": "Tag"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a comparison.
+
+    Attributes:
+        kind: a parameter that differs, a metric, or a metric of one tag.
+        name: the parameter's key, the metric's name, or `tag/metric`.
+        first: the first iteration's value; None where it has none.
+        second: the second iteration's value; None where it has none.
+        difference: second minus first, for numbers that both have.
+    """
+
+    kind: Literal["parameter", "metric", "tag"]
+    name: str
+    first: str | float | None
+    second: str | float | None
+    difference: float | None = None
+
+
+def compare_runs(first: Run, second: Run) -> list[Row]:
+    """Parameters that differ, then all metrics, then each tag's metrics, each sorted by name."""
+    parameters = [
+        Row("parameter", key, first.data.params.get(key), second.data.params.get(key))
+        for key in sorted({*first.data.params, *second.data.params})
+        if first.data.params.get(key) != second.data.params.get(key)
+    ]
+    metrics = [
+        _metric_row(key, first.data.metrics.get(key), second.data.metrics.get(key))
+        for key in sorted({*first.data.metrics, *second.data.metrics})
+    ]
+    return parameters + sorted(metrics, key=lambda row: row.kind)
+
+
+def _metric_row(key: str, first: float | None, second: float | None) -> Row:
+    difference = None if first is None or second is None else second - first
+    if key.startswith(TAG_METRICS):
+        return Row("tag", key.removeprefix(TAG_METRICS), first, second, difference)
+    return Row("metric", key, first, second, difference)
 
 
 def iterations_table(iterations: Sequence[Iteration], metrics: Sequence[str] = HEADLINE) -> Table:
@@ -66,3 +110,50 @@ def _commit(iteration: Iteration) -> str:
     if not iteration.git_revision:
         return ""
     return iteration.git_revision[:8] + ("+" if iteration.git_dirty else "")
+
+
+def note(evidence: Evidence, number: int) -> str:
+    """A summary of the iteration: what it is, its figures, and each tag's average precision."""
+    card = evidence.card
+    lines = [
+        f"## {card.project}, iteration {number}",
+        "",
+        f"{card.domain}, {card.classification}, trained on {card.training.images} images by the "
+        f"{card.training.recipe} recipe, from a {card.backbone.architecture} with weights "
+        f"{_weights(card.backbone)}. The figures come from images that the scored model did not see.",
+        "",
+        "| figure | value |",
+        "| --- | ---: |",
+        *(
+            f"| {_cell(name)} | {value:.4g} |"
+            for name, value in sorted(evidence.metrics.items())
+            if not name.startswith(TAG_METRICS)
+        ),
+        "",
+        "| tag | average precision |",
+        "| --- | ---: |",
+        *(f"| {_cell(tag)} | {value:.4g} |" for tag, value in _average_precisions(evidence)),
+        "",
+        "Files of the run: `bundle/` is the trained network, `reports/` the evaluation, `exports/` the other "
+        "exports. The model that predicts is the run's logged model, which `mlflow.pyfunc` loads.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _weights(backbone: BackboneCard) -> str:
+    if not backbone.source:
+        return backbone.weights
+    return f"{backbone.source} ({backbone.reason})"
+
+
+def _average_precisions(evidence: Evidence) -> list[tuple[str, float]]:
+    ending = "/ap"
+    return [
+        (key.removeprefix(TAG_METRICS).removesuffix(ending), value)
+        for key, value in sorted(evidence.metrics.items())
+        if key.startswith(TAG_METRICS) and key.endswith(ending)
+    ]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

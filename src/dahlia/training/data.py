@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dahlia.dataset.folds import TEST_FOLD
+from dahlia.dataset.manifest import TEST_FOLD
 from dahlia.dataset.records import ImageRecord
 from dahlia.dataset.tag_rules import EXPECTED_TAGS, TAG_RULES, too_few_tags
 from dahlia.errors import TrainingError

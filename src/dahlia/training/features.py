@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from dahlia.dataset.decoding_memory import share_among
 from dahlia.dataset.imaging import OVERSAMPLING, Pixels, decode_then, squash
-from dahlia.dataset.photos import read_photo
+from dahlia.dataset.manifest import read_photo
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import DatasetError, TrainingError
 from dahlia.modeling.backbones import Backbone

@@ -18,8 +18,7 @@ import torch
 
 from dahlia.errors import TrainingError
 from dahlia.kinds import Kind
-from dahlia.modeling.calibration import fit_temperature
-from dahlia.modeling.likelihoods import LIKELIHOODS
+from dahlia.modeling.likelihoods import LIKELIHOODS, fit_temperature
 from dahlia.training.heads import HeadProblems, Heads, PrincipalAxes, fit_heads, principal_axes
 
 _LEAST_FOLDS = 3

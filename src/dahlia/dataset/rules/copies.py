@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from dahlia.dataset.duplicates import near_duplicate_groups
 from dahlia.dataset.findings import Finding
-from dahlia.dataset.inspection import Inspection
-from dahlia.dataset.merging import copies_by_id
+from dahlia.dataset.inspection import Inspection, copies_by_id
 from dahlia.dataset.records import ImageRecord
 from dahlia.dataset.rules.survey import Survey
 

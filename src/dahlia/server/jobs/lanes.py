@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dahlia.dataset.machine_memory import machine_memory
+from dahlia.dataset.decoding_memory import machine_memory
 from dahlia.server.contract.enums import TrainingType
 from dahlia.server.jobs.job import Lane
 

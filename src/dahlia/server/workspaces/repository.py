@@ -154,7 +154,7 @@ def _take_over(bundle: Path, folder: Path) -> None:
 
 
 def _keep_folds(folder: Path) -> None:
-    from dahlia.dataset.folds import load_folds
+    from dahlia.dataset.manifest import load_folds
 
     if not (folder / layout.FOLDS).exists():
         return
@@ -166,7 +166,7 @@ def _keep_folds(folder: Path) -> None:
 
 
 def _restore_folds(folder: Path) -> None:
-    from dahlia.dataset.folds import save_folds
+    from dahlia.dataset.manifest import save_folds
 
     with (folder / FOLDS).open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))

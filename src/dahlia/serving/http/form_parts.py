@@ -14,8 +14,7 @@ from urllib.parse import unquote
 
 from python_multipart.multipart import parse_options_header
 
-from dahlia.dataset.foreign_files import foreign_kind
-from dahlia.dataset.formats import format_of
+from dahlia.dataset.formats import foreign_kind, format_of
 from dahlia.errors import ServingError
 
 MAX_PARTS = 1000  # looking at one takes some 25 µs, on the loop that serves everybody

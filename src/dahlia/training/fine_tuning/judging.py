@@ -21,9 +21,8 @@ import torch
 
 from dahlia.dataset.imaging import to_tensor_layout
 from dahlia.kinds import Kind
-from dahlia.modeling.calibration import fit_temperature
 from dahlia.modeling.classifier import Classifier
-from dahlia.modeling.likelihoods import LIKELIHOODS
+from dahlia.modeling.likelihoods import LIKELIHOODS, fit_temperature
 from dahlia.training.fine_tuning.photo_memory import PhotoMemory
 
 Logits = npt.NDArray[np.float64]

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from dahlia.dataset.imaging import OVERSAMPLING, Pixels, decode_then, squash
-from dahlia.dataset.photos import read_photo
+from dahlia.dataset.manifest import read_photo
 
 _LIMIT = 512 * 2**20
 _AT_ONCE = 16

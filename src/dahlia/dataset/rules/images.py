@@ -1,13 +1,17 @@
-"""Rules about single files: readable, of a supported size, named after their format."""
+"""Rules about single images: readable, of a supported size, named after their format; looks and regions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from dahlia.dataset import inspector
 from dahlia.dataset.findings import Finding
 from dahlia.dataset.inspection import Inspection
+from dahlia.dataset.records import Region
 from dahlia.dataset.rules.survey import Survey
+
+ROUNDING = 1e-5  # of the image's edge; annotation files round to six decimals
 
 EXTENSIONS = {
     "JPEG": ("jpg", "jpeg", "jpe", "jfif"),
@@ -58,3 +62,60 @@ def extensions(survey: Survey) -> Iterator[Finding]:
 
 def _error(row: Inspection, code: str, expected: str, found: str) -> Finding:
     return Finding(code, expected, found, (row.path,), set_aside=(row.path,))
+
+
+_EXPECTED = {
+    "blurred": "a sharp image",
+    "dark": "an image that is light enough",
+    "bright": "an image that is not overexposed",
+    "odd-size": "a size like that of the other images",
+}
+
+
+def looks(survey: Survey) -> Iterator[Finding]:
+    """Images that cleanvision would point at."""
+    rows = survey.whole
+    for code, places in inspector.issues(rows).items():
+        for place in places:
+            row = rows[place]
+            yield Finding(code, _EXPECTED[code], _found(code, row), (row.path,))
+
+
+def _found(code: str, row: Inspection) -> str:
+    if code == "blurred":
+        return f"edges of strength {row.blurriness or 0:.1f}"
+    if code == "dark":
+        return f"99 % of the pixels below {row.brightness_perc_99 or 0:.0%} brightness"
+    if code == "bright":
+        return f"95 % of the pixels above {row.brightness_perc_5 or 0:.0%} brightness"
+    return f"{row.width} x {row.height} pixels"
+
+
+def regions(survey: Survey) -> Iterator[Finding]:
+    """Regions that leave the image, have no area, or have a very short edge."""
+    least = survey.params.validate_.min_region_edge
+    for row in survey.whole:
+        for region in row.regions:
+            finding = _judge(row, region, least)
+            if finding:
+                yield finding
+
+
+def _judge(row: Inspection, region: Region, least: float) -> Finding | None:
+    numbers = (region.left, region.top, region.width, region.height)
+    found = f"“{region.tag}” at left, top, width, height {', '.join(f'{n:.4g}' for n in numbers)}"
+    about = ((row.path,), (region.tag,))
+    if not (region.width > 0 and region.height > 0):
+        return Finding("region-zero-size", "a width and a height above 0", found, *about, (row.path,))
+    if not _inside(region):
+        return Finding("region-out-of-bounds", "fractions inside 0 to 1", found, *about, (row.path,))
+    if min(region.width, region.height) < least:
+        return Finding("region-short-edge", f"edges of at least {least:.0%} of the image's", found, *about)
+    return None
+
+
+def _inside(region: Region) -> bool:
+    return (
+        min(region.left, region.top) >= -ROUNDING
+        and max(region.left + region.width, region.top + region.height) <= 1 + ROUNDING
+    )
