@@ -53,6 +53,9 @@ def test_a_project_is_named_after_its_folder(tmp_path: Path, name: str) -> None:
     create_project(tmp_path / name)
     params = load_params(tmp_path / name / "params.yaml")
     assert params.project.name == name
+    assert (
+        compose(tmp_path / name, ["domain=food"])["project"]["name"] == name
+    )  # also of what is composed later
     assert params == load_params(REPOSITORY / "params.yaml").model_copy(update={"project": params.project})
 
 

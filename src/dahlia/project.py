@@ -114,10 +114,10 @@ def _lay_out(folder: Path, name: str) -> None:
 
 
 def _name_project(folder: Path, name: str) -> None:
-    path = folder / CONF / "project" / "default.yaml"
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    lines = [f"name: {name!r}\n" if line.startswith("name:") else line for line in lines]
-    write_text(path, "".join(lines))
+    # What stands in the root wins over the groups, as its `_self_` comes last. `PROJECT_NAME` has no quotes.
+    path = folder / CONF / "config.yaml"
+    own = f'\n# This project\'s own values; they win over the groups.\nproject:\n  name: "{name}"\n'
+    write_text(path, path.read_text(encoding="utf-8") + own)
 
 
 def _start_git(folder: Path) -> None:

@@ -42,12 +42,8 @@ def test_the_files_are_those_of_init(album: Album, folder: Path, tmp_path: Path)
         *(f"data/images/{photo.name}" for photo in album.photos),
     }
     assert shipped.keys() <= made.keys()
-    named = {"conf/project/default.yaml", "params.yaml"}  # with the folder's name, by `dahlia init`
-    assert {name for name in shipped if made[name] != shipped[name]} == {
-        "conf/config.yaml",
-        ".gitignore",
-        *named,
-    }
+    named = {"conf/config.yaml", "params.yaml"}  # with the folder's name, by `dahlia init`
+    assert {name for name in shipped if made[name] != shipped[name]} == {".gitignore", *named}
 
 
 def test_params_say_what_the_server_set(album: Album, folder: Path) -> None:

@@ -72,6 +72,22 @@ def test_another_installation_is_linked(tmp_path: Path, monkeypatch: pytest.Monk
         assert link.readlink() == tmp_path / name
 
 
+def test_a_folder_in_place_of_a_link(tmp_path: Path) -> None:
+    link = tmp_path / layout.ENVIRONMENT_LINKS / "weights"
+    (link / "inside").mkdir(parents=True)
+    environment.link_environment(tmp_path, with_weights("bundled").domain.backbone)
+    assert link.is_symlink()
+    assert link.is_file()
+
+
+def test_weights_that_are_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "own.safetensors").mkdir()
+    params = make_params(Path("own.safetensors"))
+    for _ in range(2):
+        with pytest.raises(WeightsError, match=r"cannot be read \(Is a directory\)\. Correct `domain"):
+            environment.run(params, tmp_path)
+
+
 def test_weights_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"gone\.safetensors was expected .*Correct `domain"):
         environment.run(make_params(Path("gone.safetensors")), tmp_path)

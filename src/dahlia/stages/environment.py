@@ -60,11 +60,13 @@ def link_environment(root: Path, backbone: BackboneParams) -> None:
         if link.is_symlink() and link.readlink() == target:
             continue
         link.parent.mkdir(parents=True, exist_ok=True)
+        if link.is_dir() and not link.is_symlink():
+            shutil.rmtree(link)  # a copy by a tool that follows links; the folder is ours
         link.unlink(missing_ok=True)
         try:
             link.symlink_to(target)
         except OSError:  # this file system has no links
-            if target.exists():
+            if target.is_file():
                 shutil.copy(target, link)
 
 
