@@ -14,8 +14,7 @@ from pathlib import Path
 
 from dahlia.warm.likeness import changes, likeness, unlike, unlike_variable
 from dahlia.warm.preparation import prepare
-from dahlia.warm.supervision import supervise
-from dahlia.warm.takeover import become
+from dahlia.warm.supervision import become, supervise
 from dahlia.warm.wire import Request
 
 READY = b"ready\n"

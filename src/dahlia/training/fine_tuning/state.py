@@ -113,6 +113,7 @@ def run_key(
         *(_FORMAT, torch.__version__, lightning.__version__, precision(trainer)),
         *(start.backbone.fingerprint, start.kind, params.model_dump_json()),
         *(tuple(data.augmentation), data.size, data.batch_size, data.seed, tuple(data.ids), data.truth.shape),
+        *([trainer.callbacks] if trainer.callbacks else []),
     )
     digest.update(repr(spoken).encode())
     digest.update(np.packbits(data.truth).tobytes() + folds.astype("<i4").tobytes())
