@@ -88,19 +88,24 @@ def _stopped(project: Project, stage: str, seconds: float, how: signal.Signals) 
         rest, _ = process.communicate(timeout=60)
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
     if how == signal.SIGKILL:
-        _mend_lock(project)
+        _delete_what_was_cut_off(project)
     return Finished(process.returncode, output + rest)
 
 
-def _mend_lock(project: Project) -> None:
-    """DVC rewrites its lock in place; one that was cut off has to be deleted, as its message suggests."""
+def _delete_what_was_cut_off(project: Project) -> None:
+    """DVC rewrites two files in place; one that was cut off has to be deleted, as its message suggests."""
     lock = project.root / ".dvc" / "tmp" / "rwlock"
     if lock.exists() and not lock.read_bytes():
         refused = project.dvc("repro", "--dry")
         assert "Unable to read RWLock-file '.dvc/tmp/rwlock'" in refused.output
         lock.unlink()
+    results = project.root / "dvc.lock"
+    if results.exists() and not results.read_bytes():
+        refused = project.dvc("repro", "--dry")
+        assert "'./dvc.lock' validation failed" in refused.output
+        results.unlink()  # what has run comes from the cache
 
 
 def _read_until(process: subprocess.Popen[str], stage: str) -> str:
