@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dahlia.serving.answers import answer
 from dahlia.serving.models.runtime import load_model
+from dahlia.serving.prediction_api import answer
 
 
 def main(folder: Path, photo: Path, threads: int, seconds: float) -> None:

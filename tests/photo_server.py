@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from dahlia.serving.http.body import MAX_IMAGE
+from dahlia.http.body import MAX_IMAGE
 
 
 class Web(BaseHTTPRequestHandler):

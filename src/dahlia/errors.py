@@ -11,13 +11,23 @@
     ├── ExportError           an artifact that cannot be written
     │   └── VerificationError an artifact that computes something else
     ├── TrackingError         iterations and publishing
-    └── ServingError          the prediction service; has a `code` and an HTTP `status`
+    └── ServiceError          a request that is refused; has a `code` and an HTTP `status`
+        └── GatewayError      before it is looked at: no key, too many calls
 
 The text of each says what was expected, what was received, and what to do next. The command line
 prints the text without a traceback and exits with `exit_code`.
 """
 
 from __future__ import annotations
+
+_STATUS = {
+    "BadRequest": 400,
+    "UnsupportedMediaType": 415,
+    "Forbidden": 403,
+    "NotFound": 404,
+    "Conflict": 409,
+    "Error": 500,
+}
 
 
 class DahliaError(Exception):
@@ -84,16 +94,42 @@ class TrackingError(DahliaError):
     """An iteration that does not exist, or a publication that is refused."""
 
 
-class ServingError(DahliaError):
-    """A prediction request that is refused.
+class ServiceError(DahliaError):
+    """A request that is refused, by the prediction service, the server or an exported container.
 
     Args:
-        message: what the client reads.
         code: an error code of the Custom Vision API, for example `BadRequestImageFormat`.
-        status: the HTTP status.
+        message: what the client reads.
+        status: the HTTP status; that of the code's first word if it is omitted.
+        retry_after: seconds after which it makes sense to ask again.
+        unread: whether a part of the body was not read, so that the connection can serve no other request.
     """
 
-    def __init__(self, message: str, *, code: str, status: int) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after: int | None = None,
+        unread: bool = False,
+    ) -> None:
         super().__init__(message)
         self.code = code
-        self.status = status
+        self.status = status or status_of(code)
+        self.retry_after = retry_after
+        self.unread = unread
+
+
+class GatewayError(ServiceError):
+    """A request refused before it is looked at: no key, too many calls. The body of its answer is nested."""
+
+    def __init__(
+        self, status: int, message: str, *, retry_after: int | None = None, unread: bool = False
+    ) -> None:
+        super().__init__(str(status), message, status=status, retry_after=retry_after, unread=unread)
+
+
+def status_of(code: str) -> int:
+    """The HTTP status that goes with an error code of the Custom Vision API, by its first word."""
+    return next(status for word, status in _STATUS.items() if code.startswith(word))

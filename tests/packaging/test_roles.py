@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 from room_imports import imported_by, third_party
 from starlette.testclient import TestClient
 
-from dahlia.errors import ServingError
+from dahlia.errors import ServiceError
 from dahlia.server.http import page
 from dahlia.serving.models.sources import open_source
 from small_projects import REPOSITORY
@@ -103,7 +103,7 @@ def test_the_page_without_the_files_of_swagger_ui(monkeypatch: pytest.MonkeyPatc
 def test_a_project_is_not_followed_without_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "params.yaml").touch()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ServingError, match="pip install mlflow"):
+    with pytest.raises(ServiceError, match="pip install mlflow"):
         open_source(tmp_path)
 
 

@@ -11,6 +11,7 @@ from project_cases import UNKNOWN
 from pydantic import BaseModel, ValidationError
 from starlette.testclient import TestClient
 
+from dahlia.http.documents import Document, read_document
 from dahlia.server.contract.bodies import (
     ImageRegionBatch,
     ImageTagBatch,
@@ -23,7 +24,6 @@ from dahlia.server.contract.bodies import (
 )
 from dahlia.server.contract.fitting import fitted
 from dahlia.server.http.malformed import malformed
-from dahlia.serving.http.documents import Document, read_document
 
 ONE, TWO = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 BASE = "/customvision/v3.3/training"

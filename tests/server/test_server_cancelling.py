@@ -10,8 +10,8 @@ from job_cases import jobs, order, plant
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from dahlia.errors import ServiceError
 from dahlia.server.context import Server
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.server_tables import AuditRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.iterations.changing import cancel_training, delete_iteration

@@ -9,9 +9,8 @@ from alembic.migration import MigrationContext
 from server_rows import add_project
 from sqlalchemy import select
 
-from dahlia.errors import ConfigError
+from dahlia.errors import ConfigError, ServiceError
 from dahlia.server.context import Server
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database import schema
 from dahlia.server.database.changes import changed
 from dahlia.server.database.errors import StoreError

@@ -16,10 +16,10 @@ from prediction_cases import add_iteration, asked, new_garden, picture, publish,
 from project_cases import make_project
 from starlette.testclient import TestClient
 
+from dahlia.errors import ServiceError
 from dahlia.server.api.routing import training_router
 from dahlia.server.app import _ROUTERS
 from dahlia.server.context import Server
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database import reserve as reserves
 from dahlia.server.database.errors import StoreError
 from dahlia.server.database.reserve import NAME, Reserve

@@ -8,9 +8,8 @@ from random import Random
 
 import pytest
 
-from dahlia.errors import ServingError
+from dahlia.errors import ServiceError
 from dahlia.server.api.image_bodies import read_images, read_one_image
-from dahlia.server.contract.errors import ServiceError
 
 FORM = 'multipart/form-data; boundary="---b"'
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256))
@@ -140,7 +139,7 @@ def test_names_that_are_mistaken_for_a_list() -> None:
     found = read_images(FORM, form(('name="a"; filename="x"', JPEG), ('name="comment"', b"b"), ("tags", b"")))
     assert found.list_of("tagIds") == []
     found = read_images(FORM, form(('name="a"; filename="x"', JPEG), ('name="tags"', b"b")))
-    with pytest.raises(ServingError, match="Did you mean tagIds"):
+    with pytest.raises(ServiceError, match="Did you mean tagIds"):
         found.list_of("tagIds")
 
 

@@ -10,10 +10,12 @@ from project_cases import make_project
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive
 
+from dahlia.errors import ServiceError
+from dahlia.http import admission
+from dahlia.http.admission import Capacity
 from dahlia.server.context import Server
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.http import uploads
-from dahlia.server.http.uploads import MAX_FETCHES, Room, Upload, read_upload
+from dahlia.server.http.uploads import MAX_FETCHES, Upload, read_upload
 
 
 class Body:
@@ -33,10 +35,14 @@ class Body:
         return {"type": "http.request", "body": piece, "more_body": more}
 
 
+def capacity(held: int) -> Capacity:
+    return Capacity(held, MAX_FETCHES, "images are on their way")
+
+
 def read(
     receive: Receive, declared: str = "", most: int = 10, hold: Callable[[int], None] | None = None
 ) -> bytes:
-    with Room(100).body("key") as own:
+    with capacity(100).body("key") as own:
         return anyio.run(read_upload, receive, declared, most, hold or own)
 
 
@@ -83,7 +89,7 @@ def test_the_pace_is_kept_to_the_end(
     monkeypatch: pytest.MonkeyPatch, sizes: list[int], pause: float, read_pieces: int
 ) -> None:
     clock, came = [0.0], []
-    monkeypatch.setattr(uploads.anyio, "current_time", lambda: clock[0])
+    monkeypatch.setattr(anyio, "current_time", lambda: clock[0])
     monkeypatch.setattr(uploads, "LINGERING", 0)
     piece = bytes(max(sizes))
 
@@ -106,9 +112,9 @@ def test_nobody_lingers_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refusal.value.status == 413
 
 
-def test_room_is_shared_and_given_back() -> None:
-    room = Room(10)
-    with room.body("a") as one, room.body("b") as other, room.body("b") as third:
+def test_memory_is_shared_and_given_back() -> None:
+    shared = capacity(10)
+    with shared.body("a") as one, shared.body("b") as other, shared.body("b") as third:
         one(6)
         other(2)
         third(2)
@@ -116,15 +122,20 @@ def test_room_is_shared_and_given_back() -> None:
             other(1)
         assert (refusal.value.status, refusal.value.retry_after) == (429, 1)
         third(2)  # the refused one holds nothing
-    with room.body("b") as one:
+    with shared.body("b") as one:
         one(10)
 
 
 def test_a_key_holds_half_while_others_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
-    monkeypatch.setattr(uploads.time, "monotonic", lambda: clock[0])
-    room = Room(10)
-    with room.body("a") as one, room.body("a") as two, room.body("b") as third, room.body("b") as fourth:
+    monkeypatch.setattr(admission.time, "monotonic", lambda: clock[0])
+    shared = capacity(10)
+    with (
+        shared.body("a") as one,
+        shared.body("a") as two,
+        shared.body("b") as third,
+        shared.body("b") as fourth,
+    ):
         one(4)
         two(5)
         with pytest.raises(ServiceError):
@@ -133,18 +144,18 @@ def test_a_key_holds_half_while_others_are_refused(monkeypatch: pytest.MonkeyPat
             one(1)
         two(0)  # holds half
         fourth(5)
-    with room.body("a") as one:
+    with shared.body("a") as one:
         with pytest.raises(ServiceError):
             one(6)
-        clock[0] += uploads.PRESSED
+        clock[0] += admission.PRESSED
         one(6)  # nobody waits any more
 
 
 def test_batches_of_addresses_are_few() -> None:
-    room = Room(10)
+    shared = capacity(10)
 
     def nested(left: int) -> None:
-        with room.fetching():
+        with shared.fetch():
             if left:
                 nested(left - 1)
 

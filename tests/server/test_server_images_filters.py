@@ -4,8 +4,8 @@ import pytest
 from server_rows import add_image, add_project
 from sqlalchemy import select
 
+from dahlia.errors import ServiceError
 from dahlia.server.context import Server
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.images.metadata import Equals, Filter, Joined, condition, parse_filter
 

@@ -8,10 +8,10 @@ from project_cases import UNKNOWN, domain_id, make_project, make_tag, refused, s
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
+from dahlia.errors import ServiceError
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import RegionBody
 from dahlia.server.contract.enums import DomainType
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.changes import changed, project_of
 from dahlia.server.database.tables import ImageRow, ImageTagRow, RegionRow
 from dahlia.server.images.labels import box_of, refresh_tagged

@@ -7,8 +7,8 @@ from image_cases import entry, uploaded
 from project_cases import UNKNOWN, make_project, refused, set_limit
 from starlette.testclient import TestClient
 
+from dahlia.errors import ServiceError
 from dahlia.server.context import Server
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.changes import project_of
 from dahlia.server.images.metadata import check_metadata
 from dahlia.settings.sections import LimitsSection

@@ -6,7 +6,8 @@ from image_cases import photo, statuses, tag_names
 from project_cases import make_project, make_tag, refused, set_limit
 from starlette.testclient import TestClient
 
-from dahlia.errors import ServingError
+from dahlia.errors import ServiceError
+from dahlia.http.allow_list import AllowList
 from dahlia.server.api import image_uploads
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import ImageCreateStatus
@@ -15,7 +16,6 @@ from dahlia.server.images import own_links
 from dahlia.server.images.adding import Rejected
 from dahlia.server.images.own_links import Web
 from dahlia.server.images.storing import fetch_images
-from dahlia.serving.http.allow_list import AllowList
 from photo_server import photo_server
 
 BASE = "https://example.com/"
@@ -35,9 +35,9 @@ def web(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         await anyio.sleep(0.01)
         under_way[0] -= 1
         if name == "large":
-            raise ServingError("too large", code="BadRequestImageSizeBytes", status=400)
+            raise ServiceError("BadRequestImageSizeBytes", "too large")
         if not name.isdecimal():
-            raise ServingError("not there", code="BadRequestImageUrl", status=400)
+            raise ServiceError("BadRequestImageUrl", "not there")
         return photo(int(name))
 
     monkeypatch.setattr(own_links, "fetch", fetch)

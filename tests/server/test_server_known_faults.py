@@ -10,10 +10,10 @@ from prediction_cases import add_iteration, asked, new_garden, publish, talking
 from sqlalchemy.exc import OperationalError
 
 from dahlia.dataset.decoding_memory import DecodingBusy
+from dahlia.errors import ServiceError
 from dahlia.server.context import Server
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.errors import StoreError
-from dahlia.server.http.known_faults import KnownFaults, is_known
+from dahlia.server.http.replies import KnownFaults, is_known
 from dahlia.server.storage.errors import NotThere, StorageError
 
 UUID = re.compile(r"Request [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

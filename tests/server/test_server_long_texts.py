@@ -12,11 +12,11 @@ from image_cases import entry, photo, statuses
 from project_cases import make_project, refused, set_limit
 from starlette.testclient import TestClient
 
+from dahlia.errors import ServiceError
 from dahlia.server.api import image_bodies
 from dahlia.server.api.image_bodies import LongTexts, parsed
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import ImageFileBatch
-from dahlia.server.contract.errors import ServiceError
 
 TEXT = base64.b64encode(random.Random(1).randbytes(9_000)).decode()  # with + and /
 SPLIT = TEXT[:4_000] + "\r\n" + TEXT[4_000:]

@@ -12,13 +12,13 @@ from project_cases import UNKNOWN
 from starlette.testclient import TestClient
 
 from dahlia.errors import ConfigError
+from dahlia.http.cross_origin import EXPOSED
 from dahlia.server.api.image_batches import REASONS
 from dahlia.server.app import create_app
 from dahlia.server.iterations.progress import PLACE, SECONDS_LEFT, STAGE
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
-from dahlia.serving.http.cross_origin import EXPOSED
 from dahlia.settings.server import load_settings
 
 PAGE, DESK, EVIL = "https://app.example", "https://desk.example", "https://evil.example"

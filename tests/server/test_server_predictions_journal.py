@@ -13,16 +13,16 @@ import pytest
 from prediction_cases import add_iteration, new_garden, picture, tags_of
 from sqlalchemy import delete, func, select
 
+from dahlia.http.replies import timestamp
 from dahlia.server.context import Server
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow, JournalRow, PredictionRow, ScoreRow
 from dahlia.server.predictions.journal import Journal
-from dahlia.server.predictions.keeping import Keeper
+from dahlia.server.predictions.maintenance import Maintenance
 from dahlia.server.predictions.rows import FLOOR
 from dahlia.server.storage.errors import StorageError
 from dahlia.server.storage.names import image_key, thumbnail_key
-from dahlia.serving.http.replies import timestamp
-from dahlia.serving.stored.records import MAGIC, MARKER_BYTES, segment_name
+from dahlia.serving.stored.segments import MAGIC, MARKER_BYTES, segment_name
 from dahlia.serving.stored.store import Kept, PredictionStore
 
 pytestmark = pytest.mark.both_databases
@@ -240,14 +240,14 @@ def test_while_files_cannot_be_written_all_waits(scene: Scene, monkeypatch: pyte
     def full(files: Any) -> None:
         raise StorageError("the disk is full")
 
-    keeper = Keeper(scene.server, scene.journal)
+    thread = Maintenance(scene.server, scene.journal)
     with monkeypatch.context() as patched:
         patched.setattr(scene.server.storage, "put_many", full)
         with pytest.raises(StorageError):
             scene.journal.catch_up(SECONDS)
-        keeper.turn()
+        thread.turn()
     assert (scene.ids(), len(scene.segments())) == ([], 1)
-    keeper.turn()
+    thread.turn()
     assert (len(scene.ids()), scene.segments()) == (1, [])
 
 
@@ -270,12 +270,12 @@ def test_segments_that_are_not_ours_stay(scene: Scene) -> None:
 
 def test_the_keeper_works_in_the_background(scene: Scene) -> None:
     scene.keep(scene.kept())
-    keeper = Keeper(scene.server, scene.journal)
-    keeper.start()
+    thread = Maintenance(scene.server, scene.journal)
+    thread.start()
     try:
         deadline = time.monotonic() + 30
         while not scene.ids() and time.monotonic() < deadline:
             time.sleep(0.01)
     finally:
-        keeper.stop()
+        thread.stop()
     assert len(scene.ids()) == 1

@@ -16,10 +16,9 @@ from dahlia.server.database.tables import ImageRow
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import PredictionRow
 from dahlia.server.pairing.pairing import adopt
-from dahlia.server.predictions import retention
+from dahlia.server.predictions import maintenance
 from dahlia.server.predictions.journal import Journal
-from dahlia.server.predictions.keeping import Keeper
-from dahlia.server.predictions.retention import delete_old
+from dahlia.server.predictions.maintenance import Maintenance, delete_old
 from dahlia.server.storage.names import image_key, thumbnail_key
 
 pytestmark = pytest.mark.both_databases
@@ -91,7 +90,7 @@ def kept(frugal: Server) -> Kept:
 
 
 def test_predictions_that_are_too_old_go(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "_BATCH", 2)
+    monkeypatch.setattr(maintenance, "_BATCH", 2)
     kept.add("abc", days=31)
     kept.add("de", days=29)
     age(kept.server, "abcd")
@@ -110,7 +109,7 @@ def test_suggestions_that_are_too_old_go(kept: Kept) -> None:
 
 
 def test_the_oldest_make_room(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "_BATCH", 2)
+    monkeypatch.setattr(maintenance, "_BATCH", 2)
     image = add_image(kept.server, kept.project, b"untagged")
     kept.add("0", image=image.key)
     kept.add("abcdef", size=3 * MEGABYTE)
@@ -155,13 +154,13 @@ def test_files_stay_for_a_day_where_an_image_of_the_same_content_was_deleted(kep
 
 
 def test_the_keeper_looks_after_them_now_and_then(kept: Kept, tmp_path: Path) -> None:
-    keeper = Keeper(kept.server, Journal(kept.server, tmp_path / "journal"))
+    thread = Maintenance(kept.server, Journal(kept.server, tmp_path / "journal"))
     kept.add("a", days=31)
-    keeper.turn()
+    thread.turn()
     assert kept.left() == ""
     kept.add("b", days=31)
-    keeper.turn()
+    thread.turn()
     assert kept.left() == "b"
-    keeper._journal.taken = MEGABYTE
-    keeper.turn()
+    thread._journal.taken = MEGABYTE
+    thread.turn()
     assert kept.left() == ""

@@ -12,9 +12,9 @@ from project_cases import UNKNOWN, add_image, domain_id, make_project, make_tag,
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
+from dahlia.errors import ServiceError
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import DomainType
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.changes import changed, remove, visible
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.database.work_tables import IterationRow, JobRow

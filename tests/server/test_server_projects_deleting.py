@@ -18,8 +18,8 @@ from project_cases import (
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
+from dahlia.errors import ServiceError
 from dahlia.server.context import Server
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.changes import project_of
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.database.types import new_id

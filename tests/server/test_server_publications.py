@@ -8,16 +8,17 @@ import pytest
 from prediction_cases import NOWHERE, add_iteration, new_garden, publish
 from prometheus_client import CollectorRegistry
 
-from dahlia.errors import ServingError
+from dahlia.errors import ServiceError
 from dahlia.server.context import Server
+from dahlia.server.contract.errors import not_found
 from dahlia.server.database.tables import ProjectRow
-from dahlia.server.predictions.model_files import ModelFiles
-from dahlia.server.predictions.publications import Publications
+from dahlia.server.predictions.published_models import ModelFiles, StoreSource
+from dahlia.server.storage.errors import StorageError
 from dahlia.server.storage.names import servable_prefix
-from dahlia.server.storage.storage import StorageError
-from dahlia.serving.meters import Meters
+from dahlia.serving.metrics import Metrics
+from dahlia.serving.models.model_cache import ModelCache
+from dahlia.serving.models.publications import Publications
 from dahlia.serving.models.runtime import Model, load_model
-from dahlia.serving.models.shelf import Shelf
 from dahlia.serving.models.sources import Servable
 
 pytestmark = pytest.mark.both_databases
@@ -28,8 +29,13 @@ class Followed:
 
     def __init__(self, server: Server, folder: Path) -> None:
         self.files = ModelFiles(server.storage, folder)
-        self.shelf = Shelf(self._load, 1 << 30, Meters(CollectorRegistry()).loaded)
-        self.publications = Publications(server.database, self.files, self.shelf)
+        self.models = ModelCache(self._load, 1 << 30, Metrics(CollectorRegistry()).loaded)
+        self.publications = Publications(
+            [StoreSource(server.database, self.files)],
+            self.models,
+            serves_faulty=True,
+            unknown_project=lambda project: not_found("Project", project),
+        )
         server.on_publish.append(self.publications.refresh)
 
     def _load(self, servable: Servable) -> Model:
@@ -40,7 +46,7 @@ class Followed:
         return self.publications.named(project.id, name).servable.id
 
     def loaded(self, identity: str, number: int) -> bool:
-        return self.files.servable(identity, number) in self.shelf
+        return self.files.servable(identity, number) in self.models
 
 
 @pytest.fixture
@@ -60,7 +66,7 @@ def test_what_is_published_is_known_and_loaded_at_once(server: Server, followed:
     publish(server, two, "Caf\u00e9")
     assert followed.served(project, "Caf\u00e9") == two.id
     publish(server, two, None)
-    with pytest.raises(ServingError, match="Invalid iteration: nothing is published as"):
+    with pytest.raises(ServiceError, match="Invalid iteration: nothing is published as"):
         followed.served(project, "Caf\u00e9")
 
 
@@ -78,8 +84,8 @@ def test_a_new_name_whose_model_fails_answers_with_the_reason(server: Server, fo
     followed.publications.refresh()
     publish(server, iteration, "live")
     servable = followed.publications.named(project.id, "live").servable
-    with pytest.raises(ServingError, match="the service's log says why") as refused:
-        followed.shelf.get(servable)
+    with pytest.raises(ServiceError, match="the service's log says why") as refused:
+        followed.models.get(servable)
     assert (refused.value.code, refused.value.status) == ("ErrorPredictionModelNotFound", 500)
 
 
@@ -120,7 +126,7 @@ def test_changes_of_other_servers_are_followed(server: Server, followed: Followe
 def _names(followed: Followed, project: ProjectRow) -> str:
     try:
         followed.served(project)
-    except ServingError:
+    except ServiceError:
         return ""
     return "live"
 
@@ -150,7 +156,7 @@ def test_iterations_without_names(
     followed.publications.refresh()
     wanted = ids[asked].upper() if isinstance(asked, int) else asked
     if code:
-        with pytest.raises(ServingError) as refused:
+        with pytest.raises(ServiceError) as refused:
             followed.publications.numbered(project.id, wanted)
         assert refused.value.code == code
     else:
@@ -163,7 +169,7 @@ def test_iterations_without_names(
 )
 def test_projects_that_are_not_here(server: Server, followed: Followed, project: str, code: str) -> None:
     followed.publications.refresh()
-    with pytest.raises(ServingError) as refused:
+    with pytest.raises(ServiceError) as refused:
         followed.publications.named(project, "live")
     assert refused.value.code == code
 

@@ -11,8 +11,8 @@ from project_cases import UNKNOWN
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from dahlia.errors import ServingError
-from dahlia.serving.http.query import read_query
+from dahlia.errors import ServiceError
+from dahlia.http.parameters import read_query
 
 ID = "11111111-1111-4111-8111-111111111111"
 VALUES = {"name": "garden", "platform": "ONNX", "publishName": "name", "predictionId": "id", "path": "a/b"}
@@ -146,7 +146,7 @@ def test_queries(query: bytes, expected: dict[str, list[str]]) -> None:
     ],
 )
 def test_queries_that_are_refused(query: bytes, message: str) -> None:
-    with pytest.raises(ServingError, match=message) as refusal:
+    with pytest.raises(ServiceError, match=message) as refusal:
         read_query(query, ["skip", "flavor", "$filter"], ["ids", "tagIds"])
     assert (refusal.value.status, refusal.value.code) == (400, "BadRequestInvalid")
 

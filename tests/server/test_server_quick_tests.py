@@ -137,9 +137,9 @@ def test_keys_that_may_not(client: TestClient, server: Server, project: ProjectR
 def test_too_much_to_do(client: TestClient, server: Server, project: ProjectRow) -> None:
     add_iteration(server, project)
     app: Any = client.app
-    while not hasattr(app, "_desk"):
+    while not hasattr(app, "_service"):
         app = app._app
-    app._desk.admission._most = 0
+    app._service.admission._most = 0
     answer = quick_test(client, project)
     assert (answer.status_code, answer.json()["error"]["code"]) == (429, "429")
     assert answer.headers["retry-after"] == "1"

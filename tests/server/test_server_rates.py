@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from dahlia.errors import GatewayError
 from dahlia.server.app import create_app
-from dahlia.server.contract.errors import GatewayError
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.rates import Rates
 from dahlia.server.keys.scopes import Scope

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dahlia.errors import ConfigError
-from dahlia.server.contract.errors import ServiceError
+from dahlia.errors import ConfigError, ServiceError
 from dahlia.server.storage.links import Links
 
 NOW = datetime(2026, 1, 2, 3, 20, tzinfo=UTC)

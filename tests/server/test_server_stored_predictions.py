@@ -141,7 +141,7 @@ def test_a_prediction_that_is_deleted_meanwhile(
     identity = predict(client, project)
     assert stored(client, project) == [identity]
     module = "dahlia.server.api.predictions"
-    from dahlia.server.predictions.adopting import training_files
+    from dahlia.server.predictions.queries import training_files
 
     def too_late(*given: Any) -> Any:
         files = training_files(*given)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from dahlia.errors import ServiceError
 from dahlia.server.contract.enums import TrainingType
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.iterations.training_request import TrainingRequest, check_address, check_budget
 
 ADVANCED, REGULAR = TrainingType.ADVANCED, TrainingType.REGULAR

@@ -29,7 +29,7 @@ def source(tmp_path: Path) -> FakeSource:
 
 @pytest.fixture
 def client(source: FakeSource) -> Iterator[TestClient]:
-    """The door with a predictor behind it, and nothing else."""
+    """A client of `PredictionApp` with a predictor behind it, and nothing else."""
     with build_client(source) as client:
         yield client
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from dahlia.serving.stored.records import MAGIC, MARKER_BYTES, head_of, segment_name
+from dahlia.serving.stored.segments import MAGIC, MARKER_BYTES, head_of, segment_name
 from dahlia.serving.stored.store import Kept
 
 MARKER = b"\x00\xffmarker"

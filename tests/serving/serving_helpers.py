@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.request
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,13 +30,12 @@ from dahlia.errors import TrackingError
 from dahlia.modeling.card import project_id
 from dahlia.serving.explanation.activation import Activation
 from dahlia.serving.explanation.explain import Explainer
-from dahlia.serving.http.door import Desk, Door
-from dahlia.serving.meters import Meters
-from dahlia.serving.models.catalogue import Catalogue
-from dahlia.serving.models.projects import Projects
+from dahlia.serving.metrics import Metrics
+from dahlia.serving.models.model_cache import ModelCache
+from dahlia.serving.models.publications import NOTHING_YET, Publications
 from dahlia.serving.models.runtime import Model, load_model
-from dahlia.serving.models.shelf import Shelf
 from dahlia.serving.models.sources import Servable
+from dahlia.serving.prediction_app import PredictionApp, ServiceState
 from dahlia.serving.predictor import Predictor
 from dahlia.serving.stored.store import PredictionStore
 from dahlia.settings.service import read_settings
@@ -82,6 +81,10 @@ class FakeSource:
     changes = True
     project_id = PROJECT_ID
 
+    @property
+    def projects(self) -> Sequence[str]:
+        return (self.project_id,)
+
     def __init__(self, folder: Path, names: dict[str, int]) -> None:
         self.names = names
         self.reachable = True
@@ -90,12 +93,12 @@ class FakeSource:
         for number in (1, 2):
             write_model(folder / str(number), favourite=number - 1)
 
-    def published(self) -> dict[str, int]:
+    def published(self) -> dict[str, dict[str, int]]:
         if not self.reachable:
             raise TrackingError("the store is away")
-        return dict(self.names)
+        return {self.project_id: dict(self.names)}
 
-    def locate(self, number: int) -> Servable:
+    def locate(self, project: str, number: int) -> Servable:
         self.located.append(number)
         return Servable(number, IDS[number], self.folder / str(number))
 
@@ -108,41 +111,43 @@ def load_activation(servable: Servable) -> Activation:
     return Activation(servable.folder)
 
 
-class DoorClient(TestClient):
-    """A client that knows where the door's predictions are counted."""
+class CountedClient(TestClient):
+    """A client that knows where predictions are counted."""
 
     registry: CollectorRegistry
 
 
-def build_client(source: FakeSource, store: PredictionStore | None = None, **environment: str) -> DoorClient:
-    """A client of the door, before an application that echoes the length of what reaches `/predict`."""
+def build_client(
+    source: FakeSource, store: PredictionStore | None = None, **environment: str
+) -> CountedClient:
+    """A client of `PredictionApp`, in front of what echoes the length of bodies that reach `/predict`."""
     registry = CollectorRegistry()
-    desk = build_desk(source, store, registry, **environment)
+    state = build_state(source, store, registry, **environment)
 
     async def echo(request: Request) -> JSONResponse:
         return JSONResponse({"reached": len(await request.body())})
 
     inner = Starlette(routes=[Route("/predict", echo, methods=["POST"]), Route("/other", echo)])
-    client = DoorClient(Door(inner, desk, ("/other",)), raise_server_exceptions=True)
+    client = CountedClient(PredictionApp(inner, state, ("/other",)), raise_server_exceptions=True)
     client.registry = registry
     return client
 
 
-def build_desk(
+def build_state(
     source: FakeSource,
     store: PredictionStore | None = None,
     registry: CollectorRegistry | None = None,
     **environment: str,
-) -> Desk:
-    """A desk with what answers for one project, whose source was asked once."""
-    shelf = Shelf(load, 1 << 30)
-    projects = Projects([Catalogue(source, shelf)])
-    projects.refresh()
-    desk = Desk.of(read_settings(environment))
-    meters = Meters(registry or CollectorRegistry())
-    desk.predictor = Predictor(projects, shelf, store, desk.settings.threads, meters)
-    desk.explainer = Explainer(desk.predictor, Shelf(load_activation, 1 << 30))
-    return desk
+) -> ServiceState:
+    """What answers for one project, whose source was asked once."""
+    models = ModelCache(load, 1 << 30)
+    publications = Publications([source], models, while_empty=NOTHING_YET)
+    publications.refresh()
+    state = ServiceState.of(read_settings(environment))
+    metrics = Metrics(registry or CollectorRegistry())
+    state.predictor = Predictor(publications, models, store, state.settings.threads, metrics)
+    state.explainer = Explainer(state.predictor, ModelCache(load_activation, 1 << 30))
+    return state
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 from fake_project import SIZE, card
 from onnx import helper, numpy_helper, parser
 
-from dahlia.errors import ServingError, TrainingError
+from dahlia.errors import ServiceError, TrainingError
 from dahlia.modeling.card import save_card
 from dahlia.serving.explanation.activation import Activation
 
@@ -262,7 +262,7 @@ def test_the_hottest_part_is_what_the_answer_rests_on(tmp_path: Path, tag: int) 
     ],
 )
 def test_networks_without_a_map_are_refused(tmp_path: Path, steps: list[str], reason: str) -> None:
-    with pytest.raises(ServingError, match=reason) as refused:
+    with pytest.raises(ServiceError, match=reason) as refused:
         Activation(write(tmp_path, *steps, LINEAR, SOFTMAX))
     assert (refused.value.code, refused.value.status) == ("BadRequestOperationNotSupported", 400)
 
@@ -273,7 +273,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> Non
     (tmp_path / "model.onnx").unlink()
     if content is not None:
         (tmp_path / "model.onnx").write_bytes(content)
-    with pytest.raises(ServingError, match=r"model\.onnx cannot be read") as refused:
+    with pytest.raises(ServiceError, match=r"model\.onnx cannot be read") as refused:
         Activation(tmp_path)
     assert refused.value.status == 500
 

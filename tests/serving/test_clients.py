@@ -23,7 +23,7 @@ from running_services import KEY, post_file
 from serving_helpers import PROJECT_ID, picture, url
 
 from client_packages import javascript_clients, python_client
-from dahlia.serving.http.body import MAX_DISCARD
+from dahlia.http.body import MAX_DISCARD
 from photo_server import WebServer
 
 pytestmark = pytest.mark.slow

@@ -22,10 +22,10 @@ from serving_helpers import (
 )
 from starlette.testclient import TestClient
 
+from dahlia.http import fetch
+from dahlia.http.body import MAX_BODY, MAX_DISCARD, MAX_IMAGE
+from dahlia.http.replies import timestamp
 from dahlia.modeling.card import tag_id
-from dahlia.serving.http import fetch
-from dahlia.serving.http.body import MAX_BODY, MAX_DISCARD, MAX_IMAGE
-from dahlia.serving.http.replies import timestamp
 from photo_server import WebServer, photo_server
 
 OCTETS = {"content-type": "application/octet-stream"}

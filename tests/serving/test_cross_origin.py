@@ -8,11 +8,11 @@ import pytest
 from serving_helpers import FakeSource, build_client, picture, url
 from starlette.testclient import TestClient
 
-from dahlia.errors import ConfigError, ServingError
-from dahlia.serving.http.connections import Connections
-from dahlia.serving.http.guard import guarded, rendered
-from dahlia.serving.http.limits import Limits
-from dahlia.serving.http.origins import Origins, read_origins
+from dahlia.errors import ConfigError, ServiceError
+from dahlia.http.connections import Connections
+from dahlia.http.guard import guarded, rendered
+from dahlia.http.limits import Limits
+from dahlia.http.origins import Origins, read_origins
 
 KEY = "a-Secret"
 PAGE = "https://app.example"
@@ -156,7 +156,7 @@ def test_a_private_network_is_allowed_when_it_is_asked_for(keyed: TestClient) ->
         ("http://shelf.local", {"host": "192.168.1.5:3000"}, 403),
     ],
 )
-def test_a_door_without_a_key_is_for_pages_of_this_machine(
+def test_a_service_without_a_key_is_for_pages_of_this_machine(
     client: TestClient, origin: str, headers: dict[str, str], status: int
 ) -> None:
     for path, options in ((url(), {"content": picture()}), ("/predict", {"files": {"image": picture()}})):
@@ -212,5 +212,5 @@ def test_refusals_before_the_application(text: str, allowed: str | None) -> None
     protocol = guarded("h11", Connections(Limits()), Origins.read(text))
     headers = protocol.refusal_headers  # type: ignore[attr-defined]
     assert headers.get(ALLOW) == allowed
-    late = ServingError("too slow", code="BadRequestInvalid", status=408)
+    late = ServiceError("BadRequestInvalid", "too slow", status=408)
     assert (b"access-control-allow-origin: *\r\n" in rendered(late, headers)) == (allowed is not None)

@@ -14,7 +14,7 @@ from running_services import Service
 
 import dahlia.serving
 from dahlia.errors import ConfigError
-from dahlia.serving.meters import Meters
+from dahlia.serving.metrics import Metrics
 from dahlia.settings.display import service_reference
 from dahlia.settings.server import Settings
 from dahlia.settings.service import read_settings
@@ -48,7 +48,7 @@ def container(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def metric_names() -> set[str]:
     registry = CollectorRegistry()
-    Meters(registry)
+    Metrics(registry)
     endings = {"histogram": ("", "_bucket", "_count", "_sum"), "counter": ("_total",), "gauge": ("",)}
     return {one.name + end for one in registry.collect() for end in endings[one.type]}
 

@@ -1,4 +1,4 @@
-"""`POST /predict?explain=true`, through the door."""
+"""`POST /predict?explain=true`, through the application."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from fake_project import PROJECT, SIZE, TAGS
 from PIL import Image
-from serving_helpers import PROJECT_ID, FakeSource, build_client, build_desk, picture, png_of_size
+from serving_helpers import PROJECT_ID, FakeSource, build_client, build_state, picture, png_of_size
 from starlette.testclient import TestClient
 from test_activation import CELLS, LINEAR, PLAIN, SOFTMAX, write
 
-from dahlia.errors import ServingError
+from dahlia.errors import ServiceError
 from dahlia.modeling.card import tag_id
 from dahlia.serving.explanation.activation import Activation
-from dahlia.serving.http.door import Desk
+from dahlia.serving.prediction_app import ServiceState
 
 EXPLAIN = "/predict?explain=true"
 TWO_MAPS = (
@@ -143,42 +143,42 @@ def test_the_key_is_asked(source: FakeSource, key: str, status: int) -> None:
 
 
 def test_it_takes_a_place_among_the_predictions(source: FakeSource, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = build_desk(source, DAHLIA_MAX_CONCURRENCY="1")
+    state = build_state(source, DAHLIA_MAX_CONCURRENCY="1")
     seen: list[int] = []
 
     class Watched(Activation):
         def maps(self, *given: Any) -> Any:
-            seen.append(desk.admission.predictions)
-            with pytest.raises(ServingError) as caught, desk.admission.prediction():
+            seen.append(state.admission.predictions)
+            with pytest.raises(ServiceError) as caught, state.admission.prediction():
                 pass
             assert caught.value.status == 429
             return super().maps(*given)
 
     monkeypatch.setattr("serving_helpers.Activation", Watched)
-    status, answer = anyio.run(_through, desk)
+    status, answer = anyio.run(_through, state)
     assert status == 200
     assert answer["activation"]["tagName"] == "red"
     assert seen == [1]
-    assert desk.admission.predictions == 0
-    with desk.admission.prediction():
-        assert anyio.run(_through, desk)[0] == 429
+    assert state.admission.predictions == 0
+    with state.admission.prediction():
+        assert anyio.run(_through, state)[0] == 429
 
 
 def test_before_the_service_has_started(source: FakeSource) -> None:
-    desk = build_desk(source)
-    desk.explainer = None
-    assert anyio.run(_through, desk)[0] == 503
+    state = build_state(source)
+    state.explainer = None
+    assert anyio.run(_through, state)[0] == 503
 
 
-async def _through(desk: Desk) -> tuple[int, Any]:
+async def _through(state: ServiceState) -> tuple[int, Any]:
     import httpx
 
-    from dahlia.serving.http.door import Door
+    from dahlia.serving.prediction_app import PredictionApp
 
     async def unreachable(*_: object) -> None:
         raise AssertionError("reached")
 
-    transport = httpx.ASGITransport(Door(unreachable, desk, ()))
+    transport = httpx.ASGITransport(PredictionApp(unreachable, state, ()))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         response = await client.post(EXPLAIN, files=RED, data={"name": "v1"})
     return response.status_code, json.loads(response.content)

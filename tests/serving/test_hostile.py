@@ -23,10 +23,10 @@ from PIL import Image
 from running_services import SERVICE, make_project
 from serving_helpers import PROJECT_ID, picture, png_of_size, serving, url
 from starlette.testclient import TestClient
-from test_form import MALFORMED
+from test_forms import MALFORMED
 
+from dahlia.dataset.polyglots import refuse_polyglot
 from dahlia.errors import ImageError
-from dahlia.serving.http.polyglots import refuse_polyglot
 
 FORM = {"content-type": "multipart/form-data; boundary=x"}
 PAGE = b"<!DOCTYPE html><html><script>alert(1)</script></html>"

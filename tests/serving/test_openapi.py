@@ -11,11 +11,14 @@ import schemathesis
 import yaml
 from serving_helpers import PROJECT_ID, FakeSource, build_client, picture
 
+import dahlia.http
 import dahlia.serving
-from dahlia.serving.http.openapi import Page
-from dahlia.serving.http.paths import Route, parse_route
+from dahlia.errors import status_of
+from dahlia.http.paths import Route, parse_route
+from dahlia.serving.openapi import Page
 
-SOURCES = Path(dahlia.serving.__path__[0]).rglob("*.py")
+PLACES = [Path(package.__path__[0]) for package in (dahlia.serving, dahlia.http)]
+SOURCES = [path.read_text() for place in PLACES for path in place.rglob("*.py")]
 WHERE = {"projectId": PROJECT_ID, "publishedName": "v1"}
 
 
@@ -55,8 +58,8 @@ def test_the_bento_gets_it_as_plain_yaml(page: Page) -> None:
     assert "!!python" not in text
 
 
-def test_all_that_the_door_knows_is_on_the_page(page: Page) -> None:
-    from dahlia.serving.front import _PAGES
+def test_all_that_is_routed_is_on_the_page(page: Page) -> None:
+    from dahlia.serving.bentoml_service import _PAGES
 
     assert set(_PAGES) <= set(page["paths"])
 
@@ -93,7 +96,12 @@ def test_predictions_ask_for_the_key(page: Page, tag: str) -> None:
 
 
 def test_every_status_of_a_refusal_is_on_the_page(page: Page) -> None:
-    given = {status for source in SOURCES for status in re.findall(r"status=(\d{3})\b", source.read_text())}
+    given = {
+        status
+        for source in SOURCES
+        for status in re.findall(r"(?:status=|GatewayError\(\s*)(\d{3})\b", source)
+        + [str(status_of(code)) for code in re.findall(r"ServiceError\(\s*\"(\w+)\"", source)]
+    }
     assert given >= {"400", "401", "404", "408", "415", "429", "500", "503"}
     for path, _, operation in operations(page):
         if "security" in operation:
@@ -136,7 +144,7 @@ def test_a_missing_key_is_answered_in_the_nested_form(page: Page, source: FakeSo
 
 
 def test_the_front_page_asks_no_other_server(page: Page, source: FakeSource) -> None:
-    from dahlia.serving.front import _assets
+    from dahlia.serving.bentoml_service import _assets
 
     with build_client(source) as client:
         answer = client.get("/")

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from kept_predictions import DAY, MARKER, facts_of, plant
 
-from dahlia.serving.stored.records import MAGIC, segment_name, segments_in
-from dahlia.serving.stored.retention import delete_old
-from dahlia.serving.stored.segments import Segment
+from dahlia.serving.stored.segments import MAGIC, Segment, segment_name, segments_in
+from dahlia.serving.stored.store import delete_old
 
 NOW = 1_790_000_000.0
 KEPT = 30 * DAY

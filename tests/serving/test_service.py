@@ -86,7 +86,7 @@ def test_images_of_this_machine_are_not_fetched_unless_allowed(service: Service)
     assert web.asked == []
 
 
-def test_the_documented_door(service: Service) -> None:
+def test_the_documented_route(service: Service) -> None:
     answer = post_file(f"{service.base}/predict", picture(), name="Iteration 1")
     assert answer["predictions"][0]["tagName"] == "red"
     with pytest.raises(urllib.error.HTTPError) as caught:
@@ -135,7 +135,7 @@ def test_the_service_imports_no_training_library(contract_project: Registry, tmp
     script = (
         "import anyio, json, sys; from dahlia.serving.service import PredictionService as Service; "
         "service = Service.inner(); image = open(sys.argv[1], 'rb').read(); "
-        "published = service._predictor.projects.any(None, None); "
+        "published = service._predictor.publications.any(None, None); "
         "answer = anyio.run(lambda: service._predictor.predict(published, image, keep=False)); "
         "service.close(); print(json.dumps(sorted(sys.modules)))"
     )

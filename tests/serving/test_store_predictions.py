@@ -19,8 +19,7 @@ from serving_helpers import FakeSource, build_client, picture, url
 
 from dahlia.serving.stored import store as module
 from dahlia.serving.stored.reading import read_predictions
-from dahlia.serving.stored.records import segments_in
-from dahlia.serving.stored.segments import is_being_written
+from dahlia.serving.stored.segments import is_being_written, segments_in
 from dahlia.serving.stored.store import PredictionStore
 
 OFFERS = """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dahlia.dataset.readers.sources import images_below
 from dahlia.errors import DahliaError, DatasetError
-from dahlia.serving.cores import usable_cores
+from dahlia.processes import usable_cores
 
 MAX_BYTES = 256 << 20  # of a photo: more is read by mistake
 

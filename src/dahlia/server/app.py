@@ -10,6 +10,8 @@ import anyio.to_thread
 from fastapi import FastAPI
 
 import dahlia
+from dahlia.http.cross_origin import CrossOrigin
+from dahlia.http.lingering import Lingering
 from dahlia.server.api import (
     exports,
     files,
@@ -29,22 +31,16 @@ from dahlia.server.api.own import audit, explanations, info, jobs, keys, reports
 from dahlia.server.api.own import projects as own_projects
 from dahlia.server.host_names import HostNames
 from dahlia.server.http import page, replies
-from dahlia.server.http.bounds import Bounded
-from dahlia.server.http.heads import HeadAsGet
-from dahlia.server.http.hosts import HostsAllowed
-from dahlia.server.http.old_versions import WordsOfV1
-from dahlia.server.http.pages import policies
-from dahlia.server.http.paths import OneSpelling
-from dahlia.server.http.predictions import Predictions
+from dahlia.server.http.middleware import Bounded, HeadAsGet, HostsAllowed, Identified, policies
+from dahlia.server.http.paths import OneSpelling, WordsOfV1
+from dahlia.server.http.prediction_routes import PredictionRoutes
 from dahlia.server.iterations.main_figures import MainFiguresCache
 from dahlia.server.iterations.performance_answers import stored_predictions
 from dahlia.server.iterations.performance_cache import PerformanceCache
-from dahlia.server.predictions.desk import PredictionDesk
-from dahlia.serving.http.cross_origin import CrossOrigin
-from dahlia.serving.http.replies import identified
+from dahlia.server.predictions.service import PredictionService
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp
 
     from dahlia.server.context import Server
 
@@ -85,17 +81,6 @@ _ROUTERS = (
 )
 
 
-class Identified:
-    """ASGI application: gives every request an id, which the headers of its answer carry."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        await self._app(scope, receive, identified(send) if scope["type"] == "http" else send)
-
-
 def create_app(server: Server) -> ASGIApp:
     """The application of a server.
 
@@ -103,16 +88,16 @@ def create_app(server: Server) -> ASGIApp:
         ConfigError: its secret is missing, or another than before.
     """
     server.signing.load()
-    desk = PredictionDesk(server)
+    service = PredictionService(server)
     api = FastAPI(
         title="Dahlia",
         version=dahlia.__version__,
         description=_ABOUT,
         openapi_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(server, desk),
+        lifespan=_lifespan(server, service),
     )
-    api.state.server, api.state.desk = server, desk
+    api.state.server, api.state.predictions = server, service
     api.state.figures = MainFiguresCache(server.storage)
     api.state.performances = PerformanceCache(lambda iteration: stored_predictions(server.storage, iteration))
     replies.install(api)
@@ -121,17 +106,19 @@ def create_app(server: Server) -> ASGIApp:
     api.state.operations = [route for router in routers for route in router.routes]
     # `include_router` makes each route a second time at the first request, which then takes a second.
     api.router.routes += api.state.operations
-    behind = Predictions(OneSpelling(WordsOfV1(Bounded(api))), server, desk)
+    behind = PredictionRoutes(OneSpelling(WordsOfV1(Bounded(api))), server, service)
     pages = CrossOrigin(HeadAsGet(behind), policies(server.settings.security))
-    return Identified(HostsAllowed(pages, HostNames.of(server.settings.server)))
+    return Identified(Lingering(HostsAllowed(pages, HostNames.of(server.settings.server))))
 
 
-def _lifespan(server: Server, desk: PredictionDesk) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    server: Server, service: PredictionService
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = server.settings.server.threads
-        desk.open()
+        service.open()
         yield
-        desk.close()
+        service.close()
 
     return lifespan

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from dahlia.errors import ServiceError
 from dahlia.server.background import Repeated
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.reserve import Reserve, free_bytes, present
 
 if TYPE_CHECKING:

@@ -15,6 +15,11 @@ from typing import TYPE_CHECKING
 import click
 
 from dahlia.errors import ConfigError, DahliaError
+from dahlia.http.connections import Connections
+from dahlia.http.guard import guarded
+from dahlia.http.handshake import with_tls
+from dahlia.http.limits import most_files
+from dahlia.http.origins import Origins
 from dahlia.server.backup.schedule import Backups
 from dahlia.server.cleaning.cleaning import Cleaning
 from dahlia.server.database.checkpoints import Checkpoints
@@ -28,11 +33,6 @@ from dahlia.server.pairing.watch import PairingWatch
 from dahlia.server.storage.errors import StorageError
 from dahlia.server.supervision import Workers, limit_server
 from dahlia.server.tls import Certificate, certificate_of
-from dahlia.serving.http.connections import Connections
-from dahlia.serving.http.guard import guarded
-from dahlia.serving.http.handshake import with_tls
-from dahlia.serving.http.limits import most_files
-from dahlia.serving.http.origins import Origins
 
 if TYPE_CHECKING:
     import asyncio

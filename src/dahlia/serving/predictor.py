@@ -5,23 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from dahlia.dataset.decoding_memory import DecodingBusy
+from dahlia.dataset.polyglots import refuse_polyglot
 from dahlia.errors import ImageError
-from dahlia.serving.answers import answer
-from dahlia.serving.http.polyglots import refuse_polyglot
-from dahlia.serving.http.replies import REQUEST, refused_image
-from dahlia.serving.models.projects import Offer, Published
-from dahlia.serving.models.shelf import Shelf
+from dahlia.http.replies import REQUEST, refused_image
+from dahlia.serving.models.model_cache import ModelCache
+from dahlia.serving.models.publications import Publications, Published
+from dahlia.serving.prediction_api import answer
 from dahlia.serving.stored.store import Kept, PredictionStore
 
 if TYPE_CHECKING:
-    from dahlia.serving.meters import Meters
+    from dahlia.serving.metrics import Metrics
     from dahlia.serving.models.runtime import Model
 
 _Result = TypeVar("_Result")
-_Offer = TypeVar("_Offer", bound=Offer)
 
 
 class Answered(NamedTuple):
@@ -36,28 +35,28 @@ class Answered(NamedTuple):
     stored: bool | None
 
 
-class Predictor(Generic[_Offer]):
+class Predictor:
     """Answers predictions; decoding and inference run in `threads` threads beside the event loop.
 
     Args:
-        projects: what is published.
-        shelf: the models.
+        publications: what is published.
+        models: keeps them in memory.
         store: where predictions are kept; None keeps none.
         threads: predictions computed at once.
-        meters: counts what is answered and what is kept.
+        metrics: counts what is answered and what is kept.
     """
 
     def __init__(
         self,
-        projects: _Offer,
-        shelf: Shelf[Model],
+        publications: Publications,
+        models: ModelCache[Model],
         store: PredictionStore | None,
         threads: int,
-        meters: Meters,
+        metrics: Metrics,
     ) -> None:
-        self.projects = projects
-        self.shelf = shelf
-        self.meters = meters
+        self.publications = publications
+        self.models = models
+        self.metrics = metrics
         self._store = store
         self._pool = ThreadPoolExecutor(threads, "prediction")
 
@@ -73,7 +72,7 @@ class Predictor(Generic[_Offer]):
             application: what the client calls itself, kept with the answer.
 
         Raises:
-            ServingError: the model cannot be loaded, or the image cannot be decoded.
+            ServiceError: the model cannot be loaded, or the image cannot be decoded.
         """
         store = self._store if keep else None
         return await self.run(self._work, published, image, store, application, REQUEST.get())
@@ -84,7 +83,7 @@ class Predictor(Generic[_Offer]):
 
     def close(self) -> None:
         """Stop following what is published, and write what is waiting."""
-        self.projects.stop()
+        self.publications.stop()
         self._pool.shutdown()
         if self._store:
             self._store.close()
@@ -97,7 +96,7 @@ class Predictor(Generic[_Offer]):
         application: str | None,
         request: str,
     ) -> Answered:
-        model = self.shelf.get(published.servable)
+        model = self.models.get(published.servable)
         try:
             refuse_polyglot(image)
             scored = model.predict(image)
@@ -107,5 +106,5 @@ class Predictor(Generic[_Offer]):
         if store is None:
             return Answered(result, None)
         kept = store.offer(Kept(image, result, published.name, application, request))
-        self.meters.kept(published, kept)
+        self.metrics.kept(published, kept)
         return Answered(result, kept)

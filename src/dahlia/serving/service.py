@@ -2,7 +2,7 @@
 
 Within the folder of a project it follows the registry; in a Bento it serves the models that the Bento
 carries; `DAHLIA_PROJECTS` names other folders, or several. `POST /predict` and `POST /predict_batch` are the
-documented doors; `/customvision/...` speaks the Custom Vision API.
+documented routes; `/customvision/...` speaks the Custom Vision API.
 """
 
 from __future__ import annotations
@@ -20,23 +20,22 @@ from starlette.responses import Response
 import dahlia
 from dahlia import layout
 from dahlia.dataset.decoding_memory import MEMORY, PATIENCE
-from dahlia.errors import ServingError
-from dahlia.serving.answers import ImagePrediction
+from dahlia.errors import ServiceError
+from dahlia.http.replies import REQUEST, refusal
+from dahlia.serving.bentoml_files import copy_package
+from dahlia.serving.bentoml_service import STATE, RoutedService
 from dahlia.serving.explanation.activation import Activation
 from dahlia.serving.explanation.explain import Explainer
-from dahlia.serving.front import DESK, FrontedService
-from dahlia.serving.http.replies import REQUEST, refusal
 from dahlia.serving.listening import chosen_host, default_host, say_who_may_ask
-from dahlia.serving.models.catalogue import Catalogue
-from dahlia.serving.models.projects import Projects
+from dahlia.serving.models.model_cache import ModelCache
+from dahlia.serving.models.publications import NOTHING_YET, Publications
 from dahlia.serving.models.runtime import Model, load_model
-from dahlia.serving.models.shelf import Shelf
 from dahlia.serving.models.sources import Servable, open_source
-from dahlia.serving.packing import copy_package
+from dahlia.serving.prediction_api import ImagePrediction
 from dahlia.serving.predictor import Predictor
 from dahlia.serving.stored.store import PredictionStore
 
-_SETTINGS = DESK.settings
+_SETTINGS = STATE.settings
 _HOST = default_host()
 _ROOT = Path.cwd()  # BentoML imports this module in the project's folder, or in the Bento's
 
@@ -63,33 +62,33 @@ class _CodeCarrier(bentoml.images.Image):  # type: ignore[misc]
     http={"host": _HOST},
     logging={"access": {"enabled": False}},  # its lines name no request of ours, and only those of two routes
     image=_CodeCarrier(),
-    service_class=FrontedService,
+    service_class=RoutedService,
 )
 class PredictionService:
     """Classify images with the iterations that are published."""
 
     def __init__(self) -> None:
         # Its counters are shared with the other processes only if it is imported after BentoML said where.
-        from dahlia.serving.meters import Meters
+        from dahlia.serving.metrics import Metrics
 
         folders = _SETTINGS.projects or (_ROOT,)
         sources = [open_source(folder) for folder in folders]
         served = ", ".join(map(str, folders))
         _logger.info("Dahlia %s from %s serves %s.", dahlia.__version__, Path(__file__).parent, served)
         MEMORY.limit(_SETTINGS.decode_memory // _SETTINGS.workers, PATIENCE)
-        meters = Meters()
-        shelf = Shelf(_load, _SETTINGS.model_memory, meters.loaded)
-        projects = Projects([Catalogue(source, shelf) for source in sources])
-        projects.start(_SETTINGS.poll_seconds)
+        metrics = Metrics()
+        models = ModelCache(_load, _SETTINGS.model_memory, metrics.loaded)
+        publications = Publications(sources, models, while_empty=NOTHING_YET)
+        publications.start(_SETTINGS.poll_seconds)
         folder = _predictions_folder(changes=any(source.changes for source in sources))
         store = _open_store(folder) if folder else None
-        self._predictor = Predictor(projects, shelf, store, _SETTINGS.threads, meters)
-        DESK.predictor = self._predictor
-        activations = Shelf(_load_activation, _SETTINGS.model_memory // 4)
-        DESK.explainer = Explainer(self._predictor, activations)
+        self._predictor = Predictor(publications, models, store, _SETTINGS.threads, metrics)
+        STATE.predictor = self._predictor
+        activations = ModelCache(_load_activation, _SETTINGS.model_memory // 4)
+        STATE.explainer = Explainer(self._predictor, activations)
 
     def __is_ready__(self) -> bool:
-        return self._predictor.projects.ready
+        return self._predictor.publications.ready
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
@@ -115,8 +114,8 @@ class PredictionService:
         """
         try:
             return await self._answer(project, name, image)
-        except ServingError as error:
-            self._predictor.meters.refused(error.code)
+        except ServiceError as error:
+            self._predictor.metrics.refused(error.code)
             _logger.info("Request %s to /predict: %d, %s. %s", REQUEST.get(), error.status, error.code, error)
             return _raw(refusal(error))
 
@@ -134,15 +133,15 @@ class PredictionService:
     async def _one(self, image: Path) -> ImagePrediction | Refusal:
         try:
             return await self._answer(None, None, image)
-        except ServingError as error:
-            self._predictor.meters.refused(error.code)
+        except ServiceError as error:
+            self._predictor.metrics.refused(error.code)
             return Refusal(code=error.code, message=str(error))
 
     async def _answer(self, project: str | None, name: str | None, image: Path) -> ImagePrediction:
         started = perf_counter()
-        published = self._predictor.projects.any(project, name)
+        published = self._predictor.publications.any(project, name)
         answered = await self._predictor.predict(published, image.read_bytes(), keep=False)
-        self._predictor.meters.answered(published, perf_counter() - started)
+        self._predictor.metrics.answered(published, perf_counter() - started)
         return ImagePrediction.model_validate(answered.fields)
 
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dahlia.serving.http.allow_list import AllowList, read_allow_list
-from dahlia.serving.http.fetch import Reach
-from dahlia.serving.http.limits import PROXIES, Limits, read_proxies
-from dahlia.serving.http.origins import EVERY, NONE
+from dahlia.http.allow_list import AllowList, read_allow_list
+from dahlia.http.fetch import Reach
+from dahlia.http.limits import PROXIES, Limits, read_proxies
+from dahlia.http.origins import EVERY, NONE
 from dahlia.settings.values import (
     FetchedHosts,
     File,

@@ -11,11 +11,11 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from dahlia.dataset.decoding_memory import SHARE, machine_memory
-from dahlia.serving.cores import usable_cores
-from dahlia.serving.http.allow_list import SETTING, AllowList, read_allow_list
-from dahlia.serving.http.fetch import Reach
-from dahlia.serving.http.limits import Limits
-from dahlia.serving.http.origins import EVERY, LOOPBACK, Origins
+from dahlia.http.allow_list import SETTING, AllowList, read_allow_list
+from dahlia.http.fetch import Reach
+from dahlia.http.limits import Limits
+from dahlia.http.origins import EVERY, LOOPBACK, Origins
+from dahlia.processes import usable_cores
 from dahlia.settings.reading import Tree, read
 from dahlia.settings.sections import (
     InferenceSection,

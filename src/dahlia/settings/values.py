@@ -15,9 +15,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from dahlia.errors import ConfigError
-from dahlia.serving.http.allow_list import AllowList, read_allow_list
-from dahlia.serving.http.limits import read_proxies
-from dahlia.serving.http.origins import Origins
+from dahlia.http.allow_list import AllowList, read_allow_list
+from dahlia.http.limits import read_proxies
+from dahlia.http.origins import Origins
 from dahlia.settings.secret_url import MASK, SecretText, SecretUrl
 
 _SECRET_LENGTH = 32

@@ -16,8 +16,8 @@ from starlette.testclient import TestClient
 from dahlia.export.docker.context import app
 from dahlia.export.docker.context.model import load_model
 from dahlia.export.docker.context.settings import read_settings
-from dahlia.serving.http import body
-from dahlia.serving.http.body import MAX_BODY, MAX_DISCARD, MAX_IMAGE
+from dahlia.http import body
+from dahlia.http.body import MAX_BODY, MAX_DISCARD, MAX_IMAGE
 from photo_server import WebServer, photo_server
 
 PROJECT = "12121212-3434-4565-8787-989898989898"

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from dahlia.errors import ServingError
+from dahlia.errors import ServiceError
 from dahlia.export.docker.context.model import load_model
 
 UNIT = {"Image.BitmapPixelFormat": "Bgr8", "Image.NominalPixelRange": "Normalized_0_1"}
@@ -71,7 +71,7 @@ def test_the_manifest_names_the_iteration(files: Path) -> None:
 )
 def test_models_that_cannot_be_served(files: Path, damage: Callable[[Path], Any], words: str) -> None:
     damage(files)
-    with pytest.raises(ServingError, match="Unpack the export again") as caught:
+    with pytest.raises(ServiceError, match="Unpack the export again") as caught:
         load_model(files)
     assert words in str(caught.value)
 
@@ -79,5 +79,5 @@ def test_models_that_cannot_be_served(files: Path, damage: Callable[[Path], Any]
 def test_a_graph_of_other_tags(files: Path) -> None:
     facts(files, tags=[{"id": "1", "name": "red", "type": "Regular"}])
     (files / "labels.txt").write_text("red")
-    with pytest.raises(ServingError, match="names 1 tags"):
+    with pytest.raises(ServiceError, match="names 1 tags"):
         load_model(files)

@@ -10,11 +10,12 @@ from fastapi import Request, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dahlia.errors import ServiceError
+from dahlia.http.replies import REQUEST
 from dahlia.server.api.parameters import one_id
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import ImageFileBatch, ImageIdBatch, ImageUrlBatch
 from dahlia.server.contract.enums import ImageCreateStatus
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.models import ImageCreateSummary
 from dahlia.server.database.changes import locked, project_of
 from dahlia.server.database.tables import ImageRow
@@ -26,7 +27,6 @@ from dahlia.server.images.metadata import check_metadata
 from dahlia.server.images.views import image_answers, summary
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
-from dahlia.serving.http.replies import REQUEST
 from dahlia.settings.sections import LimitsSection
 
 REASONS = "dahlia-reasons"

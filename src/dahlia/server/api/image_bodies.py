@@ -13,12 +13,10 @@ from typing import Any, TypeVar
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
-from dahlia.errors import ServingError
-from dahlia.server.contract.errors import ServiceError
+from dahlia.errors import ServiceError
+from dahlia.http.documents import Document, read_document, utf8
+from dahlia.http.form_images import TO_IMAGES, TO_URL, Form, read_form, refuse_image
 from dahlia.server.contract.fitting import fitted
-from dahlia.server.predictions.errors import translated_refusals
-from dahlia.serving.http.documents import Document, read_document, utf8
-from dahlia.serving.http.form_images import TO_IMAGES, TO_URL, Form, read_form, refuse_image
 
 SMALL = 4 * 1024 * 1024  # bytes of a body that is parsed as it is
 LONG = 4 * 1024  # bytes of a text that is kept from the parser
@@ -48,10 +46,9 @@ def parsed(model: type[_Body], body: bytes, content_type: str = "") -> tuple[_Bo
         RequestValidationError: it is something else.
         ServiceError: it has more parts than any batch, or is none of these.
     """
-    with translated_refusals():
-        refuse_image(body, content_type, TO_IMAGES, "JSON with images in base64")
-        texts = LongTexts(utf8(body))
-        content = _content(model, texts.rest, content_type)
+    refuse_image(body, content_type, TO_IMAGES, "JSON with images in base64")
+    texts = LongTexts(utf8(body))
+    content = _content(model, texts.rest, content_type)
     texts.refuse_in(repr(content))
     return content, texts
 
@@ -147,10 +144,7 @@ def read_images(content_type: str, body: bytes) -> Form:
     Raises:
         ServiceError: the form cannot be parsed or has too many parts, or there is no image.
     """
-    try:
-        return read_form(body, content_type, otherwise=TO_FILES, lists=("tagIds",))
-    except ServingError as error:
-        raise ServiceError(error.code, str(error), status=error.status) from error
+    return read_form(body, content_type, otherwise=TO_FILES, lists=("tagIds",))
 
 
 def read_one_image(content_type: str, body: bytes, most: int) -> bytes:
@@ -161,12 +155,9 @@ def read_one_image(content_type: str, body: bytes, most: int) -> bytes:
         body: the whole body.
         most: bytes that it may have.
     """
-    try:
-        form = read_form(body, content_type, otherwise=TO_URL)
-        form.refuse_texts(("iterationId", "store", "application"))
-        return form.only_image(most)
-    except ServingError as error:
-        raise ServiceError(error.code, str(error), status=error.status) from error
+    form = read_form(body, content_type, otherwise=TO_URL)
+    form.refuse_texts(("iterationId", "store", "application"))
+    return form.only_image(most)
 
 
 def _content(model: type[_Body], body: bytes, content_type: str) -> _Body:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
+from dahlia.errors import ServiceError
 from dahlia.server.api.image_batches import check_batch, partly_done
 from dahlia.server.api.parameters import ProjectId, Version, many_ids, one_id
 from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.contract.bodies import ImageRegionBatch, ImageTagBatch
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.models import (
     ImageRegionCreateSummary,
     ImageTagCreateEntry,

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
+from dahlia.errors import ServiceError
 from dahlia.server.api.parameters import any_case, check_take, many_ids
 from dahlia.server.contract.enums import OrderBy, TaggingStatus
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.http.access import TheServer
 from dahlia.server.images.metadata import parse_filter
 from dahlia.server.images.queries import Page, Wanted

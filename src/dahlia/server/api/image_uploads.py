@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from dahlia.http.form_images import FIELD
+from dahlia.http.parameters import items_of
 from dahlia.server.api.image_batches import (
     Labelling,
     Uploader,
@@ -20,7 +22,7 @@ from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.contract.bodies import ImageFileBatch, ImageUrlBatch
 from dahlia.server.contract.models import ImageCreateSummary
 from dahlia.server.http.access import TheServer, Trains
-from dahlia.server.http.uploads import Uploaded, room_of
+from dahlia.server.http.uploads import Uploaded, capacity_of
 from dahlia.server.images.own_links import Web
 from dahlia.server.images.storing import (
     AT_ONCE,
@@ -31,9 +33,6 @@ from dahlia.server.images.storing import (
     store_images,
     too_large,
 )
-from dahlia.server.predictions.errors import translated_refusals
-from dahlia.serving.http.form_images import FIELD
-from dahlia.serving.http.query import items_of
 
 router = training_router("Images")
 
@@ -83,8 +82,7 @@ def create_images_from_data(
     most_tags = server.settings.limits.batch_tags
     tags = many_ids(tag_ids, most_tags)
     form = read_images(body.content_type, body.take())
-    with translated_refusals():
-        fields = [tag for text in form.list_of("tagIds") for tag in items_of(text)]
+    fields = [tag for text in form.list_of("tagIds") for tag in items_of(text)]
     tags = many_ids([*tags, *fields], most_tags)
     check_batch(len(form.images), tags, server.settings.limits)
     check_project(server, uploader.project_id)
@@ -125,7 +123,7 @@ async def create_images_from_urls(
     urls = [entry.url for entry in batch.images]
     files = []
     bring, most = Web(server, request.headers.get("host", "")).bring, most_bytes(server.settings.limits)
-    with room_of(request).fetching():
+    with capacity_of(request).fetch():
         for start in range(0, len(urls), AT_ONCE):
             fetched = await fetch_images(urls[start : start + AT_ONCE], bring, most)
             files += await run_in_threadpool(store_images, server, fetched)

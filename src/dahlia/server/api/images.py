@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Body, Query, Request, Response
 
+from dahlia.errors import ServiceError
 from dahlia.server.api.image_batches import partly_done
 from dahlia.server.api.image_parameters import (
     CountedImages,
@@ -20,7 +21,6 @@ from dahlia.server.api.parameters import OptionalIteration, ProjectId, Version, 
 from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import MetadataStatus, TaggingStatus
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.models import Image, ImageMetadataUpdateSummary, ImageRegionProposal
 from dahlia.server.database.changes import locked
 from dahlia.server.http.access import Reads, TheServer, Trains

@@ -6,9 +6,9 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-from dahlia.server.api.predictions import TheDesk
+from dahlia.errors import ServiceError
+from dahlia.server.api.predictions import ThePredictions
 from dahlia.server.backup.folder import backup_metrics
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.http.access import Reads, TheServer
 
 router = APIRouter(tags=["Health"])
@@ -19,7 +19,7 @@ router = APIRouter(tags=["Health"])
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-def metrics(access: Reads, desk: TheDesk, server: TheServer) -> Response:
+def metrics(access: Reads, service: ThePredictions, server: TheServer) -> Response:
     """Predictions by project and publish name, models, backups, the process; for a key of all projects."""
     if access.project_id is not None:
         raise ServiceError(
@@ -28,4 +28,4 @@ def metrics(access: Reads, desk: TheDesk, server: TheServer) -> Response:
             "`dahlia keys create --scope read`.",
         )
     backups = backup_metrics(server.settings.backup_folder, server.now())
-    return Response(generate_latest(desk.registry) + backups, media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(service.registry) + backups, media_type=CONTENT_TYPE_LATEST)

@@ -14,7 +14,7 @@ from typing import Annotated, Protocol, TypeVar
 from fastapi import Depends, Path, Query, Request
 from pydantic import BeforeValidator
 
-from dahlia.server.contract.errors import ServiceError
+from dahlia.errors import ServiceError
 from dahlia.server.http.access import TheServer
 
 _USUAL = 50  # rows of a page

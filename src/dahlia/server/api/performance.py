@@ -6,10 +6,10 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
+from dahlia.errors import ServiceError
 from dahlia.server.api.parameters import IterationId, ProjectId, any_case, check_take, many_ids
 from dahlia.server.api.routing import ITERATION, training_router
 from dahlia.server.contract.enums import OrderBy
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.iterations import ImagePerformance, IterationPerformance
 from dahlia.server.http.access import Reads, TheServer
 from dahlia.server.http.addresses import Addresses

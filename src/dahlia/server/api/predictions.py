@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from fastapi import Depends, Query, Request, Response
 from sqlalchemy.orm import Session
 
+from dahlia.errors import ServiceError
 from dahlia.server.api.image_batches import Uploader, labels_in
 from dahlia.server.api.parameters import BatchTags, ProjectId, Version, many_ids, one_id
 from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.contract.bodies import ImageIdBatch, PredictionQuery, PredictionQueryTag
 from dahlia.server.contract.enums import OrderBy
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.iterations import PredictionQueryResult, PredictionQueryToken
 from dahlia.server.contract.iterations import PredictionQueryTag as TagAnswer
 from dahlia.server.contract.models import ImageCreateSummary
@@ -22,9 +22,15 @@ from dahlia.server.http.access import Reads, TheServer, Trains
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.images.adding import Outcome
 from dahlia.server.keys.audit import record
-from dahlia.server.predictions.adopting import take_away, training_files
-from dahlia.server.predictions.desk import PredictionDesk
-from dahlia.server.predictions.queries import Found, delete_predictions, find_predictions, in_utc
+from dahlia.server.predictions.queries import (
+    Found,
+    delete_predictions,
+    find_predictions,
+    in_utc,
+    take_away,
+    training_files,
+)
+from dahlia.server.predictions.service import PredictionService
 from dahlia.server.predictions.views import stored_answer
 
 router = training_router("Predictions")
@@ -35,20 +41,20 @@ _PARTLY: dict[int | str, dict[str, Any]] = {
 }
 
 
-def desk_of(request: Request) -> PredictionDesk:
+def prediction_service_of(request: Request) -> PredictionService:
     """What computes and keeps predictions."""
-    desk: PredictionDesk = request.app.state.desk
-    return desk
+    service: PredictionService = request.app.state.predictions
+    return service
 
 
-TheDesk = Annotated[PredictionDesk, Depends(desk_of)]
+ThePredictions = Annotated[PredictionService, Depends(prediction_service_of)]
 
 
 @router.post(PROJECT + "/predictions/query")
 def query_predictions(
     access: Reads,
     server: TheServer,
-    desk: TheDesk,
+    service: ThePredictions,
     request: Request,
     project_id: ProjectId,
     query: PredictionQuery,
@@ -59,7 +65,7 @@ def query_predictions(
     probability of a tag; a prediction must keep to those of all tags. Probabilities below 0.01 count as 0.
     """
     query = _spelled(query)
-    desk.journal.catch_up(_CATCH_UP_SECONDS)
+    service.journal.catch_up(_CATCH_UP_SECONDS)
     with server.database.read() as session:
         found = find_predictions(session, project_of(session, project_id), query, server.settings.limits)
     addresses = Addresses.of(server, request)
@@ -71,7 +77,7 @@ def query_predictions(
 def delete_prediction(
     access: Trains,
     server: TheServer,
-    desk: TheDesk,
+    service: ThePredictions,
     project_id: ProjectId,
     ids: Annotated[
         list[str] | None, Query(description="of predictions, at most 64; repeated or comma-separated")
@@ -90,7 +96,7 @@ def delete_prediction(
             "BadRequestPredictionIdsExceededCount",
             f"Expected at most {most} ids, received {len(identities)}. Send them in several calls.",
         )
-    desk.journal.catch_up(_CATCH_UP_SECONDS)
+    service.journal.catch_up(_CATCH_UP_SECONDS)
     with server.database.write() as session:
         gone = delete_predictions(session, project_of(session, project_id), identities)
         record(session, server, access, "delete_prediction", project_id, predictions=len(gone))
@@ -100,7 +106,7 @@ def delete_prediction(
 def create_images_from_predictions(
     access: Trains,
     server: TheServer,
-    desk: TheDesk,
+    service: ThePredictions,
     request: Request,
     response: Response,
     project_id: ProjectId,
@@ -111,7 +117,7 @@ def create_images_from_predictions(
     """Turn stored predictions into training images, with tags and regions."""
     labels = labels_in(batch, server.settings.limits, tag_ids)
     sources = [one_id(entry.id) for entry in batch.images]
-    desk.journal.catch_up(_CATCH_UP_SECONDS)
+    service.journal.catch_up(_CATCH_UP_SECONDS)
     with server.database.read() as session:
         files = training_files(session, project_of(session, project_id), sources, server.settings.limits)
 

@@ -9,25 +9,24 @@ from typing import Annotated, Any
 from fastapi import Depends, Query, Request
 from starlette.responses import Response
 
+from dahlia.http.form_images import FIELD
+from dahlia.http.replies import reply
 from dahlia.server.api.image_bodies import read_one_image
 from dahlia.server.api.parameters import ProjectId, one_id
-from dahlia.server.api.predictions import TheDesk
+from dahlia.server.api.predictions import ThePredictions
 from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import ImageUrl
 from dahlia.server.contract.iterations import ImagePrediction
 from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.http.access import TheServer, Trains
-from dahlia.server.http.uploads import read_upload, room_of
+from dahlia.server.http.uploads import capacity_of, read_upload
 from dahlia.server.images.own_links import Web
 from dahlia.server.images.storing import most_bytes
 from dahlia.server.keys.scopes import Access
-from dahlia.server.predictions.desk import PredictionDesk
-from dahlia.server.predictions.errors import translated_refusals
 from dahlia.server.predictions.filters import check_application
 from dahlia.server.predictions.quick_tests import tested_iteration
-from dahlia.serving.http.form_images import FIELD
-from dahlia.serving.http.replies import reply
+from dahlia.server.predictions.service import PredictionService
 
 router = training_router("Quick tests")
 
@@ -68,14 +67,14 @@ async def quick_test_image(
     project_id: ProjectId,
     access: Trains,
     server: TheServer,
-    desk: TheDesk,
+    service: ThePredictions,
     iteration: _Tested,
     store: _Store = True,
     application: _Application = None,
 ) -> Response:
     """Classify an image: the file of a form, or the body itself."""
     async with sent_image(request, server, access) as image:
-        return await _answer(desk, project_id, iteration, image, store, application)
+        return await _answer(service, project_id, iteration, image, store, application)
 
 
 @router.post(PROJECT + "/quicktest/url", response_model=ImagePrediction)
@@ -84,15 +83,15 @@ async def quick_test_image_url(
     project_id: ProjectId,
     access: Trains,
     server: TheServer,
-    desk: TheDesk,
+    service: ThePredictions,
     iteration: _Tested,
     body: ImageUrl,
     store: _Store = True,
     application: _Application = None,
 ) -> Response:
     """Classify the image at an address; a link of this server is read without a request."""
-    image = await image_at(request, server, desk, body.url)
-    return await _answer(desk, project_id, iteration, image, store, application)
+    image = await image_at(request, server, service, body.url)
+    return await _answer(service, project_id, iteration, image, store, application)
 
 
 @asynccontextmanager
@@ -103,24 +102,24 @@ async def sent_image(request: Request, server: Server, access: Access) -> AsyncI
         ServiceError: there is none, or too much of one.
     """
     headers, most = request.headers, most_bytes(server.settings.limits)
-    with room_of(request).body(access.key_id) as hold:
+    with capacity_of(request).body(access.key_id) as hold:
         body = await read_upload(request.receive, headers.get("content-length", ""), most + _AROUND, hold)
         yield read_one_image(headers.get("content-type", ""), body, most)
 
 
-async def image_at(request: Request, server: Server, desk: PredictionDesk, url: str) -> bytes:
+async def image_at(request: Request, server: Server, service: PredictionService, url: str) -> bytes:
     """The image at an address; a link of this server is read without a request.
 
     Raises:
         ServiceError: there is none, or it may not be fetched.
     """
     bring = Web(server, request.headers.get("host", "")).bring
-    with translated_refusals(), desk.admission.fetch():
+    with service.admission.fetch():
         return await bring(url, most=most_bytes(server.settings.limits))
 
 
 async def _answer(
-    desk: PredictionDesk,
+    service: PredictionService,
     project_id: str,
     iteration: IterationRow,
     image: bytes,
@@ -128,8 +127,7 @@ async def _answer(
     application: str | None,
 ) -> Response:
     name = check_application(application)
-    with translated_refusals():
-        fields = await desk.predict(
-            project_id, iteration.id, iteration.number, image, keep=store, application=name
-        )
+    fields = await service.predict(
+        project_id, iteration.id, iteration.number, image, keep=store, application=name
+    )
     return reply(fields, 200)

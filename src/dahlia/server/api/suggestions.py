@@ -8,7 +8,7 @@ from fastapi import Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from dahlia.server.api.parameters import ProjectId, many_ids, one_id
-from dahlia.server.api.predictions import TheDesk
+from dahlia.server.api.predictions import ThePredictions
 from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import SuggestionQuery, TagFilter
@@ -25,11 +25,14 @@ from dahlia.server.http.addresses import Addresses
 from dahlia.server.iterations.finding import iteration_of, trained
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
-from dahlia.server.predictions.errors import translated_refusals
 from dahlia.server.predictions.queries import Found
 from dahlia.server.predictions.rows import Suggestion, insert_suggestions
-from dahlia.server.predictions.suggesting import suggest
-from dahlia.server.predictions.suggestions import count_suggestions, find_suggestions, untagged_images
+from dahlia.server.predictions.suggestions import (
+    count_suggestions,
+    find_suggestions,
+    suggest,
+    untagged_images,
+)
 from dahlia.server.predictions.views import stored_suggestion_answer, suggestion_answer
 
 router = training_router("Suggestions")
@@ -42,7 +45,7 @@ async def suggest_tags_and_regions(
     project_id: ProjectId,
     access: Trains,
     server: TheServer,
-    desk: TheDesk,
+    service: ThePredictions,
     iteration_id: _Iteration,
     image_ids: Annotated[
         list[str], Query(alias="imageIds", description="untagged, at most 64; repeated or comma-separated")
@@ -51,8 +54,7 @@ async def suggest_tags_and_regions(
     """Predict untagged images with an iteration, and replace its earlier suggestions."""
     wanted = (project_id, one_id(iteration_id), many_ids(image_ids))
     iteration, images = await run_in_threadpool(_found, server, *wanted)
-    with translated_refusals():
-        suggestions = await suggest(server, desk, iteration, images)
+    suggestions = await suggest(server, service, iteration, images)
     return await run_in_threadpool(_keep, server, access, project_id, iteration, suggestions)
 
 

@@ -8,6 +8,7 @@ from fastapi import Depends, Path, Query
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from dahlia.http.replies import reply
 from dahlia.server.api.parameters import OptionalIteration, ProjectId, Version, one_id
 from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.contract.bodies import TagChange
@@ -19,7 +20,6 @@ from dahlia.server.images.queries import View, Wanted, count_images
 from dahlia.server.keys.audit import record
 from dahlia.server.projects import tags
 from dahlia.server.projects.views import tag_answer
-from dahlia.serving.http.replies import reply
 
 router = training_router("Tags")
 

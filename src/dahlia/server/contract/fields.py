@@ -10,8 +10,8 @@ from typing import Annotated, Any, ClassVar, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
 
-from dahlia.serving.http.names import Names, plain_name
-from dahlia.serving.http.replies import timestamp
+from dahlia.http.parameters import Names, plain_name
+from dahlia.http.replies import timestamp
 
 Moment = Annotated[
     datetime,

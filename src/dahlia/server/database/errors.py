@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
-from dahlia.server.contract.errors import ServiceError
+from dahlia.errors import ServiceError
 
 
 class StoreError(ServiceError):

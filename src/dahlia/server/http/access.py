@@ -8,12 +8,12 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.datastructures import Headers
 
+from dahlia.errors import GatewayError, ServiceError
+from dahlia.http.key_texts import access_denied, keys_in
 from dahlia.server.context import Server
-from dahlia.server.contract.errors import GatewayError, ServiceError
 from dahlia.server.http.requests import REFUSAL, SENT_QUERY
 from dahlia.server.keys.keys import find_access
 from dahlia.server.keys.scopes import Access, Scope
-from dahlia.serving.http.key_texts import access_denied, keys_in
 
 _ACCESS = "access"  # the name in a request's state
 

@@ -9,11 +9,11 @@ from fastapi import Request
 from sqlalchemy import select
 from starlette.responses import Response, StreamingResponse
 
+from dahlia.errors import ServiceError
 from dahlia.server.context import Server
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.database.work_tables import PredictionRow
-from dahlia.server.http.heads import wants_no_body
+from dahlia.server.http.middleware import wants_no_body
 from dahlia.server.images.validation import resized
 from dahlia.server.storage.errors import NotThere, StorageError
 from dahlia.server.storage.names import RESIZED, image_key, sha256_of_key

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dahlia.server.contract.errors import ServiceError
+from dahlia.errors import ServiceError
 
 _SHOWN = 40  # characters of what was received
 _HUGE = 1e15  # numbers from here on are not shown: whole ones may have thousands of digits

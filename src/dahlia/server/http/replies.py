@@ -1,24 +1,30 @@
-"""Refusals as they go over the wire."""
+"""Faults of a request: logged, and answered in the API's own words.
+
+Faults that one line explains, such as a full disk or a lost database, are logged once a minute.
+"""
 
 from __future__ import annotations
 
 import logging
+import re
+import threading
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
 from dahlia.dataset.decoding_memory import DecodingBusy
-from dahlia.errors import DahliaError
-from dahlia.server.contract.errors import GatewayError, ServiceError
-from dahlia.server.http.known_faults import KnownFaults, is_known
+from dahlia.errors import DahliaError, ServiceError
+from dahlia.http.paths import is_prediction
+from dahlia.http.replies import REQUEST, no_such_route, refusal, reply, wrong_method
+from dahlia.server.database.errors import StoreError
 from dahlia.server.http.malformed import malformed
 from dahlia.server.storage.errors import NotThere, StorageError
-from dahlia.serving.http.paths import is_prediction
-from dahlia.serving.http.replies import REQUEST, no_such_route, reply, wrong_method
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -26,23 +32,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 _BUSY_SECONDS = 5
+_BETWEEN_LINES = 60.0
+_NUMBER = re.compile(r"\d+")  # of bytes that are free, and the like
+_MOST = 100  # texts that are told apart; what comes on top counts as one
 
 _logger = logging.getLogger("dahlia.server")
-
-KNOWN_FAULTS = KnownFaults(_logger)
-
-
-def refuse(error: ServiceError, version: str = "") -> Response:
-    """A refusal: flat `code` and `message`, or nested where the gateway refuses.
-
-    Args:
-        error: why.
-        version: of the prediction API; v1 has names of its own.
-    """
-    headers = {"retry-after": str(error.retry_after)} if error.retry_after else {}
-    if isinstance(error, GatewayError):
-        return reply({"error": {"code": str(error.status), "message": str(error)}}, error.status, **headers)
-    return reply({"code": error.code, "message": str(error)}, error.status, version, **headers)
 
 
 def install(app: FastAPI) -> None:
@@ -55,17 +49,27 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _fault)
 
 
+def log_refusal(what: str, error: ServiceError) -> None:
+    """Log that a request was refused, with the cause where the server failed.
+
+    Args:
+        what: the request was for.
+        error: why.
+    """
+    if is_known(error):
+        KNOWN_FAULTS.log(f"Request {REQUEST.get()}, {what}", error)
+        return
+    failed = error.status >= 500
+    _logger.log(
+        logging.ERROR if failed else logging.INFO, "Request %s, %s: %d, %s. %s", REQUEST.get(), what,
+        error.status, error.code, error, exc_info=error.__cause__ if failed else None,
+    )  # fmt: skip
+
+
 def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
-    if is_known(error):
-        KNOWN_FAULTS.log(f"Request {REQUEST.get()}, {request.method} {request.url.path}", error)
-        return refuse(error)
-    level = logging.ERROR if error.status >= 500 else logging.INFO
-    _logger.log(
-        level, "Request %s, %s %s: %d, %s. %s", REQUEST.get(), request.method, request.url.path, error.status,
-        error.code, error, exc_info=error.__cause__ if error.status >= 500 else None,
-    )  # fmt: skip
-    return refuse(error)
+    log_refusal(f"{request.method} {request.url.path}", error)
+    return refusal(error)
 
 
 def _malformed(request: Request, error: Exception) -> Response:
@@ -85,14 +89,14 @@ def _conflict(request: Request, error: Exception) -> Response:
 
 
 def _own_error(request: Request, error: Exception) -> Response:
-    later: dict[str, int] = {}
+    later = None
     if isinstance(error, DecodingBusy):
-        later = {"status": 503, "retry_after": _BUSY_SECONDS}
+        later = _BUSY_SECONDS
     elif isinstance(error, StorageError) and not isinstance(error, NotThere):
-        later = {"status": 503, "retry_after": 2}
-    refusal = ServiceError("ErrorUnknown", str(error), **later)
-    refusal.__cause__ = error
-    return _service_error(request, refusal)
+        later = 2
+    refused = ServiceError("ErrorUnknown", str(error), status=503 if later else 500, retry_after=later)
+    refused.__cause__ = error
+    return _service_error(request, refused)
 
 
 def _fault(request: Request, error: Exception) -> Response:
@@ -121,3 +125,79 @@ def _methods_of(request: Request) -> list[str]:
     # `/projects/import` is no project, although `/projects/{project_id}` matches it.
     same = [route.methods or () for route in found if route.path == found[0].path]
     return sorted({method for methods in same for method in methods})
+
+
+class KnownFaults:
+    """Counts what is not logged, for the line that is.
+
+    Args:
+        logger: gets the lines.
+        seconds: between two lines of one text.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        logger: logging.Logger,
+        seconds: float = _BETWEEN_LINES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._logger = logger
+        self._seconds = seconds
+        self._clock = clock
+        self._logged: dict[str, float] = {}
+        self._passed_over: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def log(self, request: str, error: ServiceError) -> None:
+        """Log a refusal, unless the same was logged within the last minute.
+
+        Args:
+            request: which it was, as a line begins.
+            error: its text says why.
+        """
+        with self._lock:
+            count = self._count(_NUMBER.sub("0", str(error)))
+        if count is None:
+            return
+        more = f" ({count:,} more like it since the last line.)" if count else ""
+        self._logger.error("%s: %d, %s. %s%s%s", request, error.status, error.code, error, _said(error), more)
+
+    def _count(self, text: str) -> int | None:
+        """How many were passed over since the last line; None where this one is passed over too."""
+        now = self._clock()
+        if text not in self._logged and len(self._logged) >= _MOST:
+            self._forget(now)
+            text = text if len(self._logged) < _MOST else ""
+        if now - self._logged.get(text, -self._seconds) < self._seconds:
+            self._passed_over[text] = self._passed_over.get(text, 0) + 1
+            return None
+        self._logged[text] = now
+        return self._passed_over.pop(text, 0)
+
+    def _forget(self, now: float) -> None:
+        old = [text for text, moment in self._logged.items() if now - moment >= self._seconds]
+        for text in old:
+            del self._logged[text]
+            self._passed_over.pop(text, None)
+
+
+KNOWN_FAULTS = KnownFaults(_logger)
+
+
+def is_known(error: ServiceError) -> bool:
+    """Whether a line without a traceback says all there is to say."""
+    cause = error.__cause__
+    if isinstance(error, StoreError):
+        return True
+    if error.status != 503:
+        return False
+    known = isinstance(cause, StorageError | DecodingBusy) and not isinstance(cause, NotThere)
+    return cause is None or known
+
+
+def _said(error: ServiceError) -> str:
+    """The words of the database's library, which tell more than a client is told."""
+    cause = error.__cause__
+    words = str(cause.orig).strip().splitlines() if isinstance(cause, DBAPIError) else []
+    return f" [{words[0]}]" if words else ""

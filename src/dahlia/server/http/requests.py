@@ -15,16 +15,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
-from dahlia.errors import ServingError
+from dahlia.errors import ServiceError
+from dahlia.http.body import refuse_compressed, with_body
+from dahlia.http.documents import MalformedDocument, read_document
+from dahlia.http.form_images import TO_IMAGE, TO_IMAGES, refuse_image
+from dahlia.http.parameters import items_of, names_of, plain_name, read_query
 from dahlia.server.contract.bodies import ImageUrl, ImageUrlBatch
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.fitting import fitted
-from dahlia.serving.http.body import refuse_compressed
-from dahlia.serving.http.documents import MalformedDocument, read_document
-from dahlia.serving.http.form_images import TO_IMAGE, TO_IMAGES, refuse_image
-from dahlia.serving.http.names import names_of, plain_name
-from dahlia.serving.http.query import items_of, read_query
-from dahlia.serving.http.replacing import with_body
 
 REFUSAL = "refusal"
 """The name in a request's state of a ServiceError that is raised once its key has been checked."""
@@ -85,8 +82,9 @@ async def in_one_form(request: Request, form: Form) -> Request:
             found = merged(found, beside, form.scalars)
             scope, receive = with_body(scope, receive, body, _JSON)
         scope["query_string"] = urlencode(found, doseq=True).encode()
-    except (ServingError, ServiceError) as error:
-        scope["state"][REFUSAL] = ServiceError(error.code, str(error), status=error.status)
+    except ServiceError as error:
+        error.unread = False  # the connection goes on: what is left of the body is taken after the answer
+        scope["state"][REFUSAL] = error
         scope["query_string"] = b""
         scope, receive = with_body(scope, request.receive, b"", _JSON)
     return Request(scope, receive)
@@ -114,7 +112,7 @@ def parts_of(sent: bytes, content_type: str, form: Form) -> tuple[dict[str, list
         form: what the operation takes.
 
     Raises:
-        ServingError: the operation takes a body, and this is none.
+        ServiceError: the operation takes a body, and this is none.
     """
     if sent.strip() == _PLACEHOLDER and (form.body is None or form.optional):
         return {}, b""

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, TypeAlias
 from sqlalchemy import Select, exists, insert, select, update
 from sqlalchemy.orm import Session
 
+from dahlia.errors import ServiceError
 from dahlia.kinds import Kind
 from dahlia.server.contract.bodies import RegionBody
 from dahlia.server.contract.enums import ImageCreateStatus, TagType
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.database.types import new_id
 

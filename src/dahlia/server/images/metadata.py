@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select
 from sqlalchemy.orm import Session
 
+from dahlia.errors import ServiceError
 from dahlia.server.contract.enums import MetadataStatus
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.models import ImageMetadataUpdateEntry
 from dahlia.server.database.tables import ImageRow, ProjectRow
 

@@ -13,14 +13,13 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import anyio.to_thread
 
-from dahlia.errors import ServingError
-from dahlia.server.contract.errors import ServiceError
+from dahlia.errors import ServiceError
+from dahlia.http.fetch import fetch, is_public
+from dahlia.http.form_images import too_large
 from dahlia.server.host_names import HostNames
 from dahlia.server.http.addresses import FILES
 from dahlia.server.http.files import stored_bytes
 from dahlia.server.storage.names import IMAGES, RESIZED, THUMBNAILS
-from dahlia.serving.http.fetch import fetch, is_public
-from dahlia.serving.http.form_images import too_large
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server
@@ -48,7 +47,7 @@ class Web:
             most: bytes that it may have.
 
         Raises:
-            ServingError: there is none, it is refused, or too large.
+            ServiceError: there is none, it is refused, or too large.
             StorageError: the storage cannot be used.
         """
         if FILES in url:
@@ -115,10 +114,9 @@ def _place(parts: SplitResult) -> tuple[str, int]:
     return (parts.hostname or "").removesuffix("."), parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _refusal(received: str) -> ServingError:
-    return ServingError(
+def _refusal(received: str) -> ServiceError:
+    return ServiceError(
+        "BadRequestImageUrl",
         f"Expected a link of this server to an image that is there and has not expired, received {received}. "
         "Ask for the image again, and use the new link as it is.",
-        code="BadRequestImageUrl",
-        status=400,
     )

@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 
-from dahlia.errors import DahliaError, ServingError
+from dahlia.errors import DahliaError, ServiceError
+from dahlia.processes import usable_cores
 from dahlia.server.contract.enums import ImageCreateStatus
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.images.adding import Rejected, StoredImage
 from dahlia.server.images.validation import Limits, Received, Refused, receive_many
 from dahlia.server.storage.errors import StorageError
 from dahlia.server.storage.names import image_key, thumbnail_key
-from dahlia.serving.cores import usable_cores
 
 if TYPE_CHECKING:
+    from dahlia.http.fetch import Bring
     from dahlia.server.context import Server
-    from dahlia.serving.http.fetch import Bring
     from dahlia.settings.sections import LimitsSection
 
 Incoming: TypeAlias = bytes | Rejected
@@ -124,6 +123,6 @@ async def _fetched(url: str, bring: Bring, most: int) -> Incoming:
     try:
         return await bring(url, most=most)
     except DahliaError as error:
-        too_large = isinstance(error, ServingError) and error.code == "BadRequestImageSizeBytes"
+        too_large = isinstance(error, ServiceError) and error.code == "BadRequestImageSizeBytes"
         status = ImageCreateStatus.ERROR_SIZE if too_large else ImageCreateStatus.ERROR_SOURCE
         return Rejected(status, str(error))

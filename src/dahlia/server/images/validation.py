@@ -12,9 +12,9 @@ from typing import Literal, TypeAlias
 from dahlia.dataset.formats import ImageFormat
 from dahlia.dataset.headers import ImageHeader, read_header
 from dahlia.dataset.imaging import SERVED_PIXELS
+from dahlia.dataset.polyglots import refuse_polyglot
 from dahlia.errors import ImageError
 from dahlia.server.images.thumbnails import shrink
-from dahlia.serving.http.polyglots import refuse_polyglot
 
 THUMBNAIL_EDGE = 256  # pixels
 RESIZED_EDGE = 1600  # pixels; the original's

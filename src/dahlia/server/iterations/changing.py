@@ -9,9 +9,9 @@ from datetime import datetime
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from dahlia.errors import ServiceError
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import IterationStatus
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.changes import collect_garbage, locked
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.iterations.finding import iteration_of
@@ -19,7 +19,7 @@ from dahlia.server.jobs.job import OPEN, State
 from dahlia.server.jobs.queue import cancel, job_of
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
-from dahlia.server.predictions.model_files import MODELS
+from dahlia.server.predictions.published_models import MODELS
 from dahlia.server.storage.errors import StorageError
 from dahlia.server.storage.names import EXPORTS, iteration_prefix
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dahlia.errors import ConfigError
+from dahlia.errors import ConfigError, ServiceError
 from dahlia.extras import require_formats
 from dahlia.server.context import Server
 from dahlia.server.contract.domains import domain_of
 from dahlia.server.contract.enums import ExportPlatform, ExportStatus, IterationStatus
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.iterations import Export
 from dahlia.server.database.changes import locked
 from dahlia.server.database.types import new_id

@@ -10,10 +10,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dahlia.errors import DatasetError, EvaluationError
+from dahlia.errors import DatasetError, EvaluationError, ServiceError
 from dahlia.modeling.predictions import ClassPredictions, load_predictions
 from dahlia.server.contract.enums import TaggingStatus, TagType
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.iterations import (
     ImagePerformance,
     IterationPerformance,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from dahlia.errors import ServiceError
 from dahlia.server.context import Server
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.changes import locked
 from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.iterations.finding import iteration_of, trained

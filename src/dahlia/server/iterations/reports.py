@@ -11,9 +11,9 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dahlia.errors import ServiceError
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import ExportPlatform, ExportStatus
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.reports import (
     ExcludedImage,
     Finding,
@@ -37,8 +37,8 @@ from dahlia.server.jobs.iteration_files import (
     proof_key,
 )
 from dahlia.server.jobs.platforms import meant_flavor
+from dahlia.server.storage.errors import NotThere
 from dahlia.server.storage.names import sha256_of_key
-from dahlia.server.storage.storage import NotThere
 
 _DATA = "versions"  # whose names are libraries
 

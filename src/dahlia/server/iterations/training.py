@@ -5,10 +5,10 @@ from __future__ import annotations
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from dahlia.errors import ServiceError
 from dahlia.server.context import Server
 from dahlia.server.contract.domains import DomainRecord, domain_of
 from dahlia.server.contract.enums import IterationStatus
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.changes import locked
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.types import new_id

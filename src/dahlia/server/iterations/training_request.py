@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from dahlia.errors import ServiceError
 from dahlia.server.contract.enums import TrainingType
-from dahlia.server.contract.errors import ServiceError
 
 _ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 _LONGEST_ADDRESS = 254  # RFC 5321

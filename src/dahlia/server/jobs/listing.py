@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import Session
 
+from dahlia.errors import ServiceError
 from dahlia.server.context import Server
 from dahlia.server.contract import enums
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.jobs.job import EXPORT, OPEN, JobKind, Lane, State

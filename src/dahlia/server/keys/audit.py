@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from dahlia.http.replies import REQUEST
 from dahlia.server.context import Server
 from dahlia.server.database.server_tables import AuditRow, KeyRow
 from dahlia.server.keys.scopes import Access
-from dahlia.serving.http.replies import REQUEST
 
 
 @dataclass(frozen=True)

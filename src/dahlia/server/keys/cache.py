@@ -9,10 +9,10 @@ from collections.abc import Callable
 import anyio
 from starlette.datastructures import Headers
 
+from dahlia.http.key_texts import keys_in
 from dahlia.server.context import Server
 from dahlia.server.http.access import identify
 from dahlia.server.keys.scopes import Access
-from dahlia.serving.http.key_texts import keys_in
 
 SECONDS = 1.0  # for which a key goes on after it was revoked
 _MOST = 1000

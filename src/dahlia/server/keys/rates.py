@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dahlia.server.contract.errors import GatewayError
+from dahlia.errors import GatewayError
 
 _MOST_BUCKETS = 10_000
 

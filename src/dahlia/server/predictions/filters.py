@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import ColumnElement, select
 
-from dahlia.server.contract.errors import ServiceError
+from dahlia.errors import ServiceError
 from dahlia.server.database.work_tables import PredictionRow, ScoreRow
 from dahlia.server.predictions.rows import FLOOR
 

@@ -28,8 +28,7 @@ from dahlia.server.predictions.rows import Arrived, insert_arrived
 from dahlia.server.storage.errors import disk_fault
 from dahlia.server.storage.names import image_key, thumbnail_key
 from dahlia.serving.stored.reading import Stored, stored_in
-from dahlia.serving.stored.records import MAGIC, START_BYTES, began, segments_in
-from dahlia.serving.stored.segments import is_being_written
+from dahlia.serving.stored.segments import MAGIC, START_BYTES, began, is_being_written, segments_in
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server

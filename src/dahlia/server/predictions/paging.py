@@ -14,7 +14,7 @@ from typing import Any, TypeVarTuple
 from sqlalchemy import ColumnElement, Select, literal, select, tuple_
 from sqlalchemy.orm import Session
 
-from dahlia.server.contract.errors import ServiceError
+from dahlia.errors import ServiceError
 from dahlia.server.database.work_tables import PredictionRow
 
 DEFAULT_COUNT = 64

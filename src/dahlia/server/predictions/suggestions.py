@@ -1,25 +1,34 @@
-"""What iterations suggest for untagged images: stored, found page by page, counted."""
+"""What iterations suggest for untagged images: asked, stored, found page by page, counted."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVarTuple
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from dahlia.errors import ImageError, ServiceError
+from dahlia.http.replies import refused_image
+from dahlia.processes import usable_cores
 from dahlia.server.contract.bodies import SuggestionQuery
 from dahlia.server.contract.enums import SortBy
-from dahlia.server.contract.errors import ServiceError, not_found
+from dahlia.server.contract.errors import not_found
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.database.work_tables import IterationRow, PredictionRow, ScoreRow
 from dahlia.server.predictions.filters import any_tag_reaches, check_threshold
 from dahlia.server.predictions.paging import SUREST, UNSUREST, open_window
 from dahlia.server.predictions.queries import Found
-from dahlia.server.predictions.rows import FLOOR
+from dahlia.server.predictions.rows import FLOOR, Suggestion, uncertainty_of
+from dahlia.server.storage.errors import NotThere
+from dahlia.server.storage.names import image_key
 
 if TYPE_CHECKING:
+    from dahlia.server.context import Server
+    from dahlia.server.predictions.service import PredictionService
     from dahlia.settings.sections import LimitsSection
+
 
 _Columns = TypeVarTuple("_Columns")
 
@@ -50,6 +59,35 @@ def untagged_images(
                 f"Expected images without tags, received {identity}, which has one. Omit it.",
             )
     return [found[identity] for identity in identities]
+
+
+async def suggest(
+    server: Server, service: PredictionService, iteration: IterationRow, images: Sequence[ImageRow]
+) -> list[Suggestion]:
+    """What a trained iteration says of images, in their order.
+
+    As many at a time as there are cores, one call after the other: predictions of applications find threads.
+
+    Raises:
+        DahliaError: the model cannot be loaded, or an image cannot be read or decoded.
+    """
+
+    def look_at(image: ImageRow) -> Suggestion:
+        try:
+            data = server.storage.get(image_key(image.sha256, image.suffix))
+            predictions = service.classify(iteration.id, iteration.number, data)
+        except NotThere as error:
+            raise ServiceError("NotFoundImage", f"Image {image.id}: {error}") from error
+        except ImageError as error:
+            raise ServiceError(refused_image(error).code, f"Image {image.id}: {error}") from error
+        return Suggestion(image, predictions, uncertainty_of(iteration, predictions))
+
+    suggestions: list[Suggestion] = []
+    async with service.suggesting:
+        for start in range(0, len(images), usable_cores()):
+            some = images[start : start + usable_cores()]
+            suggestions += await asyncio.gather(*(service.predictor.run(look_at, image) for image in some))
+    return suggestions
 
 
 def find_suggestions(

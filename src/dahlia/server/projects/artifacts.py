@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from dahlia.server.contract.errors import ServiceError
+from dahlia.errors import ServiceError
 from dahlia.server.database.tables import ImageRow, ProjectRow
 from dahlia.server.database.work_tables import ExportRow, IterationRow, PredictionRow
 from dahlia.server.http.addresses import FILES

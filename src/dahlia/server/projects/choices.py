@@ -9,9 +9,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
+from dahlia.errors import ServiceError
 from dahlia.server.contract.domains import DEFAULT, DOMAINS, DomainRecord, domain_of
 from dahlia.server.contract.enums import Classifier, DomainType, ExportPlatform
-from dahlia.server.contract.errors import ServiceError
 
 AUGMENTATION = {
     "rotation": True,

@@ -10,9 +10,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from dahlia.errors import ServiceError
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import IterationStatus, ProjectStatus
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.models import ProjectExport
 from dahlia.server.database.changes import project_of, visible
 from dahlia.server.database.tables import ImageRow, ProjectRow, RegionRow, TagRow

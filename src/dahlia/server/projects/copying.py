@@ -11,10 +11,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dahlia.errors import DahliaError
+from dahlia.errors import DahliaError, ServiceError
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import IterationStatus, ProjectStatus
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.changes import collect_garbage
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import IterationRow

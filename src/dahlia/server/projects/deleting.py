@@ -8,8 +8,9 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Session
 
+from dahlia.errors import ServiceError
 from dahlia.server.context import Server
-from dahlia.server.contract.errors import ServiceError, not_found
+from dahlia.server.contract.errors import not_found
 from dahlia.server.database.changes import GONE
 from dahlia.server.database.server_tables import DiscardRow
 from dahlia.server.database.tables import ImageRow, ProjectRow

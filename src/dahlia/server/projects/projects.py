@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from dahlia.errors import ConfigError
+from dahlia.errors import ConfigError, ServiceError
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import CreateProjectOptions, ProjectChange, SettingsChange
 from dahlia.server.contract.domains import DomainRecord, domain_of
 from dahlia.server.contract.enums import ProjectStatus
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.changes import GONE, locked
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.types import new_id

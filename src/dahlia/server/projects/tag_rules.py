@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session, aliased
 
+from dahlia.errors import ServiceError
 from dahlia.kinds import Kind
 from dahlia.server.contract.enums import TagType
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.database.changes import visible
 from dahlia.server.database.tables import ImageTagRow, ProjectRow, TagRow
 from dahlia.server.workspaces.spelling import check_tag_name, spelling

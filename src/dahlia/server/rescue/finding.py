@@ -12,12 +12,11 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from dahlia.errors import DatasetError
+from dahlia.errors import DatasetError, ServiceError
 from dahlia.modeling.card import FILE_NAME, ModelCard
 from dahlia.modeling.predictions import load_truth
 from dahlia.server.contract.domains import domain_of
 from dahlia.server.contract.enums import TagType
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.jobs.iteration_files import PREDICTIONS, SERVABLE, artifact_key
 from dahlia.server.rescue.records import IMAGES_TABLE, RECORD, ImageEntry, Record, TagPart, read_images
 from dahlia.server.storage.errors import NotThere

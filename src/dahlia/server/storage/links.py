@@ -8,8 +8,7 @@ import re
 from datetime import datetime
 from urllib.parse import parse_qs
 
-from dahlia.errors import ConfigError
-from dahlia.server.contract.errors import ServiceError
+from dahlia.errors import ConfigError, ServiceError
 
 HOURS = 24.0  # as in the original
 STEP = 3600  # links made within one are equal, so that browsers and proxies keep what is behind them

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from dahlia.dataset.decoding_memory import return_freed_memory
 from dahlia.dataset.imaging import Pixels, to_tensor_layout
-from dahlia.errors import ServingError
+from dahlia.errors import ServiceError
 from dahlia.modeling.card import load_card
 from dahlia.serving.explanation.activation_graph import Halves, halve, unsupported
-from dahlia.serving.models.memory import return_freed_memory
 from dahlia.serving.models.runtime import INPUT, OUTPUT
 from dahlia.serving.models.runtime_errors import runtime_errors
 
@@ -49,7 +49,7 @@ class Activation:
         memory: bytes that it takes, about.
 
     Raises:
-        ServingError: the network has no map to show, or its files cannot be read.
+        ServiceError: the network has no map to show, or its files cannot be read.
         TrainingError: `model.json` is missing or does not fit.
     """
 
@@ -135,11 +135,10 @@ def _split(folder: Path) -> tuple[Halves, bytes, bytes]:
     try:
         return halve(path.read_bytes(), INPUT, OUTPUT)
     except (OSError, DecodeError) as error:
-        raise ServingError(
+        raise ServiceError(
+            "ErrorPredictionModelNotFound",
             f"{path} cannot be read: {error}. Publish another iteration, or record this one again with "
             "`dvc repro`.",
-            code="ErrorPredictionModelNotFound",
-            status=500,
         ) from error
 
 

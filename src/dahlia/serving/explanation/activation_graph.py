@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dahlia.errors import ServingError
+from dahlia.errors import ServiceError
 
 _FIELDS = {
     "Model": {"graph": (7, "Graph")},
@@ -74,7 +74,7 @@ def halve(model: bytes, source: str, target: str) -> tuple[Halves, bytes, bytes]
         tail, with N rows of `means` and `lengths` in and N rows of `logits` out.
 
     Raises:
-        ServingError: there is no such map.
+        ServiceError: there is no such map.
         google.protobuf.message.DecodeError: the file is no ONNX model.
     """
     proto = _messages()["Model"].FromString(model)
@@ -98,13 +98,12 @@ def halve(model: bytes, source: str, target: str) -> tuple[Halves, bytes, bytes]
     return halves, body, bytes(proto.SerializeToString())
 
 
-def unsupported(reason: str) -> ServingError:
+def unsupported(reason: str) -> ServiceError:
     """The refusal of a network that has no map to show."""
-    return ServingError(
+    return ServiceError(
+        "BadRequestOperationNotSupported",
         "Expected a network that averages one map of features over the photo, as convolutional ones do; in "
         f"this one {reason}. Ask for the prediction alone, or train with another `domain.backbone`.",
-        code="BadRequestOperationNotSupported",
-        status=400,
     )
 
 

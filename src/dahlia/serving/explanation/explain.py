@@ -9,22 +9,23 @@ from starlette.responses import Response
 
 from dahlia.dataset.decoding_memory import DecodingBusy
 from dahlia.dataset.imaging import SERVED_PIXELS, load
-from dahlia.errors import ImageError, ServingError
+from dahlia.errors import ImageError, ServiceError
+from dahlia.http.body import read_body
+from dahlia.http.replies import refused_image, reply
 from dahlia.serving.explanation.activation import Activation
 from dahlia.serving.explanation.heat_picture import as_numbers, as_png
-from dahlia.serving.http.body import read_body
-from dahlia.serving.http.form import read_form, texts_of
-from dahlia.serving.http.replies import refused_image, reply
+from dahlia.serving.forms import read_form, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.types import Receive, Scope
 
-    from dahlia.serving.http.admission import Admission
-    from dahlia.serving.models.projects import Published
-    from dahlia.serving.models.shelf import Shelf
+    from dahlia.http.admission import Admission
+    from dahlia.serving.models.model_cache import ModelCache
+    from dahlia.serving.models.publications import Published
     from dahlia.serving.predictor import Predictor
+
 
 FIELD = "image"
 _PNG = "image/png"
@@ -35,18 +36,18 @@ class Explainer:
 
     Args:
         predictor: gives the prediction, and lends its threads.
-        shelf: the graphs that give the maps.
+        activations: the graphs that give the maps.
     """
 
-    def __init__(self, predictor: Predictor[Any], shelf: Shelf[Activation]) -> None:
+    def __init__(self, predictor: Predictor, activations: ModelCache[Activation]) -> None:
         self._predictor = predictor
-        self._shelf = shelf
+        self._activations = activations
 
     async def answer(self, scope: Scope, receive: Receive, admission: Admission) -> Response:
         """Answer a request: a PNG where its `Accept` names `image/png`, else JSON.
 
         Raises:
-            ServingError: it is refused.
+            ServiceError: it is refused.
             Disconnected: the client went away.
         """
         headers = Headers(scope=scope)
@@ -54,7 +55,7 @@ class Explainer:
             body = await read_body(receive, headers, hold)
             form = read_form(body, headers.get("content-type", ""), FIELD)
             image, said = form.images[0], texts_of(form)
-            published = self._predictor.projects.any(said.get("project"), said.get("name"))
+            published = self._predictor.publications.any(said.get("project"), said.get("name"))
             with admission.prediction():
                 return await self.explain(published, image, said.get("tag"), headers.get("accept", ""))
 
@@ -68,7 +69,7 @@ class Explainer:
             accept: the request's header; a PNG where it names `image/png`, else JSON.
 
         Raises:
-            ServingError: the image cannot be decoded, there is no such tag, or the network has no map.
+            ServiceError: the image cannot be decoded, there is no such tag, or the network has no map.
         """
         result, _ = await self._predictor.predict(published, image, keep=False)
         tag = _tag(result["predictions"], asked)
@@ -79,9 +80,9 @@ class Explainer:
         return reply(content, 200)
 
     def _work(self, published: Published, tag: str, image: bytes, wants: Callable[[Any, bytes], Any]) -> Any:
-        card = self._predictor.shelf.get(published.servable).card
+        card = self._predictor.models.get(published.servable).card
         column = [one.id for one in card.tags].index(tag)
-        activation = self._shelf.get(published.servable)
+        activation = self._activations.get(published.servable)
         try:
             (heat,) = activation.maps(load(image, card.input.size, max_decoded=SERVED_PIXELS), [column])
             return wants(heat, image)
@@ -105,9 +106,8 @@ def _tag(predictions: list[dict[str, Any]], asked: str | None) -> dict[str, Any]
     for tag in predictions:
         if asked in (tag["tagName"], tag["tagId"]):
             return tag
-    raise ServingError(
+    raise ServiceError(
+        "NotFoundTag",
         f"Expected a tag of the model, by its name or id, received {asked[:80]!r}. It has "
         f"{', '.join(sorted(tag['tagName'] for tag in predictions)[:20])}.",
-        code="NotFoundTag",
-        status=404,
     )

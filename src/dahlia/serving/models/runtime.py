@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dahlia.dataset.imaging import SERVED_PIXELS, load, to_tensor_layout
-from dahlia.errors import ServingError
+from dahlia.errors import ServiceError
 from dahlia.kinds import Kind
 from dahlia.modeling.card import ModelCard, TagCard, load_card
 from dahlia.serving.models.runtime_errors import runtime_errors
@@ -94,7 +94,7 @@ def load_model(folder: Path, iteration: str, number: int, threads: int = 1) -> M
         threads: threads of one prediction.
 
     Raises:
-        ServingError: the graph cannot be loaded or does not fit the card.
+        ServiceError: the graph cannot be loaded or does not fit the card.
         TrainingError: `model.json` is missing or does not fit.
     """
     import onnxruntime
@@ -118,10 +118,9 @@ def load_model(folder: Path, iteration: str, number: int, threads: int = 1) -> M
     return Model(session, card, iteration, number, memory)
 
 
-def _unusable(folder: Path, reason: str) -> ServingError:
-    return ServingError(
+def _unusable(folder: Path, reason: str) -> ServiceError:
+    return ServiceError(
+        "ErrorPredictionModelNotFound",
         f"{folder / 'model.onnx'} cannot be served: {reason}. Publish another iteration, or record this one "
         "again with `dvc repro`.",
-        code="ErrorPredictionModelNotFound",
-        status=500,
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from dahlia import layout
 from dahlia.config import load_params
-from dahlia.errors import ServingError
+from dahlia.errors import ServiceError
 from dahlia.modeling.card import load_card, project_id
 from dahlia.tracking.registry import Registry
 from dahlia.tracking.snapshot import INDEX, ITERATION
@@ -29,21 +30,21 @@ class Source(Protocol):
     """What is published, and where its files are."""
 
     @property
-    def project_id(self) -> str | None:
-        """The project's id; None as long as it is not known."""
+    def projects(self) -> Sequence[str]:
+        """The ids of the projects that it has in any case; an empty one where nothing says it."""
 
     @property
     def changes(self) -> bool:
         """Whether what is published can change while the service runs."""
 
-    def published(self) -> dict[str, int]:
-        """Publish names and iteration numbers.
+    def published(self) -> Mapping[str, Mapping[str, int]]:
+        """Publish names and iteration numbers, by the id of the project.
 
         Raises:
             DahliaError: it cannot be found out.
         """
 
-    def locate(self, number: int) -> Servable:
+    def locate(self, project: str, number: int) -> Servable:
         """An iteration's files.
 
         Raises:
@@ -58,17 +59,18 @@ class RegistrySource:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
+        self._project = project_id(registry.project)
 
     @property
-    def project_id(self) -> str:
+    def projects(self) -> Sequence[str]:
         """The id of the project of `params.yaml`."""
-        return project_id(self._registry.project)
+        return (self._project,)
 
-    def published(self) -> dict[str, int]:
+    def published(self) -> Mapping[str, Mapping[str, int]]:
         """See `Source`."""
-        return self._registry.published_versions()
+        return {self._project: self._registry.published_versions()}
 
-    def locate(self, number: int) -> Servable:
+    def locate(self, project: str, number: int) -> Servable:
         """See `Source`."""
         iteration = self._registry.get(number)
         return Servable(number, iteration.id, self._registry.servable(iteration))
@@ -80,31 +82,30 @@ class DirectorySource:
     changes = False
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
         try:
             index: dict[str, str] = json.loads((folder / INDEX).read_text(encoding="utf-8"))
             self._names = {name: self._read(folder / place) for name, place in index.items()}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ServingError(
+            raise ServiceError(
+                "ErrorPredictionModelNotFound",
                 f"Expected a project with params.yaml, or published models in {folder}; received neither "
                 f"({error}). Serve from the project folder; for a Bento, publish an iteration with "
                 "`dahlia publish` and build it again.",
-                code="ErrorPredictionModelNotFound",
                 status=500,
             ) from error
+        first = next(iter(self._names.values()), None)
+        self._project = (load_card(first.folder).project_id if first else None) or ""
 
     @property
-    def project_id(self) -> str | None:
+    def projects(self) -> Sequence[str]:
         """The id on the models' cards."""
-        for servable in self._names.values():
-            return load_card(servable.folder).project_id
-        return None
+        return (self._project,)
 
-    def published(self) -> dict[str, int]:
+    def published(self) -> Mapping[str, Mapping[str, int]]:
         """See `Source`."""
-        return {name: servable.number for name, servable in self._names.items()}
+        return {self._project: {name: servable.number for name, servable in self._names.items()}}
 
-    def locate(self, number: int) -> Servable:
+    def locate(self, project: str, number: int) -> Servable:
         """See `Source`."""
         return next(servable for servable in self._names.values() if servable.number == number)
 
@@ -124,11 +125,10 @@ def open_source(root: Path) -> Source:
     if not params.exists():
         return DirectorySource(root / "published")
     if importlib.util.find_spec("mlflow") is None:
-        raise ServingError(
+        raise ServiceError(
+            "ErrorPredictionModelNotFound",
             f"Expected MLflow, which says what the project in {root.resolve()} has published; received an "
             "installation without. Install it with `pip install mlflow`, or serve a folder that has "
             f"`published/` and no {params.name}.",
-            code="ErrorPredictionModelNotFound",
-            status=500,
         )
     return RegistrySource(Registry.of(root, load_params(params)))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dahlia.errors import DatasetError
-from dahlia.serving.stored.records import Record, began, segments_in, walk
+from dahlia.serving.stored.segments import Record, began, segments_in, walk
 
 _SLACK = 1.0  # the clock of a file system runs a few milliseconds behind
 

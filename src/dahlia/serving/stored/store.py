@@ -16,9 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dahlia.serving.stored.records import MARKER_BYTES, head_of
-from dahlia.serving.stored.retention import delete_old
-from dahlia.serving.stored.segments import Segment
+from dahlia.serving.stored.segments import (
+    MARKER_BYTES,
+    START_BYTES,
+    Segment,
+    began,
+    head_of,
+    is_being_written,
+    segments_in,
+    walk,
+)
 
 MAX_PENDING = 64 * 1024 * 1024
 MAX_BYTES = 10 * 1024 * 1024 * 1024
@@ -29,6 +36,7 @@ _SEGMENT_SECONDS = 3600.0
 _SYNC_SECONDS = 1.0
 _TIDY_SECONDS = 3600.0
 _DAY = 86400.0
+_YOUNG = 60.0  # a segment has no lock in its first moment
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _logger = logging.getLogger("bentoml.dahlia")
@@ -211,3 +219,60 @@ class PredictionStore:
 
 def _say(error: OSError) -> str:
     return str(error.strerror or error)
+
+
+def delete_old(folder: Path, *, max_bytes: int, keep_seconds: float, reserve: int, now: float) -> int:
+    """Delete what is too old or too much, in the segments that no living process writes.
+
+    Args:
+        folder: of the segments.
+        max_bytes: what all of them may take.
+        keep_seconds: how long a segment is kept after its newest record.
+        reserve: bytes counted for one that is being written and may still grow so far.
+        now: seconds since 1970.
+
+    Returns:
+        Bytes that were freed.
+    """
+    closed: list[tuple[Path, int]] = []
+    total = freed = 0
+    for path in segments_in(folder):
+        try:
+            size, live = path.stat().st_size, is_being_written(path)
+            expired = not live and _expired(path, size, now, keep_seconds)
+        except OSError:  # deleted by another process, or not for us to read
+            continue
+        if expired:
+            freed += _delete(path, size)
+        elif live:
+            total += max(size, reserve)
+        else:
+            total += size
+            closed.append((path, size))
+    for path, size in closed:
+        if total <= max_bytes:
+            break
+        freed += _delete(path, size)
+        total -= size
+    return freed
+
+
+def _expired(path: Path, size: int, now: float, keep_seconds: float) -> bool:
+    if size <= START_BYTES:
+        return began(path) + _YOUNG < now
+    # Records are not older than the name says: only what may have expired needs to be read.
+    return began(path) + keep_seconds < now and _newest(path) + keep_seconds < now
+
+
+def _newest(path: Path) -> float:
+    with path.open("rb") as file:
+        times = [record.time for record in walk(file)]
+    return max(times) if times else path.stat().st_mtime  # of a later version, or damaged
+
+
+def _delete(path: Path, size: int) -> int:
+    try:
+        path.unlink()
+    except OSError:
+        return 0
+    return size

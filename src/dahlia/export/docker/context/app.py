@@ -19,21 +19,22 @@ import uvicorn
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from dahlia.errors import DahliaError, ImageError, ServingError
+from dahlia.errors import DahliaError, ImageError, ServiceError
 from dahlia.export.docker.context.model import Model, load_model
 from dahlia.export.docker.context.routes import Route, answer, parse_route, refuse
 from dahlia.export.docker.context.settings import ORIGINS, Settings, read_settings
-from dahlia.serving.http.admission import Admission
-from dahlia.serving.http.body import Disconnected, address_of, image_of, read_body
-from dahlia.serving.http.connections import Connections
-from dahlia.serving.http.cross_origin import CrossOrigin, Policy
-from dahlia.serving.http.fetch import fetch
-from dahlia.serving.http.form_images import TO_IMAGE, refuse_image
-from dahlia.serving.http.guard import guarded
-from dahlia.serving.http.limits import most_files
-from dahlia.serving.http.paths import check_task, parse_id
-from dahlia.serving.http.query import query_of
-from dahlia.serving.http.replies import identified, no_such_route, refused_image
+from dahlia.http.admission import Admission
+from dahlia.http.body import Disconnected, address_of, image_of, read_body
+from dahlia.http.connections import Connections
+from dahlia.http.cross_origin import CrossOrigin, Policy
+from dahlia.http.fetch import fetch
+from dahlia.http.form_images import TO_IMAGE, refuse_image
+from dahlia.http.guard import guarded
+from dahlia.http.limits import most_files
+from dahlia.http.lingering import Lingering
+from dahlia.http.parameters import query_of
+from dahlia.http.paths import check_task, parse_id
+from dahlia.http.replies import identified, no_such_route, refused_image
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -75,10 +76,10 @@ def _listen(settings: Settings) -> socket.socket:
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except OSError as error:
-        raise ServingError(
+        raise ServiceError(
+            "ErrorPredictionServiceUnavailable",
             f"Port {settings.port} of {settings.host} was expected to be free for this user "
             f"({error.strerror}). Set PORT to another, such as 8080.",
-            code="ErrorPredictionServiceUnavailable",
             status=503,
         ) from error
 
@@ -91,7 +92,7 @@ class Application:
         self._settings = settings
         pages = Policy(settings.origins, "GET, HEAD, POST", ORIGINS)
         self._admission = Admission(settings.key, MAX_CONCURRENCY, pages=pages)
-        self._pages = CrossOrigin(self._serve, lambda _: pages)
+        self._pages = Lingering(CrossOrigin(self._serve, lambda _: pages))
         self._limiter: anyio.CapacityLimiter | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,7 +105,7 @@ class Application:
         route = parse_route(scope)
         try:
             response = await self._predict(route, scope, receive) if route else self._look(scope)
-        except ServingError as error:
+        except ServiceError as error:
             response = refuse(route, error) if route else None
         except Disconnected:
             return

@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 
 from dahlia.dataset.imaging import SERVED_PIXELS, load, to_tensor_layout
-from dahlia.errors import ServingError
+from dahlia.errors import ServiceError
 from dahlia.serving.models.runtime_errors import runtime_errors
 
 INPUT = "data"
@@ -38,7 +38,7 @@ class Model:
             columns.
 
     Raises:
-        ServingError: the graph does not fit the tags.
+        ServiceError: the graph does not fit the tags.
     """
 
     def __init__(self, session: onnxruntime.InferenceSession, facts: dict[str, Any]) -> None:
@@ -79,7 +79,7 @@ def load_model(folder: Path) -> Model:
     Where a `cvexport.manifest` lies beside them, it names the iteration.
 
     Raises:
-        ServingError: a file is missing or damaged, or they do not fit each other.
+        ServiceError: a file is missing or damaged, or they do not fit each other.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # several requests at once use the cores better
@@ -107,9 +107,7 @@ def _check_labels(labels: Sequence[str], tags: Sequence[str]) -> None:
         raise _unusable(f"has the tags {', '.join(tags)} in model.json and {', '.join(labels)} in labels.txt")
 
 
-def _unusable(reason: str) -> ServingError:
-    return ServingError(
-        f"The model beside app.py {reason}. Unpack the export again.",
-        code="ErrorPredictionModelNotFound",
-        status=500,
+def _unusable(reason: str) -> ServiceError:
+    return ServiceError(
+        "ErrorPredictionModelNotFound", f"The model beside app.py {reason}. Unpack the export again."
     )

@@ -18,10 +18,10 @@ from urllib.parse import unquote
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from dahlia.errors import ServingError
-from dahlia.serving.http.paths import parse_route as parse_cloud_route
-from dahlia.serving.http.paths import raw_path
-from dahlia.serving.http.replies import closing, new_id, refusal, reply, timestamp
+from dahlia.errors import ServiceError
+from dahlia.http.paths import parse_route as parse_cloud_route
+from dahlia.http.paths import raw_path
+from dahlia.http.replies import closing, new_id, refusal, reply, timestamp
 
 if TYPE_CHECKING:
     from starlette.types import Scope
@@ -71,7 +71,7 @@ def answer(route: Route, model: Model, probabilities: Sequence[float]) -> Respon
     return JSONResponse(_of_container(model, probabilities))
 
 
-def refuse(route: Route, error: ServingError) -> Response:
+def refuse(route: Route, error: ServiceError) -> Response:
     """The error that the route's clients expect."""
     if route.manner == "cloud" or error.status in (401, 403, 429):
         return refusal(error, route.version)

@@ -22,11 +22,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dahlia.errors import ConfigError
-from dahlia.serving.cores import usable_cores
-from dahlia.serving.http.allow_list import AllowList, read_allow_list
-from dahlia.serving.http.fetch import Reach, read_reach
-from dahlia.serving.http.limits import Limits, read_limits
-from dahlia.serving.http.origins import Origins, read_origins
+from dahlia.http.allow_list import AllowList, read_allow_list
+from dahlia.http.fetch import Reach, read_reach
+from dahlia.http.limits import Limits, read_limits
+from dahlia.http.origins import Origins, read_origins
+from dahlia.processes import usable_cores
 
 ORIGINS = "ORIGINS"
 

@@ -8,13 +8,13 @@ from fastapi import Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from dahlia.errors import ServiceError
 from dahlia.server.api.parameters import ProjectId, one_id
-from dahlia.server.api.predictions import TheDesk
+from dahlia.server.api.predictions import ThePredictions
 from dahlia.server.api.quick_tests import ONE_IMAGE, image_at, sent_image
 from dahlia.server.api.routing import PROJECT, own_router
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import ImageUrl
-from dahlia.server.contract.errors import ServiceError
 from dahlia.server.contract.reports import ExplainedPrediction
 from dahlia.server.database.changes import project_of
 from dahlia.server.database.work_tables import IterationRow
@@ -22,9 +22,8 @@ from dahlia.server.http.access import Reads, TheServer, Trains
 from dahlia.server.http.files import stored_bytes
 from dahlia.server.images.queries import View, image_of
 from dahlia.server.images.storing import most_bytes
-from dahlia.server.predictions.desk import PredictionDesk
-from dahlia.server.predictions.errors import translated_refusals
 from dahlia.server.predictions.quick_tests import published_iteration, tested_iteration
+from dahlia.server.predictions.service import PredictionService
 from dahlia.server.storage.names import image_key
 
 router = own_router("explanations")
@@ -68,13 +67,13 @@ async def explain_image(
     project_id: ProjectId,
     access: Reads,
     server: TheServer,
-    desk: TheDesk,
+    service: ThePredictions,
     iteration: _Iteration,
     tag: _Tag = None,
 ) -> Response:
     """Explain an iteration's prediction of an image: the file of a form, or the body itself."""
     async with sent_image(request, server, access) as image:
-        return await _answer(request, desk, project_id, iteration, image, tag)
+        return await _answer(request, service, project_id, iteration, image, tag)
 
 
 @router.post(PROJECT + "/explain/url", response_class=Response, responses=_ANSWERS)
@@ -83,14 +82,14 @@ async def explain_image_url(
     project_id: ProjectId,
     access: Trains,
     server: TheServer,
-    desk: TheDesk,
+    service: ThePredictions,
     iteration: _Iteration,
     body: ImageUrl,
     tag: _Tag = None,
 ) -> Response:
     """Explain an iteration's prediction of the image at an address."""
-    image = await image_at(request, server, desk, body.url)
-    return await _answer(request, desk, project_id, iteration, image, tag)
+    image = await image_at(request, server, service, body.url)
+    return await _answer(request, service, project_id, iteration, image, tag)
 
 
 @router.post(PROJECT + "/explain/stored", response_class=Response, responses=_ANSWERS)
@@ -99,14 +98,14 @@ async def explain_stored_image(
     project_id: ProjectId,
     access: Reads,
     server: TheServer,
-    desk: TheDesk,
+    service: ThePredictions,
     iteration: _Iteration,
     image_id: Annotated[str, Query(alias="imageId", description="of an image of the project")],
     tag: _Tag = None,
 ) -> Response:
     """Explain an iteration's prediction of an image of the project."""
     image = await run_in_threadpool(_stored, server, project_id, one_id(image_id))
-    return await _answer(request, desk, project_id, iteration, image, tag)
+    return await _answer(request, service, project_id, iteration, image, tag)
 
 
 def _stored(server: Server, project_id: str, image_id: str) -> bytes:
@@ -126,13 +125,12 @@ def _stored(server: Server, project_id: str, image_id: str) -> bytes:
 
 async def _answer(
     request: Request,
-    desk: PredictionDesk,
+    service: PredictionService,
     project_id: str,
     iteration: IterationRow,
     image: bytes,
     tag: str | None,
 ) -> Response:
-    with translated_refusals():
-        return await desk.explain(
-            project_id, iteration.id, iteration.number, image, tag, request.headers.get("accept", "")
-        )
+    return await service.explain(
+        project_id, iteration.id, iteration.number, image, tag, request.headers.get("accept", "")
+    )

@@ -1,0 +1,1 @@
+"""HTTP for all that answers requests: the prediction service, the server, and the Docker export."""

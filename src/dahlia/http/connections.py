@@ -1,0 +1,171 @@
+"""How many connections there may be, of one address and in all, and how long they may take."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from dahlia.errors import GatewayError, ServiceError
+from dahlia.http.limits import Limits, Network
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Watched(Protocol):
+        """A connection that is asked now and then whether it takes too long."""
+
+        def check(self, now: float) -> None:
+            """End it if it does."""
+
+
+MAX_LINGERING = 64  # connections that were refused and are still there, for their answer to be read
+REPORT_SECONDS = 60  # at most one line in the log
+_CHECK_SECONDS = 1.0
+_PROXIES_PART = 9 / 10  # of all connections, so that others get in while a proxy has many
+_LEAST_FILES = 128  # and a quarter: what the process keeps for its other files
+_PREFIX_V6 = 64  # a single machine has as many addresses as it likes, of one such network
+
+_logger = logging.getLogger("dahlia.connections")
+
+
+class Connections:
+    """The connections of one process; used by one event loop.
+
+    Args:
+        limits: what is granted.
+        most_files: that the process may open; None for as many as it likes.
+    """
+
+    def __init__(self, limits: Limits, most_files: int | None = None) -> None:
+        self.limits = limits
+        self.most = _fitting(limits.connections, most_files)
+        self._of_address: Counter[str] = Counter()
+        self._open: dict[Watched, str] = {}
+        self._lingering: set[Watched] = set()
+        self._ended: Counter[str] = Counter()
+        self._last = "nowhere"
+        self._reported = -float(REPORT_SECONDS)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def enter(self, connection: Watched, host: str) -> None:
+        """Count a connection from an address.
+
+        Raises:
+            ServiceError: there are too many.
+        """
+        self._watch()
+        address = counted_as(host)
+        if len(self._open) >= self.most:
+            raise _full(self.most)
+        share = self._share(address)
+        if self._of_address[address] >= share:
+            raise _too_many(share)
+        self._open[connection] = address
+        self._of_address[address] += 1
+
+    def linger(self, connection: Watched) -> bool:
+        """Whether a refused connection may stay for a moment."""
+        if len(self._lingering) >= MAX_LINGERING:
+            return False
+        self._lingering.add(connection)
+        return True
+
+    def leave(self, connection: Watched) -> None:
+        """Forget a connection."""
+        self._lingering.discard(connection)
+        address = self._open.pop(connection, None)
+        if address is not None:
+            self._of_address[address] -= 1
+            if not self._of_address[address]:
+                del self._of_address[address]
+
+    def ended(self, reason: str, host: str) -> None:
+        """Remember why a connection was refused or ended, for the log."""
+        self._ended[reason] += 1
+        self._last = host
+
+    def _share(self, address: str) -> int:
+        if _is_among(address, self.limits.proxies):
+            return max(1, int(self.most * _PROXIES_PART))
+        return min(self.limits.per_address, self.most)
+
+    def _watch(self) -> None:
+        if self._timer is None:
+            every = min(_CHECK_SECONDS, self.limits.header_seconds / 4, self.limits.stalled_seconds / 4)
+            self._timer = asyncio.get_running_loop().call_later(every, self._check)
+
+    def _check(self) -> None:
+        self._timer = None
+        if self._open or self._lingering or self._ended:
+            self._watch()
+        now = asyncio.get_running_loop().time()
+        for connection in [*self._open, *self._lingering]:
+            connection.check(now)
+        self._report(now)
+
+    def _report(self, now: float) -> None:
+        if not self._ended or now - self._reported < REPORT_SECONDS:
+            return
+        reasons = ", ".join(f"{count} x {reason}" for reason, count in self._ended.most_common())
+        _logger.warning("Connections refused or ended: %s; the last from %s.", reasons, self._last)
+        self._ended.clear()
+        self._reported = now
+
+
+def _fitting(wanted: int, files: int | None) -> int:
+    if files is None:
+        return wanted
+    fitting = max(1, files - max(_LEAST_FILES, files // 4))
+    if fitting < wanted:
+        _logger.warning(
+            "The process may open %d files, so that it takes %d connections at once and not %d. Allow more "
+            "with `ulimit -n`.", files, fitting, wanted,
+        )  # fmt: skip
+    return min(wanted, fitting)
+
+
+@lru_cache(maxsize=4096)
+def counted_as(host: str) -> str:
+    """The address that a host's connections count for; of IPv6, its network's."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:  # of a socket in the file system
+        return ""
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    if address.is_loopback:
+        return str(address)
+    return str(ipaddress.ip_network((address, _PREFIX_V6), strict=False).network_address)
+
+
+@lru_cache(maxsize=4096)
+def _is_among(address: str, networks: tuple[Network, ...]) -> bool:
+    if not address:
+        return True
+    number = ipaddress.ip_address(address)
+    return any(number in network for network in networks)
+
+
+def _full(most: int) -> ServiceError:
+    return ServiceError(
+        "ErrorUnknown",
+        f"The server has as many connections as it takes ({most}). Ask again in some seconds.",
+        status=503,
+        retry_after=5,
+        unread=True,
+    )
+
+
+def _too_many(share: int) -> ServiceError:
+    return GatewayError(
+        429,
+        f"Your address has as many connections as one may have ({share}). Use those again, or close some.",
+        retry_after=1,
+        unread=True,
+    )

@@ -1,0 +1,123 @@
+"""The Custom Vision prediction API: from a request to its answer, and how that is worded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, Field
+from starlette.datastructures import Headers
+
+from dahlia.http.body import MAX_IMAGE, address_of, image_of, read_body
+from dahlia.http.form_images import TO_IMAGE, refuse_image
+from dahlia.http.parameters import check_prediction, query_of
+from dahlia.http.paths import Route, check_task
+from dahlia.http.replies import new_id, reply, timestamp
+from dahlia.serving.models.runtime import Model, Scored
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+    from starlette.types import Receive, Scope
+
+    from dahlia.http.admission import Admission
+    from dahlia.http.fetch import Bring
+    from dahlia.serving.models.publications import Publications, Published
+    from dahlia.serving.predictor import Predictor
+
+
+PARAMETERS = ("application", "iterationId", "store")  # of the query
+STORED = "dahlia-stored"  # a header: whether image and answer are on this machine's disk
+
+
+async def handle(
+    scope: Scope,
+    receive: Receive,
+    route: Route,
+    predictor: Predictor,
+    admission: Admission,
+    bring: Bring,
+    most: int = MAX_IMAGE,
+) -> Response:
+    """Answer a prediction.
+
+    Args:
+        scope: the request.
+        receive: gives its body.
+        route: what its path asks for.
+        predictor: the models.
+        admission: how much is taken on at once.
+        bring: gives the image at an address.
+        most: bytes that an image may have.
+
+    Raises:
+        ServiceError: it is refused.
+        Disconnected: the client went away.
+    """
+    started = perf_counter()
+    headers = Headers(scope=scope)
+    query = query_of(scope)
+    check_prediction(query, named=route.name is not None, stored=route.keep)
+    with admission.body() as hold:
+        body = await read_body(receive, headers, hold, most)
+        published = _asked_for(route, query, predictor.publications)
+        content_type = headers.get("content-type", "")
+        if route.what == "url":
+            refuse_image(body, content_type, TO_IMAGE)
+            with admission.fetch():
+                image = await bring(address_of(body, content_type, PARAMETERS), most=most)
+        else:
+            image = image_of(body, content_type, most=most, parameters=PARAMETERS)
+        with admission.prediction():
+            answered = await predictor.predict(
+                published, image, keep=route.keep, application=query.get("application")
+            )
+    predictor.metrics.answered(published, perf_counter() - started)
+    stored = {} if answered.stored is None else {STORED: str(answered.stored).lower()}
+    return reply(answered.fields, 200, route.version, **stored)
+
+
+def _asked_for(route: Route, query: dict[str, str], publications: Publications) -> Published:
+    check_task(route.task)
+    if route.name is None:  # v1 and v2
+        return publications.numbered(route.project, query.get("iterationId"))
+    return publications.named(route.project, route.name)
+
+
+class Prediction(BaseModel):
+    """A tag and how probable it is."""
+
+    probability: float = Field(description="calibrated, 0 to 1")
+    tagId: str = Field(description="UUID")  # noqa: N815
+    tagName: str  # noqa: N815
+    tagType: Literal["Regular", "Negative"]  # noqa: N815
+
+
+class ImagePrediction(BaseModel):
+    """What one iteration says of one image."""
+
+    id: str = Field(description="UUID of this prediction")
+    project: str = Field(description="UUID of the project")
+    iteration: str = Field(description="UUID of the iteration that answered")
+    created: str = Field(description="UTC, such as 2026-03-01T12:30:05.25Z")
+    predictions: list[Prediction] = Field(description="every tag, the most probable first")
+
+
+def answer(model: Model, scored: Sequence[Scored]) -> dict[str, Any]:
+    """The fields of an `ImagePrediction`, with a new id and the present time."""
+    return {
+        "id": new_id(),
+        "project": model.card.project_id,
+        "iteration": model.iteration,
+        "created": timestamp(datetime.now(UTC)),
+        "predictions": [
+            {
+                "probability": one.probability,
+                "tagId": one.tag.id,
+                "tagName": one.tag.name,
+                "tagType": one.tag.type,
+            }
+            for one in scored
+        ],
+    }
