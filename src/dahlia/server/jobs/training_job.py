@@ -53,7 +53,7 @@ from dahlia.server.workspaces import (
     run_pipeline,
     save_history,
 )
-from dahlia.server.workspaces.configuration import start_from
+from dahlia.server.workspaces.base_network import start_from
 from dahlia.server.workspaces.repository import git
 from dahlia.server.workspaces.workspace import occupied
 

@@ -1,7 +1,4 @@
-"""The pipeline's files in a workspace: those that Dahlia ships, with the snapshot's settings in `conf/`.
-
-A training that starts from another iteration has that one's network as a file, which `conf/` names.
-"""
+"""The pipeline's files in a workspace: those that Dahlia ships, with the snapshot's settings in `conf/`."""
 
 from __future__ import annotations
 
@@ -15,22 +12,17 @@ import yaml
 from dahlia import layout
 from dahlia.composition import CONF, write_params
 from dahlia.config import load_params
-from dahlia.errors import TrainingError
-from dahlia.files import staged_file, unfinished, write_text
-from dahlia.modeling.card import load_card
+from dahlia.files import unfinished, write_text
 
 # `dahlia init` and the server lay out the same project.
 from dahlia.project import IGNORED, SHARED, template
 from dahlia.server.workspaces.snapshot import Snapshot
 from dahlia.server.workspaces.workspace import ANNOTATIONS
 
-WEIGHTS = Path("data/base")  # in Git, so that a checkout has what it was trained from
-
 _HEADING = "# What the server chose for this project; the groups are those that Dahlia ships.\n"
 _BUDGETED = "advanced_within_budget"
 # Reports show photos, and photos are not kept in Git.
 _NOT_IN_GIT = IGNORED + "/reports/*.html\n"
-_PREFIX = "backbone.network."  # of the backbone's tensors in a bundle
 
 
 def configure(folder: Path, snapshot: Snapshot) -> None:
@@ -57,35 +49,6 @@ def configure(folder: Path, snapshot: Snapshot) -> None:
     from dahlia.stages.environment import link_environment  # what it imports, workers have alone
 
     link_environment(folder, load_params(params).domain.backbone)
-
-
-def start_from(folder: Path, bundle: Path, name: str) -> None:
-    """Let the next training in a workspace start from a trained model's network.
-
-    `lay_out` takes it back: call this after it.
-
-    Args:
-        folder: the workspace.
-        bundle: of the model to start from.
-        name: of the weights' file.
-
-    Raises:
-        TrainingError: the model cannot be read, or its network is not the one that the domain trains.
-        ConfigError: the workspace's parameters cannot be composed.
-    """
-    weights = WEIGHTS / f"{name}.safetensors"
-    if not (folder / weights).exists():
-        _extract(bundle, folder / weights)
-    config = folder / CONF / "config.yaml"
-    chosen = f"\ndomain:\n  backbone:\n    weights: {weights.as_posix()}\n"
-    write_text(config, config.read_text(encoding="utf-8").rstrip("\n") + "\n" + chosen)
-    params = write_params(folder)
-    trained, wanted = load_card(bundle).backbone.architecture, params.domain.backbone.architecture
-    if trained != wanted:
-        raise TrainingError(
-            f"Expected a model with the network {wanted} to start from, received one with {trained}. Choose "
-            "an iteration of the same domain, or train without one."
-        )
 
 
 def _expected(snapshot: Snapshot) -> dict[str, str]:
@@ -174,21 +137,3 @@ def _text(path: Path) -> str | None:
         return path.read_text("utf-8")
     except FileNotFoundError:
         return None
-
-
-def _extract(bundle: Path, target: Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file, save_file
-
-    try:
-        tensors = load_file(bundle / "model.safetensors")
-    except (SafetensorError, OSError) as error:
-        raise TrainingError(
-            f"The model to start from cannot be read ({error}). Choose another iteration, or train without "
-            "one."
-        ) from error
-    network = {
-        name.removeprefix(_PREFIX): value for name, value in tensors.items() if name.startswith(_PREFIX)
-    }
-    with staged_file(target) as staged:
-        save_file(network, staged)
