@@ -21,7 +21,7 @@ from dahlia.export.onnx import port
 from dahlia.export.port import Source
 from small_projects import SmallProject
 
-pytestmark = pytest.mark.usefixtures("exported_once")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("exported_once")]
 Fault = Callable[[onnx.ModelProto], None]
 
 

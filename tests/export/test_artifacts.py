@@ -23,7 +23,7 @@ from dahlia.export.port import Source
 from dahlia.modeling.card import load_card
 from small_projects import REPOSITORY, SmallProject
 
-pytestmark = pytest.mark.usefixtures("exported_once")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("exported_once")]
 
 
 def test_what_an_export_holds(trained: SmallProject) -> None:

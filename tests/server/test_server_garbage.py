@@ -126,6 +126,7 @@ def iteration(project: ProjectRow) -> IterationRow:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_what_goes_is_what_nothing_sees(server: Server, seed: int) -> None:
     history = History(server, seed)

@@ -211,6 +211,7 @@ def test_an_image_beyond_the_memory_is_refused_as_too_large(monkeypatch: pytest.
     assert receive(saved(photo(40, 40), "PNG"), LIMITS).width == 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "mode", "edge"), [("PNG", "RGB", 4000), ("JPEG", "CMYK", 1000), ("JPEG", "CMYK", 7000)]
 )

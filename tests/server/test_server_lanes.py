@@ -180,6 +180,7 @@ def test_a_long_job_is_not_passed_for_ever(server: Server) -> None:
     assert [take(server, turns).lane for _ in range(3)] == [LONG, SHORT, SHORT]
 
 
+@pytest.mark.slow
 def test_short_jobs_are_done_while_a_long_one_runs(server: Server) -> None:
     begun, done = threading.Event(), []
 

@@ -30,6 +30,8 @@ from dahlia.server.rescue import rescuing
 from dahlia.server.rescue.rescuing import Rescued, rescue
 from dahlia.server.storage.names import export_key, image_key, thumbnail_key
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[[str], Server]
 
 

@@ -102,6 +102,7 @@ def test_lists_what_lies_below_a_folder(storage: Storage) -> None:
     assert listed(storage) == ["thumbnails/ab/x.jpg"]
 
 
+@pytest.mark.slow
 def test_many_files_at_once(storage: Storage) -> None:
     items = {f"images/{number % 7}/{number}": bytes([number]) * 1000 for number in range(100)}
     storage.put_many(items)

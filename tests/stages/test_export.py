@@ -13,6 +13,8 @@ from dahlia.serving.models.runtime import load_model
 from dahlia.stages import export, train
 from small_projects import SmallProject, make_params
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trained_once(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> SmallProject:

@@ -80,6 +80,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Rec
     return Recorded(root, iteration, photos, answers, uploaded)
 
 
+@pytest.mark.slow
 def test_it_loads_without_dahlia_and_answers_as_the_service(recorded: Recorded) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", ELSEWHERE, f"models:/{PROJECT}/1", *recorded.photos],

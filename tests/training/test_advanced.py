@@ -26,6 +26,8 @@ from dahlia.training.fine_tuning.tuner import FineTuner
 from small_projects import SIZE, SmallProject, make_record, photo
 from tuning_cases import TRAINER, Case, Machine, finished, make_case, same, states, tuning, with_tuning
 
+pytestmark = pytest.mark.slow
+
 SLOW = pytest.mark.slow
 Out = pytest.CaptureFixture[str]
 

@@ -21,6 +21,8 @@ from dahlia.training.checkpoints import SafetensorsCheckpoints
 from small_projects import ARCHITECTURE, SmallProject, make_params
 from tuning_cases import TRAINER, Case, Machine, finished, make_case, same, states, tuning, with_tuning
 
+pytestmark = pytest.mark.slow
+
 SLOW = pytest.mark.slow
 Out = pytest.CaptureFixture[str]
 

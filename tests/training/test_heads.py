@@ -72,6 +72,7 @@ def test_the_optimum_is_reached(classification: str, shape: tuple[int, int]) -> 
         assert reached(problems, 0, heads, strength) == pytest.approx(best, rel=0.005, abs=1e-4)
 
 
+@pytest.mark.slow
 @KINDS
 @SHAPES
 def test_each_head_is_fitted_on_its_own_rows(classification: str, shape: tuple[int, int]) -> None:

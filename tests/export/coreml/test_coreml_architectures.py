@@ -19,6 +19,8 @@ from dahlia.export.port import Source
 from dahlia.modeling.backbones import Backbone
 from dahlia.modeling.classifier import Classifier
 
+pytestmark = pytest.mark.slow
+
 SIZE = 96
 FIXED = "vit_tiny_patch16_224"
 ARCHITECTURES = (
@@ -45,7 +47,6 @@ def network_of(architecture: str) -> nn.Module:
     return model
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_an_architecture_is_written_in_every_form(
     source_once: Source, tmp_path: Path, architecture: str

@@ -19,6 +19,8 @@ from dahlia.export.coreml.package import write_network, write_package
 from dahlia.export.port import Source
 from small_projects import SIZE
 
+pytestmark = pytest.mark.slow
+
 FORMS: tuple[Form, ...] = ("program", "network")
 
 

@@ -16,6 +16,8 @@ from dahlia.export.coreml import port
 from dahlia.export.coreml.interpreter.files import Weights, messages, read_model
 from dahlia.export.port import Batch, Source
 
+pytestmark = pytest.mark.slow
+
 Exported = Callable[[str], Path]
 PROGRAM = "model.mlpackage/Data/com.apple.CoreML/model.mlmodel"
 BLOBS = "model.mlpackage/Data/com.apple.CoreML/weights/weight.bin"

@@ -24,6 +24,8 @@ from dahlia.export.coreml.interpreter.model import RUNTIME, Interpreted
 from dahlia.export.port import Batch, Source
 from small_projects import SIZE
 
+pytestmark = pytest.mark.slow
+
 Exported = Callable[[str], Path]
 Known = tuple[Batch, Any]
 LIMITS = {"float32": 1e-4, "float16": 1e-2, "mlmodel": 1e-4, "mlmodel-float16": 1e-2}
@@ -195,7 +197,6 @@ def test_what_core_ml_refuses_is_said(exported: Exported, monkeypatch: pytest.Mo
         pass
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("flavour", ["float32", "mlmodel"])
 def test_opening_imports_neither_torch_nor_coremltools(exported: Exported, flavour: str) -> None:
     lines = (
@@ -209,7 +210,6 @@ def test_opening_imports_neither_torch_nor_coremltools(exported: Exported, flavo
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
-@pytest.mark.slow
 def test_writing_is_silent(source_once: Source, tmp_path: Path) -> None:
     lines = (
         "import pathlib\n"

@@ -14,6 +14,8 @@ from dahlia.export.onnx.graph import probability_graph
 from dahlia.export.openvino import port as openvino_port
 from dahlia.export.port import Batch, Port, Source
 
+pytestmark = pytest.mark.slow
+
 # Numbers by chance: what 8 bits change in them says nothing but that they are computed at all.
 FORMS = [
     (onnx_port, "float32", 1e-4),
@@ -63,7 +65,6 @@ def of_chance(source: Source, architecture: str) -> Source:
     return replace(source, card=card)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_other_networks_say_what_their_module_says(
     tmp_path: Path, source: Source, pixels: Batch, architecture: str

@@ -19,6 +19,8 @@ from dahlia.export.port import Batch, Source
 from dahlia.modeling.card import save_card
 from dahlia.params import Channels
 
+pytestmark = pytest.mark.slow
+
 
 def ran(proto: onnx.ModelProto, pixels: Batch) -> Batch:
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])

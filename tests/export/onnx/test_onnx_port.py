@@ -24,6 +24,8 @@ from dahlia.export.port import Batch, Source
 from dahlia.modeling.card import ModelCard, save_card
 from small_projects import REPOSITORY, SIZE
 
+pytestmark = pytest.mark.slow
+
 FLAVOURS = ("float32", "float16", "int8")
 ALLOWED = {"float32": 1e-5, "float16": 5e-3, "int8": 0.1}
 Fault = Callable[[onnx.ModelProto], object]
@@ -171,7 +173,6 @@ print(*(name for name in ("torch", "timm", "lightning") if name in sys.modules))
 """
 
 
-@pytest.mark.slow
 def test_another_head_needs_no_torch_and_no_process_leaves_a_trace(tmp_path: Path, source: Source) -> None:
     written(tmp_path / "out", source)
     files = []

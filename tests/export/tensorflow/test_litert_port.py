@@ -15,6 +15,8 @@ from dahlia.export.conventions import write_labels
 from dahlia.export.port import Batch, Source
 from dahlia.export.tensorflow import litert
 
+pytestmark = pytest.mark.slow
+
 LIMITS = {"float32": 1e-5, "float16": 5e-3, "int8": 0.1}
 
 

@@ -13,6 +13,8 @@ from dahlia.export.tensorflow.convert import convert
 from dahlia.modeling.backbones import Backbone
 from dahlia.modeling.classifier import Classifier
 
+pytestmark = pytest.mark.slow
+
 SIZE = 96
 CONVOLUTIONAL = [
     "mobilenetv3_large_100",
@@ -54,7 +56,6 @@ def difference(module: nn.Module, graph_function: object, count: int) -> tuple[f
     return float(np.abs(received - expected).max()), float(np.abs(expected).max())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("architecture", CONVOLUTIONAL)
 def test_convolutional_networks(architecture: str) -> None:
     torch.manual_seed(0)
@@ -70,7 +71,6 @@ def test_convolutional_networks(architecture: str) -> None:
         assert scale > 0.1
 
 
-@pytest.mark.slow
 def test_transformer() -> None:
     torch.manual_seed(0)
     module = timm.create_model("vit_tiny_patch16_224", num_classes=5, dynamic_img_size=True).eval()

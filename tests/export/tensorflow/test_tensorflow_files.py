@@ -28,6 +28,8 @@ from dahlia.modeling.classifier import Classifier
 from dahlia.modeling.reference import ask_module
 from small_projects import ARCHITECTURE, SIZE, SmallProject, make_params
 
+pytestmark = pytest.mark.slow
+
 Fault = Callable[[Any], None]
 
 

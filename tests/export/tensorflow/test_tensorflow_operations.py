@@ -16,6 +16,8 @@ from dahlia.errors import ExportError
 from dahlia.export.tensorflow.convert import convert
 from dahlia.export.tensorflow.graph import ImageGraph
 
+pytestmark = pytest.mark.slow
+
 CASES = [(group, case) for group, cases in GROUPS.items() for case in cases]
 Answers = dict[str, tuple[np.ndarray, np.ndarray]]
 

@@ -18,6 +18,8 @@ from dahlia.export.tensorflow import graph, port
 from dahlia.export.tensorflow.graph import frozen_graph
 from small_projects import SIZE
 
+pytestmark = pytest.mark.slow
+
 FLAVOURS = ("frozen", "saved-model")
 FILES = {
     "frozen": ["labels.txt", "model.pb"],
