@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-from reliability_albums import Album
 from reliability_client import COMPACT, DETECTION, Client
+from reliability_photo_sets import PhotoSet
 
 _MOST_PHOTOS = 60
 
@@ -66,34 +66,34 @@ class Curator(Actor):
     """Uploads, tags, draws and deletes, in a project of classification and in one of detection."""
 
     def prepare(self) -> None:
-        self.albums = [
-            Album(self.client, new_project(self.client, "tags", classificationType="Multilabel")),
-            Album(self.client, new_project(self.client, "regions", domainId=DETECTION)),
+        self.photo_sets = [
+            PhotoSet(self.client, new_project(self.client, "tags", classificationType="Multilabel")),
+            PhotoSet(self.client, new_project(self.client, "regions", domainId=DETECTION)),
         ]
-        for album in self.albums:
-            album.add_tag("red")
-            album.add_tag("blue")
+        for photo_set in self.photo_sets:
+            photo_set.add_tag("red")
+            photo_set.add_tag("blue")
 
     def step(self) -> None:
-        album = self.albums[int(self.random.integers(2))]
-        draws = album is self.albums[1]
-        images = sorted(album.state)
-        tag = str(self.random.choice(album.tags))
+        photo_set = self.photo_sets[int(self.random.integers(2))]
+        draws = photo_set is self.photo_sets[1]
+        images = sorted(photo_set.state)
+        tag = str(self.random.choice(photo_set.tags))
         some = [str(one) for one in self.random.permutation(images)[: self.random.integers(1, 6)]]
         match int(self.random.integers(10)) if images else 0:
             case 0 | 1 | 2 | 3 if len(images) < _MOST_PHOTOS:
                 tags = [] if draws or self.random.random() < 0.3 else [tag]
-                album.upload(self.random, "red", int(self.random.integers(1, 9)), *tags)
+                photo_set.upload(self.random, "red", int(self.random.integers(1, 9)), *tags)
             case 4 | 5 | 6 if draws:
-                album.draw(some, tag, round(float(self.random.random()) / 2, 6))
+                photo_set.draw(some, tag, round(float(self.random.random()) / 2, 6))
             case 4 | 5 | 6:
-                album.tag(some, tag)
+                photo_set.tag(some, tag)
             case 7:
-                album.untag(some, tag)
-            case 8 if len(album.tags) < 12:
-                album.add_tag(f"tag {len(album.tags)}")
+                photo_set.untag(some, tag)
+            case 8 if len(photo_set.tags) < 12:
+                photo_set.add_tag(f"tag {len(photo_set.tags)}")
             case _:
-                album.delete(some)
+                photo_set.delete(some)
         self.pause(float(self.random.random()) * 0.1)
 
 

@@ -105,7 +105,7 @@ class Visitor(Actor):
     def predict(self) -> None:
         """Ask once."""
         image = new_photo(self.random, COLOURS[self.steps % 2])
-        project = self.publisher.trainer.album.project
+        project = self.publisher.trainer.photo_set.project
         possible = self.publisher.possible
         route = f"/customvision/v3.1/prediction/{project}/classify/iterations/{NAME}/image"
         try:
@@ -133,7 +133,7 @@ class Visitor(Actor):
         del self.kept[identity]
         try:
             self.client.call(
-                "DELETE", f"{self.publisher.trainer.album.path}/predictions", params={"ids": identity}
+                "DELETE", f"{self.publisher.trainer.photo_set.path}/predictions", params={"ids": identity}
             )
             self.deleted.add(identity)
         except Unknown:
@@ -145,7 +145,7 @@ class Visitor(Actor):
         query: dict[str, Any] = {"maxCount": 64}
         while True:
             page = self.client.known(
-                "POST", f"{self.publisher.trainer.album.path}/predictions/query", json=query
+                "POST", f"{self.publisher.trainer.photo_set.path}/predictions/query", json=query
             )
             found += page["results"]
             if page["token"]["continuation"] is None:

@@ -6,8 +6,8 @@ import threading
 from typing import Any
 
 from reliability_actors import Actor, new_project
-from reliability_albums import Album
 from reliability_client import Client, Refused, Unknown
+from reliability_photo_sets import PhotoSet
 from reliability_server import eventually
 
 COLOURS = ("red", "blue")
@@ -33,10 +33,10 @@ class Trainer(Actor):
 
     def prepare(self) -> None:
         project = new_project(self.client, "trained", classificationType="Multiclass")
-        self.album = Album(self.client, project)
+        self.photo_set = PhotoSet(self.client, project)
         for colour in COLOURS:
-            tag = self.album.add_tag(colour)
-            while not self.album.upload(self.random, colour, _EACH, tag):
+            tag = self.photo_set.add_tag(colour)
+            while not self.photo_set.upload(self.random, colour, _EACH, tag):
                 continue
         while len(self.completed) < 2 and not self.pause(0):
             self._add_photo()
@@ -53,7 +53,7 @@ class Trainer(Actor):
 
     @property
     def path(self) -> str:
-        return f"{self.album.path}/iterations"
+        return f"{self.photo_set.path}/iterations"
 
     def share(self) -> float:
         """How much of the present training is done; 1 where there is none, and while the server is gone."""
@@ -89,13 +89,13 @@ class Trainer(Actor):
         assert {one["status"] for one in listed} <= {"Completed", "Failed"}, listed
         for one in listed:
             assert (one["status"] == "Failed") == bool(one["trainingErrorDetails"]), one
-        self.album.verify()
+        self.photo_set.verify()
 
     def _add_photo(self) -> None:
-        place = len(self.album.state) % len(COLOURS)
-        if len(self.album.state) > 4 * _EACH:
-            self.album.delete([next(iter(self.album.state))])
-        self.album.upload(self.random, COLOURS[place], 1, self.album.tags[place])
+        place = len(self.photo_set.state) % len(COLOURS)
+        if len(self.photo_set.state) > 4 * _EACH:
+            self.photo_set.delete([next(iter(self.photo_set.state))])
+        self.photo_set.upload(self.random, COLOURS[place], 1, self.photo_set.tags[place])
 
     def _follow(self, iteration: str | None) -> None:
         ended = self._wait(iteration) if iteration else None
@@ -108,7 +108,7 @@ class Trainer(Actor):
         known = {one["id"] for one in self.client.known("GET", self.path)}
         try:
             return str(
-                self.client.call("POST", f"{self.album.path}/train", params={"forceTrain": "true"})["id"]
+                self.client.call("POST", f"{self.photo_set.path}/train", params={"forceTrain": "true"})["id"]
             )
         except Refused as refused:
             if refused.code != "BadRequestTrainingAlreadyInProgress":

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import requests
 from reliability_actors import Actor, Curator, new_project
-from reliability_albums import Album
 from reliability_client import TRAINING, Client, Unknown, files, new_photo
 from reliability_disks import (
     HELD_TO_PERMISSIONS,
@@ -21,6 +20,7 @@ from reliability_disks import (
     small_disk,
     withheld,
 )
+from reliability_photo_sets import PhotoSet
 from reliability_postgres import Stoppable, stoppable_postgres
 from reliability_server import Supervised, eventually, supervised
 from reliability_training import Trainer
@@ -43,21 +43,21 @@ def on_postgres(postgres: Stoppable, home: Path) -> Iterator[Supervised]:
         yield server
 
 
-def album_of(server: Supervised, photos: int = 4) -> Album:
+def photo_set_of(server: Supervised, photos: int = 4) -> PhotoSet:
     """A project with a tag and some photos."""
     client = Client(server.base, server.key)
-    album = Album(client, new_project(client, "garden", classificationType="Multilabel"))
-    assert album.upload(RANDOM, "red", photos, album.add_tag("red"))
-    return album
+    photo_set = PhotoSet(client, new_project(client, "garden", classificationType="Multilabel"))
+    assert photo_set.upload(RANDOM, "red", photos, photo_set.add_tag("red"))
+    return photo_set
 
 
-def upload(album: Album) -> requests.Response:
+def upload(photo_set: PhotoSet) -> requests.Response:
     body = files([new_photo(RANDOM, "red")])
-    return album.client.raw("POST", f"{TRAINING}{album.path}/images/files", json=body)
+    return photo_set.client.raw("POST", f"{TRAINING}{photo_set.path}/images/files", json=body)
 
 
-def tag(album: Album) -> requests.Response:
-    return album.client.raw("POST", f"{TRAINING}{album.path}/tags", params={"name": "one more"})
+def tag(photo_set: PhotoSet) -> requests.Response:
+    return photo_set.client.raw("POST", f"{TRAINING}{photo_set.path}/tags", params={"name": "one more"})
 
 
 def check_refusal(response: requests.Response, *words: str) -> None:
@@ -86,46 +86,48 @@ def of_limited_files(tmp_path: Path) -> Iterator[tuple[Supervised, AbstractConte
 @pytest.mark.parametrize("kind", [of_limited_files, on_a_small_disk])
 def test_a_full_disk(kind: Disk, tmp_path: Path) -> None:
     with kind(tmp_path) as (server, full):
-        album = album_of(server)
+        photo_set = photo_set_of(server)
         with full:
-            check_refusal(upload(album), "Free some space", "its disk is full", "its disk reports an error")
+            check_refusal(
+                upload(photo_set), "Free some space", "its disk is full", "its disk reports an error"
+            )
             many = {"metadata": "x" * 256} | {str(number): "y" * 256 for number in range(9)}
             for _ in range(20):  # until the database's file has to grow
-                images = ",".join(album.ids.values())
-                path = f"{TRAINING}{album.path}/images/metadata"
-                refused = album.client.raw("POST", path, params={"imageIds": images}, json=many)
+                images = ",".join(photo_set.ids.values())
+                path = f"{TRAINING}{photo_set.path}/images/metadata"
+                refused = photo_set.client.raw("POST", path, params={"imageIds": images}, json=many)
                 if refused.status_code != 200:
                     check_refusal(refused, "its disk is full", "its disk reports an error")
-            album.verify()
-        assert album.upload(RANDOM, "red", 2)
-        album.verify()
+            photo_set.verify()
+        assert photo_set.upload(RANDOM, "red", 2)
+        photo_set.verify()
 
 
 def test_a_training_on_a_full_disk_says_so(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 400) as disk, supervised(disk / "home") as server:
         client = Client(server.base, server.key)
-        album = Album(client, new_project(client, "garden", classificationType="Multiclass"))
+        photo_set = PhotoSet(client, new_project(client, "garden", classificationType="Multiclass"))
         for colour in ("red", "blue"):
-            assert album.upload(RANDOM, colour, 5, album.add_tag(colour))
+            assert photo_set.upload(RANDOM, colour, 5, photo_set.add_tag(colour))
         with filled(disk):
-            iteration = started(client, album)
+            iteration = started(client, photo_set)
             if iteration:  # the database had room for its row
-                assert "space" in ended(client, album, iteration)["trainingErrorDetails"]
-        iteration = eventually(lambda: started(client, album), 30)
-        assert ended(client, album, iteration)["status"] == "Completed"
-        album.verify()
+                assert "space" in ended(client, photo_set, iteration)["trainingErrorDetails"]
+        iteration = eventually(lambda: started(client, photo_set), 30)
+        assert ended(client, photo_set, iteration)["status"] == "Completed"
+        photo_set.verify()
 
 
-def started(client: Client, album: Album) -> str | None:
+def started(client: Client, photo_set: PhotoSet) -> str | None:
     try:
-        return str(client.call("POST", f"{album.path}/train", params={"forceTrain": "true"})["id"])
+        return str(client.call("POST", f"{photo_set.path}/train", params={"forceTrain": "true"})["id"])
     except Unknown:
         return None
 
 
-def ended(client: Client, album: Album, iteration: str | None) -> dict[str, str]:
+def ended(client: Client, photo_set: PhotoSet, iteration: str | None) -> dict[str, str]:
     def look() -> dict[str, str] | None:
-        now: dict[str, str] = client.known("GET", f"{album.path}/iterations/{iteration}")
+        now: dict[str, str] = client.known("GET", f"{photo_set.path}/iterations/{iteration}")
         return now if now["status"] != "Training" else None
 
     found: dict[str, str] = eventually(look, 120)
@@ -134,47 +136,47 @@ def ended(client: Client, album: Album, iteration: str | None) -> dict[str, str]
 
 def test_files_that_may_not_be_written(tmp_path: Path) -> None:
     with supervised(tmp_path / "home", HELD_TO_PERMISSIONS, **ALONE) as server:
-        album = album_of(server)
+        photo_set = photo_set_of(server)
         with withheld(server.home / "files"):
-            check_refusal(upload(album), "Mount it writable")
-            album.verify()
-        image = album.client.call("GET", f"{album.path}/images")[0]["originalImageUri"]
+            check_refusal(upload(photo_set), "Mount it writable")
+            photo_set.verify()
+        image = photo_set.client.call("GET", f"{photo_set.path}/images")[0]["originalImageUri"]
         with withheld(server.home / "files", 0o777):
-            check_refusal(album.client.raw("GET", image), "Permission denied")
-        assert album.upload(RANDOM, "red", 2)
-        album.verify()
+            check_refusal(photo_set.client.raw("GET", image), "Permission denied")
+        assert photo_set.upload(RANDOM, "red", 2)
+        photo_set.verify()
 
 
 def test_too_few_open_files(tmp_path: Path) -> None:
     with supervised(tmp_path / "home", **ALONE) as server:
-        album, refused = album_of(server), 0
+        photo_set, refused = photo_set_of(server), 0
         for more in range(4):  # for the connection, and for what the request opens
             with no_more_open_files(server.pid, more):
                 for _ in range(10):
                     with suppress(requests.ConnectionError):  # it was closed at once
-                        answer = upload(album)
+                        answer = upload(photo_set)
                         if answer.status_code != 200:
                             check_refusal(answer, "Allow the server more open files", "cannot be opened")
                             refused += 1
         assert refused
         assert "Traceback" not in server.text
         assert server.text.count(": 503, ") <= 2, server.text
-        assert upload(album).status_code == 200
+        assert upload(photo_set).status_code == 200
 
 
 @pytest.mark.parametrize("place", [".", "dahlia.db"])
 def test_a_home_that_may_not_be_written(place: str, tmp_path: Path) -> None:
     with supervised(tmp_path / "home", HELD_TO_PERMISSIONS, **ALONE) as server:
-        album = album_of(server)
+        photo_set = photo_set_of(server)
         server.kill()
         with withheld(server.home / place):
             server.start()
             server.wait_until_ready()
-            album.verify()
-            check_refusal(tag(album), "it may not be written")
+            photo_set.verify()
+            check_refusal(tag(photo_set), "it may not be written")
         # Connections that were opened meanwhile learn of it with the first write, which fails.
-        eventually(lambda: album.upload(RANDOM, "red", 2), 10)
-        album.verify()
+        eventually(lambda: photo_set.upload(RANDOM, "red", 2), 10)
+        photo_set.verify()
 
 
 @pytest.mark.parametrize("home", ["home", "home/below"])
@@ -190,19 +192,21 @@ def test_a_home_that_cannot_be_made(home: str, tmp_path: Path) -> None:
 
 def test_a_database_that_goes_away(postgres: Stoppable, tmp_path: Path) -> None:
     with on_postgres(postgres, tmp_path / "home") as server:
-        album = album_of(server)
+        photo_set = photo_set_of(server)
         with postgres.away(0):
             for _ in range(3):
-                check_refusal(upload(album), "the connection to it is lost")
-                check_refusal(album.client.raw("GET", f"{TRAINING}/projects"), "the connection to it is lost")
-                check_refusal(album.client.raw("GET", "/readyz"), "the connection to it is lost")
+                check_refusal(upload(photo_set), "the connection to it is lost")
+                check_refusal(
+                    photo_set.client.raw("GET", f"{TRAINING}/projects"), "the connection to it is lost"
+                )
+                check_refusal(photo_set.client.raw("GET", "/readyz"), "the connection to it is lost")
             assert requests.get(f"{server.base}/healthz", timeout=10).status_code == 200
-        album.verify()
+        photo_set.verify()
         with postgres.read_only():
-            check_refusal(upload(album), "it may not be written")
-            album.verify()
-        assert album.upload(RANDOM, "red", 2)
-        album.verify()
+            check_refusal(upload(photo_set), "it may not be written")
+            photo_set.verify()
+        assert photo_set.upload(RANDOM, "red", 2)
+        photo_set.verify()
 
 
 def test_a_database_that_goes_away_at_work(postgres: Stoppable, tmp_path: Path) -> None:
@@ -221,8 +225,8 @@ def test_a_database_that_goes_away_at_work(postgres: Stoppable, tmp_path: Path) 
                 raise actor.error
         trainer.settle()
         trainer.verify()
-        for album in curator.albums:
-            album.verify()
+        for photo_set in curator.photo_sets:
+            photo_set.verify()
 
 
 def has_acted(actor: Actor, steps: int) -> bool:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from reliability_actors import new_project
-from reliability_albums import Album
 from reliability_client import TRAINING, Client, files, new_photo
 from reliability_disks import filled, small_disk
+from reliability_photo_sets import PhotoSet
 from reliability_server import Supervised, eventually, supervised
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -40,9 +40,9 @@ def with_the_storage_on(disk: Path) -> Iterator[Supervised]:
         yield server
 
 
-def new_album(server: Supervised) -> Album:
+def new_photo_set(server: Supervised) -> PhotoSet:
     client = Client(server.base, server.key)
-    return Album(client, new_project(client, "garden", classificationType="Multilabel"))
+    return PhotoSet(client, new_project(client, "garden", classificationType="Multilabel"))
 
 
 def ready(server: Supervised) -> dict[str, Any]:
@@ -52,10 +52,10 @@ def ready(server: Supervised) -> dict[str, Any]:
     return found
 
 
-def check_additions_are_refused(album: Album) -> None:
+def check_additions_are_refused(photo_set: PhotoSet) -> None:
     additions = {"/images/files": {"json": files([new_photo(RANDOM, "red")])}, "/tags?name=more": {}}
     for path, options in additions.items():
-        answer = album.client.raw("POST", f"{TRAINING}{album.path}{path}", **options)
+        answer = photo_set.client.raw("POST", f"{TRAINING}{photo_set.path}{path}", **options)
         assert answer.status_code == 503, answer.text
         assert int(answer.headers["retry-after"]) > 0
         assert "delete images" in answer.json()["message"]
@@ -67,30 +67,30 @@ def check_additions_are_refused(album: Album) -> None:
 )
 def test_what_makes_room_works_on_a_full_disk(place: Any, what: str, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 64) as disk, place(disk) as server:
-        album = new_album(server)
-        red, blue = album.add_tag("red"), album.add_tag("blue")
+        photo_set = new_photo_set(server)
+        red, blue = photo_set.add_tag("red"), photo_set.add_tag("blue")
         for _ in range(4):
-            assert album.upload(RANDOM, "red", 20, red, blue)
+            assert photo_set.upload(RANDOM, "red", 20, red, blue)
         server.kill()  # a log that has been written once need not grow for what comes
         with filled(disk):
             server.start()
             server.wait_until_ready()
-            check_additions_are_refused(album)
+            check_additions_are_refused(photo_set)
             said = ready(server)
             assert said["status"] == "degraded"
             assert f"The disk of the server's {what} is nearly full" in said["reasons"][0]
-            photos = list(album.state)
-            assert album.untag(photos[:20], blue)
+            photos = list(photo_set.state)
+            assert photo_set.untag(photos[:20], blue)
             for start in range(0, 60, 20):
-                assert album.delete(photos[start : start + 20])
-            album.client.call("DELETE", f"{album.path}/tags/{blue}")
-            album.state = {image: labels.without(blue) for image, labels in album.state.items()}
-            album.tags.remove(blue)
-            album.verify()
-            check_additions_are_refused(album)
+                assert photo_set.delete(photos[start : start + 20])
+            photo_set.client.call("DELETE", f"{photo_set.path}/tags/{blue}")
+            photo_set.state = {image: labels.without(blue) for image, labels in photo_set.state.items()}
+            photo_set.tags.remove(blue)
+            photo_set.verify()
+            check_additions_are_refused(photo_set)
         eventually(lambda: ready(server) == {"status": "ok"}, 10)
-        assert album.upload(RANDOM, "red", 2, red)
-        album.verify()
+        assert photo_set.upload(RANDOM, "red", 2, red)
+        photo_set.verify()
         if place is with_all_on:
             eventually(lambda: (server.home / ".reserve").stat().st_size == 4 << 20, 20)
         assert server.text.count(FULL) - server.text.count("ErrorUnknown") <= 2, server.text
@@ -101,15 +101,15 @@ def test_what_makes_room_works_on_a_full_disk(place: Any, what: str, tmp_path: P
 def test_without_a_reserve_nothing_is_deleted(tmp_path: Path) -> None:
     none = {"DAHLIA_SERVER_MIN_FREE_MB": "0", "DAHLIA_JOBS_WORKERS": "0"}
     with small_disk(tmp_path / "disk", 64) as disk, supervised(disk / "home", **none) as server:
-        album = new_album(server)
-        assert album.upload(RANDOM, "red", 20, album.add_tag("red"))
-        photos = list(album.state)
+        photo_set = new_photo_set(server)
+        assert photo_set.upload(RANDOM, "red", 20, photo_set.add_tag("red"))
+        photos = list(photo_set.state)
         server.kill()
         with filled(disk):
             server.start()
             server.wait_until_ready()
-            assert not album.delete(photos[:10])
+            assert not photo_set.delete(photos[:10])
             assert ready(server) == {"status": "ok"}  # nobody asked for a floor
-        assert album.delete(photos[10:])
-        album.verify()
+        assert photo_set.delete(photos[10:])
+        photo_set.verify()
         assert "Traceback" not in server.text

@@ -20,8 +20,8 @@ import pytest
 from iteration_cases import Case, held_out
 from prediction_cases import add_iteration
 from reliability_actors import new_project
-from reliability_albums import Album
 from reliability_client import DETECTION, Client, new_photo
+from reliability_photo_sets import PhotoSet
 from reliability_server import Supervised, supervised
 from sqlalchemy import select
 
@@ -99,18 +99,18 @@ def things(server: Supervised) -> dict[str, Any]:
 
 def project(opened: Server, client: Client, name: str, random: np.random.Generator) -> dict[str, Any]:
     """The ids of a project with photos, iterations, predictions and suggestions; and some regions'."""
-    album = Album(client, new_project(client, name, classificationType="Multilabel"))
+    photo_set = PhotoSet(client, new_project(client, name, classificationType="Multilabel"))
     for colour in COLOURS:
-        assert album.upload(random, colour, 20, album.add_tag(colour))
-    assert album.upload(random, "red", 20)
-    iterations = [train(opened, album, number) for number in (1, 2)]
+        assert photo_set.upload(random, colour, 20, photo_set.add_tag(colour))
+    assert photo_set.upload(random, "red", 20)
+    iterations = [train(opened, photo_set, number) for number in (1, 2)]
     place = {"publishName": "live", "predictionId": "any"}
-    client.call("POST", f"{album.path}/iterations/{iterations[0]}/publish", params=place)
-    route = f"/customvision/v3.1/prediction/{album.project}/classify/iterations/live/image"
+    client.call("POST", f"{photo_set.path}/iterations/{iterations[0]}/publish", params=place)
+    route = f"/customvision/v3.1/prediction/{photo_set.project}/classify/iterations/live/image"
     predictions = [client.ask("POST", route, data=new_photo(random, "blue")).json()["id"] for _ in range(20)]
-    query = {"iterationId": iterations[0], "imageIds": ",".join(list(album.ids.values())[-20:])}
-    client.call("POST", f"{album.path}/tagsandregions/suggestions", params=query)
-    detection = Album(client, new_project(client, f"{name}, drawn", domainId=DETECTION))
+    query = {"iterationId": iterations[0], "imageIds": ",".join(list(photo_set.ids.values())[-20:])}
+    client.call("POST", f"{photo_set.path}/tagsandregions/suggestions", params=query)
+    detection = PhotoSet(client, new_project(client, f"{name}, drawn", domainId=DETECTION))
     assert detection.upload(random, "red", 5)
     tag = detection.add_tag("red")
     assert detection.draw(list(detection.state), tag, 0.1)
@@ -118,28 +118,28 @@ def project(opened: Server, client: Client, name: str, random: np.random.Generat
     drawn = {"project": detection.project, "tags": [tag], "images": list(detection.ids.values())}
     return {
         "drawn": drawn,
-        "project": album.project,
-        "tags": album.tags,
-        "images": list(album.ids.values()),
+        "project": photo_set.project,
+        "tags": photo_set.tags,
+        "images": list(photo_set.ids.values()),
         "iterations": iterations,
         "predictions": predictions,
         "regions": [region["regionId"] for image in images for region in image["regions"]],
         "domains": [domain.id for domain in DOMAINS],
-        "files": [image_key(sha256, ".jpg") for sha256 in album.ids],
+        "files": [image_key(sha256, ".jpg") for sha256 in photo_set.ids],
     }
 
 
-def train(opened: Server, album: Album, number: int) -> str:
+def train(opened: Server, photo_set: PhotoSet, number: int) -> str:
     """An iteration as a training leaves it; its model is a toy."""
     with opened.database.read() as session:
-        row = session.scalars(select(ProjectRow).where(ProjectRow.id == album.project)).one()
-    tags = dict(zip(COLOURS, album.tags, strict=True))
+        row = session.scalars(select(ProjectRow).where(ProjectRow.id == photo_set.project)).one()
+    tags = dict(zip(COLOURS, photo_set.tags, strict=True))
     iteration = add_iteration(opened, row, number, tag_ids=tags)
     images = {
-        tag: [(album.ids[one], one) for one, labels in album.state.items() if identity in labels.tags]
+        tag: [(photo_set.ids[one], one) for one, labels in photo_set.state.items() if identity in labels.tags]
         for tag, identity in tags.items()
     }
     file = opened.settings.server.home / "held-out.parquet"
-    save_predictions(file, held_out(Case(album.project, tags, images), COLOURS, wrong=9))
+    save_predictions(file, held_out(Case(photo_set.project, tags, images), COLOURS, wrong=9))
     opened.storage.put_file(artifact_key(iteration.id, PREDICTIONS), file)
     return iteration.id

@@ -112,8 +112,8 @@ class Cast:
         self.all: tuple[Actor, ...] = (self.curator, self.trainer, self.publisher, self.visitor)
 
     def verify(self) -> None:
-        for album in self.curator.albums:
-            album.verify()
+        for photo_set in self.curator.photo_sets:
+            photo_set.verify()
         self.trainer.verify()
         self.publisher.verify()
         self.visitor.verify()
@@ -182,13 +182,13 @@ def audit(server: Supervised) -> None:
 
 
 def tell(killer: Killer, cast: Cast, seconds: float) -> None:
-    albums = [*cast.curator.albums, cast.trainer.album]
+    sets = [*cast.curator.photo_sets, cast.trainer.photo_set]
     print(
         f"\n{killer.kills.total()} kills in {seconds:.0f} s: {dict(killer.kills)}; "
         f"{killer.server.starts} starts, the slowest {killer.slowest:.1f} s\n"
         f"{sum(actor.client.acknowledged for actor in cast.all)} requests acknowledged, "
-        f"{sum(actor.client.unknown for actor in cast.all)} cut off; of writes to albums that were cut off "
-        f"{sum(album.halves for album in albums)} had been done and {sum(album.undone for album in albums)} "
+        f"{sum(actor.client.unknown for actor in cast.all)} cut off; of writes of photos that were cut off "
+        f"{sum(photos.halves for photos in sets)} had been done and {sum(photos.undone for photos in sets)} "
         f"had not\n{len(cast.trainer.completed)} trainings completed, {len(cast.trainer.failed)} failed: "
         f"{Counter(cast.trainer.failed)}\n{cast.publisher.times} times published; "
         f"{len(cast.visitor.kept)} predictions kept, {len(cast.visitor.deleted)} deleted"

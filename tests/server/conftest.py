@@ -83,7 +83,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 @pytest.fixture
 def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
-    """A server with an empty store, without workers."""
+    """A server with an empty database, without workers."""
     server = opened(tmp_path / "home", database_url)
     yield server
     server.database.close()

@@ -197,7 +197,7 @@ def test_a_photo_that_is_uploaded_again_has_its_file_again(opened: Server) -> No
         key = create_key(session, "tests", Scope.TRAINING, None, opened.now())[1]
     with TestClient(create_app(opened), base_url=f"http://127.0.0.1{BASE}") as client:
         client.headers["Training-Key"] = key
-        project = client.post("/projects", params={"name": "album"}).json()["id"]
+        project = client.post("/projects", params={"name": "photo_set"}).json()["id"]
         (image,) = uploaded(client, project, entry(1))
         keys = [one.key for one in opened.storage.keys("") if sha256_of_key(one.key)]
         mine = [one for one in keys if opened.storage.get(one) == photo(1) or one.startswith("thumbnails/")]

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from dahlia.server.app import create_app
 from dahlia.server.context import Server
-from dahlia.server.database.errors import DamageError, StoreError, damage_of, translated_errors
+from dahlia.server.database.errors import DamageError, DatabaseError, damage_of, translated_errors
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
@@ -93,7 +93,7 @@ def test_damage_that_a_write_meets_ends_writes_too(server: Server) -> None:
     with pytest.raises(DamageError):
         add_project(server, "another")
     assert server.database.damage == "database disk image is malformed"
-    with pytest.raises(StoreError, match="is damaged"), server.database.write():
+    with pytest.raises(DatabaseError, match="is damaged"), server.database.write():
         pass
 
 
@@ -137,6 +137,6 @@ def fault(kind: type[sqlite3.Error], text: str, name: str) -> sqlite3.Error:
 def test_what_counts_as_damage(error: Exception, is_damage: bool) -> None:
     assert bool(damage_of(error)) == is_damage
     assert "secret" not in str(damage_of(error))
-    with pytest.raises(StoreError) as refusal, translated_errors():
+    with pytest.raises(DatabaseError) as refusal, translated_errors():
         raise OperationalError("SELECT 1", {}, error)
     assert isinstance(refusal.value, DamageError) == is_damage

@@ -13,7 +13,7 @@ from dahlia.errors import ConfigError, ServiceError
 from dahlia.server.context import Server
 from dahlia.server.database import schema
 from dahlia.server.database.changes import changed
-from dahlia.server.database.errors import StoreError
+from dahlia.server.database.errors import DatabaseError
 from dahlia.server.database.server_tables import SecretRow
 from dahlia.server.database.sessions import Database
 from dahlia.server.database.tables import ProjectRow, TagRow
@@ -106,7 +106,7 @@ def test_changes_of_one_project_wait_for_each_other(server: Server) -> None:
 def test_a_database_that_refuses_writes_is_still_read(server: Server) -> None:
     add_project(server)
     server.database.refuse_writes("its file is damaged")
-    with pytest.raises(StoreError, match="its file is damaged"), server.database.write():
+    with pytest.raises(DatabaseError, match="its file is damaged"), server.database.write():
         pass
     with server.database.read() as session:
         assert session.scalar(select(ProjectRow.name)) == "garden"
@@ -137,6 +137,6 @@ def test_other_databases_are_refused_without_showing_passwords(url: str) -> None
     ],
 )
 def test_a_database_out_of_reach_is_an_error_of_the_store(url: str, reason: str) -> None:
-    with pytest.raises((StoreError, ConfigError), match=reason) as refusal:
+    with pytest.raises((DatabaseError, ConfigError), match=reason) as refusal:
         schema.upgrade(Database(url))
     assert "secret" not in str(refusal.value)

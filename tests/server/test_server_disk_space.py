@@ -21,7 +21,7 @@ from dahlia.server.api.routing import training_router
 from dahlia.server.app import _ROUTERS
 from dahlia.server.context import Server
 from dahlia.server.database import reserve as reserves
-from dahlia.server.database.errors import StoreError
+from dahlia.server.database.errors import DatabaseError
 from dahlia.server.database.reserve import NAME, Reserve
 from dahlia.server.database.sessions import Database
 from dahlia.server.disk_space import DiskSpace, SpaceWatch
@@ -145,7 +145,7 @@ def test_a_write_that_fails_for_want_of_room_gives_the_reserve_up(tmp_path: Path
     with database.write() as session:
         session.connection().exec_driver_sql("CREATE TABLE wide (text)")
         session.connection().exec_driver_sql("PRAGMA max_page_count = 3")
-    with pytest.raises(StoreError, match="its disk is full"), database.write() as session:
+    with pytest.raises(DatabaseError, match="its disk is full"), database.write() as session:
         session.connection().exec_driver_sql("INSERT INTO wide VALUES (zeroblob(100000))")
     assert database.reserve.size == 0
     database.close()

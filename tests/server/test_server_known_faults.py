@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from dahlia.dataset.decoding_memory import DecodingBusy
 from dahlia.errors import ServiceError
 from dahlia.server.context import Server
-from dahlia.server.database.errors import StoreError
+from dahlia.server.database.errors import DatabaseError
 from dahlia.server.http.replies import KnownFaults, is_known
 from dahlia.server.storage.errors import NotThere, StorageError
 
@@ -57,8 +57,8 @@ def test_many_texts_take_no_memory(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize(
     ("error", "known"),
     [
-        (StoreError("its disk is full"), True),
-        (caused(StoreError("it is busy"), OperationalError("BEGIN", {}, Exception("locked"))), True),
+        (DatabaseError("its disk is full"), True),
+        (caused(DatabaseError("it is busy"), OperationalError("BEGIN", {}, Exception("locked"))), True),
         (caused(busy("full"), StorageError("full")), True),
         (caused(busy("busy"), DecodingBusy("busy")), True),
         (busy("nearly full"), True),

@@ -14,7 +14,7 @@ from server_rows import add_image, add_project
 from sqlalchemy import delete
 
 from dahlia.server.context import Server
-from dahlia.server.database.errors import StoreError
+from dahlia.server.database.errors import DatabaseError
 from dahlia.server.database.server_tables import IdentityRow
 from dahlia.server.keys.audit import record
 from dahlia.server.opening import open_server
@@ -184,7 +184,7 @@ def test_a_storage_without_an_identity_is_not_taken_for_the_one_that_had_it(full
             look(full.database, full.storage)
     watch = PairingWatch(full)  # its first look is no second first meeting
     watch.look()
-    with pytest.raises(StoreError, match="its files belong to another database"):
+    with pytest.raises(DatabaseError, match="its files belong to another database"):
         change(full)
     again = open_server(full.settings, paired=False)
     adopt(again.database, again.storage, again.now())
@@ -237,7 +237,7 @@ def test_nothing_is_written_while_the_storage_is_another(
     watch.look()
     watch.look()
     assert caplog.text.count("Writing has stopped") == 1
-    with pytest.raises(StoreError, match="its files belong to another database"):
+    with pytest.raises(DatabaseError, match="its files belong to another database"):
         change(full)
     full.storage.put(IDENTITY, kept)
     watch.look()

@@ -12,7 +12,7 @@ from dahlia.errors import ServiceError
 from dahlia.server.context import Server
 from dahlia.server.contract.errors import not_found
 from dahlia.server.database.tables import ProjectRow
-from dahlia.server.predictions.published_models import ModelFiles, StoreSource
+from dahlia.server.predictions.published_models import DatabaseSource, ModelFiles
 from dahlia.server.storage.errors import StorageError
 from dahlia.server.storage.names import servable_prefix
 from dahlia.serving.metrics import Metrics
@@ -31,7 +31,7 @@ class Followed:
         self.files = ModelFiles(server.storage, folder)
         self.models = ModelCache(self._load, 1 << 30, Metrics(CollectorRegistry()).loaded)
         self.publications = Publications(
-            [StoreSource(server.database, self.files)],
+            [DatabaseSource(server.database, self.files)],
             self.models,
             serves_faulty=True,
             unknown_project=lambda project: not_found("Project", project),

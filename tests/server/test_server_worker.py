@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from dahlia.errors import TrainingError
 from dahlia.server.context import Server
-from dahlia.server.database.errors import StoreError
+from dahlia.server.database.errors import DatabaseError
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs.job import CANCELLED, JobKind, LeaseLost
 from dahlia.server.jobs.queue import cancel
@@ -230,7 +230,7 @@ def test_a_database_that_is_away_is_waited_for(server: Server, monkeypatch: pyte
             yield session
             if completing.is_set() and away and session.dirty:
                 away.pop()
-                raise StoreError("the connection to it is lost")
+                raise DatabaseError("the connection to it is lost")
 
     completing = threading.Event()
 

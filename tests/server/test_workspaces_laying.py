@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from workspace_projects import NAME, Album, small_album, tree
+from workspace_projects import NAME, PhotoSet, small_photo_set, tree
 
 from dahlia.composition import compose
 from dahlia.config import load_params, read_yaml
@@ -24,8 +24,8 @@ from dahlia.server.workspaces import Photo, PipelineError, lay_out
 
 
 @pytest.fixture
-def album(tmp_path: Path) -> Album:
-    return small_album(tmp_path / "store")
+def photo_set(tmp_path: Path) -> PhotoSet:
+    return small_photo_set(tmp_path / "store")
 
 
 @pytest.fixture
@@ -33,28 +33,28 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "workspaces" / NAME
 
 
-def test_the_files_are_those_of_init(album: Album, folder: Path, tmp_path: Path) -> None:
-    lay_out(folder, album.snapshot(), album.fetch)
+def test_the_files_are_those_of_init(photo_set: PhotoSet, folder: Path, tmp_path: Path) -> None:
+    lay_out(folder, photo_set.snapshot(), photo_set.fetch)
     create_project(tmp_path / NAME)
     made, shipped = tree(folder), tree(tmp_path / NAME)
     assert made.keys() - shipped.keys() == {
         "data/annotations.csv",
-        *(f"data/images/{photo.name}" for photo in album.photos),
+        *(f"data/images/{photo.name}" for photo in photo_set.photos),
     }
     assert shipped.keys() <= made.keys()
     named = {"conf/config.yaml", "params.yaml"}  # with the folder's name, by `dahlia init`
     assert {name for name in shipped if made[name] != shipped[name]} == {".gitignore", *named}
 
 
-def test_params_say_what_the_server_set(album: Album, folder: Path) -> None:
-    snapshot = album.snapshot(
+def test_params_say_what_the_server_set(photo_set: PhotoSet, folder: Path) -> None:
+    snapshot = photo_set.snapshot(
         kind="multilabel",
         negative_tag='none ${of} these #1: \\${y} "q"',
         domain="food",
         recipe="advanced",
         budget_minutes=7,
     )
-    lay_out(folder, snapshot, album.fetch)
+    lay_out(folder, snapshot, photo_set.fetch)
     params = load_params(folder / "params.yaml")
     assert params.project.name == NAME
     assert params.project.classification == "multilabel"
@@ -70,19 +70,21 @@ def test_params_say_what_the_server_set(album: Album, folder: Path) -> None:
     assert other["project"] == compose(folder)["project"]
 
 
-def test_settings_change_back(album: Album, folder: Path) -> None:
-    lay_out(folder, album.snapshot(), album.fetch)
+def test_settings_change_back(photo_set: PhotoSet, folder: Path) -> None:
+    lay_out(folder, photo_set.snapshot(), photo_set.fetch)
     before = tree(folder)
-    lay_out(folder, album.snapshot(recipe="advanced", negative_tag="rose", domain="retail"), album.fetch)
+    lay_out(
+        folder, photo_set.snapshot(recipe="advanced", negative_tag="rose", domain="retail"), photo_set.fetch
+    )
     assert load_params(folder / "params.yaml").project.negative_tag == "rose"
-    lay_out(folder, album.snapshot(), album.fetch)
+    lay_out(folder, photo_set.snapshot(), photo_set.fetch)
     assert tree(folder) == before
     assert load_params(folder / "params.yaml").project.negative_tag is None
 
 
 @pytest.mark.parametrize("name", ["null", "~", "yes", "1e3", "Negative", "- x", "'", "a: b", "{a}"])
-def test_negative_tags_are_text(album: Album, folder: Path, name: str) -> None:
-    lay_out(folder, album.snapshot(negative_tag=name), album.fetch)
+def test_negative_tags_are_text(photo_set: PhotoSet, folder: Path, name: str) -> None:
+    lay_out(folder, photo_set.snapshot(negative_tag=name), photo_set.fetch)
     assert load_params(folder / "params.yaml").project.negative_tag == name
 
 
@@ -95,88 +97,90 @@ def test_negative_tags_are_text(album: Album, folder: Path, name: str) -> None:
         ({"recipe": "advanced", "budget_minutes": 0}, "budget_minutes"),
     ],
 )
-def test_settings_that_cannot_be(album: Album, folder: Path, changes: dict[str, object], said: str) -> None:
+def test_settings_that_cannot_be(
+    photo_set: PhotoSet, folder: Path, changes: dict[str, object], said: str
+) -> None:
     with pytest.raises(ConfigError, match=said):
-        lay_out(folder, album.snapshot(**changes), album.fetch)
-    lay_out(folder, album.snapshot(), album.fetch)
+        lay_out(folder, photo_set.snapshot(**changes), photo_set.fetch)
+    lay_out(folder, photo_set.snapshot(), photo_set.fetch)
     assert load_params(folder / "params.yaml").domain.name == "General (compact)"
 
 
-def test_the_table_is_read_as_it_was_meant(album: Album, folder: Path) -> None:
-    album.add(1)  # no tag
-    album.add(1, 'a, "b"; c', "é")
-    boxed = replace(album.photos[0], tags=(), regions=(Region("leaf", 0.1, 0.2, 1 / 3, 0.4),))
-    album.photos[0] = boxed
-    lay_out(folder, album.snapshot(kind="multilabel"), album.fetch)
+def test_the_table_is_read_as_it_was_meant(photo_set: PhotoSet, folder: Path) -> None:
+    photo_set.add(1)  # no tag
+    photo_set.add(1, 'a, "b"; c', "é")
+    boxed = replace(photo_set.photos[0], tags=(), regions=(Region("leaf", 0.1, 0.2, 1 / 3, 0.4),))
+    photo_set.photos[0] = boxed
+    lay_out(folder, photo_set.snapshot(kind="multilabel"), photo_set.fetch)
     found = {row.path.name: row for row in read(folder / "data/annotations.csv", "csv")}
-    assert found.keys() == {photo.name for photo in album.photos if photo.tags or photo.regions}
+    assert found.keys() == {photo.name for photo in photo_set.photos if photo.tags or photo.regions}
     assert found[boxed.name].regions == boxed.regions
     assert found[boxed.name].tags == ("leaf",)
-    assert found[album.photos[-1].name].tags == ('a, "b"; c', "é")
+    assert found[photo_set.photos[-1].name].tags == ('a, "b"; c', "é")
     assert all(sha256_of(row.path) == row.path.stem for row in found.values())
 
 
-def test_only_what_differs_is_touched(album: Album, folder: Path) -> None:
-    lay_out(folder, album.snapshot(), album.fetch)
+def test_only_what_differs_is_touched(photo_set: PhotoSet, folder: Path) -> None:
+    lay_out(folder, photo_set.snapshot(), photo_set.fetch)
     times = {path: path.stat().st_mtime_ns for path in folder.rglob("*.*") if path.suffix != ".csv"}
-    album.fetched.clear()
-    gone, *kept = album.photos
-    album.photos = kept
-    album.add(2, "tulip")
-    lay_out(folder, album.snapshot(), album.fetch)
-    assert sorted(album.fetched) == sorted(photo.sha256 for photo in album.photos[-2:])
+    photo_set.fetched.clear()
+    gone, *kept = photo_set.photos
+    photo_set.photos = kept
+    photo_set.add(2, "tulip")
+    lay_out(folder, photo_set.snapshot(), photo_set.fetch)
+    assert sorted(photo_set.fetched) == sorted(photo.sha256 for photo in photo_set.photos[-2:])
     assert not (folder / "data/images" / gone.name).exists()
-    assert {path.name for path in (folder / "data/images").iterdir()} == {p.name for p in album.photos}
+    assert {path.name for path in (folder / "data/images").iterdir()} == {p.name for p in photo_set.photos}
     touched = {path for path, time in times.items() if path.exists() and path.stat().st_mtime_ns != time}
     assert {path.name for path in touched if path.is_file()} == set()
 
 
-def test_another_version_of_dahlia(album: Album, folder: Path) -> None:
-    lay_out(folder, album.snapshot(), album.fetch)
+def test_another_version_of_dahlia(photo_set: PhotoSet, folder: Path) -> None:
+    lay_out(folder, photo_set.snapshot(), photo_set.fetch)
     before = tree(folder)
     (folder / "dvc.yaml").write_text("stages: {}\n")
     (folder / "conf/domain/ancient.yaml").write_text("id: x\n")
     (folder / "conf/split/default.yaml").unlink()
-    lay_out(folder, album.snapshot(), album.fetch)
+    lay_out(folder, photo_set.snapshot(), photo_set.fetch)
     assert tree(folder) == before
 
 
-def test_a_fetch_that_fails(album: Album, folder: Path) -> None:
+def test_a_fetch_that_fails(photo_set: PhotoSet, folder: Path) -> None:
     def fetch(photo: Photo, path: Path) -> None:
         path.write_bytes(b"half of")
-        if photo == album.photos[3]:
+        if photo == photo_set.photos[3]:
             raise ConnectionResetError(104, "Connection reset by peer")
         path.unlink()
-        album.fetch(photo, path)
+        photo_set.fetch(photo, path)
 
     with pytest.raises(PipelineError, match="Connection reset by peer"):
-        lay_out(folder, album.snapshot(), fetch)
+        lay_out(folder, photo_set.snapshot(), fetch)
     assert all(sha256_of(path) == path.stem for path in (folder / "data/images").iterdir())
-    lay_out(folder, album.snapshot(), album.fetch)
-    assert len(list((folder / "data/images").iterdir())) == len(album.photos)
+    lay_out(folder, photo_set.snapshot(), photo_set.fetch)
+    assert len(list((folder / "data/images").iterdir())) == len(photo_set.photos)
     assert not (folder / ".dahlia/arriving").exists()
 
 
-def test_what_fetch_raises_passes(album: Album, folder: Path) -> None:
+def test_what_fetch_raises_passes(photo_set: PhotoSet, folder: Path) -> None:
     def fetch(photo: Photo, path: Path) -> None:
         raise DahliaError("The storage is being moved.")
 
     with pytest.raises(DahliaError, match="being moved"):
-        lay_out(folder, album.snapshot(), fetch)
+        lay_out(folder, photo_set.snapshot(), fetch)
 
 
 @pytest.mark.parametrize(
     ("sha256", "suffix"), [("../../etc", ".jpg"), ("A" * 64, ".jpg"), ("a" * 64, ".sh"), ("a" * 64, "")]
 )
-def test_names_that_cannot_be_files(album: Album, folder: Path, sha256: str, suffix: str) -> None:
+def test_names_that_cannot_be_files(photo_set: PhotoSet, folder: Path, sha256: str, suffix: str) -> None:
     with pytest.raises(DatasetError, match="64 hexadecimal digits"):
-        lay_out(folder, album.snapshot(photos=(Photo(sha256, suffix, ("rose",)),)), album.fetch)
+        lay_out(folder, photo_set.snapshot(photos=(Photo(sha256, suffix, ("rose",)),)), photo_set.fetch)
 
 
-def test_graphs_are_shared(album: Album, folder: Path, tmp_path: Path) -> None:
+def test_graphs_are_shared(photo_set: PhotoSet, folder: Path, tmp_path: Path) -> None:
     (folder / ".dahlia/graphs").mkdir(parents=True)
     for shared in (tmp_path / "one", tmp_path / "two", tmp_path / "two"):
-        lay_out(folder, album.snapshot(), album.fetch, graphs=shared)
+        lay_out(folder, photo_set.snapshot(), photo_set.fetch, graphs=shared)
         (folder / ".dahlia/graphs/graph").write_text("x")
         assert (shared / "graph").exists()
 
@@ -184,17 +188,17 @@ def test_graphs_are_shared(album: Album, folder: Path, tmp_path: Path) -> None:
 _LAY_OUT = """
 import sys
 from pathlib import Path
-from workspace_projects import small_album
+from workspace_projects import small_photo_set
 from dahlia.server.workspaces import lay_out
-album = small_album(Path(sys.argv[1]))
+photo_set = small_photo_set(Path(sys.argv[1]))
 print("ready", flush=True)
-lay_out(Path(sys.argv[2]), album.snapshot(negative_tag="rose"), album.fetch)
+lay_out(Path(sys.argv[2]), photo_set.snapshot(negative_tag="rose"), photo_set.fetch)
 """
 
 
 @pytest.mark.parametrize("name", [".dvc/config", "dvc.yaml", "conf/config.yaml", ".gitignore", "params.yaml"])
-def test_what_a_killed_process_left_beside_a_file_goes(album: Album, folder: Path, name: str) -> None:
-    lay_out(folder, album.snapshot(), album.fetch)
+def test_what_a_killed_process_left_beside_a_file_goes(photo_set: PhotoSet, folder: Path, name: str) -> None:
+    lay_out(folder, photo_set.snapshot(), photo_set.fetch)
     before = tree(folder)
     with suppress(KeyboardInterrupt), staged_file(folder / name) as staged:
         staged.write_text("half")
@@ -202,18 +206,18 @@ def test_what_a_killed_process_left_beside_a_file_goes(album: Album, folder: Pat
         (left,) = (folder / name).parent.glob("*x")
         raise KeyboardInterrupt
     left.rename(staged)
-    lay_out(folder, album.snapshot(), album.fetch)
+    lay_out(folder, photo_set.snapshot(), photo_set.fetch)
     assert tree(folder) == before
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
-def test_killed_at_any_moment(album: Album, folder: Path, tmp_path: Path, seed: int) -> None:
+def test_killed_at_any_moment(photo_set: PhotoSet, folder: Path, tmp_path: Path, seed: int) -> None:
     random.seed(seed)
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
     for _ in range(3):
         process = subprocess.Popen(
-            [sys.executable, "-c", _LAY_OUT, str(album.store), str(folder)],
+            [sys.executable, "-c", _LAY_OUT, str(photo_set.store), str(folder)],
             stdout=subprocess.PIPE,
             env=environment,
         )
@@ -222,6 +226,6 @@ def test_killed_at_any_moment(album: Album, folder: Path, tmp_path: Path, seed: 
         time.sleep(random.random() * 0.3)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    lay_out(folder, album.snapshot(), album.fetch)
-    lay_out(tmp_path / "other" / NAME, album.snapshot(), album.fetch)
+    lay_out(folder, photo_set.snapshot(), photo_set.fetch)
+    lay_out(tmp_path / "other" / NAME, photo_set.snapshot(), photo_set.fetch)
     assert tree(folder) == tree(tmp_path / "other" / NAME)

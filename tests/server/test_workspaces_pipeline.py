@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from workspace_projects import NAME, Album
+from workspace_projects import NAME, PhotoSet
 
 from dahlia import layout
 from dahlia.dataset.manifest import load_folds
@@ -31,9 +31,9 @@ TAGS = ('red, "quoted"; x', "日本 🌸 a/b", "Negative")
 FIGURES = (layout.METRICS, layout.EVALUATION, layout.PREDICTIONS, layout.FOLDS)
 
 
-def _train(folder: Path, album: Album, graphs: Path, warm: Path | None) -> Outcome:
-    lay_out(folder, album.snapshot(), album.fetch, graphs=graphs)
-    commit(folder, f"{len(album.photos)} photos")
+def _train(folder: Path, photo_set: PhotoSet, graphs: Path, warm: Path | None) -> Outcome:
+    lay_out(folder, photo_set.snapshot(), photo_set.fetch, graphs=graphs)
+    commit(folder, f"{len(photo_set.photos)} photos")
     environment = {VARIABLE: str(warm), **UNBUFFERED} if warm else {}
     run_pipeline(folder, environment=environment, watch=lambda now: None, cancelled=lambda: False)
     return collect(folder)
@@ -41,17 +41,17 @@ def _train(folder: Path, album: Album, graphs: Path, warm: Path | None) -> Outco
 
 @pytest.mark.portable
 def test_train_retrain_and_reproduce(tmp_path: Path, warm: Path | None) -> None:
-    album, graphs, folder = Album(tmp_path / "store"), tmp_path / "graphs", tmp_path / "worker" / NAME
+    photo_set, graphs, folder = PhotoSet(tmp_path / "store"), tmp_path / "graphs", tmp_path / "worker" / NAME
     for tag in TAGS:
-        album.add(7, tag, real=True)
-    first = _train(folder, album, graphs, warm)
+        photo_set.add(7, tag, real=True)
+    first = _train(folder, photo_set, graphs, warm)
     commit(folder, "Iteration 1")
     folds = load_folds(folder / layout.FOLDS)
-    assert folds.keys() == {photo.sha256 for photo in album.photos}
+    assert folds.keys() == {photo.sha256 for photo in photo_set.photos}
 
     for tag in TAGS:
-        album.add(2, tag, real=True)
-    second = _train(folder, album, graphs, warm)
+        photo_set.add(2, tag, real=True)
+    second = _train(folder, photo_set, graphs, warm)
     commit(folder, "Iteration 2")
     assert (first.number, second.number) == (1, 2)
     assert first.run_id != second.run_id
@@ -69,7 +69,7 @@ def test_train_retrain_and_reproduce(tmp_path: Path, warm: Path | None) -> None:
     save_history(folder, tmp_path / "history.bundle")
     copy = tmp_path / "home" / NAME
     restore_history(tmp_path / "history.bundle", copy)
-    third = _train(copy, album, graphs, warm)
+    third = _train(copy, photo_set, graphs, warm)
     for name in FIGURES:
         assert (copy / name).read_bytes() == (folder / name).read_bytes(), name
     assert third.number == 1  # its store is its own

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from workspace_projects import NAME, Album, small_album, tree
+from workspace_projects import NAME, PhotoSet, small_photo_set, tree
 
 from dahlia import layout
 from dahlia.dataset.manifest import load_folds, save_folds
@@ -15,14 +15,14 @@ FOLDS = {"a" * 64: 0, "b" * 64: 4, "c" * 64: -1}
 
 
 @pytest.fixture
-def album(tmp_path: Path) -> Album:
-    return small_album(tmp_path / "store")
+def photo_set(tmp_path: Path) -> PhotoSet:
+    return small_photo_set(tmp_path / "store")
 
 
 @pytest.fixture
-def folder(tmp_path: Path, album: Album) -> Path:
+def folder(tmp_path: Path, photo_set: PhotoSet) -> Path:
     folder = tmp_path / NAME
-    lay_out(folder, album.snapshot(), album.fetch)
+    lay_out(folder, photo_set.snapshot(), photo_set.fetch)
     return folder
 
 
@@ -68,7 +68,7 @@ def test_a_repository_that_was_left_half_made(folder: Path) -> None:
     assert len(commit(folder, "One")) == 40
 
 
-def test_history_travels(folder: Path, tmp_path: Path, album: Album) -> None:
+def test_history_travels(folder: Path, tmp_path: Path, photo_set: PhotoSet) -> None:
     save_folds(folder / layout.FOLDS, FOLDS)
     commit(folder, "One")
     revision = commit(folder, "Iteration 1")
@@ -78,38 +78,38 @@ def test_history_travels(folder: Path, tmp_path: Path, album: Album) -> None:
     assert head(copy) == revision
     assert load_folds(copy / layout.FOLDS) == FOLDS
     assert _git(copy, "status", "--porcelain") == ""
-    lay_out(copy, album.snapshot(), album.fetch)
+    lay_out(copy, photo_set.snapshot(), photo_set.fetch)
     assert tree(copy) == tree(folder)
 
 
-def test_a_workspace_that_missed_an_iteration(folder: Path, tmp_path: Path, album: Album) -> None:
+def test_a_workspace_that_missed_an_iteration(folder: Path, tmp_path: Path, photo_set: PhotoSet) -> None:
     save_folds(folder / layout.FOLDS, {"a" * 64: 1})
     commit(folder, "Iteration 1")
     save_history(folder, tmp_path / "first.bundle")
     copy = tmp_path / "copy" / NAME
     restore_history(tmp_path / "first.bundle", copy)
-    lay_out(copy, album.snapshot(), album.fetch)
-    album.fetched.clear()
+    lay_out(copy, photo_set.snapshot(), photo_set.fetch)
+    photo_set.fetched.clear()
     save_folds(folder / layout.FOLDS, FOLDS)
     revision = commit(folder, "Iteration 2")
     save_history(folder, tmp_path / "second.bundle")
     restore_history(tmp_path / "second.bundle", copy)
-    lay_out(copy, album.snapshot(), album.fetch)
+    lay_out(copy, photo_set.snapshot(), photo_set.fetch)
     assert head(copy) == revision
     assert load_folds(copy / layout.FOLDS) == FOLDS
-    assert album.fetched == []
+    assert photo_set.fetched == []
 
 
-def test_folds_that_were_lost_are_recalled(folder: Path, album: Album) -> None:
+def test_folds_that_were_lost_are_recalled(folder: Path, photo_set: PhotoSet) -> None:
     save_folds(folder / layout.FOLDS, FOLDS)
     commit(folder, "Iteration 1")
     (folder / layout.FOLDS).unlink()
-    lay_out(folder, album.snapshot(), album.fetch)
+    lay_out(folder, photo_set.snapshot(), photo_set.fetch)
     assert load_folds(folder / layout.FOLDS) == FOLDS
     (folder / layout.FOLDS).unlink()
     (folder / "data/folds.csv").write_text("id,fold\nx,y\n")
     with pytest.raises(DatasetError, match="Restore it from Git"):
-        lay_out(folder, album.snapshot(), album.fetch)
+        lay_out(folder, photo_set.snapshot(), photo_set.fetch)
 
 
 def test_what_is_no_bundle(tmp_path: Path) -> None:

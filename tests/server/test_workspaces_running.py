@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from workspace_projects import NAME, STAGES, Album, small_album, write_stages
+from workspace_projects import NAME, STAGES, PhotoSet, small_photo_set, write_stages
 
 from dahlia.errors import ConfigError
 from dahlia.server.workspaces import (
@@ -28,14 +28,14 @@ BUSY = "sh -c 'echo $$ > pid; trap : TERM; sleep 60 & echo $! > child; wait; sle
 
 
 @pytest.fixture
-def album(tmp_path: Path) -> Album:
-    return small_album(tmp_path / "store")
+def photo_set(tmp_path: Path) -> PhotoSet:
+    return small_photo_set(tmp_path / "store")
 
 
 @pytest.fixture
-def folder(tmp_path: Path, album: Album) -> Path:
+def folder(tmp_path: Path, photo_set: PhotoSet) -> Path:
     folder = tmp_path / NAME
-    lay_out(folder, album.snapshot(), album.fetch)
+    lay_out(folder, photo_set.snapshot(), photo_set.fetch)
     return folder
 
 

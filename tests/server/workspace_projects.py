@@ -20,7 +20,7 @@ EDGE = 256
 
 
 @dataclass
-class Album:
+class PhotoSet:
     """Photos in a folder that stands for the server's storage; `fetched` names those that were asked for."""
 
     store: Path
@@ -55,12 +55,12 @@ class Album:
         return replace(whole, **changes)  # type: ignore[arg-type]
 
 
-def small_album(store: Path) -> Album:
+def small_photo_set(store: Path) -> PhotoSet:
     """Three photos each of two tags; not pictures."""
-    album = Album(store)
-    album.add(3, "rose")
-    album.add(3, "tulip")
-    return album
+    photo_set = PhotoSet(store)
+    photo_set.add(3, "rose")
+    photo_set.add(3, "tulip")
+    return photo_set
 
 
 def write_stages(folder: Path, commands: Mapping[str, str | Sequence[str]]) -> None:

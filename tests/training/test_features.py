@@ -21,7 +21,7 @@ VIEWS = ["plain", "mirror"]
 TRAINER = TrainerParams()
 
 
-class Bench:
+class FeatureCase:
     """Extracts features of a project, and counts what is computed and kept."""
 
     def __init__(self, project: SmallProject, backbone: Backbone) -> None:
@@ -37,11 +37,11 @@ class Bench:
         cache: str = "cache",
         trainer: TrainerParams = TRAINER,
     ) -> dict[str, npt.NDArray[np.float32]]:
-        bench = self
+        case = self
 
         class Counted(FeatureCache):
             def put(self, keys: Sequence[Key], vectors: npt.NDArray[np.float32]) -> None:
-                bench.seen += len(keys)
+                case.seen += len(keys)
                 super().put(keys, vectors)
 
         return extract_features(
@@ -57,97 +57,97 @@ class Bench:
 
 
 @pytest.fixture
-def bench(project: SmallProject, tiny_backbone: Backbone) -> Bench:
-    return Bench(project, tiny_backbone)
+def case(project: SmallProject, tiny_backbone: Backbone) -> FeatureCase:
+    return FeatureCase(project, tiny_backbone)
 
 
-def test_features_are_those_of_the_backbone(bench: Bench) -> None:
-    records = bench.project.records
-    found = bench.extract(records)
+def test_features_are_those_of_the_backbone(case: FeatureCase) -> None:
+    records = case.project.records
+    found = case.extract(records)
     assert list(found) == VIEWS
-    assert all(part.shape == (24, bench.backbone.features) for part in found.values())
+    assert all(part.shape == (24, case.backbone.features) for part in found.values())
     photos = PhotoViews(
-        [(r.id, "plain") for r in records], {r.id: bench.project.root / r.path for r in records}, SIZE
+        [(r.id, "plain") for r in records], {r.id: case.project.root / r.path for r in records}, SIZE
     )
     for number, row in enumerate(found["plain"]):
         item = photos[number]
         assert not isinstance(item, TrainingError)
         with torch.inference_mode():
-            expected = bench.backbone(item[1].float())[0].numpy()
+            expected = case.backbone(item[1].float())[0].numpy()
         np.testing.assert_allclose(row, expected, atol=1e-5)
 
 
 @pytest.mark.portable
-def test_rows_follow_the_records(bench: Bench) -> None:
-    forwards = bench.extract(bench.project.records)
-    backwards = bench.extract(bench.project.records[::-1])
+def test_rows_follow_the_records(case: FeatureCase) -> None:
+    forwards = case.extract(case.project.records)
+    backwards = case.extract(case.project.records[::-1])
     assert np.array_equal(forwards["mirror"], backwards["mirror"][::-1])
 
 
 @pytest.mark.portable
 @pytest.mark.parametrize("views", [["plain"], VIEWS, ["plain", "mirror", "zoom"]], ids=len)
-def test_features_do_not_depend_on_what_else_is_missing(bench: Bench, views: list[str]) -> None:
-    records = bench.project.records[:9]  # the last batch holds one photo
-    whole = bench.extract(records, views)
+def test_features_do_not_depend_on_what_else_is_missing(case: FeatureCase, views: list[str]) -> None:
+    records = case.project.records[:9]  # the last batch holds one photo
+    whole = case.extract(records, views)
     for record in records:
-        bench.extract([record], views, cache="one by one")
-    parts = bench.extract(records, views, cache="one by one")
-    assert bench.seen == 2 * len(records) * len(views)
+        case.extract([record], views, cache="one by one")
+    parts = case.extract(records, views, cache="one by one")
+    assert case.seen == 2 * len(records) * len(views)
     assert all(np.array_equal(whole[view], parts[view]) for view in views)
 
 
 @pytest.mark.portable
-def test_the_backbone_stays_as_it_is(bench: Bench) -> None:
+def test_the_backbone_stays_as_it_is(case: FeatureCase) -> None:
     """Weights in another layout are multiplied by another kernel, whose sums differ in the last bits."""
 
     def layout() -> dict[str, tuple[int, ...]]:
-        return {name: value.stride() for name, value in bench.backbone.state_dict().items()}
+        return {name: value.stride() for name, value in case.backbone.state_dict().items()}
 
     before, pixels = layout(), torch.rand(3, 3, SIZE, SIZE) * 255
     with torch.inference_mode():
-        answered = bench.backbone(pixels)
-        bench.extract(bench.project.records)
+        answered = case.backbone(pixels)
+        case.extract(case.project.records)
         assert layout() == before
-        assert torch.equal(bench.backbone(pixels), answered)
+        assert torch.equal(case.backbone(pixels), answered)
 
 
-def test_features_in_another_precision(bench: Bench) -> None:
-    exact = bench.extract(bench.project.records)
+def test_features_in_another_precision(case: FeatureCase) -> None:
+    exact = case.extract(case.project.records)
     narrow = TrainerParams(accelerator="cpu", precision="bf16-mixed")
-    found = bench.extract(bench.project.records, cache="narrow", trainer=narrow)
+    found = case.extract(case.project.records, cache="narrow", trainer=narrow)
     assert not np.array_equal(found["plain"], exact["plain"])
     np.testing.assert_allclose(found["plain"], exact["plain"], atol=0.05)
 
 
-def test_only_what_is_new_is_computed(bench: Bench) -> None:
-    bench.extract(bench.project.records)
-    assert bench.seen == 24 * 2
-    bench.extract(bench.project.records)
-    assert bench.seen == 24 * 2
-    bench.project.plant(red=5, blue=5)
-    bench.extract(bench.project.records)
-    assert bench.seen == (24 + 10) * 2
-    bench.extract(bench.project.records, ["plain", "mirror", "zoom"])
-    assert bench.seen == (24 + 10) * 3
+def test_only_what_is_new_is_computed(case: FeatureCase) -> None:
+    case.extract(case.project.records)
+    assert case.seen == 24 * 2
+    case.extract(case.project.records)
+    assert case.seen == 24 * 2
+    case.project.plant(red=5, blue=5)
+    case.extract(case.project.records)
+    assert case.seen == (24 + 10) * 2
+    case.extract(case.project.records, ["plain", "mirror", "zoom"])
+    assert case.seen == (24 + 10) * 3
 
 
-def test_what_was_computed_is_kept_when_a_photo_fails(bench: Bench) -> None:
-    records = bench.project.records
-    (bench.project.root / records[-1].path).unlink()
+def test_what_was_computed_is_kept_when_a_photo_fails(case: FeatureCase) -> None:
+    records = case.project.records
+    (case.project.root / records[-1].path).unlink()
     with pytest.raises(DatasetError):
-        bench.extract(records)
-    kept = bench.seen
+        case.extract(records)
+    kept = case.seen
     assert kept > 0
-    bench.extract(records[:-1])
-    assert bench.seen == 23 * 2
+    case.extract(records[:-1])
+    assert case.seen == 23 * 2
 
 
 @pytest.mark.parametrize("extra", [0, 64], ids=["here", "in a loader's process"])
 @pytest.mark.parametrize("change", ["gone", "another", "damaged", "folder"])
-def test_photos_that_changed_after_ingest(bench: Bench, change: str, extra: int) -> None:
-    bench.project.plant(red=extra)
-    record = bench.project.records[3]
-    path = bench.project.root / record.path
+def test_photos_that_changed_after_ingest(case: FeatureCase, change: str, extra: int) -> None:
+    case.project.plant(red=extra)
+    record = case.project.records[3]
+    path = case.project.root / record.path
     data = path.read_bytes()
     path.unlink()
     if change == "folder":
@@ -157,20 +157,20 @@ def test_photos_that_changed_after_ingest(bench: Bench, change: str, extra: int)
     with pytest.raises(
         DatasetError, match=r"003\.jpg (could be read by ingest|is not the photo).*dvc repro"
     ) as caught:
-        bench.extract(bench.project.records)
+        case.extract(case.project.records)
     assert "Traceback" not in str(caught.value)
 
 
-def test_features_that_are_not_finite(bench: Bench) -> None:
+def test_features_that_are_not_finite(case: FeatureCase) -> None:
     with torch.no_grad():
-        next(bench.backbone.network.parameters()).fill_(float("nan"))
+        next(case.backbone.network.parameters()).fill_(float("nan"))
     with pytest.raises(TrainingError, match="test_resnet gave features that are not finite"):
-        bench.extract(bench.project.records)
+        case.extract(case.project.records)
 
 
-def test_a_photo_is_decoded_once_for_all_views(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_photo_is_decoded_once_for_all_views(case: FeatureCase, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
     original = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda self: read.append(self) or original(self))
-    bench.extract(bench.project.records, ["plain", "mirror", "zoom", "dim", "tilt"])
+    case.extract(case.project.records, ["plain", "mirror", "zoom", "dim", "tilt"])
     assert len(read) == 24

@@ -1,1 +1,1 @@
-"""The server: the Custom Vision training API, its store, its files and its jobs."""
+"""The server: the Custom Vision training API, its database, its files and its jobs."""

@@ -14,7 +14,7 @@ from dahlia.server import permissions
 from dahlia.server.backup.folder import backups_in, way_back
 from dahlia.server.context import Server
 from dahlia.server.database import schema
-from dahlia.server.database.errors import DamageError, StoreError
+from dahlia.server.database.errors import DamageError, DatabaseError
 from dahlia.server.database.schema import UnusableDatabase, file_of, is_blank
 from dahlia.server.database.sessions import Database
 from dahlia.server.disk_space import DiskSpace
@@ -56,7 +56,7 @@ def open_server(settings: Settings, *, paired: bool = True) -> Server:
         raise ConfigError(
             f"The server's database is damaged: {error.fault}. {database.way_back()}"
         ) from error
-    except StoreError as error:
+    except DatabaseError as error:
         database.close()
         raise _unreachable(error) from error
     permissions.close(_places(settings.server.home, storage, database))
@@ -102,7 +102,7 @@ def _with_way_back(error: UnusableDatabase, database: Database) -> ConfigError:
     return ConfigError(f"{error} {database.way_back()}") if error.lost else error
 
 
-def _unreachable(error: StoreError) -> ConfigError:
+def _unreachable(error: DatabaseError) -> ConfigError:
     fault = error.__cause__
     reason = str(fault.orig if isinstance(fault, DBAPIError) else fault).strip().splitlines()
     return ConfigError(

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 from dahlia.server.background import FaultLog, Repeated
-from dahlia.server.database.errors import DamageError, StoreError, damage_of
+from dahlia.server.database.errors import DamageError, DatabaseError, damage_of
 from dahlia.server.database.schema import file_of
 from dahlia.server.database.sessions import BUSY_SECONDS, Database
 
@@ -30,7 +30,7 @@ def checkpoint(database: Database) -> bool:
         Whether the file holds everything now; always for PostgreSQL.
 
     Raises:
-        StoreError: the database cannot be used.
+        DatabaseError: the database cannot be used.
     """
     file = file_of(database)
     if file is None or not _has_log(file):
@@ -79,14 +79,14 @@ class Checkpoints:
         try:
             checkpoint(self._database)
             self._faults.forget()
-        except StoreError as error:
+        except DatabaseError as error:
             self._faults.log(f"The database's write-ahead log stays as it is. {error}")
 
 
-def _fault(error: sqlite3.Error) -> StoreError:
+def _fault(error: sqlite3.Error) -> DatabaseError:
     if damage := damage_of(error):
         return DamageError(damage)
-    return StoreError(f"its write-ahead log cannot be emptied ({error})")
+    return DatabaseError(f"its write-ahead log cannot be emptied ({error})")
 
 
 def _has_log(file: Path) -> bool:

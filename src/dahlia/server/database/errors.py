@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from dahlia.errors import ServiceError
 
 
-class StoreError(ServiceError):
+class DatabaseError(ServiceError):
     """The database cannot do what it should: full, read-only, locked for too long, or gone."""
 
     def __init__(self, reason: str) -> None:
@@ -27,7 +27,7 @@ class StoreError(ServiceError):
 _FULL = "its disk is full"
 
 
-class DamageError(StoreError):
+class DamageError(DatabaseError):
     """The database's file is damaged; nothing may be written to it any more.
 
     Args:
@@ -78,7 +78,7 @@ _DAMAGED_STATES = {"XX001", "XX002", "58030"}
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Raise StoreError where the database cannot be used; a broken constraint is its caller's business."""
+    """Raise DatabaseError where the database cannot be used; a broken constraint is its caller's business."""
     try:
         yield
     except IntegrityError:
@@ -89,10 +89,10 @@ def translated_errors() -> Iterator[None]:
         reason = _reason(error)
         if reason is None:  # a fault of ours, which should look like one
             raise
-        raise StoreError(reason) from error
+        raise DatabaseError(reason) from error
 
 
-def is_full(error: StoreError) -> bool:
+def is_full(error: DatabaseError) -> bool:
     """Whether the disk of the database has no room left."""
     return _FULL in str(error)
 

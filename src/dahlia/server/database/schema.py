@@ -49,7 +49,7 @@ def upgrade(database: Database) -> None:
     """Bring the schema to what this version of Dahlia expects; does nothing where it is.
 
     Raises:
-        StoreError: the database cannot be used.
+        DatabaseError: the database cannot be used.
         UnusableDatabase: it is another program's, a later version's, or damaged.
     """
     known, newest = _revisions()
@@ -70,7 +70,7 @@ def revision_of(database: Database) -> str:
     """The migration that the schema is at.
 
     Raises:
-        StoreError: the database cannot be used.
+        DatabaseError: the database cannot be used.
     """
     from alembic.migration import MigrationContext
 

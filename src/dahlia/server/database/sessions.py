@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from dahlia.errors import ConfigError
 from dahlia.extras import require_extra
-from dahlia.server.database.errors import DamageError, StoreError, is_full, translated_errors
+from dahlia.server.database.errors import DamageError, DatabaseError, is_full, translated_errors
 from dahlia.server.database.reserve import Reserve
 
 BUSY_SECONDS = 20.0
@@ -69,7 +69,7 @@ class Database:
         """A session that sees one state of the database.
 
         Raises:
-            StoreError: the database cannot be used.
+            DatabaseError: the database cannot be used.
         """
         with (
             self.watched(),
@@ -83,13 +83,13 @@ class Database:
         """A session whose changes are on the disk when the block ends; none is, where it raises.
 
         Raises:
-            StoreError: the database cannot be used.
+            DatabaseError: the database cannot be used.
             IntegrityError: a constraint does not hold.
         """
         if self.damage:
             raise DamageError(self.damage)
         if self.refused:
-            raise StoreError(self.refused)
+            raise DatabaseError(self.refused)
         if self.reserve:
             self.reserve.release_if_short()
         try:
@@ -102,7 +102,7 @@ class Database:
             ):
                 yield session
                 session.flush()
-        except StoreError as error:
+        except DatabaseError as error:
             if "readonly database" in str(error.__cause__):
                 self.close()  # a connection that was opened while it was so takes it to be so for ever
             if self.reserve and is_full(error):  # a quota, which no disk tells of before
@@ -118,7 +118,7 @@ class Database:
         """Translate the faults of a block, and stop all writes where one of them is damage.
 
         Raises:
-            StoreError: the database cannot be used.
+            DatabaseError: the database cannot be used.
         """
         try:
             with translated_errors():

@@ -224,7 +224,7 @@ class ScoreRow(Table):
 
 
 class JournalRow(Table):
-    """How far a segment of kept predictions is in this store; gone when the segment is.
+    """How far a segment of kept predictions is in this database; gone when the segment is.
 
     Attributes:
         segment: the file's name, which no other segment has.

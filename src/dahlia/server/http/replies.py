@@ -22,7 +22,7 @@ from dahlia.dataset.decoding_memory import DecodingBusy
 from dahlia.errors import DahliaError, ServiceError
 from dahlia.http.paths import is_prediction
 from dahlia.http.replies import REQUEST, no_such_route, refusal, reply, wrong_method
-from dahlia.server.database.errors import StoreError
+from dahlia.server.database.errors import DatabaseError
 from dahlia.server.http.malformed import malformed
 from dahlia.server.storage.errors import NotThere, StorageError
 
@@ -188,7 +188,7 @@ KNOWN_FAULTS = KnownFaults(_logger)
 def is_known(error: ServiceError) -> bool:
     """Whether a line without a traceback says all there is to say."""
     cause = error.__cause__
-    if isinstance(error, StoreError):
+    if isinstance(error, DatabaseError):
         return True
     if error.status != 503:
         return False

@@ -82,7 +82,7 @@ def delete_iteration(
 ) -> None:
     """Delete an iteration, and the images that only it had; a training or an export of it is cancelled.
 
-    The files go once this is in the store: see `dahlia.server.iterations.changing`.
+    The files go once this is in the database: see `dahlia.server.iterations.changing`.
 
     Raises:
         ServiceError: there is no such iteration, or it is published.

@@ -21,7 +21,7 @@ ABSENT_SECONDS = 300.0
 """Seconds after which figures that an iteration lacked are looked for again, as after a restore."""
 
 _MOST = 2000
-_THREADS = 8  # a file from a store far away is mostly waiting
+_THREADS = 8  # a file from a storage far away is mostly waiting
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.background import Repeated
 from dahlia.server.context import Server
-from dahlia.server.database.errors import StoreError
+from dahlia.server.database.errors import DatabaseError
 from dahlia.server.database.sessions import Database
 from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.job import CANCELLED, JobKind, State, end_badly
@@ -52,7 +52,7 @@ def release(database: Database, pid: int) -> int:
         How many it had.
 
     Raises:
-        StoreError: the database cannot be used.
+        DatabaseError: the database cannot be used.
     """
     mine = JobRow.worker.startswith(_on_this_host(pid), autoescape=True)
     with database.write() as session:
@@ -69,7 +69,7 @@ def release_the_dead(database: Database) -> int:
         How many they had.
 
     Raises:
-        StoreError: the database cannot be used.
+        DatabaseError: the database cannot be used.
     """
     here = _host()
     with database.write() as session:
@@ -125,7 +125,7 @@ class Watch:
             How many jobs were taken from their workers.
 
         Raises:
-            StoreError: the database cannot be used.
+            DatabaseError: the database cannot be used.
         """
         with self._database.read() as session:
             columns = (JobRow.key, JobRow.worker, JobRow.attempts, JobRow.beat)
@@ -178,7 +178,7 @@ class WatchThread:
         try:
             if taken := self._watch.look():
                 _logger.warning("Jobs taken over from workers that gave no sign of life: %d.", taken)
-        except StoreError as error:
+        except DatabaseError as error:
             _logger.warning("Other workers cannot be watched now. %s", error)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from dahlia.server.context import Server
-from dahlia.server.database.errors import StoreError
+from dahlia.server.database.errors import DatabaseError
 from dahlia.server.database.work_tables import JobRow, WorkerRow
 from dahlia.server.jobs.job import Lane, State
 
@@ -50,7 +50,7 @@ class Presence:
             with self._server.database.write() as session:
                 session.execute(delete(WorkerRow).where(WorkerRow.seen < seen - _FORGOTTEN))
                 session.merge(WorkerRow(name=self._name, lane=self._lane, started=self._started, seen=seen))
-        except StoreError:
+        except DatabaseError:
             return  # who takes jobs tells what is wrong with the database
 
     def leave(self) -> None:
@@ -58,7 +58,7 @@ class Presence:
         try:
             with self._server.database.write() as session:
                 session.execute(delete(WorkerRow).where(WorkerRow.name == self._name))
-        except StoreError:
+        except DatabaseError:
             return
 
 

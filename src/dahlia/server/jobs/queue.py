@@ -89,7 +89,7 @@ def claim(database: Database, worker: str, turns: Turns) -> Claimed | None:
         turns: what it takes, and in which order; notified of what was taken.
 
     Raises:
-        StoreError: the database cannot be used.
+        DatabaseError: the database cannot be used.
     """
     with database.read() as session:  # looking must not hold up who writes
         if session.scalar(_waiting(turns.kinds, turns.lane.parts).limit(1)) is None:
@@ -119,7 +119,7 @@ def beat(database: Database, claimed: Claimed, progress: Mapping[str, Any]) -> D
     """Give a sign of life, and hear whether to go on.
 
     Raises:
-        StoreError: the database cannot be used.
+        DatabaseError: the database cannot be used.
     """
     with database.write() as session:
         asked = session.execute(

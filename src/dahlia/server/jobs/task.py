@@ -14,7 +14,7 @@ from typing import Self
 
 from sqlalchemy.orm import Session
 
-from dahlia.server.database.errors import StoreError
+from dahlia.server.database.errors import DatabaseError
 from dahlia.server.database.sessions import Database
 from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.job import Claimed, Directive, Interrupted, end_well
@@ -129,7 +129,7 @@ class Task:
         Raises:
             Interrupted: it was cancelled, and the client knows.
             LeaseLost: another has it.
-            StoreError: the worker is to end, and the database is away.
+            DatabaseError: the worker is to end, and the database is away.
         """
 
         def ending(session: Session, job: JobRow) -> None:
@@ -148,14 +148,14 @@ class Task:
 
         Raises:
             LeaseLost: another has it.
-            StoreError: the worker is to end, and the database is away.
+            DatabaseError: the worker is to end, and the database is away.
         """
         while True:
             try:
                 with self._database.write() as session:
                     ending(session, held(session, self.claimed))
                 return
-            except StoreError as error:
+            except DatabaseError as error:
                 _logger.warning("The end of job %s cannot be written yet. %s", self.claimed.id, error)
                 if self._stop.wait(_RETRY_SECONDS):
                     raise
@@ -166,7 +166,7 @@ class Task:
                 self._progress = self._progress | {"seconds_left": None}
             try:
                 self._directive = beat(self._database, self.claimed, self._progress)
-            except StoreError as error:
+            except DatabaseError as error:
                 _logger.warning("Job %s could not give a sign of life. %s", self.claimed.id, error)
             if self._directive is Directive.LOST or self._over.wait(self._pause):
                 return

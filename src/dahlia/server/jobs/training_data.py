@@ -1,4 +1,4 @@
-"""What a training sees: the project as it was in the training's epoch, read from the store."""
+"""What a training sees: the project as it was in the training's epoch, read from the database."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from dahlia.errors import DahliaError
 from dahlia.server.background import FaultLog
 from dahlia.server.context import Server
-from dahlia.server.database.errors import StoreError
+from dahlia.server.database.errors import DatabaseError
 from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.export_job import export
 from dahlia.server.jobs.job import CANCELLED, Claimed, Interrupted, JobKind, Lane, LeaseLost, State, end_badly
@@ -136,14 +136,14 @@ def _take_from_the_dead(server: Server) -> None:
     try:
         if taken := release_the_dead(server.database):
             _logger.warning("Jobs of workers of this machine that are gone wait again: %d.", taken)
-    except StoreError as error:
+    except DatabaseError as error:
         _logger.warning("Jobs of workers that are gone are taken over when their lease ends. %s", error)
 
 
 def _next(server: Server, name: str, turns: Turns, faults: FaultLog) -> Claimed | None:
     try:
         claimed = claim(server.database, name, turns)
-    except StoreError as error:
+    except DatabaseError as error:
         faults.log(f"No job can be taken now. {error}")
         return None
     faults.forget()
@@ -158,7 +158,7 @@ def _carry_out(context: WorkerContext, claimed: Claimed, handler: Handler) -> No
             _attempt(context, task, handler)
         except LeaseLost as error:
             _logger.warning("%s", error)
-        except StoreError as error:
+        except DatabaseError as error:
             _logger.warning("Job %s remains for another worker. %s", claimed.id, error)
         else:
             _logger.info("Job %s has ended after %.1f s.", claimed.id, task.elapsed)
@@ -168,14 +168,14 @@ def _carry_out(context: WorkerContext, claimed: Claimed, handler: Handler) -> No
 def _tidy(context: WorkerContext) -> None:
     try:
         context.tidy()
-    except StoreError:
+    except DatabaseError:
         return  # the next time will do
 
 
 def _attempt(context: WorkerContext, task: Task, handler: Handler) -> None:
     try:
         handler(context, task)
-    except (LeaseLost, StoreError):
+    except (LeaseLost, DatabaseError):
         raise
     except (Interrupted, Cancelled):
         _stop(context, task)

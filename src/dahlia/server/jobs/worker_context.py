@@ -110,7 +110,7 @@ class WorkerContext:
         """Remove the folders of projects that are there no more, and photos that were deleted.
 
         Raises:
-            StoreError: the database cannot be used.
+            DatabaseError: the database cannot be used.
         """
         folders = [path for path in self._workspaces.glob("*-*") if path.is_dir() and _is_uuid(path.name)]
         if not folders:
@@ -143,7 +143,7 @@ def remove_leftovers(database: Database, workspaces: Path) -> int:
         How many there were.
 
     Raises:
-        StoreError: the database cannot be used.
+        DatabaseError: the database cannot be used.
     """
     removed = 0
     for folder in sorted(path for path in workspaces.glob("*-*") if path.is_dir()):

@@ -40,7 +40,7 @@ class KnownKeys:
 
         Raises:
             GatewayError: it brings none, or one that is unknown or revoked.
-            StoreError: the database cannot be asked.
+            DatabaseError: the database cannot be asked.
         """
         given = _digest(headers)
         since, access = self._known.get(given, (0.0, None))

@@ -51,7 +51,7 @@ class Signing:
 
         Raises:
             ConfigError: there is no secret where one is expected, or another one.
-            StoreError: the database cannot be used.
+            DatabaseError: the database cannot be used.
         """
         _ = self._secret
 
@@ -83,7 +83,7 @@ def secret_of(database: Database, settings: Settings) -> bytes:
 
     Raises:
         ConfigError: it cannot be read, is missing, or is another than the database was used with.
-        StoreError: the database cannot be used.
+        DatabaseError: the database cannot be used.
     """
     known = _row(database, _FINGERPRINT)
     secret = _given(settings)
@@ -107,7 +107,7 @@ def renew_secret(database: Database, settings: Settings) -> str:
 
     Raises:
         ConfigError: it cannot be read or written.
-        StoreError: the database cannot be used.
+        DatabaseError: the database cannot be used.
     """
     if settings.security.secret or settings.security.secret_file:
         secret = _given(settings)

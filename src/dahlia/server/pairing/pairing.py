@@ -47,7 +47,7 @@ def pair(database: Database, storage: Storage, now: datetime) -> None:
     Raises:
         PairingError: they do not.
         StorageError: the storage cannot be read, or not be written at the first meeting.
-        StoreError: the database cannot be used.
+        DatabaseError: the database cannot be used.
     """
     stored, own = read_identity(storage), _row(database)
     if stored is None:

@@ -1,9 +1,9 @@
-"""From the journal into the store: predictions that were kept in segments become rows and images.
+"""From the journal into the database: predictions that were kept in segments become rows and images.
 
 A prediction is answered once it is in a segment, which takes a tenth of a millisecond; rows and thumbnails
 follow within seconds, and before any query. How far a segment has come is written in the transaction that
 inserts its rows, so that a prediction comes once whenever the process is killed, and one that was deleted
-does not come again. A segment whose every record is in the store is deleted.
+does not come again. A segment whose every record is in the database is deleted.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class Journal:
     """Follows the segments in a folder of this machine; several processes may share it.
 
     Args:
-        server: its store and files take what comes.
+        server: its database and storage take what comes.
         folder: of the segments.
 
     Attributes:
-        taken: bytes of images that this process has brought into the store.
+        taken: bytes of images that this process has brought into the storage.
     """
 
     def __init__(self, server: Server, folder: Path) -> None:
@@ -60,7 +60,7 @@ class Journal:
         self._lock = threading.Lock()
 
     def catch_up(self, seconds: float) -> bool:
-        """Bring what was kept before this call into the store.
+        """Bring what was kept before this call into the database.
 
         Args:
             seconds: after which to leave the rest to the next call.
@@ -69,7 +69,7 @@ class Journal:
             Whether all of it is there; nothing is brought while the disks are short of room.
 
         Raises:
-            DahliaError: store or files cannot be used; what is in the journal stays there.
+            DahliaError: database or storage cannot be used; what is in the journal stays there.
         """
         if self._server.space.shortage():
             return False

@@ -1,4 +1,4 @@
-"""The thread that brings kept predictions into the store, and deletes those that are too old or too many."""
+"""The thread that writes kept predictions to the database, and deletes those too old or too many."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def delete_old(server: Server) -> int:
         How many predictions and suggestions were deleted.
 
     Raises:
-        DahliaError: store or files cannot be used.
+        DahliaError: database or storage cannot be used.
     """
     kept = server.settings.predictions
     deleted = 0

@@ -1,4 +1,4 @@
-"""Which iterations are published in the store, and the models of iterations on this machine."""
+"""Which iterations are published in the database, and the models of iterations on this machine."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ MODELS = "cache/models"
 """The folder in the server's home."""
 
 
-class StoreSource:
+class DatabaseSource:
     """A `Source` of what all projects of the server have published.
 
     Args:
-        database: the store.
+        database: has the iterations.
         files: knows where models are.
     """
 
@@ -41,7 +41,7 @@ class StoreSource:
         """Publish names and iteration numbers, by the id of the project.
 
         Raises:
-            StoreError: the store cannot be asked.
+            DatabaseError: it cannot be read.
         """
         chosen = (
             select(ProjectRow.id, IterationRow.publish_name, IterationRow.id, IterationRow.number)

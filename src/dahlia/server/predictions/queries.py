@@ -50,7 +50,7 @@ def find_predictions(
     Args:
         session: to read.
         project: of the predictions.
-        query: which of them, with ids as the store spells them.
+        query: which of them, with ids as the database spells them.
         limits: of the settings.
 
     Raises:

@@ -16,7 +16,7 @@ from dahlia.server.contract.errors import not_found
 from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.predictions.journal import Journal
 from dahlia.server.predictions.maintenance import Maintenance
-from dahlia.server.predictions.published_models import MODELS, ModelFiles, StoreSource
+from dahlia.server.predictions.published_models import MODELS, DatabaseSource, ModelFiles
 from dahlia.serving.explanation.activation import Activation
 from dahlia.serving.explanation.explain import Explainer
 from dahlia.serving.metrics import Metrics
@@ -44,13 +44,13 @@ class PredictionService:
     """Opened when the server starts, closed when it ends.
 
     Args:
-        server: has the settings and the store.
+        server: has the settings and the database.
 
     Attributes:
         admission: how much is taken on at once.
         registry: what is counted.
         metrics: count it.
-        journal: predictions that were kept, on their way into the store.
+        journal: predictions that were kept, on their way into the database.
         suggesting: is held by the batch of images that gets suggestions.
     """
 
@@ -67,7 +67,7 @@ class PredictionService:
         self._models = ModelCache(self._load, settings.model_memory_mb << 20, self.metrics.loaded)
         self._files = ModelFiles(server.storage, home / MODELS)
         self._publications = Publications(
-            [StoreSource(server.database, self._files)],
+            [DatabaseSource(server.database, self._files)],
             self._models,
             serves_faulty=True,
             unknown_project=lambda project: not_found("Project", project),

@@ -22,7 +22,7 @@ from dahlia.server.workspaces.workspace import ANNOTATIONS, ARRIVING, FOLDS, IMA
 
 Fetch = Callable[[Photo, Path], None]
 
-_THREADS = 8  # a photo from a store far away is mostly waiting
+_THREADS = 8  # a photo from a storage far away is mostly waiting
 _BATCH = 256
 _NAME = re.compile(r"[0-9a-f]{64}(\.[a-z]+)")
 

@@ -30,7 +30,7 @@ State = Mapping[str, Labels]
 
 
 @dataclass
-class Album:
+class PhotoSet:
     """A project that one actor alone writes to, one request at a time.
 
     So after a request whose answer was lost, the project is either as before or as after it, and this
