@@ -171,6 +171,64 @@ def test_a_model_that_cannot_be_loaded_leaves_the_older_one(
     assert source.located.count(2) == 1
 
 
+def test_a_name_moves_to_an_iteration_of_another_name_once_it_is_loaded(
+    source: FakeSource, models: ModelCache
+) -> None:
+    """As from staging to production: what the other name stood for need not be loaded, or loadable."""
+    (source.folder / "2" / "model.onnx").write_bytes(b"not a graph")
+    source.names = {"production": 1, "staging": 2}
+    made = Publications([source], models, serves_faulty=True)
+    made.refresh()
+    source.names = {"production": 2}
+    made.refresh()
+    assert names(made) == ["production"]
+    assert servable(made, "production").id == IDS[1]
+    source.names = {"production": 2, "staging": 1}
+    made.refresh()
+    assert servable(made, "staging") in models
+
+
+class StrangeSource(FakeSource):
+    """Knows its projects once it is read, as a database does; fails in a way that nobody foresaw, once."""
+
+    projects = ()
+    failures = 1
+
+    def published(self) -> dict[str, dict[str, int]]:
+        if self.failures and self.reachable:
+            self.failures -= 1
+            raise RuntimeError("a pool ran dry")
+        return super().published()
+
+
+def test_what_was_never_read_is_unavailable(tmp_path: Path) -> None:
+    strange = StrangeSource(tmp_path / "strange", {"v1": 1})
+    strange.reachable = False
+    made = projects(strange)
+    with pytest.raises(ServiceError, match="cannot be read yet") as refused:
+        made.named(PROJECT_ID, "v1")
+    assert refused.value.status == 503
+    strange.reachable, strange.failures = True, 0
+    made.refresh()
+    assert servable(made, "v1").id == IDS[1]
+
+
+def test_a_fault_does_not_end_the_following(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = StrangeSource(tmp_path / "strange", {"v1": 1})
+    source.reachable = False
+    made = Publications([source], ModelCache(load, 1 << 30))
+    made.start(0.01)
+    source.reachable = True
+    try:
+        deadline = time.monotonic() + 30
+        while not made.ready:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        made.stop()
+    assert "could not be followed" in caplog.text
+
+
 def test_an_unreachable_source_changes_nothing(
     one: Publications, source: FakeSource, caplog: pytest.LogCaptureFixture
 ) -> None:

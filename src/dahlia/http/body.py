@@ -122,12 +122,17 @@ async def discard(receive: Receive, most: int, seconds: float) -> bool:
         seconds: for which it is taken.
 
     Returns:
-        Whether the body has come to its end, or the client has gone.
+        Whether the body has come to its end.
+
+    Raises:
+        Disconnected: the client has gone.
     """
     size = 0
     with anyio.move_on_after(seconds):
         while size < most:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
             size += len(message.get("body", b""))
             if not message.get("more_body", False):
                 return True

@@ -6,11 +6,12 @@ sending then reports a broken connection instead of the answer. So such a connec
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
-from dahlia.http.body import MAX_DISCARD, discard
+from dahlia.http.body import MAX_DISCARD, Disconnected, discard
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -74,7 +75,8 @@ class _Answer:
             )
         elif self._ends and not self._body.ended and not message.get("more_body", False):
             await self._send({**message, "more_body": True})
-            await discard(self._body, MAX_DISCARD - self._body.size + 1, SECONDS)
+            with suppress(Disconnected):
+                await discard(self._body, MAX_DISCARD - self._body.size + 1, SECONDS)
             message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(message)
 

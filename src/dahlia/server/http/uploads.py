@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -67,7 +68,8 @@ async def read_upload(receive: Receive, declared: str, most: int, hold: Callable
             raise _too_large(most, unread=not error.ended) from None
     except ServiceError as error:
         if error.unread:
-            await discard(receive, MAX_LINGERING, LINGERING)
+            with suppress(Disconnected):
+                await discard(receive, MAX_LINGERING, LINGERING)
             error.unread = False  # the connection goes on: what is still left is taken after the answer
         raise
     except TimeoutError:

@@ -165,6 +165,11 @@ class Publications:
         ((key, found),) = fitting
         return Published(key, found, projects[key][found])
 
+    @property
+    def started(self) -> bool:
+        """Whether every source has been read."""
+        return all(one.started for one in self._followed)
+
     def refresh(self) -> None:
         """Ask every source once, and take over what is new; what cannot be asked keeps what is known."""
         with self._lock:
@@ -189,9 +194,13 @@ class Publications:
 
     def _follow(self, following: Sequence[_Followed], seconds: float) -> None:
         while not self._stop.wait(seconds):
-            with self._lock:
-                for one in following:
-                    one.refresh()
+            try:
+                with self._lock:
+                    for one in following:
+                        one.refresh()
+            except Exception:
+                # The thread is an edge of the program: with its end, changes would go unnoticed for good.
+                _logger.exception("What is published could not be followed; trying again.")
 
     def _of(self, project: str) -> tuple[str, Names]:
         asked = parse_id(project, "project")
@@ -199,6 +208,12 @@ class Publications:
         # A Bento in which nothing is published does not know its project; its answer is that.
         key = asked if asked in projects else ""
         if key not in projects:
+            if not self.started:
+                raise ServiceError(
+                    "ErrorPredictionServiceUnavailable",
+                    "What is published cannot be read yet. Ask again in some seconds.",
+                    status=503,
+                )
             raise self._unknown_project(asked)
         return key, projects[key]
 
@@ -219,6 +234,7 @@ class _Followed:
     Attributes:
         source: says what is published.
         projects: what each has published, by its id.
+        started: whether the source has been read.
     """
 
     def __init__(self, source: Source, models: ModelCache[Model], *, serves_faulty: bool) -> None:
@@ -228,7 +244,7 @@ class _Followed:
         self._serves_faulty = serves_faulty
         self._refused: dict[tuple[str, int], float] = {}
         self._complaint: str | None = None
-        self._started = False
+        self.started = False
 
     def refresh(self) -> None:
         try:
@@ -240,27 +256,31 @@ class _Followed:
         projects = {project: self._admitted(project, names) for project, names in published.items()}
         self._announce(projects)
         self.projects = projects
-        self._started = True
+        self.started = True
 
     def _admitted(self, project: str, published: Mapping[str, int]) -> Names:
         before = self.projects.get(project, {})
         known = {servable.number: servable for servable in before.values()}
         names: dict[str, Servable] = {}
         for name, number in sorted((normalise(name), number) for name, number in published.items()):
-            servable = known.get(number) or self._admit(project, name, number, before.get(name))
+            servable = before.get(name)
+            if servable is None or servable.number != number:
+                servable = self._admit(project, name, number, servable, known.get(number))
             if servable:
                 known[servable.number] = names[name] = servable
         return names
 
-    def _admit(self, project: str, name: str, number: int, before: Servable | None) -> Servable | None:
-        """The iteration, or else what the name stands for meanwhile."""
+    def _admit(
+        self, project: str, name: str, number: int, before: Servable | None, known: Servable | None
+    ) -> Servable | None:
+        """The iteration, or else what the name stands for meanwhile; `known` is it under another name."""
         servable = None
         waits = self._refused.get((project, number), 0.0) > time.monotonic()
         if waits and not self._serves_faulty:
             return before
         try:
-            servable = self.source.locate(project, number)
-            if self._started and not waits:
+            servable = known or self.source.locate(project, number)
+            if self.started and not waits:
                 self._models.get(servable)
         except DahliaError as error:
             waits = True
