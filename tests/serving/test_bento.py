@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import urllib.request
+from importlib.metadata import version
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,7 @@ import yaml
 from running_services import CHECKOUT, Bento, build_bento, make_project, post_file, until, workers
 from serving_helpers import picture, serving
 
+from dahlia.serving.bentoml_files import missing_requirements
 from dahlia.tracking.registry import Registry
 
 
@@ -62,3 +64,30 @@ def test_the_bento_pins_what_the_lock_file_pins() -> None:
     lock = (CHECKOUT / "requirements.lock").read_text().splitlines()
     locked = {line.split(" \\")[0].split("#")[0].strip() for line in lock}
     assert [package for package in packages if package not in locked] == []
+
+
+@pytest.mark.parametrize(
+    ("listed", "added"),
+    [
+        ("pydantic==2.14.3\nh11\n", True),
+        ("pydantic-settings-x==1\n", True),
+        ("# pydantic-settings\n", True),
+        ("h11\npydantic-settings==2.16.3 ; python_version > '3'\n", False),
+        ("Pydantic_Settings\n", False),
+    ],
+)
+def test_what_bentofiles_of_earlier_versions_lack_is_added(listed: str, added: bool) -> None:
+    expected = f"pydantic-settings=={version('pydantic-settings')}\n" if added else ""
+    assert missing_requirements(listed) == expected
+
+
+@pytest.mark.slow
+def test_a_bento_of_a_project_of_an_earlier_version(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", {"red": 1})
+    file = project.root / "bentofile.yaml"
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join(line for line in lines if "pydantic-settings" not in line))
+    bento = build_bento(project.root, tmp_path / "bentoml")
+    needed = (bento.folder / "env" / "python" / "requirements.txt").read_text().splitlines()
+    assert f"pydantic-settings=={version('pydantic-settings')}" in needed
+    assert any(line.startswith("uvloop==") for line in needed)  # the last one that is listed

@@ -16,7 +16,28 @@ import click
 import pytest
 from running_services import SERVICE, make_project
 
-from dahlia.serving.listening import chosen_host, default_host, say_who_may_ask
+from dahlia.http.fetch import Reach
+from dahlia.http.origins import Origins
+from dahlia.serving.listening import chosen_host, default_host, say_what_is_open, say_who_may_ask
+
+
+@pytest.mark.parametrize(
+    ("origins", "reach", "has_key", "said"),
+    [
+        ("loopback", "public", False, [(logging.INFO, "(DAHLIA_ORIGINS): loopback.")]),
+        ("*", "off", False, [(logging.WARNING, "(DAHLIA_ORIGINS): *.")]),
+        ("*", "public", True, []),
+        ("*", "any", True, [(logging.WARNING, "fetched from all addresses")]),
+    ],
+)
+def test_what_is_open(
+    origins: str, reach: Reach, has_key: bool, said: list[tuple[int, str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="bentoml.dahlia"):
+        say_what_is_open(Origins.read(origins), reach, has_key=has_key)
+    assert [record.levelno for record in caplog.records] == [level for level, _ in said]
+    for _, words in said:
+        assert words in caplog.text
 
 
 @pytest.mark.parametrize(

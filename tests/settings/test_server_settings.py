@@ -7,10 +7,12 @@ import traceback
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from dahlia.errors import ConfigError
+from dahlia.server.commands import config
 from dahlia.settings.display import service_reference
-from dahlia.settings.server import Settings, load_settings
+from dahlia.settings.server import Settings, load_settings, read_all
 from dahlia.settings.sources import fields_of, variable
 
 PASSWORD = "thorn"
@@ -197,6 +199,11 @@ REFUSED_VARIABLES = {
         "1",
         "did you mean DAHLIA_PREDICTION_THREADS?",
     ),
+    "former section's name, mistyped": (
+        "DAHLIA_PREDICTON_THREADS",
+        "1",
+        "did you mean DAHLIA_PREDICTION_THREADS?",
+    ),
     "number": ("DAHLIA_SERVER_PORT", "two", "DAHLIA_SERVER_PORT: `server.port` cannot be 'two': .*integer"),
     "fraction": ("DAHLIA_SERVER_PORT", "1.5", "`server.port` cannot be '1.5': .*integer"),
     "its meaning": ("DAHLIA_SERVER_PORT", "two", "It is: port to listen on"),
@@ -341,3 +348,45 @@ def test_every_setting_is_described_with_its_unit(section: str, key: str) -> Non
 def test_no_two_settings_share_a_variable() -> None:
     names = [variable(part, key) for part in Settings.model_fields for key in fields_of(Settings, part)]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["DAHLIA_PROJECT", "DAHLIA_PREDICTION", "DAHLIA_WORKER", "DAHLIA_SERVICE_URL", "DAHLIA_SERVICE_NAME",
+     "DAHLIA_SERVICE_KEY", "DAHLIA_SERVICE_WORKER", "DAHLIA_INFERENCE_URL"],
+)  # fmt: skip
+def test_variables_that_may_be_others_are_warned_of(name: str) -> None:
+    found = read_all(None, {name: "1"})
+    assert found.settings == Settings()
+    (warning,) = found.warnings
+    assert f"{name} is no setting" in warning
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("DAHLIA_WORKERS", "auto"), ("DAHLIA_WORKERS", "0"), ("DAHLIA_POLL_SECONDS", "0"),
+     ("DAHLIA_SERVICE_WORKERS", "0"), ("DAHLIA_PREDICTION_KEY", " ")],
+)  # fmt: skip
+def test_a_wrong_value_of_the_prediction_service_is_warned_of(name: str, text: str) -> None:
+    found = read_all(None, {name: text, "DAHLIA_SERVER_PORT": "7"})
+    assert found.settings.service == Settings().service
+    assert found.settings.server.port == 7
+    assert set(found.origins) == {"server.port"}
+    (warning,) = found.warnings
+    assert warning.startswith(f"{name}: ")
+
+
+def test_a_wrong_value_of_the_prediction_service_in_the_file_is_refused(folder: Path) -> None:
+    written(folder, "[service]\nworkers = 0\n")
+    with pytest.raises(ConfigError, match=r"dahlia.toml:2: `service.workers` cannot be 0"):
+        load_settings(None, {})
+
+
+def test_the_server_says_what_it_passes_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAHLIA_WORKERS", "auto")
+    monkeypatch.setenv("DAHLIA_SERVICE_URL", "http://127.0.0.1")
+    for options in ([], ["--toml"]):
+        ran = CliRunner().invoke(config, options)
+        assert ran.exit_code == 0
+        assert len(re.findall("^Warning: .*DAHLIA_(?:WORKERS|SERVICE_URL)", ran.stderr, re.M)) == 2
+        assert "Warning" not in ran.stdout

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dahlia.dataset.decoding_memory import allowed_memory, machine_memory
 from dahlia.errors import ConfigError
 from dahlia.settings import service as settings_module
 from dahlia.settings.display import settings_toml
@@ -87,12 +88,12 @@ def test_a_key_of_spaces_is_refused() -> None:
         read_settings({"DAHLIA_PREDICTION_KEY": "  "})
 
 
-def test_the_file_is_read_too(folder: Path) -> None:
+def test_the_file_that_is_named_is_read_too(folder: Path) -> None:
     text = (
         '[service]\nworkers = 3\nprojects = ["a"]\n[inference]\nthreads = 5\n[server]\nheader_seconds = 7\n'
     )
-    (folder / "dahlia.toml").write_text(text)
-    settings = read_settings({"DAHLIA_THREADS": "6"})
+    (folder / "own.toml").write_text(text)
+    settings = read_settings({"DAHLIA_CONFIG": "own.toml", "DAHLIA_THREADS": "6"})
     assert (settings.workers, settings.threads, settings.projects) == (3, 6, (Path("a"),))
     assert settings.limits.header_seconds == 7
     (folder / "other.toml").write_text("[service]\nworkers = 0\n")
@@ -113,6 +114,110 @@ def test_variables_that_are_mistyped_are_refused(name: str) -> None:
 def test_a_file_of_the_servers_defaults_changes_nothing(folder: Path) -> None:
     plain = read_settings({})
     (folder / "dahlia.toml").write_text(settings_toml(load_settings(None, {})))
-    assert read_settings({}) == plain
+    assert read_settings({"DAHLIA_CONFIG": "dahlia.toml"}) == plain
     assert plain.origins.admit("http://localhost:1")
     assert not plain.origins.admit("https://a.example")
+
+
+def test_a_file_of_the_current_folder_is_not_read(folder: Path) -> None:
+    plain = read_settings({})
+    (folder / "dahlia.toml").write_text(
+        '[security]\nurl_fetch = "any"\nprediction_origins = "*"\n'
+        '[service]\nprojects = ["a"]\npredictions_folder = "/elsewhere"\n'
+    )
+    assert read_settings({}) == read_settings({"DAHLIA_CONFIG": ""}) == plain
+    assert read_settings({"DAHLIA_CONFIG": "dahlia.toml"}).url_fetch == "any"
+    (folder / "dahlia.toml").write_text("no TOML")
+    assert read_settings({}) == plain
+
+
+EVERY_PAGE = {
+    "file": ('prediction_origins = "*"', {}, "loopback"),
+    "list in a file": ('prediction_origins = ["*"]', {}, "loopback"),
+    "file and key": ('prediction_origins = "*"', {"DAHLIA_PREDICTION_KEY": "k"}, "*"),
+    "key": ("", {"DAHLIA_PREDICTION_KEY": "k"}, "*"),
+    "own variable": ("", {"DAHLIA_ORIGINS": "*"}, "*"),
+    "file and own variable": ('prediction_origins = "*"', {"DAHLIA_ORIGINS": "*"}, "*"),
+    "file, other own variable": ('prediction_origins = "*"', {"DAHLIA_ORIGINS": "none"}, "none"),
+    "the server's variable": ("", {"DAHLIA_SECURITY_PREDICTION_ORIGINS": "*"}, "loopback"),
+    "page": ('prediction_origins = "https://*.b.example, https://a.example"', {}, None),
+}
+
+
+@pytest.mark.parametrize(("line", "environment", "origins"), EVERY_PAGE.values(), ids=EVERY_PAGE)
+def test_without_a_key_only_the_services_variable_opens_it_to_every_page(
+    folder: Path, line: str, environment: dict[str, str], origins: str | None
+) -> None:
+    (folder / "named.toml").write_text(f"[security]\n{line}\n")
+    settings = read_settings({"DAHLIA_CONFIG": "named.toml", **environment})
+    assert str(settings.origins) == (origins or "https://*.b.example, https://a.example")
+    warned = any("`*` is passed over, as no key is set" in one for one in settings.warnings)
+    assert warned == (origins == "loopback")
+
+
+OF_CLIENTS = [
+    "DAHLIA_PROJECT", "DAHLIA_PREDICTION", "DAHLIA_WORKER", "DAHLIA_SERVICE_URL", "DAHLIA_SERVICE_NAME",
+    "DAHLIA_SERVICE_KEY", "DAHLIA_INFERENCE_URL", "DAHLIA_PREDICTION_URL", "DAHLIA_PREDICTION_ENDPOINT",
+    "DAHLIA_PREDICTION_RESOURCE_ID", "DAHLIA_SERVER_URL", "DAHLIA_SERVER_PRT",
+    "DAHLIA_LIMITS_PREDICTED_REGIONS",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_CLIENTS)
+def test_variables_that_may_be_others_are_warned_of(name: str) -> None:
+    settings = read_settings({name: "1"})
+    assert settings == read_settings({})
+    (warning,) = settings.warnings
+    assert f"{name} is no" in warning
+    assert warning.endswith("It is passed over.")
+
+
+def test_a_wrong_value_that_only_the_server_uses_is_warned_of() -> None:
+    settings = read_settings({"DAHLIA_SERVER_PORT": "x"})
+    assert settings == read_settings({})
+    (warning,) = settings.warnings
+    assert warning.startswith("DAHLIA_SERVER_PORT: ")
+
+
+def test_what_is_set_properly_is_not_warned_of() -> None:
+    assert read_settings({"DAHLIA_TRAINING_KEY": "k", "DAHLIA_JOBS_WORKERS": "2"}).warnings == ()
+
+
+@pytest.mark.parametrize("name", ["DAHLIA_URL_FETCH", "DAHLIA_ORIGINS", "DAHLIA_PREDICTION_KEY"])
+def test_spaces_are_no_value_of_what_protects(name: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        read_settings({name: " "})
+    if name != "DAHLIA_PREDICTION_KEY":  # the server does not use it
+        with pytest.raises(ConfigError, match=name):
+            load_settings(None, {name: " "})
+
+
+def test_spaces_name_no_proxy() -> None:
+    assert read_settings({"DAHLIA_PROXIES": " "}).limits.proxies == ()
+    assert load_settings(None, {"DAHLIA_PROXIES": " "}).server.connection_limits.proxies == ()
+    assert read_settings({"DAHLIA_PROXIES": ""}) == read_settings({})
+
+
+def test_both_variables_of_a_key_are_checked() -> None:
+    with pytest.raises(ConfigError, match=r"^DAHLIA_URL_FETCH: "):
+        read_settings({"DAHLIA_URL_FETCH": "of", "DAHLIA_SECURITY_URL_FETCH": "off"})
+    with pytest.raises(ConfigError, match=r"DAHLIA_INFERENCE_THREADS: .*\nDAHLIA_THREADS: "):
+        read_settings({"DAHLIA_THREADS": "x", "DAHLIA_INFERENCE_THREADS": "y"})
+
+
+@pytest.mark.parametrize(
+    ("text", "megabytes"), [("", None), (" ", None), ("0", None), (" 300", 300), ("+7", 7)]
+)
+def test_memory_for_decoding_is_read_alike(
+    text: str, megabytes: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAHLIA_DECODE_MEMORY", text)
+    expected = machine_memory() // 4 if megabytes is None else megabytes << 20
+    assert allowed_memory() == read_settings().decode_memory == expected
+
+
+def test_the_service_refuses_what_decoding_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAHLIA_DECODE_MEMORY", "-1")
+    for read in (read_settings, allowed_memory):
+        with pytest.raises(ConfigError, match="DAHLIA_DECODE_MEMORY"):
+            read()

@@ -69,6 +69,33 @@ def test_value_and_source(text: str, environment: dict[str, str], key: str, valu
     assert rows(text, **environment)[key] == Row(key, value, source)
 
 
+PAGES = {
+    "default": ("", {}, "*; prediction service: loopback"),
+    "key": ("", {"DAHLIA_PREDICTION_KEY": "k"}, "*"),
+    "service's variable": ("", {"DAHLIA_ORIGINS": "loopback"}, "loopback"),
+    "refused": (
+        "",
+        {"DAHLIA_WORKERS": "auto"},
+        "*; prediction service: its settings are refused",
+    ),
+    "file of the server": (
+        '[security]\nprediction_origins = "none"\n',
+        {},
+        "none; prediction service: loopback",
+    ),
+    "file of both": (
+        '[security]\nprediction_origins = "none"\n',
+        {"DAHLIA_CONFIG": "dahlia.toml"},
+        "none",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "environment", "value"), PAGES.values(), ids=PAGES)
+def test_whose_pages_each_program_admits(text: str, environment: dict[str, str], value: str) -> None:
+    assert rows(text, **environment)["security.prediction_origins"].value == value
+
+
 def test_the_default_places_are_shown_whole(folder: Path) -> None:
     assert rows()["database.url"].value == f"sqlite:///{folder}/dahlia-server/dahlia.db"
 

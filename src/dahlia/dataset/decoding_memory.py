@@ -39,10 +39,10 @@ def allowed_memory(megabytes: int = 0) -> int:
         megabytes: that somebody set; 0 for `DAHLIA_DECODE_MEMORY`, or else a quarter of the machine's memory.
 
     Raises:
-        ConfigError: the variable is no whole number of at least 1.
+        ConfigError: the variable is no whole number of at least 0.
     """
-    text = os.environ.get(VARIABLE) or "0"
-    if not text.isdecimal():
+    text = os.environ.get(VARIABLE, "").strip() or "0"
+    if not text.removeprefix("+").replace("_", "").isdecimal():
         raise ConfigError(
             f"{VARIABLE} must be a whole number of megabytes, received {text!r}. Set or unset it."
         )

@@ -81,6 +81,12 @@ class Origins:
             subdomains=self.subdomains + other.subdomains,
         )
 
+    def __str__(self) -> str:
+        """As a setting lists them."""
+        below = (f"{begin}*{end}" for begin, end in self.subdomains)
+        parts = ([LOOPBACK] if self.loopback else []) + sorted((*self.exact, *below))
+        return EVERY if self.every else ", ".join(parts) or NONE
+
     def __bool__(self) -> bool:
         """Whether there is any."""
         return self != NOBODY

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,14 @@ def serve(config: Path | None, tls_cert: str | None, tls_key: str | None) -> Non
     """
     from dahlia.server.permissions import private
     from dahlia.server.running import serve as run
-    from dahlia.settings.server import load_settings
+    from dahlia.settings.server import read_all
 
     given = {"DAHLIA_SERVER_TLS_CERT": tls_cert, "DAHLIA_SERVER_TLS_KEY": tls_key}
     environment = os.environ | {name: value for name, value in given.items() if value is not None}
+    found = read_all(config, environment)
+    _warn(found.warnings)
     with private():
-        run(load_settings(config, environment), config)
+        run(found.settings, config)
 
 
 @click.command()
@@ -65,10 +68,12 @@ def worker(config: Path | None, lane: str, attached: bool) -> None:
 def config(config: Path | None, toml: bool) -> None:
     """Show all settings, and where each was set."""
     from dahlia.settings.display import explain, settings_table, settings_toml
-    from dahlia.settings.server import load_settings
+    from dahlia.settings.server import read_all
 
+    found = read_all(config, os.environ)
+    _warn(found.warnings)
     if toml:
-        click.echo(settings_toml(load_settings(config, os.environ)), nl=False)
+        click.echo(settings_toml(found.settings), nl=False)
     else:
         print_table(settings_table(explain(config, os.environ)))
 
@@ -111,6 +116,11 @@ def checkout(project: str, directory: Path | None, config: Path | None) -> None:
         f"{target}: {out.photos} photos of {out.project}, {out.iteration}. `cd {shlex.quote(str(target))} && "
         "dvc repro` gives its figures."
     )
+
+
+def _warn(warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        click.echo(f"Warning: {warning}", err=True)
 
 
 COMMANDS: tuple[click.Command, ...] = (

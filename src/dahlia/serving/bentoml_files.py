@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import dahlia
+
+_ADDED = "pydantic-settings"
+"""What the code needs, and the `bentofile.yaml` of projects of earlier versions does not list."""
 
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "bundled", "template")  # for training and new projects
 
@@ -31,3 +36,13 @@ def copy_package(target: Path) -> None:
     A Bento must answer where Dahlia is not installed, and a project folder holds no code.
     """
     shutil.copytree(Path(dahlia.__file__).parent, target / "dahlia", ignore=_LEFT_OUT, dirs_exist_ok=True)
+
+
+def missing_requirements(requirements: str) -> str:
+    """What a Bento must install besides what the project's `bentofile.yaml` lists, as lines of requirements.
+
+    Args:
+        requirements: those listed, one in a line.
+    """
+    name = re.compile(rf"^\s*{_ADDED.replace('-', '[-_.]+')}(?![\w.-])", re.IGNORECASE | re.MULTILINE)
+    return "" if name.search(requirements) else f"{_ADDED}=={version(_ADDED)}\n"

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 
 import click
 
+from dahlia.http.fetch import Reach
+from dahlia.http.origins import Origins
+
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # a container's ports open from outside alone
 
@@ -42,6 +45,15 @@ def say_who_may_ask(host: str, *, has_key: bool) -> None:
             "The service is open: it listens on %s and DAHLIA_PREDICTION_KEY is not set, so anyone who "
             "reaches the port may predict. Set the key, or start with `--host %s`.", host, LOOPBACK,
         )  # fmt: skip
+
+
+def say_what_is_open(origins: Origins, reach: Reach, *, has_key: bool) -> None:
+    """Say whose web pages may ask without a key, and warn if all may or if images of every address are."""
+    if not has_key:
+        level = logging.WARNING if origins.every else logging.INFO
+        _logger.log(level, "Web pages that may request predictions (DAHLIA_ORIGINS): %s.", origins)
+    if reach == "any":
+        _logger.warning("Images are fetched from all addresses, those of this network included.")
 
 
 def _is_loopback(host: str) -> bool:

@@ -22,11 +22,11 @@ from dahlia import layout
 from dahlia.dataset.decoding_memory import MEMORY, PATIENCE
 from dahlia.errors import ServiceError
 from dahlia.http.replies import REQUEST, refusal
-from dahlia.serving.bentoml_files import copy_package
+from dahlia.serving.bentoml_files import copy_package, missing_requirements
 from dahlia.serving.bentoml_service import STATE, RoutedService
 from dahlia.serving.explanation.activation import Activation
 from dahlia.serving.explanation.explain import Explainer
-from dahlia.serving.listening import chosen_host, default_host, say_who_may_ask
+from dahlia.serving.listening import chosen_host, default_host, say_what_is_open, say_who_may_ask
 from dahlia.serving.models.model_cache import ModelCache
 from dahlia.serving.models.publications import NOTHING_YET, Publications
 from dahlia.serving.models.runtime import Model, load_model
@@ -50,9 +50,14 @@ class Refusal(BaseModel):
 
 
 class _CodeCarrier(bentoml.images.Image):  # type: ignore[misc]
+    python_requirements: str
+
     def freeze(self, bento_fs: Path, *rest: Any, **options: Any) -> Any:
         # BentoML calls this once for each Bento, which lies in `bento_fs` and is imported from its `src`.
         copy_package(Path(bento_fs) / "src")
+        if added := missing_requirements(self.python_requirements):
+            _logger.warning("bentofile.yaml does not list %s, which the Bento needs: added.", added.strip())
+            self.python_requirements = f"{self.python_requirements.rstrip()}\n{added}"
         return super().freeze(bento_fs, *rest, **options)
 
 
@@ -93,8 +98,12 @@ class PredictionService:
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
     def begin() -> None:
-        """Say who may ask; once, before the processes start."""
-        say_who_may_ask(chosen_host(_HOST), has_key=_SETTINGS.key is not None)
+        """Say who may ask, and what is passed over; once, before the processes start."""
+        has_key = _SETTINGS.key is not None
+        say_who_may_ask(chosen_host(_HOST), has_key=has_key)
+        say_what_is_open(_SETTINGS.origins, _SETTINGS.url_fetch, has_key=has_key)
+        for warning in _SETTINGS.warnings:
+            _logger.warning("%s", warning)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:

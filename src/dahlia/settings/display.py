@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dahlia.settings.reading import read
+from dahlia.errors import ConfigError
 from dahlia.settings.secret_url import SecretUrl
-from dahlia.settings.server import Settings
+from dahlia.settings.server import Settings, read_all
+from dahlia.settings.service import read_settings
 from dahlia.settings.sources import fields_of, service_variable, variable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 DEFAULT = "default"
+_ORIGINS = "security.prediction_origins"
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,11 @@ def explain(file: Path | None, environment: Mapping[str, str]) -> list[Row]:
     """Every setting, in the order of the sections.
 
     Raises:
-        ConfigError: see `dahlia.settings.server.load_settings`.
+        ConfigError: see `dahlia.settings.server.read_all`.
     """
-    settings, origins = read(Settings, Settings, file, environment)
-    effective = _effective(settings)
-    return [Row(key, _text(value), origins.get(key, DEFAULT)) for key, value in effective.items()]
+    found = read_all(file, environment)
+    effective = _effective(found.settings) | {_ORIGINS: _page_origins(found.settings, environment)}
+    return [Row(key, _text(value), found.origins.get(key, DEFAULT)) for key, value in effective.items()]
 
 
 def settings_table(rows: Sequence[Row]) -> Table:
@@ -98,6 +100,16 @@ def _section_reference(section: str) -> list[str]:
 def _variables(section: str, key: str) -> str:
     names = dict.fromkeys((variable(section, key), service_variable(Settings, section, key)))
     return ", ".join(f"`{name}`" for name in names if name)
+
+
+def _page_origins(settings: Settings, environment: Mapping[str, str]) -> str:
+    """Whose pages each program admits in this environment; of the service, without a file but a named one."""
+    server = settings.security.pages
+    try:
+        service = str(read_settings(environment).origins)
+    except ConfigError:
+        return f"{server}; prediction service: its settings are refused"
+    return server if server == service else f"{server}; prediction service: {service}"
 
 
 def _effective(settings: Settings) -> dict[str, object]:

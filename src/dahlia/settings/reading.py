@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import ValidationError as PydanticError
 from pydantic_core import ErrorDetails
@@ -14,7 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from dahlia.config import explain
 from dahlia.errors import ConfigError
 from dahlia.settings.secret_url import SecretUrl, masked
-from dahlia.settings.sources import CONFIG, Source, fields_of, from_environment, from_file
+from dahlia.settings.sources import CONFIG, Given, Source, fields_of, from_environment, from_file
 
 DEFAULT_FILE = Path("dahlia.toml")
 _SOURCES: ContextVar[tuple[Source, ...]] = ContextVar("sources", default=())
@@ -39,42 +40,79 @@ class Tree(BaseSettings):
         """Those for which `_built` was called; by themselves settings read nothing."""
         return (init_settings, *_SOURCES.get())
 
+    @classmethod
+    def has_prefix(cls, section: str) -> bool:
+        """Whether variables that begin like those of a section are this program's, and unknown ones refused.
+
+        Args:
+            section: by its present or its former name.
+        """
+        return False
+
+    @classmethod
+    def uses(cls, section: str, key: str) -> bool:
+        """Whether this program uses a key; what variables set wrongly elsewhere is not refused."""
+        return True
+
 
 _Tree = TypeVar("_Tree", bound=Tree)
 
 
+@dataclass(frozen=True)
+class Read(Generic[_Tree]):
+    """What was read.
+
+    Attributes:
+        settings: those in effect.
+        origins: where each was set that is set, such as `{"server.port": "dahlia.toml:12"}`.
+        warnings: a sentence or two for each variable that is passed over, though it may be meant for Dahlia.
+    """
+
+    settings: _Tree
+    origins: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+def named_file(environment: Mapping[str, str]) -> Path | None:
+    """The file that `DAHLIA_CONFIG` names."""
+    name = environment.get(CONFIG)
+    return Path(name) if name else None
+
+
+def chosen_file(file: Path | None, environment: Mapping[str, str]) -> Path | None:
+    """`file`, else what `DAHLIA_CONFIG` names, else `dahlia.toml` in the current folder if there is one."""
+    return file or named_file(environment) or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+
+
 def read(
     kind: type[_Tree], known: type[Tree], file: Path | None, environment: Mapping[str, str]
-) -> tuple[_Tree, dict[str, str]]:
+) -> Read[_Tree]:
     """Read settings.
 
     Args:
         kind: what to read.
         known: has everything that may be set, of which `kind` may have a part.
-        file: that must be there; None for what `DAHLIA_CONFIG` names, or `dahlia.toml` if there is one.
+        file: that must be there; None for none.
         environment: usually `os.environ`.
-
-    Returns:
-        The settings; and for each that is set where, such as `{"server.port": "dahlia.toml:12"}`.
 
     Raises:
         ConfigError: the file cannot be read, or a key or value is not known; it names the line or the
             variable of each, and shows no password.
     """
-    path = _chosen(file, environment)
-    sources = (*([from_file(known, path)] if path else []), from_environment(known, environment))
-    problems = [problem for source in sources for problem in source.problems]
-    problems += [problem for source in sources for problem in _refused(kind, source)]
+    named = from_environment(known, environment, kind.has_prefix, kind.uses)
+    wrong = _refused(kind, named)
+    passed_over = [one for one in wrong if not kind.uses(one.section, one.key)]
+    variables = named.without(passed_over)
+    in_file = [from_file(known, file)] if file else []
+    problems = [problem for source in (*in_file, named) for problem in source.problems]
+    problems += [problem for source in in_file for problem in _refused(kind, source).values()]
+    problems += [problem for one, problem in wrong.items() if one not in passed_over]
     if problems:
         raise ConfigError("\n".join(problems))
+    sources = (*in_file, variables)
     origins = {name: origin for source in sources for name, origin in source.origins.items()}
-    return _built(kind, *reversed(sources)), origins
-
-
-def _chosen(file: Path | None, environment: Mapping[str, str]) -> Path | None:
-    if file or environment.get(CONFIG):
-        return file or Path(environment[CONFIG])
-    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
+    warnings = (*named.warnings, *(f"{wrong[one]} It is passed over here." for one in passed_over))
+    return Read(_built(kind, *reversed(sources)), origins, warnings)
 
 
 def _built(kind: type[_Tree], *sources: Source) -> _Tree:
@@ -86,18 +124,28 @@ def _built(kind: type[_Tree], *sources: Source) -> _Tree:
         _SOURCES.reset(token)
 
 
-def _refused(kind: type[Tree], source: Source) -> list[str]:
-    """What is wrong with the values of one source, whichever of them another source replaces."""
+def _refused(kind: type[Tree], source: Source) -> dict[Given, str]:
+    """What is wrong with the values of one source, also with those that another one replaces."""
+    wrong = _wrong(kind, source)
+    for one in source.replaced:
+        wrong |= _wrong(kind, Source(kind, [one]))
+    return wrong
+
+
+def _wrong(kind: type[Tree], source: Source) -> dict[Given, str]:
     try:
         _built(kind, source)
     except PydanticError as error:
-        return [_problem(detail, kind, source) for detail in error.errors()]
-    return []
+        return dict(_problems(error.errors(), kind, source))
+    return {}
 
 
-def _problem(detail: ErrorDetails, kind: type[Tree], source: Source) -> str:
-    section, key = str(detail["loc"][0]), str(detail["loc"][1])
-    text = f"{source.origins[f'{section}.{key}']}: {explain(detail, kind)}"
-    # A `SecretUrl` masks itself; but a URL may also stand where none belongs.
-    shown = text if isinstance(detail["input"], SecretUrl) else masked(text)
-    return f"{shown} It is: {fields_of(kind, section)[key].description}."
+def _problems(
+    details: Iterable[ErrorDetails], kind: type[Tree], source: Source
+) -> Iterable[tuple[Given, str]]:
+    for detail in details:
+        one = source.given[str(detail["loc"][0]), str(detail["loc"][1])]
+        text = f"{one.origin}: {explain(detail, kind)}"
+        # A `SecretUrl` masks itself; but a URL may also stand where none belongs.
+        shown = text if isinstance(detail["input"], SecretUrl) else masked(text)
+        yield one, f"{shown} It is: {fields_of(kind, one.section)[one.key].description}."

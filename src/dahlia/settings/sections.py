@@ -19,6 +19,7 @@ from dahlia.settings.values import (
     InService,
     Key,
     PageOrigins,
+    Protects,
     Proxies,
     PublicUrl,
     Secret,
@@ -58,7 +59,7 @@ class ServerSection(Section):
     max_connections_per_address: Annotated[int, InService("DAHLIA_MAX_CONNECTIONS_PER_ADDRESS")] = number(
         100, "connections of one address; more get 429"
     )
-    proxies: Annotated[Proxies, InService("DAHLIA_PROXIES")] = Field(
+    proxies: Annotated[Proxies, InService("DAHLIA_PROXIES"), Protects()] = Field(
         default=PROXIES,
         description="addresses or networks of reverse proxies; each may have nine tenths of all",
     )
@@ -132,16 +133,16 @@ class LimitsSection(Section):
 class SecuritySection(Section):
     """What the server allows, and how it signs links."""
 
-    url_fetch: Annotated[Reach, InService("DAHLIA_URL_FETCH")] = Field(
+    url_fetch: Annotated[Reach, InService("DAHLIA_URL_FETCH"), Protects()] = Field(
         default="public",
         description="addresses from which images are fetched: public, any, or off for none",
     )
     # Without a default, as that of the two programs differs.
-    prediction_origins: Annotated[PageOrigins | None, InService("DAHLIA_ORIGINS")] = Field(
+    prediction_origins: Annotated[PageOrigins | None, InService("DAHLIA_ORIGINS"), Protects()] = Field(
         default=None,
         description="origins whose web pages may request predictions, such as https://app.example, "
         "https://*.app.example, loopback for pages of this machine; * for all, none for none (default: *; "
-        "loopback in a prediction service without a key)",
+        "loopback in a prediction service without a key, which takes * from DAHLIA_ORIGINS alone)",
     )
     training_origins: PageOrigins = Field(
         default=NONE, description="origins whose web pages may call the training API, in the same format"
@@ -151,7 +152,7 @@ class SecuritySection(Section):
         description="further allowed hosts: host names, *.suffix, addresses, networks; comma-separated",
     )
     link_hours: float = Field(default=24, gt=0, description="hours for which a link to an image is valid")
-    secret: Secret | None = Field(
+    secret: Annotated[Secret | None, Protects()] = Field(
         default=None,
         description="secret that signs links, 32 characters or more (default: read from secret_file)",
     )
@@ -205,7 +206,7 @@ class InferenceSection(Section):
 class ServiceSection(Section):
     """What only the prediction service reads (`bentoml serve`)."""
 
-    prediction_key: Annotated[Key | None, InService("DAHLIA_PREDICTION_KEY")] = Field(
+    prediction_key: Annotated[Key | None, InService("DAHLIA_PREDICTION_KEY"), Protects()] = Field(
         default=None, description="key that every prediction needs (default: none is needed)"
     )
     workers: Annotated[int | None, InService("DAHLIA_WORKERS")] = Field(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from dahlia.settings.reading import Tree, read
+from dahlia.settings.reading import Read, Tree, chosen_file, read
 from dahlia.settings.secret_url import SecretUrl
 from dahlia.settings.sections import (
     InferenceSection,
@@ -50,6 +50,16 @@ class Settings(Tree):
     backup: BackupSection = Field(default_factory=BackupSection)
     service: ServiceSection = Field(default_factory=ServiceSection)
 
+    @classmethod
+    def has_prefix(cls, section: str) -> bool:
+        """All sections but those that variables of others may begin with."""
+        return section not in ("service", "inference")
+
+    @classmethod
+    def uses(cls, section: str, key: str) -> bool:
+        """All but what only the prediction service uses."""
+        return section != "service"
+
     @property
     def database_url(self) -> SecretUrl:
         """The database's URL; a SQLite file in the home where none is set."""
@@ -72,6 +82,11 @@ class Settings(Tree):
 
 
 def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings:
+    """The settings alone; see `read_all`."""
+    return read_all(file, environment).settings
+
+
+def read_all(file: Path | None, environment: Mapping[str, str]) -> Read[Settings]:
     """Read the settings.
 
     Args:
@@ -82,4 +97,4 @@ def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
         ConfigError: the file cannot be read, or a key or value is not known; it names the line or the
             variable of each, and shows no password.
     """
-    return read(Settings, Settings, file, environment)[0]
+    return read(Settings, Settings, chosen_file(file, environment), environment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import Field
@@ -16,7 +16,7 @@ from dahlia.http.fetch import Reach
 from dahlia.http.limits import Limits
 from dahlia.http.origins import EVERY, LOOPBACK, Origins
 from dahlia.processes import usable_cores
-from dahlia.settings.reading import Tree, read
+from dahlia.settings.reading import Tree, named_file, read
 from dahlia.settings.sections import (
     InferenceSection,
     LimitsSection,
@@ -26,6 +26,7 @@ from dahlia.settings.sections import (
     ServiceSection,
 )
 from dahlia.settings.server import Settings
+from dahlia.settings.sources import service_variable
 
 ORIGINS = "DAHLIA_ORIGINS"
 _MOST_WORKERS = 4  # each takes some 250 MB; threads of one process share the rest of the cores
@@ -43,10 +44,19 @@ class _Sections(Tree):
     inference: InferenceSection = Field(default_factory=InferenceSection)
     service: ServiceSection = Field(default_factory=ServiceSection)
 
+    @classmethod
+    def uses(cls, section: str, key: str) -> bool:
+        """What the service's page lists."""
+        return service_variable(Settings, section, key) is not None
+
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """The settings of one process; `docs/serving.md` explains them."""
+    """The settings of one process; `docs/serving.md` explains them.
+
+    Attributes:
+        warnings: what is passed over, to be said at the start.
+    """
 
     key: str | None
     origins: Origins
@@ -64,25 +74,32 @@ class ServiceSettings:
     model_memory: int
     limits: Limits
     decode_memory: int
+    warnings: tuple[str, ...] = field(compare=False)
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceSettings:
-    """Read `dahlia.toml`, or the file that `DAHLIA_CONFIG` names, and the environment, which wins.
+    """Read the file that `DAHLIA_CONFIG` names, if it does, and the environment, which wins.
+
+    A file of the current folder is not read: a project's folder may come from somebody else.
 
     Raises:
-        ConfigError: see `dahlia.settings.server.load_settings`.
+        ConfigError: see `dahlia.settings.server.read_all`.
     """
-    tree, _ = read(_Sections, Settings, None, environment)
+    found = read(_Sections, Settings, named_file(environment), environment)
+    tree, warnings = found.settings, found.warnings
     service, inference, security = tree.service, tree.inference, tree.security
     cores = usable_cores()
     workers = service.workers or min(cores, _MOST_WORKERS)
     key = service.prediction_key.reveal() if service.prediction_key else None
-    origins = security.prediction_origins
-    if origins is None:
-        origins = EVERY if key else LOOPBACK
+    origins = Origins.read(security.prediction_origins or (EVERY if key else LOOPBACK))
+    if origins.every and not key and not Origins.read(environment.get(ORIGINS, "")).every:
+        # A file that `dahlia config --toml` wrote has the server's default, whose predictions need a key.
+        origins = Origins.read(LOOPBACK)
+        place = found.origins["security.prediction_origins"]
+        warnings += (f"{place}: `*` is passed over, as no key is set. {ORIGINS}=* lets every page predict.",)
     return ServiceSettings(
         key=key,
-        origins=Origins.read(origins),
+        origins=origins,
         workers=workers,
         threads=inference.threads or max(1, 2 * cores // workers),
         model_threads=inference.model_threads,
@@ -97,4 +114,5 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceSetting
         model_memory=inference.model_memory_mb << 20,
         limits=tree.server.connection_limits,
         decode_memory=(tree.limits.decode_memory_mb << 20) or machine_memory() // SHARE,
+        warnings=warnings,
     )

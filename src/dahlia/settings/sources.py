@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -15,8 +15,8 @@ from pydantic_settings import PydanticBaseSettingsSource
 
 from dahlia.config import nearest
 from dahlia.errors import ConfigError
-from dahlia.settings.secret_url import SecretText, SecretUrl
-from dahlia.settings.values import InService
+from dahlia.settings.secret_url import SecretUrl
+from dahlia.settings.values import InService, Protects
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -45,7 +45,7 @@ _HEADER = re.compile(r"\s*\[\s*[\"']?([\w-]+)[\"']?\s*\]")
 _KEY = re.compile(r"\s*[\"']?([\w.-]+)[\"']?\s*=")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # values may be lists
 class Given:
     """A value that was set.
 
@@ -68,21 +68,42 @@ class Source(PydanticBaseSettingsSource):
     Args:
         settings_cls: the settings.
         given: what is set; of two values for one key the later counts.
-        problems: what is wrong with the names of what is set.
+        problems: what is wrong with the names of what is set, so that nothing is read.
+        warnings: what may be wrong with them.
 
     Attributes:
+        given: what counts, by section and key.
+        replaced: what does not count, as a later value is set for its key.
         problems: the same.
-        origins: `{"server.port": "dahlia.toml:12"}`.
+        warnings: the same.
     """
 
-    def __init__(self, settings_cls: type[BaseSettings], given: Iterable[Given], problems: list[str]) -> None:
+    def __init__(
+        self,
+        settings_cls: type[BaseSettings],
+        given: Iterable[Given],
+        problems: Sequence[str] = (),
+        warnings: Sequence[str] = (),
+    ) -> None:
         super().__init__(settings_cls)
+        every = tuple(given)
+        self.given = {(one.section, one.key): one for one in every}
+        self.replaced = [one for one in every if self.given[one.section, one.key] is not one]
         self.problems = problems
-        self.origins: dict[str, str] = {}
+        self.warnings = warnings
         self._values: dict[str, dict[str, object]] = {}
-        for one in given:
-            self.origins[f"{one.section}.{one.key}"] = one.origin
-            self._values.setdefault(one.section, {})[one.key] = one.value
+        for (section, key), one in self.given.items():
+            self._values.setdefault(section, {})[key] = one.value
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """Where each value was set that counts: `{"server.port": "dahlia.toml:12"}`."""
+        return {f"{section}.{key}": one.origin for (section, key), one in self.given.items()}
+
+    def without(self, some: Collection[Given]) -> Source:
+        """The same, less some values."""
+        kept = (one for one in (*self.replaced, *self.given.values()) if one not in some)
+        return Source(self.settings_cls, kept, self.problems, self.warnings)
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """A section's values."""
@@ -145,8 +166,23 @@ def from_file(model: type[BaseSettings], path: Path) -> Source:
     return Source(model, given.values(), problems)
 
 
-def from_environment(model: type[BaseSettings], environment: Mapping[str, str]) -> Source:
-    """What variables set; those that Kubernetes sets, and those unlike any setting's, are passed over."""
+def from_environment(
+    model: type[BaseSettings],
+    environment: Mapping[str, str],
+    has_prefix: Callable[[str], bool],
+    uses: Callable[[str, str], bool],
+) -> Source:
+    """What variables set; those that Kubernetes sets, and those unlike any setting's, are passed over.
+
+    A name that is no setting's is a problem if it must be meant for the program, and otherwise a warning: an
+    environment may have variables of clients and of other programs.
+
+    Args:
+        model: everything that may be set.
+        environment: variables.
+        has_prefix: whether all variables of a section, by its present or former name, are the program's.
+        uses: whether the program uses a section's key.
+    """
     names = variables(model)
     mine = {
         name: text
@@ -158,14 +194,40 @@ def from_environment(model: type[BaseSettings], environment: Mapping[str, str]) 
         for name, key in names.items()
         if name in mine and not _is_unset(model, *key, mine[name])
     ]
-    unknown = (name for name, text in mine.items() if name not in names and text.strip())
-    problems = [problem for name in unknown if (problem := _variable_problem(model, name, names))]
-    return Source(model, given, problems)
+    own = [name for name, key in names.items() if uses(*key) and _is_distinct(model, name, *key)]
+    unknown = {
+        name: problem
+        for name, text in mine.items()
+        if name not in names and text.strip() and (problem := _variable_problem(model, name, names))
+    }
+    meant = {name for name in unknown if _has_prefix(model, name, has_prefix) or _closest(name, own)}
+    problems = [problem for name, problem in unknown.items() if name in meant]
+    warnings = [f"{problem} It is passed over." for name, problem in unknown.items() if name not in meant]
+    return Source(model, given, problems, warnings)
 
 
 def _is_unset(model: type[BaseSettings], section: str, key: str, text: str) -> bool:
-    # A key of spaces must not open what it was to close.
-    return not (text if _secret_kind(model, section, key) is SecretText else text.strip())
+    # Spaces must not open what the variable was to close.
+    return not (text if _protects(model, section, key) else text.strip())
+
+
+def _protects(model: type[BaseSettings], section: str, key: str) -> bool:
+    return any(isinstance(mark, Protects) for mark in fields_of(model, section)[key].metadata)
+
+
+def _is_distinct(model: type[BaseSettings], name: str, section: str, key: str) -> bool:
+    """Whether what is almost this name must be meant for it; the service's short names are not so rare."""
+    is_short = name == service_variable(model, section, key) != variable(section, key)
+    return not is_short or _protects(model, section, key)
+
+
+def _has_prefix(model: type[BaseSettings], name: str, has_prefix: Callable[[str], bool]) -> bool:
+    sections = (*model.model_fields, *FORMER)
+    return any(name.startswith(variable(section, "")) and has_prefix(section) for section in sections)
+
+
+def _closest(name: str, names: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=_TYPING_ERROR)), None)
 
 
 def _variable_problem(
@@ -175,8 +237,8 @@ def _variable_problem(
         return f"the environment: {name} {_REMOVED} Unset it."
     if problem := _unknown_in(model, name, {section: section for section in model.model_fields}):
         return problem
-    if close := difflib.get_close_matches(name, names, n=1, cutoff=_TYPING_ERROR):
-        return f"the environment: {name} is no setting; did you mean {close[0]}?"
+    if close := _closest(name, names):
+        return f"the environment: {name} is no setting; did you mean {close}?"
     return _unknown_in(model, name, FORMER)
 
 
@@ -246,7 +308,7 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
         return text, tomllib.loads(text)
     except FileNotFoundError:
         raise ConfigError(
-            f"{path} was expected and is not there. Name another with --config, or none."
+            f"{path} was expected and is not there. Name another with --config or {CONFIG}, or none."
         ) from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}. Make it readable.") from error

@@ -51,6 +51,11 @@ class InService:
     name: str
 
 
+@dataclass(frozen=True)
+class Protects:
+    """Marks a setting that protects: spaces are a value of its variables, almost its name is refused."""
+
+
 def number(default: float, meaning: str, least: int = 1) -> Any:
     """A field for a number of at least `least`."""
     return Field(default=default, ge=least, description=meaning)
@@ -144,6 +149,12 @@ def _readable(read: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _page_origins(text: str) -> Origins:
+    if text.isspace():
+        raise ConfigError("Expected origins of web pages, received spaces. Write `none`, or unset it.")
+    return Origins.read(text)
+
+
 def _fetched_hosts(text: str) -> AllowList:
     return read_allow_list(text, "security.url_fetch_allow")
 
@@ -175,7 +186,7 @@ TrackingUri: TypeAlias = Annotated[SecretUrl, AfterValidator(_tracking), AfterVa
 PublicUrl: TypeAlias = Annotated[str, AfterValidator(_origin)]
 Proxies: TypeAlias = Annotated[str, _readable(read_proxies)]
 HostPatterns: TypeAlias = Annotated[str, BeforeValidator(_joined), AfterValidator(_hosts)]
-PageOrigins: TypeAlias = Annotated[str, BeforeValidator(_joined), _readable(Origins.read)]
+PageOrigins: TypeAlias = Annotated[str, BeforeValidator(_joined), _readable(_page_origins)]
 FetchedHosts: TypeAlias = Annotated[str, BeforeValidator(_joined), _readable(_fetched_hosts)]
 Secret: TypeAlias = Annotated[SecretText, AfterValidator(_secret)]
 Key: TypeAlias = Annotated[SecretText, AfterValidator(_key)]
