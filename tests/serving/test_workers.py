@@ -86,7 +86,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_older_one(service: Service) ->
     publish(service, 1)
     registry = service.registry
     (registry.servable(registry.get(3)) / "model.onnx").write_bytes(b"no model")
-    says = "'production' stands for iteration 3, which cannot be loaded; the older one keeps serving"
+    says = "cannot be served as 'production'; the older one keeps serving"
     with asked_without_end(service) as last:
         registry.publish(3, NAME)
         until(lambda: service.log.count(says) >= 2)
