@@ -140,6 +140,16 @@ def test_refused(override: str, message: str) -> None:
         compose(REPOSITORY, [override])
 
 
+@pytest.mark.parametrize("override", ["trainer=gpu", "trainer/logger=csv", "trainer.devices=2"])
+def test_a_project_of_an_older_version_names_what_to_copy(root: Path, override: str) -> None:
+    shutil.rmtree(root / "conf/trainer")
+    config = root / "conf/config.yaml"
+    config.write_text(config.read_text().replace("  - trainer: default\n", ""))
+    assert "trainer" not in compose(root)
+    with pytest.raises(ConfigError, match=r"no group `trainer`: .*older version.* Copy trainer/ from .*conf"):
+        compose(root, [override])
+
+
 def test_what_is_refused_is_not_written(root: Path) -> None:
     write_params(root)
     before = (root / "params.yaml").read_bytes()

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel
 
 from dahlia import layout
-from dahlia.config import check_domain, check_params, check_section, known_keys, nearest
+from dahlia.config import check_domain, check_params, check_section, known_keys, nearest, read_yaml
 from dahlia.errors import ConfigError
 from dahlia.extras import require_formats
 from dahlia.files import write_text
@@ -19,6 +19,7 @@ from dahlia.params import DomainParams, Params
 from dahlia.targets import check_targets
 
 CONF = Path("conf")
+_UNREADABLE = "an interpolation ${...} cannot be read, or a value is of a kind that Hydra does not take"
 _Checked = TypeVar("_Checked", bound=BaseModel)
 
 
@@ -40,14 +41,17 @@ def compose_alone(root: Path, name: str, model: type[_Checked], overrides: Seque
     Raises:
         ConfigError: see `compose`.
     """
+    _check_age(_conf(root), name, model)
     for override in overrides:
-        key, given, _ = override.lstrip("+~").partition("=")
+        key, given, choice = override.lstrip("+~").partition("=")
         if not given:
             raise ConfigError(f"Expected an override like epochs=10, received {override!r}.")
-        *location, last = key.split(".")
+        *location, last = re.split(r"[./]", key)
         known = known_keys(location, model)
         if known and last not in known:
             raise ConfigError(f"unknown key `{key}`{nearest(last, known)}")
+        if "/" in key or key in _groups(_conf(root)):
+            _check_choice(_conf(root), key, choice)
     return check_section(model, _composed(root, name, overrides), f"{CONF / name}.yaml")
 
 
@@ -61,9 +65,15 @@ def write_params(root: Path, overrides: Sequence[str] = ()) -> Params:
     values = compose(root, overrides)
     params = check_params(values, str(layout.PARAMS))
     require_formats(params.export.formats)
-    check_targets(params.trainer)
+    check_targets(params.trainer, root)
     write_text(root / layout.PARAMS, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
     return params
+
+
+def template() -> Path:
+    """Where what a project shares with the package is: in the package, or in the checkout it runs from."""
+    packaged = Path(__file__).parent / "template"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2]
 
 
 def choices(root: Path, group: str) -> list[str]:
@@ -115,11 +125,13 @@ def _composed(root: Path, name: str, overrides: Sequence[str]) -> dict[str, Any]
             f"other than plain letters and digits are in quotes, such as \"{key}='{value}'\"."
         ) from error
     except (HydraException, OmegaConfBaseException) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = next(iter(str(error).strip().splitlines()), _UNREADABLE)
         raise ConfigError(
             f"{CONF}/ cannot be composed with {' '.join(overrides) or 'its defaults'}: {reason}. Correct the "
             "override or the file, and compose again with `dahlia params`."
         ) from error
+    except RecursionError:
+        raise ConfigError(f"{CONF}/ holds a value that contains itself. Correct the file.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{CONF}/ holds a file that is not YAML: {' '.join(str(error).split())}. Correct the line, or "
@@ -140,7 +152,7 @@ def _conf(root: Path) -> Path:
 
 
 def _check_names(conf: Path, overrides: Sequence[str]) -> None:
-    groups = {path.relative_to(conf).as_posix() for path in conf.rglob("*") if path.is_dir()}
+    groups = _groups(conf)
     for override in overrides:
         match = re.fullmatch(r"(\w+(?:/\w+)*)(?:\.([\w.]+))?=(.*)", override)
         if match is None:
@@ -149,13 +161,45 @@ def _check_names(conf: Path, overrides: Sequence[str]) -> None:
             )
         group, key, value = match.groups()
         if group not in groups:
-            raise ConfigError(f"unknown group `{group}`{nearest(group, sorted(groups))}")
-        if key is None and value not in choices(conf.parent, group):
-            raise ConfigError(
-                f"`{group}` has no choice {value!r}{nearest(value, choices(conf.parent, group))}"
-            )
-        if key is not None:
+            raise _unknown_group(conf, group)
+        if key is None:
+            _check_choice(conf, group, value)
+        else:
             _check_key(group, key.split("."))
+
+
+def _groups(conf: Path) -> list[str]:
+    return sorted(path.relative_to(conf).as_posix() for path in conf.rglob("*") if path.is_dir())
+
+
+def _check_choice(conf: Path, group: str, choice: str) -> None:
+    if group not in _groups(conf):
+        raise _unknown_group(conf, group)
+    if choice not in (known := choices(conf.parent, group)):
+        raise ConfigError(f"`{group}` has no choice {choice!r}{nearest(choice, known)}")
+
+
+def _unknown_group(conf: Path, group: str) -> ConfigError:
+    first = group.partition("/")[0]
+    if (conf / first).is_dir() or not (template() / CONF / group).is_dir():
+        return ConfigError(f"unknown group `{group}`{nearest(group, _groups(conf))}")
+    return ConfigError(
+        f"{CONF}/ has no group `{first}`: it was made by an older version of Dahlia. Copy {first}/ from "
+        f"{template() / CONF} into {CONF}/, and add `- {first}: default` to `defaults` in {CONF}/config.yaml."
+    )
+
+
+def _check_age(conf: Path, name: str, model: type[BaseModel]) -> None:
+    values = read_yaml(conf / f"{name}.yaml")
+    defaults = values.get("defaults") if isinstance(values, dict) else None
+    groups = [key for entry in defaults or [] if isinstance(entry, dict) for key in entry]
+    sections = [key for key in known_keys((), model) if (template() / CONF / key).is_dir()]
+    if missing := [key for key in sections if key not in groups or not (conf / key).is_dir()]:
+        raise ConfigError(
+            f"{CONF}/{name}.yaml has no `{missing[0]}`: it was made by an older version of Dahlia. Copy "
+            f"{name}.yaml and {missing[0]}/ from {template() / CONF} into {CONF}/, then enter your own "
+            "values in them."
+        )
 
 
 def _check_key(group: str, keys: list[str]) -> None:

@@ -15,7 +15,8 @@ from pydantic import (
 )
 
 from dahlia.kinds import Classification, Kind
-from dahlia.targets import TRAINER, checked_name, checked_target
+from dahlia.target_classes import TRAINER
+from dahlia.targets import checked_name, checked_target
 
 PROJECT_NAME = r"^\w[\w .-]{0,63}$"
 NAMING = "at most 64 letters, digits, spaces and `_ . -`, the first a letter, digit or `_`"

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dahlia.composition import CONF, domains, write_params
+from dahlia.composition import CONF, domains, template, write_params
 from dahlia.config import check_domain, read_yaml
 from dahlia.errors import ConfigError
 from dahlia.files import staged_directory, write_text
@@ -90,12 +90,6 @@ def shipped_domains() -> dict[str, DomainParams]:
     """
     folder = template() / CONF / "domain"
     return {path.stem: check_domain(read_yaml(path), str(path)) for path in sorted(folder.glob("*.yaml"))}
-
-
-def template() -> Path:
-    """Where `SHARED` is: beside the package, or in the checkout where that is what is installed."""
-    packaged = Path(__file__).parent / "template"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2]
 
 
 def _lay_out(folder: Path, name: str) -> None:

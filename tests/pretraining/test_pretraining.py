@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,6 +59,22 @@ def test_the_settings_are_those_of_conf(project: Path) -> None:
     assert (chosen.trainer.accelerator, chosen.trainer.devices) == ("gpu", 2)
 
 
+@pytest.mark.parametrize("choice", ["csv", "mlflow"])
+def test_loggers_are_chosen_as_for_params(project: Path, choice: str) -> None:
+    chosen = compose_alone(project, "pretrain", PretrainingParams, [f"trainer/logger={choice}"])
+    assert list(chosen.trainer.logger) == [choice]
+
+
+def test_a_project_of_an_older_version(project: Path, tmp_path: Path) -> None:
+    conf = Path(shutil.copytree(project / "conf", tmp_path / "conf"))
+    older = (conf / "pretrain.yaml").read_text().replace("  - trainer: default", "  #") + "devices: auto\n"
+    (conf / "pretrain.yaml").write_text(older)
+    message = r"older version of Dahlia\. Copy pretrain\.yaml and trainer/ from .*conf"
+    for overrides in ([], ["devices=2"], ["trainer=gpu"]):
+        with pytest.raises(ConfigError, match=message):
+            compose_alone(tmp_path, "pretrain", PretrainingParams, overrides)
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -68,6 +85,10 @@ def test_the_settings_are_those_of_conf(project: Path) -> None:
         ("corpus", r"Expected an override like epochs=10, received 'corpus'"),
         ("sizes=[96,129]", r"`sizes.1` cannot be 129: Input should be a multiple of 2"),
         ("sizes=[16]", r"`sizes.0` cannot be 16: .*greater than or equal to 32"),
+        ("trainer/logger=cvs", "`trainer/logger` has no choice 'cvs'; did you mean csv"),
+        ("trainer/loger=csv", "unknown key `trainer/loger`; did you mean logger"),
+        ("trainer/accelerator=cpu", "unknown group `trainer/accelerator`"),
+        ("trainer=gp", "`trainer` has no choice 'gp'; did you mean gpu"),
         ("trainer.precision=bf17", r"`trainer.precision` cannot be 'bf17'; known: auto, 32-true"),
     ],
 )

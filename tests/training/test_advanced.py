@@ -58,8 +58,11 @@ def test_it_repeats_itself(case: Case, state: Path) -> None:
 
 
 @SLOW
-def test_a_logger_sees_the_losses_and_changes_nothing(case: Case, state: Path, tmp_path: Path) -> None:
-    csv = {"_target_": "lightning.pytorch.loggers.CSVLogger", "save_dir": str(tmp_path), "name": "runs"}
+def test_a_logger_sees_the_losses_and_changes_nothing(
+    case: Case, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    csv = {"_target_": "lightning.pytorch.loggers.CSVLogger", "save_dir": ".", "name": "runs"}
     watched = TrainerParams(logger={"csv": csv})
     one, two = (
         finished(train_advanced(*case.arguments, tuning(), state, trainer=trainer))

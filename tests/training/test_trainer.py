@@ -117,20 +117,22 @@ def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         make_trainer(settings_of("trainer=gpu"))
 
 
-def test_loggers_and_callbacks_are_made_and_called(tmp_path: Path) -> None:
+def test_loggers_and_callbacks_are_made_and_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     ours = "lightning.pytorch.callbacks"
     settings = TrainerParams(
         accelerator="cpu",
-        logger={"csv": {"_target_": CSV, "save_dir": str(tmp_path), "name": "run"}},
+        logger={"csv": {"_target_": CSV, "save_dir": ".", "name": "run"}},
         callbacks={
             "rates": {"_target_": f"{ours}.LearningRateMonitor", "logging_interval": "step"},
             "bar": {"_target_": f"{ours}.RichProgressBar"},
-            "kept": {"_target_": f"{ours}.ModelCheckpoint", "dirpath": str(tmp_path / "kept")},
+            "kept": {"_target_": f"{ours}.ModelCheckpoint", "dirpath": "kept"},
         },
     )
     fit(Module(), settings=settings)
     header = (tmp_path / "run/version_0/metrics.csv").read_text().partition("\n")[0]
     assert set(header.split(",")) >= {"train_loss", "lr-SGD"}
+    assert list((tmp_path / "kept").iterdir())
     unwatched = make_trainer(settings, watched=False)
     assert unwatched.loggers == []
     assert not unwatched.checkpoint_callbacks
@@ -141,7 +143,11 @@ def test_loggers_and_callbacks_are_made_and_called(tmp_path: Path) -> None:
     [
         (
             {"logger": {"csv": {"_target_": CSV, "save_dr": "x"}}},
-            r"`trainer\.logger\.csv`: lightning.*CSVLogger refused its arguments: .*save_dr",
+            r"`trainer\.logger\.csv`: unknown argument `save_dr` of lightning.*CSVLogger; known: save_dir",
+        ),
+        (
+            {"logger": {"csv": {"_target_": CSV}}},
+            r"`trainer\.logger\.csv`: lightning.*CSVLogger refused its arguments: .*save_dir",
         ),
         (
             {"logger": {"csv": {"_target_": "lightning.pytorch.callbacks.Timer"}}},
@@ -149,7 +155,7 @@ def test_loggers_and_callbacks_are_made_and_called(tmp_path: Path) -> None:
         ),
         ({"target": CSV}, r"`trainer\._target_` cannot be .*expected a class that extends .*Trainer"),
     ],
-    ids=["argument", "kind", "trainer"],
+    ids=["argument", "missing", "kind", "trainer"],
 )
 def test_what_cannot_be_made(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):

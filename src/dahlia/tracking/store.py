@@ -16,13 +16,13 @@ from dahlia.extras import require_extra
 from dahlia.files import staged_file
 from dahlia.imports import quick_imports
 from dahlia.params import Params
+from dahlia.targets import TRACKING_URI
 from dahlia.tracking.mlflow_internals import create_tables
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 ARTIFACTS = "mlartifacts"
-URI = "DAHLIA_TRACKING_URI"
 
 _PASSWORD = re.compile(r"://[^/\s@]*@")
 
@@ -37,7 +37,7 @@ _QUIET = {
 
 def tracking_uri(params: Params) -> str:
     """Where iterations are recorded: where `DAHLIA_TRACKING_URI` says, or else the project."""
-    return os.environ.get(URI) or params.track.uri
+    return os.environ.get(TRACKING_URI) or params.track.uri
 
 
 def resolve_uri(uri: str, root: Path) -> str:

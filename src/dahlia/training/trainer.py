@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -19,7 +20,8 @@ from lightning.pytorch.callbacks import Checkpoint, ModelSummary, ProgressBar
 
 from dahlia.errors import ConfigError
 from dahlia.params import TrainerParams
-from dahlia.targets import CALLBACK, LOGGER, TARGET, TRAINER, named_class
+from dahlia.target_classes import TRAINER
+from dahlia.targets import CALLBACK, LOGGER, TARGET, arguments_of, named_class
 
 _SEVERAL_PAY_FROM = 60.0  # starting processes and loading photos into each takes 10 to 20 s per run
 _NOISE = (
@@ -95,14 +97,11 @@ def _made(targets: Mapping[str, Mapping[str, Any]], base: str, section: str) -> 
 
 
 def _make(values: Mapping[str, Any], base: str, key: str) -> Any:
-    named_class(values[TARGET], base, key)
-    from hydra.errors import InstantiationException
-    from hydra.utils import instantiate
-
+    kind, arguments = named_class(values[TARGET], base, key), arguments_of(values, key, Path())
     try:
-        return instantiate(dict(values), _recursive_=False, _convert_="all")
-    except InstantiationException as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        return kind(**arguments)
+    except Exception as error:  # of a class that is not ours
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ConfigError(
             f"`{key}`: {values[TARGET]} refused its arguments: {reason}. Correct them in conf/, then run "
             "`dahlia params`."

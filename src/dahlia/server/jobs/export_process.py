@@ -50,11 +50,11 @@ def write_zip(folder: Path) -> None:
     Raises:
         DahliaError: it cannot be written, or computes something else than the trained model.
     """
+    from dahlia.composition import template
     from dahlia.config import check_section, read_yaml
     from dahlia.dataset.manifest import load_manifest
     from dahlia.export.artifacts import export_inputs, write_download
     from dahlia.params import ExportParams
-    from dahlia.project import template
 
     request = ExportRequest.load(folder)
     form = form_of(request.platform, request.flavor)

@@ -20,7 +20,7 @@ from sqlalchemy import select
 from dahlia.server.context import Server
 from dahlia.server.database.tables import ImageRow, ProjectRow
 from dahlia.server.workspaces.workspace import IMAGES, PipelineError, occupied
-from dahlia.tracking.store import URI
+from dahlia.targets import TRACKING_URI
 from dahlia.warm.commands import VARIABLE
 from dahlia.warm.process import WarmProcess
 
@@ -78,7 +78,7 @@ class WorkerContext:
     def cold_environment(self) -> dict[str, str]:
         """Variables with which a job starts processes that import for themselves."""
         # Not in params.yaml, which is in Git: it may hold a password.
-        return {URI: self.server.settings.tracking_uri.reveal()}
+        return {TRACKING_URI: self.server.settings.tracking_uri.reveal()}
 
     def environment(self) -> dict[str, str]:
         """Variables with which a job starts processes from the warm one, which starts again if it died."""

@@ -10,12 +10,12 @@ from pathlib import Path
 import yaml
 
 from dahlia import layout
-from dahlia.composition import CONF, write_params
+from dahlia.composition import CONF, template, write_params
 from dahlia.config import load_params
 from dahlia.files import unfinished, write_text
 
 # `dahlia init` and the server lay out the same project.
-from dahlia.project import IGNORED, SHARED, template
+from dahlia.project import IGNORED, SHARED
 from dahlia.server.workspaces.snapshot import Snapshot
 from dahlia.server.workspaces.workspace import ANNOTATIONS
 
