@@ -102,8 +102,12 @@ def test_a_logger_of_the_users_own(root: Path) -> None:
         ({"_target_": MLFLOW, "tracking_uri": "sqlite:///../x.db"}, STORE),
         ({"_target_": MLFLOW, "tracking_uri": "sqlite:///file:x?uri=true"}, STORE),
         ({"_target_": MLFLOW, "tracking_uri": "file:///tmp/x"}, STORE),
+        ({"_target_": MLFLOW, "tracking_uri": "file:runs"}, STORE),
         ({"_target_": MLFLOW, "tracking_uri": "file:%2e%2e/x"}, STORE),
-        ({"_target_": MLFLOW, "tracking_uri": "file:linked"}, "linked leads out of the project"),
+        (
+            {"_target_": MLFLOW, "tracking_uri": "sqlite:///linked/x.db"},
+            "linked/x.db leads out of the project",
+        ),
     ],
 )
 def test_refused(root: Path, logger: object, message: str) -> None:
@@ -223,7 +227,6 @@ def arguments(values: dict[str, object], root: Path) -> dict[str, object]:
 def test_training_runs_go_where_iterations_go(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     local = {"tracking_uri": "sqlite:///mlflow.db"}
     assert arguments(local, root) == local
-    assert arguments({"tracking_uri": "file:runs"}, root) == {"tracking_uri": "file:runs"}
     assert arguments({}, root) == {}
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ours.example")
     assert arguments(local, root) == local

@@ -23,7 +23,7 @@ TRAINER = "lightning.pytorch.Trainer"
 MLFLOW = "lightning.pytorch.loggers.MLFlowLogger"
 
 _IN_PROJECT = re.compile(r"[\w .=-]+(/[\w .=-]+)*/?")
-_STORE = re.compile(r"(sqlite:///|file:)(?P<path>[^/].*)")
+_SQLITE = "sqlite:///"
 _LIGHTNINGS_OWN = ("checkpoints", "lightning_logs", "mlruns")  # where no folder is named
 _MODES = Literal["min", "max"]
 
@@ -42,10 +42,9 @@ def in_project(path: str) -> str:
 
 
 def store_path(uri: str) -> str | None:
-    """The path of a store of MLflow in the project, `sqlite:///PATH` or `file:PATH`; None for all others."""
-    match = _STORE.fullmatch(uri)
+    """The path of a store of MLflow in the project, `sqlite:///PATH`; None for all others."""
     try:
-        return in_project(match["path"]) if match else None
+        return in_project(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
     except ValueError:
         return None
 
@@ -76,7 +75,6 @@ _LOGGERS: Mapping[str, Mapping[str, Any]] = {
         "run_name": str | None,
         "tracking_uri": str | None,  # see `targets`: which ones depends on the machine
         "tags": dict[str, str] | None,
-        "save_dir": _Folder,
         "prefix": str,
         "synchronous": bool | None,
     },

@@ -147,8 +147,8 @@ def _store(uri: str | None, key: str) -> dict[str, str]:
     # To any other, MLflow's client would send the token in MLFLOW_TRACKING_TOKEN.
     if store_path(uri) is None and uri != os.environ.get("MLFLOW_TRACKING_URI"):
         raise ConfigError(
-            f"`{key}.tracking_uri` is not in the project: expected sqlite:///FILE or file:FOLDER with a "
-            f"relative path. For any other store set {TRACKING_URI}, which parameters cannot change."
+            f"`{key}.tracking_uri` is not in the project: expected sqlite:///FILE with a relative "
+            f"path. For any other store set {TRACKING_URI}, which parameters cannot change."
         )
     return {"tracking_uri": uri}
 
