@@ -87,7 +87,7 @@ def translated_refusals() -> Iterator[None]:
     except MisconfigurationException as error:
         reason = " ".join(str(error).split())
         raise ConfigError(
-            f"Lightning refused the settings of `trainer`: {reason}. Choose others, such as "
+            f"Lightning refused the settings of `trainer`: {reason.rstrip('.')}. Choose others, such as "
             "`dahlia params trainer=default`."
         ) from error
 
@@ -103,7 +103,7 @@ def _make(values: Mapping[str, Any], base: str, key: str) -> Any:
     except Exception as error:  # of a class that is not ours
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
         raise ConfigError(
-            f"`{key}`: {values[TARGET]} refused its arguments: {reason.rstrip('.')}. Correct them in conf/, then run "
+            f"`{key}`: {values[TARGET]} refused its arguments: {reason}. Correct them in conf/, then run "
             "`dahlia params`."
         ) from error
 
