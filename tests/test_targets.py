@@ -224,6 +224,19 @@ def arguments(values: dict[str, object], root: Path) -> dict[str, object]:
     return arguments_of({"_target_": MLFLOW, **values}, "trainer.logger.mine", root)
 
 
+@pytest.mark.parametrize("folder", ["kept", None])
+def test_a_checkpoint_is_not_written_through_a_link(root: Path, folder: str | None) -> None:
+    values = {"_target_": CHECKPOINT, **({"dirpath": folder} if folder else {})}
+    place = root / (folder or "checkpoints")
+    place.mkdir()
+    (place / "plain.ckpt").touch()
+    (place / "last.ckpt").symlink_to("plain.ckpt")
+    arguments_of(values, "trainer.callbacks.kept", root)
+    (place / "epoch=0-step=1.ckpt").symlink_to(root.parent / "elsewhere")
+    with pytest.raises(ConfigError, match=r"epoch=0-step=1\.ckpt leads out of the project"):
+        arguments_of(values, "trainer.callbacks.kept", root)
+
+
 def test_training_runs_go_where_iterations_go(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     local = {"tracking_uri": "sqlite:///mlflow.db"}
     assert arguments(local, root) == local

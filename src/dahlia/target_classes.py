@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -24,7 +25,8 @@ MLFLOW = "lightning.pytorch.loggers.MLFlowLogger"
 
 _IN_PROJECT = re.compile(r"[\w .=-]+(/[\w .=-]+)*/?")
 _SQLITE = "sqlite:///"
-_LIGHTNINGS_OWN = ("checkpoints", "lightning_logs", "mlruns")  # where no folder is named
+_CHECKPOINTS = "checkpoints"
+_LIGHTNINGS_OWN = (_CHECKPOINTS, "lightning_logs", "mlruns")  # where no folder is named
 _MODES = Literal["min", "max"]
 
 
@@ -143,9 +145,12 @@ def check_arguments(name: str, arguments: Mapping[str, object]) -> None:
             raise ValueError(f"`{key}` cannot be {value!r}: {reason}") from None
 
 
-def places(arguments: Mapping[str, Any]) -> list[str]:
+def places(arguments: Mapping[str, Any], root: Path) -> list[str]:
     """The paths below the project where a class with these checked arguments may write."""
     folder = arguments.get("save_dir") or arguments.get("dirpath") or "."
     named = arguments.get("name", "lightning_logs") or "."
     store = store_path(arguments.get("tracking_uri") or "") or "."
-    return [folder, f"{folder}/{named}", store, *_LIGHTNINGS_OWN]
+    kept = arguments.get("dirpath") or _CHECKPOINTS
+    # Names of checkpoints repeat, so a link there would be written through; folders of runs are always new.
+    links = [f"{kept}/{path.name}" for path in (root / kept).glob("*") if path.is_symlink()]
+    return [folder, f"{folder}/{named}", store, *links, *_LIGHTNINGS_OWN]

@@ -111,7 +111,7 @@ def arguments_of(values: Mapping[str, Any], key: str, root: Path) -> dict[str, A
     if name == MLFLOW:
         arguments |= _store(arguments.get("tracking_uri"), key)
     if not _is_trusted(name):
-        for path in places(arguments):
+        for path in places(arguments, root):
             if not (root / path).resolve().is_relative_to(root.resolve()):
                 raise ConfigError(
                     f"`{key}`: {path} leads out of the project through a link. Name another folder."
