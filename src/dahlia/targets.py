@@ -178,6 +178,7 @@ def _not_plain(found: object) -> ValueError:
 
 def _imported(name: str, key: str, named: str) -> Any:
     module, _, last = name.rpartition(".")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reads it when a logger imports it
     try:
         return getattr(importlib.import_module(module), last)
     except (ImportError, AttributeError) as error:
