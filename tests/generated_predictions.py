@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from dahlia.dataset.manifest import TEST_FOLD
 from dahlia.modeling.learning_curve import FoldOutcomes, LearningCurve
-from dahlia.modeling.predictions import TEST_FOLD, ClassPredictions
+from dahlia.modeling.predictions import ClassPredictions
 from dahlia.params import EvaluateParams
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dahlia.modeling.predictions import TEST_FOLD, ClassPredictions
+from dahlia.dataset.manifest import TEST_FOLD
+from dahlia.modeling.predictions import ClassPredictions
 
 
 def predictions_of(

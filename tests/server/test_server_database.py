@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -110,6 +111,17 @@ def test_a_database_that_refuses_writes_is_still_read(server: Server) -> None:
         pass
     with server.database.read() as session:
         assert session.scalar(select(ProjectRow.name)) == "garden"
+
+
+def test_connections_that_are_all_in_use_are_said(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hold_all(held: ExitStack) -> None:
+        for _ in range(1000):
+            held.enter_context(server.database.read())
+
+    monkeypatch.setattr(server.database.engine.pool, "_timeout", 0.01)
+    with ExitStack() as held, pytest.raises(DatabaseError, match="all its connections are in use") as refused:
+        hold_all(held)
+    assert refused.value.status == 503
 
 
 def test_a_project_that_is_not_there_cannot_be_changed(server: Server) -> None:

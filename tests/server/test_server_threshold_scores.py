@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from performance_cases import predictions_of
 
+from dahlia.dataset.manifest import TEST_FOLD
 from dahlia.errors import EvaluationError
 from dahlia.evaluation.metrics import Rules, measure
 from dahlia.evaluation.resampling import draw_weights
-from dahlia.modeling.predictions import TEST_FOLD, ClassPredictions
+from dahlia.modeling.predictions import ClassPredictions
 from dahlia.server.iterations.threshold_scores import Score, fixed_figures_of, score
 
 KINDS = ("multiclass", "multilabel")

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dahlia.dataset.manifest import opened_table
+from dahlia.dataset.manifest import TEST_FOLD, opened_table
 from dahlia.errors import DatasetError
 from dahlia.files import staged_file
 from dahlia.kinds import Kind
@@ -29,7 +29,6 @@ SCHEMA = pa.schema(
         pa.field("uncalibrated", pa.list_(pa.float64()), nullable=False),
     ]
 )
-TEST_FOLD = -1
 _ROWS_AT_ONCE = 1024
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from dahlia.errors import ServiceError
 
@@ -83,6 +84,8 @@ def translated_errors() -> Iterator[None]:
         yield
     except IntegrityError:
         raise
+    except PoolTimeoutError as error:
+        raise DatabaseError("all its connections are in use") from error
     except DBAPIError as error:
         if fault := damage_of(error.orig):
             raise DamageError(fault) from None  # its traceback would be in the log with every request

@@ -24,9 +24,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from dahlia.dataset.manifest import TEST_FOLD
 from dahlia.errors import EvaluationError
 from dahlia.evaluation.resampling import average_precisions
-from dahlia.modeling.predictions import TEST_FOLD, ClassPredictions
+from dahlia.modeling.predictions import ClassPredictions
 
 Counts = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]

@@ -194,13 +194,9 @@ class Publications:
 
     def _follow(self, following: Sequence[_Followed], seconds: float) -> None:
         while not self._stop.wait(seconds):
-            try:
-                with self._lock:
-                    for one in following:
-                        one.refresh()
-            except Exception:
-                # The thread is an edge of the program: with its end, changes would go unnoticed for good.
-                _logger.exception("What is published could not be followed; trying again.")
+            with self._lock:
+                for one in following:
+                    one.refresh()
 
     def _of(self, project: str) -> tuple[str, Names]:
         asked = parse_id(project, "project")
