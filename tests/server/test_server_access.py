@@ -19,9 +19,9 @@ from starlette.testclient import TestClient
 
 from dahlia.errors import GatewayError
 from dahlia.server.context import Server
+from dahlia.server.http.access import KNOWN_SECONDS, KnownKeys
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.keys import keys
-from dahlia.server.keys.cache import SECONDS, KnownKeys
 from dahlia.server.keys.keys import create_key, revoke_key, rotate_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.storage.names import export_key, image_key
@@ -69,13 +69,13 @@ def test_for_predictions_an_ended_key_lasts_a_second_and_no_longer(server: Serve
     before = anyio.run(known.identify, headers)
     with server.database.write() as session:
         revoke_key(session, identity, server.now())
-    now[0] += 0.9 * SECONDS
+    now[0] += 0.9 * KNOWN_SECONDS
     assert anyio.run(known.identify, headers) == before
     for _ in range(2):
-        now[0] += 0.1 * SECONDS
+        now[0] += 0.1 * KNOWN_SECONDS
         with pytest.raises(GatewayError):
             anyio.run(known.identify, headers)
-    assert SECONDS <= 1
+    assert KNOWN_SECONDS <= 1
 
 
 def test_a_wrong_key_is_looked_up_each_time_and_never_taken_for_another(server: Server) -> None:

@@ -22,8 +22,8 @@ from dahlia.server.contract.bodies import (
     SettingsChange,
     TagChange,
 )
-from dahlia.server.contract.fitting import fitted
-from dahlia.server.http.malformed import malformed
+from dahlia.server.http.replies import malformed
+from dahlia.server.http.requests import fitted
 
 ONE, TWO = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 BASE = "/customvision/v3.3/training"

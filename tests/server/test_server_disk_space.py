@@ -25,8 +25,8 @@ from dahlia.server.database.errors import DatabaseError
 from dahlia.server.database.reserve import NAME, Reserve
 from dahlia.server.database.sessions import Database
 from dahlia.server.disk_space import DiskSpace, SpaceWatch
-from dahlia.server.health import reasons
 from dahlia.server.http.access import NO_ADDITIONS
+from dahlia.server.http.page import reasons
 
 MEGABYTE = 1 << 20
 FLOOR = 16 * MEGABYTE

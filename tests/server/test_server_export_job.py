@@ -30,7 +30,7 @@ from sqlalchemy import delete, select
 from dahlia import extras, layout
 from dahlia.dataset.manifest import load_manifest
 from dahlia.errors import ExportError
-from dahlia.export.formats import FORMATS, by_name
+from dahlia.export.formats import FORMATS, by_name, flavors_of, form_of
 from dahlia.modeling.card import load_card, save_card
 from dahlia.modeling.reference import ClassReference, load_reference, save_reference
 from dahlia.server.context import Server
@@ -40,7 +40,6 @@ from dahlia.server.jobs.export_job import PROOF, export, lay_out_photos
 from dahlia.server.jobs.export_process import REASON, ZIP, ExportRequest
 from dahlia.server.jobs.iteration_files import artifact_key
 from dahlia.server.jobs.job import JobKind
-from dahlia.server.jobs.platforms import flavors_of, form_of
 from dahlia.server.jobs.queue import cancel
 from dahlia.server.jobs.task import Task
 from dahlia.server.jobs.training_data import SizedPhoto

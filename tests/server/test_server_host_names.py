@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from dahlia.errors import ConfigError
 from dahlia.server.app import create_app
 from dahlia.server.context import Server
-from dahlia.server.host_names import HostNames
+from dahlia.server.http.addresses import HostNames
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server

@@ -14,8 +14,8 @@ from dahlia.errors import ServiceError
 from dahlia.http import admission
 from dahlia.http.admission import Capacity
 from dahlia.server.context import Server
-from dahlia.server.http import uploads
-from dahlia.server.http.uploads import MAX_FETCHES, Upload, read_upload
+from dahlia.server.http import files
+from dahlia.server.http.files import MAX_FETCHES, Upload, read_upload
 
 
 class Body:
@@ -68,7 +68,7 @@ def test_bodies_that_are_refused(body: Body, declared: str, status: int) -> None
 
 
 def test_clients_that_stall_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "STALLED", 0.05)
+    monkeypatch.setattr(files, "STALLED", 0.05)
     with pytest.raises(ServiceError, match="received a slower one") as refusal:
         read(Body(b"ab", b"cd", ends=False))
     assert refusal.value.status == 408
@@ -90,7 +90,7 @@ def test_the_pace_is_kept_to_the_end(
 ) -> None:
     clock, came = [0.0], []
     monkeypatch.setattr(anyio, "current_time", lambda: clock[0])
-    monkeypatch.setattr(uploads, "LINGERING", 0)
+    monkeypatch.setattr(files, "LINGERING", 0)
     piece = bytes(max(sizes))
 
     async def receive() -> Message:
@@ -106,7 +106,7 @@ def test_the_pace_is_kept_to_the_end(
 
 
 def test_nobody_lingers_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "LINGERING", 0.05)
+    monkeypatch.setattr(files, "LINGERING", 0.05)
     with pytest.raises(ServiceError) as refusal:
         read(Body(b"ab", ends=False), declared="11")
     assert refusal.value.status == 413

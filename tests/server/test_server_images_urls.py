@@ -11,10 +11,9 @@ from dahlia.http.allow_list import AllowList
 from dahlia.server.api import image_uploads
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import ImageCreateStatus
-from dahlia.server.http import uploads
-from dahlia.server.images import own_links
+from dahlia.server.http import addresses, files
+from dahlia.server.http.addresses import Web
 from dahlia.server.images.adding import Rejected
-from dahlia.server.images.own_links import Web
 from dahlia.server.images.storing import fetch_images
 from photo_server import photo_server
 
@@ -40,7 +39,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             raise ServiceError("BadRequestImageUrl", "not there")
         return photo(int(name))
 
-    monkeypatch.setattr(own_links, "fetch", fetch)
+    monkeypatch.setattr(addresses, "fetch", fetch)
     return under_way
 
 
@@ -68,7 +67,7 @@ def test_refused_addresses(
     refused(client.post(path, json={"images": []}), "BadRequestImageBatch")
     refused(client.post(path, json={"images": [{"url": BASE}] * 2}), "BadRequestExceededBatchSize")
     refused(client.post(path, json={"images": [{}]}), "BadRequestRequiredParamIsNull")
-    monkeypatch.setattr(uploads, "MAX_FETCHES", 0)
+    monkeypatch.setattr(files, "MAX_FETCHES", 0)
     answer = client.post(path, json={"images": [{"url": BASE + "1"}]})
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
 

@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
 from dahlia.server.database.tables import ProjectRow
-from dahlia.server.keys.cache import KnownKeys
+from dahlia.server.http.access import KnownKeys
 from dahlia.server.keys.keys import create_key, revoke_key
 from dahlia.server.keys.scopes import Scope
 

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from dahlia.errors import ServiceError
 from dahlia.server.context import Server
-from dahlia.server.contract.errors import not_found
+from dahlia.server.contract.enums import not_found
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.predictions.published_models import DatabaseSource, ModelFiles
 from dahlia.server.storage.errors import StorageError

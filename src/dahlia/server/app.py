@@ -1,4 +1,4 @@
-"""The application: ids for requests, bounds, one spelling of paths, and the routers."""
+"""The application: ids for requests, bounds, one spelling of paths, routers, predictions before them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 from fastapi import FastAPI
+from starlette.datastructures import Headers
 
 import dahlia
+from dahlia.errors import DahliaError, ServiceError
+from dahlia.http.body import Disconnected
 from dahlia.http.cross_origin import CrossOrigin
 from dahlia.http.lingering import Lingering
+from dahlia.http.parameters import query_of
+from dahlia.http.paths import Route, parse_id, parse_route
+from dahlia.http.replies import refusal
 from dahlia.server.api import (
     exports,
     files,
@@ -29,18 +35,30 @@ from dahlia.server.api import (
 )
 from dahlia.server.api.own import audit, explanations, info, jobs, keys, reports
 from dahlia.server.api.own import projects as own_projects
-from dahlia.server.host_names import HostNames
 from dahlia.server.http import page, replies
-from dahlia.server.http.middleware import Bounded, HeadAsGet, HostsAllowed, Identified, policies
-from dahlia.server.http.paths import OneSpelling, WordsOfV1
-from dahlia.server.http.prediction_routes import PredictionRoutes
+from dahlia.server.http.access import KnownKeys, allow
+from dahlia.server.http.addresses import HostNames, Web
+from dahlia.server.http.middleware import (
+    Bounded,
+    HeadAsGet,
+    HostsAllowed,
+    Identified,
+    OneSpelling,
+    WordsOfV1,
+    policies,
+)
+from dahlia.server.http.replies import log_refusal
 from dahlia.server.iterations.main_figures import MainFiguresCache
 from dahlia.server.iterations.performance_answers import stored_predictions
 from dahlia.server.iterations.performance_cache import PerformanceCache
+from dahlia.server.keys.scopes import Scope as KeyScope
+from dahlia.server.predictions.filters import check_application
 from dahlia.server.predictions.service import PredictionService
+from dahlia.serving.prediction_api import handle
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from dahlia.server.context import Server
 
@@ -79,6 +97,7 @@ _ROUTERS = (
     jobs.router,
     metrics.router,
 )
+_MEGABYTE = 1024 * 1024
 
 
 def create_app(server: Server) -> ASGIApp:
@@ -109,6 +128,63 @@ def create_app(server: Server) -> ASGIApp:
     behind = PredictionRoutes(OneSpelling(WordsOfV1(Bounded(api))), server, service)
     pages = CrossOrigin(HeadAsGet(behind), policies(server.settings.security))
     return Identified(Lingering(HostsAllowed(pages, HostNames.of(server.settings.server))))
+
+
+class PredictionRoutes:
+    """ASGI application: answers predictions, and hands everything else on.
+
+    It is before the router, since predictions are asked for most and their paths may hold any name.
+
+    Args:
+        app: what is behind it.
+        server: knows the keys.
+        service: computes predictions.
+    """
+
+    def __init__(self, app: ASGIApp, server: Server, service: PredictionService) -> None:
+        self._app = app
+        self._server = server
+        self._service = service
+        self._keys = KnownKeys(server)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        route = parse_route(scope) if scope["type"] == "http" else None
+        if route is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            response = await self._answer(scope, receive, route)
+        except Disconnected:
+            return
+        except DahliaError as error:
+            response = self._refusal(error, route)
+        finally:
+            self._service.metrics.under_way(self._service.admission.predictions)
+        await response(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, route: Route) -> Response:
+        headers = Headers(scope=scope)
+        access = await self._keys.identify(headers, scope.get("query_string", b""))
+        allow(access, KeyScope.PREDICTION, parse_id(route.project, "project"))
+        settings = self._server.settings
+        stored, other = settings.rates.predictions_stored, settings.rates.predictions
+        kind = "predictions, stored" if route.keep else "predictions"
+        self._server.rates.take(access.key_id, kind, stored if route.keep else other)
+        self._service.admission.enter(headers)
+        check_application(query_of(scope).get("application"))
+        most = int(settings.limits.max_prediction_mb * _MEGABYTE)
+        bring = Web(self._server, headers.get("host", "")).bring
+        return await handle(
+            scope, receive, route, self._service.predictor, self._service.admission, bring, most
+        )
+
+    def _refusal(self, error: DahliaError, route: Route) -> Response:
+        if not isinstance(error, ServiceError):
+            error = ServiceError("ErrorPrediction", str(error))
+        self._service.metrics.refused(error.code)
+        log_refusal("a prediction", error)
+        return refusal(error, route.version)
 
 
 def _lifespan(

@@ -12,8 +12,8 @@ from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.contract.models import ServiceErrorBody
 from dahlia.server.database.changes import project_of
 from dahlia.server.http.access import Reads, TheServer
-from dahlia.server.http.addresses import FILES
 from dahlia.server.http.files import file_answer
+from dahlia.server.http.middleware import FILES
 from dahlia.server.projects.artifacts import artifact_key
 
 router = APIRouter(tags=["Files"])

@@ -20,7 +20,7 @@ from dahlia.server.contract.models import ImageCreateSummary
 from dahlia.server.database.changes import locked, project_of
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.http.addresses import Addresses
-from dahlia.server.http.paths import VERSIONS
+from dahlia.server.http.middleware import VERSIONS
 from dahlia.server.images.adding import Arrival, Outcome, Rejected, StoredImage, add_images
 from dahlia.server.images.labels import Box, box_of, check_takes_regions
 from dahlia.server.images.metadata import check_metadata

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from dahlia.errors import ServiceError
 from dahlia.http.documents import Document, read_document, utf8
 from dahlia.http.form_images import TO_IMAGES, TO_URL, Form, read_form, refuse_image
-from dahlia.server.contract.fitting import fitted
+from dahlia.server.http.requests import fitted
 
 SMALL = 4 * 1024 * 1024  # bytes of a body that is parsed as it is
 LONG = 4 * 1024  # bytes of a text that is kept from the parser

@@ -22,8 +22,8 @@ from dahlia.server.api.routing import PROJECT, training_router
 from dahlia.server.contract.bodies import ImageFileBatch, ImageUrlBatch
 from dahlia.server.contract.models import ImageCreateSummary
 from dahlia.server.http.access import TheServer, Trains
-from dahlia.server.http.uploads import Uploaded, capacity_of
-from dahlia.server.images.own_links import Web
+from dahlia.server.http.addresses import Web
+from dahlia.server.http.files import Uploaded, capacity_of
 from dahlia.server.images.storing import (
     AT_ONCE,
     Incoming,

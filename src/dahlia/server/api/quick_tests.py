@@ -20,8 +20,8 @@ from dahlia.server.contract.bodies import ImageUrl
 from dahlia.server.contract.iterations import ImagePrediction
 from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.http.access import TheServer, Trains
-from dahlia.server.http.uploads import capacity_of, read_upload
-from dahlia.server.images.own_links import Web
+from dahlia.server.http.addresses import Web
+from dahlia.server.http.files import capacity_of, read_upload
 from dahlia.server.images.storing import most_bytes
 from dahlia.server.keys.scopes import Access
 from dahlia.server.predictions.filters import check_application

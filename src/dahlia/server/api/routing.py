@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from dahlia.server.contract.models import GatewayErrorBody, ServiceErrorBody
 from dahlia.server.http.access import identify_early
-from dahlia.server.http.paths import OWN, TRAINING
+from dahlia.server.http.middleware import OWN, TRAINING
 from dahlia.server.http.requests import Form, in_one_form
 
 PROJECT = "/projects/{project_id}"

@@ -9,8 +9,7 @@ from dahlia.export.formats import FAMILIES, FORMATS
 from dahlia.params import DomainParams
 from dahlia.project import shipped_domains
 from dahlia.server.contract import models
-from dahlia.server.contract.enums import DomainType
-from dahlia.server.contract.errors import not_found
+from dahlia.server.contract.enums import DomainType, not_found
 
 _COMPACT_MEGABYTES = 6  # of the network that the compact domains train
 

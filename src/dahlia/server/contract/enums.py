@@ -1,9 +1,13 @@
-"""Enumerations of the API, by their names on the wire."""
+"""Enumerations of the API, by their names on the wire, and the codes of its refusals.
+
+`CODES` are those of `CustomVisionErrorCodes`.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
+from dahlia.errors import ServiceError
 from dahlia.kinds import Kind
 
 
@@ -162,3 +166,68 @@ class JobLane(_AnyCase):
     SHORT = "Short"
     LONG = "Long"
     ALL = "All"
+
+
+_CODES = """
+BadRequest BadRequestExceededBatchSize BadRequestNotSupported BadRequestInvalidIds
+BadRequestRequiredParamIsNull BadRequestSubscriptionApi BadRequestNotLimitedTrial
+BadRequestOperationNotSupported BadRequestInvalidUri BadRequestCustomerManagedKeyRevoked
+BadRequestInvalidArtifactUri BadRequestInvalid NoError UnsupportedMediaType BadRequestProjectName
+BadRequestProjectNameNotUnique BadRequestProjectDescription BadRequestProjectUnknownDomain
+BadRequestProjectUnknownClassification BadRequestProjectUnsupportedDomainTypeChange
+BadRequestProjectUnsupportedExportPlatform BadRequestProjectImagePreprocessingSettings
+BadRequestProjectDuplicated BadRequestCannotMigrateProjectWithName BadRequestIterationName
+BadRequestIterationNameNotUnique BadRequestIterationDescription BadRequestIterationIsNotTrained
+BadRequestIterationValidationFailed BadRequestWorkspaceCannotBeModified BadRequestWorkspaceNotDeletable
+BadRequestIterationIsPublished BadRequestInvalidPublishName BadRequestInvalidPublishTarget
+BadRequestUnpublishFailed BadRequestIterationNotPublished BadRequestTagName BadRequestTagNameNotUnique
+BadRequestTagDescription BadRequestTagType BadRequestMultipleNegativeTag
+BadRequestMultipleGeneralProductTag BadRequestImageTags BadRequestImageRegions
+BadRequestNegativeAndRegularTagOnSameImage BadRequestUnsupportedDomain BadRequestExceedProjectLimit
+BadRequestExceedIterationPerProjectLimit BadRequestExceedTagPerProjectLimit
+BadRequestExceedTagPerImageLimit BadRequestExceededQuota BadRequestImageBatch BadRequestImageStream
+BadRequestImageUrl BadRequestImageFormat BadRequestImageSizeBytes BadRequestImageDimensions
+BadRequestImageAspectRatio BadRequestImageExceededCount BadRequestImageMetadataKey
+BadRequestImageMetadataValue BadRequestTrainingNotNeeded
+BadRequestTrainingNotNeededButTrainingPipelineUpdated BadRequestTrainingValidationFailed
+BadRequestClassificationTrainingValidationFailed
+BadRequestMultiClassClassificationTrainingValidationFailed
+BadRequestMultiLabelClassificationTrainingValidationFailed BadRequestDetectionTrainingValidationFailed
+BadRequestTrainingAlreadyInProgress BadRequestDetectionTrainingNotAllowNegativeTag
+BadRequestInvalidEmailAddress BadRequestRetiredDomainNotSupportedForTraining
+BadRequestDomainNotSupportedForAdvancedTraining BadRequestExportPlatformNotSupportedForAdvancedTraining
+BadRequestReservedBudgetInHoursNotEnoughForAdvancedTraining
+BadRequestCustomBaseModelIterationStatusNotCompleted BadRequestCustomBaseModelDomainNotCompatible
+BadRequestCustomBaseModelArchitectureRetired BadRequestExportValidationFailed
+BadRequestExportAlreadyInProgress BadRequestExportWhileTraining BadRequestInvalidImportToken
+BadRequestPredictionIdsMissing BadRequestPredictionIdsExceededCount BadRequestPredictionTagsExceededCount
+BadRequestPredictionResultsExceededCount BadRequestPredictionInvalidApplicationName
+BadRequestPredictionInvalidQueryParameters Forbidden ForbiddenUser ForbiddenUserResource
+ForbiddenUserSignupDisabled ForbiddenUserSignupAllowanceExceeded ForbiddenUserDoesNotExist
+ForbiddenUserDisabled ForbiddenUserInsufficientCapability ForbiddenDRModeEnabled ForbiddenInvalid NotFound
+NotFoundProject NotFoundProjectDefaultIteration NotFoundIteration NotFoundIterationPerformance NotFoundTag
+NotFoundImage NotFoundDomain NotFoundApimSubscription NotFoundInvalid Conflict ConflictInvalid
+ErrorUnknown ErrorIterationCopyFailed ErrorPreparePerformanceMigrationFailed ErrorProjectInvalidWorkspace
+ErrorProjectInvalidPipelineConfiguration ErrorProjectInvalidDomain ErrorProjectTrainingRequestFailed
+ErrorProjectImportRequestFailed ErrorProjectExportRequestFailed ErrorFeaturizationServiceUnavailable
+ErrorFeaturizationQueueTimeout ErrorFeaturizationInvalidFeaturizer
+ErrorFeaturizationAugmentationUnavailable ErrorFeaturizationUnrecognizedJob
+ErrorFeaturizationAugmentationError ErrorExporterInvalidPlatform ErrorExporterInvalidFeaturizer
+ErrorExporterInvalidClassifier ErrorPredictionServiceUnavailable ErrorPredictionModelNotFound
+ErrorPredictionModelNotCached ErrorPrediction ErrorPredictionStorage ErrorRegionProposal
+ErrorUnknownBaseModel ErrorServerTimeOut ErrorInvalid
+"""
+CODES = frozenset(_CODES.split())
+
+
+def not_found(what: str, identity: str) -> ServiceError:
+    """There is no such thing.
+
+    Args:
+        what: `Project`, `Iteration`, `Tag`, `Image` or `Domain`.
+        identity: the id that was asked for.
+    """
+    return ServiceError(
+        f"NotFound{what}",
+        f"{what} not found: there is no {what.lower()} {identity} here. List what there is, and take its id.",
+    )

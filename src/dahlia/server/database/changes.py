@@ -15,8 +15,7 @@ from sqlalchemy import ColumnElement, CursorResult, Delete, Select, and_, delete
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from dahlia.errors import ServiceError
-from dahlia.server.contract.enums import ProjectStatus
-from dahlia.server.contract.errors import not_found
+from dahlia.server.contract.enums import ProjectStatus, not_found
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.database.work_tables import IterationRow
 

@@ -1,10 +1,16 @@
-"""The key of a request, and what it may do."""
+"""The key of a request, and what it may do.
+
+Predictions come too often to ask the database about the key of each: what it answered counts for a moment.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import time
 from collections.abc import Callable
 from typing import Annotated
 
+import anyio
 from fastapi import Depends, Request
 from starlette.datastructures import Headers
 
@@ -14,8 +20,6 @@ from dahlia.server.context import Server
 from dahlia.server.http.requests import REFUSAL, SENT_QUERY
 from dahlia.server.keys.keys import find_access
 from dahlia.server.keys.scopes import Access, Scope
-
-_ACCESS = "access"  # the name in a request's state
 
 NO_ADDITIONS = frozenset(
     {
@@ -33,6 +37,9 @@ NO_ADDITIONS = frozenset(
     }
 )
 """Operations that are a POST and need no room; all others that are one are refused on a full disk."""
+KNOWN_SECONDS = 1.0  # for which a key goes on after it was revoked
+_ACCESS = "access"  # the name in a request's state
+_MOST = 1000
 
 
 def server_of(request: Request) -> Server:
@@ -117,3 +124,45 @@ AnyKey = Annotated[Access, Depends(requires(None))]
 Reads = Annotated[Access, Depends(requires(Scope.READ))]
 Trains = Annotated[Access, Depends(requires(Scope.TRAINING))]
 TheServer = Annotated[Server, Depends(server_of)]
+
+
+class KnownKeys:
+    """What keys allow, as it was at most `KNOWN_SECONDS` ago; used by one event loop.
+
+    Args:
+        server: knows the keys.
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, server: Server, clock: Callable[[], float] = time.monotonic) -> None:
+        self._server = server
+        self._clock = clock
+        self._known: dict[bytes, tuple[float, Access]] = {}
+
+    async def identify(self, headers: Headers, query: bytes = b"") -> Access:
+        """Whose key a request brings.
+
+        Args:
+            headers: of the request.
+            query: of the request, for the refusal.
+
+        Raises:
+            GatewayError: it brings none, or one that is unknown or revoked.
+            DatabaseError: the database cannot be asked.
+        """
+        given = _digest(headers)
+        since, access = self._known.get(given, (0.0, None))
+        now = self._clock()
+        if access and now - since < KNOWN_SECONDS:
+            return access
+        access = await anyio.to_thread.run_sync(identify, self._server, headers, query, "Prediction-Key")
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        self._known[given] = now, access
+        return access
+
+
+def _digest(headers: Headers) -> bytes:
+    # The keys themselves are not kept, here either.
+    given = "\n".join(keys_in(headers))
+    return hashlib.sha256(given.encode("utf-8", "surrogateescape")).digest()

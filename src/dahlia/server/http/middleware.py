@@ -1,28 +1,38 @@
-"""What a request passes before the router: the host's name, the body's size, `HEAD`, origins of web pages."""
+"""What a request passes before the router: host, size of the body, spelling of the path, `HEAD`, web pages.
+
+Clients send doubled slashes, `Training` and `training`, and twelve versions. Versions 1 and 2 have some other
+paths, and version 1 other names in its answers.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 
 from dahlia.errors import ServiceError
 from dahlia.http.cross_origin import Policy
 from dahlia.http.origins import Origins
-from dahlia.http.replies import REQUEST, identified, refusal
-from dahlia.server.http.addresses import FILES
+from dahlia.http.replies import REQUEST, identified, in_words_of_v1, refusal
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from dahlia.server.host_names import HostNames
+    from dahlia.server.http.addresses import HostNames
     from dahlia.settings.sections import SecuritySection
 
 SMALL = 2 * 1024 * 1024  # 256 names, regions or ids take a tenth of it
+VERSIONS = ("v1.0", "v1.1", "v1.2", "v2.0", "v2.1", "v2.2", "v3.0", "v3.1", "v3.2", "v3.3", "v3.4-preview")
+TRAINING = "/customvision/v3.4-preview/training"
+OWN = "/dahlia/v1"
+"""Where the operations are that Custom Vision does not have."""
+FILES = "/files/"
+"""Where the files behind signed addresses are."""
 _LARGE = re.compile(r".*/projects/[^/]+/(images|images/files|(quicktest|explain)/image)")
 _MISDIRECTED = 421
 _SHOWN = 100  # characters of a name in a message
@@ -31,7 +41,13 @@ _ANY_NAME = ("/healthz", "/readyz")
 _HEAD = "head"  # the name in a request's state
 _AREA = re.compile(r"/+(?:customvision/+[^/]+/+(prediction|training)|dahlia)(?:/|$)", re.IGNORECASE)
 _PREDICTIONS, _TRAINING = "DAHLIA_SECURITY_PREDICTION_ORIGINS", "DAHLIA_SECURITY_TRAINING_ORIGINS"
-
+_ROUTE = re.compile(
+    r"/+customvision/+(?P<version>v[\d.]+(?:-preview)?)/+training(?P<rest>/.*)?", re.IGNORECASE
+)
+_OWN_ROUTE = re.compile(r"/+dahlia/+v1(?P<rest>/.*)?", re.IGNORECASE)
+_PATHS_OF_V1 = re.compile(r"(?P<images>/projects/[^/]+/images)/(?P<what>image|url|tagged/all)")
+_PRESENT = {"image": "", "url": "/urls", "tagged/all": "/tagged"}
+_WITHOUT_PROJECTS = re.compile(r"/[0-9a-f]{8}-[0-9a-f-]{27}/images/[^/]+/regionproposals")
 _logger = logging.getLogger("dahlia.server")
 
 
@@ -131,6 +147,68 @@ def policies(section: SecuritySection) -> Callable[[Scope], Policy | None]:
     return policy_of
 
 
+class OneSpelling:
+    """ASGI application: gives the router behind it the newest version's path, in lower case.
+
+    The version is in the request's state. Paths of the training API, and of Dahlia's own operations, hold
+    UUIDs and words alone, so that letter case tells nothing apart.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http":
+            scope = _spelled(scope)
+        await self._app(scope, receive, send)
+
+
+def present_path(version: str, path: str) -> str:
+    """A path below `training` as later versions have it.
+
+    Version 2 left `/projects` out of one; version 1.0 had other words for what is done to images.
+    """
+    if version < "v2" and (match := _PATHS_OF_V1.fullmatch(path)):
+        return match["images"] + _PRESENT[match["what"]]
+    return f"/projects{path}" if version < "v3" and _WITHOUT_PROJECTS.fullmatch(path) else path
+
+
+class WordsOfV1:
+    """ASGI application: gives clients of version 1 the names in PascalCase that they look for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        version = str(scope.get("state", {}).get("version", "")) if scope["type"] == "http" else ""
+        await self._app(scope, receive, _Rewording(send) if version.startswith("v1.") else send)
+
+
+class _Rewording:
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._start: Message = {}
+        self._body = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and _is_json(message):
+            self._start = message
+        elif not self._start:
+            await self._send(message)
+        else:
+            self._body += message.get("body", b"")
+            if not message.get("more_body", False):
+                await self._finish()
+
+    async def _finish(self) -> None:
+        body = json.dumps(in_words_of_v1(json.loads(self._body)), separators=(",", ":")).encode()
+        MutableHeaders(scope=self._start)["content-length"] = str(len(body))
+        await self._send(self._start)
+        await self._send({"type": "http.response.body", "body": body})
+
+
 def _hosts(scope: Scope) -> list[str]:
     return [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
 
@@ -175,3 +253,26 @@ def _too_large() -> ServiceError:
         "Send it in several requests.",
         status=413,
     )
+
+
+def _spelled(scope: Scope) -> Scope:
+    if match := _OWN_ROUTE.fullmatch(scope["path"]):
+        return {**scope, "path": OWN + _plain(match["rest"]), "raw_path": None}
+    match = _ROUTE.fullmatch(scope["path"])
+    if match is None or (version := match["version"].lower()) not in VERSIONS:
+        return scope
+    return {
+        **scope,
+        "path": TRAINING + present_path(version, _plain(match["rest"])),
+        "raw_path": None,
+        "state": {**scope.get("state", {}), "version": version},
+    }
+
+
+def _plain(rest: str | None) -> str:
+    return re.sub(r"/+", "/", rest or "").rstrip("/").lower()
+
+
+def _is_json(message: Message) -> bool:
+    headers = Headers(raw=message["headers"])
+    return headers.get("content-type", "").startswith("application/json") and "content-length" in headers

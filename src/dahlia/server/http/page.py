@@ -1,11 +1,14 @@
-"""What needs no key: health, the OpenAPI document, the predictions included, and the page that shows it."""
+"""What needs no key: health, the OpenAPI document, the predictions included, and the page that shows it.
+
+A server that answers may still be unable to do something; its health says what.
+"""
 
 from __future__ import annotations
 
 import copy
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import select
@@ -14,14 +17,17 @@ from starlette.staticfiles import StaticFiles
 
 from dahlia.server.database.errors import DamageError
 from dahlia.server.database.tables import ProjectRow
-from dahlia.server.health import reasons
 from dahlia.server.http.access import TheServer
+from dahlia.server.jobs.waiting import unserved_lanes, what_to_start
 from dahlia.serving.bentoml_files import static_files
 from dahlia.serving.openapi import CONTRACT_TAGS, contract_paths
 from dahlia.serving.openapi_parts import HEADERS, SCHEMAS, said
 
-Json = dict[str, Any]
+if TYPE_CHECKING:
+    from dahlia.server.context import Server
 
+Json = dict[str, Any]
+router = APIRouter(tags=["Health"])
 _ASSETS = "/assets"
 _PAGE = f"""\
 <!DOCTYPE html>
@@ -55,7 +61,6 @@ _PLAIN = """\
 """
 _SCRIPT = 'SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger-ui", docExpansion: "none" });\n'
 _POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
-
 _REFERENCE = re.compile(r"#/components/schemas/(\w+)")
 _KEYLESS = ("/healthz", "/readyz", "/files/")
 _KEYS = {"TrainingKey": "Training-Key", "PredictionKey": "Prediction-Key"} | {
@@ -70,8 +75,7 @@ _SCHEMES: Json = {
     }
     for name, header in _KEYS.items()
 }
-
-router = APIRouter(tags=["Health"])
+_MEGABYTE = 1024 * 1024
 
 
 @router.get("/healthz")
@@ -146,6 +150,26 @@ def with_predictions(document: Json) -> Json:
         "components": components,
         "security": [{name: []} for name in _SCHEMES],
     }
+
+
+def reasons(server: Server) -> list[str]:
+    """Why the server does less than all it can; empty where it does all.
+
+    Everybody who reaches the port may read them, so they name no folder.
+    """
+    found = []
+    if server.database.refused:
+        found.append(f"The database takes no writes: {server.database.refused}.")
+    if short := server.space.shortage():
+        found.append(
+            f"The disk of the server's {short.what} is nearly full ({short.free // _MEGABYTE} MB free): "
+            "nothing is added; reading, predicting and deleting still work."
+        )
+    with server.database.read() as session:
+        lanes = unserved_lanes(session, server)
+    workers = server.settings.jobs.workers
+    found += [f"{what_to_start(lane, workers)}; these jobs keep waiting." for lane in lanes]
+    return found
 
 
 def _wanted(paths: Json, known: Json) -> Json:

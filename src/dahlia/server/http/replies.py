@@ -1,6 +1,7 @@
 """Faults of a request: logged, and answered in the API's own words.
 
-Faults that one line explains, such as a full disk or a lost database, are logged once a minute.
+Faults that one line explains, such as a full disk or a lost database, are logged once a minute. Parameters
+and fields that do not fit are answered with what was expected, what was received, and what to send.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -23,7 +24,6 @@ from dahlia.errors import DahliaError, ServiceError
 from dahlia.http.paths import is_prediction
 from dahlia.http.replies import REQUEST, no_such_route, refusal, reply, wrong_method
 from dahlia.server.database.errors import DatabaseError
-from dahlia.server.http.malformed import malformed
 from dahlia.server.storage.errors import NotThere, StorageError
 
 if TYPE_CHECKING:
@@ -33,9 +33,47 @@ if TYPE_CHECKING:
 
 _BUSY_SECONDS = 5
 _BETWEEN_LINES = 60.0
-_NUMBER = re.compile(r"\d+")  # of bytes that are free, and the like
+_DIGITS = re.compile(r"\d+")  # of bytes that are free, and the like
 _MOST = 100  # texts that are told apart; what comes on top counts as one
-
+_SHOWN = 40  # characters of what was received
+_HUGE = 1e15  # numbers from here on are not shown: whole ones may have thousands of digits
+_ADVICE = "Send it as the page at /docs describes the operation."
+_NUMBER, _WHOLE, _MOMENT = "a number", "a whole number", "a date and time such as 2026-01-31T12:00:00Z"
+_EXPECTED = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "bytes_type": "a text",
+    "date_from_datetime_parsing": _MOMENT,
+    "dict_type": "an object",
+    "finite_number": "a finite number",
+    "float_parsing": _NUMBER,
+    "float_type": _NUMBER,
+    "int_from_float": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_parsing_size": "a smaller whole number",
+    "int_type": _WHOLE,
+    "list_type": "a list",
+    "mapping_type": "an object",
+    "model_attributes_type": "an object",
+    "model_type": "an object",
+    "recursion_loop": "a value that does not contain itself",
+    "string_sub_type": "a text",
+    "string_type": "a text",
+    "string_unicode": "a text of whole Unicode characters",
+    "tuple_type": "a list",
+}
+_WITH_CONTEXT = {
+    "enum": "one of {expected}",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "one of {expected}",
+    "string_too_long": "at most {max_length} characters",
+    "string_too_short": "at least {min_length} characters",
+    "too_long": "at most {max_length} items",
+    "too_short": "at least {min_length} items",
+}
 _logger = logging.getLogger("dahlia.server")
 
 
@@ -64,6 +102,99 @@ def log_refusal(what: str, error: ServiceError) -> None:
         logging.ERROR if failed else logging.INFO, "Request %s, %s: %d, %s. %s", REQUEST.get(), what,
         error.status, error.code, error, exc_info=error.__cause__ if failed else None,
     )  # fmt: skip
+
+
+class KnownFaults:
+    """Counts what is not logged, for the line that is.
+
+    Args:
+        logger: gets the lines.
+        seconds: between two lines of one text.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        logger: logging.Logger,
+        seconds: float = _BETWEEN_LINES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._logger = logger
+        self._seconds = seconds
+        self._clock = clock
+        self._logged: dict[str, float] = {}
+        self._passed_over: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def log(self, request: str, error: ServiceError) -> None:
+        """Log a refusal, unless the same was logged within the last minute.
+
+        Args:
+            request: which it was, as a line begins.
+            error: its text says why.
+        """
+        with self._lock:
+            count = self._count(_DIGITS.sub("0", str(error)))
+        if count is None:
+            return
+        more = f" ({count:,} more like it since the last line.)" if count else ""
+        self._logger.error("%s: %d, %s. %s%s%s", request, error.status, error.code, error, _said(error), more)
+
+    def _count(self, text: str) -> int | None:
+        """How many were passed over since the last line; None where this one is passed over too."""
+        now = self._clock()
+        if text not in self._logged and len(self._logged) >= _MOST:
+            self._forget(now)
+            text = text if len(self._logged) < _MOST else ""
+        if now - self._logged.get(text, -self._seconds) < self._seconds:
+            self._passed_over[text] = self._passed_over.get(text, 0) + 1
+            return None
+        self._logged[text] = now
+        return self._passed_over.pop(text, 0)
+
+    def _forget(self, now: float) -> None:
+        old = [text for text, moment in self._logged.items() if now - moment >= self._seconds]
+        for text in old:
+            del self._logged[text]
+            self._passed_over.pop(text, None)
+
+
+KNOWN_FAULTS = KnownFaults(_logger)
+
+
+def is_known(error: ServiceError) -> bool:
+    """Whether a line without a traceback says all there is to say."""
+    cause = error.__cause__
+    if isinstance(error, DatabaseError):
+        return True
+    if error.status != 503:
+        return False
+    known = isinstance(cause, StorageError | DecodingBusy) and not isinstance(cause, NotThere)
+    return cause is None or known
+
+
+def malformed(errors: Sequence[Mapping[str, Any]]) -> ServiceError:
+    """The refusal of a request that does not fit its operation.
+
+    Args:
+        errors: as pydantic lists them, at least one; the first is told.
+    """
+    error = errors[0]
+    place, kind = _place(error["loc"]), str(error["type"])
+    if kind == "missing":
+        where = " in the query" if error["loc"][0] == "query" else ""
+        text = f"Expected {place}{where}, received none. {_ADVICE}"
+        return ServiceError("BadRequestRequiredParamIsNull", text)
+    if kind == "json_invalid":
+        reason = str(error["msg"]).removeprefix("Invalid JSON: ")
+        text = f"Expected JSON, received a body that is not JSON ({reason}). Let a JSON library write it."
+        return ServiceError("BadRequestInvalid", text)
+    context: Mapping[str, Any] = error.get("ctx") or {}
+    if kind == "value_error":
+        reason = str(error["msg"]).removeprefix("Value error, ")
+        return ServiceError("BadRequestInvalid", f"In {place}: {reason}. {_ADVICE}")
+    text = f"Expected {place} to be {_expected(kind, context)}, received {_received(error)}. {_ADVICE}"
+    return ServiceError("BadRequestInvalid", text)
 
 
 def _service_error(request: Request, error: Exception) -> Response:
@@ -127,77 +258,44 @@ def _methods_of(request: Request) -> list[str]:
     return sorted({method for methods in same for method in methods})
 
 
-class KnownFaults:
-    """Counts what is not logged, for the line that is.
-
-    Args:
-        logger: gets the lines.
-        seconds: between two lines of one text.
-        clock: seconds.
-    """
-
-    def __init__(
-        self,
-        logger: logging.Logger,
-        seconds: float = _BETWEEN_LINES,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._logger = logger
-        self._seconds = seconds
-        self._clock = clock
-        self._logged: dict[str, float] = {}
-        self._passed_over: dict[str, int] = {}
-        self._lock = threading.Lock()
-
-    def log(self, request: str, error: ServiceError) -> None:
-        """Log a refusal, unless the same was logged within the last minute.
-
-        Args:
-            request: which it was, as a line begins.
-            error: its text says why.
-        """
-        with self._lock:
-            count = self._count(_NUMBER.sub("0", str(error)))
-        if count is None:
-            return
-        more = f" ({count:,} more like it since the last line.)" if count else ""
-        self._logger.error("%s: %d, %s. %s%s%s", request, error.status, error.code, error, _said(error), more)
-
-    def _count(self, text: str) -> int | None:
-        """How many were passed over since the last line; None where this one is passed over too."""
-        now = self._clock()
-        if text not in self._logged and len(self._logged) >= _MOST:
-            self._forget(now)
-            text = text if len(self._logged) < _MOST else ""
-        if now - self._logged.get(text, -self._seconds) < self._seconds:
-            self._passed_over[text] = self._passed_over.get(text, 0) + 1
-            return None
-        self._logged[text] = now
-        return self._passed_over.pop(text, 0)
-
-    def _forget(self, now: float) -> None:
-        old = [text for text, moment in self._logged.items() if now - moment >= self._seconds]
-        for text in old:
-            del self._logged[text]
-            self._passed_over.pop(text, None)
-
-
-KNOWN_FAULTS = KnownFaults(_logger)
-
-
-def is_known(error: ServiceError) -> bool:
-    """Whether a line without a traceback says all there is to say."""
-    cause = error.__cause__
-    if isinstance(error, DatabaseError):
-        return True
-    if error.status != 503:
-        return False
-    known = isinstance(cause, StorageError | DecodingBusy) and not isinstance(cause, NotThere)
-    return cause is None or known
-
-
 def _said(error: ServiceError) -> str:
     """The words of the database's library, which tell more than a client is told."""
     cause = error.__cause__
     words = str(cause.orig).strip().splitlines() if isinstance(cause, DBAPIError) else []
     return f" [{words[0]}]" if words else ""
+
+
+def _expected(kind: str, context: Mapping[str, Any]) -> str:
+    if kind in _WITH_CONTEXT:
+        return _WITH_CONTEXT[kind].format_map(context)
+    if kind.startswith("datetime"):
+        return _MOMENT
+    return _EXPECTED.get(kind, "of another kind")
+
+
+def _place(location: Sequence[str | int]) -> str:
+    """The path of a field or parameter as clients write it, such as `images[0].url`."""
+    where, *parts = location
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+    if where == "body":
+        return f"{path[:200]} in the body" if path else "the body"
+    return f"the parameter {path[:200]}"
+
+
+def _received(error: Mapping[str, Any]) -> str:
+    if "input" not in error:
+        return "something else"
+    given = error["input"]
+    if given is None:
+        return "null" if error["loc"][0] == "body" else "an empty value"
+    if isinstance(given, bool):
+        return str(given).lower()
+    if isinstance(given, Mapping):
+        return "an object"
+    if isinstance(given, list | tuple):
+        return "a list"
+    if isinstance(given, str):
+        return repr(given[:_SHOWN]) + (" and more" if len(given) > _SHOWN else "")
+    if isinstance(given, int | float):
+        return f"{given:g}" if abs(given) < _HUGE else "a huge number"
+    return "something else"

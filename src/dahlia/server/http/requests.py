@@ -1,10 +1,14 @@
-"""Requests in one form: an operation sees each parameter once and its body as JSON, however they came."""
+"""Requests in one form: an operation sees each parameter once and its body as JSON, however they came.
+
+XML and forms tell neither one from several nor a text from nothing: they take the shape of the body's model.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, get_args, get_origin
 from urllib.parse import urlencode
 
@@ -21,7 +25,6 @@ from dahlia.http.documents import MalformedDocument, read_document
 from dahlia.http.form_images import TO_IMAGE, TO_IMAGES, refuse_image
 from dahlia.http.parameters import items_of, names_of, plain_name, read_query
 from dahlia.server.contract.bodies import ImageUrl, ImageUrlBatch
-from dahlia.server.contract.fitting import fitted
 
 REFUSAL = "refusal"
 """The name in a request's state of a ServiceError that is raised once its key has been checked."""
@@ -90,19 +93,6 @@ async def in_one_form(request: Request, form: Form) -> Request:
     return Request(scope, receive)
 
 
-async def _read(sent: bytes, content_type: str, form: Form) -> tuple[dict[str, list[str]], bytes]:
-    if len(sent) <= _AT_ONCE:
-        return parts_of(sent, content_type, form)
-    return await run_in_threadpool(parts_of, sent, content_type, form)
-
-
-async def _body_of(request: Request) -> bytes:
-    try:
-        return await request.body()
-    except ClientDisconnect:
-        raise ServiceError("BadRequestInvalid", "The client went away before its body had come.") from None
-
-
 def parts_of(sent: bytes, content_type: str, form: Form) -> tuple[dict[str, list[str]], bytes]:
     """What a client put into the body: parameters of the query, and the operation's body in JSON.
 
@@ -132,20 +122,6 @@ def parts_of(sent: bytes, content_type: str, form: Form) -> tuple[dict[str, list
     return parameters, json.dumps(content).encode()
 
 
-def _parameters_in(content: Any, form: Form) -> dict[str, list[str]]:
-    """The parameters of the query among the fields of a body, where they mean nothing else."""
-    own = _fields_of(form.body)
-    if own is None or not isinstance(content, dict):
-        return {}
-    names = names_of(form.scalars, form.lists)
-    found: dict[str, list[str]] = {}
-    for written, value in content.items():
-        name = names.match(written)
-        if name and plain_name(written) not in own and (texts := _texts(value, is_list=name in form.lists)):
-            found.setdefault(name, []).extend(texts)
-    return found
-
-
 def merged(
     query: dict[str, list[str]], body: dict[str, list[str]], scalars: Collection[str]
 ) -> dict[str, list[str]]:
@@ -163,6 +139,55 @@ def merged(
                 "in the query.",
             )
     return {**query, **body}
+
+
+def fitted(kind: Any, tree: Any) -> Any:
+    """What a model takes in place of what XML or a form held.
+
+    A list is elements that are repeated, or one element around its items, as .NET's data contracts write it,
+    or numbered fields; a dictionary is elements by their names, or elements with a key and a value.
+
+    Args:
+        kind: the model, or the annotation of a field.
+        tree: dictionaries, lists, texts and None, as `read_document` gives them.
+    """
+    kind = _present(kind)
+    origin = get_origin(kind)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return _model(kind, tree)
+    if origin in (tuple, list):
+        item = get_args(kind)[0]
+        return [fitted(item, one) for one in _items(tree, item)]
+    if origin is dict:
+        return _entries(tree)
+    return None if tree == "" and kind is not str else tree
+
+
+async def _read(sent: bytes, content_type: str, form: Form) -> tuple[dict[str, list[str]], bytes]:
+    if len(sent) <= _AT_ONCE:
+        return parts_of(sent, content_type, form)
+    return await run_in_threadpool(parts_of, sent, content_type, form)
+
+
+async def _body_of(request: Request) -> bytes:
+    try:
+        return await request.body()
+    except ClientDisconnect:
+        raise ServiceError("BadRequestInvalid", "The client went away before its body had come.") from None
+
+
+def _parameters_in(content: Any, form: Form) -> dict[str, list[str]]:
+    """The parameters of the query among the fields of a body, where they mean nothing else."""
+    own = _fields_of(form.body)
+    if own is None or not isinstance(content, dict):
+        return {}
+    names = names_of(form.scalars, form.lists)
+    found: dict[str, list[str]] = {}
+    for written, value in content.items():
+        name = names.match(written)
+        if name and plain_name(written) not in own and (texts := _texts(value, is_list=name in form.lists)):
+            found.setdefault(name, []).extend(texts)
+    return found
 
 
 def _fields_of(kind: Any) -> frozenset[str] | None:
@@ -200,3 +225,53 @@ def _query_fields(dependant: Dependant) -> Iterator[Any]:
 
 def _is_list(kind: Any) -> bool:
     return any(get_origin(one) is list for one in (kind, *get_args(kind)))
+
+
+def _present(kind: Any) -> Any:
+    """An annotation without None."""
+    others = [one for one in get_args(kind) if one is not NoneType]
+    return others[0] if len(others) == 1 and NoneType in get_args(kind) else kind
+
+
+def _model(kind: type[BaseModel], tree: Any) -> Any:
+    if not isinstance(tree, dict):
+        return tree or {}
+    fields = _fields(kind)
+    return {
+        name: fitted(fields[name.lower()], value) if name.lower() in fields else value
+        for name, value in tree.items()
+    }
+
+
+def _fields(kind: type[BaseModel]) -> dict[str, Any]:
+    return {(field.alias or name).lower(): field.annotation for name, field in kind.model_fields.items()}
+
+
+def _items(tree: Any, item: Any) -> list[Any]:
+    if not tree:
+        return []
+    if isinstance(tree, list):
+        return tree
+    if not isinstance(tree, dict) or _is_one(tree, item):
+        return [tree]
+    if all(name.isdecimal() for name in tree):
+        return [tree[name] for name in sorted(tree, key=lambda name: (len(name), name))]
+    return [one for value in tree.values() for one in (value if isinstance(value, list) else [value])]
+
+
+def _is_one(tree: dict[str, Any], item: Any) -> bool:
+    is_model = isinstance(item, type) and issubclass(item, BaseModel)
+    return is_model and not _fields(item).keys().isdisjoint(name.lower() for name in tree)
+
+
+def _entries(tree: Any) -> Any:
+    if not isinstance(tree, dict):
+        return tree or {}
+    pairs = [
+        {name.lower(): value for name, value in one.items()}
+        for name, value in tree.items()
+        if name.startswith("KeyValue")
+        for one in (value if isinstance(value, list) else [value])
+        if isinstance(one, dict)
+    ]
+    return {str(pair.get("key")): pair.get("value") for pair in pairs} if pairs else tree

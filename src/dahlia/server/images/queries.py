@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, distinct, exists, func, not_, select
 from sqlalchemy.orm import Session
 
-from dahlia.server.contract.enums import TaggingStatus
-from dahlia.server.contract.errors import not_found
+from dahlia.server.contract.enums import TaggingStatus, not_found
 from dahlia.server.database.changes import epoch_of, project_of, visible
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
 from dahlia.server.images.metadata import Filter, condition

@@ -11,8 +11,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from dahlia.errors import ServiceError
-from dahlia.server.contract.enums import ImageCreateStatus
-from dahlia.server.contract.errors import not_found
+from dahlia.server.contract.enums import ImageCreateStatus, not_found
 from dahlia.server.database.changes import remove
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow
 from dahlia.server.images.labels import Rules, insert_tags, labels_of, live_tags, refresh_tagged

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dahlia.errors import ConfigError, ServiceError
+from dahlia.export.formats import flavors_of, form_of
 from dahlia.extras import require_formats
 from dahlia.server.context import Server
 from dahlia.server.contract.domains import domain_of
@@ -18,7 +19,6 @@ from dahlia.server.http.addresses import Addresses
 from dahlia.server.iterations.finding import iteration_of, trained
 from dahlia.server.jobs.durations import form
 from dahlia.server.jobs.job import EXPORT, JobKind
-from dahlia.server.jobs.platforms import flavors_of, form_of
 from dahlia.server.jobs.queue import enqueue
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access

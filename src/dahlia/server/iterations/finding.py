@@ -6,8 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dahlia.errors import ServiceError
-from dahlia.server.contract.enums import IterationStatus
-from dahlia.server.contract.errors import not_found
+from dahlia.server.contract.enums import IterationStatus, not_found
 from dahlia.server.database.changes import project_of
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import IterationRow

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from dahlia.server.contract.reports import Interval, MainFigures
+from dahlia.server.contract.own import Interval, MainFigures
 from dahlia.server.jobs.iteration_files import EVALUATION, artifact_key
 from dahlia.server.storage.backend import spread
 from dahlia.server.storage.storage import NotThere, Storage, StorageError

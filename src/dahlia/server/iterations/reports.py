@@ -12,9 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dahlia.errors import ServiceError
+from dahlia.export.formats import meant_flavor
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import ExportPlatform, ExportStatus
-from dahlia.server.contract.reports import (
+from dahlia.server.contract.own import (
     ExcludedImage,
     Finding,
     IterationEvaluation,
@@ -36,7 +37,6 @@ from dahlia.server.jobs.iteration_files import (
     artifact_key,
     proof_key,
 )
-from dahlia.server.jobs.platforms import meant_flavor
 from dahlia.server.storage.errors import NotThere
 from dahlia.server.storage.names import sha256_of_key
 

@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from dahlia.errors import ServiceError
 from dahlia.kinds import Kind
-from dahlia.server.contract.enums import TrainingType
-from dahlia.server.contract.errors import not_found
+from dahlia.server.contract.enums import TrainingType, not_found
 from dahlia.server.database.changes import visible
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
 from dahlia.server.iterations.training_request import TrainingRequest

@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dahlia.export.formats import meant_flavor
 from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.job import JobKind, Lane, State
-from dahlia.server.jobs.platforms import meant_flavor
 
 FORM = "form"  # in the payload of an export: its platform and flavour
 

@@ -17,7 +17,7 @@ from dahlia import layout
 from dahlia.dataset.manifest import save_manifest
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import ExportError
-from dahlia.export.formats import Format
+from dahlia.export.formats import Format, form_of
 from dahlia.extras import require_formats
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import ExportStatus
@@ -26,7 +26,6 @@ from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.jobs.export_process import LOG, REASON, ZIP, ExportRequest
 from dahlia.server.jobs.iteration_files import BUNDLE, PROOF, artifact_key, proof_key
 from dahlia.server.jobs.job import EXPORT, Claimed, Interrupted
-from dahlia.server.jobs.platforms import form_of
 from dahlia.server.jobs.task import Task
 from dahlia.server.jobs.training_data import SizedPhoto, read_photos
 from dahlia.server.jobs.worker_context import WorkerContext

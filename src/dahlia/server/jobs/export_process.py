@@ -12,8 +12,8 @@ from pydantic import TypeAdapter
 
 from dahlia import layout
 from dahlia.errors import DahliaError, ExportError
+from dahlia.export.formats import form_of
 from dahlia.files import write_json, write_text
-from dahlia.server.jobs.platforms import form_of
 
 REQUEST, REASON, ZIP, LOG = "request.json", "reason.txt", "export.zip", "log.txt"
 

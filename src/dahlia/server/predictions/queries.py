@@ -12,8 +12,7 @@ from sqlalchemy.orm import Session
 
 from dahlia.errors import ServiceError
 from dahlia.server.contract.bodies import PredictionQuery
-from dahlia.server.contract.enums import ImageCreateStatus, OrderBy
-from dahlia.server.contract.errors import not_found
+from dahlia.server.contract.enums import ImageCreateStatus, OrderBy, not_found
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import IterationRow, PredictionRow
 from dahlia.server.images.adding import Rejected, StoredImage

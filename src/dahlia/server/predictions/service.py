@@ -12,7 +12,7 @@ from sqlalchemy import select
 from dahlia.errors import DahliaError, ServiceError
 from dahlia.http.admission import Admission
 from dahlia.processes import usable_cores
-from dahlia.server.contract.errors import not_found
+from dahlia.server.contract.enums import not_found
 from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.predictions.journal import Journal
 from dahlia.server.predictions.maintenance import Maintenance

@@ -13,8 +13,7 @@ from dahlia.errors import ImageError, ServiceError
 from dahlia.http.replies import refused_image
 from dahlia.processes import usable_cores
 from dahlia.server.contract.bodies import SuggestionQuery
-from dahlia.server.contract.enums import SortBy
-from dahlia.server.contract.errors import not_found
+from dahlia.server.contract.enums import SortBy, not_found
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.database.work_tables import IterationRow, PredictionRow, ScoreRow
 from dahlia.server.predictions.filters import any_tag_reaches, check_threshold

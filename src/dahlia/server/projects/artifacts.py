@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from dahlia.errors import ServiceError
 from dahlia.server.database.tables import ImageRow, ProjectRow
 from dahlia.server.database.work_tables import ExportRow, IterationRow, PredictionRow
-from dahlia.server.http.addresses import FILES
+from dahlia.server.http.middleware import FILES
 from dahlia.server.storage.names import image_key, resized_key, sha256_of_key, thumbnail_key
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from dahlia.errors import ServiceError
 from dahlia.server.context import Server
-from dahlia.server.contract.errors import not_found
+from dahlia.server.contract.enums import not_found
 from dahlia.server.database.changes import GONE
 from dahlia.server.database.server_tables import DiscardRow
 from dahlia.server.database.tables import ImageRow, ProjectRow

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dahlia.server.contract.enums import IterationStatus, TrainingType
-from dahlia.server.contract.reports import IterationSummary, MainFigures, ProjectSummary, PublishedName
+from dahlia.server.contract.own import IterationSummary, MainFigures, ProjectSummary, PublishedName
 from dahlia.server.database.changes import GONE
 from dahlia.server.database.tables import ImageRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.database.work_tables import IterationRow

@@ -14,8 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from dahlia.errors import ServiceError
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import TagChange
-from dahlia.server.contract.enums import TagType
-from dahlia.server.contract.errors import not_found
+from dahlia.server.contract.enums import TagType, not_found
 from dahlia.server.database.changes import changed, locked, remove, visible
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.database.types import new_id

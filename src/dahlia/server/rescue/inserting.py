@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
+from dahlia.export.formats import form_of
 from dahlia.server.contract.domains import DEFAULT
 from dahlia.server.contract.enums import Classifier, ExportStatus, ProjectStatus
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import ExportRow, IterationRow
-from dahlia.server.jobs.platforms import form_of
 from dahlia.server.projects.choices import AUGMENTATION
 from dahlia.server.rescue.photos import StoredPhoto
 from dahlia.server.rescue.rebuilding import Rebuilt

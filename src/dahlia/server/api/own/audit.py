@@ -12,7 +12,7 @@ from fastapi import Query
 from dahlia.errors import ServiceError
 from dahlia.server.api.parameters import OnePage, one_id
 from dahlia.server.api.routing import own_router
-from dahlia.server.contract.administration import AuditLine, AuditPage
+from dahlia.server.contract.own import AuditLine, AuditPage
 from dahlia.server.database.server_tables import AuditRow
 from dahlia.server.http.access import Administers, TheServer
 from dahlia.server.keys.audit import Lines, latest

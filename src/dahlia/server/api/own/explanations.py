@@ -15,7 +15,7 @@ from dahlia.server.api.quick_tests import ONE_IMAGE, image_at, sent_image
 from dahlia.server.api.routing import PROJECT, own_router
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import ImageUrl
-from dahlia.server.contract.reports import ExplainedPrediction
+from dahlia.server.contract.own import ExplainedPrediction
 from dahlia.server.database.changes import project_of
 from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.http.access import Reads, TheServer, Trains

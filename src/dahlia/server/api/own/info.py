@@ -5,14 +5,14 @@ from __future__ import annotations
 from pydantic.alias_generators import to_camel
 
 import dahlia
+from dahlia.export.formats import flavors_of
 from dahlia.server.api.routing import own_router
 from dahlia.server.context import Server
-from dahlia.server.contract.administration import ExportChoice, Features, Info, Lane
 from dahlia.server.contract.enums import ExportPlatform, JobLane
-from dahlia.server.health import reasons
+from dahlia.server.contract.own import ExportChoice, Features, Info, Lane
 from dahlia.server.http.access import Reads, TheServer
+from dahlia.server.http.page import reasons
 from dahlia.server.jobs.listing import loads
-from dahlia.server.jobs.platforms import flavors_of
 from dahlia.server.jobs.presence import workers_of
 
 router = own_router("server")

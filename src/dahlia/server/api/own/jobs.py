@@ -8,8 +8,8 @@ from fastapi import Depends, Path, Query
 
 from dahlia.server.api.parameters import OnePage, any_case, one_id
 from dahlia.server.api.routing import own_router
-from dahlia.server.contract.administration import Job, JobDetails, JobPage, JobProgress, Worker
 from dahlia.server.contract.enums import JobKind, JobLane, JobState
+from dahlia.server.contract.own import Job, JobDetails, JobPage, JobProgress, Worker
 from dahlia.server.http.access import Administers, TheServer
 from dahlia.server.iterations.progress import said_of_job
 from dahlia.server.jobs.job import State

@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 
 from dahlia.server.api.parameters import OnePage, ProjectId
 from dahlia.server.api.routing import PROJECT, own_router
-from dahlia.server.contract.reports import ProjectPage, ProjectSummary
+from dahlia.server.contract.own import ProjectPage, ProjectSummary
 from dahlia.server.database.changes import project_of
 from dahlia.server.http.access import Reads, TheServer
 from dahlia.server.http.addresses import Addresses

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from dahlia.server.api.parameters import IterationId, ProjectId, any_case
 from dahlia.server.api.routing import ITERATION, own_router
 from dahlia.server.contract.enums import ExportPlatform
-from dahlia.server.contract.reports import IterationEvaluation, IterationValidation
+from dahlia.server.contract.own import IterationEvaluation, IterationValidation
 from dahlia.server.http.access import Reads, TheServer
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.http.files import file_answer
