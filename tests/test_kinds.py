@@ -16,7 +16,7 @@ from dahlia.export.verify import PROOFS
 from dahlia.kinds import Classification
 from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.server.contract.enums import CLASSIFIERS, KINDS
-from dahlia.server.iterations.training_tags import TRAINABLE
+from dahlia.server.iterations.training_request import TRAINABLE
 from dahlia.serving.models.runtime import READERS
 
 TABLES = {

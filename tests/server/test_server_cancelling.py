@@ -14,8 +14,7 @@ from dahlia.errors import ServiceError
 from dahlia.server.context import Server
 from dahlia.server.database.server_tables import AuditRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
-from dahlia.server.iterations.changing import cancel_training, delete_iteration
-from dahlia.server.iterations.finding import iteration_of
+from dahlia.server.iterations.iterations import cancel_training, delete_iteration, iteration_of
 from dahlia.server.jobs.job import State
 from dahlia.server.jobs.listing import cancel_job, find_job
 from dahlia.server.jobs.queue import job_of

@@ -12,7 +12,7 @@ from dahlia.dataset import imaging
 from dahlia.dataset.decoding_memory import VARIABLE, DecodingMemory
 from dahlia.server import supervision
 from dahlia.server.context import Server
-from dahlia.server.images import thumbnails
+from dahlia.server.images import validation
 from dahlia.settings.server import load_settings
 
 
@@ -21,7 +21,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> DecodingMemory:
     """Two megabytes, in the place of those of this process."""
     found = DecodingMemory()
     found.limit(2 << 20, patience=0.05)
-    for module in (imaging, thumbnails, supervision):
+    for module in (imaging, validation, supervision):
         monkeypatch.setattr(module, "MEMORY", found)
     monkeypatch.delenv(VARIABLE, raising=False)
     return found

@@ -20,7 +20,7 @@ from dahlia.dataset.headers import read_header
 from dahlia.dataset.imaging import decode
 from dahlia.dataset.pillow_formats import OPENERS
 from dahlia.errors import ImageError
-from dahlia.server.images import thumbnails
+from dahlia.server.images import validation
 from dahlia.server.images.validation import Limits, Refused, receive, receive_many, resized
 
 LIMITS = Limits()
@@ -204,7 +204,7 @@ def test_what_was_never_taken_is_not_scaled() -> None:
 def test_an_image_beyond_the_memory_is_refused_as_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = DecodingMemory(1 << 20)
     memory.limit(1 << 20, patience=1)
-    monkeypatch.setattr(thumbnails, "MEMORY", memory)
+    monkeypatch.setattr(validation, "MEMORY", memory)
     with pytest.raises(Refused, match="at most 1 MB of memory") as refused:
         receive(saved(photo(1000, 1000), "PNG"), LIMITS)
     assert refused.value.status == "ErrorImageDimensions"
@@ -222,7 +222,7 @@ def test_the_need_covers_what_is_decoded(kind: str, mode: str, edge: int, target
     with OPENERS[kind](io.BytesIO(data)) as image:
         image.draft(None, (2 * target, 2 * target))
         sizes.append(image.size[0] * image.size[1])
-    assert thumbnails.need_of(read_header(data), target) >= 4 * sizes[0]
+    assert validation.need_of(read_header(data), target) >= 4 * sizes[0]
 
 
 _GREEDY = """

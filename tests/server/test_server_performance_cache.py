@@ -11,8 +11,8 @@ from performance_cases import predictions_of
 
 from dahlia.errors import DatasetError
 from dahlia.modeling.predictions import ClassPredictions
-from dahlia.server.iterations.performance_cache import ImageScore, ImageScores, PerformanceCache
-from dahlia.server.iterations.threshold_scores import score
+from dahlia.server.iterations.figures import score
+from dahlia.server.iterations.performance import ImageScore, ImageScores, PerformanceCache
 
 
 class Loader:

@@ -16,7 +16,7 @@ from dahlia.errors import EvaluationError
 from dahlia.evaluation.metrics import Rules, measure
 from dahlia.evaluation.resampling import draw_weights
 from dahlia.modeling.predictions import ClassPredictions
-from dahlia.server.iterations.threshold_scores import Score, fixed_figures_of, score
+from dahlia.server.iterations.figures import Score, fixed_figures_of, score
 
 KINDS = ("multiclass", "multilabel")
 
@@ -116,7 +116,7 @@ def test_the_order_of_the_images_does_not_count(kind: str) -> None:
 def test_many_images_are_counted_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     predictions = predictions_of(100, 3, "multilabel")
     whole = score(predictions, 0.4)
-    monkeypatch.setattr("dahlia.server.iterations.threshold_scores._CELLS_AT_ONCE", 21)
+    monkeypatch.setattr("dahlia.server.iterations.figures._CELLS_AT_ONCE", 21)
     assert score(predictions, 0.4) == whole
 
 
@@ -160,7 +160,7 @@ def test_judging_loads_nothing_heavy() -> None:
     script = (
         "import sys, numpy as np\n"
         "from dahlia.modeling.predictions import ClassPredictions\n"
-        "from dahlia.server.iterations.performance_cache import PerformanceCache\n"
+        "from dahlia.server.iterations.performance import PerformanceCache\n"
         "eye, fold = np.eye(2), np.zeros(2, 'i4')\n"
         "p = ClassPredictions(('a', 'b'), ('x', 'y'), 'multiclass', fold, eye > 0, eye, eye)\n"
         "PerformanceCache(lambda iteration: p).score('i', 0.5)\n"

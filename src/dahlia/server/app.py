@@ -48,9 +48,8 @@ from dahlia.server.http.middleware import (
     policies,
 )
 from dahlia.server.http.replies import log_refusal
-from dahlia.server.iterations.main_figures import MainFiguresCache
-from dahlia.server.iterations.performance_answers import stored_predictions
-from dahlia.server.iterations.performance_cache import PerformanceCache
+from dahlia.server.iterations.figures import MainFiguresCache
+from dahlia.server.iterations.performance import PerformanceCache, stored_predictions
 from dahlia.server.keys.scopes import Scope as KeyScope
 from dahlia.server.predictions.filters import check_application
 from dahlia.server.predictions.service import PredictionService

@@ -24,7 +24,7 @@ from dahlia.server.http.middleware import VERSIONS
 from dahlia.server.images.adding import Arrival, Outcome, Rejected, StoredImage, add_images
 from dahlia.server.images.labels import Box, box_of, check_takes_regions
 from dahlia.server.images.metadata import check_metadata
-from dahlia.server.images.views import image_answers, summary
+from dahlia.server.images.queries import image_answers, summary
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
 from dahlia.settings.sections import LimitsSection

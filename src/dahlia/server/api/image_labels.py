@@ -19,9 +19,15 @@ from dahlia.server.contract.models import (
 )
 from dahlia.server.database.changes import locked
 from dahlia.server.http.access import TheServer, Trains
+from dahlia.server.images.labelling import (
+    NewRegion,
+    Pair,
+    delete_regions,
+    draw_regions,
+    tag_images,
+    untag_images,
+)
 from dahlia.server.images.labels import box_of
-from dahlia.server.images.regions import NewRegion, delete_regions, draw_regions
-from dahlia.server.images.tagging import Pair, tag_images, untag_images
 from dahlia.server.keys.audit import record
 
 router = training_router("Images")

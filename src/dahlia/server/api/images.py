@@ -32,11 +32,11 @@ from dahlia.server.images.queries import (
     Wanted,
     count_images,
     find_images,
+    image_answers,
     image_of,
     images_by_id,
 )
 from dahlia.server.images.removing import remove_all_images, remove_images
-from dahlia.server.images.views import image_answers
 from dahlia.server.keys.audit import record
 
 router = training_router("Images")

@@ -12,13 +12,11 @@ from dahlia.server.contract.bodies import IterationChange, TrainingParameters
 from dahlia.server.contract.enums import TrainingType
 from dahlia.server.contract.iterations import Iteration
 from dahlia.server.http.access import Reads, TheServer, Trains, allow
-from dahlia.server.iterations import changing, publishing
-from dahlia.server.iterations.changing import discard_files
-from dahlia.server.iterations.finding import iteration_of, iterations_of
-from dahlia.server.iterations.progress import Progress, headers_of, progress_of
+from dahlia.server.iterations import iterations
+from dahlia.server.iterations.iterations import discard_files, iteration_of, iterations_of
+from dahlia.server.iterations.progress import Progress, headers_of, iteration_answer, progress_of
 from dahlia.server.iterations.training import start_training
 from dahlia.server.iterations.training_request import TrainingRequest, check_address, check_budget
-from dahlia.server.iterations.views import iteration_answer
 from dahlia.server.keys.scopes import Access, Scope
 
 training = training_router("Training")
@@ -107,9 +105,9 @@ def update_iteration(
 ) -> Iteration:
     """Rename an iteration; its publish name stays."""
     with server.database.write() as session:
-        row = changing.rename_iteration(session, server, access, project_id, iteration_id, body.name)
+        row = iterations.rename_iteration(session, server, access, project_id, iteration_id, body.name)
         if version < "v3" and body.is_default is not None:
-            publishing.make_default(session, server, access, project_id, iteration_id, wanted=body.is_default)
+            iterations.make_default(session, server, access, project_id, iteration_id, wanted=body.is_default)
         answer = iteration_answer(row, project_id, version)
     if body.is_default is not None:
         server.published_changed()
@@ -125,7 +123,7 @@ def delete_iteration(
     Its training or export is cancelled; until the worker has stopped, the project cannot be trained.
     """
     with server.database.write() as session:
-        changing.delete_iteration(session, server, access, project_id, iteration_id)
+        iterations.delete_iteration(session, server, access, project_id, iteration_id)
     discard_files(server, iteration_id)
 
 
@@ -143,7 +141,7 @@ def publish_iteration(
 ) -> bool:
     """Publish a trained iteration under a name."""
     with server.database.write() as session:
-        publishing.publish(
+        iterations.publish(
             session,
             server,
             access,
@@ -163,7 +161,7 @@ def unpublish_iteration(
 ) -> None:
     """Remove an iteration's publish name."""
     with server.database.write() as session:
-        publishing.unpublish(session, server, access, project_id, iteration_id)
+        iterations.unpublish(session, server, access, project_id, iteration_id)
     server.published_changed()
 
 
@@ -173,7 +171,7 @@ def cancel_training(
 ) -> Iteration:
     """End a training; its iteration is then Failed, its `trainingErrorDetails` Cancelled. Dahlia's own."""
     with server.database.write() as session:
-        row = changing.cancel_training(session, server, access, project_id, iteration_id)
+        row = iterations.cancel_training(session, server, access, project_id, iteration_id)
         return iteration_answer(row, project_id, version)
 
 

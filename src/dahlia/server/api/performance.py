@@ -14,14 +14,14 @@ from dahlia.server.contract.iterations import ImagePerformance, IterationPerform
 from dahlia.server.http.access import Reads, TheServer
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.images.queries import Page
-from dahlia.server.iterations.finding import iteration_of, trained
-from dahlia.server.iterations.performance_answers import (
+from dahlia.server.iterations.iterations import iteration_of, trained
+from dahlia.server.iterations.performance import (
+    PerformanceCache,
     image_answers,
     judged_count,
     judged_images,
     performance_answer,
 )
-from dahlia.server.iterations.performance_cache import PerformanceCache
 
 THRESHOLD = 0.5
 OVERLAP = 0.3

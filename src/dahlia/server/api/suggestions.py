@@ -22,7 +22,7 @@ from dahlia.server.database.tables import ImageRow
 from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.http.access import Reads, TheServer, Trains
 from dahlia.server.http.addresses import Addresses
-from dahlia.server.iterations.finding import iteration_of, trained
+from dahlia.server.iterations.iterations import iteration_of, trained
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
 from dahlia.server.predictions.queries import Found

@@ -16,7 +16,7 @@ from dahlia.server.database.changes import locked
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import ExportRow, IterationRow
 from dahlia.server.http.addresses import Addresses
-from dahlia.server.iterations.finding import iteration_of, trained
+from dahlia.server.iterations.iterations import iteration_of, trained
 from dahlia.server.jobs.durations import form
 from dahlia.server.jobs.job import EXPORT, JobKind
 from dahlia.server.jobs.queue import enqueue

@@ -1,9 +1,13 @@
-"""How far a training or an export is, and what it waits for: what the original does not tell."""
+"""Iterations as they go over the wire; how far a training or an export is, and what it waits for.
+
+The original does not tell how far they are.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from pydantic import Field
@@ -11,8 +15,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dahlia.server.context import Server
-from dahlia.server.contract.enums import ExportStatus, IterationStatus
+from dahlia.server.contract.domains import domain_of
+from dahlia.server.contract.enums import CLASSIFIERS, ExportStatus, IterationStatus, TrainingType
 from dahlia.server.contract.fields import Answer
+from dahlia.server.contract.iterations import CustomBaseModelInfo, Iteration
 from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.jobs.durations import Durations
 from dahlia.server.jobs.job import EXPORT, OPEN, JobKind, State
@@ -26,6 +32,8 @@ PLACE = "dahlia-place"
 QUEUED = "Queued"
 BEGINNING = "beginning"
 CANCELLING = "cancelling"
+# Their clients get an empty list where later ones get null.
+_LISTS_PLATFORMS = ("v1.2", "v2.2", "v3.0", "v3.1", "v3.2")
 
 
 class _Progress(Answer):
@@ -90,17 +98,6 @@ def headers_of(progress: Progress | ExportProgress) -> dict[str, str]:
     return {name: str(value) for name, value in found.items() if value is not None}
 
 
-def _export_jobs(session: Session, rows: Sequence[ExportRow]) -> dict[str, JobRow]:
-    if not any(row.status == ExportStatus.EXPORTING for row in rows):
-        return {}
-    wanted = select(JobRow).where(
-        JobRow.iteration_key == rows[0].iteration_key,
-        JobRow.kind == JobKind.EXPORT,
-        JobRow.state.in_(OPEN),
-    )
-    return {job.payload[EXPORT]: job for job in session.scalars(wanted)}
-
-
 def said_of_job(
     session: Session, server: Server, access: Access, job: JobRow | None, *, done: bool
 ) -> dict[str, Any]:
@@ -123,6 +120,44 @@ def said_of_job(
     return _values(QUEUED, {"seconds_left": position.seconds_left}, position)
 
 
+def iteration_answer(row: IterationRow, project_id: str, version: str) -> Iteration:
+    """An iteration; while it is trained, what will have come of it is null, and `trainedAt` is absent."""
+    under_way = row.status == IterationStatus.TRAINING
+    platforms = domain_of(row.domain_id).platforms if row.status == IterationStatus.COMPLETED else ()
+    return Iteration(
+        id=row.id,
+        name=row.name,
+        status=row.status,
+        created=row.created,
+        last_modified=row.modified,
+        project_id=project_id,
+        exportable=bool(platforms),
+        exportable_to=platforms or (() if version in _LISTS_PLATFORMS and not under_way else None),
+        domain_id=None if under_way else row.domain_id,
+        classification_type=None if under_way else CLASSIFIERS[row.kind],
+        training_type=TrainingType(row.training_type),
+        reserved_budget_in_hours=row.budget_hours,
+        training_time_in_minutes=row.minutes,
+        publish_name=row.publish_name,
+        original_publish_resource_id=row.publish_resource,
+        custom_base_model_info=_base(row),
+        training_error_details=row.error,
+        **_moment(row.trained),
+        **_default(row, version),
+    )
+
+
+def _export_jobs(session: Session, rows: Sequence[ExportRow]) -> dict[str, JobRow]:
+    if not any(row.status == ExportStatus.EXPORTING for row in rows):
+        return {}
+    wanted = select(JobRow).where(
+        JobRow.iteration_key == rows[0].iteration_key,
+        JobRow.kind == JobKind.EXPORT,
+        JobRow.state.in_(OPEN),
+    )
+    return {job.payload[EXPORT]: job for job in session.scalars(wanted)}
+
+
 def _values(stage: str | None, said: Mapping[str, Any], position: QueuePosition | None) -> dict[str, Any]:
     return {
         "stage": stage,
@@ -136,3 +171,17 @@ def _values(stage: str | None, said: Mapping[str, Any], position: QueuePosition 
 
 def _whole(seconds: float | None) -> int | None:
     return None if seconds is None else max(math.ceil(seconds), 0)
+
+
+def _base(row: IterationRow) -> CustomBaseModelInfo | None:
+    if row.base_project_id is None or row.base_iteration_id is None:
+        return None
+    return CustomBaseModelInfo(project_id=row.base_project_id, iteration_id=row.base_iteration_id)
+
+
+def _default(row: IterationRow, version: str) -> dict[str, Any]:
+    return {"is_default": row.publish_name is not None} if version < "v3" else {}
+
+
+def _moment(trained: datetime | None) -> dict[str, Any]:
+    return {} if trained is None else {"trained_at": trained}

@@ -13,9 +13,14 @@ from dahlia.server.database.changes import locked
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow, JobRow
-from dahlia.server.iterations.finding import iteration_of
-from dahlia.server.iterations.training_request import TrainingRequest
-from dahlia.server.iterations.training_tags import TRAINABLE, CountedTag, expected_seconds, tags_to_train
+from dahlia.server.iterations.iterations import iteration_of
+from dahlia.server.iterations.training_request import (
+    TRAINABLE,
+    CountedTag,
+    TrainingRequest,
+    expected_seconds,
+    tags_to_train,
+)
 from dahlia.server.jobs.job import OPEN, JobKind
 from dahlia.server.jobs.lanes import training_lane
 from dahlia.server.jobs.queue import enqueue

@@ -9,7 +9,7 @@ from dahlia.errors import ServiceError
 from dahlia.server.contract.enums import IterationStatus
 from dahlia.server.database.changes import project_of
 from dahlia.server.database.work_tables import IterationRow
-from dahlia.server.iterations.finding import iteration_of, trained
+from dahlia.server.iterations.iterations import iteration_of, trained
 from dahlia.tracking.names import normalise
 
 

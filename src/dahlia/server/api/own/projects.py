@@ -12,7 +12,7 @@ from dahlia.server.contract.own import ProjectPage, ProjectSummary
 from dahlia.server.database.changes import project_of
 from dahlia.server.http.access import Reads, TheServer
 from dahlia.server.http.addresses import Addresses
-from dahlia.server.iterations.main_figures import MainFiguresCache
+from dahlia.server.iterations.figures import MainFiguresCache
 from dahlia.server.projects.summaries import Summaries, projects_page
 
 router = own_router("projects")

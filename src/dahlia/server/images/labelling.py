@@ -1,15 +1,17 @@
-"""Regions of images that are there: drawing and deleting them."""
+"""Tags and regions of images that are there: giving and taking tags, drawing and deleting regions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session
 
+from dahlia.errors import ServiceError
+from dahlia.server.contract.enums import ImageCreateStatus, not_found
 from dahlia.server.contract.models import (
     ImageRegionCreateEntry,
     ImageRegionCreateResult,
@@ -25,12 +27,123 @@ from dahlia.server.images.labels import (
     insert_regions,
     insert_tags,
     labels_of,
+    live_tags,
     refresh_tagged,
 )
-from dahlia.server.images.tagging import is_within, known_tags, live_images
 
 if TYPE_CHECKING:
     from dahlia.settings.sections import LimitsSection
+
+Pair: TypeAlias = tuple[str, str]
+"""Ids of an image and of a tag."""
+
+
+@dataclass(slots=True)
+class Tagged:
+    """What became of pairs of images and tags, each in the order of the request.
+
+    Attributes:
+        created: the image has the tag now.
+        duplicated: it had it before.
+        exceeded: it has as many tags as it may.
+    """
+
+    created: list[Pair] = field(default_factory=list)
+    duplicated: list[Pair] = field(default_factory=list)
+    exceeded: list[Pair] = field(default_factory=list)
+
+
+def tag_images(
+    session: Session, project: ProjectRow, pairs: Sequence[Pair], limits: LimitsSection, now: datetime
+) -> Tagged:
+    """Give images tags; the project's revision rises if that changes anything.
+
+    Args:
+        session: that locked the project with `locked`.
+        project: of images and tags.
+        pairs: what to tag with what.
+        limits: of the settings.
+        now: the time.
+
+    Raises:
+        ServiceError: an image or a tag is unknown, or an image would have the negative tag and another.
+    """
+    images = live_images(session, project, (image for image, _ in pairs))
+    tags = known_tags(session, project, (tag for _, tag in pairs))
+    labels, rules = labels_of(session, list(images.values())), Rules.of(session, project, limits)
+    done = Tagged()
+    for image, tag in pairs:
+        key = images[image]
+        if tags[tag] in labels[key].tags:
+            done.duplicated.append((image, tag))
+            continue
+        changed = labels[key].with_more([tags[tag]], [])
+        if not is_within(rules.broken_by(changed), image):
+            done.exceeded.append((image, tag))
+            continue
+        labels[key] = changed
+        done.created.append((image, tag))
+    insert_tags(session, project, [(images[image], tags[tag]) for image, tag in done.created], now)
+    project.revision += bool(done.created)
+    return done
+
+
+def untag_images(session: Session, project: ProjectRow, images: Sequence[str], tags: Sequence[str]) -> None:
+    """Take tags off images, with the regions that have them; what is unknown is passed over.
+
+    Args:
+        session: that locked the project with `locked`.
+        project: of images and tags.
+        images: their ids.
+        tags: their ids.
+    """
+    keys = list(_live_images(session, project, images).values())
+    tag_keys = list(live_tags(session, project, tags).values())
+    gone = 0
+    for table in (ImageTagRow, RegionRow):
+        chosen = and_(table.image_key.in_(keys), table.tag_key.in_(tag_keys))
+        gone += remove(session, table, chosen, project.epoch)
+    refresh_tagged(session, keys)
+    project.revision += bool(gone)
+
+
+def live_images(session: Session, project: ProjectRow, identities: Iterable[str]) -> dict[str, int]:
+    """Keys of a project's images by their ids.
+
+    Raises:
+        ServiceError: one is unknown.
+    """
+    wanted = list(dict.fromkeys(identities))
+    return _complete(_live_images(session, project, wanted), wanted, "Image")
+
+
+def known_tags(session: Session, project: ProjectRow, identities: Iterable[str]) -> dict[str, int]:
+    """Keys of a project's tags by their ids.
+
+    Raises:
+        ServiceError: one is unknown.
+    """
+    wanted = list(dict.fromkeys(identities))
+    return _complete(live_tags(session, project, wanted), wanted, "Tag")
+
+
+def is_within(problem: ImageCreateStatus | None, image: str) -> bool:
+    """Whether an image may carry its labels; False where there are too many.
+
+    Args:
+        problem: what `Rules.broken_by` says of them.
+        image: its id.
+
+    Raises:
+        ServiceError: the negative tag would be there with another, for which answers have no place.
+    """
+    if problem is ImageCreateStatus.ERROR_NEGATIVE:
+        raise ServiceError(
+            "BadRequestNegativeAndRegularTagOnSameImage",
+            f"Expected the negative tag on images without other tags; the image {image} would have both. "
+            "Remove its other tags first, or omit it. Nothing was changed.",
+        )
+    return problem is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +246,19 @@ def delete_regions(session: Session, project: ProjectRow, identities: Sequence[s
     remove(session, ImageTagRow, and_(theirs, ~another), project.epoch)
     refresh_tagged(session, {image for image, _ in pairs})
     project.revision += 1
+
+
+def _live_images(session: Session, project: ProjectRow, identities: Iterable[str]) -> dict[str, int]:
+    live = ImageRow.project_key == project.key, ImageRow.removed.is_(None)
+    found = session.execute(select(ImageRow.id, ImageRow.key).where(*live, ImageRow.id.in_(list(identities))))
+    return {row.id: row.key for row in found}
+
+
+def _complete(found: Mapping[str, int], wanted: Iterable[str], what: str) -> dict[str, int]:
+    for identity in wanted:
+        if identity not in found:
+            raise not_found(what, identity)
+    return dict(found)
 
 
 def _names(session: Session, tags: Sequence[int]) -> dict[str, str]:

@@ -1,6 +1,7 @@
-"""Precision, recall and average precision at any threshold.
+"""Figures of iterations: the main ones, which their files hold, and those at any threshold.
 
-Counted as `dahlia.evaluation.metrics` counts, so that the API and the report say the same:
+Precision, recall and average precision at a threshold are counted as `dahlia.evaluation.metrics` counts, so
+that the API and the report say the same:
 
 - A prediction counts when its probability reaches the threshold, also in a multiclass project: at 0.5 one tag
   of an image can, or two that share it evenly; below, several may.
@@ -19,7 +20,15 @@ and Grandvalet 2004), and 0.0 where fewer than two folds have one.
 
 from __future__ import annotations
 
+import json
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +37,82 @@ from dahlia.dataset.manifest import TEST_FOLD
 from dahlia.errors import EvaluationError
 from dahlia.evaluation.resampling import average_precisions
 from dahlia.modeling.predictions import ClassPredictions
+from dahlia.server.contract.own import Interval, MainFigures
+from dahlia.server.jobs.iteration_files import EVALUATION, artifact_key
+from dahlia.server.storage.backend import spread
+from dahlia.server.storage.storage import NotThere, Storage, StorageError
 
+ABSENT_SECONDS = 300.0
+"""Seconds after which figures that an iteration lacked are looked for again, as after a restore."""
 Counts = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
-
+_MOST = 2000
+_THREADS = 8  # a file from a storage far away is mostly waiting
 _CELLS_AT_ONCE = 1 << 20
+
+
+@dataclass(frozen=True)
+class _Kept:
+    figures: MainFigures | None
+    until: float
+
+
+class MainFiguresCache:
+    """Main figures by iteration; safe to use from several threads. Files of iterations never change.
+
+    That an iteration has none is kept too, for a while: one that an earlier version trained, or that was
+    copied, would be looked for in the storage with every request.
+
+    Args:
+        storage: has the files.
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, storage: Storage, clock: Callable[[], float] = time.monotonic) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, iterations: Sequence[str]) -> Mapping[str, MainFigures]:
+        """The figures of iterations by their ids, without those that have none or cannot be read now."""
+        found = self._find(iterations)
+        read: dict[str, MainFigures | None] = {}
+
+        def look(iteration: str) -> None:
+            with suppress(StorageError):
+                read[iteration] = self._read(iteration)
+
+        spread(look, [one for one in iterations if one not in found], _THREADS)
+        self._keep(read)
+        return {one: figures for one, figures in (found | read).items() if figures is not None}
+
+    def _find(self, iterations: Sequence[str]) -> dict[str, MainFigures | None]:
+        found: dict[str, MainFigures | None] = {}
+        now = self._clock()
+        with self._lock:
+            for one in iterations:
+                kept = self._kept.get(one)
+                if kept is not None and kept.until > now:
+                    self._kept.move_to_end(one)
+                    found[one] = kept.figures
+        return found
+
+    def _keep(self, read: Mapping[str, MainFigures | None]) -> None:
+        absent_until = self._clock() + ABSENT_SECONDS
+        with self._lock:
+            for one, figures in read.items():
+                self._kept[one] = _Kept(figures, absent_until if figures is None else math.inf)
+                self._kept.move_to_end(one)
+            while len(self._kept) > _MOST:
+                self._kept.popitem(last=False)
+
+    def _read(self, iteration: str) -> MainFigures | None:
+        """None where there are none, or in a form that this version does not read."""
+        try:
+            return _main(json.loads(self._storage.get(artifact_key(iteration, EVALUATION))))
+        except (NotThere, ValueError, KeyError, TypeError):  # of Pydantic too: its errors are ValueErrors
+            return None
 
 
 @dataclass(frozen=True)
@@ -130,6 +210,22 @@ def fixed_figures_of(predictions: ClassPredictions) -> FixedFigures:
     ]
     actual = np.array([predictions.truth[predictions.fold == fold].sum(axis=0) for fold in folds], np.int64)
     return FixedFigures(folds, actual, np.array(aps))
+
+
+def _main(evaluation: dict[str, Any]) -> MainFigures:
+    overall = evaluation["held_out"]["overall"]
+
+    def interval(name: str) -> Interval:
+        return Interval(**{part: overall[name][part] for part in ("value", "low", "high")})
+
+    return MainFigures(
+        images=overall["images"],
+        threshold=evaluation["threshold"],
+        accuracy=interval("accuracy"),
+        precision=interval("precision"),
+        recall=interval("recall"),
+        average_precision=interval("ap"),
+    )
 
 
 def _average_precision(truth: npt.NDArray[np.bool_], scores: Values) -> float:
