@@ -21,7 +21,7 @@ from fake_project import TAGS
 from msrest.authentication import ApiKeyCredentials
 from prediction_cases import add_iteration, new_garden, picture, publish
 
-from dahlia.server.opening import open_server
+from dahlia.server.context import open_server
 from dahlia.settings.server import load_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # the first time the browser is downloaded

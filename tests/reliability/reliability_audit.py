@@ -15,8 +15,8 @@ from dahlia.server.cleaning.orphans import delete_orphans, find_orphans, listed_
 from dahlia.server.context import Server
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow, PredictionRow
-from dahlia.server.jobs.iteration_files import BUNDLE, EVALUATION, PREDICTIONS, SERVABLE, artifact_key
 from dahlia.server.jobs.job import State
+from dahlia.server.jobs.training_data import BUNDLE, EVALUATION, PREDICTIONS, SERVABLE, artifact_key
 from dahlia.server.storage.names import IMAGES, ITERATIONS, image_key, sha256_of_key, thumbnail_key
 
 AT_ONCE = timedelta(days=-1)  # files and deletions of this moment too

@@ -17,15 +17,13 @@ from starlette.testclient import TestClient
 
 from dahlia.server.app import create_app
 from dahlia.server.cleaning.cleaning import clean, search
-from dahlia.server.context import Server
+from dahlia.server.context import Server, open_server
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.jobs.job import JobKind
 from dahlia.server.jobs.leases import Watch
 from dahlia.server.jobs.order import Turns
 from dahlia.server.jobs.queue import claim
-from dahlia.server.keys.keys import create_key
-from dahlia.server.keys.scopes import Scope
-from dahlia.server.opening import open_server
+from dahlia.server.keys.keys import Scope, create_key
 from dahlia.settings.server import load_settings
 
 JUMP = timedelta(days=400)

@@ -26,11 +26,10 @@ from reliability_server import Supervised, supervised
 from sqlalchemy import select
 
 from dahlia.modeling.predictions import save_predictions
-from dahlia.server.context import Server
+from dahlia.server.context import Server, open_server
 from dahlia.server.contract.domains import DOMAINS
 from dahlia.server.database.tables import ProjectRow
-from dahlia.server.jobs.iteration_files import PREDICTIONS, artifact_key
-from dahlia.server.opening import open_server
+from dahlia.server.jobs.training_data import PREDICTIONS, artifact_key
 from dahlia.server.storage.names import image_key
 from dahlia.settings.server import load_settings
 

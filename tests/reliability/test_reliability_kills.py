@@ -23,7 +23,7 @@ from reliability_publishing import Publisher, Visitor
 from reliability_server import Supervised, end, eventually
 from reliability_training import Trainer
 
-from dahlia.server.opening import open_server
+from dahlia.server.context import open_server
 from dahlia.settings.server import load_settings
 
 KILLS = int(os.environ.get("DAHLIA_KILLS", "20"))

@@ -16,10 +16,11 @@ HEAVY = {"torch", "tensorflow", "lightning", "timm", "mlflow", "sklearn", "matpl
 MODULES = """
 import os, sys
 from starlette.testclient import TestClient
-from dahlia.server import running, supervision
+from dahlia.server import running
+from dahlia.server import running
 from dahlia.server.cleaning import cleaning
 from dahlia.server.app import create_app
-from dahlia.server.opening import open_server
+from dahlia.server.context import open_server
 from dahlia.settings.server import load_settings
 
 app = create_app(open_server(load_settings(None, os.environ)))

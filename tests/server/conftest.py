@@ -12,12 +12,10 @@ from reusable_databases import ReusableDatabase
 from starlette.testclient import TestClient
 
 from dahlia.server.app import create_app
-from dahlia.server.context import Server
+from dahlia.server.context import Server, open_server
 from dahlia.server.database import schema
 from dahlia.server.database.sessions import Database
-from dahlia.server.keys.keys import create_key
-from dahlia.server.keys.scopes import Scope
-from dahlia.server.opening import open_server
+from dahlia.server.keys.keys import Scope, create_key
 from dahlia.settings.server import load_settings
 
 BASE = "/customvision/v3.4-preview/training"

@@ -20,8 +20,8 @@ from dahlia.server.database.changes import changed
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow, JobRow
-from dahlia.server.jobs.iteration_files import PREDICTIONS, artifact_key
 from dahlia.server.jobs.job import State
+from dahlia.server.jobs.training_data import PREDICTIONS, artifact_key
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 _numbers = itertools.count()

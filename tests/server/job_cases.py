@@ -13,16 +13,15 @@ from typing import Any
 from sqlalchemy import select
 
 from dahlia.modeling.card import BackboneCard, InputCard, ModelCard, TagCard, TrainingCard
-from dahlia.server.context import Server
+from dahlia.server.context import Server, open_server
 from dahlia.server.contract.domains import DOMAINS
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
-from dahlia.server.jobs.durations import form
 from dahlia.server.jobs.job import JobKind, Lane
 from dahlia.server.jobs.queue import enqueue
+from dahlia.server.jobs.waiting import form
 from dahlia.server.jobs.worker import Handler, run_worker
-from dahlia.server.opening import open_server
 from dahlia.server.storage.names import image_key
 from dahlia.settings.server import load_settings
 from small_projects import COLOURS, photo

@@ -19,11 +19,11 @@ from starlette.testclient import TestClient
 from dahlia.evaluation.evaluation import evaluate, save_evaluation
 from dahlia.params import EvaluateParams
 from dahlia.server.app import create_app
-from dahlia.server.context import Server
+from dahlia.server.context import Server, open_server
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import ExportRow
-from dahlia.server.jobs.iteration_files import (
+from dahlia.server.jobs.training_data import (
     EVALUATION,
     PAGE,
     VALIDATION,
@@ -31,9 +31,7 @@ from dahlia.server.jobs.iteration_files import (
     artifact_key,
     proof_key,
 )
-from dahlia.server.keys.keys import create_key
-from dahlia.server.keys.scopes import Scope
-from dahlia.server.opening import open_server
+from dahlia.server.keys.keys import Scope, create_key
 from dahlia.server.storage.names import export_key
 from dahlia.settings.server import load_settings
 

@@ -19,17 +19,14 @@ from starlette.testclient import TestClient
 from dahlia.modeling.card import load_card, save_card
 from dahlia.modeling.predictions import ClassPredictions, save_predictions
 from dahlia.server.app import create_app
-from dahlia.server.context import Server
+from dahlia.server.context import Server, open_server
 from dahlia.server.contract.domains import domain_of
 from dahlia.server.contract.enums import IterationStatus
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
-from dahlia.server.jobs.iteration_files import PREDICTIONS, SERVABLE
 from dahlia.server.jobs.job import State
-from dahlia.server.jobs.training_data import read_photos
-from dahlia.server.keys.keys import create_key
-from dahlia.server.keys.scopes import Scope
-from dahlia.server.opening import open_server
+from dahlia.server.jobs.training_data import PREDICTIONS, SERVABLE, read_photos
+from dahlia.server.keys.keys import Scope, create_key
 from dahlia.server.rescue.recording import write_record
 from dahlia.server.rescue.records import IMAGES_TABLE, RECORD
 from dahlia.server.storage.names import iteration_prefix

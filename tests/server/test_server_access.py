@@ -22,8 +22,7 @@ from dahlia.server.context import Server
 from dahlia.server.http.access import KNOWN_SECONDS, KnownKeys
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.keys import keys
-from dahlia.server.keys.keys import create_key, revoke_key, rotate_key
-from dahlia.server.keys.scopes import Scope
+from dahlia.server.keys.keys import Scope, create_key, revoke_key, rotate_key
 from dahlia.server.storage.names import export_key, image_key
 from photo_server import photo_server
 

@@ -22,11 +22,9 @@ from dahlia.server.backup.restoring import restore_backup
 from dahlia.server.backup.verifying import verify_backup
 from dahlia.server.backup.writing import held, write_backup
 from dahlia.server.cleaning.orphans import find_orphans
-from dahlia.server.context import Server
+from dahlia.server.context import Server, open_server
 from dahlia.server.database.tables import ImageRow, ProjectRow
-from dahlia.server.keys.keys import create_key, find_access
-from dahlia.server.keys.scopes import Scope
-from dahlia.server.opening import open_server
+from dahlia.server.keys.keys import Scope, create_key, find_access
 from dahlia.server.pairing.errors import PairingError
 from dahlia.server.pairing.identity import read_identity
 from dahlia.server.pairing.pairing import check

@@ -28,10 +28,8 @@ from dahlia.server.backup.folder import FAILURE, backup_name, backups_in, is_due
 from dahlia.server.backup.rotation import BackupInProgress, make_backup, prune
 from dahlia.server.backup.schedule import Backups
 from dahlia.server.backup.verifying import verify_backup
-from dahlia.server.context import Server
-from dahlia.server.keys.keys import create_key
-from dahlia.server.keys.scopes import Scope
-from dahlia.server.opening import open_server
+from dahlia.server.context import Server, open_server
+from dahlia.server.keys.keys import Scope, create_key
 from dahlia.server.storage.names import image_key, sha256_of_key
 from dahlia.settings.server import load_settings
 

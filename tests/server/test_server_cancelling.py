@@ -18,8 +18,7 @@ from dahlia.server.iterations.iterations import cancel_training, delete_iteratio
 from dahlia.server.jobs.job import State
 from dahlia.server.jobs.listing import cancel_job, find_job
 from dahlia.server.jobs.queue import job_of
-from dahlia.server.keys.keys import create_key
-from dahlia.server.keys.scopes import Access, Scope
+from dahlia.server.keys.keys import Access, Scope, create_key
 
 pytestmark = pytest.mark.both_databases
 

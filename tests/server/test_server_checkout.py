@@ -8,8 +8,8 @@ import pytest
 from server_rows import add_project
 
 from dahlia.errors import ConfigError
-from dahlia.server.checkout import check_out
 from dahlia.server.context import Server
+from dahlia.server.project_folders import check_out
 
 
 def test_a_project_that_is_not_there_is_named_with_those_that_are(server: Server, tmp_path: Path) -> None:

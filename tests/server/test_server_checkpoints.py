@@ -14,10 +14,9 @@ import pytest
 from server_rows import add_project
 from sqlalchemy import select
 
-from dahlia.server.context import Server
+from dahlia.server.context import Server, open_server
 from dahlia.server.database.checkpoints import Checkpoints, checkpoint
 from dahlia.server.database.tables import ProjectRow
-from dahlia.server.opening import open_server
 from dahlia.settings.server import load_settings
 
 pytestmark = pytest.mark.both_databases

@@ -29,7 +29,7 @@ from dahlia.server.database.server_tables import DiscardRow
 from dahlia.server.database.tables import ImageRow, ProjectRow
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import JobRow
-from dahlia.server.disk_space import DiskSpace
+from dahlia.server.disk import DiskSpace
 from dahlia.server.pairing.errors import PairingError
 from dahlia.server.pairing.pairing import adopt
 from dahlia.server.storage.names import IDENTITY, history_key, image_key, resized_key, thumbnail_key

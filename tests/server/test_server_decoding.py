@@ -10,9 +10,10 @@ from prediction_cases import add_iteration, asked, new_garden, picture, publish,
 
 from dahlia.dataset import imaging
 from dahlia.dataset.decoding_memory import VARIABLE, DecodingMemory
-from dahlia.server import supervision
+from dahlia.server import running
 from dahlia.server.context import Server
 from dahlia.server.images import validation
+from dahlia.server.jobs import worker_context
 from dahlia.settings.server import load_settings
 
 
@@ -21,7 +22,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> DecodingMemory:
     """Two megabytes, in the place of those of this process."""
     found = DecodingMemory()
     found.limit(2 << 20, patience=0.05)
-    for module in (imaging, validation, supervision):
+    for module in (imaging, validation, running, worker_context):
         monkeypatch.setattr(module, "MEMORY", found)
     monkeypatch.delenv(VARIABLE, raising=False)
     return found
@@ -42,9 +43,9 @@ def test_shares(
     counts = {"DAHLIA_JOBS_WORKERS": workers, "DAHLIA_JOBS_LONG_WORKERS": long}
     settings = load_settings(None, {"DAHLIA_LIMITS_DECODE_MEMORY_MB": "600"} | counts)
     monkeypatch.setenv(VARIABLE, "")
-    supervision.limit_server(settings)
+    running.limit_server(settings)
     assert memory.total == of_the_server << 20
-    supervision.limit_worker(settings)
+    worker_context.limit_worker(settings)
     assert memory.total == of_a_worker << 20
     assert os.environ[VARIABLE] == str(of_a_worker)  # of what the worker starts
 

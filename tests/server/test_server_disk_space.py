@@ -24,7 +24,7 @@ from dahlia.server.database import reserve as reserves
 from dahlia.server.database.errors import DatabaseError
 from dahlia.server.database.reserve import NAME, Reserve
 from dahlia.server.database.sessions import Database
-from dahlia.server.disk_space import DiskSpace, SpaceWatch
+from dahlia.server.disk import DiskSpace, SpaceWatch
 from dahlia.server.http.access import NO_ADDITIONS
 from dahlia.server.http.page import reasons
 

@@ -33,18 +33,16 @@ from dahlia.errors import ExportError
 from dahlia.export.formats import FORMATS, by_name, flavors_of, form_of
 from dahlia.modeling.card import load_card, save_card
 from dahlia.modeling.reference import ClassReference, load_reference, save_reference
-from dahlia.server.context import Server
+from dahlia.server.context import Server, open_server
 from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.jobs import export_job
 from dahlia.server.jobs.export_job import PROOF, export, lay_out_photos
 from dahlia.server.jobs.export_process import REASON, ZIP, ExportRequest
-from dahlia.server.jobs.iteration_files import artifact_key
 from dahlia.server.jobs.job import JobKind
 from dahlia.server.jobs.queue import cancel
 from dahlia.server.jobs.task import Task
-from dahlia.server.jobs.training_data import SizedPhoto
+from dahlia.server.jobs.training_data import SizedPhoto, artifact_key
 from dahlia.server.jobs.worker_context import WorkerContext
-from dahlia.server.opening import open_server
 from dahlia.server.workspaces import Photo
 from dahlia.settings.server import load_settings
 from dahlia.stages import train

@@ -21,8 +21,7 @@ from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import ExportRow, IterationRow, PredictionRow
 from dahlia.server.http import files
 from dahlia.server.http.addresses import Addresses
-from dahlia.server.keys.keys import create_key
-from dahlia.server.keys.scopes import Scope
+from dahlia.server.keys.keys import Scope, create_key
 from dahlia.server.storage.names import export_key, image_key, resized_key, thumbnail_key
 
 pytestmark = pytest.mark.both_databases

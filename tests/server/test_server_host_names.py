@@ -19,11 +19,9 @@ from starlette.testclient import TestClient
 
 from dahlia.errors import ConfigError
 from dahlia.server.app import create_app
-from dahlia.server.context import Server
+from dahlia.server.context import Server, open_server
 from dahlia.server.http.addresses import HostNames
-from dahlia.server.keys.keys import create_key
-from dahlia.server.keys.scopes import Scope
-from dahlia.server.opening import open_server
+from dahlia.server.keys.keys import Scope, create_key
 from dahlia.settings.server import load_settings
 
 NAME = socket.gethostname().lower()

@@ -10,7 +10,7 @@ from dahlia.server.context import Server
 from dahlia.server.database.server_tables import KeyRow
 from dahlia.server.keys import keys
 from dahlia.server.keys.audit import Lines, latest, record
-from dahlia.server.keys.scopes import Access, Scope
+from dahlia.server.keys.keys import Access, Scope
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HERE, ELSEWHERE = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"

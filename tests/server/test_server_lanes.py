@@ -14,22 +14,20 @@ import pytest
 from job_cases import Planted, add_photos, eventually, exported, jobs, order, order_export, plant, working
 from sqlalchemy import delete, inspect, select
 
-from dahlia.server import supervision
-from dahlia.server.context import Server
+from dahlia.server import running
+from dahlia.server.context import Server, open_server
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.export_job import export
 from dahlia.server.jobs.job import Claimed, JobKind, Lane, State
-from dahlia.server.jobs.lanes import SERVER_BYTES, WORKER_BYTES, lanes_of, training_lane
 from dahlia.server.jobs.leases import give_back
-from dahlia.server.jobs.order import LONG_PATIENCE, Turns
+from dahlia.server.jobs.order import LONG_PATIENCE, SERVER_BYTES, WORKER_BYTES, Turns, lanes_of, training_lane
 from dahlia.server.jobs.queue import claim, enqueue, held
 from dahlia.server.jobs.task import Task
 from dahlia.server.jobs.training_job import train
 from dahlia.server.jobs.waiting import position_of
 from dahlia.server.jobs.worker_context import WorkerContext
-from dahlia.server.opening import open_server
-from dahlia.server.supervision import Workers
+from dahlia.server.running import Workers
 from dahlia.server.workspaces import Cancelled
 from dahlia.server.workspaces.guard import guard_command
 from dahlia.settings.server import load_settings
@@ -249,7 +247,7 @@ def test_a_server_starts_a_worker_for_each_lane(server: Server, monkeypatch: pyt
         None, {"DAHLIA_SERVER_HOME": str(server.settings.server.home), "DAHLIA_JOBS_LONG_WORKERS": "1"}
     )
     server.settings = settings
-    monkeypatch.setattr(supervision.subprocess, "Popen", popen)
+    monkeypatch.setattr(running.subprocess, "Popen", popen)
     with Workers(server, None) as workers:
         eventually(lambda: len(commands) == 2)
     assert sorted(command[-2:] for command in commands) == [["--lane", "long"], ["--lane", "short"]]

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from dahlia.server.iterations.figures import ABSENT_SECONDS, MainFiguresCache
-from dahlia.server.jobs.iteration_files import EVALUATION, artifact_key
+from dahlia.server.jobs.training_data import EVALUATION, artifact_key
 from dahlia.server.storage.errors import StorageError, not_there
 from dahlia.server.storage.storage import Storage
 

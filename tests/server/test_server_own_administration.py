@@ -15,10 +15,9 @@ from dahlia.server.context import Server
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.job import JobKind, Lane, State
-from dahlia.server.jobs.presence import ALIVE_SECONDS, Presence
+from dahlia.server.jobs.leases import ALIVE_SECONDS, Presence
 from dahlia.server.jobs.queue import enqueue
-from dahlia.server.keys.keys import create_key
-from dahlia.server.keys.scopes import Scope
+from dahlia.server.keys.keys import Scope, create_key
 
 pytestmark = pytest.mark.both_databases
 

@@ -15,8 +15,7 @@ from starlette.testclient import TestClient
 from dahlia.server.context import Server
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.http.addresses import Addresses
-from dahlia.server.keys.keys import create_key
-from dahlia.server.keys.scopes import Scope
+from dahlia.server.keys.keys import Scope, create_key
 from dahlia.server.storage.names import export_key, history_key, image_key, servable_prefix
 
 PORT = 3000  # where the server would listen

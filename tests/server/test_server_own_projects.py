@@ -11,7 +11,7 @@ from prediction_cases import SURE, picture
 from project_cases import UNKNOWN
 from sqlalchemy import event
 
-from dahlia.server.keys.scopes import Scope
+from dahlia.server.keys.keys import Scope
 
 pytestmark = pytest.mark.both_databases
 

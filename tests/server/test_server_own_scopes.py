@@ -8,7 +8,7 @@ import pytest
 from own_cases import OWN, Own
 from project_cases import UNKNOWN
 
-from dahlia.server.keys.scopes import Scope
+from dahlia.server.keys.keys import Scope
 
 ANY, READ, TRAINING, ADMIN = "any", "read", "training", "admin"
 P, I = "/projects/{project_id}", "/projects/{project_id}/iterations/{iteration_id}"  # noqa: E741

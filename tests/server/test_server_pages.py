@@ -15,10 +15,9 @@ from dahlia.errors import ConfigError
 from dahlia.http.cross_origin import EXPOSED
 from dahlia.server.api.image_batches import REASONS
 from dahlia.server.app import create_app
+from dahlia.server.context import open_server
 from dahlia.server.iterations.progress import PLACE, SECONDS_LEFT, STAGE
-from dahlia.server.keys.keys import create_key
-from dahlia.server.keys.scopes import Scope
-from dahlia.server.opening import open_server
+from dahlia.server.keys.keys import Scope, create_key
 from dahlia.settings.server import load_settings
 
 PAGE, DESK, EVIL = "https://app.example", "https://desk.example", "https://evil.example"

@@ -13,11 +13,10 @@ from s3_server import make_bucket, running_s3, s3_variables
 from server_rows import add_image, add_project
 from sqlalchemy import delete
 
-from dahlia.server.context import Server
+from dahlia.server.context import Server, open_server
 from dahlia.server.database.errors import DatabaseError
 from dahlia.server.database.server_tables import IdentityRow
 from dahlia.server.keys.audit import record
-from dahlia.server.opening import open_server
 from dahlia.server.pairing.commands import describe
 from dahlia.server.pairing.errors import PairingError
 from dahlia.server.pairing.identity import read_identity

@@ -16,8 +16,8 @@ import pytest
 import requests
 from prediction_cases import picture
 
-from dahlia.server import permissions
-from dahlia.server.opening import open_server
+from dahlia.server import disk
+from dahlia.server.context import open_server
 from dahlia.settings.server import load_settings
 
 
@@ -36,7 +36,7 @@ def umask(value: int) -> Iterator[None]:
 
 def test_what_is_private_is_so_whatever_the_umask_and_leaves_it(tmp_path: Path) -> None:
     with umask(0o022):
-        with permissions.private():
+        with disk.private():
             (tmp_path / "file").touch()
             subprocess.run(["mkdir", tmp_path / "folder"], check=True)
         (tmp_path / "after").touch()
@@ -65,11 +65,11 @@ def test_what_is_open_is_closed_and_said(
     home = tmp_path / "home"
     home.mkdir()
     home.chmod(was)
-    permissions.close([home, tmp_path / "nothing there"])
+    disk.close_to_others([home, tmp_path / "nothing there"])
     assert mode(home) == becomes
     assert [said in line for line in caplog.messages] == [True] * bool(said)
     caplog.clear()
-    permissions.close([home])
+    disk.close_to_others([home])
     assert bool(caplog.messages) is (becomes & 0o077 != 0)
 
 
@@ -81,7 +81,7 @@ def test_what_cannot_be_closed_is_said_and_does_not_stop_the_server(
 
     (tmp_path / "home").mkdir(mode=0o755)
     monkeypatch.setattr(Path, "chmod", refuse)
-    permissions.close([tmp_path / "home"])
+    disk.close_to_others([tmp_path / "home"])
     assert "cannot be changed: Operation not permitted. Run `chmod go= " in caplog.text
 
 

@@ -23,8 +23,7 @@ from starlette.testclient import TestClient
 from dahlia.server.context import Server
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.http.access import KnownKeys
-from dahlia.server.keys.keys import create_key, revoke_key
-from dahlia.server.keys.scopes import Scope
+from dahlia.server.keys.keys import Scope, create_key, revoke_key
 
 
 @pytest.fixture

@@ -20,10 +20,9 @@ from typing import Any
 import pytest
 from prediction_cases import add_iteration, asked, new_garden, picture
 
+from dahlia.server.context import open_server
 from dahlia.server.database.tables import ProjectRow
-from dahlia.server.keys.keys import create_key
-from dahlia.server.keys.scopes import Scope
-from dahlia.server.opening import open_server
+from dahlia.server.keys.keys import Scope, create_key
 from dahlia.settings.server import load_settings
 
 KILLS = 4

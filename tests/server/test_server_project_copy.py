@@ -18,8 +18,7 @@ from dahlia.server.contract.enums import DomainType
 from dahlia.server.database.changes import changed, remove, visible
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
-from dahlia.server.keys.keys import create_key
-from dahlia.server.keys.scopes import Scope
+from dahlia.server.keys.keys import Scope, create_key
 from dahlia.server.projects import copying
 from dahlia.server.projects.choices import MAX_NAME
 from dahlia.server.projects.copying import run_import

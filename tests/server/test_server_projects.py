@@ -25,8 +25,7 @@ from dahlia.server.contract.enums import DomainType
 from dahlia.server.database.changes import project_of, remove
 from dahlia.server.database.server_tables import AuditRow
 from dahlia.server.database.tables import ImageRow
-from dahlia.server.keys.keys import create_key
-from dahlia.server.keys.scopes import Scope
+from dahlia.server.keys.keys import Scope, create_key
 from dahlia.server.projects.choices import MAX_DESCRIPTION, MAX_NAME
 
 pytestmark = pytest.mark.both_databases

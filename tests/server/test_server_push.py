@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from dahlia.errors import ConfigError, DahliaError
 from dahlia.project import create_project
-from dahlia.server.push import Remote, push
+from dahlia.server.project_folders import Remote, push
 
 
 @pytest.fixture

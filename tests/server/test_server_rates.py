@@ -6,11 +6,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from dahlia.errors import GatewayError
+from dahlia.http.admission import Rates
 from dahlia.server.app import create_app
-from dahlia.server.keys.keys import create_key
-from dahlia.server.keys.rates import Rates
-from dahlia.server.keys.scopes import Scope
-from dahlia.server.opening import open_server
+from dahlia.server.context import open_server
+from dahlia.server.keys.keys import Scope, create_key
 from dahlia.settings.server import load_settings
 
 BASE = "/customvision/v3.4-preview/training"

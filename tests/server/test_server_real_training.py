@@ -26,12 +26,12 @@ from job_cases import (
 from dahlia.modeling.card import (
     load_card,
 )
-from dahlia.server.checkout import CheckedOut, check_out
 from dahlia.server.context import Server
-from dahlia.server.jobs.iteration_files import artifact_key
 from dahlia.server.jobs.job import JobKind
+from dahlia.server.jobs.training_data import artifact_key
 from dahlia.server.jobs.training_job import train
 from dahlia.server.jobs.worker_context import WorkerContext
+from dahlia.server.project_folders import CheckedOut, check_out
 from dahlia.server.rescue.rescuing import rescue
 from dahlia.server.workspaces.repository import git
 

@@ -13,8 +13,7 @@ from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
 from dahlia.server.database.tables import ProjectRow
-from dahlia.server.keys.keys import create_key
-from dahlia.server.keys.scopes import Scope
+from dahlia.server.keys.keys import Scope, create_key
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0" + bytes(100)
 OCTETS = {"content-type": "application/octet-stream"}

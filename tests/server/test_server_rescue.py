@@ -23,8 +23,8 @@ from dahlia.server.context import Server
 from dahlia.server.database.server_tables import AuditRow, KeyRow
 from dahlia.server.database.tables import ProjectRow, TagRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
-from dahlia.server.jobs.iteration_files import artifact_key
 from dahlia.server.jobs.job import JobKind
+from dahlia.server.jobs.training_data import artifact_key
 from dahlia.server.projects.copying import run_import
 from dahlia.server.rescue import rescuing
 from dahlia.server.rescue.rescuing import Rescued, rescue

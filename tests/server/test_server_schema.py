@@ -18,7 +18,7 @@ from server_rows import add_image, add_project
 
 from dahlia.cli import main
 from dahlia.errors import ConfigError
-from dahlia.server.opening import open_server
+from dahlia.server.context import open_server
 from dahlia.settings.server import load_settings
 
 pytestmark = pytest.mark.both_databases

@@ -17,10 +17,9 @@ from dahlia.errors import ConfigError
 from dahlia.server.app import create_app
 from dahlia.server.backup.restoring import restore_backup
 from dahlia.server.backup.writing import write_backup
-from dahlia.server.context import Server
+from dahlia.server.context import Server, open_server
 from dahlia.server.database.server_tables import SecretRow
 from dahlia.server.keys.signing import renew_secret, secret_of, subkey
-from dahlia.server.opening import open_server
 from dahlia.server.storage.links import Links
 from dahlia.settings.display import explain, settings_toml
 from dahlia.settings.server import load_settings

@@ -17,8 +17,7 @@ from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.job import JobKind, Lane
 from dahlia.server.jobs.order import Turns
 from dahlia.server.jobs.queue import claim
-from dahlia.server.keys.keys import create_key
-from dahlia.server.keys.scopes import Scope
+from dahlia.server.keys.keys import Scope, create_key
 
 Trained = Callable[..., str]
 

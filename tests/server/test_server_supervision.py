@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from dahlia.server import supervision
+from dahlia.server import running
 from dahlia.server.context import Server
-from dahlia.server.supervision import Workers
+from dahlia.server.running import Workers
 
 
 @pytest.mark.slow
@@ -31,8 +31,8 @@ def test_a_worker_that_cannot_be_started_is_tried_again(
             raise OSError(number, {errno.EAGAIN: "no process", errno.ENOMEM: "no memory"}[number])
         return start([sys.executable, "-c", f"open({str(started)!r}, 'w'); input()"], **options)
 
-    monkeypatch.setattr(supervision.subprocess, "Popen", popen)
-    monkeypatch.setattr(supervision, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(running.subprocess, "Popen", popen)
+    monkeypatch.setattr(running, "_FIRST_PAUSE", 0.01)
     with caplog.at_level(logging.WARNING, "dahlia.server"), Workers(server, None):
         until = time.monotonic() + 30
         while not started.exists():

@@ -23,8 +23,7 @@ from dahlia.server.contract.enums import DomainType
 from dahlia.server.database.server_tables import AuditRow
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
-from dahlia.server.keys.keys import create_key
-from dahlia.server.keys.scopes import Scope
+from dahlia.server.keys.keys import Scope, create_key
 
 pytestmark = pytest.mark.both_databases
 

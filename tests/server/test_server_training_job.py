@@ -34,9 +34,9 @@ from dahlia.modeling.card import (
 from dahlia.server.context import Server
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs import training_job
-from dahlia.server.jobs.iteration_files import artifact_key
 from dahlia.server.jobs.job import JobKind, Lane
 from dahlia.server.jobs.queue import cancel
+from dahlia.server.jobs.training_data import artifact_key
 from dahlia.server.jobs.training_job import train
 from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.rescue.records import IMAGES_TABLE, RECORD, Record, read_images

@@ -16,7 +16,7 @@ from job_cases import eventually, iteration, jobs, order, plant, states, working
 from sqlalchemy import select
 
 from dahlia.errors import TrainingError
-from dahlia.server.context import Server
+from dahlia.server.context import Server, open_server
 from dahlia.server.database.errors import DatabaseError
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs.job import CANCELLED, JobKind, LeaseLost
@@ -24,7 +24,6 @@ from dahlia.server.jobs.queue import cancel
 from dahlia.server.jobs.task import Task
 from dahlia.server.jobs.worker import Handler
 from dahlia.server.jobs.worker_context import WorkerContext
-from dahlia.server.opening import open_server
 from dahlia.server.workspaces import Cancelled
 from dahlia.settings.server import load_settings
 
@@ -248,7 +247,7 @@ def test_a_database_that_is_away_is_waited_for(server: Server, monkeypatch: pyte
 def test_a_worker_loads_no_heavy_library() -> None:
     heavy = ("torch", "tensorflow", "mlflow", "sklearn", "pandas", "lightning", "onnxruntime", "scipy")
     script = (
-        "import sys, dahlia.server.jobs.worker, dahlia.server.opening, dahlia.settings.server;"
+        "import sys, dahlia.server.jobs.worker, dahlia.server.context, dahlia.settings.server;"
         f"sys.exit(str([m for m in {heavy} if m in sys.modules]))"
     )
     ended = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True)
@@ -259,7 +258,7 @@ SCRIPT = """
 import os, sys, threading, time
 from dahlia.server.jobs.worker import work
 from dahlia.server.jobs.job import JobKind
-from dahlia.server.opening import open_server
+from dahlia.server.context import open_server
 from dahlia.settings.server import load_settings
 from dahlia.server.workspaces import Cancelled
 

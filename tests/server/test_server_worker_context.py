@@ -10,9 +10,8 @@ from typing import ClassVar
 import pytest
 from job_cases import plant
 
-from dahlia.server.context import Server
+from dahlia.server.context import Server, open_server
 from dahlia.server.jobs.worker_context import WorkerContext
-from dahlia.server.opening import open_server
 from dahlia.server.workspaces.workspace import occupied
 from dahlia.settings.server import load_settings
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hmac
+import threading
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dahlia.errors import GatewayError, ServiceError
@@ -22,10 +24,10 @@ MAX_HELD = 128 * 1024 * 1024
 MAX_WAIT = 1.0  # seconds that a prediction is to take at most, with those before it
 FEW = 16  # admitted at once however long they take
 PRESSED = 5.0  # seconds for which a refused request counts as waiting
-
 _WEIGHT = 0.1  # of the latest prediction in the mean
 _STEP = 0.02  # seconds, the most that counts at first
 _RISE = 4  # times the mean, the most that counts later: a model that is loaded once is not slow
+_MOST_BUCKETS = 10_000
 
 
 class Capacity:
@@ -184,6 +186,58 @@ class Admission(Capacity):
     def _full(self) -> bool:
         late = self.predictions >= FEW and self.predictions * self._each > MAX_WAIT
         return late or self.predictions >= self._most
+
+
+@dataclass
+class _Bucket:
+    tokens: float
+    filled: float
+
+
+class Rates:
+    """Refuses what comes faster than it may; a second's worth may come at once.
+
+    The count is this process's own: several servers admit several times as much.
+
+    Args:
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._buckets: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
+
+    def take(self, key_id: str, kind: str, per_second: float) -> None:
+        """Count a call.
+
+        Args:
+            key_id: whose call.
+            kind: what is counted together.
+            per_second: how many are allowed; 0 for any number.
+
+        Raises:
+            GatewayError: too many; it says when to ask again.
+        """
+        if not per_second:
+            return
+        with self._lock:
+            now = self._clock()
+            bucket = self._buckets.setdefault((key_id, kind), _Bucket(max(1.0, per_second), now))
+            self._buckets.move_to_end((key_id, kind))
+            if len(self._buckets) > _MOST_BUCKETS:
+                self._buckets.popitem(last=False)
+            bucket.tokens = min(max(1.0, per_second), bucket.tokens + (now - bucket.filled) * per_second)
+            bucket.filled = now
+            if bucket.tokens >= 1:
+                bucket.tokens -= 1
+                return
+        raise GatewayError(
+            429,
+            f"Requests to {kind} have exceeded the rate limit of {per_second:g} per second for this key. "
+            "Please retry after 1 second.",
+            retry_after=1,
+        )
 
 
 def _stays_unread(headers: Headers) -> bool:

@@ -25,9 +25,9 @@ config_option = click.option(
 @contextmanager
 def opened(config: Path | None, *, shares: bool = False, paired: bool = True) -> Iterator[Server]:
     """A server; what is written meanwhile is for its user alone, unless it `shares`."""
+    from dahlia.server.context import open_server
     from dahlia.server.database.errors import DamageError
-    from dahlia.server.opening import open_server
-    from dahlia.server.permissions import private
+    from dahlia.server.disk import private
     from dahlia.settings.server import load_settings
 
     with private():

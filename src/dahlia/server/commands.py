@@ -28,7 +28,7 @@ def serve(config: Path | None, tls_cert: str | None, tls_key: str | None) -> Non
 
     It serves the API: projects, training, predictions, exports.
     """
-    from dahlia.server.permissions import private
+    from dahlia.server.disk import private
     from dahlia.server.running import serve as run
     from dahlia.settings.server import read_all
 
@@ -85,8 +85,8 @@ def config(config: Path | None, toml: bool) -> None:
 @click.option("--project", type=click.UUID, help="Existing project to add to (default: create one).")
 def push(directory: Path, address: str, key: str, project: Any) -> None:
     """Upload the photos and tags of a local project to a server."""
-    from dahlia.server.push import Remote
-    from dahlia.server.push import push as send
+    from dahlia.server.project_folders import Remote
+    from dahlia.server.project_folders import push as send
 
     identity = str(project) if project else None
     pushed = send(directory, Remote(address, key), identity, lambda one: click.echo(f"Project {one}"))
@@ -107,7 +107,7 @@ def checkout(project: str, directory: Path | None, config: Path | None) -> None:
 
     PROJECT is a name or an id; the folder has its photos and its Git history, and `dvc repro` runs in it.
     """
-    from dahlia.server.checkout import check_out
+    from dahlia.server.project_folders import check_out
 
     target = directory or Path(project)
     with opened(config, shares=True) as server:

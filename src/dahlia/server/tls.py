@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from dahlia.errors import ConfigError
-from dahlia.server import permissions
+from dahlia.server import disk
 from dahlia.server.background import FaultLog, Repeated
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Certificate:
         self._faults = FaultLog(_logger)
         self._seen = _marks(self._files)
         self.context, self.expires = _load(certificate, key)
-        permissions.warn_of_readers(key)
+        disk.warn_of_readers(key)
         self._warn()
         self._thread = Repeated("certificate", LOOK_SECONDS, self.look)
 

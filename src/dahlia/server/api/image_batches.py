@@ -26,7 +26,7 @@ from dahlia.server.images.labels import Box, box_of, check_takes_regions
 from dahlia.server.images.metadata import check_metadata
 from dahlia.server.images.queries import image_answers, summary
 from dahlia.server.keys.audit import record
-from dahlia.server.keys.scopes import Access
+from dahlia.server.keys.keys import Access
 from dahlia.settings.sections import LimitsSection
 
 REASONS = "dahlia-reasons"

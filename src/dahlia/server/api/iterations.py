@@ -17,7 +17,7 @@ from dahlia.server.iterations.iterations import discard_files, iteration_of, ite
 from dahlia.server.iterations.progress import Progress, headers_of, iteration_answer, progress_of
 from dahlia.server.iterations.training import start_training
 from dahlia.server.iterations.training_request import TrainingRequest, check_address, check_budget
-from dahlia.server.keys.scopes import Access, Scope
+from dahlia.server.keys.keys import Access, Scope
 
 training = training_router("Training")
 router = training_router("Iterations")

@@ -23,7 +23,7 @@ from dahlia.server.http.access import TheServer, Trains
 from dahlia.server.http.addresses import Web
 from dahlia.server.http.files import capacity_of, read_upload
 from dahlia.server.images.storing import most_bytes
-from dahlia.server.keys.scopes import Access
+from dahlia.server.keys.keys import Access
 from dahlia.server.predictions.filters import check_application
 from dahlia.server.predictions.quick_tests import tested_iteration
 from dahlia.server.predictions.service import PredictionService

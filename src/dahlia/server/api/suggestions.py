@@ -24,7 +24,7 @@ from dahlia.server.http.access import Reads, TheServer, Trains
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.iterations.iterations import iteration_of, trained
 from dahlia.server.keys.audit import record
-from dahlia.server.keys.scopes import Access
+from dahlia.server.keys.keys import Access
 from dahlia.server.predictions.queries import Found
 from dahlia.server.predictions.rows import Suggestion, insert_suggestions
 from dahlia.server.predictions.suggestions import (

@@ -14,7 +14,7 @@ from dahlia.server.contract.enums import JobKind, JobLane, JobState, TrainingTyp
 from dahlia.server.contract.fields import Answer, Body, Moment
 from dahlia.server.contract.iterations import ImagePrediction
 from dahlia.server.contract.models import Project
-from dahlia.server.keys.scopes import Scope
+from dahlia.server.keys.keys import Scope
 
 SHORTEST_LIFE, LONGEST_LIFE = 1 / 1440, 36_500  # days
 Continuation = Annotated[str | None, Field(description="send it to get the next page; null at the end")]

@@ -18,8 +18,7 @@ from dahlia.errors import GatewayError, ServiceError
 from dahlia.http.key_texts import access_denied, keys_in
 from dahlia.server.context import Server
 from dahlia.server.http.requests import REFUSAL, SENT_QUERY
-from dahlia.server.keys.keys import find_access
-from dahlia.server.keys.scopes import Access, Scope
+from dahlia.server.keys.keys import Access, Scope, find_access
 
 NO_ADDITIONS = frozenset(
     {

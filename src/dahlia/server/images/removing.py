@@ -16,7 +16,7 @@ from dahlia.server.keys.audit import record
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server
-    from dahlia.server.keys.scopes import Access
+    from dahlia.server.keys.keys import Access
 
 AT_ONCE = 1000
 """Images removed in one transaction; other writers wait meanwhile."""

@@ -17,11 +17,11 @@ from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import ExportRow, IterationRow
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.iterations.iterations import iteration_of, trained
-from dahlia.server.jobs.durations import form
 from dahlia.server.jobs.job import EXPORT, JobKind
 from dahlia.server.jobs.queue import enqueue
+from dahlia.server.jobs.waiting import form
 from dahlia.server.keys.audit import record
-from dahlia.server.keys.scopes import Access
+from dahlia.server.keys.keys import Access
 
 INVALID = "BadRequestExportValidationFailed"
 

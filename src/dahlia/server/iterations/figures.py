@@ -38,7 +38,7 @@ from dahlia.errors import EvaluationError
 from dahlia.evaluation.resampling import average_precisions
 from dahlia.modeling.predictions import ClassPredictions
 from dahlia.server.contract.own import Interval, MainFigures
-from dahlia.server.jobs.iteration_files import EVALUATION, artifact_key
+from dahlia.server.jobs.training_data import EVALUATION, artifact_key
 from dahlia.server.storage.backend import spread
 from dahlia.server.storage.storage import NotThere, Storage, StorageError
 

@@ -41,7 +41,7 @@ from dahlia.server.images.queries import (
     tag_answers,
 )
 from dahlia.server.iterations.figures import FixedFigures, Score, TagScore, fixed_figures_of, score
-from dahlia.server.jobs.iteration_files import PREDICTIONS, artifact_key
+from dahlia.server.jobs.training_data import PREDICTIONS, artifact_key
 from dahlia.server.storage.storage import NotThere, Storage
 
 MOST_BYTES = 256 << 20

@@ -20,11 +20,10 @@ from dahlia.server.contract.enums import CLASSIFIERS, ExportStatus, IterationSta
 from dahlia.server.contract.fields import Answer
 from dahlia.server.contract.iterations import CustomBaseModelInfo, Iteration
 from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
-from dahlia.server.jobs.durations import Durations
 from dahlia.server.jobs.job import EXPORT, OPEN, JobKind, State
 from dahlia.server.jobs.queue import job_of
-from dahlia.server.jobs.waiting import QueuePosition, position_of
-from dahlia.server.keys.scopes import Access
+from dahlia.server.jobs.waiting import Durations, QueuePosition, position_of
+from dahlia.server.keys.keys import Access
 
 SECONDS_LEFT = "dahlia-seconds-left"
 STAGE = "dahlia-stage"

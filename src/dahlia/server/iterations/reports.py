@@ -29,7 +29,7 @@ from dahlia.server.database.work_tables import ExportRow, IterationRow
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.images.queries import View, images_by_content
 from dahlia.server.iterations.iterations import iteration_of, trained
-from dahlia.server.jobs.iteration_files import (
+from dahlia.server.jobs.training_data import (
     EVALUATION,
     PAGE,
     VALIDATION,

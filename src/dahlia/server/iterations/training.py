@@ -22,10 +22,10 @@ from dahlia.server.iterations.training_request import (
     tags_to_train,
 )
 from dahlia.server.jobs.job import OPEN, JobKind
-from dahlia.server.jobs.lanes import training_lane
+from dahlia.server.jobs.order import training_lane
 from dahlia.server.jobs.queue import enqueue
 from dahlia.server.keys.audit import record
-from dahlia.server.keys.scopes import Access
+from dahlia.server.keys.keys import Access
 from dahlia.server.workspaces.spelling import spelling
 
 

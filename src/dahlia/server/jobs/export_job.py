@@ -24,10 +24,9 @@ from dahlia.server.contract.enums import ExportStatus
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.jobs.export_process import LOG, REASON, ZIP, ExportRequest
-from dahlia.server.jobs.iteration_files import BUNDLE, PROOF, artifact_key, proof_key
 from dahlia.server.jobs.job import EXPORT, Claimed, Interrupted
 from dahlia.server.jobs.task import Task
-from dahlia.server.jobs.training_data import SizedPhoto, read_photos
+from dahlia.server.jobs.training_data import BUNDLE, PROOF, SizedPhoto, artifact_key, proof_key, read_photos
 from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.keys.audit import record
 from dahlia.server.storage.names import export_key, image_key

@@ -1,7 +1,9 @@
-"""Taking jobs back from workers that are gone.
+"""Which workers there are, and taking jobs back from those that are gone.
 
 A worker raises its job's counter while it lives. Who sees a counter stand still for long enough takes the job
 from it: by a clock of its own that only grows, so that clocks which jump or differ change nothing.
+
+A worker also says now and then that it is there. Only what is shown depends on that.
 """
 
 from __future__ import annotations
@@ -13,26 +15,29 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
 from dahlia.server.background import Repeated
 from dahlia.server.context import Server
 from dahlia.server.database.errors import DatabaseError
 from dahlia.server.database.sessions import Database
-from dahlia.server.database.work_tables import JobRow
-from dahlia.server.jobs.job import CANCELLED, JobKind, State, end_badly
+from dahlia.server.database.work_tables import JobRow, WorkerRow
+from dahlia.server.jobs.job import CANCELLED, JobKind, Lane, State, end_badly
 
 MOST_ATTEMPTS = 3
-
+SAID_SECONDS = 15.0
+ALIVE_SECONDS = 60.0
+"""Seconds after which a worker that says nothing and has no job counts as gone."""
 # Between two looks no more than this share of a lease counts: a watch that slept, or could not reach the
 # database, has not seen that a worker did not beat.
 _LONGEST_STEP = 0.25
 _NOUNS = {JobKind.TRAIN: "training", JobKind.EXPORT: "export", JobKind.IMPORT: "import"}
 _LOOKS_IN_A_LEASE = 8
+_FORGOTTEN = timedelta(days=1)
 _logger = logging.getLogger("dahlia.worker")
 
 
@@ -182,6 +187,74 @@ class WatchThread:
             _logger.warning("Other workers cannot be watched now. %s", error)
 
 
+class Presence:
+    """Says that a worker is there.
+
+    Args:
+        server: whose jobs it does.
+        name: of the worker.
+        lane: which jobs it takes.
+    """
+
+    def __init__(self, server: Server, name: str, lane: Lane) -> None:
+        self._server = server
+        self._name = name
+        self._lane = lane
+        self._started = server.now()
+        self._said: float | None = None
+
+    def say(self) -> None:
+        """Say it, unless it was said a moment ago or the database cannot be written."""
+        now = time.monotonic()
+        if self._said is not None and now - self._said < SAID_SECONDS:
+            return
+        self._said = now
+        seen = self._server.now()
+        try:
+            with self._server.database.write() as session:
+                session.execute(delete(WorkerRow).where(WorkerRow.seen < seen - _FORGOTTEN))
+                session.merge(WorkerRow(name=self._name, lane=self._lane, started=self._started, seen=seen))
+        except DatabaseError:
+            return  # who takes jobs tells what is wrong with the database
+
+    def leave(self) -> None:
+        """Say that it ends."""
+        try:
+            with self._server.database.write() as session:
+                session.execute(delete(WorkerRow).where(WorkerRow.name == self._name))
+        except DatabaseError:
+            return
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker that is there.
+
+    Attributes:
+        name: of it.
+        lane: which jobs it takes.
+        started: when it began; None if it never reported.
+        seen: when it reported last; likewise.
+        job: id of the job that it does; None where it has none.
+    """
+
+    name: str
+    lane: Lane
+    started: datetime | None
+    seen: datetime | None
+    job: str | None
+
+
+def workers_of(session: Session, now: datetime) -> list[Worker]:
+    """The workers that reported lately, and those that have a job; by their names."""
+    running = select(JobRow.worker, JobRow.worker_lane, JobRow.id).where(JobRow.state == State.RUNNING)
+    busy = {worker: (lane or Lane.ALL, job) for worker, lane, job in session.execute(running) if worker}
+    known = {row.name: row for row in session.scalars(select(WorkerRow))}
+    since = now - timedelta(seconds=ALIVE_SECONDS)
+    names = busy.keys() | {name for name, row in known.items() if row.seen > since}
+    return [_worker(name, known.get(name), busy.get(name)) for name in sorted(names)]
+
+
 def _take(session: Session, job: JobRow, now: datetime) -> None:
     if job.cancel:
         end_badly(session, job, CANCELLED, now, State.CANCELLED)
@@ -220,3 +293,10 @@ def _lives(rest: str) -> bool:
 
     pid = rest.partition("-")[0]
     return not pid.isdecimal() or psutil.pid_exists(int(pid))
+
+
+def _worker(name: str, row: WorkerRow | None, busy: tuple[str, str] | None) -> Worker:
+    lane = row.lane if row else busy[0] if busy else Lane.ALL
+    return Worker(
+        name, Lane(lane), row.started if row else None, row.seen if row else None, busy[1] if busy else None
+    )

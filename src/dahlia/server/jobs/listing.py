@@ -15,10 +15,10 @@ from dahlia.server.contract import enums
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
 from dahlia.server.jobs.job import EXPORT, OPEN, JobKind, Lane, State
-from dahlia.server.jobs.presence import Worker
+from dahlia.server.jobs.leases import Worker
 from dahlia.server.jobs.queue import cancel
 from dahlia.server.keys.audit import record
-from dahlia.server.keys.scopes import Access
+from dahlia.server.keys.keys import Access
 
 
 @dataclass(frozen=True)

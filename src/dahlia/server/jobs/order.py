@@ -1,6 +1,7 @@
 """The order in which jobs are taken: which lane has its turn at a worker, then which job of the lane.
 
-A worker takes jobs in this order, and a client's place in the queue follows from it.
+A worker takes jobs in this order, and a client's place in the queue follows from it. Which lanes there are
+follows from the workers that a server starts.
 """
 
 from __future__ import annotations
@@ -11,12 +12,18 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, select
 from sqlalchemy.orm import Session, aliased
 
+from dahlia.dataset.decoding_memory import machine_memory
+from dahlia.server.contract.enums import TrainingType
 from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.job import Claimed, JobKind, Lane, State
+
+if TYPE_CHECKING:
+    from dahlia.settings.server_sections import JobsSection
 
 # An export does not wait for a row of trainings, nor a training for one of exports.
 GROUPS: tuple[frozenset[JobKind], ...] = (
@@ -24,9 +31,13 @@ GROUPS: tuple[frozenset[JobKind], ...] = (
     frozenset({JobKind.TRAIN}),
 )
 LONG_PATIENCE = 1800.0  # seconds for which short work may pass long work at a worker that takes both
-
 _REMEMBERED = 2000  # jobs before the oldest that waits, so that a long history costs nothing
 _MOMENT = timedelta(microseconds=1)
+_GIGABYTE = 1024**3
+SERVER_BYTES = _GIGABYTE
+"""Memory of a server with some models."""
+WORKER_BYTES = 2 * _GIGABYTE
+"""Memory of a worker at work: itself, its warm process, and an export or the stages of a training."""
 
 
 def in_lane(lane: Lane) -> ColumnElement[bool]:
@@ -179,6 +190,38 @@ class _Row:
             heapq.heappush(self.heads, (max(job.created, began or job.created), job.key, job))
 
 
+def lanes_of(jobs: JobsSection, memory: int | None = None) -> tuple[Lane, ...]:
+    """The lanes of the workers that a server starts.
+
+    Unless the settings say how many are long, there is one beside the others if the memory suffices for both.
+    Otherwise those that there are take all jobs, short ones first: a long one that has begun is not
+    interrupted.
+
+    Args:
+        jobs: what the operator says.
+        memory: bytes of the machine; default: what this process may use.
+    """
+    if jobs.long_workers is not None:
+        long = jobs.long_workers
+    else:
+        long = int(jobs.workers > 0 and _enough(jobs.workers + 1, memory or machine_memory()))
+    if not long:
+        return (Lane.ALL,) * jobs.workers
+    return (Lane.SHORT,) * jobs.workers + (Lane.LONG,) * long
+
+
+def training_lane(kind: str, expected: float, jobs: JobsSection) -> Lane:
+    """The lane of a training.
+
+    Args:
+        kind: its type; an Advanced one is always long.
+        expected: seconds that it is thought to take.
+        jobs: says what is short.
+    """
+    is_long = kind == TrainingType.ADVANCED or expected > jobs.short_seconds
+    return Lane.LONG if is_long else Lane.SHORT
+
+
 def _last_turns(lane: Lane, kinds: Collection[JobKind]) -> Subquery:
     return (
         select(JobRow.project_key, func.max(JobRow.started).label("started"))
@@ -197,3 +240,7 @@ def _begun(lane: Lane) -> tuple[ColumnElement[bool], ...]:
         JobRow.started.is_not(None),
         in_lane(lane),
     )
+
+
+def _enough(workers: int, memory: int) -> bool:
+    return memory >= SERVER_BYTES + workers * WORKER_BYTES

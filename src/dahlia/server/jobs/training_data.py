@@ -1,4 +1,7 @@
-"""What a training sees: the project as it was in the training's epoch, read from the database."""
+"""What a training sees, and the names of what it leaves in the storage.
+
+It sees the project as it was in the training's epoch, read from the database.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,18 @@ from dahlia.server.contract.enums import TagType, TrainingType
 from dahlia.server.database.changes import visible
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.database.work_tables import IterationRow
+from dahlia.server.storage.names import iteration_prefix
 from dahlia.server.workspaces.snapshot import Photo, Snapshot
 from dahlia.server.workspaces.spelling import spelling
+
+BUNDLE = "bundle"  # the trained model
+SERVABLE = "servable"  # model.onnx and its card, with the server's ids
+PREDICTIONS = "predictions.parquet"  # of held-out photos
+EVALUATION = "evaluation.json"
+PAGE = "evaluation.html"
+VALIDATION = "validation.json"
+VALIDATION_PAGE = "validation.html"
+PROOF = ".verification.json"  # beside the zip of an export, in place of `.zip`
 
 
 @dataclass(frozen=True)
@@ -76,6 +89,16 @@ def read_photos(session: Session, iteration: IterationRow) -> list[SizedPhoto]:
         for key, sha256, suffix, width, height in rows
         if key in tags or key in regions
     ]
+
+
+def artifact_key(iteration: str, name: str) -> str:
+    """The key of a file, or the prefix of a folder, of an iteration."""
+    return f"{iteration_prefix(iteration)}/{name}"
+
+
+def proof_key(export: str) -> str:
+    """The key of the proof of an export, by that of its zip."""
+    return export.removesuffix(".zip") + PROOF
 
 
 def _names(session: Session, iteration: IterationRow) -> dict[int, str]:

@@ -19,7 +19,9 @@ from dahlia.server.context import Server
 from dahlia.server.contract.enums import IterationStatus
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
-from dahlia.server.jobs.iteration_files import (
+from dahlia.server.jobs.job import Claimed, Interrupted, Lane
+from dahlia.server.jobs.task import Task
+from dahlia.server.jobs.training_data import (
     BUNDLE,
     EVALUATION,
     PAGE,
@@ -28,10 +30,8 @@ from dahlia.server.jobs.iteration_files import (
     VALIDATION,
     VALIDATION_PAGE,
     artifact_key,
+    read_snapshot,
 )
-from dahlia.server.jobs.job import Claimed, Interrupted, Lane
-from dahlia.server.jobs.task import Task
-from dahlia.server.jobs.training_data import read_snapshot
 from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.keys.audit import record
 from dahlia.server.rescue.recording import write_record

@@ -24,14 +24,12 @@ from dahlia.server.database.errors import DatabaseError
 from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.export_job import export
 from dahlia.server.jobs.job import CANCELLED, Claimed, Interrupted, JobKind, Lane, LeaseLost, State, end_badly
-from dahlia.server.jobs.leases import WatchThread, give_back, new_worker_id, release_the_dead
+from dahlia.server.jobs.leases import Presence, WatchThread, give_back, new_worker_id, release_the_dead
 from dahlia.server.jobs.order import Turns
-from dahlia.server.jobs.presence import Presence
 from dahlia.server.jobs.queue import claim
 from dahlia.server.jobs.task import Reason, Task
 from dahlia.server.jobs.training_job import train
-from dahlia.server.jobs.worker_context import WorkerContext
-from dahlia.server.supervision import limit_worker
+from dahlia.server.jobs.worker_context import WorkerContext, limit_worker
 from dahlia.server.workspaces.workspace import Cancelled
 
 _BEATS_IN_A_LEASE = 5

@@ -1,4 +1,4 @@
-"""What a worker works with: the server's parts, its folders on this disk, and a warm process."""
+"""What a worker works with: the server's parts, its folders on this disk, its memory, and a warm process."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import select
 
+from dahlia.dataset.decoding_memory import MEGABYTE, MEMORY, allowed_memory
+from dahlia.dataset.decoding_memory import VARIABLE as MEMORY_VARIABLE
 from dahlia.server.context import Server
 from dahlia.server.database.tables import ImageRow, ProjectRow
+from dahlia.server.jobs.order import lanes_of
 from dahlia.server.workspaces.workspace import IMAGES, PipelineError, occupied
 from dahlia.targets import TRACKING_URI
 from dahlia.warm.commands import VARIABLE
@@ -26,12 +29,12 @@ from dahlia.warm.process import WarmProcess
 
 if TYPE_CHECKING:
     from dahlia.server.database.sessions import Database
-
+    from dahlia.settings.server import Settings
 
 _WARMING_SECONDS = 20.0
 _CHECK_SECONDS = 0.2
-_logger = logging.getLogger("dahlia.worker")
 _BATCH = 500
+_logger = logging.getLogger("dahlia.worker")
 
 
 @dataclass
@@ -153,6 +156,14 @@ def remove_leftovers(database: Database, workspaces: Path) -> int:
                     path.unlink()
                     removed += 1
     return removed
+
+
+def limit_worker(settings: Settings) -> None:
+    """Bound this process, and those that it starts, which wait as long as it takes."""
+    total = allowed_memory(settings.limits.decode_memory_mb)
+    share = total // (2 * max(1, len(lanes_of(settings.jobs))))
+    MEMORY.limit(share)
+    os.environ[MEMORY_VARIABLE] = str(max(1, share // MEGABYTE))
 
 
 def _is_uuid(name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 from dahlia.http.replies import REQUEST
 from dahlia.server.context import Server
 from dahlia.server.database.server_tables import AuditRow, KeyRow
-from dahlia.server.keys.scopes import Access
+
+if TYPE_CHECKING:
+    from dahlia.server.keys.keys import Access
 
 
 @dataclass(frozen=True)

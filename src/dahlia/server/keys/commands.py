@@ -42,8 +42,7 @@ def create(name: str, scope: str, project: Any, days: float | None, config: Path
     """Create a key. It is shown only once."""
     from dahlia.server.database.changes import project_of
     from dahlia.server.keys.audit import record
-    from dahlia.server.keys.keys import create_key
-    from dahlia.server.keys.scopes import Scope
+    from dahlia.server.keys.keys import Scope, create_key
 
     with opened(config) as server, server.database.write() as session:
         identity = project_of(session, str(project)).id if project else None

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from dahlia.errors import ConfigError
 from dahlia.files import flush, staged_file
-from dahlia.server import permissions
+from dahlia.server import disk
 from dahlia.server.database.server_tables import SecretRow
 from dahlia.server.storage.links import MIN_SECRET, Links
 
@@ -139,7 +139,7 @@ def _given(settings: Settings) -> bytes | None:
 
 
 def _read(path: Path) -> bytes:
-    permissions.close([path])
+    disk.close_to_others([path])
     try:
         secret = path.read_bytes().strip()
     except OSError as error:

@@ -17,7 +17,7 @@ from dahlia.server.database.tables import ImageRow, ProjectRow
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow, JobRow, PredictionRow
 from dahlia.server.keys.audit import record
-from dahlia.server.keys.scopes import Access
+from dahlia.server.keys.keys import Access
 
 _IMAGES = 5_000  # with their tags and regions; a tenth of a second, in which nobody else writes
 _PREDICTIONS = 2_000  # with a score for each tag

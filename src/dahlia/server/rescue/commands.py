@@ -14,7 +14,7 @@ from dahlia.terminal import print_table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dahlia.server.keys.scopes import Scope
+    from dahlia.server.keys.keys import Scope
     from dahlia.server.rescue.rescuing import Rescued
 
 _LISTED = 50  # problems; a disk that fails may damage every file

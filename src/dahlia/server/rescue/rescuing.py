@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from dahlia.server.context import Server
-    from dahlia.server.keys.scopes import Scope
+    from dahlia.server.keys.keys import Scope
 
 
 @dataclass(frozen=True)

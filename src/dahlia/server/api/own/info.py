@@ -12,8 +12,8 @@ from dahlia.server.contract.enums import ExportPlatform, JobLane
 from dahlia.server.contract.own import ExportChoice, Features, Info, Lane
 from dahlia.server.http.access import Reads, TheServer
 from dahlia.server.http.page import reasons
+from dahlia.server.jobs.leases import workers_of
 from dahlia.server.jobs.listing import loads
-from dahlia.server.jobs.presence import workers_of
 
 router = own_router("server")
 

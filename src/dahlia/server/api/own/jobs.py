@@ -13,9 +13,9 @@ from dahlia.server.contract.own import Job, JobDetails, JobPage, JobProgress, Wo
 from dahlia.server.http.access import Administers, TheServer
 from dahlia.server.iterations.progress import said_of_job
 from dahlia.server.jobs.job import State
+from dahlia.server.jobs.leases import workers_of
 from dahlia.server.jobs.listing import Listed, Wanted, find_job, find_jobs
 from dahlia.server.jobs.listing import cancel_job as cancel
-from dahlia.server.jobs.presence import workers_of
 from dahlia.server.jobs.queue import lane_of
 
 router = own_router("jobs")

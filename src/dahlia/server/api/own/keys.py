@@ -12,8 +12,7 @@ from dahlia.server.api.routing import own_router
 from dahlia.server.contract.own import Key, KeyOptions, KeyPage, NewKey
 from dahlia.server.database.server_tables import KeyRow
 from dahlia.server.http.access import Administers, AnyKey, TheServer
-from dahlia.server.keys.granting import end_key, grant_key, is_active, key_of, keys_page, replace_key
-from dahlia.server.keys.scopes import Scope
+from dahlia.server.keys.keys import Scope, end_key, grant_key, is_active, key_of, keys_page, replace_key
 from dahlia.server.projects.choices import one_line
 
 router = own_router("keys")

@@ -21,7 +21,7 @@ from dahlia.server.iterations.reports import (
     validation_of,
     verification_of,
 )
-from dahlia.server.jobs.iteration_files import PAGE, VALIDATION_PAGE
+from dahlia.server.jobs.training_data import PAGE, VALIDATION_PAGE
 
 router = own_router("reports")
 
