@@ -17,7 +17,7 @@ from project_cases import make_project
 from starlette.testclient import TestClient
 
 from dahlia.errors import ServiceError
-from dahlia.server.api.routing import training_router
+from dahlia.server.api.parameters import training_router
 from dahlia.server.app import _ROUTERS
 from dahlia.server.context import Server
 from dahlia.server.database import reserve as reserves

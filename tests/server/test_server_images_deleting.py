@@ -12,7 +12,7 @@ from dahlia.server.context import Server
 from dahlia.server.database.changes import project_of
 from dahlia.server.database.server_tables import AuditRow
 from dahlia.server.database.tables import ImageRow, ImageTagRow
-from dahlia.server.images import removing
+from dahlia.server.images import lifecycle
 
 pytestmark = pytest.mark.both_databases
 
@@ -81,7 +81,7 @@ def test_what_no_iteration_saw_is_gone_at_once(client: TestClient, server: Serve
 def test_all(
     client: TestClient, server: Server, project: str, monkeypatch: pytest.MonkeyPatch, everywhere: bool
 ) -> None:
-    monkeypatch.setattr(removing, "AT_ONCE", 2)
+    monkeypatch.setattr(lifecycle, "REMOVED_AT_ONCE", 2)
     other = make_project(client, "other")["id"]
     uploaded(client, other, entry(1))
     iteration = train(server, project)

@@ -8,13 +8,13 @@ from starlette.testclient import TestClient
 
 from dahlia.errors import ServiceError
 from dahlia.http.allow_list import AllowList
-from dahlia.server.api import image_uploads
+from dahlia.server.api import image_changes
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import ImageCreateStatus
 from dahlia.server.http import addresses, files
 from dahlia.server.http.addresses import Web
 from dahlia.server.images.adding import Rejected
-from dahlia.server.images.storing import fetch_images
+from dahlia.server.images.lifecycle import fetch_images
 from photo_server import photo_server
 
 BASE = "https://example.com/"
@@ -44,7 +44,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_images_from_addresses(client: TestClient, web: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_uploads, "AT_ONCE", 2)
+    monkeypatch.setattr(image_changes, "FETCHED_AT_ONCE", 2)
     project = make_project(client, classificationType="Multilabel")
     tag = make_tag(client, project, "pine")["id"]
     names = ["1", "2", "gone", "large", "1"]

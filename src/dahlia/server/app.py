@@ -19,22 +19,16 @@ from dahlia.http.parameters import query_of
 from dahlia.http.paths import Route, parse_id, parse_route
 from dahlia.http.replies import refusal
 from dahlia.server.api import (
-    exports,
-    files,
-    image_labels,
-    image_uploads,
+    image_changes,
     images,
     iterations,
-    metrics,
+    own_keys,
+    own_reports,
+    own_server,
     performance,
     predictions,
     projects,
-    quick_tests,
-    suggestions,
-    tags,
 )
-from dahlia.server.api.own import audit, explanations, info, jobs, keys, reports
-from dahlia.server.api.own import projects as own_projects
 from dahlia.server.http import page, replies
 from dahlia.server.http.access import KnownKeys, allow
 from dahlia.server.http.addresses import HostNames, Web
@@ -74,27 +68,26 @@ Errors are `{"code", "message"}`; those about the key (401) and about too many r
 _ROUTERS = (
     projects.domains,
     projects.router,
-    tags.router,
-    image_uploads.router,
-    image_labels.router,
+    projects.tags_router,
+    image_changes.router,
     images.router,
     iterations.training,
     iterations.router,
     performance.router,
-    exports.router,
-    files.artifacts,
-    files.router,
+    iterations.exports,
+    projects.artifacts,
+    projects.files,
     predictions.router,
-    quick_tests.router,
-    suggestions.router,
-    own_projects.router,
-    reports.router,
-    explanations.router,
-    info.router,
-    keys.router,
-    audit.router,
-    jobs.router,
-    metrics.router,
+    predictions.quick_tests,
+    performance.suggestions,
+    own_reports.projects,
+    own_reports.router,
+    own_reports.explanations,
+    own_server.router,
+    own_keys.router,
+    own_keys.audit,
+    own_server.jobs,
+    own_server.metrics_router,
 )
 _MEGABYTE = 1024 * 1024
 

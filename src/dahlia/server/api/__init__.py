@@ -1,1 +1,1 @@
-"""The operations of the training API, a module per area."""
+"""The operations of the training API, a module per area; Custom Vision does not have those of `own_*`."""

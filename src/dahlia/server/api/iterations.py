@@ -1,27 +1,44 @@
-"""Iterations: train, list, rename, publish, cancel, delete."""
+"""Iterations: train, list, rename, publish, cancel, delete, export."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Query, Response
+from fastapi import Query, Request, Response
 
-from dahlia.server.api.parameters import IterationId, ProjectId, Version, any_case, one_id
-from dahlia.server.api.routing import ITERATION, PROJECT, training_router
+from dahlia.server.api.parameters import (
+    ITERATION,
+    PROJECT,
+    IterationId,
+    ProjectId,
+    Version,
+    any_case,
+    one_id,
+    training_router,
+)
 from dahlia.server.contract.bodies import IterationChange, TrainingParameters
-from dahlia.server.contract.enums import TrainingType
-from dahlia.server.contract.iterations import Iteration
+from dahlia.server.contract.enums import ExportPlatform, ExportStatus, TrainingType
+from dahlia.server.contract.iterations import Export, Iteration
 from dahlia.server.http.access import Reads, TheServer, Trains, allow
+from dahlia.server.http.addresses import Addresses
 from dahlia.server.iterations import iterations
+from dahlia.server.iterations.exporting import export_answer, exports_of, start_export
 from dahlia.server.iterations.iterations import discard_files, iteration_of, iterations_of
-from dahlia.server.iterations.progress import Progress, headers_of, iteration_answer, progress_of
+from dahlia.server.iterations.progress import (
+    ExportProgress,
+    Progress,
+    export_progress_of,
+    headers_of,
+    iteration_answer,
+    progress_of,
+)
 from dahlia.server.iterations.training import start_training
 from dahlia.server.iterations.training_request import TrainingRequest, check_address, check_budget
 from dahlia.server.keys.keys import Access, Scope
 
 training = training_router("Training")
 router = training_router("Iterations")
-
+exports = training_router("Exports")
 _Type = Annotated[
     TrainingType | None,
     any_case(TrainingType),
@@ -182,6 +199,56 @@ def get_training_progress(
     """How far a training is, and what it waits for: stage, share done, seconds left. Dahlia's own."""
     with server.database.read() as session:
         return progress_of(session, server, access, iteration_of(session, project_id, iteration_id))
+
+
+@exports.get(ITERATION + "/export")
+def get_exports(
+    request: Request,
+    project_id: ProjectId,
+    iteration_id: IterationId,
+    access: Reads,
+    server: TheServer,
+    response: Response,
+) -> list[Export]:
+    """The exports of an iteration; those that are Done have a link to a zip, valid for a day.
+
+    Headers (`dahlia-stage`, `dahlia-place`, ...) show the progress of the oldest unfinished one.
+    """
+    addresses = Addresses.of(server, request)
+    with server.database.read() as session:
+        rows = exports_of(session, project_id, iteration_id)
+        first = [row for row in rows if row.status == ExportStatus.EXPORTING][:1]
+        for progress in export_progress_of(session, server, access, first):
+            response.headers.update(headers_of(progress))
+        return [export_answer(row, addresses) for row in rows]
+
+
+@exports.get(ITERATION + "/export/progress")
+def get_export_progress(
+    project_id: ProjectId, iteration_id: IterationId, access: Reads, server: TheServer
+) -> list[ExportProgress]:
+    """How far the exports of an iteration are, and what they wait for. Dahlia's own."""
+    with server.database.read() as session:
+        rows = exports_of(session, project_id, iteration_id)
+        return export_progress_of(session, server, access, rows)
+
+
+@exports.post(ITERATION + "/export")
+def export_iteration(
+    request: Request,
+    project_id: ProjectId,
+    iteration_id: IterationId,
+    access: Trains,
+    server: TheServer,
+    platform: Annotated[ExportPlatform, any_case(ExportPlatform), Query(description="where it runs")],
+    flavor: Annotated[
+        str | None, Query(description="a form of that, such as TensorFlowLite or OnnxFloat16")
+    ] = None,
+) -> Export:
+    """Export an iteration of a compact domain; poll `get_exports` until it is Done."""
+    with server.database.write() as session:
+        row = start_export(session, server, access, project_id, iteration_id, platform, flavor or None)
+        return export_answer(row, Addresses.of(server, request))
 
 
 def _base(body: TrainingParameters | None, access: Access) -> tuple[str, str] | None:

@@ -1,27 +1,44 @@
-"""Stored predictions: found, deleted, made training images."""
+"""Predictions: quick tests of an iteration; stored ones, found, deleted, made training images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from dahlia.errors import ServiceError
+from dahlia.http.form_images import FIELD
+from dahlia.http.replies import reply
 from dahlia.server.api.image_batches import Uploader, labels_in
-from dahlia.server.api.parameters import BatchTags, ProjectId, Version, many_ids, one_id
-from dahlia.server.api.routing import PROJECT, training_router
-from dahlia.server.contract.bodies import ImageIdBatch, PredictionQuery, PredictionQueryTag
+from dahlia.server.api.image_bodies import read_one_image
+from dahlia.server.api.parameters import (
+    PROJECT,
+    BatchTags,
+    ProjectId,
+    Version,
+    many_ids,
+    one_id,
+    training_router,
+)
+from dahlia.server.context import Server
+from dahlia.server.contract.bodies import ImageIdBatch, ImageUrl, PredictionQuery, PredictionQueryTag
 from dahlia.server.contract.enums import OrderBy
-from dahlia.server.contract.iterations import PredictionQueryResult, PredictionQueryToken
+from dahlia.server.contract.iterations import ImagePrediction, PredictionQueryResult, PredictionQueryToken
 from dahlia.server.contract.iterations import PredictionQueryTag as TagAnswer
 from dahlia.server.contract.models import ImageCreateSummary
 from dahlia.server.database.changes import project_of
+from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.http.access import Reads, TheServer, Trains
-from dahlia.server.http.addresses import Addresses
+from dahlia.server.http.addresses import Addresses, Web
+from dahlia.server.http.files import capacity_of, read_upload
 from dahlia.server.images.adding import Outcome
+from dahlia.server.images.lifecycle import most_bytes
 from dahlia.server.keys.audit import record
+from dahlia.server.keys.keys import Access
+from dahlia.server.predictions.filters import check_application
 from dahlia.server.predictions.queries import (
     Found,
     delete_predictions,
@@ -30,15 +47,31 @@ from dahlia.server.predictions.queries import (
     take_away,
     training_files,
 )
+from dahlia.server.predictions.quick_tests import tested_iteration
 from dahlia.server.predictions.service import PredictionService
 from dahlia.server.predictions.views import stored_answer
 
 router = training_router("Predictions")
-
 _CATCH_UP_SECONDS = 5.0
 _PARTLY: dict[int | str, dict[str, Any]] = {
     207: {"model": ImageCreateSummary, "description": "not all images were added"}
 }
+quick_tests = training_router("Quick tests")
+_AROUND = 64 * 1024  # bytes of a form around its image
+_BYTES = {"type": "string", "format": "binary"}
+ONE_IMAGE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {FIELD: _BYTES}, "required": [FIELD]}
+            },
+            "application/octet-stream": {"schema": _BYTES},
+        },
+    }
+}
+_Application = Annotated[str | None, Query(description="the client's name; stored with the prediction")]
+_Store = Annotated[bool, Query(description="whether to store image and answer as a prediction")]
 
 
 def prediction_service_of(request: Request) -> PredictionService:
@@ -131,6 +164,77 @@ def create_images_from_predictions(
     return uploader.add(sources, files, labels, batch.metadata, finish)
 
 
+def _tested(
+    server: TheServer,
+    project_id: ProjectId,
+    iteration_id: Annotated[
+        str | None, Query(alias="iterationId", description="default: the iteration trained last")
+    ] = None,
+) -> IterationRow:
+    with server.database.read() as session:
+        return tested_iteration(session, project_id, one_id(iteration_id) if iteration_id else None)
+
+
+_Tested = Annotated[IterationRow, Depends(_tested)]
+
+
+@quick_tests.post(PROJECT + "/quicktest/image", response_model=ImagePrediction, openapi_extra=ONE_IMAGE)
+async def quick_test_image(
+    request: Request,
+    project_id: ProjectId,
+    access: Trains,
+    server: TheServer,
+    service: ThePredictions,
+    iteration: _Tested,
+    store: _Store = True,
+    application: _Application = None,
+) -> Response:
+    """Classify an image: the file of a form, or the body itself."""
+    async with sent_image(request, server, access) as image:
+        return await _answer(service, project_id, iteration, image, store, application)
+
+
+@quick_tests.post(PROJECT + "/quicktest/url", response_model=ImagePrediction)
+async def quick_test_image_url(
+    request: Request,
+    project_id: ProjectId,
+    access: Trains,
+    server: TheServer,
+    service: ThePredictions,
+    iteration: _Tested,
+    body: ImageUrl,
+    store: _Store = True,
+    application: _Application = None,
+) -> Response:
+    """Classify the image at an address; a link of this server is read without a request."""
+    image = await image_at(request, server, service, body.url)
+    return await _answer(service, project_id, iteration, image, store, application)
+
+
+@asynccontextmanager
+async def sent_image(request: Request, server: Server, access: Access) -> AsyncIterator[bytes]:
+    """The image in a request's body, which counts as held in memory until the block ends.
+
+    Raises:
+        ServiceError: there is none, or too much of one.
+    """
+    headers, most = request.headers, most_bytes(server.settings.limits)
+    with capacity_of(request).body(access.key_id) as hold:
+        body = await read_upload(request.receive, headers.get("content-length", ""), most + _AROUND, hold)
+        yield read_one_image(headers.get("content-type", ""), body, most)
+
+
+async def image_at(request: Request, server: Server, service: PredictionService, url: str) -> bytes:
+    """The image at an address; a link of this server is read without a request.
+
+    Raises:
+        ServiceError: there is none, or it may not be fetched.
+    """
+    bring = Web(server, request.headers.get("host", "")).bring
+    with service.admission.fetch():
+        return await bring(url, most=most_bytes(server.settings.limits))
+
+
 def _spelled(query: PredictionQuery) -> PredictionQuery:
     """The query with ids and moments as the database spells them."""
     changes: dict[str, Any] = {
@@ -158,3 +262,18 @@ def _token(query: PredictionQuery, found: Found) -> PredictionQueryToken:
 
 def _tag(tag: PredictionQueryTag) -> TagAnswer:
     return TagAnswer(id=tag.id, min_threshold=tag.min_threshold, max_threshold=tag.max_threshold)
+
+
+async def _answer(
+    service: PredictionService,
+    project_id: str,
+    iteration: IterationRow,
+    image: bytes,
+    store: bool,
+    application: str | None,
+) -> Response:
+    name = check_application(application)
+    fields = await service.predict(
+        project_id, iteration.id, iteration.number, image, keep=store, application=name
+    )
+    return reply(fields, 200)

@@ -1,28 +1,46 @@
-"""Projects: list, create, copy, change, delete; and the domains that they can have."""
+"""Projects, their tags and files: list, create, copy, change, delete; and the domains that they can have."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Body, Query, Request
+from fastapi import APIRouter, Body, Depends, Path, Query, Request
+from sqlalchemy.orm import Session
+from starlette.responses import Response
 
-from dahlia.server.api.parameters import ProjectId, one_id
-from dahlia.server.api.routing import PROJECT, training_router
-from dahlia.server.contract.bodies import CreateProjectOptions, ProjectChange
+from dahlia.http.replies import reply
+from dahlia.server.api.parameters import (
+    PROJECT,
+    OptionalIteration,
+    ProjectId,
+    Version,
+    one_id,
+    training_router,
+)
+from dahlia.server.contract.bodies import CreateProjectOptions, ProjectChange, TagChange
 from dahlia.server.contract.domains import DOMAINS, domain_of
-from dahlia.server.contract.models import Domain, Project, ProjectExport
-from dahlia.server.database.changes import project_of
+from dahlia.server.contract.enums import TaggingStatus
+from dahlia.server.contract.models import Domain, Project, ProjectExport, ServiceErrorBody, Tag, TagList
+from dahlia.server.database.changes import epoch_of, project_of
 from dahlia.server.http.access import Reads, TheServer, Trains
 from dahlia.server.http.addresses import Addresses
+from dahlia.server.http.files import file_answer
+from dahlia.server.http.middleware import FILES
+from dahlia.server.images.queries import View, Wanted, count_images
 from dahlia.server.keys.audit import record
-from dahlia.server.projects import deleting
+from dahlia.server.projects import deleting, tags
+from dahlia.server.projects.artifacts import artifact_key
 from dahlia.server.projects.copies import begin_copy, offer_copy
 from dahlia.server.projects.projects import NewProject, change_project, projects_of
 from dahlia.server.projects.projects import create_project as make_project
-from dahlia.server.projects.views import project_answer, project_answers
+from dahlia.server.projects.views import project_answer, project_answers, tag_answer
 
 domains = training_router("Domains")
 router = training_router("Projects")
+tags_router = training_router("Tags")
+files = APIRouter(tags=["Files"])
+artifacts = training_router("Artifacts")
+_OCTETS = "application/octet-stream"
 
 
 @domains.get("/domains")
@@ -119,3 +137,114 @@ def delete_project(access: Trains, server: TheServer, project_id: ProjectId) -> 
     """Delete a project with all that belongs to it; refused while an iteration of it is published."""
     deleting.delete_project(server, access, project_id)
     server.published_changed()
+
+
+def _tag_id(tag_id: Annotated[str, Path(json_schema_extra={"format": "uuid"})]) -> str:
+    return one_id(tag_id)
+
+
+TagId = Annotated[str, Depends(_tag_id)]
+
+
+@tags_router.get(PROJECT + "/tags", response_model=list[Tag])
+def get_tags(
+    access: Reads, server: TheServer, project_id: ProjectId, iteration: OptionalIteration, version: Version
+) -> list[Tag] | Response:
+    """The tags of the workspace, or of an iteration, with the numbers of their images."""
+    with server.database.read() as session:
+        view = View.of(session, project_id, iteration)
+        found = tags.tags_of(session, view.project, view.epoch)
+        answers = [tag_answer(tag.row, tag.images) for tag in found]
+        return _list_of_v1(session, view, answers) if version < "v2" else answers
+
+
+@tags_router.post(PROJECT + "/tags")
+def create_tag(
+    access: Trains,
+    server: TheServer,
+    project_id: ProjectId,
+    name: Annotated[str, Query(description="one line of up to 200 characters that no other tag has")],
+    description: Annotated[str | None, Query()] = None,
+    kind: Annotated[
+        str | None, Query(alias="type", description="Regular, Negative or GeneralProduct (default: Regular)")
+    ] = None,
+) -> Tag:
+    """Make a tag."""
+    with server.database.write() as session:
+        row = tags.create_tag(session, server, project_id, name, description, kind)
+        record(session, server, access, "create_tag", project_id, tag=row.id, name=row.name)
+        return tag_answer(row, 0)
+
+
+@tags_router.get(PROJECT + "/tags/{tag_id}")
+def get_tag(
+    access: Reads, server: TheServer, project_id: ProjectId, tag_id: TagId, iteration: OptionalIteration
+) -> Tag:
+    """One tag with the number of its images."""
+    with server.database.read() as session:
+        project = project_of(session, project_id)
+        tag = tags.counted_tag(session, project, tag_id, epoch_of(session, project, iteration))
+        return tag_answer(tag.row, tag.images)
+
+
+@tags_router.patch(PROJECT + "/tags/{tag_id}")
+def update_tag(
+    access: Trains, server: TheServer, project_id: ProjectId, tag_id: TagId, change: TagChange
+) -> Tag:
+    """Change name, description or type; absent fields stay as they are."""
+    with server.database.write() as session:
+        tag = tags.change_tag(session, server, project_id, tag_id, change)
+        changes = change.model_dump(mode="json", exclude_none=True)
+        record(session, server, access, "update_tag", project_id, tag=tag_id, changes=changes)
+        return tag_answer(tag.row, tag.images)
+
+
+@tags_router.delete(PROJECT + "/tags/{tag_id}", status_code=204)
+def delete_tag(access: Trains, server: TheServer, project_id: ProjectId, tag_id: TagId) -> None:
+    """Delete a tag with its regions, and remove it from its images."""
+    with server.database.write() as session:
+        row = tags.delete_tag(session, server, project_id, tag_id)
+        record(session, server, access, "delete_tag", project_id, tag=tag_id, name=row.name)
+
+
+@files.get(
+    FILES + "{key:path}",
+    response_class=Response,
+    responses={
+        200: {"description": "the file", "content": {"application/octet-stream": {}}},
+        304: {"description": "the client already has it"},
+        403: {"model": ServiceErrorBody, "description": "the address was not signed here, or has expired"},
+        404: {"model": ServiceErrorBody, "description": "the file was deleted"},
+    },
+)
+def get_file(server: TheServer, request: Request, key: str) -> Response:
+    """A file that an answer of the API named: use its address unchanged, with the signature."""
+    server.links.check(FILES + key, request.url.query, server.now())
+    return file_answer(server, request, key)
+
+
+@artifacts.get(
+    PROJECT + "/artifacts",
+    response_class=Response,
+    responses={200: {"content": {_OCTETS: {"schema": {"type": "string", "format": "binary"}}}}},
+)
+def get_artifact(
+    access: Reads,
+    server: TheServer,
+    request: Request,
+    project_id: ProjectId,
+    path: Annotated[str, Query(description="of an image or an export, as an answer named it")],
+) -> Response:
+    """A file of the project: an image, its thumbnail, an export."""
+    with server.database.read() as session:
+        key = artifact_key(session, project_of(session, project_id), path)
+    return file_answer(server, request, key, _OCTETS)
+
+
+def _list_of_v1(session: Session, view: View, answers: list[Tag]) -> Response:
+    found = TagList(
+        tags=tuple(answers),
+        total_tagged_images=count_images(session, view, Wanted(TaggingStatus.TAGGED)),
+        total_untagged_images=count_images(session, view, Wanted(TaggingStatus.UNTAGGED)),
+    )
+    return reply(found.model_dump(mode="json", by_alias=True), 200)

@@ -13,7 +13,7 @@ from dahlia.server.cleaning.owners import batches
 from dahlia.server.database.changes import locked
 from dahlia.server.database.server_tables import OrphanRow
 from dahlia.server.images.adding import Arrival, add_images
-from dahlia.server.images.storing import store_images
+from dahlia.server.images.lifecycle import store_images
 from dahlia.server.keys.audit import record
 from dahlia.server.projects.projects import find_project
 from dahlia.server.storage.names import IMAGES, resized_key, sha256_of_key, thumbnail_key

@@ -1,21 +1,28 @@
-"""Keys: listing, making, replacing and revoking them. A secret is shown once."""
+"""Keys: listing, making, replacing and revoking them, and the audit log. A secret is shown once."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Response
 
-from dahlia.server.api.parameters import OnePage, one_id
-from dahlia.server.api.routing import own_router
-from dahlia.server.contract.own import Key, KeyOptions, KeyPage, NewKey
-from dahlia.server.database.server_tables import KeyRow
+from dahlia.errors import ServiceError
+from dahlia.server.api.parameters import OnePage, one_id, own_router
+from dahlia.server.contract.own import AuditLine, AuditPage, Key, KeyOptions, KeyPage, NewKey
+from dahlia.server.database.server_tables import AuditRow, KeyRow
 from dahlia.server.http.access import Administers, AnyKey, TheServer
+from dahlia.server.keys.audit import Lines, latest
 from dahlia.server.keys.keys import Scope, end_key, grant_key, is_active, key_of, keys_page, replace_key
+from dahlia.server.predictions.queries import in_utc
 from dahlia.server.projects.choices import one_line
 
 router = own_router("keys")
+audit = own_router("audit log")
+_ACTION = re.compile(r"[a-z_]{1,64}")
+_Moment = Annotated[datetime | None, Query(description="UTC unless it has an offset")]
 
 
 def _key_id(key_id: Annotated[str, Path(json_schema_extra={"format": "uuid"})]) -> str:
@@ -89,6 +96,38 @@ def revoke_key(access: Administers, server: TheServer, key_id: _KeyId) -> None:
         end_key(session, server, access, key_id)
 
 
+@audit.get("/audit")
+def get_audit_log(
+    access: Administers,
+    server: TheServer,
+    page: OnePage,
+    project_id: Annotated[str | None, Query(alias="projectId", description="changes of this project")] = None,
+    key_id: Annotated[str | None, Query(alias="keyId", description="changes with this key")] = None,
+    action: Annotated[str | None, Query(description="the operation, such as `create_project`")] = None,
+    since: _Moment = None,
+    until: _Moment = None,
+) -> AuditPage:
+    """A page of the changes, the newest first: who changed what and when."""
+    if action and not _ACTION.fullmatch(action):
+        raise ServiceError(
+            "BadRequestInvalid",
+            f"Expected the name of an operation such as create_project, received {action[:80]!r}. Copy it "
+            "from a line of the log.",
+        )
+    lines = Lines(
+        project=one_id(project_id) if project_id else None,
+        action=action,
+        actor=one_id(key_id) if key_id else None,
+        since=in_utc(since) if since else None,
+        until=in_utc(until) if until else None,
+        below=page.after,
+    )
+    with server.database.read() as session:
+        found = latest(session, page.looked_at, lines)
+        rows, continuation = page.cut([row for row, _ in found])
+        return AuditPage(results=_answers(found[: len(rows)]), continuation=continuation)
+
+
 def _keep_secret(response: Response) -> None:
     response.headers["cache-control"] = "no-store"
 
@@ -113,3 +152,18 @@ def _fields(row: KeyRow, now: datetime) -> dict[str, Any]:
         "revoked": row.revoked,
         "is_active": is_active(row, now),
     }
+
+
+def _answers(lines: Sequence[tuple[AuditRow, str | None]]) -> tuple[AuditLine, ...]:
+    return tuple(
+        AuditLine(
+            created=row.moment,
+            action=row.action,
+            key_id=row.actor,
+            key_name=name,
+            project_id=row.project_id,
+            request_id=row.request,
+            details=row.details,
+        )
+        for row, name in lines
+    )

@@ -1,1 +1,0 @@
-"""The operations that Custom Vision does not have, a module per resource."""
