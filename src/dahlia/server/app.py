@@ -22,9 +22,8 @@ from dahlia.server.api import (
     image_changes,
     images,
     iterations,
-    own_keys,
+    own_administration,
     own_reports,
-    own_server,
     performance,
     predictions,
     projects,
@@ -83,11 +82,11 @@ _ROUTERS = (
     own_reports.projects,
     own_reports.router,
     own_reports.explanations,
-    own_server.router,
-    own_keys.router,
-    own_keys.audit,
-    own_server.jobs,
-    own_server.metrics_router,
+    own_administration.router,
+    own_administration.keys,
+    own_administration.audit,
+    own_administration.jobs,
+    own_administration.metrics_router,
 )
 _MEGABYTE = 1024 * 1024
 

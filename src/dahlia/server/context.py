@@ -1,4 +1,4 @@
-"""What every request needs: settings, database, files, the time; and how a server is opened out of its settings.
+"""What every request needs: settings, database, files, the time; a server is opened out of its settings.
 
 The schema is brought up to date, and database and storage must belong together.
 """

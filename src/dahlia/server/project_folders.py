@@ -1,6 +1,7 @@
 """`dahlia checkout` and `dahlia push`: a project of the server as a folder, and a folder sent to a server.
 
-A project is checked out with its photos and its Git history; a local project is sent through the server's API.
+A project is checked out with its photos and its Git history. Of a local project, photos and tags are sent
+through the API.
 """
 
 from __future__ import annotations

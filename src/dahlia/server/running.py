@@ -1,4 +1,4 @@
-"""`dahlia serve`: the application behind uvicorn, and the workers beside it, started, restarted and ended with it.
+"""`dahlia serve`: the application behind uvicorn, and the workers beside it, which start and end with it.
 
 The server has half of the memory for decoding images, for uploads and predictions; its workers share the
 rest, for trainings.
