@@ -1,4 +1,4 @@
-"""Who may ask, and how much a process takes on at once: what goes beyond is refused early, not late."""
+"""Who may ask, how often, and how much a process takes on at once: what goes beyond is refused early."""
 
 from __future__ import annotations
 
