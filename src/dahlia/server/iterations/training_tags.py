@@ -15,7 +15,7 @@ from dahlia.server.contract.errors import not_found
 from dahlia.server.database.changes import visible
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
 from dahlia.server.iterations.training_request import TrainingRequest
-from dahlia.server.workspaces.estimates import estimate_seconds
+from dahlia.server.workspaces.progress import estimate_seconds
 from dahlia.settings.sections import LimitsSection
 
 _NAMED = 5  # tags in a refusal; a project may have hundreds

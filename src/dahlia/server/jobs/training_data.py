@@ -15,8 +15,7 @@ from dahlia.server.contract.enums import TagType, TrainingType
 from dahlia.server.database.changes import visible
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.database.work_tables import IterationRow
-from dahlia.server.workspaces.snapshot import Photo, Snapshot
-from dahlia.server.workspaces.spelling import spelling
+from dahlia.server.workspaces.snapshot import Photo, Snapshot, spelling
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from dahlia.server.projects.choices import (
     description_of,
     one_line,
 )
-from dahlia.server.workspaces.spelling import pipeline_name
+from dahlia.server.workspaces.snapshot import pipeline_name
 
 _LISTED = 20
 

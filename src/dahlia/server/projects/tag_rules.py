@@ -10,7 +10,7 @@ from dahlia.kinds import Kind
 from dahlia.server.contract.enums import TagType
 from dahlia.server.database.changes import visible
 from dahlia.server.database.tables import ImageTagRow, ProjectRow, TagRow
-from dahlia.server.workspaces.spelling import check_tag_name, spelling
+from dahlia.server.workspaces.snapshot import check_tag_name, spelling
 
 _SECOND = {
     TagType.NEGATIVE: "BadRequestMultipleNegativeTag",

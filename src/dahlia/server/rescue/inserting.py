@@ -19,7 +19,7 @@ from dahlia.server.projects.choices import AUGMENTATION
 from dahlia.server.rescue.photos import StoredPhoto
 from dahlia.server.rescue.rebuilding import Rebuilt
 from dahlia.server.rescue.timeline import PastImage, PastTag
-from dahlia.server.workspaces.spelling import pipeline_name
+from dahlia.server.workspaces.snapshot import pipeline_name
 
 RESCUED = "Rescued images"
 

@@ -108,7 +108,7 @@ def _project(found: Sequence[Found]) -> dict[str, Any]:
 
 
 def _plain_name(pipeline_name: str, project_id: str) -> str:
-    """A project's name out of `dahlia.server.workspaces.spelling.pipeline_name`, as far as that kept it."""
+    """A project's name out of `dahlia.server.workspaces.snapshot.pipeline_name`, as far as that kept it."""
     return pipeline_name.removesuffix(f"-{project_id[:8]}") or pipeline_name
 
 

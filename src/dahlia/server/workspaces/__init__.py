@@ -6,14 +6,12 @@ a time. Nothing here knows the database.
 
 from __future__ import annotations
 
-from dahlia.server.workspaces.estimates import estimate_seconds, stage_seconds
 from dahlia.server.workspaces.laying import lay_out
 from dahlia.server.workspaces.outcome import Outcome, collect, personalise
-from dahlia.server.workspaces.pipeline_output import Progress
+from dahlia.server.workspaces.progress import Progress, estimate_seconds, stage_seconds
 from dahlia.server.workspaces.repository import commit, head, restore_history, save_history
 from dahlia.server.workspaces.running import run_pipeline
-from dahlia.server.workspaces.snapshot import Photo, Snapshot
-from dahlia.server.workspaces.spelling import check_tag_name, pipeline_name, spelling
+from dahlia.server.workspaces.snapshot import Photo, Snapshot, check_tag_name, pipeline_name, spelling
 from dahlia.server.workspaces.workspace import Cancelled, PipelineError, occupied
 
 __all__ = [
