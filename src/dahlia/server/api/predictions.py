@@ -30,8 +30,8 @@ from dahlia.server.predictions.queries import (
     take_away,
     training_files,
 )
+from dahlia.server.predictions.rows import stored_answer
 from dahlia.server.predictions.service import PredictionService
-from dahlia.server.predictions.views import stored_answer
 
 router = training_router("Predictions")
 

@@ -26,14 +26,18 @@ from dahlia.server.iterations.finding import iteration_of, trained
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
 from dahlia.server.predictions.queries import Found
-from dahlia.server.predictions.rows import Suggestion, insert_suggestions
+from dahlia.server.predictions.rows import (
+    Suggestion,
+    insert_suggestions,
+    stored_suggestion_answer,
+    suggestion_answer,
+)
 from dahlia.server.predictions.suggestions import (
     count_suggestions,
     find_suggestions,
     suggest,
     untagged_images,
 )
-from dahlia.server.predictions.views import stored_suggestion_answer, suggestion_answer
 
 router = training_router("Suggestions")
 

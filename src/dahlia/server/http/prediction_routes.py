@@ -16,7 +16,7 @@ from dahlia.server.http.replies import log_refusal
 from dahlia.server.images.own_links import Web
 from dahlia.server.keys.cache import KnownKeys
 from dahlia.server.keys.scopes import Scope as KeyScope
-from dahlia.server.predictions.filters import check_application
+from dahlia.server.predictions.queries import check_application
 from dahlia.serving.prediction_api import handle
 
 if TYPE_CHECKING:

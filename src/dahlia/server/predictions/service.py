@@ -14,9 +14,8 @@ from dahlia.http.admission import Admission
 from dahlia.processes import usable_cores
 from dahlia.server.contract.errors import not_found
 from dahlia.server.database.work_tables import IterationRow
-from dahlia.server.predictions.journal import Journal
-from dahlia.server.predictions.maintenance import Maintenance
-from dahlia.server.predictions.published_models import MODELS, DatabaseSource, ModelFiles
+from dahlia.server.predictions.journal import Journal, Maintenance
+from dahlia.server.predictions.models import MODELS, DatabaseSource, ModelFiles
 from dahlia.serving.explanation.activation import Activation
 from dahlia.serving.explanation.explain import Explainer
 from dahlia.serving.metrics import Metrics

@@ -17,9 +17,8 @@ from dahlia.server.contract.enums import SortBy
 from dahlia.server.contract.errors import not_found
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.database.work_tables import IterationRow, PredictionRow, ScoreRow
-from dahlia.server.predictions.filters import any_tag_reaches, check_threshold
 from dahlia.server.predictions.paging import SUREST, UNSUREST, open_window
-from dahlia.server.predictions.queries import Found
+from dahlia.server.predictions.queries import Found, any_tag_reaches, check_threshold
 from dahlia.server.predictions.rows import FLOOR, Suggestion, uncertainty_of
 from dahlia.server.storage.errors import NotThere
 from dahlia.server.storage.names import image_key
