@@ -30,10 +30,9 @@ from dahlia.server.jobs.training_data import read_photos
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope
 from dahlia.server.opening import open_server
-from dahlia.server.rescue.recording import write_record
-from dahlia.server.rescue.records import IMAGES_TABLE, RECORD
+from dahlia.server.rescue.records import IMAGES_TABLE, RECORD, write_record
 from dahlia.server.storage.names import iteration_prefix
-from dahlia.server.workspaces.outcome import personalise
+from dahlia.server.workspaces.models import personalise
 from dahlia.settings.server import load_settings
 
 Seen = dict[str, Any]

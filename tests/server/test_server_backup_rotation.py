@@ -24,10 +24,17 @@ from starlette.testclient import TestClient
 from dahlia.cli import cli
 from dahlia.server.app import create_app
 from dahlia.server.backup.archive import ABOUT, FORMAT, About
-from dahlia.server.backup.folder import FAILURE, backup_name, backups_in, is_due, last_backup
-from dahlia.server.backup.rotation import BackupInProgress, make_backup, prune
-from dahlia.server.backup.schedule import Backups
-from dahlia.server.backup.verifying import verify_backup
+from dahlia.server.backup.automatic import (
+    FAILURE,
+    Backups,
+    backup_name,
+    backups_in,
+    is_due,
+    last_backup,
+    prune,
+)
+from dahlia.server.backup.reading import verify_backup
+from dahlia.server.backup.writing import BackupInProgress, make_backup
 from dahlia.server.context import Server
 from dahlia.server.keys.keys import create_key
 from dahlia.server.keys.scopes import Scope

@@ -46,7 +46,7 @@ from dahlia.server.jobs.task import Task
 from dahlia.server.jobs.training_data import SizedPhoto
 from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.opening import open_server
-from dahlia.server.workspaces import Photo
+from dahlia.server.workspaces.snapshot import Photo
 from dahlia.settings.server import load_settings
 from dahlia.stages import train
 from small_projects import COLOURS, SmallProject, make_params, photo

@@ -15,7 +15,7 @@ from dahlia.server.context import Server
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import PredictionRow
-from dahlia.server.pairing.pairing import adopt
+from dahlia.server.pairing import adopt
 from dahlia.server.predictions import journal
 from dahlia.server.predictions.journal import Journal, Maintenance, delete_old
 from dahlia.server.storage.names import image_key, thumbnail_key

@@ -20,7 +20,7 @@ from dahlia.http.guard import guarded
 from dahlia.http.handshake import with_tls
 from dahlia.http.limits import most_files
 from dahlia.http.origins import Origins
-from dahlia.server.backup.schedule import Backups
+from dahlia.server.backup.automatic import Backups
 from dahlia.server.cleaning.cleaning import Cleaning
 from dahlia.server.database.checkpoints import Checkpoints
 from dahlia.server.disk_space import SpaceWatch
@@ -29,8 +29,8 @@ from dahlia.server.jobs.leases import WatchThread
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import create_first_keys
 from dahlia.server.opening import open_server
-from dahlia.server.pairing.watch import PairingWatch
-from dahlia.server.storage.errors import StorageError
+from dahlia.server.pairing import PairingWatch
+from dahlia.server.storage.backend import StorageError
 from dahlia.server.supervision import Workers, limit_server
 from dahlia.server.tls import Certificate, certificate_of
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from dahlia.errors import ServiceError
 from dahlia.server.api.predictions import ThePredictions
-from dahlia.server.backup.folder import backup_metrics
+from dahlia.server.backup.automatic import backup_metrics
 from dahlia.server.http.access import Reads, TheServer
 
 router = APIRouter(tags=["Health"])

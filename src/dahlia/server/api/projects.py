@@ -15,7 +15,7 @@ from dahlia.server.database.changes import project_of
 from dahlia.server.http.access import Reads, TheServer, Trains
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.keys.audit import record
-from dahlia.server.projects import deleting
+from dahlia.server.projects import projects
 from dahlia.server.projects.copies import begin_copy, offer_copy
 from dahlia.server.projects.projects import NewProject, change_project, projects_of
 from dahlia.server.projects.projects import create_project as make_project
@@ -117,5 +117,5 @@ def update_project(
 @router.delete(PROJECT, status_code=204)
 def delete_project(access: Trains, server: TheServer, project_id: ProjectId) -> None:
     """Delete a project with all that belongs to it; refused while an iteration of it is published."""
-    deleting.delete_project(server, access, project_id)
+    projects.delete_project(server, access, project_id)
     server.published_changed()

@@ -16,7 +16,7 @@ from dahlia.processes import usable_cores
 from dahlia.server.contract.enums import ImageCreateStatus
 from dahlia.server.images.adding import Rejected, StoredImage
 from dahlia.server.images.validation import Limits, Received, Refused, receive_many
-from dahlia.server.storage.errors import StorageError
+from dahlia.server.storage.backend import StorageError
 from dahlia.server.storage.names import image_key, thumbnail_key
 
 if TYPE_CHECKING:

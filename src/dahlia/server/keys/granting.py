@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from dahlia.errors import ServiceError
 from dahlia.server.context import Server
 from dahlia.server.database.changes import project_of
-from dahlia.server.database.server_tables import KeyRow
+from dahlia.server.database.tables import KeyRow
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import create_key, lifetime_of, revoke_key, rotate_key
 from dahlia.server.keys.scopes import Access, Scope

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dahlia.errors import ConfigError
-from dahlia.server.database.server_tables import KeyRow
+from dahlia.server.database.tables import KeyRow
 from dahlia.server.database.types import new_id
 from dahlia.server.keys.scopes import Access, Scope
 

@@ -29,7 +29,7 @@ from dahlia.server.background import Repeated
 from dahlia.server.database.work_tables import JournalRow, PredictionRow
 from dahlia.server.images.validation import Limits, Refused, receive
 from dahlia.server.predictions.rows import Arrived, insert_arrived
-from dahlia.server.storage.errors import disk_fault
+from dahlia.server.storage.backend import disk_fault
 from dahlia.server.storage.names import image_key, thumbnail_key
 from dahlia.serving.stored.reading import Stored, stored_in
 from dahlia.serving.stored.segments import MAGIC, START_BYTES, began, is_being_written, segments_in

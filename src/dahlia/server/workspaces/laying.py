@@ -26,9 +26,17 @@ from dahlia.files import flush, unfinished, write_text
 
 # `dahlia init` and the server lay out the same project.
 from dahlia.project import IGNORED, SHARED
-from dahlia.server.workspaces.repository import recall_folds, start
 from dahlia.server.workspaces.snapshot import Photo, Snapshot
-from dahlia.server.workspaces.workspace import ANNOTATIONS, ARRIVING, FOLDS, IMAGES, PipelineError, occupied
+from dahlia.server.workspaces.workspace import (
+    ANNOTATIONS,
+    ARRIVING,
+    FOLDS,
+    IMAGES,
+    PipelineError,
+    occupied,
+    recall_folds,
+    start,
+)
 
 Fetch = Callable[[Photo, Path], None]
 

@@ -28,7 +28,6 @@ from dahlia import layout
 from dahlia.config import load_params
 from dahlia.server.workspaces.guard import guard_command
 from dahlia.server.workspaces.progress import Progress, ProgressTracker, reason, stage_seconds
-from dahlia.server.workspaces.repository import without
 from dahlia.server.workspaces.workspace import (
     ANNOTATIONS,
     DVC_NOTES,
@@ -37,6 +36,7 @@ from dahlia.server.workspaces.workspace import (
     Cancelled,
     PipelineError,
     occupied,
+    without,
 )
 from dahlia.warm.commands import VARIABLE, dvc_command
 

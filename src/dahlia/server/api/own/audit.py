@@ -13,7 +13,7 @@ from dahlia.errors import ServiceError
 from dahlia.server.api.parameters import OnePage, one_id
 from dahlia.server.api.routing import own_router
 from dahlia.server.contract.administration import AuditLine, AuditPage
-from dahlia.server.database.server_tables import AuditRow
+from dahlia.server.database.tables import AuditRow
 from dahlia.server.http.access import Administers, TheServer
 from dahlia.server.keys.audit import Lines, latest
 from dahlia.server.predictions.queries import in_utc

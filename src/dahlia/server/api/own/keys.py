@@ -10,7 +10,7 @@ from fastapi import Depends, Path, Query, Response
 from dahlia.server.api.parameters import OnePage, one_id
 from dahlia.server.api.routing import own_router
 from dahlia.server.contract.administration import Key, KeyOptions, KeyPage, NewKey
-from dahlia.server.database.server_tables import KeyRow
+from dahlia.server.database.tables import KeyRow
 from dahlia.server.http.access import Administers, AnyKey, TheServer
 from dahlia.server.keys.granting import end_key, grant_key, is_active, key_of, keys_page, replace_key
 from dahlia.server.keys.scopes import Scope

@@ -13,7 +13,7 @@ from dahlia.server.database.changes import project_of
 from dahlia.server.http.access import Reads, TheServer
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.iterations.main_figures import MainFiguresCache
-from dahlia.server.projects.summaries import Summaries, projects_page
+from dahlia.server.projects.views import Summaries, projects_page
 
 router = own_router("projects")
 
