@@ -12,7 +12,7 @@ from dahlia.errors import ServiceError
 from dahlia.server.context import Server
 from dahlia.server.contract.errors import not_found
 from dahlia.server.database.tables import ProjectRow
-from dahlia.server.predictions.models import DatabaseSource, ModelFiles
+from dahlia.server.predictions.published_models import DatabaseSource, ModelFiles
 from dahlia.server.storage.backend import StorageError
 from dahlia.server.storage.names import servable_prefix
 from dahlia.serving.metrics import Metrics

@@ -24,9 +24,8 @@ from dahlia.server.http.uploads import capacity_of, read_upload
 from dahlia.server.images.own_links import Web
 from dahlia.server.images.storing import most_bytes
 from dahlia.server.keys.scopes import Access
-from dahlia.server.predictions.models import tested_iteration
 from dahlia.server.predictions.queries import check_application
-from dahlia.server.predictions.service import PredictionService
+from dahlia.server.predictions.service import PredictionService, tested_iteration
 
 router = training_router("Quick tests")
 

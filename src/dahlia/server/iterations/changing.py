@@ -19,7 +19,7 @@ from dahlia.server.jobs.job import OPEN, State
 from dahlia.server.jobs.queue import cancel, job_of
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.scopes import Access
-from dahlia.server.predictions.models import MODELS
+from dahlia.server.predictions.published_models import MODELS
 from dahlia.server.storage.backend import StorageError
 from dahlia.server.storage.names import EXPORTS, iteration_prefix
 

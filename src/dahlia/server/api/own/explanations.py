@@ -22,8 +22,7 @@ from dahlia.server.http.access import Reads, TheServer, Trains
 from dahlia.server.http.files import stored_bytes
 from dahlia.server.images.queries import View, image_of
 from dahlia.server.images.storing import most_bytes
-from dahlia.server.predictions.models import published_iteration, tested_iteration
-from dahlia.server.predictions.service import PredictionService
+from dahlia.server.predictions.service import PredictionService, published_iteration, tested_iteration
 from dahlia.server.storage.names import image_key
 
 router = own_router("explanations")

@@ -1,4 +1,4 @@
-"""Which iterations predict, published and unpublished ones, and their models on this machine."""
+"""Which iterations are published in the database, and the models of iterations on this machine."""
 
 from __future__ import annotations
 
@@ -8,19 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from dahlia.errors import ServiceError
-from dahlia.server.contract.enums import IterationStatus
-from dahlia.server.database.changes import GONE, project_of
+from dahlia.server.database.changes import GONE
 from dahlia.server.database.sessions import Database
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import IterationRow
-from dahlia.server.iterations.finding import iteration_of, trained
 from dahlia.server.storage.names import servable_prefix
 from dahlia.server.storage.storage import Storage
 from dahlia.serving.models.sources import Servable
-from dahlia.tracking.names import normalise
 
 MODELS = "cache/models"
 """The folder in the server's home."""
@@ -118,49 +113,3 @@ class ModelFiles:
             for folder in self._folder.iterdir():
                 if not is_known(folder.name):
                     shutil.rmtree(folder, ignore_errors=True)
-
-
-def published_iteration(session: Session, project_id: str, name: str) -> IterationRow:
-    """The iteration that is published under a name.
-
-    Raises:
-        ServiceError: there is no such project, or nothing of that name.
-    """
-    project = project_of(session, project_id)
-    named = select(IterationRow).where(
-        IterationRow.project_key == project.key, IterationRow.publish_name.is_not(None)
-    )
-    rows = {normalise(row.publish_name or ""): row for row in session.scalars(named)}
-    row = rows.get(normalise(name))
-    if row is None:
-        raise ServiceError(
-            "NotFoundIteration",
-            f"Invalid iteration: nothing is published as {name[:80]!r}. Publish an iteration under that "
-            "name, or name one with iterationId.",
-        )
-    return row
-
-
-def tested_iteration(session: Session, project_id: str, iteration_id: str | None) -> IterationRow:
-    """The iteration that is named, or else the one that was trained last.
-
-    Raises:
-        ServiceError: there is no such project or iteration, it is not trained, or none is.
-    """
-    if iteration_id is not None:
-        return trained(iteration_of(session, project_id, iteration_id))
-    project = project_of(session, project_id)
-    completed = (
-        select(IterationRow)
-        .where(IterationRow.project_key == project.key, IterationRow.status == IterationStatus.COMPLETED)
-        .order_by(IterationRow.number.desc())
-        .limit(1)
-    )
-    row = session.scalar(completed)
-    if row is None:
-        raise ServiceError(
-            "NotFoundProjectDefaultIteration",
-            "Invalid iteration: expected a project with a trained iteration, received one without. Train it, "
-            "and wait until get_iteration says Completed.",
-        )
-    return row
