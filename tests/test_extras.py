@@ -17,7 +17,7 @@ from dahlia.errors import ConfigError, DahliaError, ExportError
 from dahlia.export.downloads import write_downloads
 from dahlia.export.formats import FORMATS
 from dahlia.server.database.sessions import Database
-from dahlia.server.storage.errors import StorageError
+from dahlia.server.storage.backend import StorageError
 from dahlia.server.storage.remote import Remote
 from dahlia.tracking.store import connect
 from dahlia.trials import run_trials

@@ -21,7 +21,7 @@ from dahlia.server.database.tables import ProjectRow, TagRow
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.storage.names import servable_prefix
-from dahlia.server.workspaces.outcome import personalise
+from dahlia.server.workspaces.models import personalise
 
 Colour = tuple[int, int, int]
 

@@ -27,10 +27,9 @@ from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs.job import State
 from dahlia.server.jobs.training_data import PREDICTIONS, SERVABLE, read_photos
 from dahlia.server.keys.keys import Scope, create_key
-from dahlia.server.rescue.recording import write_record
-from dahlia.server.rescue.records import IMAGES_TABLE, RECORD
+from dahlia.server.rescue.records import IMAGES_TABLE, RECORD, write_record
 from dahlia.server.storage.names import iteration_prefix
-from dahlia.server.workspaces.outcome import personalise
+from dahlia.server.workspaces.models import personalise
 from dahlia.settings.server import load_settings
 
 Seen = dict[str, Any]

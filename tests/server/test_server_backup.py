@@ -18,16 +18,14 @@ from sqlalchemy import select
 from dahlia.errors import DahliaError
 from dahlia.server.backup import stored_files, writing
 from dahlia.server.backup.archive import TABLES
-from dahlia.server.backup.restoring import restore_backup
-from dahlia.server.backup.verifying import verify_backup
+from dahlia.server.backup.reading import restore_backup, verify_backup
 from dahlia.server.backup.writing import held, write_backup
 from dahlia.server.cleaning.orphans import find_orphans
 from dahlia.server.context import Server, open_server
 from dahlia.server.database.tables import ImageRow, ProjectRow
 from dahlia.server.keys.keys import Scope, create_key, find_access
-from dahlia.server.pairing.errors import PairingError
-from dahlia.server.pairing.identity import read_identity
-from dahlia.server.pairing.pairing import check
+from dahlia.server.ownership import read_identity
+from dahlia.server.pairing import PairingError, check
 from dahlia.server.storage.names import image_key
 from dahlia.server.storage.storage import Entry, StorageError
 from dahlia.settings.server import load_settings

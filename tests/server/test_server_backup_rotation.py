@@ -24,10 +24,9 @@ from starlette.testclient import TestClient
 from dahlia.cli import cli
 from dahlia.server.app import create_app
 from dahlia.server.backup.archive import ABOUT, FORMAT, About
-from dahlia.server.backup.folder import FAILURE, backup_name, backups_in, is_due, last_backup
-from dahlia.server.backup.rotation import BackupInProgress, make_backup, prune
-from dahlia.server.backup.schedule import Backups
-from dahlia.server.backup.verifying import verify_backup
+from dahlia.server.backup.automatic import FAILURE, Backups, backup_name, backups_in, is_due, last_backup
+from dahlia.server.backup.reading import verify_backup
+from dahlia.server.backup.writing import BackupInProgress, make_backup, prune
 from dahlia.server.context import Server, open_server
 from dahlia.server.keys.keys import Scope, create_key
 from dahlia.server.storage.names import image_key, sha256_of_key

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from dahlia.errors import ServiceError
 from dahlia.server.context import Server
-from dahlia.server.database.server_tables import AuditRow
+from dahlia.server.database.tables import AuditRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.iterations.iterations import cancel_training, delete_iteration, iteration_of
 from dahlia.server.jobs.job import State

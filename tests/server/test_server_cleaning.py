@@ -25,13 +25,11 @@ from dahlia.server.cleaning.orphans import (
     listed_orphans,
 )
 from dahlia.server.context import Server
-from dahlia.server.database.server_tables import DiscardRow
-from dahlia.server.database.tables import ImageRow, ProjectRow
+from dahlia.server.database.tables import DiscardRow, ImageRow, ProjectRow
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import JobRow
 from dahlia.server.disk import DiskSpace
-from dahlia.server.pairing.errors import PairingError
-from dahlia.server.pairing.pairing import adopt
+from dahlia.server.pairing import PairingError, adopt
 from dahlia.server.storage.names import IDENTITY, history_key, image_key, resized_key, thumbnail_key
 
 pytestmark = pytest.mark.both_databases

@@ -15,9 +15,8 @@ from dahlia.server.context import Server
 from dahlia.server.database import schema
 from dahlia.server.database.changes import changed
 from dahlia.server.database.errors import DatabaseError
-from dahlia.server.database.server_tables import SecretRow
 from dahlia.server.database.sessions import Database
-from dahlia.server.database.tables import ProjectRow, TagRow
+from dahlia.server.database.tables import ProjectRow, SecretRow, TagRow
 
 pytestmark = pytest.mark.both_databases
 

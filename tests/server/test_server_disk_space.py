@@ -17,14 +17,13 @@ from project_cases import make_project
 from starlette.testclient import TestClient
 
 from dahlia.errors import ServiceError
+from dahlia.server import disk as reserves
 from dahlia.server.api.parameters import training_router
 from dahlia.server.app import _ROUTERS
 from dahlia.server.context import Server
-from dahlia.server.database import reserve as reserves
 from dahlia.server.database.errors import DatabaseError
-from dahlia.server.database.reserve import NAME, Reserve
 from dahlia.server.database.sessions import Database
-from dahlia.server.disk import DiskSpace, SpaceWatch
+from dahlia.server.disk import RESERVE, DiskSpace, Reserve, SpaceWatch
 from dahlia.server.http.access import NO_ADDITIONS
 from dahlia.server.http.page import reasons
 
@@ -102,13 +101,13 @@ def test_a_reserve_takes_room_and_gives_it_up(tmp_path: Path) -> None:
     assert reserve.size == 0
     reserve.release()  # there is none yet
     reserve.fill(3 * MEGABYTE)
-    about = (tmp_path / NAME).stat()
+    about = (tmp_path / RESERVE).stat()
     assert (about.st_size, about.st_mode & 0o777) == (3 * MEGABYTE, 0o600)
     assert about.st_blocks * 512 >= 3 * MEGABYTE  # no hole
     reserve.fill(MEGABYTE)
     assert reserve.size == MEGABYTE
     reserve.release()
-    assert (tmp_path / NAME).stat().st_blocks == 0
+    assert (tmp_path / RESERVE).stat().st_blocks == 0
 
 
 def test_a_reserve_that_does_not_fit_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

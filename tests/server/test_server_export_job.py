@@ -43,7 +43,7 @@ from dahlia.server.jobs.queue import cancel
 from dahlia.server.jobs.task import Task
 from dahlia.server.jobs.training_data import SizedPhoto, artifact_key
 from dahlia.server.jobs.worker_context import WorkerContext
-from dahlia.server.workspaces import Photo
+from dahlia.server.workspaces.snapshot import Photo
 from dahlia.settings.server import load_settings
 from dahlia.stages import train
 from small_projects import COLOURS, SmallProject, make_params, photo

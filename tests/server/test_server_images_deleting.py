@@ -10,8 +10,7 @@ from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
 from dahlia.server.database.changes import project_of
-from dahlia.server.database.server_tables import AuditRow
-from dahlia.server.database.tables import ImageRow, ImageTagRow
+from dahlia.server.database.tables import AuditRow, ImageRow, ImageTagRow
 from dahlia.server.images import lifecycle
 
 pytestmark = pytest.mark.both_databases

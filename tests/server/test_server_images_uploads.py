@@ -17,9 +17,8 @@ from dahlia.server.context import Server
 from dahlia.server.contract.bodies import ImageFileBatch
 from dahlia.server.contract.enums import DomainType
 from dahlia.server.database.changes import project_of
-from dahlia.server.database.server_tables import AuditRow
-from dahlia.server.database.tables import ImageRow, ImageTagRow, RegionRow
-from dahlia.server.storage.errors import StorageError
+from dahlia.server.database.tables import AuditRow, ImageRow, ImageTagRow, RegionRow
+from dahlia.server.storage.backend import StorageError
 from dahlia.server.storage.names import image_key, thumbnail_key
 
 pytestmark = pytest.mark.both_databases

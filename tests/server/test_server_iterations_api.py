@@ -9,7 +9,7 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
-from dahlia.server.database.server_tables import AuditRow
+from dahlia.server.database.tables import AuditRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.keys.keys import Scope, create_key
 

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
 from dahlia.server.database.types import new_id
-from dahlia.server.storage.errors import StorageError
+from dahlia.server.storage.backend import StorageError
 
 pytestmark = pytest.mark.both_databases
 

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from dahlia.errors import ConfigError
 from dahlia.server.context import Server
-from dahlia.server.database.server_tables import KeyRow
+from dahlia.server.database.tables import KeyRow
 from dahlia.server.keys import keys
 from dahlia.server.keys.audit import Lines, latest, record
 from dahlia.server.keys.keys import Access, Scope

@@ -14,7 +14,7 @@ from dahlia.errors import ServiceError
 from dahlia.server.context import Server
 from dahlia.server.database.errors import DatabaseError
 from dahlia.server.http.replies import KnownFaults, is_known
-from dahlia.server.storage.errors import NotThere, StorageError
+from dahlia.server.storage.backend import NotThere, StorageError
 
 UUID = re.compile(r"Request [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

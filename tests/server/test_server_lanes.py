@@ -28,8 +28,8 @@ from dahlia.server.jobs.training_job import train
 from dahlia.server.jobs.waiting import position_of
 from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.running import Workers
-from dahlia.server.workspaces import Cancelled
 from dahlia.server.workspaces.guard import guard_command
+from dahlia.server.workspaces.workspace import Cancelled
 from dahlia.settings.server import load_settings
 from dahlia.settings.server_sections import JobsSection
 

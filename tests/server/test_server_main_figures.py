@@ -9,7 +9,7 @@ import pytest
 
 from dahlia.server.iterations.figures import ABSENT_SECONDS, MainFiguresCache
 from dahlia.server.jobs.training_data import EVALUATION, artifact_key
-from dahlia.server.storage.errors import StorageError, not_there
+from dahlia.server.storage.backend import StorageError, not_there
 from dahlia.server.storage.storage import Storage
 
 _INTERVAL = {"value": 0.5, "low": 0.25, "high": 0.75}

@@ -14,9 +14,8 @@ from test_server_cleaning import age, keys
 
 from dahlia.cli import cli
 from dahlia.server.context import Server, open_server
-from dahlia.server.database.server_tables import DiscardRow
-from dahlia.server.database.tables import ImageRow
-from dahlia.server.pairing.pairing import adopt
+from dahlia.server.database.tables import DiscardRow, ImageRow
+from dahlia.server.pairing import adopt
 from dahlia.server.storage.names import image_key, sha256_of_key, thumbnail_key
 from dahlia.settings.server import load_settings
 

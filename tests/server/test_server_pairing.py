@@ -15,14 +15,12 @@ from sqlalchemy import delete
 
 from dahlia.server.context import Server, open_server
 from dahlia.server.database.errors import DatabaseError
-from dahlia.server.database.server_tables import IdentityRow
+from dahlia.server.database.tables import IdentityRow
 from dahlia.server.keys.audit import record
-from dahlia.server.pairing.commands import describe
-from dahlia.server.pairing.errors import PairingError
-from dahlia.server.pairing.identity import read_identity
-from dahlia.server.pairing.pairing import adopt, check, pair
-from dahlia.server.pairing.watch import PairingWatch
-from dahlia.server.storage.errors import StorageError
+from dahlia.server.ownership import read_identity
+from dahlia.server.pairing import PairingError, PairingWatch, adopt, check, pair
+from dahlia.server.rescue.commands import describe
+from dahlia.server.storage.backend import StorageError
 from dahlia.server.storage.folder import Folder
 from dahlia.server.storage.names import IDENTITY, STAGED, thumbnail_key
 from dahlia.settings.server import load_settings

@@ -17,10 +17,9 @@ from dahlia.http.replies import timestamp
 from dahlia.server.context import Server
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow, JournalRow, PredictionRow, ScoreRow
-from dahlia.server.predictions.journal import Journal
-from dahlia.server.predictions.maintenance import Maintenance
+from dahlia.server.predictions.journal import Journal, Maintenance
 from dahlia.server.predictions.rows import FLOOR
-from dahlia.server.storage.errors import StorageError
+from dahlia.server.storage.backend import StorageError
 from dahlia.server.storage.names import image_key, thumbnail_key
 from dahlia.serving.stored.segments import MAGIC, MARKER_BYTES, segment_name
 from dahlia.serving.stored.store import Kept, PredictionStore

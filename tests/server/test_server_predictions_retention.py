@@ -15,10 +15,9 @@ from dahlia.server.context import Server
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import PredictionRow
-from dahlia.server.pairing.pairing import adopt
-from dahlia.server.predictions import maintenance
-from dahlia.server.predictions.journal import Journal
-from dahlia.server.predictions.maintenance import Maintenance, delete_old
+from dahlia.server.pairing import adopt
+from dahlia.server.predictions import journal
+from dahlia.server.predictions.journal import Journal, Maintenance, delete_old
 from dahlia.server.storage.names import image_key, thumbnail_key
 
 pytestmark = pytest.mark.both_databases
@@ -90,7 +89,7 @@ def kept(frugal: Server) -> Kept:
 
 
 def test_predictions_that_are_too_old_go(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "_BATCH", 2)
+    monkeypatch.setattr(journal, "_DELETED_AT_ONCE", 2)
     kept.add("abc", days=31)
     kept.add("de", days=29)
     age(kept.server, "abcd")
@@ -109,7 +108,7 @@ def test_suggestions_that_are_too_old_go(kept: Kept) -> None:
 
 
 def test_the_oldest_make_room(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "_BATCH", 2)
+    monkeypatch.setattr(journal, "_DELETED_AT_ONCE", 2)
     image = add_image(kept.server, kept.project, b"untagged")
     kept.add("0", image=image.key)
     kept.add("abcdef", size=3 * MEGABYTE)

@@ -23,8 +23,7 @@ from starlette.testclient import TestClient
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import DomainType
 from dahlia.server.database.changes import project_of, remove
-from dahlia.server.database.server_tables import AuditRow
-from dahlia.server.database.tables import ImageRow
+from dahlia.server.database.tables import AuditRow, ImageRow
 from dahlia.server.keys.keys import Scope, create_key
 from dahlia.server.projects.choices import MAX_DESCRIPTION, MAX_NAME
 

@@ -25,7 +25,7 @@ from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, Reg
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow, JobRow, PredictionRow
 from dahlia.server.jobs.queue import enqueue
-from dahlia.server.projects import deleting
+from dahlia.server.projects import projects
 
 pytestmark = pytest.mark.both_databases
 
@@ -69,8 +69,8 @@ TABLES = (ProjectRow, TagRow, ImageRow, ImageTagRow, RegionRow, IterationRow, Jo
 def test_a_deleted_project_leaves_nothing(
     client: TestClient, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deleting, "_IMAGES", 2)
-    monkeypatch.setattr(deleting, "_PREDICTIONS", 3)
+    monkeypatch.setattr(projects, "_IMAGES", 2)
+    monkeypatch.setattr(projects, "_PREDICTIONS", 3)
     kept = fill(client, server)
     before = count(server, *TABLES)
     project = fill(client, server)
@@ -85,16 +85,16 @@ def test_a_deletion_that_is_cut_off_is_finished(
     client: TestClient, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = fill(client, server)
-    monkeypatch.setattr(deleting, "_delete_rows", lambda *_: None)  # killed after the first transaction
+    monkeypatch.setattr(projects, "_delete_rows", lambda *_: None)  # killed after the first transaction
     assert client.delete(f"/projects/{project['id']}").status_code == 204
     monkeypatch.undo()
     assert count(server, ImageRow) == 3
     assert count(server, JobRow) == 0
     assert client.get("/projects").json() == []
     refused(client.get(f"/projects/{project['id']}"), "NotFoundProject", 404)
-    assert deleting.finish_deletions(server) == 1
+    assert projects.finish_deletions(server) == 1
     assert count(server, *TABLES) == 0
-    assert deleting.finish_deletions(server) == 0
+    assert projects.finish_deletions(server) == 0
 
 
 def test_what_is_published_is_not_deleted_by_accident(client: TestClient, server: Server) -> None:
@@ -111,4 +111,4 @@ def test_what_is_published_is_not_deleted_by_accident(client: TestClient, server
 
 def test_a_deletion_refuses_what_is_not_there(server: Server) -> None:
     with pytest.raises(ServiceError, match="no project"):
-        deleting.delete_project(server, None, UNKNOWN)
+        projects.delete_project(server, None, UNKNOWN)

@@ -13,7 +13,7 @@ from dahlia.server.context import Server
 from dahlia.server.contract.enums import not_found
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.predictions.published_models import DatabaseSource, ModelFiles
-from dahlia.server.storage.errors import StorageError
+from dahlia.server.storage.backend import StorageError
 from dahlia.server.storage.names import servable_prefix
 from dahlia.serving.metrics import Metrics
 from dahlia.serving.models.model_cache import ModelCache

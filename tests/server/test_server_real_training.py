@@ -33,7 +33,7 @@ from dahlia.server.jobs.training_job import train
 from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.project_folders import CheckedOut, check_out
 from dahlia.server.rescue.rescuing import rescue
-from dahlia.server.workspaces.repository import git
+from dahlia.server.workspaces.workspace import git
 
 TRAINING = {JobKind.TRAIN: train}
 

@@ -20,8 +20,7 @@ from sqlalchemy import select
 from dahlia.errors import DahliaError
 from dahlia.server.backup.archive import is_empty
 from dahlia.server.context import Server
-from dahlia.server.database.server_tables import AuditRow, KeyRow
-from dahlia.server.database.tables import ProjectRow, TagRow
+from dahlia.server.database.tables import AuditRow, KeyRow, ProjectRow, TagRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs.job import JobKind
 from dahlia.server.jobs.training_data import artifact_key

@@ -18,7 +18,7 @@ from dahlia.errors import DahliaError
 from dahlia.server.backup.archive import is_empty
 from dahlia.server.context import Server
 from dahlia.server.keys.keys import find_access
-from dahlia.server.rescue import commands, photos
+from dahlia.server.rescue import commands, rebuilding
 from dahlia.server.rescue.commands import rescue
 from dahlia.server.storage.names import image_key
 
@@ -100,7 +100,7 @@ def test_many_problems_are_counted(places: dict[str, str], monkeypatch: pytest.M
 
 def test_progress_is_said(places: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "_EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(photos, "BATCH", 10)
+    monkeypatch.setattr(rebuilding, "BATCH", 10)
     said = run(places, "--yes").stderr.splitlines()
     assert said[:2] == ["10 images looked at", "16 images looked at"]
 

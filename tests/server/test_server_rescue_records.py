@@ -11,7 +11,6 @@ from dahlia.errors import DatasetError
 from dahlia.server.context import Server
 from dahlia.server.database.tables import ImageRow, ProjectRow
 from dahlia.server.database.work_tables import IterationRow
-from dahlia.server.rescue.recording import write_record
 from dahlia.server.rescue.records import (
     IMAGES_TABLE,
     RECORD,
@@ -20,6 +19,7 @@ from dahlia.server.rescue.records import (
     RegionEntry,
     images_writer,
     read_images,
+    write_record,
 )
 
 pytestmark = pytest.mark.both_databases

@@ -15,10 +15,10 @@ from sqlalchemy import select
 from dahlia.cli import cli
 from dahlia.errors import ConfigError
 from dahlia.server.app import create_app
-from dahlia.server.backup.restoring import restore_backup
+from dahlia.server.backup.reading import restore_backup
 from dahlia.server.backup.writing import write_backup
 from dahlia.server.context import Server, open_server
-from dahlia.server.database.server_tables import SecretRow
+from dahlia.server.database.tables import SecretRow
 from dahlia.server.keys.signing import renew_secret, secret_of, subkey
 from dahlia.server.storage.links import Links
 from dahlia.settings.display import explain, settings_toml

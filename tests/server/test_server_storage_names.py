@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dahlia.server.storage import names
-from dahlia.server.storage.errors import StorageError, scrub
+from dahlia.server.storage.backend import StorageError, scrub
 from dahlia.server.storage.names import check_key
 
 SHA = "0123456789abcdef" * 4

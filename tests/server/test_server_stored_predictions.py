@@ -10,8 +10,7 @@ from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
-from dahlia.server.database.server_tables import AuditRow
-from dahlia.server.database.tables import ImageRow, ProjectRow
+from dahlia.server.database.tables import AuditRow, ImageRow, ProjectRow
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import PredictionRow
 

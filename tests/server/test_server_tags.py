@@ -11,8 +11,7 @@ from starlette.testclient import TestClient
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import DomainType
 from dahlia.server.database.changes import changed, collect_garbage, project_of, remove, visible
-from dahlia.server.database.server_tables import AuditRow
-from dahlia.server.database.tables import ImageRow, ImageTagRow, RegionRow, TagRow
+from dahlia.server.database.tables import AuditRow, ImageRow, ImageTagRow, RegionRow, TagRow
 from dahlia.server.database.work_tables import IterationRow
 
 pytestmark = pytest.mark.both_databases

@@ -20,8 +20,7 @@ from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import DomainType
-from dahlia.server.database.server_tables import AuditRow
-from dahlia.server.database.tables import ProjectRow
+from dahlia.server.database.tables import AuditRow, ProjectRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.keys.keys import Scope, create_key
 

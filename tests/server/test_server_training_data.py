@@ -16,7 +16,7 @@ from dahlia.server.context import Server
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs.training_data import read_snapshot
-from dahlia.server.workspaces import Snapshot
+from dahlia.server.workspaces.snapshot import Snapshot
 
 
 def snapshot_of(server: Server, identity: str) -> Snapshot:

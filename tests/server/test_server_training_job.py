@@ -41,8 +41,8 @@ from dahlia.server.jobs.training_job import train
 from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.rescue.records import IMAGES_TABLE, RECORD, Record, read_images
 from dahlia.server.storage.names import history_key, iteration_prefix
-from dahlia.server.workspaces import Cancelled, PipelineError, Progress, head
-from dahlia.server.workspaces.workspace import occupied
+from dahlia.server.workspaces.progress import Progress
+from dahlia.server.workspaces.workspace import Cancelled, PipelineError, head, occupied
 from dahlia.tracking.artifacts import SERVABLE
 
 TRAINING = {JobKind.TRAIN: train}

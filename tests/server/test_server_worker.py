@@ -24,7 +24,7 @@ from dahlia.server.jobs.queue import cancel
 from dahlia.server.jobs.task import Task
 from dahlia.server.jobs.worker import Handler
 from dahlia.server.jobs.worker_context import WorkerContext
-from dahlia.server.workspaces import Cancelled
+from dahlia.server.workspaces.workspace import Cancelled
 from dahlia.settings.server import load_settings
 
 QUICK = {"DAHLIA_JOBS_WARM": "false", "DAHLIA_JOBS_POLL_SECONDS": "0.02", "DAHLIA_JOBS_LEASE_SECONDS": "1"}
@@ -260,7 +260,7 @@ from dahlia.server.jobs.worker import work
 from dahlia.server.jobs.job import JobKind
 from dahlia.server.context import open_server
 from dahlia.settings.server import load_settings
-from dahlia.server.workspaces import Cancelled
+from dahlia.server.workspaces.workspace import Cancelled
 
 def endless(context, task):
     print("begun", flush=True)

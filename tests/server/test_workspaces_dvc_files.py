@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dahlia.server.workspaces.dvc_files import repair
+from dahlia.server.workspaces.running import repair
 
 LOCK = """\
 schema: '2.0'

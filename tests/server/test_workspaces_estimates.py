@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dahlia.server.workspaces import estimate_seconds, stage_seconds
+from dahlia.server.workspaces.progress import estimate_seconds, stage_seconds
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,9 @@ from dahlia.dataset.records import Region
 from dahlia.errors import ConfigError, DahliaError, DatasetError
 from dahlia.files import sha256_of, staged_file
 from dahlia.project import create_project
-from dahlia.server.workspaces import Photo, PipelineError, lay_out
+from dahlia.server.workspaces.laying import lay_out
+from dahlia.server.workspaces.snapshot import Photo
+from dahlia.server.workspaces.workspace import PipelineError
 
 
 @pytest.fixture
@@ -189,7 +191,7 @@ _LAY_OUT = """
 import sys
 from pathlib import Path
 from workspace_projects import small_photo_set
-from dahlia.server.workspaces import lay_out
+from dahlia.server.workspaces.laying import lay_out
 photo_set = small_photo_set(Path(sys.argv[1]))
 print("ready", flush=True)
 lay_out(Path(sys.argv[2]), photo_set.snapshot(negative_tag="rose"), photo_set.fetch)

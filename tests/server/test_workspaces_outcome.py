@@ -15,7 +15,8 @@ from dahlia.modeling.card import (
     load_card,
     save_card,
 )
-from dahlia.server.workspaces import PipelineError, collect, personalise
+from dahlia.server.workspaces.models import collect, personalise
+from dahlia.server.workspaces.workspace import PipelineError
 
 RUN = "917944a5-b43e-4b24-9be6-b2e920e83b10"
 PARTS = (

@@ -12,16 +12,10 @@ from dahlia import layout
 from dahlia.dataset.manifest import load_folds
 from dahlia.modeling.card import load_card
 from dahlia.modeling.predictions import load_predictions
-from dahlia.server.workspaces import (
-    Outcome,
-    collect,
-    commit,
-    lay_out,
-    personalise,
-    restore_history,
-    run_pipeline,
-    save_history,
-)
+from dahlia.server.workspaces.laying import lay_out
+from dahlia.server.workspaces.models import Outcome, collect, personalise
+from dahlia.server.workspaces.running import run_pipeline
+from dahlia.server.workspaces.workspace import commit, restore_history, save_history
 from dahlia.warm.commands import VARIABLE
 from warm_commands import UNBUFFERED
 

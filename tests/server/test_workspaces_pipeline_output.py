@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dahlia.server.workspaces.pipeline_output import ProgressTracker, reason
+from dahlia.server.workspaces.progress import ProgressTracker, reason
 
 EXPECTED = {"ingest": 1.0, "train": 8.0, "export": 1.0}
 

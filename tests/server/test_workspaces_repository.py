@@ -9,7 +9,8 @@ from workspace_projects import NAME, PhotoSet, small_photo_set, tree
 from dahlia import layout
 from dahlia.dataset.manifest import load_folds, save_folds
 from dahlia.errors import DatasetError
-from dahlia.server.workspaces import PipelineError, commit, head, lay_out, restore_history, save_history
+from dahlia.server.workspaces.laying import lay_out
+from dahlia.server.workspaces.workspace import PipelineError, commit, head, restore_history, save_history
 
 FOLDS = {"a" * 64: 0, "b" * 64: 4, "c" * 64: -1}
 

@@ -12,15 +12,10 @@ import pytest
 from workspace_projects import NAME, STAGES, PhotoSet, small_photo_set, write_stages
 
 from dahlia.errors import ConfigError
-from dahlia.server.workspaces import (
-    Cancelled,
-    PipelineError,
-    Progress,
-    commit,
-    lay_out,
-    occupied,
-    run_pipeline,
-)
+from dahlia.server.workspaces.laying import lay_out
+from dahlia.server.workspaces.progress import Progress
+from dahlia.server.workspaces.running import run_pipeline
+from dahlia.server.workspaces.workspace import Cancelled, PipelineError, commit, occupied
 
 pytestmark = pytest.mark.slow
 
@@ -129,7 +124,7 @@ def test_what_cancelled_raises_ends_the_pipeline(folder: Path) -> None:
 _RUN = """
 import sys
 from pathlib import Path
-from dahlia.server.workspaces import run_pipeline
+from dahlia.server.workspaces.running import run_pipeline
 run_pipeline(Path(sys.argv[1]), environment={}, watch=lambda now: None, cancelled=lambda: False)
 """
 

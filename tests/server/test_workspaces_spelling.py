@@ -9,8 +9,7 @@ import pytest
 from dahlia.dataset.readers import table
 from dahlia.dataset.records import Annotation
 from dahlia.params import PROJECT_NAME
-from dahlia.server.workspaces import check_tag_name, pipeline_name, spelling
-from dahlia.server.workspaces.spelling import MAX_TAG_LENGTH
+from dahlia.server.workspaces.snapshot import MAX_TAG_LENGTH, check_tag_name, pipeline_name, spelling
 
 PROJECT_ID = "1A2B3C4D-0000-4000-8000-000000000000"
 GOOD = (

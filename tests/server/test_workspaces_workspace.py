@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from dahlia.server.workspaces import PipelineError, occupied
+from dahlia.server.workspaces.workspace import PipelineError, occupied
 
 _HOLD = """
 import sys
 from pathlib import Path
-from dahlia.server.workspaces import occupied
+from dahlia.server.workspaces.workspace import occupied
 with occupied(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -12,7 +12,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from dahlia.server.workspaces import Photo, Snapshot
+from dahlia.server.workspaces.snapshot import Photo, Snapshot
 
 NAME = "garden-1a2b3c4d"
 STAGES = ("ingest", "validate", "split", "train", "evaluate", "export", "track")

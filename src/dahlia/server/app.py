@@ -44,7 +44,7 @@ from dahlia.server.http.replies import log_refusal
 from dahlia.server.iterations.figures import MainFiguresCache
 from dahlia.server.iterations.performance import PerformanceCache, stored_predictions
 from dahlia.server.keys.keys import Scope as KeyScope
-from dahlia.server.predictions.filters import check_application
+from dahlia.server.predictions.queries import check_application
 from dahlia.server.predictions.service import PredictionService
 from dahlia.serving.prediction_api import handle
 

@@ -14,8 +14,7 @@ from dahlia.server.backup.commands import backup, restore
 from dahlia.server.cleaning.commands import orphans
 from dahlia.server.command_tools import config_option, opened
 from dahlia.server.keys.commands import audit, keys
-from dahlia.server.pairing.commands import adopt
-from dahlia.server.rescue.commands import rescue
+from dahlia.server.rescue.commands import adopt, rescue
 from dahlia.terminal import print_table
 
 

@@ -17,16 +17,15 @@ from sqlalchemy.exc import DBAPIError
 from dahlia.errors import ConfigError, DahliaError
 from dahlia.http.admission import Rates
 from dahlia.server import disk
-from dahlia.server.backup.folder import backups_in, way_back
+from dahlia.server.backup.automatic import backups_in, way_back
 from dahlia.server.database import schema
 from dahlia.server.database.errors import DamageError, DatabaseError
 from dahlia.server.database.schema import UnusableDatabase, file_of, is_blank
 from dahlia.server.database.sessions import Database
 from dahlia.server.disk import DiskSpace
 from dahlia.server.keys.signing import Signing
-from dahlia.server.pairing.errors import PairingError
-from dahlia.server.pairing.pairing import pair
-from dahlia.server.storage.errors import StorageError
+from dahlia.server.pairing import PairingError, pair
+from dahlia.server.storage.backend import StorageError
 from dahlia.server.storage.storage import Storage
 
 if TYPE_CHECKING:

@@ -1,6 +1,10 @@
 """The server's disks: room for more, and files for its own user.
 
 Below a floor nothing is added, so deleting has room. Folders have the mode 0700, files 0600.
+
+SQLite appends to its write-ahead log even to delete, so on a full disk nothing could be deleted to make room.
+A file of some megabytes, the reserve, holds that room. Whichever process writes and finds less than its size
+free empties it; the server fills it again once there is room.
 """
 
 from __future__ import annotations
@@ -18,7 +22,6 @@ from typing import TYPE_CHECKING, Self
 
 from dahlia.errors import ServiceError
 from dahlia.server.background import Repeated
-from dahlia.server.database.reserve import Reserve, free_bytes, present
 
 if TYPE_CHECKING:
     from dahlia.server.database.sessions import Database
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 MEGABYTE = 1024 * 1024
 MAX_RESERVE = 64 * MEGABYTE  # a thousand images with tags and regions need a third of it to be deleted
 SHARE = 4  # of the floor, what the reserve holds
+RESERVE = ".reserve"  # the file beside that of the database
+
 _FRESH_SECONDS = 1.0
 _LOOK_SECONDS = 5.0
 _RETRY_SECONDS = 10
@@ -234,3 +239,79 @@ def _taken(path: Path, mode: int) -> bool:
         )  # fmt: skip
         return False
     return True
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes that an ordinary user may still write to the disk of a folder.
+
+    Raises:
+        OSError: there is no such folder, or the disk reports an error.
+    """
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
+
+
+def present(folder: Path) -> Path:
+    """A folder, or the first above it that is there."""
+    return next(one for one in (folder, *folder.parents) if one.is_dir())
+
+
+class Reserve:
+    """A file that takes room and holds nothing.
+
+    Args:
+        folder: of the database's file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file = folder / RESERVE
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds now."""
+        try:
+            return self._file.stat().st_size
+        except OSError:
+            return 0
+
+    def free(self) -> int:
+        """Bytes that its disk has besides.
+
+        Raises:
+            OSError: the disk reports an error.
+        """
+        return free_bytes(self._folder)
+
+    def fill(self, size: int) -> None:
+        """Hold so many bytes from now on, allocated on the disk.
+
+        Raises:
+            OSError: there is no room for them, or the folder may not be written.
+        """
+        file = os.open(self._file, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            os.ftruncate(file, min(size, os.fstat(file).st_size))
+            if size:
+                os.posix_fallocate(file, 0, size)
+        except OSError:
+            os.ftruncate(file, 0)
+            raise
+        finally:
+            os.close(file)
+
+    def release(self) -> None:
+        """Give up what it holds."""
+        with suppress(
+            OSError
+        ):  # where there is no such file, or it may not be written, there is no room in it
+            os.truncate(self._file, 0)
+
+    def release_if_short(self) -> None:
+        """Give it up if the disk has less room besides."""
+        size = self.size
+        if not size:
+            return
+        with suppress(OSError):
+            if self.free() < size:
+                self.release()

@@ -28,7 +28,9 @@ from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.jobs.training_data import read_snapshot
 from dahlia.server.projects.projects import find_project
 from dahlia.server.storage.names import history_key, image_key
-from dahlia.server.workspaces import Photo, lay_out, restore_history
+from dahlia.server.workspaces.laying import lay_out
+from dahlia.server.workspaces.snapshot import Photo
+from dahlia.server.workspaces.workspace import restore_history
 
 if TYPE_CHECKING:
     import requests

@@ -30,7 +30,7 @@ from dahlia.http.handshake import with_tls
 from dahlia.http.limits import most_files
 from dahlia.http.origins import Origins
 from dahlia.processes import end
-from dahlia.server.backup.schedule import Backups
+from dahlia.server.backup.automatic import Backups
 from dahlia.server.cleaning.cleaning import Cleaning
 from dahlia.server.context import open_server
 from dahlia.server.database.checkpoints import Checkpoints
@@ -40,8 +40,8 @@ from dahlia.server.jobs.leases import WatchThread, release
 from dahlia.server.jobs.order import lanes_of
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import create_first_keys
-from dahlia.server.pairing.watch import PairingWatch
-from dahlia.server.storage.errors import StorageError
+from dahlia.server.pairing import PairingWatch
+from dahlia.server.storage.backend import StorageError
 from dahlia.server.tls import Certificate, certificate_of
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from dahlia.errors import ServiceError
 from dahlia.export.formats import flavors_of
 from dahlia.server.api.parameters import OnePage, any_case, one_id, own_router
 from dahlia.server.api.predictions import ThePredictions
-from dahlia.server.backup.folder import backup_metrics
+from dahlia.server.backup.automatic import backup_metrics
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import ExportPlatform, JobKind, JobLane, JobState
 from dahlia.server.contract.own import (
@@ -39,7 +39,7 @@ from dahlia.server.contract.own import (
     NewKey,
     Worker,
 )
-from dahlia.server.database.server_tables import AuditRow, KeyRow
+from dahlia.server.database.tables import AuditRow, KeyRow
 from dahlia.server.http.access import Administers, AnyKey, Reads, TheServer
 from dahlia.server.http.page import reasons
 from dahlia.server.iterations.progress import said_of_job

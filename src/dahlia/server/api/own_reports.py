@@ -46,9 +46,8 @@ from dahlia.server.iterations.reports import (
     verification_of,
 )
 from dahlia.server.jobs.training_data import PAGE, VALIDATION_PAGE
-from dahlia.server.predictions.quick_tests import published_iteration, tested_iteration
-from dahlia.server.predictions.service import PredictionService
-from dahlia.server.projects.summaries import Summaries, projects_page
+from dahlia.server.predictions.service import PredictionService, published_iteration, tested_iteration
+from dahlia.server.projects.views import Summaries, projects_page
 from dahlia.server.storage.names import image_key
 
 router = own_router("reports")

@@ -46,14 +46,18 @@ from dahlia.server.iterations.performance import (
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import Access
 from dahlia.server.predictions.queries import Found
-from dahlia.server.predictions.rows import Suggestion, insert_suggestions
+from dahlia.server.predictions.rows import (
+    Suggestion,
+    insert_suggestions,
+    stored_suggestion_answer,
+    suggestion_answer,
+)
 from dahlia.server.predictions.suggestions import (
     count_suggestions,
     find_suggestions,
     suggest,
     untagged_images,
 )
-from dahlia.server.predictions.views import stored_suggestion_answer, suggestion_answer
 
 THRESHOLD = 0.5
 OVERLAP = 0.3

@@ -38,18 +38,17 @@ from dahlia.server.images.adding import Outcome
 from dahlia.server.images.lifecycle import most_bytes
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import Access
-from dahlia.server.predictions.filters import check_application
 from dahlia.server.predictions.queries import (
     Found,
+    check_application,
     delete_predictions,
     find_predictions,
     in_utc,
     take_away,
     training_files,
 )
-from dahlia.server.predictions.quick_tests import tested_iteration
-from dahlia.server.predictions.service import PredictionService
-from dahlia.server.predictions.views import stored_answer
+from dahlia.server.predictions.rows import stored_answer
+from dahlia.server.predictions.service import PredictionService, tested_iteration
 
 router = training_router("Predictions")
 _CATCH_UP_SECONDS = 5.0

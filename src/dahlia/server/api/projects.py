@@ -28,7 +28,7 @@ from dahlia.server.http.files import file_answer
 from dahlia.server.http.middleware import FILES
 from dahlia.server.images.queries import View, Wanted, count_images
 from dahlia.server.keys.audit import record
-from dahlia.server.projects import deleting, tags
+from dahlia.server.projects import projects, tags
 from dahlia.server.projects.artifacts import artifact_key
 from dahlia.server.projects.copies import begin_copy, offer_copy
 from dahlia.server.projects.projects import NewProject, change_project, projects_of
@@ -135,7 +135,7 @@ def update_project(
 @router.delete(PROJECT, status_code=204)
 def delete_project(access: Trains, server: TheServer, project_id: ProjectId) -> None:
     """Delete a project with all that belongs to it; refused while an iteration of it is published."""
-    deleting.delete_project(server, access, project_id)
+    projects.delete_project(server, access, project_id)
     server.published_changed()
 
 

@@ -26,7 +26,7 @@ from sqlalchemy import Column, Connection, LargeBinary, Table, func, insert, sel
 from sqlalchemy.orm import Session
 
 from dahlia.server.database.schema import METADATA
-from dahlia.server.database.server_tables import SecretRow
+from dahlia.server.database.tables import SecretRow
 from dahlia.server.database.types import Instant
 from dahlia.server.database.work_tables import WorkerRow
 

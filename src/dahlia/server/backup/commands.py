@@ -34,7 +34,7 @@ def backup(
     exit status is 3 if files are missing from the storage, and so from the backup.
     """
     from dahlia.server.backup.archive import INCOMPLETE
-    from dahlia.server.backup.schedule import attach
+    from dahlia.server.backup.automatic import attach
 
     if attached:
         attach()
@@ -48,8 +48,8 @@ def backup(
 
 
 def _verified(file: Path | None, config: Path | None) -> tuple[Path, About]:
-    from dahlia.server.backup.folder import backups_in
-    from dahlia.server.backup.verifying import verify_backup
+    from dahlia.server.backup.automatic import backups_in
+    from dahlia.server.backup.reading import verify_backup
     from dahlia.settings.server import load_settings
 
     if file is None:
@@ -61,8 +61,7 @@ def _verified(file: Path | None, config: Path | None) -> tuple[Path, About]:
 
 
 def _backed_up(file: Path | None, config: Path | None, *, when_due: bool) -> tuple[Path, About] | None:
-    from dahlia.server.backup.rotation import make_backup
-    from dahlia.server.backup.writing import write_backup
+    from dahlia.server.backup.writing import make_backup, write_backup
 
     with opened(config) as server:
         if file:
@@ -78,7 +77,7 @@ def _backed_up(file: Path | None, config: Path | None, *, when_due: bool) -> tup
 def restore(context: click.Context, file: Path, config: Path | None) -> None:
     """Restore a backup into an empty server."""
     from dahlia.server.backup.archive import INCOMPLETE
-    from dahlia.server.backup.restoring import restore_backup
+    from dahlia.server.backup.reading import restore_backup
 
     with opened(config, paired=False) as server:
         about = restore_backup(server, file)

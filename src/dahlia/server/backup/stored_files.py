@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from dahlia.server.backup.archive import file_name
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.database.work_tables import ExportRow, IterationRow, PredictionRow
-from dahlia.server.storage.errors import NotThere, StorageError
+from dahlia.server.storage.backend import NotThere, StorageError
 from dahlia.server.storage.names import IMAGES, image_key, iteration_prefix, sha256_of_key
 from dahlia.server.storage.storage import Storage
 

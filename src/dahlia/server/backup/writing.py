@@ -1,6 +1,7 @@
 """Writing a backup while the server runs: with room for it, under a passing name until it is verified.
 
-A file that is being written is locked, which tells it from what a killed writer left.
+A file that is being written is locked, which tells it from what a killed writer left. In the folder of the
+settings a backup replaces old ones.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock, Timeout
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -31,11 +34,12 @@ from dahlia.server.backup.archive import (
     dump,
     table_name,
 )
+from dahlia.server.backup.automatic import NAMES, backup_name, is_due, prune
+from dahlia.server.backup.reading import verify_backup
 from dahlia.server.backup.stored_files import StoredFiles, named_keys, named_prefixes
-from dahlia.server.backup.verifying import verify_backup
-from dahlia.server.database.reserve import free_bytes, present
 from dahlia.server.database.schema import revision_of
-from dahlia.server.storage.errors import StorageError
+from dahlia.server.disk import free_bytes, present
+from dahlia.server.storage.backend import StorageError
 from dahlia.server.storage.names import IDENTITY
 
 if TYPE_CHECKING:
@@ -48,6 +52,7 @@ _SIZES = {
     "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
     "postgresql": "SELECT pg_database_size(current_database())",
 }
+_LOCK_FILE = ".lock"
 
 
 def write_backup(server: Server, target: Path) -> About:
@@ -130,6 +135,49 @@ def check_room(server: Server, folder: Path) -> None:
         )
 
 
+class BackupInProgress(DahliaError):  # noqa: N818
+    """Another process writes a backup into the same folder."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A backup that was written and read back.
+
+    Attributes:
+        path: of the file.
+        about: what it says of itself.
+        removed: the old backups that are gone.
+    """
+
+    path: Path
+    about: About
+    removed: tuple[Path, ...]
+
+
+def make_backup(server: Server, *, when_due: bool = False) -> Made | None:
+    """Write a backup into the folder of the settings, then delete old ones.
+
+    Args:
+        server: that is backed up.
+        when_due: whether to do so only if the last one is older than `backup.every` hours.
+
+    Returns:
+        None where none was due, or another process is at it.
+
+    Raises:
+        BackupInProgress: another process is at it, and `when_due` is not set.
+        DahliaError: it cannot be written, or reads back otherwise; the old ones are all there.
+    """
+    folder = server.settings.backup_folder
+    try:
+        with _alone(folder):
+            return _make(server, folder, when_due=when_due)
+    except BackupInProgress:
+        if when_due:
+            return None
+        raise
+
+
 def _check_place(server: Server, target: Path) -> None:
     if target.resolve().is_relative_to(Path(server.storage.place).resolve()):
         raise ConfigError(
@@ -197,3 +245,34 @@ def _tracking(home: Path) -> int:
 
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"
+
+
+def _make(server: Server, folder: Path, *, when_due: bool) -> Made | None:
+    settings = server.settings.backup
+    if when_due and not is_due(folder, settings.every, server.now()):
+        return None
+    remove_leftovers(folder, NAMES)
+    path = folder / backup_name(server.now())
+    about = write_backup(server, path)
+    return Made(path, about, prune(path, about, settings.keep))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    lock = FileLock(folder / _LOCK_FILE, timeout=0)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise BackupInProgress(
+            f"Another process is writing a backup into {folder}. Wait until it has ended."
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"The folder for backups {folder} cannot be used: {error.strerror}. Let the server's user write "
+            "there, or name another with DAHLIA_BACKUP_FOLDER."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -18,12 +18,12 @@ from sqlalchemy.orm import Session
 from dahlia.errors import DahliaError
 from dahlia.server.background import FaultLog, Repeated
 from dahlia.server.cleaning.orphans import clean_orphans, find_orphans
-from dahlia.server.cleaning.owners import HISTORY, IMAGE, ITERATION, PREDICTION, Owner, discard_owner, named
-from dahlia.server.database.server_tables import DiscardRow, IdentityRow
+from dahlia.server.database.tables import DiscardRow, IdentityRow
 from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.job import JobKind, State
-from dahlia.server.pairing.pairing import check
-from dahlia.server.projects.deleting import finish_deletions
+from dahlia.server.ownership import HISTORY, IMAGE, ITERATION, PREDICTION, Owner, discard_owner, named
+from dahlia.server.pairing import check
+from dahlia.server.projects.projects import finish_deletions
 from dahlia.server.storage.names import (
     EXPORTS,
     history_key,

@@ -43,7 +43,7 @@ def list_them(limit: int, config: Path | None) -> None:
 @config_option
 def restore_files(files: tuple[str, ...], project: str, config: Path | None) -> None:
     """Make orphaned images, all or those named by KEY, untagged images of a project."""
-    from dahlia.server.cleaning.restoring import restore_orphans
+    from dahlia.server.cleaning.orphans import restore_orphans
 
     with opened(config) as server:
         restored = restore_orphans(
@@ -86,7 +86,7 @@ def orphan_lines(server: Server, limit: int) -> Iterator[str]:
     """
     from sqlalchemy import select
 
-    from dahlia.server.database.server_tables import IdentityRow, OrphanRow
+    from dahlia.server.database.tables import IdentityRow, OrphanRow
 
     kept = timedelta(days=server.settings.cleaning.orphan_days)
     with server.database.read() as session:

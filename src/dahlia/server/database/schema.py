@@ -13,19 +13,20 @@ from urllib.parse import quote
 from sqlalchemy import Connection, inspect
 
 from dahlia.errors import ConfigError
-from dahlia.server.database import server_tables, work_tables
 from dahlia.server.database.errors import DamageError, damage_of, translated_errors
-from dahlia.server.database.tables import Table
+from dahlia.server.database.work_tables import IterationRow
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
     from dahlia.server.database.sessions import Database
 
-METADATA = Table.metadata
-_MODULES = (server_tables, work_tables)  # their tables are known once they are imported
+METADATA = IterationRow.metadata
+"""Of all tables: the module of the iterations imports that of the others."""
+
 CHECKED_BYTES = 128 << 20
 """A file up to this size is read and checked whole whenever it is opened: 0.1 s for 80 MB."""
+
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
 _REVISION = "alembic_version"

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from dahlia.errors import ConfigError
 from dahlia.extras import require_extra
 from dahlia.server.database.errors import DamageError, DatabaseError, is_full, translated_errors
-from dahlia.server.database.reserve import Reserve
+from dahlia.server.disk import Reserve
 
 BUSY_SECONDS = 20.0
 _CONNECT_SECONDS = 10

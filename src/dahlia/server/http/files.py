@@ -27,7 +27,7 @@ from dahlia.server.database.work_tables import PredictionRow
 from dahlia.server.http.access import Trains, server_of
 from dahlia.server.http.middleware import wants_no_body
 from dahlia.server.images.validation import resized
-from dahlia.server.storage.errors import NotThere, StorageError
+from dahlia.server.storage.backend import NotThere, StorageError
 from dahlia.server.storage.names import RESIZED, image_key, sha256_of_key
 
 MEGABYTE = 1024 * 1024

@@ -24,7 +24,7 @@ from dahlia.errors import DahliaError, ServiceError
 from dahlia.http.paths import is_prediction
 from dahlia.http.replies import REQUEST, no_such_route, refusal, reply, wrong_method
 from dahlia.server.database.errors import DatabaseError
-from dahlia.server.storage.errors import NotThere, StorageError
+from dahlia.server.storage.backend import NotThere, StorageError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

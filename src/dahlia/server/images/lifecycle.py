@@ -27,7 +27,7 @@ from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.images.adding import Rejected, StoredImage
 from dahlia.server.images.validation import Limits, Received, Refused, receive_many
 from dahlia.server.keys.audit import record
-from dahlia.server.storage.errors import StorageError
+from dahlia.server.storage.backend import StorageError
 from dahlia.server.storage.names import image_key, thumbnail_key
 
 if TYPE_CHECKING:

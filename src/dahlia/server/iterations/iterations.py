@@ -23,7 +23,7 @@ from dahlia.server.jobs.queue import cancel, job_of
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import Access
 from dahlia.server.predictions.published_models import MODELS
-from dahlia.server.storage.errors import StorageError
+from dahlia.server.storage.backend import StorageError
 from dahlia.server.storage.names import EXPORTS, iteration_prefix
 from dahlia.tracking.names import normalise
 

@@ -37,7 +37,7 @@ from dahlia.server.jobs.training_data import (
     artifact_key,
     proof_key,
 )
-from dahlia.server.storage.errors import NotThere
+from dahlia.server.storage.backend import NotThere
 from dahlia.server.storage.names import sha256_of_key
 
 _DATA = "versions"  # whose names are libraries

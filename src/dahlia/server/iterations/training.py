@@ -26,7 +26,7 @@ from dahlia.server.jobs.order import training_lane
 from dahlia.server.jobs.queue import enqueue
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import Access
-from dahlia.server.workspaces.spelling import spelling
+from dahlia.server.workspaces.snapshot import spelling
 
 
 def start_training(

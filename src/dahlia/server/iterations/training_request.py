@@ -14,7 +14,7 @@ from dahlia.kinds import Kind
 from dahlia.server.contract.enums import TrainingType, not_found
 from dahlia.server.database.changes import visible
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
-from dahlia.server.workspaces.estimates import estimate_seconds
+from dahlia.server.workspaces.progress import estimate_seconds
 from dahlia.settings.sections import LimitsSection
 
 TRAINABLE: dict[Kind, str] = {

@@ -31,8 +31,8 @@ from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.keys.audit import record
 from dahlia.server.storage.names import export_key, image_key
 from dahlia.server.storage.storage import Storage
-from dahlia.server.workspaces import personalise
 from dahlia.server.workspaces.guard import guard_command
+from dahlia.server.workspaces.models import personalise
 from dahlia.server.workspaces.workspace import IMAGES
 from dahlia.warm.commands import export_command
 

@@ -19,8 +19,7 @@ from dahlia.server.database.changes import visible
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.storage.names import iteration_prefix
-from dahlia.server.workspaces.snapshot import Photo, Snapshot
-from dahlia.server.workspaces.spelling import spelling
+from dahlia.server.workspaces.snapshot import Photo, Snapshot, spelling
 
 BUNDLE = "bundle"  # the trained model
 SERVABLE = "servable"  # model.onnx and its card, with the server's ids

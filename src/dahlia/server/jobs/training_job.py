@@ -34,28 +34,23 @@ from dahlia.server.jobs.training_data import (
 )
 from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.keys.audit import record
-from dahlia.server.rescue.recording import write_record
-from dahlia.server.rescue.records import IMAGES_TABLE, RECORD
+from dahlia.server.rescue.records import IMAGES_TABLE, RECORD, write_record
 from dahlia.server.storage.names import history_key, image_key
 from dahlia.server.storage.storage import NotThere
-from dahlia.server.workspaces import (
-    Outcome,
-    Photo,
+from dahlia.server.workspaces.laying import lay_out
+from dahlia.server.workspaces.models import Outcome, collect, personalise, start_from
+from dahlia.server.workspaces.progress import Progress
+from dahlia.server.workspaces.running import run_pipeline
+from dahlia.server.workspaces.snapshot import Photo, Snapshot
+from dahlia.server.workspaces.workspace import (
     PipelineError,
-    Progress,
-    Snapshot,
-    collect,
     commit,
+    git,
     head,
-    lay_out,
-    personalise,
+    occupied,
     restore_history,
-    run_pipeline,
     save_history,
 )
-from dahlia.server.workspaces.base_network import start_from
-from dahlia.server.workspaces.repository import git
-from dahlia.server.workspaces.workspace import occupied
 
 _PIPELINE_SHARE = 0.97  # of a training's time; the rest brings photos in and files out
 _POLL_SECONDS = 0.5

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from dahlia.http.replies import REQUEST
 from dahlia.server.context import Server
-from dahlia.server.database.server_tables import AuditRow, KeyRow
+from dahlia.server.database.tables import AuditRow, KeyRow
 
 if TYPE_CHECKING:
     from dahlia.server.keys.keys import Access

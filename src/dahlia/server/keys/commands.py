@@ -16,7 +16,7 @@ from dahlia.terminal import print_table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dahlia.server.database.server_tables import AuditRow, KeyRow
+    from dahlia.server.database.tables import AuditRow, KeyRow
 
 
 @click.group()

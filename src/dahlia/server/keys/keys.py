@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from dahlia.errors import ConfigError, ServiceError
 from dahlia.server.context import Server
 from dahlia.server.database.changes import project_of
-from dahlia.server.database.server_tables import KeyRow
+from dahlia.server.database.tables import KeyRow
 from dahlia.server.database.types import new_id
 from dahlia.server.keys.audit import record
 

@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from dahlia.errors import ConfigError
 from dahlia.files import flush, staged_file
 from dahlia.server import disk
-from dahlia.server.database.server_tables import SecretRow
+from dahlia.server.database.tables import SecretRow
 from dahlia.server.storage.links import MIN_SECRET, Links
 
 if TYPE_CHECKING:

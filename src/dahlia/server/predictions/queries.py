@@ -1,8 +1,8 @@
-"""Stored predictions: found page by page, deleted, and made training images."""
+"""Stored predictions: which a query means, found page by page, deleted, and made training images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -14,14 +14,15 @@ from dahlia.errors import ServiceError
 from dahlia.server.contract.bodies import PredictionQuery
 from dahlia.server.contract.enums import ImageCreateStatus, OrderBy, not_found
 from dahlia.server.database.tables import ProjectRow
-from dahlia.server.database.work_tables import IterationRow, PredictionRow
+from dahlia.server.database.work_tables import IterationRow, PredictionRow, ScoreRow
 from dahlia.server.images.adding import Rejected, StoredImage
-from dahlia.server.predictions.filters import check_application, tag_within
 from dahlia.server.predictions.paging import NEWEST, OLDEST, UNSUREST, Window, open_window
+from dahlia.server.predictions.rows import FLOOR
 
 if TYPE_CHECKING:
     from dahlia.settings.sections import LimitsSection
 
+LONGEST_APPLICATION = 256
 
 _ORDERS = {OrderBy.NEWEST: NEWEST, OrderBy.OLDEST: OLDEST, OrderBy.SUGGESTED: UNSUREST}
 
@@ -86,36 +87,6 @@ def delete_predictions(session: Session, project: ProjectRow, identities: Sequen
     return set(session.scalars(gone.execution_options(synchronize_session=False)))
 
 
-def _of(project: ProjectRow, identities: Sequence[str]) -> tuple[ColumnElement[bool], ...]:
-    return (
-        PredictionRow.id.in_(identities),
-        PredictionRow.project_key == project.key,
-        PredictionRow.image_key.is_(None),
-    )
-
-
-def _conditions(
-    session: Session, project: ProjectRow, query: PredictionQuery, limits: LimitsSection
-) -> list[ColumnElement[bool]]:
-    if len(query.tags) > limits.query_tags:
-        raise ServiceError(
-            "BadRequestPredictionTagsExceededCount",
-            f"Expected at most {limits.query_tags} tags, received {len(query.tags)}. Query for the others "
-            "in a second call.",
-        )
-    bounds = (tag_within(tag.id, tag.min_threshold, tag.max_threshold) for tag in query.tags)
-    conditions = [bound for bound in bounds if bound is not None]
-    if query.iteration_id:
-        conditions.append(PredictionRow.iteration_key == _iteration_key(session, project, query.iteration_id))
-    if query.start_time:
-        conditions.append(PredictionRow.created >= in_utc(query.start_time))
-    if query.end_time:
-        conditions.append(PredictionRow.created <= in_utc(query.end_time))
-    if application := check_application(query.application):
-        conditions.append(PredictionRow.application == application)
-    return conditions
-
-
 def in_utc(moment: datetime) -> datetime:
     """A moment in UTC; without a time zone it counts as UTC.
 
@@ -153,6 +124,103 @@ def take_away(session: Session, project: ProjectRow, identities: Sequence[str]) 
         )
 
 
+def tag_within(tag_id: str, least: float | None, most: float | None) -> ColumnElement[bool] | None:
+    """Whether a tag's probability lies within bounds; None where that says nothing.
+
+    Probabilities below `FLOOR` have no rows, so a lower bound below it counts as 0.
+
+    Args:
+        tag_id: of the tag.
+        least: 0 where it is None.
+        most: 1 where it is None.
+
+    Raises:
+        ServiceError: they are no bounds.
+    """
+    low, high = 0.0 if least is None else least, 1.0 if most is None else most
+    if not 0 <= low <= high <= 1:
+        raise ServiceError(
+            "BadRequestPredictionInvalidQueryParameters",
+            f"Expected 0 <= minThreshold <= maxThreshold <= 1, received {low:g} and {high:g}. Send others.",
+        )
+    if low >= FLOOR:
+        return _has_score([tag_id], ScoreRow.probability.between(low, high))
+    return None if high >= 1 else ~_has_score([tag_id], ScoreRow.probability > high)
+
+
+def any_tag_reaches(tag_ids: Iterable[str], threshold: float | None) -> ColumnElement[bool] | None:
+    """Whether one of some tags, or any tag where there are none, reaches a probability; None for all.
+
+    Raises:
+        ServiceError: the threshold is none.
+    """
+    threshold = check_threshold(threshold)
+    if threshold < FLOOR:
+        return None
+    return _has_score(list(tag_ids), ScoreRow.probability >= threshold)
+
+
+def check_threshold(threshold: float | None) -> float:
+    """The threshold; 0 where there is none.
+
+    Raises:
+        ServiceError: it is not from 0 to 1.
+    """
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise ServiceError(
+            "BadRequestPredictionInvalidQueryParameters",
+            f"Expected a threshold from 0 to 1, received {threshold:g}. Send another one.",
+        )
+    return threshold or 0.0
+
+
+def check_application(name: str | None) -> str | None:
+    """What a client calls itself, if it can be stored; None for nothing.
+
+    Raises:
+        ServiceError: it is too long, or has characters that do not print.
+    """
+    if not name:
+        return None
+    if len(name) > LONGEST_APPLICATION or not name.isprintable():
+        raise ServiceError(
+            "BadRequestPredictionInvalidApplicationName",
+            f"Expected an application of at most {LONGEST_APPLICATION} printable characters, received "
+            f"{name[:80]!r}. Choose a shorter or plainer one.",
+        )
+    return name
+
+
+def _of(project: ProjectRow, identities: Sequence[str]) -> tuple[ColumnElement[bool], ...]:
+    return (
+        PredictionRow.id.in_(identities),
+        PredictionRow.project_key == project.key,
+        PredictionRow.image_key.is_(None),
+    )
+
+
+def _conditions(
+    session: Session, project: ProjectRow, query: PredictionQuery, limits: LimitsSection
+) -> list[ColumnElement[bool]]:
+    if len(query.tags) > limits.query_tags:
+        raise ServiceError(
+            "BadRequestPredictionTagsExceededCount",
+            f"Expected at most {limits.query_tags} tags, received {len(query.tags)}. Query for the others "
+            "in a second call.",
+        )
+    bounds = (tag_within(tag.id, tag.min_threshold, tag.max_threshold) for tag in query.tags)
+    conditions = [bound for bound in bounds if bound is not None]
+    if query.iteration_id:
+        conditions.append(PredictionRow.iteration_key == _iteration_key(session, project, query.iteration_id))
+    if query.start_time:
+        conditions.append(PredictionRow.created >= in_utc(query.start_time))
+    if query.end_time:
+        conditions.append(PredictionRow.created <= in_utc(query.end_time))
+    if application := check_application(query.application):
+        conditions.append(PredictionRow.application == application)
+    return conditions
+
+
 def _iteration_key(session: Session, project: ProjectRow, identity: str) -> int:
     key = session.scalar(
         select(IterationRow.key).where(IterationRow.id == identity, IterationRow.project_key == project.key)
@@ -181,3 +249,8 @@ def _file(row: PredictionRow | None, limits: LimitsSection) -> StoredImage | Rej
             f"Expected an image of at most {limits.max_image_mb:g} MB, received a larger one. Scale it down.",
         )
     return StoredImage(row.sha256, row.suffix, row.width, row.height, row.size)
+
+
+def _has_score(tag_ids: list[str], holds: ColumnElement[bool]) -> ColumnElement[bool]:
+    wanted = select(ScoreRow.prediction_key).where(holds)
+    return PredictionRow.key.in_(wanted.where(ScoreRow.tag_id.in_(tag_ids)) if tag_ids else wanted)

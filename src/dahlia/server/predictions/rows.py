@@ -1,21 +1,31 @@
-"""Rows of predictions that were kept, and of suggestions."""
+"""Rows of predictions that were kept, and of suggestions: inserted, and as the API shows them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
+from dahlia.kinds import Kind
+from dahlia.server.contract.iterations import (
+    Prediction,
+    StoredImagePrediction,
+    StoredSuggestedTagAndRegion,
+    SuggestedTagAndRegion,
+)
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.database.work_tables import IterationRow, PredictionRow, ScoreRow
+from dahlia.server.http.addresses import Addresses
 from dahlia.server.images.validation import Received
-from dahlia.server.predictions.uncertainty import uncertainty
 
 FLOOR = 0.01  # probabilities below it are not kept one by one: 500 tags would be 500 rows for a prediction
+Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,68 @@ def insert_suggestions(
     _insert(session, rows)
 
 
+def uncertainty_of(iteration: IterationRow, predictions: Sequence[dict[str, Any]]) -> float:
+    """How unsure an iteration is, 0 to 1; see `uncertainties`."""
+    return uncertainty([one["probability"] for one in predictions], iteration.kind)
+
+
+def uncertainties(probabilities: npt.ArrayLike, kind: Kind) -> Values:
+    """The uncertainty (N,) of predictions (N, K): 0 for no doubt, 1 for as much as there can be.
+
+    Multilabel: the mean over the tags of the binary entropy in bits, as recorded answers of the original are
+    (0.9999989 and 1.37e-12, as 32-bit numbers, give 1.141163e-05; the eighth digit is the original's
+    rounding).
+
+    Multiclass: the entropy of the distribution, divided by that of K equal shares, log2(K): so projects with
+    many and with few tags use the same scale. The original's formula is not known.
+
+    Args:
+        probabilities: 0 to 1.
+        kind: `multiclass` (rows sum to 1) or `multilabel`.
+    """
+    unsure: Values = np.clip(_UNCERTAINTIES[kind](np.asarray(probabilities, np.float64)), 0.0, 1.0)
+    return unsure
+
+
+def uncertainty(probabilities: npt.ArrayLike, kind: Kind) -> float:
+    """The uncertainty of one prediction (K,); see `uncertainties`."""
+    return float(uncertainties(np.atleast_2d(np.asarray(probabilities)), kind)[0])
+
+
+def stored_answer(
+    row: PredictionRow, iteration: str, project: str, addresses: Addresses
+) -> StoredImagePrediction:
+    """A prediction that is stored."""
+    return StoredImagePrediction(**_fields(row, iteration, project), **_kept(row, addresses))
+
+
+def stored_suggestion_answer(
+    row: PredictionRow, iteration: str, project: str, addresses: Addresses
+) -> StoredSuggestedTagAndRegion:
+    """A suggestion that is stored."""
+    return StoredSuggestedTagAndRegion(
+        **_fields(row, iteration, project),
+        **_kept(row, addresses),
+        width=row.width,
+        height=row.height,
+        prediction_uncertainty=row.uncertainty,
+    )
+
+
+def suggestion_answer(
+    suggestion: Suggestion, iteration: str, project: str, created: datetime
+) -> SuggestedTagAndRegion:
+    """A suggestion as it was just made."""
+    return SuggestedTagAndRegion(
+        id=suggestion.image.id,
+        project=project,
+        iteration=iteration,
+        created=created,
+        predictions=_predictions(suggestion.predictions),
+        prediction_uncertainty=suggestion.uncertainty,
+    )
+
+
 def _iterations(session: Session, ids: Iterable[str]) -> dict[str, IterationRow]:
     chosen = select(IterationRow).where(IterationRow.id.in_(list(ids)))
     # Nobody deletes them until the rows that refer to them are there.
@@ -100,11 +172,6 @@ def _iterations(session: Session, ids: Iterable[str]) -> dict[str, IterationRow]
 def _still_there(session: Session, images: Sequence[int]) -> set[int]:
     chosen = select(ImageRow.key).where(ImageRow.key.in_(images))
     return set(session.scalars(chosen.with_for_update(read=True, key_share=True)))
-
-
-def uncertainty_of(iteration: IterationRow, predictions: Sequence[dict[str, Any]]) -> float:
-    """How unsure an iteration is, 0 to 1; see `dahlia.server.predictions.uncertainty`."""
-    return uncertainty([one["probability"] for one in predictions], iteration.kind)
 
 
 def _row(iteration: IterationRow, predictions: list[dict[str, Any]]) -> dict[str, Any]:
@@ -129,3 +196,48 @@ def _insert(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     ]
     if scores:
         session.execute(insert(ScoreRow), scores)
+
+
+def _of_distribution(values: Values) -> Values:
+    unsure: Values = _bits(values).sum(axis=1) / np.log2(max(values.shape[1], 2))
+    return unsure
+
+
+def _of_each(values: Values) -> Values:
+    unsure: Values = (_bits(values) + _bits(1 - values)).mean(axis=1)
+    return unsure
+
+
+def _bits(shares: Values) -> Values:
+    logarithms = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
+    bits: Values = -shares * logarithms
+    return bits
+
+
+_UNCERTAINTIES: dict[Kind, Callable[[Values], Values]] = {
+    "multiclass": _of_distribution,
+    "multilabel": _of_each,
+}
+
+
+def _fields(row: PredictionRow, iteration: str, project: str) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "project": project,
+        "iteration": iteration,
+        "created": row.created,
+        "predictions": _predictions(row.predictions),
+    }
+
+
+def _predictions(stored: Iterable[dict[str, Any]]) -> tuple[Prediction, ...]:
+    return tuple(Prediction.model_validate(one) for one in stored)
+
+
+def _kept(row: PredictionRow, addresses: Addresses) -> dict[str, Any]:
+    return {
+        "resized_image_uri": addresses.resized(row.sha256, row.suffix, row.width, row.height),
+        "thumbnail_uri": addresses.thumbnail(row.sha256),
+        "original_image_uri": addresses.original(row.sha256, row.suffix),
+        "domain": row.domain_id,
+    }

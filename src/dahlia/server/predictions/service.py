@@ -1,4 +1,4 @@
-"""What computes predictions in the server: models, threads, and what is kept."""
+"""What computes predictions in the server: models, threads, what is kept, and which iteration is asked."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from dahlia.errors import DahliaError, ServiceError
 from dahlia.http.admission import Admission
 from dahlia.processes import usable_cores
-from dahlia.server.contract.enums import not_found
+from dahlia.server.contract.enums import IterationStatus, not_found
+from dahlia.server.database.changes import project_of
 from dahlia.server.database.work_tables import IterationRow
-from dahlia.server.predictions.journal import Journal
-from dahlia.server.predictions.maintenance import Maintenance
+from dahlia.server.iterations.iterations import iteration_of, trained
+from dahlia.server.predictions.journal import Journal, Maintenance
 from dahlia.server.predictions.published_models import MODELS, DatabaseSource, ModelFiles
 from dahlia.serving.explanation.activation import Activation
 from dahlia.serving.explanation.explain import Explainer
@@ -27,6 +29,7 @@ from dahlia.serving.models.sources import Servable
 from dahlia.serving.prediction_api import answer
 from dahlia.serving.predictor import Answered, Predictor
 from dahlia.serving.stored.store import PredictionStore
+from dahlia.tracking.names import normalise
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -205,3 +208,49 @@ class PredictionService:
         with self._server.database.read() as session:
             known = set(session.scalars(select(IterationRow.id)))
         self._files.forget(known.__contains__)
+
+
+def published_iteration(session: Session, project_id: str, name: str) -> IterationRow:
+    """The iteration that is published under a name.
+
+    Raises:
+        ServiceError: there is no such project, or nothing of that name.
+    """
+    project = project_of(session, project_id)
+    named = select(IterationRow).where(
+        IterationRow.project_key == project.key, IterationRow.publish_name.is_not(None)
+    )
+    rows = {normalise(row.publish_name or ""): row for row in session.scalars(named)}
+    row = rows.get(normalise(name))
+    if row is None:
+        raise ServiceError(
+            "NotFoundIteration",
+            f"Invalid iteration: nothing is published as {name[:80]!r}. Publish an iteration under that "
+            "name, or name one with iterationId.",
+        )
+    return row
+
+
+def tested_iteration(session: Session, project_id: str, iteration_id: str | None) -> IterationRow:
+    """The iteration that is named, or else the one that was trained last.
+
+    Raises:
+        ServiceError: there is no such project or iteration, it is not trained, or none is.
+    """
+    if iteration_id is not None:
+        return trained(iteration_of(session, project_id, iteration_id))
+    project = project_of(session, project_id)
+    completed = (
+        select(IterationRow)
+        .where(IterationRow.project_key == project.key, IterationRow.status == IterationStatus.COMPLETED)
+        .order_by(IterationRow.number.desc())
+        .limit(1)
+    )
+    row = session.scalar(completed)
+    if row is None:
+        raise ServiceError(
+            "NotFoundProjectDefaultIteration",
+            "Invalid iteration: expected a project with a trained iteration, received one without. Train it, "
+            "and wait until get_iteration says Completed.",
+        )
+    return row

@@ -16,11 +16,10 @@ from dahlia.server.contract.bodies import SuggestionQuery
 from dahlia.server.contract.enums import SortBy, not_found
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.database.work_tables import IterationRow, PredictionRow, ScoreRow
-from dahlia.server.predictions.filters import any_tag_reaches, check_threshold
 from dahlia.server.predictions.paging import SUREST, UNSUREST, open_window
-from dahlia.server.predictions.queries import Found
+from dahlia.server.predictions.queries import Found, any_tag_reaches, check_threshold
 from dahlia.server.predictions.rows import FLOOR, Suggestion, uncertainty_of
-from dahlia.server.storage.errors import NotThere
+from dahlia.server.storage.backend import NotThere
 from dahlia.server.storage.names import image_key
 
 if TYPE_CHECKING:

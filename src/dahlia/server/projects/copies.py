@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
@@ -20,9 +22,11 @@ from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.jobs.job import JobKind
 from dahlia.server.jobs.queue import enqueue
 from dahlia.server.projects.choices import MAX_NAME, one_line
-from dahlia.server.projects.copied_rows import Copy
 from dahlia.server.projects.projects import add_project
 from dahlia.server.storage.links import Links
+
+VALID = 24 * 3600
+"""Seconds, as in the original."""
 
 _COPIED = " (1)"
 _FIRST_MS = 1000.0  # until a worker has looked for jobs
@@ -30,9 +34,32 @@ _IMAGE_MS = 0.15  # with its tags
 _REGION_MS = 0.05
 _ITERATION_MS = 250.0  # its files
 _TRAINED = IterationRow.status == IterationStatus.COMPLETED
-VALID = 24 * 3600
-"""Seconds, as in the original."""
 _PATH = "/copies/"  # signed paths of files begin otherwise, so that none of them is a token
+
+
+@dataclass(frozen=True)
+class Copy:
+    """An order to copy a project.
+
+    Attributes:
+        source: id of the project that is copied.
+        target: id of the project that is to hold the copy.
+        epoch: of the source whose workspace is copied.
+        revision: of the source then.
+    """
+
+    source: str
+    target: str
+    epoch: int
+    revision: int
+
+    def payload(self) -> dict[str, Any]:
+        """As a job keeps it."""
+        return asdict(self)
+
+    def id_of(self, original: str) -> str:
+        """The id that something of the source has in the copy."""
+        return str(uuid.uuid5(uuid.UUID(self.target), original))
 
 
 def offer_copy(session: Session, server: Server, project_id: str) -> ProjectExport:

@@ -1,4 +1,4 @@
-"""Tags: finding, counting, making, changing and deleting them.
+"""Tags: finding, counting, making, changing and deleting them, and what they may be called and stand for.
 
 A live row of `image_tags` has a live image and a live tag: with an image or a tag its rows are taken away. So
 counting images needs no look at the images.
@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from dahlia.errors import ServiceError
+from dahlia.kinds import Kind
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import TagChange
 from dahlia.server.contract.enums import TagType, not_found
@@ -19,7 +20,18 @@ from dahlia.server.database.changes import changed, locked, remove, visible
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.database.types import new_id
 from dahlia.server.projects.choices import description_of
-from dahlia.server.projects.tag_rules import check_kind, chosen_kind, chosen_name
+from dahlia.server.workspaces.snapshot import check_tag_name, spelling
+
+_SECOND = {
+    TagType.NEGATIVE: "BadRequestMultipleNegativeTag",
+    TagType.GENERAL_PRODUCT: "BadRequestMultipleGeneralProductTag",
+}
+_CLASSIFIED = frozenset({TagType.REGULAR, TagType.NEGATIVE})
+_TYPES: dict[Kind, frozenset[TagType]] = {
+    "multiclass": _CLASSIFIED,
+    "multilabel": _CLASSIFIED,
+    "detection": frozenset(TagType),
+}
 
 
 @dataclass(frozen=True)
@@ -132,6 +144,80 @@ def delete_tag(session: Session, server: Server, project_id: str, tag_id: str) -
     return row
 
 
+def chosen_name(session: Session, project: ProjectRow, given: str, tag: TagRow | None) -> str:
+    """A tag's name in the spelling that models know: composed (NFC), without outer spaces.
+
+    Args:
+        session: that locked the project.
+        project: whose tag it is.
+        given: the name as it was sent.
+        tag: whose name it becomes; None for a new one.
+
+    Raises:
+        ServiceError: no tag can have it, or another one has it.
+    """
+    name = spelling(given)
+    reason = check_tag_name(name)
+    if reason:
+        raise ServiceError("BadRequestTagName", reason)
+    has_it = select(TagRow.id).where(
+        TagRow.project_key == project.key, TagRow.name == name, visible(TagRow, None)
+    )
+    other = session.scalar(has_it)
+    if other is not None and (tag is None or other != tag.id):
+        raise ServiceError(
+            "BadRequestTagNameNotUnique",
+            f"Expected a name that no tag of the project has, received {name!r}, which the tag {other} has. "
+            "Use that tag, or choose another name.",
+        )
+    return name
+
+
+def chosen_kind(given: str | None) -> TagType:
+    """What a new tag stands for; `Regular` where nothing is said.
+
+    Raises:
+        ServiceError: there is no such type.
+    """
+    known = {each.lower(): each for each in TagType}
+    if not given:
+        return TagType.REGULAR
+    if given.lower() not in known:
+        raise ServiceError(
+            "BadRequestTagType",
+            f"Expected {', '.join(TagType)} as the type of a tag, received {given[:80]!r}. Choose one.",
+        )
+    return known[given.lower()]
+
+
+def check_kind(session: Session, project: ProjectRow, kind: TagType, tag: TagRow | None) -> TagType:
+    """The type, if the tag can have it.
+
+    Args:
+        session: that locked the project.
+        project: whose tag it is.
+        kind: what it is to stand for.
+        tag: which; None for a new one.
+
+    Raises:
+        ServiceError: products are for detection; another tag is of that type already; or the tag is to be
+            negative and shares an image with another.
+    """
+    if tag is not None and tag.type == kind:
+        return kind
+    if kind not in _TYPES[project.kind]:
+        raise ServiceError(
+            "BadRequestTagType",
+            "Expected Regular or Negative in a classification project, received GeneralProduct. That type is "
+            "for projects that detect products on shelves.",
+        )
+    if kind in _SECOND:
+        _check_alone(session, project, kind)
+    if kind is TagType.NEGATIVE and tag is not None:
+        _check_apart(session, tag)
+    return kind
+
+
 def _only_tagged_with(tag: TagRow) -> Select[int]:
     other = aliased(ImageTagRow)
     elsewhere = exists().where(
@@ -168,4 +254,35 @@ def _check_limit(session: Session, server: Server, project: ProjectRow) -> None:
             "BadRequestExceedTagPerProjectLimit",
             f"Expected at most {most} tags in a project, and there are {count}. Delete one, or raise "
             "limits.tags_per_project in the server's settings.",
+        )
+
+
+def _check_alone(session: Session, project: ProjectRow, kind: TagType) -> None:
+    other = session.scalar(
+        select(TagRow.name).where(
+            TagRow.project_key == project.key, TagRow.type == kind, visible(TagRow, None)
+        )
+    )
+    if other is not None:
+        raise ServiceError(
+            _SECOND[kind],
+            f"Expected at most one tag of type {kind} in a project, and {other!r} is one. Use that tag, or "
+            "change its type to Regular first.",
+        )
+
+
+def _check_apart(session: Session, tag: TagRow) -> None:
+    other = aliased(ImageTagRow)
+    shared = exists().where(
+        ImageTagRow.tag_key == tag.key,
+        visible(ImageTagRow, None),
+        other.image_key == ImageTagRow.image_key,
+        other.tag_key != tag.key,
+        other.removed.is_(None),
+    )
+    if session.scalar(select(shared)):
+        raise ServiceError(
+            "BadRequestNegativeAndRegularTagOnSameImage",
+            f"Expected no image that has {tag.name!r} and another tag, because a negative tag stands alone. "
+            "Take one of the two off these images first.",
         )

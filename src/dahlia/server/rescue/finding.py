@@ -19,7 +19,7 @@ from dahlia.server.contract.domains import domain_of
 from dahlia.server.contract.enums import TagType
 from dahlia.server.jobs.training_data import PREDICTIONS, SERVABLE, artifact_key
 from dahlia.server.rescue.records import IMAGES_TABLE, RECORD, ImageEntry, Record, TagPart, read_images
-from dahlia.server.storage.errors import NotThere
+from dahlia.server.storage.backend import NotThere
 from dahlia.server.storage.names import EXPORTS, ITERATIONS, is_id
 from dahlia.server.storage.storage import Storage
 

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dahlia.files import flush, staged_file
-from dahlia.server.storage.backend import Content, Entry, spread
-from dahlia.server.storage.errors import StorageError, disk_fault, not_there
+from dahlia.server.storage.backend import Content, Entry, StorageError, disk_fault, not_there, spread
 from dahlia.server.storage.names import STAGED
 
 WRITERS = 8  # threads for a batch: disks that take a millisecond per sync take several at once

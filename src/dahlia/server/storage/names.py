@@ -6,7 +6,7 @@ import re
 import unicodedata
 from uuid import UUID
 
-from dahlia.server.storage.errors import StorageError
+from dahlia.server.storage.backend import StorageError
 
 IMAGES = "images"
 THUMBNAILS = "thumbnails"
@@ -15,7 +15,7 @@ ITERATIONS = "iterations"
 EXPORTS = "exports"
 HISTORIES = "histories"
 IDENTITY = "identity.json"
-"""Which server's files these are; see `dahlia.server.pairing`."""
+"""Which server's files these are; see `dahlia.server.ownership`."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 STAGED = ".staged"  # where files lie until they are whole; no key

@@ -12,8 +12,17 @@ import fsspec
 
 from dahlia.extras import require_extra
 from dahlia.files import staged_file
-from dahlia.server.storage.backend import Content, Entry, spread
-from dahlia.server.storage.errors import StorageError, disk_fault, is_full, not_there, remote_fault, scrub
+from dahlia.server.storage.backend import (
+    Content,
+    Entry,
+    StorageError,
+    disk_fault,
+    is_full,
+    not_there,
+    remote_fault,
+    scrub,
+    spread,
+)
 
 REQUESTS = 16  # at a time, where fsspec has no call for many
 BLOCK = 8 << 20  # bytes asked for ahead of a reader

@@ -11,8 +11,7 @@ from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from dahlia.files import staged_directory
-from dahlia.server.storage.backend import Backend, Entry
-from dahlia.server.storage.errors import NotThere, StorageError, not_there
+from dahlia.server.storage.backend import Backend, Entry, NotThere, StorageError, not_there
 from dahlia.server.storage.folder import Folder
 from dahlia.server.storage.names import check_key, check_prefix
 

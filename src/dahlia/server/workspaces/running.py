@@ -1,8 +1,13 @@
-"""The pipeline, run in a workspace as on the command line: `dvc repro`."""
+"""The pipeline, run in a workspace as on the command line: `dvc repro`.
+
+DVC writes some of its files in place, and would keep every version of what its stages made: they are repaired
+before a run, since a kill may have cut them off, and trimmed after it.
+"""
 
 from __future__ import annotations
 
 import csv
+import json
 import math
 import os
 import queue
@@ -15,15 +20,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, Any, TypeAlias
+
+import yaml
 
 from dahlia import layout
 from dahlia.config import load_params
-from dahlia.server.workspaces.dvc_files import repair, trim
-from dahlia.server.workspaces.estimates import stage_seconds
 from dahlia.server.workspaces.guard import guard_command
-from dahlia.server.workspaces.pipeline_output import Progress, ProgressTracker, reason
-from dahlia.server.workspaces.repository import without
+from dahlia.server.workspaces.progress import Progress, ProgressTracker, reason, stage_seconds
 from dahlia.server.workspaces.workspace import (
     ANNOTATIONS,
     DVC_NOTES,
@@ -32,6 +36,7 @@ from dahlia.server.workspaces.workspace import (
     Cancelled,
     PipelineError,
     occupied,
+    without,
 )
 from dahlia.warm.commands import VARIABLE, dvc_command
 
@@ -40,6 +45,8 @@ _TICK = 1.0
 _KEPT_LINES = 2000
 _TOLD_LINES = 60
 _Printed: TypeAlias = "queue.SimpleQueue[str | None]"
+_LOCKS = ("lock", "rwlock", "rwlock.lock")
+_CACHE = Path(".dvc/cache/files/md5")
 
 
 def run_pipeline(
@@ -91,6 +98,28 @@ def run_pipeline(
         trim(folder)
         tracker.finish()
         watch(tracker.progress)
+
+
+def repair(folder: Path) -> None:
+    """Delete DVC's locks, and a `dvc.lock` that was cut off: stages then run again, or come from the cache.
+
+    Only for the process that holds the workspace: the one that made the locks is gone.
+    """
+    for name in _LOCKS:
+        (folder / ".dvc" / "tmp" / name).unlink(missing_ok=True)
+    lock = folder / "dvc.lock"
+    if lock.exists() and not _is_whole(lock):
+        lock.unlink()
+
+
+def trim(folder: Path) -> None:
+    """Delete from DVC's cache what `dvc.lock` does not name, so that it holds the last iteration alone."""
+    stages = yaml.safe_load((folder / "dvc.lock").read_text("utf-8"))["stages"]
+    cache = folder / _CACHE
+    kept = {name for stage in stages.values() for out in stage.get("outs", ()) for name in _named(cache, out)}
+    for path in cache.glob("??/*"):
+        if path.parent.name + path.name not in kept:
+            path.unlink()
 
 
 def _expected(folder: Path, *, warm: bool) -> dict[str, float]:
@@ -184,3 +213,28 @@ def _lines(
                 process.wait()
                 return
             yield line
+
+
+def _is_whole(lock: Path) -> bool:
+    try:
+        return all(_is_entry(entry) for entry in _entries(yaml.safe_load(lock.read_text("utf-8"))))
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError):
+        return False
+
+
+def _entries(content: Any) -> Iterator[Any]:
+    for stage in content["stages"].values():
+        yield from stage.get("deps", ())
+        yield from stage["outs"]
+
+
+def _is_entry(entry: Any) -> bool:
+    return bool(entry["path"]) and entry["hash"] == "md5" and len(entry["md5"].partition(".")[0]) == 32
+
+
+def _named(cache: Path, out: Mapping[str, Any]) -> Iterator[str]:
+    name = str(out["md5"])
+    yield name
+    listing = cache / name[:2] / name[2:]
+    if name.endswith(".dir") and listing.exists():
+        yield from (entry["md5"] for entry in json.loads(listing.read_bytes()))

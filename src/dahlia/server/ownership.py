@@ -1,30 +1,54 @@
-"""What database and storage tell of each other: the server's id, the last change, and what both hold."""
+"""Whose the files of the storage are: of which server, and of which rows of its database.
+
+The file `identity.json` of the storage says whose it is, and how far the database had come. Other files have
+the name of what they belong to: an image, an iteration, or a project's history.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from dahlia.errors import ConfigError
-from dahlia.server.cleaning.owners import named, owner_of
-from dahlia.server.database.server_tables import AuditRow, KeyRow
-from dahlia.server.database.tables import ImageRow, ProjectRow
+from dahlia.server.database.tables import AuditRow, DiscardRow, ImageRow, KeyRow, ProjectRow
 from dahlia.server.database.work_tables import IterationRow, PredictionRow
-from dahlia.server.storage.errors import NotThere
-from dahlia.server.storage.names import IDENTITY, IMAGES, ITERATIONS
+from dahlia.server.storage.backend import NotThere
+from dahlia.server.storage.names import (
+    EXPORTS,
+    HISTORIES,
+    IDENTITY,
+    IMAGES,
+    ITERATIONS,
+    RESIZED,
+    THUMBNAILS,
+    is_id,
+    sha256_of_key,
+)
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
     from dahlia.server.storage.storage import Storage
 
 SAMPLE = 200  # files that are looked up
+FOLDERS = (IMAGES, THUMBNAILS, RESIZED, ITERATIONS, EXPORTS, HISTORIES)
+BATCH = 500  # owners looked up at once
+IMAGE, PREDICTION, ITERATION, HISTORY = "image", "prediction", "iteration", "history"
+
+_Item = TypeVar("_Item")
+_COLUMNS = {
+    IMAGE: (ImageRow.sha256, PredictionRow.sha256),
+    ITERATION: (IterationRow.id,),
+    HISTORY: (ProjectRow.id,),
+}
 
 
 class Position(BaseModel):
@@ -44,7 +68,7 @@ class Position(BaseModel):
 
 
 class StoredIdentity(BaseModel):
-    """The file.
+    """The file `identity.json`.
 
     Attributes:
         server: id of the server whose files these are.
@@ -132,9 +156,74 @@ def knows_some(session: Session, keys: list[str]) -> bool:
     return bool(named(session, filter(None, map(owner_of, keys))))
 
 
+class Owner(NamedTuple):
+    """Whose file it is.
+
+    Attributes:
+        kind: `image`, `iteration` or `history`.
+        name: SHA-256 of an image, id of an iteration, id of a project.
+    """
+
+    kind: str
+    name: str
+
+
+def owner_of(key: str) -> Owner | None:
+    """To what a file belongs; None where its name was not given by this server."""
+    folder, _, rest = key.partition("/")
+    if folder in (IMAGES, THUMBNAILS, RESIZED):
+        content = sha256_of_key(key)
+        return Owner(IMAGE, content) if content else None
+    if folder in (ITERATIONS, EXPORTS):
+        return _with_id(ITERATION, rest.partition("/")[0])
+    return _with_id(HISTORY, PurePosixPath(rest).stem) if folder == HISTORIES else None
+
+
+def named(session: Session, owners: Iterable[Owner]) -> set[Owner]:
+    """Those that a row of the database names."""
+    found: set[Owner] = set()
+    for kind, names in _by_kind(owners).items():
+        for column in _COLUMNS[kind]:
+            for some in batches(sorted(names), BATCH):
+                rows = session.scalars(select(column).where(column.in_(some)))
+                found.update(Owner(kind, name) for name in rows)
+    return found
+
+
+def all_discarded(session: Session) -> set[Owner]:
+    """Those whose rows are known to have been deleted, and whose files may still be there."""
+    rows = session.scalars(select(DiscardRow).execution_options(yield_per=1000))
+    return {discard_owner(row) for row in rows}
+
+
+def discard_owner(row: DiscardRow) -> Owner:
+    """Whose files a deletion left."""
+    if row.kind in (IMAGE, PREDICTION):
+        return Owner(IMAGE, row.name.partition(".")[0])
+    return Owner(row.kind, str(UUID(row.name)))
+
+
+def batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    """Lists of at most `size` items."""
+    left = iter(items)
+    while batch := list(islice(left, size)):
+        yield batch
+
+
 def _position(row: AuditRow | None) -> Position:
     return Position(line=row.key, moment=row.moment, request=row.request) if row else Position()
 
 
 def _keys(storage: Storage, folder: str) -> Iterator[str]:
     return (entry.key for entry in storage.keys(folder))
+
+
+def _by_kind(owners: Iterable[Owner]) -> dict[str, Collection[str]]:
+    kinds: defaultdict[str, set[str]] = defaultdict(set)
+    for owner in owners:
+        kinds[owner.kind].add(owner.name)
+    return dict(kinds)
+
+
+def _with_id(kind: str, text: str) -> Owner | None:
+    return Owner(kind, text) if is_id(text) else None

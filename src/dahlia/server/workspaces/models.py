@@ -1,4 +1,7 @@
-"""What a pipeline made, and a model that carries the server's ids."""
+"""Models in and out of a workspace: what a pipeline made, and the network that a training starts from.
+
+That network is a file of the workspace, which `conf/` names. Published models have the ids of the server.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
 from dahlia import layout
+from dahlia.composition import CONF, write_params
 from dahlia.dataset.readers.sources import tag_name
-from dahlia.files import staged_directory
+from dahlia.errors import TrainingError
+from dahlia.files import staged_directory, staged_file, write_text
 from dahlia.json_files import load_json
 from dahlia.modeling.card import load_card, save_card
 from dahlia.server.workspaces.workspace import PipelineError
+
+WEIGHTS = Path("data/base")  # in Git, so that a checkout has what it was trained from
+
+_PREFIX = "backbone.network."  # of the backbone's tensors in a bundle
 
 
 @dataclass(frozen=True)
@@ -46,12 +57,6 @@ class Outcome:
     validation_report: Path
     number: int
     run_id: str
-    fingerprint: str
-
-
-class _Recorded(BaseModel):
-    number: int
-    id: uuid.UUID
     fingerprint: str
 
 
@@ -111,3 +116,53 @@ def personalise(servable: Path, target: Path, *, project_id: str, tag_ids: Mappi
     with staged_directory(target) as staged:
         shutil.copytree(servable, staged, dirs_exist_ok=True)
         save_card(staged, card.model_copy(update={"project_id": project_id, "tags": tags}))
+
+
+def start_from(folder: Path, bundle: Path, name: str) -> None:
+    """Let the next training in a workspace start from a trained model's network.
+
+    `lay_out` takes it back: call this after it.
+
+    Args:
+        folder: the workspace.
+        bundle: of the model to start from.
+        name: of the weights' file.
+
+    Raises:
+        TrainingError: the model cannot be read, or its network is not the one that the domain trains.
+        ConfigError: the workspace's parameters cannot be composed.
+    """
+    weights = WEIGHTS / f"{name}.safetensors"
+    if not (folder / weights).exists():
+        _extract(bundle, folder / weights)
+    config = folder / CONF / "config.yaml"
+    chosen = f"\ndomain:\n  backbone:\n    weights: {weights.as_posix()}\n"
+    write_text(config, config.read_text(encoding="utf-8").rstrip("\n") + "\n" + chosen)
+    params = write_params(folder)
+    trained, wanted = load_card(bundle).backbone.architecture, params.domain.backbone.architecture
+    if trained != wanted:
+        raise TrainingError(
+            f"Expected a model with the network {wanted} to start from, received one with {trained}. Choose "
+            "an iteration of the same domain, or train without one."
+        )
+
+
+class _Recorded(BaseModel):
+    number: int
+    id: uuid.UUID
+    fingerprint: str
+
+
+def _extract(bundle: Path, target: Path) -> None:
+    try:
+        tensors = load_file(bundle / "model.safetensors")
+    except (SafetensorError, OSError) as error:
+        raise TrainingError(
+            f"The model to start from cannot be read ({error}). Choose another iteration, or train without "
+            "one."
+        ) from error
+    network = {
+        name.removeprefix(_PREFIX): value for name, value in tensors.items() if name.startswith(_PREFIX)
+    }
+    with staged_file(target) as staged:
+        save_file(network, staged)

@@ -1,23 +1,28 @@
-"""Whether database and storage belong together; at their first meeting, and when asked to, they are made to.
+"""Whether database and storage belong together, when the server starts and while it runs.
+
+At their first meeting, and when asked to, they are made to.
 
 A server that starts with an empty database on a full storage, or with the storage of another server, would
 take every file for one that nobody needs. So each carries the other's mark: the database the server's id, the
-storage the id and the last line of the audit log that the database was known to have (`identity`).
+storage the id and the last line of the audit log that the database was known to have (see `ownership`).
 """
 
 from __future__ import annotations
 
+import logging
+import shlex
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
-from dahlia.errors import ConfigError
-from dahlia.server.database.server_tables import DiscardRow, IdentityRow, OrphanRow
-from dahlia.server.pairing.errors import PairingError
-from dahlia.server.pairing.identity import (
+from dahlia.errors import ConfigError, DahliaError
+from dahlia.server.background import FaultLog, Repeated
+from dahlia.server.database.tables import DiscardRow, IdentityRow, OrphanRow
+from dahlia.server.ownership import (
     StoredIdentity,
     count_images,
     has_passed,
@@ -32,8 +37,45 @@ from dahlia.server.pairing.identity import (
 from dahlia.server.storage.names import IDENTITY
 
 if TYPE_CHECKING:
+    from dahlia.server.context import Server
     from dahlia.server.database.sessions import Database
     from dahlia.server.storage.storage import Storage
+
+SECONDS = 10.0  # of changes that an old copy of the database may lack without being recognised
+REASON = "its files belong to another database, or are gone"
+
+_OWN = "check database.url and storage.url with `dahlia config`"
+_WAYS = {
+    "restore": "`dahlia restore FILE` brings back the last backup, into an empty database: move dahlia.db "
+    "and the files beside it that end in -wal and -shm away first",
+    "rescue": "`dahlia rescue` makes a server of what is stored, where there is no backup",
+    "adopt": "`dahlia adopt` makes the two belong together as they are",
+    "prefix": "a new server needs a storage.url (a folder or a prefix) of its own",
+    "old": "put the right database back, with its -wal file if it has one",
+}
+
+_logger = logging.getLogger("dahlia.server")
+
+
+class PairingError(ConfigError):
+    """Database and storage do not belong together; no file was changed.
+
+    Args:
+        found: what was found.
+        ways: keys of the ways on, besides checking the settings.
+        backup: the newest backup that is known.
+    """
+
+    def __init__(self, found: str, *ways: str, backup: Path | None = None) -> None:
+        listed = "".join(f"\n  - {_WAYS[way]}" for way in ways)
+        if backup:
+            listed = listed.replace("dahlia restore FILE", f"dahlia restore {shlex.quote(str(backup))}")
+        super().__init__(f"{found} Nothing was deleted or overwritten. First {_OWN}; otherwise:{listed}")
+        self._found, self._ways = found, ways
+
+    def with_backup(self, backup: Path | None) -> PairingError:
+        """The same, naming the newest backup."""
+        return PairingError(self._found, *self._ways, backup=backup)
 
 
 def pair(database: Database, storage: Storage, now: datetime) -> None:
@@ -166,6 +208,53 @@ def note_position(database: Database, storage: Storage, own: IdentityRow) -> Non
     stored, present = read_identity(storage), _identity(database, own)
     if stored is None or stored.position.line < present.position.line:
         write_identity(storage, present)
+
+
+class PairingWatch:
+    """Compares database and storage every few seconds. While they do not fit, nothing is written.
+
+    Args:
+        server: whose they are.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._is_paired = False
+        self._faults = FaultLog(_logger)
+        self._thread = Repeated("pairing", SECONDS, self.look)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Compare once more, and end."""
+        self._thread.stop()
+        self.look()
+
+    def look(self) -> None:
+        """Compare now."""
+        database = self._server.database
+        try:
+            self._compare()
+        except PairingError as error:
+            if database.refused is None:
+                _logger.critical("Writing has stopped. %s", error)
+                database.refuse_writes(REASON)
+        except DahliaError as error:
+            self._faults.log(f"Database and storage cannot be compared now. {error}")
+        else:
+            self._faults.forget()
+            if database.refused == REASON:
+                _logger.warning("Database and storage fit again; changes are accepted.")
+                database.accept_writes()
+
+    def _compare(self) -> None:
+        database, storage = self._server.database, self._server.storage
+        if not self._is_paired:  # the storage could not be asked when the server started
+            pair(database, storage, self._server.now())
+            self._is_paired = True
+        note_position(database, storage, check(database, storage))
 
 
 def _check_unmarked(database: Database, storage: Storage, own: IdentityRow | None) -> None:

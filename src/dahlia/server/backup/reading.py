@@ -1,14 +1,16 @@
-"""`dahlia restore`, into a server that holds nothing yet."""
+"""Reading a backup: verified against what it says of itself, or restored into a server without content."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zipfile
+import zlib
 from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from uuid import uuid4
 
 from pydantic import ValidationError
@@ -21,27 +23,69 @@ from dahlia.server.backup.archive import (
     TABLES,
     About,
     extract_tracking,
+    file_name,
     is_empty,
     lines,
     load,
     table_name,
 )
 from dahlia.server.database.schema import revision_of
-from dahlia.server.database.server_tables import IdentityRow, OrphanRow, SecretRow
-from dahlia.server.pairing.errors import PairingError
-from dahlia.server.pairing.identity import read_identity, sample
-from dahlia.server.pairing.pairing import adopt, join
-from dahlia.server.storage.names import IMAGES, sha256_of_key
+from dahlia.server.database.tables import IdentityRow, OrphanRow, SecretRow
+from dahlia.server.ownership import read_identity, sample
+from dahlia.server.pairing import PairingError, adopt, join
+from dahlia.server.storage.names import IMAGES, image_key, sha256_of_key
 
 if TYPE_CHECKING:
     from dahlia.server.context import Server
     from dahlia.server.database.sessions import Database
     from dahlia.server.storage.storage import Storage
 
-_BATCH_BYTES = 32 * 1024 * 1024
+_CHUNK = 1 << 20
 _FILES = "files/"
+_FAULTS = (
+    OSError,
+    zipfile.BadZipFile,
+    KeyError,
+    ValueError,
+    TypeError,
+    EOFError,
+    NotImplementedError,
+    zlib.error,
+)
+_BATCH_BYTES = 32 * 1024 * 1024
 # Schemas that lack tables, columns or indices of the present one, and differ in nothing else.
 _READABLE = ("0001", "0002", "0003", "0004")
+
+
+def verify_backup(source: Path, *, shown: Path | None = None) -> About:
+    """Read a backup, from the disk and to its last byte.
+
+    Every member must have its checksum, every image the SHA-256 that names it, every table and the files the
+    number that the backup counts, and every image that a row names must be there or be named as missing.
+
+    Args:
+        source: the backup.
+        shown: its name in messages, where that is not yet `source`.
+
+    Returns:
+        What it says of itself.
+
+    Raises:
+        DahliaError: it is damaged, or no backup of a version that this one can read.
+    """
+    try:
+        _forget_cached(source)
+        with zipfile.ZipFile(source) as archive:
+            about = _about(archive)
+            for name in archive.namelist():
+                _check_member(archive, name)
+            _check_counts(archive, about)
+    except _FAULTS as error:
+        raise DahliaError(
+            f"Expected a whole backup written by `dahlia backup`, received {shown or source}, which is none "
+            f"({error}). Keep an earlier backup, and make another."
+        ) from error
+    return about
 
 
 def restore_backup(server: Server, source: Path) -> About:
@@ -64,7 +108,7 @@ def restore_backup(server: Server, source: Path) -> About:
             )
     try:
         with zipfile.ZipFile(source) as archive:
-            about = _about(archive, server, source)
+            about = _readable_about(archive, server, source)
             names = _names(archive)
             was_empty = check_target(server.storage, _servers(archive, about), names.__contains__)
             _restore_files(archive, server, source)
@@ -129,7 +173,64 @@ def take_back(database: Database, storage: Storage, now: datetime, *, was_empty:
         adopt(database, storage, now)
 
 
-def _about(archive: zipfile.ZipFile, server: Server, source: Path) -> About:
+def _about(archive: zipfile.ZipFile) -> About:
+    try:
+        about = About.model_validate_json(archive.read(ABOUT))
+    except ValidationError as error:
+        raise ValueError("its about.json is of another version") from error
+    if about.format != FORMAT:
+        raise ValueError(f"its format is {about.format}, this version reads {FORMAT}")
+    return about
+
+
+def _check_member(archive: zipfile.ZipFile, name: str) -> None:
+    with archive.open(name) as member:
+        sha256 = _digest(member)
+    key = name.removeprefix(_FILES)
+    if name.startswith(f"{_FILES}{IMAGES}/") and sha256 != sha256_of_key(key):
+        raise ValueError(f"{key} is not what was stored")
+
+
+def _digest(member: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while piece := member.read(_CHUNK):  # zipfile compares the checksum at the end
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _check_counts(archive: zipfile.ZipFile, about: About) -> None:
+    names = archive.namelist()
+    present = set(names)
+    if len(present) < len(names):
+        raise ValueError("names in it are there twice")
+    files = sum(name.startswith(_FILES) for name in names)
+    if files != about.files:
+        raise ValueError(f"{files} of {about.files} files are there")
+    for table, expected in about.rows.items():
+        count = 0
+        for line in lines(archive, table_name(table)):
+            row = json.loads(line)
+            count += 1
+            if table == "images" and _lacks(image_key(row["sha256"], row["suffix"]), present, about):
+                raise ValueError(f"the image {row['sha256']} has a row and no file")
+        if count != expected:
+            raise ValueError(f"{count} of {expected} rows of {table} are there")
+
+
+def _lacks(key: str, present: set[str], about: About) -> bool:
+    return file_name(key) not in present and key not in about.missing
+
+
+def _forget_cached(source: Path) -> None:
+    """Bring the file to the disk, and have it read from there and not from the system's memory."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    with source.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _readable_about(archive: zipfile.ZipFile, server: Server, source: Path) -> About:
     try:
         about = About.model_validate_json(archive.read(ABOUT))
     except ValidationError as error:
