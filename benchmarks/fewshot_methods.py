@@ -185,8 +185,7 @@ def features(data: TrainingData, params: Params, root: Path) -> npt.NDArray[np.f
     backbone = load_backbone(domain.backbone.architecture, domain.backbone.weights, domain.input.smoothing)
     size = params.domain.input.size
     return extract_features(
-        data.records,
-        params.domain.recipe.views,
+        dict.fromkeys(params.domain.recipe.views, data.records),
         root=root,
         backbone=backbone,
         size=size,

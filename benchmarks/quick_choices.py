@@ -91,8 +91,7 @@ def judge(
     """Held-out log loss (nats an image) and accuracy."""
     data = divided(records, params, seed)
     found = extract_features(
-        data.records,
-        choice.views,
+        dict.fromkeys(choice.views, data.records),
         root=root,
         backbone=backbone,
         size=choice.size,

@@ -2,21 +2,28 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Callable, Iterator
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from dahlia import layout
+from dahlia.dataset.records import ImageRecord
 from dahlia.errors import DahliaError, DatasetError, WeightsError
 from dahlia.modeling.bundle import load_bundle
 from dahlia.modeling.card import load_card, tag_id
 from dahlia.modeling.learning_curve import load_learning_curve
 from dahlia.modeling.predictions import ClassPredictions, load_predictions
 from dahlia.stages import train
+from dahlia.training import recipes
 from small_projects import SmallProject, make_params
 
 PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
@@ -24,6 +31,13 @@ PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 
 def outputs(root: Path) -> Iterator[Path]:
     return (path for path in sorted((root / "models").rglob("*")) if path.is_file())
+
+
+def computed(root: Path) -> set[tuple[str, str]]:
+    """The id and the view of all features that were computed."""
+    (path,) = (layout.home(root) / layout.FEATURE_CACHE).glob("*.sqlite")
+    with closing(sqlite3.connect(path)) as connection:
+        return set(connection.execute("SELECT id, view FROM features"))
 
 
 def run(project: SmallProject) -> ClassPredictions:
@@ -109,6 +123,31 @@ def test_the_users_test_set_is_judged_and_not_learned(project: SmallProject) -> 
     np.testing.assert_allclose(after.test.probabilities.sum(1), 1)
     model, _ = load_bundle(project.root / layout.BUNDLE)
     assert isinstance(model.head, torch.nn.Linear)
+
+
+@pytest.mark.portable
+def test_the_test_set_is_seen_in_the_plain_view_alone(
+    project: SmallProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tested = project.plant(test=True, red=4, blue=4)
+    other = project.copy(tmp_path / "other")
+    train.run(project.params, project.root)
+    assert Counter(view for _, view in computed(project.root)) == {"plain": 32, "mirror": 24}
+    assert {view for name, view in computed(project.root) if name in {photo.id for photo in tested}} == {
+        "plain"
+    }
+    extract = recipes.extract_features
+
+    def of_all(wanted: dict[str, Sequence[ImageRecord]], **how: Any) -> dict[str, npt.NDArray[np.float32]]:
+        found = extract(dict.fromkeys(wanted, wanted["plain"]), **how)
+        assert all(len(rows) == 32 for rows in found.values())
+        return extract(wanted, **how)
+
+    monkeypatch.setattr(recipes, "extract_features", of_all)
+    train.run(other.params, other.root)
+    assert len(computed(other.root)) == 64
+    for path in outputs(project.root):
+        assert path.read_bytes() == (other.root / path.relative_to(project.root)).read_bytes()
 
 
 def test_history_is_the_search(project: SmallProject) -> None:

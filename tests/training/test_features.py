@@ -28,6 +28,7 @@ class FeatureCase:
         self.project = project
         self.backbone = backbone
         self.seen = 0
+        self.passes = 0
 
     def extract(
         self,
@@ -36,17 +37,26 @@ class FeatureCase:
         *,
         cache: str = "cache",
         trainer: TrainerParams = TRAINER,
-    ) -> dict[str, npt.NDArray[np.float32]]:
+    ) -> Features:
+        return self.extract_each(dict.fromkeys(views, records), cache=cache, trainer=trainer)
+
+    def extract_each(
+        self,
+        wanted: dict[str, list[ImageRecord]],
+        *,
+        cache: str = "cache",
+        trainer: TrainerParams = TRAINER,
+    ) -> Features:
         case = self
 
         class Counted(FeatureCache):
             def put(self, keys: Sequence[Key], vectors: npt.NDArray[np.float32]) -> None:
                 case.seen += len(keys)
+                case.passes += 1
                 super().put(keys, vectors)
 
         return extract_features(
-            records,
-            views,
+            wanted,
             root=self.project.root,
             backbone=self.backbone,
             size=SIZE,
@@ -129,6 +139,21 @@ def test_only_what_is_new_is_computed(case: FeatureCase) -> None:
     assert case.seen == (24 + 10) * 2
     case.extract(case.project.records, ["plain", "mirror", "zoom"])
     assert case.seen == (24 + 10) * 3
+
+
+@pytest.mark.portable
+def test_some_photos_in_fewer_views_are_less_work_and_change_nothing(case: FeatureCase) -> None:
+    records, views = case.project.records, ["plain", "mirror", "zoom", "tilt"]
+    whole = case.extract(records, views, cache="whole")
+    assert (case.seen, case.passes) == (24 * 4, 12)  # of 8 rows each
+    learned = records[::3]
+    wanted = {"plain": records} | dict.fromkeys(views[1:], learned)
+    found = case.extract_each(wanted)
+    assert (case.seen, case.passes) == (24 * 4 + 8 * 4 + 16, 12 + 4 + 2)
+    assert np.array_equal(found["plain"], whole["plain"])
+    assert all(np.array_equal(found[view], whole[view][::3]) for view in views[1:])
+    case.extract_each(wanted)
+    assert case.passes == 18
 
 
 def test_what_was_computed_is_kept_when_a_photo_fails(case: FeatureCase) -> None:

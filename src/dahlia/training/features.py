@@ -7,7 +7,8 @@ deterministic, so its features can be kept; predictions always use `plain` alone
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -38,8 +39,7 @@ _MARGIN = 0.1
 
 
 def extract_features(
-    records: Sequence[ImageRecord],
-    views: Sequence[str],
+    wanted: Mapping[str, Sequence[ImageRecord]],
     *,
     root: Path,
     backbone: Backbone,
@@ -48,13 +48,12 @@ def extract_features(
     batch_size: int,
     trainer: TrainerParams,
 ) -> dict[str, npt.NDArray[np.float32]]:
-    """Features of every image in every view, computed where the cache has none.
+    """Features of images in views, computed where the cache has none.
 
     What else is computed with an image does not change its features. The backbone stays as it is.
 
     Args:
-        records: N of them.
-        views: V names.
+        wanted: by the name of a view, the images whose features in it are wanted.
         root: the project folder.
         backbone: of D features.
         size: input edge in pixels.
@@ -63,33 +62,27 @@ def extract_features(
         trainer: what they are computed on; `auto` precision is float32.
 
     Returns:
-        For each view an (N, D) array in the order of `records`.
+        For each view an (N, D) array in the order of its N images.
 
     Raises:
         DatasetError: an image changed or vanished after ingest.
         TrainingError: a feature is not finite.
     """
-    missing = cache.missing([(record.id, view) for record in records for view in views])
+    keys = {view: [(record.id, view) for record in records] for view, records in wanted.items()}
+    missing = cache.missing([key for view in keys.values() for key in view])
     if missing:
-        photos = PhotoViews(missing, {record.id: root / record.path for record in records}, size)
-        workers = _workers(len(photos))
-        loader = DataLoader(
-            photos,
-            batch_size=max(1, batch_size // photos.most_views),
-            num_workers=workers,
-            worker_init_fn=partial(share_among, workers),
-            collate_fn=_join,
-        )
-        extractor = _Extractor(backbone, max(batch_size, photos.most_views))
+        paths = {record.id: root / record.path for records in wanted.values() for record in records}
+        extractor = _Extractor(backbone, max(batch_size, len(wanted)))
         extraction = make_trainer(
             trainer,
             callbacks=[_ToCache(cache)],
             inference_mode=True,
             precision=extraction_precision(trainer),
         )
+        loaders = [_loader(PhotoViews(part, paths, size), batch_size) for part in _by_views(missing)]
         with translated_refusals():
-            extraction.predict(extractor, loader, return_predictions=False)
-    return {view: cache.get([(record.id, view) for record in records]) for view in views}
+            extraction.predict(extractor, loaders, return_predictions=False)
+    return {view: cache.get(of_view) for view, of_view in keys.items()}
 
 
 def extraction_precision(trainer: TrainerParams) -> str:
@@ -137,6 +130,23 @@ class PhotoViews(Dataset[Item]):
         return [(image_id, view) for view in views], torch.from_numpy(np.ascontiguousarray(pixels))
 
 
+def _by_views(keys: Sequence[Key]) -> list[list[Key]]:
+    """The keys of photos of which equally many views are asked for; together they fill whole batches."""
+    views = Counter(image_id for image_id, _ in keys)
+    return [[key for key in keys if views[key[0]] == count] for count in sorted(set(views.values()))]
+
+
+def _loader(photos: PhotoViews, batch_size: int) -> DataLoader[Item]:
+    workers = _workers(len(photos))
+    return DataLoader(
+        photos,
+        batch_size=max(1, batch_size // photos.most_views),
+        num_workers=workers,
+        worker_init_fn=partial(share_among, workers),
+        collate_fn=_join,
+    )
+
+
 def _join(items: list[Item]) -> Item:
     photos: list[tuple[list[Key], Tensor]] = []
     for item in items:
@@ -159,7 +169,7 @@ class _Extractor(pl.LightningModule):
         self.backbone = copy.deepcopy(backbone).to(memory_format=torch.channels_last)
         self.rows = rows
 
-    def predict_step(self, batch: Item, batch_idx: int) -> tuple[list[Key], Tensor]:
+    def predict_step(self, batch: Item, batch_idx: int, dataloader_idx: int = 0) -> tuple[list[Key], Tensor]:
         if isinstance(batch, DatasetError):
             raise batch
         keys, pixels = batch

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 from dahlia import layout
+from dahlia.dataset.records import ImageRecord
 from dahlia.kinds import Kind
 from dahlia.modeling.backbones import Backbone, load_backbone
 from dahlia.modeling.bundle import set_head
@@ -78,7 +79,8 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
     features = _features(data, params, root, backbone)
     views = tuple(features)
     learned = data.training
-    photos = [view[learned] for view in features.values()], data.truth[learned], data.folds[learned]
+    seen = [features["plain"][learned], *(features[view] for view in views[1:])]
+    photos = seen, data.truth[learned], data.folds[learned]
     quick = train_quick(
         *photos,
         kind=params.kind,
@@ -130,12 +132,13 @@ TRAINERS: dict[Kind, Callable[[TrainingData, Params, Path], Trained]] = {
 
 
 def _features(data: TrainingData, params: Params, root: Path, backbone: Backbone) -> dict[str, Features]:
-    """The plain view first; the test set's rows are never fitted on."""
+    """The plain view of all images first, then the others of those that heads are fitted on."""
     size = params.domain.input.size
-    views = ["plain", *(view for view in params.domain.recipe.views if view != "plain")]
+    wanted: dict[str, tuple[ImageRecord, ...]] = {"plain": data.records}
+    learned = data.where(data.training)
+    wanted |= {view: learned for view in params.domain.recipe.views if view != "plain"}
     return extract_features(
-        data.records,
-        views,
+        wanted,
         root=root,
         backbone=backbone,
         size=size,
