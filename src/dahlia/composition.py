@@ -15,6 +15,7 @@ from dahlia.config import check_domain, check_params, check_section, known_keys,
 from dahlia.errors import ConfigError
 from dahlia.extras import require_formats
 from dahlia.files import write_text
+from dahlia.masking import masked, shown
 from dahlia.params import DomainParams, Params
 from dahlia.targets import check_targets
 
@@ -45,7 +46,7 @@ def compose_alone(root: Path, name: str, model: type[_Checked], overrides: Seque
     for override in overrides:
         key, given, choice = override.lstrip("+~").partition("=")
         if not given:
-            raise ConfigError(f"Expected an override like epochs=10, received {override!r}.")
+            raise ConfigError(f"Expected an override like epochs=10, received {shown(override)}.")
         *location, last = re.split(r"[./]", key)
         known = known_keys(location, model)
         if known and last not in known:
@@ -119,23 +120,25 @@ def _composed(root: Path, name: str, overrides: Sequence[str]) -> dict[str, Any]
         with initialize_config_dir(str(conf), version_base="1.3"):
             composed = OmegaConf.to_container(hydra_compose(name, list(overrides)), resolve=True)
     except OverrideParseException as error:
-        key, _, value = error.override.partition("=")
+        override = masked(error.override)
+        key, _, value = override.partition("=")
         raise ConfigError(
-            f"The override {error.override} cannot be read: expected Hydra's grammar, in which values with "
+            f"The override {override} cannot be read: expected Hydra's grammar, in which values with "
             f"other than plain letters and digits are in quotes, such as \"{key}='{value}'\"."
         ) from error
     except (HydraException, OmegaConfBaseException) as error:
-        reason = next(iter(str(error).strip().splitlines()), _UNREADABLE)
+        reason = masked(next(iter(str(error).strip().splitlines()), _UNREADABLE))
+        changed = " ".join(map(masked, overrides)) or "its defaults"
         raise ConfigError(
-            f"{CONF}/ cannot be composed with {' '.join(overrides) or 'its defaults'}: {reason}. Correct the "
-            "override or the file, and compose again with `dahlia params`."
+            f"{CONF}/ cannot be composed with {changed}: {reason}. Correct the override or the file, and "
+            "compose again with `dahlia params`."
         ) from error
     except RecursionError:
         raise ConfigError(f"{CONF}/ holds a value that contains itself. Correct the file.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = masked(" ".join(str(error).split()))
         raise ConfigError(
-            f"{CONF}/ holds a file that is not YAML: {' '.join(str(error).split())}. Correct the line, or "
-            "restore the file."
+            f"{CONF}/ holds a file that is not YAML: {reason}. Correct the line, or restore the file."
         ) from error
     assert isinstance(composed, dict)
     return {str(key): value for key, value in composed.items()}
@@ -157,7 +160,7 @@ def _check_names(conf: Path, overrides: Sequence[str]) -> None:
         match = re.fullmatch(r"(\w+(?:/\w+)*)(?:\.([\w.]+))?=(.*)", override)
         if match is None:
             raise ConfigError(
-                f"Expected an override like domain=food or split.folds=10, received {override!r}."
+                f"Expected an override like domain=food or split.folds=10, received {shown(override)}."
             )
         group, key, value = match.groups()
         if group not in groups:
@@ -176,7 +179,7 @@ def _check_choice(conf: Path, group: str, choice: str) -> None:
     if group not in _groups(conf):
         raise _unknown_group(conf, group)
     if choice not in (known := choices(conf.parent, group)):
-        raise ConfigError(f"`{group}` has no choice {choice!r}{nearest(choice, known)}")
+        raise ConfigError(f"`{group}` has no choice {shown(choice)}{nearest(choice, known)}")
 
 
 def _unknown_group(conf: Path, group: str) -> ConfigError:

@@ -18,6 +18,7 @@ from pydantic import ValidationError as PydanticError
 from pydantic_core import ErrorDetails
 
 from dahlia.errors import ConfigError
+from dahlia.masking import masked, shown
 from dahlia.params import NAMING, DomainParams, Params
 
 _Checked = TypeVar("_Checked", bound=BaseModel)
@@ -51,7 +52,9 @@ def read_yaml(path: Path) -> object:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}. Restore the file.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {error}. Correct the line, or restore the file.") from error
+        raise ConfigError(
+            f"{path} is not YAML: {masked(str(error))}. Correct the line, or restore the file."
+        ) from error
 
 
 def check_params(values: object, origin: str) -> Params:
@@ -61,7 +64,7 @@ def check_params(values: object, origin: str) -> Params:
         ConfigError: a key or value is not known, or one is missing.
     """
     if not isinstance(values, dict):
-        raise ConfigError(f"{origin}: expected sections such as `project:`, received {values!r}.")
+        raise ConfigError(f"{origin}: expected sections such as `project:`, received {shown(values)}.")
     params = check_section(Params, values, origin)
     if params.domain.withdrawn:
         raise ConfigError(
@@ -114,17 +117,17 @@ def check_section(model: type[_Checked], values: object, origin: str, within: st
 def explain(detail: ErrorDetails, model: type[BaseModel], within: str = "") -> str:
     """A sentence about one error of a check, which names the key and the nearest known words."""
     location = [str(part) for part in detail["loc"]]
-    key = within + ".".join(location)
+    key, found = within + ".".join(location), shown(detail["input"], location[-1] if location else "")
     if detail["type"] == "extra_forbidden":
         return f"unknown key `{key}`{nearest(location[-1], known_keys(location[:-1], model))}"
     if detail["type"] == "missing":
         return f"the key `{key}` is missing; compose it again with `dahlia params`."
     if detail["type"] == "literal_error":
         expected = [word.strip("' ") for word in detail["ctx"]["expected"].replace(" or ", ",").split(",")]
-        return f"`{key}` cannot be {detail['input']!r}{nearest(str(detail['input']), expected)}"
+        return f"`{key}` cannot be {found}{nearest(str(detail['input']), expected)}"
     if detail["type"] == "string_pattern_mismatch":
-        return f"`{key}` cannot be {detail['input']!r}: expected {NAMING}."
-    return f"`{key}` cannot be {detail['input']!r}: {detail['msg']}."
+        return f"`{key}` cannot be {found}: expected {NAMING}."
+    return f"`{key}` cannot be {found}: {detail['msg']}."
 
 
 def _fields(model: type[BaseModel]) -> dict[str, object]:

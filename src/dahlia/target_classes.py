@@ -20,6 +20,8 @@ from pydantic import (
     ValidationError,
 )
 
+from dahlia.masking import shown
+
 TRAINER = "lightning.pytorch.Trainer"
 MLFLOW = "lightning.pytorch.loggers.MLFlowLogger"
 
@@ -142,7 +144,7 @@ def check_arguments(name: str, arguments: Mapping[str, object]) -> None:
             TypeAdapter(known[key], config=ConfigDict(strict=True)).validate_python(value)
         except ValidationError as error:
             reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise ValueError(f"`{key}` cannot be {value!r}: {reason}") from None
+            raise ValueError(f"`{key}` cannot be {shown(value, key)}: {reason}") from None
 
 
 def places(arguments: Mapping[str, Any], root: Path) -> list[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dahlia.errors import ConfigError
+from dahlia.masking import shown, without_secrets
 from dahlia.target_classes import CLASSES, MLFLOW, TRAINER, check_arguments, places, store_path
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def named_class(name: str, base: str, key: str) -> type[Any]:
     try:
         checked_name(name)
     except ValueError as error:
-        raise ConfigError(f"`{key}.{TARGET}` cannot be {name!r}: {error}.") from None
+        raise ConfigError(f"`{key}.{TARGET}` cannot be {shown(name)}: {error}.") from None
     expected, found = _imported(base, key, name), _imported(name, key, name)
     if not (isinstance(found, type) and issubclass(found, expected)):
         raise ConfigError(
@@ -153,26 +154,26 @@ def _store(uri: str | None, key: str) -> dict[str, str]:
     return {"tracking_uri": uri}
 
 
-def _check_plain(value: object, depth: int, *, is_address: bool = False) -> None:
+def _check_plain(value: object, depth: int, key: str = "", *, is_address: bool = False) -> None:
     if isinstance(value, dict) and depth:
-        for key, inner in value.items():
-            if not isinstance(key, str) or key.startswith("_"):
-                raise _not_plain(key)
-            _check_plain(inner, depth - 1, is_address=is_address)
+        for inner_key, inner in value.items():
+            if not isinstance(inner_key, str) or inner_key.startswith("_"):
+                raise _not_plain(inner_key)
+            _check_plain(inner, depth - 1, inner_key, is_address=is_address)
     elif isinstance(value, list) and depth:
         for inner in value:
-            _check_plain(inner, depth - 1)
+            _check_plain(inner, depth - 1, key)
     elif isinstance(value, str):
         if "${" in value or (not is_address and ("://" in value or "::" in value)):
-            raise _not_plain(value)
+            raise _not_plain(value, key)
     elif value is not None and not isinstance(value, int | float):
-        raise _not_plain(value)
+        raise _not_plain(value, key)
 
 
-def _not_plain(found: object) -> ValueError:
+def _not_plain(found: object, key: str = "") -> ValueError:
     return ValueError(
-        f"expected plain arguments, received `{found}` among them; a class here takes numbers, texts, lists "
-        "and mappings, without addresses and interpolations"
+        f"expected plain arguments, received `{without_secrets(found, key)}` among them; a class here takes "
+        "numbers, texts, lists and mappings, without addresses and interpolations"
     )
 
 

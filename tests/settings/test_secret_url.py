@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from dahlia.settings.secret_url import SecretUrl, masked
+from dahlia.masking import masked
+from dahlia.settings.secret_url import SecretUrl
 
 MASKED = {
     "postgresql://rose@host/garden": "postgresql://rose@host/garden",

@@ -9,12 +9,8 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-MASK = "***"
+from dahlia.masking import MASK, masked
 
-# A password may hold `@` and `/` where nobody encoded them: it ends at the last `@`.
-_PASSWORD = re.compile(r"(://[^:@\s]*):.*@", re.S)
-_TOKEN = re.compile(r"(https?://)[^:@/\s]+@")
-_SECRET_PARAMETER = re.compile(r"([?&;][^=&;\s]*(?:pass|secret|token|key|sig)[^=&;\s]*=)[^&;\s'\"]*", re.I)
 _SQLITE_FILE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!:memory:|file:)(.+)")
 
 
@@ -81,9 +77,3 @@ class SecretText(SecretUrl):
 
     def __str__(self) -> str:
         return MASK
-
-
-def masked(text: str) -> str:
-    """The text with `***` for the passwords in its URLs, before the `@` and among the parameters."""
-    text = _TOKEN.sub(rf"\1{MASK}@", _PASSWORD.sub(rf"\1:{MASK}@", text))
-    return _SECRET_PARAMETER.sub(rf"\1{MASK}", text)

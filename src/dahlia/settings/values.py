@@ -18,7 +18,8 @@ from dahlia.errors import ConfigError
 from dahlia.http.allow_list import AllowList, read_allow_list
 from dahlia.http.limits import read_proxies
 from dahlia.http.origins import Origins
-from dahlia.settings.secret_url import MASK, SecretText, SecretUrl
+from dahlia.masking import MASK
+from dahlia.settings.secret_url import SecretText, SecretUrl
 
 _SECRET_LENGTH = 32
 _DATABASE = re.compile(r"(sqlite|postgres|postgresql)(\+\w+)?://.*")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dahlia import layout
 from dahlia.config import nearest
 from dahlia.errors import TrackingError
+from dahlia.masking import masked
 from dahlia.params import Params
 from dahlia.tracking import names
 from dahlia.tracking.artifacts import bundle_folder, servable_folder
@@ -174,7 +175,7 @@ class Registry:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             raise TrackingError(
-                f"The store {self.uri} holds no iteration of the project {self.project!r}. "
+                f"The store {masked(self.uri)} holds no iteration of the project {self.project!r}. "
                 "Run `dvc repro` to train and record one."
             ) from None
 

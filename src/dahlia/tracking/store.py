@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from dahlia.errors import TrackingError
 from dahlia.extras import require_extra
 from dahlia.files import staged_file
 from dahlia.imports import quick_imports
+from dahlia.masking import masked
 from dahlia.params import Params
 from dahlia.targets import TRACKING_URI
 from dahlia.tracking.mlflow_internals import create_tables
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 ARTIFACTS = "mlartifacts"
-
-_PASSWORD = re.compile(r"://[^/\s@]*@")
 
 _KIND, _TRAINING = "mlflow.experimentKind", "custom_model_development"
 _SQLITE = "sqlite:///"
@@ -95,7 +93,7 @@ def connect(uri: str, root: Path, *, create: bool = False) -> MlflowClient:
         from mlflow import MlflowClient
 
         logging.getLogger("alembic").setLevel(logging.ERROR)
-        with translated_errors(f"Opening the store {_PASSWORD.sub('://', uri)}"):
+        with translated_errors(f"Opening the store {masked(uri)}"):
             if database and not database.exists():
                 _create(database)
             return MlflowClient(tracking_uri=resolved, registry_uri=resolved)
@@ -121,7 +119,7 @@ def translated_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = _PASSWORD.sub("://", (str(error).splitlines() or [type(error).__name__])[0])
+        reason = masked((str(error).splitlines() or [type(error).__name__])[0])
         raise TrackingError(
             f"{doing} failed: {reason}. Check `track.uri` in params.yaml, that the store can be reached and "
             "that its disk has space, then run again; what was recorded before is unchanged."
