@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from dahlia.tracking.credentials import withhold_from_files
 from dahlia.tracking.iteration import TAG_RECORDED, TAG_RECORDER
 from dahlia.tracking.mlflow_internals import delete_artifacts
 
@@ -42,8 +43,10 @@ def delete_abandoned(client: MlflowClient, experiment: str, whole: Collection[st
 def _delete(client: MlflowClient, run: Run) -> None:
     models = client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'")
     for model in models:
+        withhold_from_files(model.artifact_location, client.tracking_uri)
         delete_artifacts(model.artifact_location)
         client.delete_logged_model(model.model_id)
+    withhold_from_files(run.info.artifact_uri, client.tracking_uri)
     delete_artifacts(run.info.artifact_uri)
     client.delete_run(run.info.run_id)
 

@@ -14,6 +14,7 @@ from dahlia.errors import TrackingError
 from dahlia.files import staged_directory
 from dahlia.modeling.card import FILE_NAME
 from dahlia.tracking import mlflow_model
+from dahlia.tracking.credentials import withhold_from_files
 from dahlia.tracking.iteration import Iteration
 from dahlia.tracking.store import ARTIFACTS
 
@@ -95,6 +96,7 @@ def _local_folder(root: Path, place: _Place) -> Path | None:
 def _download(uri: str, place: _Place, folder: Path) -> None:
     from mlflow.artifacts import download_artifacts
 
+    withhold_from_files(place.location, uri)
     source = f"{place.location}/{place.part}"
     with staged_directory(folder) as staged, tempfile.TemporaryDirectory() as name:
         downloaded = download_artifacts(source, dst_path=name, tracking_uri=uri)

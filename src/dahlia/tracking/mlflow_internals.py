@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+CREDENTIALS_FILE = "~/.mlflow/credentials"
+"""Where MLflow's client looks for a user and a password, besides the environment."""
 
 
 def create_tables(uri: str, prepare: Callable[[Engine], None]) -> None:
@@ -31,3 +35,12 @@ def delete_artifacts(location: str) -> None:
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     get_artifact_repository(location).delete_artifacts()  # type: ignore[no-untyped-call]
+
+
+def ignore_credentials_file() -> bool:
+    """Let MLflow's client read no credentials file in this process; whether there was something in it."""
+    from mlflow.utils import credentials
+
+    found = any(credentials._read_mlflow_creds_from_file())
+    credentials._get_credentials_path = lambda: os.devnull
+    return found

@@ -17,6 +17,7 @@ from dahlia.imports import quick_imports
 from dahlia.masking import masked
 from dahlia.params import Params
 from dahlia.targets import TRACKING_URI
+from dahlia.tracking.credentials import withhold_credentials, withhold_from_files
 from dahlia.tracking.mlflow_internals import create_tables
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def open_experiment(client: MlflowClient, name: str, uri: str, root: Path) -> st
         database = sqlite_file(uri, root)
         location = (database.parent / ARTIFACTS).as_uri() if database else None
         return str(client.create_experiment(name, location, {_KIND: _TRAINING}))
+    withhold_from_files(experiment.artifact_location, client.tracking_uri)
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
     if _KIND not in experiment.tags:
@@ -66,7 +68,7 @@ def sqlite_file(uri: str, root: Path) -> Path | None:
 
 
 def connect(uri: str, root: Path, *, create: bool = False) -> MlflowClient:
-    """Open the store.
+    """Open the store; one that the environment does not name gets no credentials.
 
     Args:
         uri: any MLflow tracking URI; a relative SQLite path is relative to `root`.
@@ -92,6 +94,7 @@ def connect(uri: str, root: Path, *, create: bool = False) -> MlflowClient:
         warnings.simplefilter("ignore")  # MLflow's use of SQLAlchemy is deprecated in places
         from mlflow import MlflowClient
 
+        withhold_credentials(resolved)
         logging.getLogger("alembic").setLevel(logging.ERROR)
         with translated_errors(f"Opening the store {masked(uri)}"):
             if database and not database.exists():
