@@ -25,6 +25,7 @@ from reliability_photo_sets import PhotoSet
 from reliability_server import Supervised, supervised
 from sqlalchemy import select
 
+from child_processes import python_path
 from dahlia.modeling.predictions import save_predictions
 from dahlia.server.context import Server, open_server
 from dahlia.server.contract.domains import DOMAINS
@@ -76,7 +77,7 @@ def fuzz(server: Supervised, folder: Path) -> None:
         ],
         cwd=folder,
         env=os.environ
-        | {"SCHEMATHESIS_HOOKS": "reliability_fuzz_hooks", "PYTHONPATH": str(Path(__file__).parent)}
+        | {"SCHEMATHESIS_HOOKS": "reliability_fuzz_hooks", "PYTHONPATH": python_path(Path(__file__).parent)}
         | {"FUZZ_CALLS": str(folder / "calls"), "FUZZ_THINGS": str(folder / "things.json")},
         capture_output=True,
         text=True,

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from workspace_projects import NAME, PhotoSet, small_photo_set, tree
 
+from child_processes import python_path
 from dahlia.composition import compose
 from dahlia.config import load_params, read_yaml
 from dahlia.dataset.readers import read
@@ -216,7 +217,7 @@ def test_what_a_killed_process_left_beside_a_file_goes(photo_set: PhotoSet, fold
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_at_any_moment(photo_set: PhotoSet, folder: Path, tmp_path: Path, seed: int) -> None:
     random.seed(seed)
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    environment = os.environ | {"PYTHONPATH": python_path(Path(__file__).parent)}
     for _ in range(3):
         process = subprocess.Popen(
             [sys.executable, "-c", _LAY_OUT, str(photo_set.store), str(folder)],

@@ -159,12 +159,11 @@ def serving(target: str, folder: Path, home: Path, **environment: str) -> Iterat
     quiet = {"BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": str(home), "PYTHONWARNINGS": "ignore"}
     command = [str(Path(sys.executable).parent / "bentoml"), "serve", target, "--host", "127.0.0.1"]
     log = folder / "serve.log"
-    bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     with log.open("wb") as output:
         server = subprocess.Popen(
             [*command, "--port", str(port)],
             cwd=folder,
-            env=bare | quiet | environment,
+            env=os.environ | quiet | environment,
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -20,6 +20,7 @@ from fake_project import write_project
 from serving_helpers import serving
 from test_activation import PLAIN, write
 
+from child_processes import python_path
 from dahlia.tracking.record import record
 from dahlia.tracking.registry import Registry
 
@@ -54,7 +55,7 @@ def fuzz(base: str, calls: Path, *options: str, **environment: str) -> list[list
         [Path(sys.executable).parent / "schemathesis", *COMMAND, f"{base}/docs.json", *options],
         cwd=calls.parent,
         env=os.environ
-        | {"SCHEMATHESIS_HOOKS": "fuzz_hooks", "PYTHONPATH": os.pathsep.join(map(str, places))}
+        | {"SCHEMATHESIS_HOOKS": "fuzz_hooks", "PYTHONPATH": python_path(*places)}
         | {"FUZZ_CALLS": str(calls)}
         | environment,
         capture_output=True,

@@ -13,6 +13,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from child_processes import python_path
 from dependencies import sbom
 from dependencies.lockfile import LOCK, ROOT, npm_locks, read_lock, read_npm_lock
 
@@ -74,7 +75,7 @@ def test_it_says_what_needs_what(document: dict[str, Any]) -> None:
 def test_another_process_writes_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
     assert sbom.main([f"--output={tmp_path / 'one.json'}"]) == 0
-    environment = {**os.environ, "PYTHONPATH": "tools", "PYTHONHASHSEED": "7"}
+    environment = {**os.environ, "PYTHONPATH": python_path(ROOT / "tools"), "PYTHONHASHSEED": "7"}
     command = [sys.executable, "-m", "dependencies.sbom", f"--output={tmp_path / 'two.json'}"]
     subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, timeout=120)
     assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from child_processes import python_path
 from dahlia.warm.process import WarmProcess
 
 HERE = Path(__file__).parent
@@ -31,7 +32,7 @@ serve(Path(sys.argv[1]), prepare=lambda: None)
 
 def environment(**variables: str) -> dict[str, str]:
     """The tests' own variables, with the program `actor` to be found."""
-    return os.environ | {"PYTHONPATH": str(HERE)} | variables
+    return os.environ | {"PYTHONPATH": python_path(HERE, HERE.parent)} | variables
 
 
 @contextmanager
