@@ -9,8 +9,9 @@ from dahlia.dataset.decoding_memory import allowed_memory, machine_memory
 from dahlia.errors import ConfigError
 from dahlia.settings import service as settings_module
 from dahlia.settings.display import settings_toml
-from dahlia.settings.server import load_settings
-from dahlia.settings.service import read_settings
+from dahlia.settings.server import Settings, load_settings
+from dahlia.settings.service import _Sections, read_settings
+from dahlia.settings.sources import variable
 
 
 @pytest.fixture(autouse=True)
@@ -172,15 +173,54 @@ def test_variables_that_may_be_others_are_warned_of(name: str) -> None:
     assert warning.endswith("It is passed over.")
 
 
-def test_a_wrong_value_that_only_the_server_uses_is_warned_of() -> None:
-    settings = read_settings({"DAHLIA_SERVER_PORT": "x"})
+OF_THE_SERVER = [
+    ("server", "port", "x"), ("database", "url", "dahlia.db"), ("storage", "url", "s3://rose:***@bucket"),
+    ("cleaning", "every_seconds", "0"), ("jobs", "workers", "two"), ("rates", "predictions", "-1"),
+    ("security", "secret", "thorn"), ("backup", "keep", "0"),
+]  # fmt: skip
+
+
+def test_these_are_all_sections_that_only_the_server_reads() -> None:
+    sections = set(Settings.model_fields) - set(_Sections.model_fields)
+    assert sections - {"tracking"} <= {section for section, _, _ in OF_THE_SERVER}
+
+
+@pytest.mark.parametrize(("section", "key", "text"), OF_THE_SERVER)
+def test_a_wrong_value_that_only_the_server_uses_is_warned_of(section: str, key: str, text: str) -> None:
+    settings = read_settings({variable(section, key): text})
     assert settings == read_settings({})
     (warning,) = settings.warnings
-    assert warning.startswith("DAHLIA_SERVER_PORT: ")
+    assert warning.startswith(f"{variable(section, key)}: ")
+    assert warning.endswith("It is passed over here.")
+    assert "thorn" not in warning
 
 
-def test_what_is_set_properly_is_not_warned_of() -> None:
+@pytest.mark.parametrize(
+    "lines",
+    [
+        '[database]\nurl = "dahlia.db"', '[storage]\nurl = "s3://rose:***@bucket"', "[jobs]\nworkers = -1",
+        "[cleaning]\nevery_seconds = 0", '[tracking]\nuri = "mlruns"', "[rates]\npredictions = true",
+        '[backup]\nkeep = "7"',
+    ],
+)  # fmt: skip
+def test_a_wrong_value_in_a_section_of_the_server_in_the_file_is_warned_of(folder: Path, lines: str) -> None:
+    (folder / "named.toml").write_text(f"{lines}\n[service]\nworkers = 2\n")
+    settings = read_settings({"DAHLIA_CONFIG": "named.toml"})
+    assert settings.workers == 2
+    (warning,) = settings.warnings
+    assert warning.startswith("named.toml:2: ")
+
+
+def test_a_tracking_uri_is_not_the_settings_to_judge() -> None:
+    """The registry of a project reads it, and takes what the server refuses."""
+    assert read_settings({"DAHLIA_TRACKING_URI": "mlruns"}).warnings == ()
+
+
+def test_what_is_set_properly_is_not_warned_of(folder: Path) -> None:
+    """Both programs may have one environment and one file."""
     assert read_settings({"DAHLIA_TRAINING_KEY": "k", "DAHLIA_JOBS_WORKERS": "2"}).warnings == ()
+    (folder / "named.toml").write_text(settings_toml(Settings()))
+    assert read_settings({"DAHLIA_CONFIG": "named.toml"}).warnings == ()
 
 
 @pytest.mark.parametrize("name", ["DAHLIA_URL_FETCH", "DAHLIA_ORIGINS", "DAHLIA_PREDICTION_KEY"])

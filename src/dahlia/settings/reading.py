@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from pydantic import ValidationError as PydanticError
 from pydantic_core import ErrorDetails
@@ -24,6 +24,9 @@ _SOURCES: ContextVar[tuple[Source, ...]] = ContextVar("sources", default=())
 
 class Tree(BaseSettings):
     """Sections of settings. Only `read` reads a file and the environment; the constructor gives defaults."""
+
+    read_elsewhere: ClassVar[Set[tuple[str, str]]] = frozenset()
+    """Sections and keys whose variables this program reads by other rules than these."""
 
     model_config = SettingsConfigDict(
         extra="forbid", frozen=True, strict=True, validate_default=True, hide_input_in_errors=True
@@ -66,7 +69,8 @@ class Read(Generic[_Tree]):
     Attributes:
         settings: those in effect.
         origins: where each was set that is set, such as `{"server.port": "dahlia.toml:12"}`.
-        warnings: a sentence or two for each variable that is passed over, though it may be meant for Dahlia.
+        warnings: a sentence or two for each variable that is passed over, though it may be meant for Dahlia,
+            and for each wrong value of what only another program uses.
     """
 
     settings: _Tree
@@ -101,18 +105,22 @@ def read(
             variable of each, and shows no password.
     """
     named = from_environment(known, environment, kind.has_prefix, kind.uses)
-    wrong = _refused(kind, named)
+    wrong = _refused(known, named)
     passed_over = [one for one in wrong if not kind.uses(one.section, one.key)]
     variables = named.without(passed_over)
     in_file = [from_file(known, file)] if file else []
+    wrong_in_file = {one: problem for source in in_file for one, problem in _refused(known, source).items()}
+    of_others = [one for one in wrong_in_file if one.section not in kind.model_fields]
     problems = [problem for source in (*in_file, named) for problem in source.problems]
-    problems += [problem for source in in_file for problem in _refused(kind, source).values()]
+    problems += [problem for one, problem in wrong_in_file.items() if one not in of_others]
     problems += [problem for one, problem in wrong.items() if one not in passed_over]
     if problems:
         raise ConfigError("\n".join(problems))
     sources = (*in_file, variables)
     origins = {name: origin for source in sources for name, origin in source.origins.items()}
-    warnings = (*named.warnings, *(f"{wrong[one]} It is passed over here." for one in passed_over))
+    told = [wrong[one] for one in passed_over if (one.section, one.key) not in kind.read_elsewhere]
+    told += [wrong_in_file[one] for one in of_others]
+    warnings = (*named.warnings, *(f"{problem} It is passed over here." for problem in told))
     return Read(_built(kind, *reversed(sources)), origins, warnings)
 
 

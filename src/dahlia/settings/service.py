@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -33,7 +34,9 @@ _MOST_WORKERS = 4  # each takes some 250 MB; threads of one process share the re
 
 
 class _Sections(Tree):
-    """Those that the service reads; the others are not checked, as they are not its own."""
+    """Those that the service reads; it warns of wrong values in the others."""
+
+    read_elsewhere: ClassVar[Set[tuple[str, str]]] = frozenset({("tracking", "uri")})  # by `dahlia.tracking`
 
     model_config = SettingsConfigDict(extra="ignore")
 
