@@ -83,6 +83,9 @@ _LOGGERS: Mapping[str, Mapping[str, Any]] = {
         "synchronous": bool | None,
     },
 }
+PACKAGES = {"lightning.pytorch.loggers.TensorBoardLogger": ("tensorboard", "tensorboardX")}
+"""The packages, of which one is enough, that a class needs and Dahlia does not install."""
+
 _CALLBACKS: Mapping[str, Mapping[str, Any]] = {
     "DeviceStatsMonitor": {"cpu_stats": bool | None},
     "EarlyStopping": {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 import os
 import re
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from dahlia.errors import ConfigError
 from dahlia.masking import shown, without_secrets
-from dahlia.target_classes import CLASSES, MLFLOW, TRAINER, check_arguments, places, store_path
+from dahlia.target_classes import CLASSES, MLFLOW, PACKAGES, TRAINER, check_arguments, places, store_path
 
 if TYPE_CHECKING:
     from dahlia.params import TrainerParams
@@ -31,6 +32,7 @@ TRACKING_URI = "DAHLIA_TRACKING_URI"
 _NAME = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*)+", re.ASCII)
 _EXAMPLE = "lightning.pytorch.loggers.CSVLogger"
 _DEEPEST = 4
+_QUIET_MLFLOW = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "ERROR"}
 
 
 def checked_name(name: str) -> str:
@@ -77,12 +79,18 @@ def named_class(name: str, base: str, key: str) -> type[Any]:
         key: the parameter, for messages.
 
     Raises:
-        ConfigError: it may not be imported, is not there, or is of another kind.
+        ConfigError: it may not be imported, is not there, needs a package that is not, or is of another kind.
     """
     try:
         checked_name(name)
     except ValueError as error:
         raise ConfigError(f"`{key}.{TARGET}` cannot be {shown(name)}: {error}.") from None
+    needed = PACKAGES.get(name, ())
+    if needed and not any(map(importlib.util.find_spec, needed)):
+        raise ConfigError(
+            f"`{key}.{TARGET}`: {name} needs the package {needed[0]}, which is not installed. Run "
+            f"`pip install {needed[0]}`."
+        )
     expected, found = _imported(base, key, name), _imported(name, key, name)
     if not (isinstance(found, type) and issubclass(found, expected)):
         raise ConfigError(
@@ -179,7 +187,8 @@ def _not_plain(found: object, key: str = "") -> ValueError:
 
 def _imported(name: str, key: str, named: str) -> Any:
     module, _, last = name.rpartition(".")
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reads it when a logger imports it
+    for variable, value in _QUIET_MLFLOW.items():  # MLflow reads them when a logger imports it
+        os.environ.setdefault(variable, value)
     try:
         return getattr(importlib.import_module(module), last)
     except (ImportError, AttributeError) as error:

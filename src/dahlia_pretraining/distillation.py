@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -78,8 +79,10 @@ class Pretrainer(pl.LightningModule):
             maps, last = _seen(self.student, torch.zeros(1, 3, 64, 64))
             wide = 0 if teacher is None else teacher(torch.zeros(1, 3, 64, 64)).shape[1]
         self.classifier = nn.Linear(last.shape[1], len(corpus.classes))
-        self.whole = nn.Linear(maps.shape[1] + last.shape[1], wide)
-        self.part = nn.Conv2d(maps.shape[1], wide, 1)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Initializing zero-element tensors")  # without a teacher
+            self.whole = nn.Linear(maps.shape[1] + last.shape[1], wide)
+            self.part = nn.Conv2d(maps.shape[1], wide, 1)
         for name in ("whole_mean", "whole_std", "part_mean", "part_std"):
             self.register_buffer(name, torch.zeros(wide))
 

@@ -19,6 +19,7 @@ from dahlia.errors import ConfigError
 from dahlia.files import staged_file, write_json
 from dahlia.modeling.backbones import Backbone, load_backbone
 from dahlia.params import TrainerParams
+from dahlia.targets import check_targets
 from dahlia.training.checkpoints import SafetensorsCheckpoints
 from dahlia.training.trainer import make_trainer, translated_refusals, uses_gpu
 from dahlia_pretraining.corpus import Corpus, open_corpus
@@ -37,7 +38,8 @@ def pretrain(params: PretrainingParams, root: Path) -> Path:
         The file, which `domain.backbone.weights` can name.
 
     Raises:
-        ConfigError: `out` is no name of weights, or there are fewer devices.
+        ConfigError: `out` is no name of weights, there are fewer devices, or a logger or callback cannot be
+            used.
         DatasetError: there is no such corpus.
         WeightsError: the student's or teacher's weights are not available.
         TrainingError: a loss is not finite.
@@ -47,6 +49,7 @@ def pretrain(params: PretrainingParams, root: Path) -> Path:
         raise ConfigError(f"`out` is {params.out}, expected a name that ends in .safetensors. Correct it.")
     devices = 1 if params.trainer.devices == "auto" else params.trainer.devices
     _check_devices(devices, params.trainer)
+    check_targets(params.trainer, root)
     pl.seed_everything(params.seed, verbose=False)
     torch.set_flush_denormal(True)
     corpus = open_corpus(root / params.corpus, root / layout.PRETRAINING, params.stored_size, _say_decoded)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import contextlib
+import csv
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -13,13 +16,16 @@ import yaml
 from pretraining_corpora import folder_corpus
 from safetensors.torch import load_file
 
+from dahlia import targets
 from dahlia.cli import main
 from dahlia.composition import compose_alone
 from dahlia.errors import ConfigError
 from dahlia.modeling.backbones import load_backbone
 from dahlia.project import create_project
+from dahlia_pretraining.pretraining import pretrain
 from dahlia_pretraining.settings import PretrainingParams
 
+LOGGERS = "lightning.pytorch.loggers"
 SMALL = (
     "student.weights=none",
     "batch_size=8",
@@ -39,11 +45,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def command(project: Path, *overrides: str) -> subprocess.Popen[str]:
+def command(project: Path, *overrides: str, warnings: str = "ignore") -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-u", "-m", "dahlia", "pretrain", *SMALL, *overrides],
         cwd=project,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": warnings},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -127,6 +133,41 @@ def test_killed_and_resumed_it_ends_where_it_would_have(project: Path) -> None:
     assert backbone.features == 2240
     record = yaml.safe_load((project / "resumed.json").read_text())
     assert (record["photos"], record["classes"], record["steps"]) == (24, 3, 24)
+
+
+@pytest.mark.slow
+def test_loggers_see_every_step_to_the_end(project: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(project, tmp_path / "project"))
+    (root / "conf/trainer/logger/both.yaml").write_text(
+        f"defaults: [mlflow]\nrows: {{_target_: {LOGGERS}.CSVLogger, save_dir: logs, name: rows}}\n"
+    )
+    overrides = ["epochs=2", "teacher=null", "trainer/logger=both", "trainer=cpu", "out=b.safetensors"]
+    running = command(root, *overrides, warnings="ignore,error:Initializing zero-element")
+    output = running.communicate(timeout=280)[0]
+    assert running.returncode == 0, output
+    assert "step 6 of 6" in output
+    assert "database" not in output
+    load_backbone("mobilenetv4_conv_small", str(root / "b.safetensors"))
+    with (root / "logs/rows/version_0/metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == [*range(6)]
+    with contextlib.closing(sqlite3.connect(root / "mlflow.db")) as store:
+        assert store.execute("SELECT status FROM runs").fetchall() == [("FINISHED",)]
+        logged = store.execute("SELECT value FROM metrics WHERE key = 'label' ORDER BY step").fetchall()
+    assert [value for (value,) in logged] == pytest.approx([float(row["label"]) for row in rows])
+
+
+def test_a_logger_that_cannot_be_used_is_refused_before_a_photo_is_read(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "PACKAGES", {f"{LOGGERS}.TensorBoardLogger": ("not_installed_anywhere",)})
+    conf = Path(shutil.copytree(project / "conf", tmp_path / "conf"))
+    (conf / "trainer/logger/board.yaml").write_text(
+        f"board: {{_target_: {LOGGERS}.TensorBoardLogger, save_dir: logs}}\n"
+    )
+    settings = compose_alone(tmp_path, "pretrain", PretrainingParams, ["trainer/logger=board"])
+    with pytest.raises(ConfigError, match=r"`trainer\.logger\.board\._target_`: .*pip install not_installed"):
+        pretrain(settings, tmp_path)
 
 
 @pytest.mark.parametrize(
