@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from lightning.pytorch.loggers import CSVLogger
 
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import DatasetError, TrainingError
@@ -127,6 +128,17 @@ def test_features_in_another_precision(case: FeatureCase) -> None:
     found = case.extract(case.project.records, cache="narrow", trainer=narrow)
     assert not np.array_equal(found["plain"], exact["plain"])
     np.testing.assert_allclose(found["plain"], exact["plain"], atol=0.05)
+
+
+def test_loggers_get_no_run_of_features(case: FeatureCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Path] = []
+    original = CSVLogger.__init__
+    monkeypatch.setattr(
+        CSVLogger, "__init__", lambda self, save_dir: made.append(save_dir) or original(self, save_dir)
+    )
+    logger = {"_target_": "lightning.pytorch.loggers.CSVLogger", "save_dir": "logs"}
+    case.extract(case.project.records, trainer=TrainerParams(accelerator="cpu", logger={"csv": logger}))
+    assert made == []
 
 
 def test_only_what_is_new_is_computed(case: FeatureCase) -> None:

@@ -76,6 +76,7 @@ def extract_features(
         extraction = make_trainer(
             trainer,
             callbacks=[_ToCache(cache)],
+            logger=False,  # nothing is logged, and a logger would leave an empty run
             inference_mode=True,
             precision=extraction_precision(trainer),
         )

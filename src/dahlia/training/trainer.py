@@ -51,7 +51,7 @@ def make_trainer(
         devices: how many; `settings` only say how many there may be.
         callbacks: the caller's.
         watched: whether the loggers and callbacks of `settings` are taken.
-        options: Lightning's own; they win over `settings`.
+        options: Lightning's own; they win over `settings`, whose loggers are not made where `logger` is here.
 
     Raises:
         ConfigError: Lightning refuses the settings, or a logger or callback cannot be made.
@@ -61,7 +61,7 @@ def make_trainer(
     for message in _NOISE:
         warnings.filterwarnings("ignore", message=message)
     added = _made(settings.callbacks, CALLBACK, "trainer.callbacks") if watched else []
-    loggers = _made(settings.logger, LOGGER, "trainer.logger") if watched else []
+    loggers = _made(settings.logger, LOGGER, "trainer.logger") if watched and "logger" not in options else []
     defaults: dict[str, Any] = {
         "accelerator": settings.accelerator,
         "devices": devices,
