@@ -4,11 +4,13 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +209,30 @@ def test_a_failed_recording_leaves_no_iteration_and_is_cleaned(
     assert record(root, params).number == 1
     assert [run.info.status for run in runs_of(root)] == ["FINISHED"]
     assert len(list((root / "mlartifacts").rglob("artifacts"))) == 2  # of the run, and of its model
+
+
+@pytest.mark.parametrize("place", ["elsewhere", "mlartifacts/../elsewhere", "mlartifacts"])
+def test_cleaning_deletes_no_folder_that_the_store_names_elsewhere(
+    root: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """A store may come with a project from somebody else."""
+    from mlflow import MlflowClient
+
+    params = write_project(root)
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            record(root, params)
+    for folder in ("elsewhere", "mlartifacts"):
+        (root / folder).mkdir(exist_ok=True)
+        (root / folder / "photo.jpg").touch()
+    with closing(sqlite3.connect(root / "mlflow.db")) as store, store:
+        for column, table in (("artifact_uri", "runs"), ("artifact_location", "logged_models")):
+            store.execute(f"UPDATE {table} SET {column} = ?", (f"file://{root}/{place}",))
+    assert record(root, params).number == 1
+    assert [run.info.status for run in runs_of(root)] == ["FINISHED"]
+    assert (root / "elsewhere" / "photo.jpg").exists()
+    assert (root / "mlartifacts" / "photo.jpg").exists()
 
 
 KILLED = """

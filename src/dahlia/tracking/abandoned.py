@@ -6,8 +6,10 @@ import os
 import platform
 import time
 from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dahlia.tracking.artifacts import local_path
 from dahlia.tracking.credentials import withhold_from_files
 from dahlia.tracking.iteration import TAG_RECORDED, TAG_RECORDER
 from dahlia.tracking.mlflow_internals import delete_artifacts
@@ -27,28 +29,38 @@ def recorder_tags() -> dict[str, str]:
     }
 
 
-def delete_abandoned(client: MlflowClient, experiment: str, whole: Collection[str]) -> None:
+def delete_abandoned(client: MlflowClient, experiment: str, whole: Collection[str], files: Path) -> None:
     """Delete the runs that no process writes any longer, with their models and files.
+
+    A store may come from somebody else, so that files of this machine are only deleted where Dahlia's are.
 
     Args:
         client: of the store.
         experiment: the id of the project's experiment.
         whole: the ids of the runs that belong to a version.
+        files: the folder of all runs' files, if they are on this machine.
     """
     for run in client.search_runs([experiment], f"tags.`{TAG_RECORDER}` != ''", max_results=1000):
         if run.info.run_id not in whole and _is_abandoned(run):
-            _delete(client, run)
+            _delete(client, run, files)
 
 
-def _delete(client: MlflowClient, run: Run) -> None:
+def _delete(client: MlflowClient, run: Run, files: Path) -> None:
     models = client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'")
     for model in models:
-        withhold_from_files(model.artifact_location, client.tracking_uri)
-        delete_artifacts(model.artifact_location)
+        _delete_files(client, model.artifact_location, files)
         client.delete_logged_model(model.model_id)
-    withhold_from_files(run.info.artifact_uri, client.tracking_uri)
-    delete_artifacts(run.info.artifact_uri)
+    _delete_files(client, run.info.artifact_uri, files)
     client.delete_run(run.info.run_id)
+
+
+def _delete_files(client: MlflowClient, location: str, files: Path) -> None:
+    local = local_path(location)
+    if local is None:
+        withhold_from_files(location, client.tracking_uri)
+        delete_artifacts(location)
+    elif files.resolve() in local.resolve().parents:
+        delete_artifacts(local.resolve().as_uri())
 
 
 def _is_abandoned(run: Run) -> bool:

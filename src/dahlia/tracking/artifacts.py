@@ -85,12 +85,18 @@ def _folder(
 
 
 def _local_folder(root: Path, place: _Place) -> Path | None:
-    location = urlsplit(place.location)
-    if location.scheme not in ("", "file"):
+    location = local_path(place.location)
+    if location is None:
         return None
-    recorded = Path(url2pathname(location.path)) / place.part
+    recorded = location / place.part
     moved = root / ARTIFACTS / place.moved / place.part
     return moved if moved.exists() and not recorded.exists() else recorded
+
+
+def local_path(location: str) -> Path | None:
+    """The path of a folder by its URI or path; None if it is not on this machine."""
+    parts = urlsplit(location)
+    return Path(url2pathname(parts.path)) if parts.scheme in ("", "file") else None
 
 
 def _download(uri: str, place: _Place, folder: Path) -> None:

@@ -22,7 +22,7 @@ from dahlia.tracking.evidence import TAG_METRICS, TIME_METRICS, Evidence, gather
 from dahlia.tracking.iteration import Iteration
 from dahlia.tracking.mlflow_model import create_model, link_version, upload_model
 from dahlia.tracking.registry import Registry
-from dahlia.tracking.store import connect, open_experiment, tracking_uri, translated_errors
+from dahlia.tracking.store import connect, files_folder, open_experiment, tracking_uri, translated_errors
 from dahlia.tracking.tables import note
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def record(root: Path, params: Params) -> Iteration:
     client = connect(registry.uri, registry.root, create=True)
     with translated_errors("Recording the iteration"):
         experiment = _prepare(client, registry)
-        delete_abandoned(client, experiment, {known.run_id for known in registry.iterations()})
+        whole = {known.run_id for known in registry.iterations()}
+        delete_abandoned(client, experiment, whole, files_folder(registry.uri, registry.root))
         found = registry.find(evidence.fingerprint)
         iteration = found or registry.get(_write(client, experiment, evidence, registry, root))
     _write_report(root / layout.ITERATION, iteration)

@@ -49,8 +49,7 @@ def open_experiment(client: MlflowClient, name: str, uri: str, root: Path) -> st
     """The id of the experiment with this name, made or restored where need be; one of model training."""
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        database = sqlite_file(uri, root)
-        location = (database.parent / ARTIFACTS).as_uri() if database else None
+        location = files_folder(uri, root).as_uri() if sqlite_file(uri, root) else None
         return str(client.create_experiment(name, location, {_KIND: _TRAINING}))
     withhold_from_files(experiment.artifact_location, client.tracking_uri)
     if experiment.lifecycle_stage == "deleted":
@@ -65,6 +64,12 @@ def sqlite_file(uri: str, root: Path) -> Path | None:
     if not uri.startswith(_SQLITE):
         return None
     return (root / uri.removeprefix(_SQLITE)).resolve()
+
+
+def files_folder(uri: str, root: Path) -> Path:
+    """Where the files of runs are whose store is on this machine."""
+    database = sqlite_file(uri, root)
+    return (database.parent if database else root) / ARTIFACTS
 
 
 def connect(uri: str, root: Path, *, create: bool = False) -> MlflowClient:
