@@ -23,7 +23,7 @@ def survey(pack: Path, workspace: Path, params: Params) -> list[ImageRecord]:
     for folder in sorted(path for path in pack.resolve().iterdir() if path.is_dir()):
         if not (workspace / folder.name).exists():
             (workspace / folder.name).symlink_to(folder)
-    rows = list(inspect_all(read(workspace), workspace, max_bytes=params.validate_.max_bytes))
+    rows = list(inspect_all(read(workspace).annotations, workspace, max_bytes=params.validate_.max_bytes))
     return [record for record in merge_copies(rows) if record.tags]
 
 

@@ -8,6 +8,7 @@ PARAMS = Path("params.yaml")
 DATASET = Path("data/dataset")
 MANIFEST = DATASET / "manifest.parquet"
 INSPECTION = DATASET / "inspection.parquet"
+SOURCE = DATASET / "source.json"
 EXCLUDED = DATASET / "excluded.parquet"
 FOLDS = DATASET / "folds.parquet"
 ENVIRONMENT = Path("models/environment.json")

@@ -64,6 +64,7 @@ class IngestParams(Section):
 
     format: Literal["auto", "folder", "csv", "coco", "voc", "yolo"]
     source: str
+    split_folders: Literal["auto", "splits", "tags"] = "auto"  # older projects do not have it
     workers: int = Field(ge=0)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dahlia.dataset.imaging import OVERSAMPLING, decode_then
-from dahlia.dataset.readers.sources import IMAGE_SUFFIXES
+from dahlia.dataset.readers.litter import IMAGE_SUFFIXES
 from dahlia.errors import DatasetError, ImageError
 from dahlia.files import staged_directory, write_json
 

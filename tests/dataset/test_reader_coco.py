@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dahlia.dataset.readers import coco
+from dahlia.dataset import readers
 from dahlia.dataset.records import Region
 from dahlia.errors import DatasetError
 
@@ -29,7 +29,7 @@ DOCUMENT: dict[str, Any] = {
 def load(folder: Path, document: object) -> list[Any]:
     path = folder / "instances.json"
     path.write_text(document if isinstance(document, str) else json.dumps(document))
-    return coco.load(path)
+    return readers.read(path, "coco").annotations
 
 
 def changed(part: str, index: int, **values: object) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def test_where_images_are_looked_for(tmp_path: Path, json_place: str, image_plac
     (tmp_path / json_place / "x.json").write_text(json.dumps(DOCUMENT))
     image = tmp_path.resolve() / image_place / "a.jpg"
     image.write_bytes(b"x")
-    assert image in [entry.path for entry in coco.load(tmp_path)]
+    assert image in [entry.path for entry in readers.read(tmp_path, "coco").annotations]
 
 
 @pytest.mark.parametrize(

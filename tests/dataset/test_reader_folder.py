@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dahlia.dataset.readers import folder
+from dahlia.dataset import readers
 from dahlia.errors import DatasetError
 
 LITTER = (
@@ -57,7 +57,7 @@ def tree(root: Path, *names: str) -> Path:
     ],
 )
 def test_load(tmp_path: Path, names: list[str], expected: list[str]) -> None:
-    found = folder.load(tree(tmp_path, *names))
+    found = readers.read(tree(tmp_path, *names), "folder").annotations
     root = tmp_path.resolve()
     lines = [
         f"{entry.path.relative_to(root).as_posix()} {','.join(entry.tags)} {entry.subset}" for entry in found
@@ -68,7 +68,7 @@ def test_load(tmp_path: Path, names: list[str], expected: list[str]) -> None:
 
 def test_tags_are_composed(tmp_path: Path) -> None:
     tree(tmp_path, unicodedata.normalize("NFD", "Möwe/1.jpg"))
-    assert folder.load(tmp_path)[0].tags == (unicodedata.normalize("NFC", "Möwe"),)
+    assert readers.read(tmp_path, "folder").annotations[0].tags == (unicodedata.normalize("NFC", "Möwe"),)
 
 
 @pytest.mark.parametrize(
@@ -83,5 +83,5 @@ def test_tags_are_composed(tmp_path: Path) -> None:
 def test_no_tagged_images(tmp_path: Path, names: list[str], found: str) -> None:
     source = tree(tmp_path / "photos", *names) if names else tmp_path
     with pytest.raises(DatasetError, match=found) as caught:
-        folder.load(source)
+        readers.read(source, "folder")
     assert f"Put photos in {source}/<tag>/" in str(caught.value)

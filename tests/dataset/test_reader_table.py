@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from dahlia.dataset import readers
 from dahlia.dataset.readers import table
 from dahlia.dataset.records import Annotation, Region
 from dahlia.errors import DatasetError
@@ -12,7 +13,7 @@ from dahlia.errors import DatasetError
 def load(folder: Path, content: str | bytes, name: str = "labels.csv") -> list[Annotation]:
     data = content if isinstance(content, bytes) else content.encode()
     (folder / name).write_bytes(data)
-    return table.load(folder / name)
+    return readers.read(folder / name, "csv").annotations
 
 
 def brief(annotations: list[Annotation]) -> list[str]:
@@ -109,14 +110,14 @@ def test_what_is_malformed(tmp_path: Path, content: str | bytes, message: str) -
 
 def test_a_folder_needs_exactly_one_table(tmp_path: Path) -> None:
     load(tmp_path, "file,tag\na.jpg,cat\n", "one.csv")
-    assert brief(table.load(tmp_path)) == ["a.jpg cat train"]
+    assert brief(readers.read(tmp_path, "csv").annotations) == ["a.jpg cat train"]
     load(tmp_path, "file,tag\n", "two.csv")
     with pytest.raises(DatasetError, match=r"exactly one \.csv or \.tsv file .* found one\.csv, two\.csv"):
-        table.load(tmp_path)
+        readers.read(tmp_path, "csv")
 
 
 def test_numbers_survive_exactly(tmp_path: Path) -> None:
     box = Region("cat", 1 / 3, 2 / 7, 0.1 + 0.2, 1e-17)
     annotation = Annotation(tmp_path.resolve() / "a.jpg", ("cat",), (box,), "train", "t.csv:2")
     table.save([annotation], tmp_path / "t.csv")
-    assert table.load(tmp_path / "t.csv") == [annotation]
+    assert readers.read(tmp_path / "t.csv", "csv").annotations == [annotation]

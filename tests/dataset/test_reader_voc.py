@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from dahlia.dataset import readers
 from dahlia.dataset.readers import voc
 from dahlia.dataset.records import Annotation, Region
 from dahlia.errors import DatasetError
@@ -25,7 +26,7 @@ def thing(name: str, *box: object) -> str:
 def load(folder: Path, text: str) -> list[Annotation]:
     (folder / "Annotations").mkdir(exist_ok=True)
     (folder / "Annotations" / "a.xml").write_text(text)
-    return voc.load(folder)
+    return readers.read(folder, "voc").annotations
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_files_survive_exactly(tmp_path: Path) -> None:
     )
     first = load(tmp_path, document(objects))
     voc.save(first, tmp_path / "one")
-    second = voc.load(tmp_path / "one")
+    second = readers.read(tmp_path / "one", "voc").annotations
     voc.save(second, tmp_path / "two")
     texts = [(tmp_path / name / "Annotations" / "a.xml").read_text() for name in ("one", "two")]
     assert texts[0] == texts[1]
@@ -81,7 +82,7 @@ def test_images_without_xml_and_the_test_set(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text(document(thing("fork")))
     (tmp_path / "ImageSets" / "Main").mkdir(parents=True)
     (tmp_path / "ImageSets" / "Main" / "test.txt").write_text("b\n")
-    a, b = voc.load(tmp_path)
+    a, b = readers.read(tmp_path, "voc").annotations
     assert (a.tags, a.regions, a.subset) == (("fork",), (), "train")
     assert (b.path.name, b.tags, b.subset) == ("b.png", (), "test")
 

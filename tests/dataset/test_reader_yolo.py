@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dahlia.dataset import readers
 from dahlia.dataset.readers import yolo
 from dahlia.dataset.records import Annotation, Region
 from dahlia.errors import DatasetError
@@ -75,12 +76,12 @@ def brief(root: Path, annotations: list[Annotation]) -> list[str]:
     ids=["classes.txt", "in labels", "subsets below", "subsets above", "missing image"],
 )
 def test_load(tmp_path: Path, files: dict[str, str], expected: list[str]) -> None:
-    assert brief(tmp_path, yolo.load(build(tmp_path, files))) == expected
+    assert brief(tmp_path, readers.read(build(tmp_path, files), "yolo").annotations) == expected
 
 
 def test_boxes_are_centred(tmp_path: Path) -> None:
     files = {"classes.txt": "fork", "images/a.png": "", "labels/a.txt": "0 0.5 0.25 0.5 0.25\n0 0 0 0.5 0\n"}
-    (found,) = yolo.load(build(tmp_path, files))
+    (found,) = readers.read(build(tmp_path, files), "yolo").annotations
     assert found.regions == (Region("fork", 0.25, 0.125, 0.5, 0.25), Region("fork", -0.25, 0, 0.5, 0))
 
 
@@ -128,4 +129,4 @@ def test_saved_layout_is_what_trainers_expect(tmp_path: Path) -> None:
 )
 def test_what_is_malformed(tmp_path: Path, files: dict[str, str], message: str) -> None:
     with pytest.raises(DatasetError, match=message):
-        yolo.load(build(tmp_path, files))
+        readers.read(build(tmp_path, files), "yolo")

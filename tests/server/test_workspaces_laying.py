@@ -115,7 +115,7 @@ def test_the_table_is_read_as_it_was_meant(photo_set: PhotoSet, folder: Path) ->
     boxed = replace(photo_set.photos[0], tags=(), regions=(Region("leaf", 0.1, 0.2, 1 / 3, 0.4),))
     photo_set.photos[0] = boxed
     lay_out(folder, photo_set.snapshot(kind="multilabel"), photo_set.fetch)
-    found = {row.path.name: row for row in read(folder / "data/annotations.csv", "csv")}
+    found = {row.path.name: row for row in read(folder / "data/annotations.csv", "csv").annotations}
     assert found.keys() == {photo.name for photo in photo_set.photos if photo.tags or photo.regions}
     assert found[boxed.name].regions == boxed.regions
     assert found[boxed.name].tags == ("leaf",)

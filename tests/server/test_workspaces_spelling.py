@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from dahlia.dataset import readers
 from dahlia.dataset.readers import table
 from dahlia.dataset.records import Annotation
+from dahlia.dataset.tag_names import MAX_TAG_LENGTH
 from dahlia.params import PROJECT_NAME
-from dahlia.server.workspaces.snapshot import MAX_TAG_LENGTH, check_tag_name, pipeline_name, spelling
+from dahlia.server.workspaces.snapshot import check_tag_name, pipeline_name, spelling
 
 PROJECT_ID = "1A2B3C4D-0000-4000-8000-000000000000"
 GOOD = (
@@ -37,7 +39,9 @@ def test_good_names_survive_the_table(tmp_path: Path, name: str) -> None:
     assert spelling(name) == name
     annotation = Annotation(tmp_path / "a.png", (name, "other"))
     table.save([annotation], tmp_path / "annotations.csv")
-    assert [read.tags for read in table.load(tmp_path / "annotations.csv")] == [(name, "other")]
+    assert [read.tags for read in readers.read(tmp_path / "annotations.csv", "csv").annotations] == [
+        (name, "other")
+    ]
 
 
 @pytest.mark.parametrize(

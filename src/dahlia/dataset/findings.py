@@ -95,6 +95,18 @@ RULES: dict[str, Rule] = {
     "region-short-edge": Rule(
         "warning", "Tiny regions", "Draw the region larger, or crop the image closer to the object."
     ),
+    "unlisted-photo": Rule(
+        "warning",
+        "Photos that nothing names",
+        "Add them to the annotations, or move them to the folder of a tag, if they should count.",
+    ),
+    "loose-names": Rule(
+        "advice", "Names that differ from the files'", "Nothing has to be done: each name fits one file."
+    ),
+    "region-clipped": Rule("advice", "Regions that were clipped", "Nothing has to be done."),
+    "region-unused": Rule(
+        "advice", "Regions that a classifier does not use", "Nothing has to be done: the tags count."
+    ),
     "blurred": Rule("warning", "Blurred images", _LOOK),
     "dark": Rule("warning", "Dark images", _LOOK),
     "bright": Rule("warning", "Overexposed images", _LOOK),
@@ -104,6 +116,12 @@ RULES: dict[str, Rule] = {
         "advice", "Tags with few images", "Add varied images of it: other places, light, angles, backgrounds."
     ),
     "untagged": Rule("advice", "Images without a tag", "Tag them, or take them out."),
+}
+# What is expected where the readers of sources have something to tell.
+EXPECTED_OF_SOURCES = {
+    "unlisted-photo": "an annotation for each photo",
+    "loose-names": "the names of files as they are",
+    "region-clipped": "regions inside the image",
 }
 _RANK = {code: (SEVERITIES.index(rule.severity), place) for place, (code, rule) in enumerate(RULES.items())}
 

@@ -48,7 +48,7 @@ class Inspection:
         source: see `Annotation.source`.
         subset: `train` or `test`.
         tags: in the source's order.
-        regions: as the source gives them, unchecked.
+        regions: as the source gives them, without what leaves the image by rounding (see `clipped`).
         problem: code of the finding that keeps the file from being used; None for a whole image. Only
             for a whole image are the fields from `width` on given.
         message: what the file is instead of an image, in words; None without a problem.

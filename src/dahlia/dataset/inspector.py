@@ -21,6 +21,7 @@ from PIL import Image
 from dahlia.dataset.imaging import Pixels, decode_then, read_header
 from dahlia.dataset.inspection import Inspection, uninspected
 from dahlia.dataset.records import Annotation
+from dahlia.dataset.regions import clipped
 from dahlia.errors import ImageError
 from dahlia.imports import quick_imports
 
@@ -60,7 +61,8 @@ def inspect(annotation: Annotation, root: Path, *, max_bytes: int) -> Inspection
     try:
         size, data = _read(annotation.path, max_bytes)
     except FileNotFoundError:
-        return _flawed(row, "missing-file", "there is no such file")
+        hint = f"; {annotation.hint}" if annotation.hint else ""
+        return _flawed(row, "missing-file", f"there is no such file{hint}")
     except OSError as error:
         return _flawed(row, "unreadable", f"the file cannot be read ({error.strerror or error})")
     row = replace(row, bytes=size)
@@ -78,6 +80,7 @@ def inspect(annotation: Annotation, root: Path, *, max_bytes: int) -> Inspection
         row,
         width=header.width,
         height=header.height,
+        regions=tuple(clipped(region, header.width, header.height) for region in row.regions),
         phash=perceptual_hash(seen),
         blurriness=figures.blurriness,
         blurriness_grayscale_std=figures.blurriness_grayscale_std,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 Subset = Literal["train", "test"]
+Split = Literal["train", "valid", "test"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class Annotation:
         regions: the image's regions; every region's tag is also in `tags`.
         subset: `test` for an image of the user's own test set, which training never sees.
         source: where it was said, for messages: `folder`, `labels.csv:12`, `instances.json`.
+        split: what the source calls the part that the image is in; None where it has no parts.
+        hint: which file may be meant, where `path` does not exist; a clause, or empty.
     """
 
     path: Path
@@ -40,6 +43,8 @@ class Annotation:
     regions: tuple[Region, ...] = ()
     subset: Subset = "train"
     source: str = "folder"
+    split: Split | None = None
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,11 @@ class TagRules:
     Attributes:
         exclusive: one tag of an image is right. So an image without one teaches nothing, and the negative
             tag is a tag like any other; elsewhere an image under the negative tag is one with no tag.
+        boxed: regions are what is learned; elsewhere they only carry tags.
     """
 
     exclusive: bool
+    boxed: bool = False
 
     def learned(self, tags: Iterable[str], negative_tag: str | None) -> tuple[str, ...]:
         """The tags of an image that a model learns."""

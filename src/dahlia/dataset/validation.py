@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dahlia.dataset.exclusion import Excluded, set_aside, without
-from dahlia.dataset.findings import Finding, ranked
+from dahlia.dataset.findings import EXPECTED_OF_SOURCES, Finding, ranked
 from dahlia.dataset.inspection import Inspection
 from dahlia.dataset.records import ImageRecord
 from dahlia.dataset.rules import copies, images, tags
 from dahlia.dataset.rules.survey import Survey
+from dahlia.dataset.source_summary import SourceSummary
 from dahlia.errors import ValidationError
 from dahlia.params import Params
 
@@ -49,6 +50,7 @@ class Validation:
         tags: for each tag, by name, its usable images for training and in the test set.
         excluded: what is set aside; empty unless errors are skipped.
         stops: the errors that stop the pipeline.
+        source: how ingest understood the source; None where it did not say.
     """
 
     findings: tuple[Finding, ...]
@@ -57,9 +59,15 @@ class Validation:
     tags: dict[str, tuple[int, int]]
     excluded: tuple[Excluded, ...]
     stops: tuple[Finding, ...]
+    source: SourceSummary | None = None
 
 
-def validate(rows: Sequence[Inspection], records: Sequence[ImageRecord], params: Params) -> Validation:
+def validate(
+    rows: Sequence[Inspection],
+    records: Sequence[ImageRecord],
+    params: Params,
+    source: SourceSummary | None = None,
+) -> Validation:
     """Apply every rule.
 
     Images with errors count for no tag, whether errors stop the pipeline or are skipped.
@@ -68,9 +76,10 @@ def validate(rows: Sequence[Inspection], records: Sequence[ImageRecord], params:
         rows: what ingest found out about each file.
         records: the manifest.
         params: the limits, and whether errors stop or are skipped.
+        source: what ingest has to tell of the source.
     """
     survey = Survey(rows, records, params)
-    findings = _apply(OF_FILES, survey)
+    findings = [*_told(source), *_apply(OF_FILES, survey)]
     left = replace(survey, records=without(records, set_aside(findings, rows)))
     findings = ranked(findings + _apply(OF_WHAT_IS_LEFT, left))
     flawed = set_aside(findings, rows)
@@ -84,6 +93,7 @@ def validate(rows: Sequence[Inspection], records: Sequence[ImageRecord], params:
         tags=_counts(used),
         excluded=tuple(flawed) if skip else (),
         stops=tuple(finding for finding in errors if not (skip and finding.set_aside)),
+        source=source,
     )
 
 
@@ -106,6 +116,14 @@ def refuse(validation: Validation, report: str) -> None:
     if any(finding.set_aside for finding in validation.stops):
         text.append("Correct them, or set `validate.on_error: skip` to continue without these images.")
     raise ValidationError("\n".join(text))
+
+
+def _told(source: SourceSummary | None) -> list[Finding]:
+    notes = source.notes if source else ()
+    return [
+        Finding(note.code, EXPECTED_OF_SOURCES[note.code], note.found, note.files, note.tags)
+        for note in notes
+    ]
 
 
 def _apply(rules: _Rules, survey: Survey) -> list[Finding]:

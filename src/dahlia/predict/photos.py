@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from dahlia.dataset.readers.sources import images_below
+from dahlia.dataset.readers.tree import Tree
 from dahlia.errors import DahliaError, DatasetError
 from dahlia.processes import usable_cores
 
@@ -43,7 +43,7 @@ def find_photos(named: Iterable[Path]) -> list[Path]:
 
 def _below(path: Path) -> list[Path]:
     # `Path.is_dir` raises for a name that is too long.
-    return sorted(images_below(path)) if os.path.isdir(path) else []  # noqa: PTH112
+    return [path / name for name in Tree(path).images] if os.path.isdir(path) else []  # noqa: PTH112
 
 
 def predict_photos(photos: Sequence[Path], predict: Predict) -> Generator[Predicted, None, None]:

@@ -61,6 +61,7 @@ def summary(validation: Validation) -> dict[str, Any]:
     """What `validation.json` holds."""
     return {
         "stops": bool(validation.stops),
+        "source": _source(validation),
         "files": validation.files,
         "images": validation.images,
         "excluded": [asdict(row) for row in validation.excluded],
@@ -79,6 +80,10 @@ def summary(validation: Validation) -> dict[str, Any]:
             for finding in validation.findings
         ],
     }
+
+
+def _source(validation: Validation) -> dict[str, Any] | None:
+    return validation.source.model_dump(mode="json", exclude={"notes"}) if validation.source else None
 
 
 def render(validation: Validation, project: str, root: Path, max_bytes: int) -> str:

@@ -195,7 +195,10 @@ def push(
         DahliaError: the project cannot be read, or the server refuses.
     """
     params = load_params(folder / layout.PARAMS)
-    annotations = read(folder / params.ingest.source, params.ingest.format)
+    reading = read(
+        folder / params.ingest.source, params.ingest.format, split_folders=params.ingest.split_folders
+    )
+    annotations = reading.annotations
     wanted = [one for one in annotations if one.subset != "test" and one.path.is_file()]
     refused = {one.path: "not there" for one in annotations if not one.path.is_file()}
     identity = project_id or _create(remote, params)

@@ -9,6 +9,7 @@ from dahlia import layout
 from dahlia.dataset.exclusion import save_excluded
 from dahlia.dataset.inspection import load_inspection
 from dahlia.dataset.manifest import load_manifest
+from dahlia.dataset.source_summary import load_summary
 from dahlia.dataset.validation import Validation, refuse, validate
 from dahlia.params import Params
 from dahlia.reports.validation import write_reports
@@ -27,8 +28,9 @@ def run(params: Params, root: Path) -> None:
             about images. The reports have been written.
     """
     root = root.resolve()
+    source = load_summary(root / layout.SOURCE)
     validation = validate(
-        load_inspection(root / layout.INSPECTION), load_manifest(root / layout.MANIFEST), params
+        load_inspection(root / layout.INSPECTION), load_manifest(root / layout.MANIFEST), params, source
     )
     save_excluded(root / layout.EXCLUDED, validation.excluded)
     write_reports(

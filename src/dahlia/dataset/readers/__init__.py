@@ -1,50 +1,85 @@
 """Annotations in the formats that people have, in and out.
 
-Every format is a module with `load(source) -> list[Annotation]` and `save(annotations, target)`.
+Every format is a module with three functions: `found_in(tree)`, the annotation files of this format in a
+source; `load(tree, documents)`, what they say; `save(annotations, target)`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
+from typing import Protocol
 
 from dahlia.config import nearest
 from dahlia.dataset.readers import coco, folder, table, voc, yolo
+from dahlia.dataset.readers.folder import SplitFolders
+from dahlia.dataset.readers.reading import Loaded, Note, Reading
+from dahlia.dataset.readers.tree import Tree
 from dahlia.dataset.records import Annotation
 from dahlia.errors import DatasetError
 
-FORMATS: dict[str, ModuleType] = {"folder": folder, "csv": table, "coco": coco, "voc": voc, "yolo": yolo}
+
+class Format(Protocol):
+    """What a module of an annotation format offers."""
+
+    def found_in(self, tree: Tree) -> list[str]:
+        """The annotation files of this format, by name; empty where the source is of another."""
+
+    def load(self, tree: Tree, documents: Sequence[str]) -> Loaded:
+        """What annotation files say.
+
+        Raises:
+            DatasetError: one cannot be read; the text names file and place.
+        """
+
+    def save(self, annotations: Sequence[Annotation], target: Path) -> None:
+        """Write annotations into a new folder, or a file.
+
+        Raises:
+            DatasetError: the format cannot hold them, or an image is missing.
+        """
 
 
-def read(source: Path, format: str = "auto") -> list[Annotation]:
+FOLDER = "folder"
+# The first that names photos which are there is taken, where a source holds annotations in several formats.
+FORMATS: dict[str, Format] = {"yolo": yolo, "voc": voc, "coco": coco, "csv": table}
+NAMES = [FOLDER, *FORMATS]
+
+
+def read(
+    source: Path, format: str = "auto", *, split_folders: SplitFolders = "auto", skip: Sequence[Path] = ()
+) -> Reading:
     """Read what a source says of its images, without opening them.
 
     Args:
         source: a folder, or the annotation file itself.
-        format: `folder`, `csv`, `coco`, `voc`, `yolo`, or `auto` (see `detect`).
+        format: one of `NAMES`, or `auto`: the annotations that are found, else a folder per tag.
+        split_folders: see `dahlia.dataset.readers.folder`.
+        skip: folders, resolved, that are not part of the source.
 
     Returns:
-        One annotation per file, sorted by path. A file that is missing, and a region that lies outside
-        its image, are there too: validation reports them.
+        One annotation per file, and what became of every file of the source. A file that is missing, and a
+        region that lies outside its image, are among the annotations: validation reports them.
 
     Raises:
         DatasetError: the source is not there, cannot be parsed (the message names file and line),
             names a file outside itself, or holds no images.
     """
+    if format not in ("auto", *NAMES):
+        raise DatasetError(f"There is no annotation format `{format}`{nearest(format, ['auto', *NAMES])}")
     if not source.exists():
         raise DatasetError(
             f"Expected images at {source}, which is not there. Put photos in {source}/<tag>/, or set "
             "`ingest.source` to the folder or file that you have."
         )
-    chosen = detect(source) if format == "auto" else format
-    annotations: list[Annotation] = _module(chosen).load(source)
-    if not annotations:
+    tree = _tree(source, format, skip)
+    name, loaded = _loaded(tree, format, split_folders)
+    if not loaded.annotations:
         raise DatasetError(
-            f"Expected images in {source}, read as `{chosen}`, found none. Add some, or set "
+            f"Expected images in {source}, read as `{name}`, found none. Add some, or set "
             "`ingest.format` to the format that it has."
         )
-    return annotations
+    return _accounted(tree, name, loaded)
 
 
 def write(annotations: Sequence[Annotation], target: Path, format: str) -> None:
@@ -53,36 +88,80 @@ def write(annotations: Sequence[Annotation], target: Path, format: str) -> None:
     Raises:
         DatasetError: the format cannot hold them, or an image is missing.
     """
-    _module(format).save(annotations, target)
+    if format not in NAMES:
+        raise DatasetError(f"There is no annotation format `{format}`{nearest(format, NAMES)}")
+    save = folder.save if format == FOLDER else FORMATS[format].save
+    save(annotations, target)
 
 
-def detect(source: Path) -> str:
-    """The format of a source; the first rule that holds decides.
+def _tree(source: Path, format: str, skip: Sequence[Path]) -> Tree:
+    path = source.resolve()
+    if path.is_dir():
+        return Tree(path, skip=skip)
+    if format == FOLDER:
+        raise DatasetError(f"Expected a folder per tag below {source}, which is a file. Name its folder.")
+    root = path.parent.parent if path.parent.name == "annotations" else path.parent
+    return Tree(root, path.relative_to(root).as_posix(), skip)
 
-    1. A file: `.csv` and `.tsv` are csv, `.json` is coco.
-    2. A folder with `data.yaml`, or with a class list beside label files: yolo.
-    3. With `.xml` files, in it or in its `Annotations/`: voc.
-    4. With a `.csv` or `.tsv` file in it: csv.
-    5. With a `.json` file of the COCO form, in it or in its `annotations/`: coco.
-    6. Any other folder: folder.
 
-    Raises:
-        DatasetError: a file of another kind.
-    """
-    if source.is_dir():
-        return next(
-            (name for name in ("yolo", "voc", "csv", "coco") if FORMATS[name].found_in(source)), "folder"
-        )
-    by_suffix = {".csv": "csv", ".tsv": "csv", ".json": "coco"}
-    if source.suffix.lower() not in by_suffix:
+def _loaded(tree: Tree, format: str, split_folders: SplitFolders) -> tuple[str, Loaded]:
+    if format == FOLDER:
+        return FOLDER, folder.load(tree, split_folders)
+    if format != "auto":
+        return format, FORMATS[format].load(tree, FORMATS[format].found_in(tree))
+    found = {name: documents for name, form in FORMATS.items() if (documents := form.found_in(tree))}
+    if not found and tree.document is not None:
         raise DatasetError(
-            f"Expected a folder, a .csv or a .json file, received {source}. Set `ingest.source` to one of "
-            "these, or name its format with `ingest.format`."
+            f"Expected a folder or a file of annotations ({', '.join(FORMATS)}), received "
+            f"{tree.root / tree.document}. Set `ingest.source` to one, or `ingest.format` to its format."
         )
-    return by_suffix[source.suffix.lower()]
+    tagged = tree.document is None and folder.has_tags(tree)
+    for name, documents in found.items():
+        loaded = _attempt(tree, name, documents, tagged=tagged)
+        if loaded and (not tagged or any(one.path.exists() for one in loaded.annotations)):
+            return name, loaded
+    return FOLDER, folder.load(tree, split_folders)
 
 
-def _module(format: str) -> ModuleType:
-    if format not in FORMATS:
-        raise DatasetError(f"There is no annotation format `{format}`{nearest(format, ['auto', *FORMATS])}")
-    return FORMATS[format]
+def _attempt(tree: Tree, name: str, documents: Sequence[str], *, tagged: bool) -> Loaded:
+    try:
+        return FORMATS[name].load(tree, documents)
+    except DatasetError as error:
+        if not tagged:
+            raise
+        raise DatasetError(
+            f"{error} If the folders are the tags, set `ingest.format: folder`; "
+            f"then {documents[0]} is not read."
+        ) from error
+
+
+def _accounted(tree: Tree, name: str, loaded: Loaded) -> Reading:
+    if tree.document is not None:
+        return Reading(
+            loaded.annotations, tree.root, name, loaded.layout, loaded.notes, (), (), (tree.document,), {}
+        )
+    named = {str(one.path) for one in loaded.annotations}
+    photos, unlisted, litter = [], [], tree.litter
+    images = set(tree.images)
+    for file in tree.files:
+        if f"{tree.root}/{file}" in named:
+            photos.append(file)
+        elif file in images:
+            unlisted.append(file)
+        else:
+            litter[file] = "of another kind"
+    notes = loaded.notes
+    if unlisted:
+        found = f"{len(unlisted):,} photos that {'have no tag' if name == FOLDER else 'no annotation names'}"
+        notes = (*notes, Note("unlisted-photo", found, tuple(unlisted)))
+    return Reading(
+        loaded.annotations,
+        tree.root,
+        name,
+        loaded.layout,
+        notes,
+        tuple(photos),
+        tuple(unlisted),
+        tuple(sorted(tree.read)),
+        dict(sorted(litter.items())),
+    )

@@ -16,57 +16,49 @@ from pathlib import Path
 from typing import Any
 
 from dahlia.config import nearest
+from dahlia.dataset.readers.finder import PhotoFinder
+from dahlia.dataset.readers.reading import Loaded
 from dahlia.dataset.readers.sources import (
-    bytes_of,
-    files_with,
     merge,
     number,
-    only_file,
-    path_inside,
     tag_name,
     tags_of,
     text_of,
 )
+from dahlia.dataset.readers.splits import split_in, split_of_document, subset_of
 from dahlia.dataset.readers.targets import image_size, plain_tags, relative_name
-from dahlia.dataset.records import Annotation, Region, Subset
+from dahlia.dataset.readers.tree import Tree
+from dahlia.dataset.records import Annotation, Region, Split
 from dahlia.errors import DatasetError
 from dahlia.files import write_json
 
-_SUFFIXES = (".json",)
-_PLACES = ("", "annotations")
 _LISTS = ("images", "annotations", "categories")
 Entry = dict[str, Any]
 
 
-def found_in(folder: Path) -> bool:
-    """Whether a folder, or its `annotations/`, has a JSON file of the COCO form."""
+def found_in(tree: Tree) -> list[str]:
+    """The JSON files of the COCO form."""
     keys = [f'"{name}"'.encode() for name in _LISTS]
-    texts = (bytes_of(path) for path in files_with(folder, _SUFFIXES, _PLACES))
-    return any(all(key in text for key in keys) for text in texts)
+    names = tree.texts_with(".json")
+    return [name for name in names if all(key in content for content in [tree.peek(name)] for key in keys)]
 
 
-def load(source: Path) -> list[Annotation]:
-    """Read a COCO file, or the only JSON file in a folder or its `annotations/`.
+def load(tree: Tree, documents: Sequence[str]) -> Loaded:
+    """Read COCO files; each may be of a split, by its name or its folder's.
 
     Raises:
-        DatasetError: it is not JSON (with the line) or not of this form (with the entry), an id is not
+        DatasetError: one is not JSON (with the line) or not of this form (with the entry), an id is not
             known, or a file lies outside.
     """
-    path = only_file(source, _SUFFIXES, _PLACES)
-    images, annotations, categories = _parse(path)
-    names = {
-        _id(entry, "id", where): tag_name(str(entry.get("name", "")), where) for where, entry in categories
-    }
-    known = {_id(entry, "id", where): (where, entry) for where, entry in images}
-    if len(known) < len(images):
-        raise DatasetError(f"{path}: expected an `id` of its own for each image, received repeated ones.")
-    said: dict[int | str, list[tuple[str, Region | None]]] = {key: [] for key in known}
-    for where, entry in annotations:
-        image = _known(_id(entry, "image_id", where), known, f"{where}, `image_id`")
-        tag = names[_known(_id(entry, "category_id", where), names, f"{where}, `category_id`")]
-        said[image].append((tag, _region(entry, tag, *known[image], where)))
-    root = _root(path)
-    return merge(_annotation(path, root, *known[key], said[key]) for key in known)
+    if not documents:
+        raise DatasetError(
+            f"Expected a .json file in {tree.root}, found none that is COCO. Export it as COCO instances."
+        )
+    finder = PhotoFinder(tree)
+    annotations = [one for name in documents for one in _document(tree, name, finder)]
+    splits = {one.split for one in annotations if one.split}
+    layout = "COCO, one file a split" if len(documents) > 1 and splits else "COCO"
+    return Loaded(merge(annotations), layout, finder.notes)
 
 
 def save(annotations: Sequence[Annotation], target: Path) -> None:
@@ -91,9 +83,31 @@ def save(annotations: Sequence[Annotation], target: Path) -> None:
     write_json(target, {"images": images, "annotations": entries, "categories": categories})
 
 
-def _parse(path: Path) -> list[list[tuple[str, Entry]]]:
+def _document(tree: Tree, document: str, finder: PhotoFinder) -> Iterator[Annotation]:
+    path = tree.path(document)
+    images, annotations, categories = _parse(tree, document)
+    names = {
+        _id(entry, "id", where): tag_name(str(entry.get("name", "")), where) for where, entry in categories
+    }
+    known = {_id(entry, "id", where): (where, entry) for where, entry in images}
+    if len(known) < len(images):
+        raise DatasetError(f"{path}: expected an `id` of its own for each image, received repeated ones.")
+    said: dict[int | str, list[tuple[str, Region | None]]] = {key: [] for key in known}
+    for where, entry in annotations:
+        image = _known(_id(entry, "image_id", where), known, f"{where}, `image_id`")
+        tag = names[_known(_id(entry, "category_id", where), names, f"{where}, `category_id`")]
+        said[image].append((tag, _region(entry, tag, *known[image], where)))
+    folders = document.split("/")
+    split = split_of_document(folders[-1]) or split_in(folders[:-1])
+    places = _places(folders[:-1])
+    for key in known:
+        yield _annotation(document, places, split, finder, *known[key], said[key])
+
+
+def _parse(tree: Tree, name: str) -> list[list[tuple[str, Entry]]]:
+    path = tree.path(name)
     try:
-        document = json.loads(text_of(path))
+        document = json.loads(text_of(tree, name))
     except json.JSONDecodeError as error:
         raise DatasetError(
             f"{path}:{error.lineno}: not JSON ({error.msg}). Export the file again."
@@ -145,19 +159,34 @@ def _region(entry: Entry, tag: str, image_where: str, image: Entry, where: str) 
     return Region(tag, left / width, top / height, across / width, down / height)
 
 
+def _places(folders: list[str]) -> list[str]:
+    """Where images may lie: beside the file or the `annotations/` that it is in, or in `images/` there."""
+    base = "/".join(folders[:-1] if folders and folders[-1] == "annotations" else folders)
+    return [base, f"{base}/images".lstrip("/")]
+
+
 def _annotation(
-    path: Path, root: Path, where: str, entry: Entry, said: list[tuple[str, Region | None]]
+    document: str,
+    places: Sequence[str],
+    split: Split | None,
+    finder: PhotoFinder,
+    where: str,
+    entry: Entry,
+    said: list[tuple[str, Region | None]],
 ) -> Annotation:
     name = entry.get("file_name")
     if not isinstance(name, str):
         raise DatasetError(f"{where}: expected text as `file_name`, received {name!r}. Correct it there.")
-    subset: Subset = "test" if entry.get("subset") == "test" else "train"
+    path, hint = finder.find(name, where, places)
+    own: Split | None = entry["subset"] if entry.get("subset") in ("train", "test") else split
     return Annotation(
-        path=path_inside(root, name, where, below=("", "images")),
+        path=path,
         tags=tags_of(tag for tag, _ in said),
         regions=tuple(region for _, region in said if region),
-        subset=subset,
-        source=path.name,
+        subset=subset_of(own),
+        source=document,
+        split=own,
+        hint=hint,
     )
 
 

@@ -1,45 +1,67 @@
-"""A folder per tag.
+"""A folder per tag, with or without folders for splits around them.
 
     photos/Hemlock/1.jpg          tag Hemlock
     photos/Hemlock/2024/2.jpg     tag Hemlock: folders below a tag belong to it
     photos/test/Hemlock/3.jpg     tag Hemlock, of the user's own test set
-    photos/test/4.jpg             not read: a test image without a tag measures nothing
+    photos/test/4.jpg             set aside: a test image without a tag measures nothing
     photos/5.jpg                  an image without tags
 
-With `photos/train/<tag>/`, tags are below `train`, and also below `val`, `valid` or `validation` if they
-are there (Dahlia makes its own folds). `train` that holds images itself is a tag like any other.
-Hidden files, text and what desktops leave behind are not read; any other file is taken for an image.
+Splits may have any usual name (see `dahlia.dataset.readers.splits`): `Training/<tag>/` and
+`Validation/<tag>/` are learned from, `Testing/<tag>/` is the test set. One or two folders around all of it
+are passed through. Where a folder may be a split or a tag, `ingest.split_folders` decides; without it,
+reading stops. What is passed over is told in `dahlia.dataset.readers.litter`; any other file is taken for an
+image.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from dahlia.dataset.readers.sources import files_below, is_litter, merge, tag_name
+from dahlia.dataset.readers.litter import is_litter
+from dahlia.dataset.readers.reading import Loaded
+from dahlia.dataset.readers.sources import merge, tag_name
+from dahlia.dataset.readers.splits import split_folders, split_of, subset_of
 from dahlia.dataset.readers.targets import copy_image, new_folder, unique_names
-from dahlia.dataset.records import Annotation, Subset
+from dahlia.dataset.readers.tree import Tree
+from dahlia.dataset.records import Annotation, Split
 from dahlia.errors import DatasetError
 
-_VALIDATION = ("val", "valid", "validation")
+SplitFolders = Literal["auto", "splits", "tags"]
+
+_WRAPPERS = 2
+_DATES = re.compile(r"(19|20)\d\d([-_. ]?\d\d?){0,2}")
 
 
-def load(source: Path) -> list[Annotation]:
+def load(tree: Tree, split_folders: SplitFolders = "auto") -> Loaded:
     """Read a folder per tag.
 
+    Args:
+        tree: the source.
+        split_folders: what folders are that are named after splits.
+
     Raises:
-        DatasetError: it is not a folder, or holds no images below a tag.
+        DatasetError: it holds no images below a tag; or folders may be tags or splits, or are splits alone.
     """
-    if not source.is_dir():
-        raise DatasetError(f"Expected a folder per tag below {source}, which is a file. Name its folder.")
-    root = source.resolve()
-    annotations = merge(_annotations(root))
+    plan = _plan(tree, split_folders)
+    annotations = merge(_annotations(tree, plan))
     if not any(annotation.tags for annotation in annotations):
         raise DatasetError(
-            f"Expected a folder per tag below {source}, found {_inventory(root)}. "
-            f"Put photos in {source}/<tag>/."
+            f"Expected a folder per tag below {tree.root}, found {_inventory(tree)}. "
+            f"Put photos in {tree.root}/<tag>/."
         )
-    return annotations
+    inside = f" inside `{plan.base}`" if plan.base else ""
+    layout = "a folder for each split, with a folder per tag in it" if plan.splits else "a folder per tag"
+    return Loaded(annotations, f"{layout}{inside}")
+
+
+def has_tags(tree: Tree) -> bool:
+    """Whether images lie in two folders or more, so that their names may be tags."""
+    base = _unwrapped(tree)
+    return sum(any(tree.below(_join(base, name))) for name in tree.folders.get(base, [])) > 1
 
 
 def save(annotations: Sequence[Annotation], target: Path) -> None:
@@ -57,41 +79,128 @@ def save(annotations: Sequence[Annotation], target: Path) -> None:
             copy_image(annotation.path, place / names[annotation.path])
 
 
-def _annotations(root: Path) -> Iterator[Annotation]:
-    folders = {path.name: path for path in _folders(root)}
-    test = folders.pop("test", None)
-    if _holds_only_folders(folders.get("train")):
-        parts = [folders.pop(name) for name in ("train", *_VALIDATION) if name in folders]
-        tagged = [tag for part in parts for tag in _folders(part)] + list(folders.values())
-    else:
-        tagged = list(folders.values())
-    yield from (Annotation(path) for path in root.iterdir() if path.is_file() and not is_litter(path.name))
-    for tag in tagged:
-        yield from _of_tag(tag, "train")
-    for tag in _folders(test) if test else ():
-        yield from _of_tag(tag, "test")
+@dataclass(frozen=True)
+class _Plan:
+    """How folders are read.
+
+    Attributes:
+        base: the folder in which they lie, inside the source.
+        splits: those that are splits, by name, with the folder in which their tags lie.
+        tags: those that are tags of training images.
+    """
+
+    base: str
+    splits: dict[str, tuple[Split, str]]
+    tags: list[str]
 
 
-def _of_tag(folder: Path, subset: Subset) -> Iterator[Annotation]:
-    tag = tag_name(folder.name, str(folder))
-    return (Annotation(path, (tag,), (), subset) for path in files_below(folder))
+def _plan(tree: Tree, choice: SplitFolders) -> _Plan:
+    base = _unwrapped(tree)
+    names = tree.folders.get(base, [])
+    found = {} if choice == "tags" else split_folders(names)
+    splits = {name: (split, _inner(tree, _join(base, name), split)) for name, split in found.items()}
+    others = [name for name in names if name not in splits]
+    if choice == "auto" and splits:
+        reason = _doubt(tree, base, splits, others)
+        if reason == "tags":
+            return _Plan(base, {}, names)
+        if reason:
+            raise DatasetError(reason)
+    known = {tag.casefold() for _, inner in splits.values() for tag in tree.folders.get(inner, [])}
+    tagged = [name for name in others if not _has_train(splits) or name.casefold() in known]
+    return _Plan(base, splits, tagged)
 
 
-def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not is_litter(path.name))
+def _has_train(splits: dict[str, tuple[Split, str]]) -> bool:
+    return any(split == "train" for split, _ in splits.values())
 
 
-def _holds_only_folders(folder: Path | None) -> bool:
-    if folder is None:
-        return False
-    content = [path for path in folder.iterdir() if not is_litter(path.name)]
-    return bool(content) and all(path.is_dir() for path in content)
+def _doubt(tree: Tree, base: str, splits: dict[str, tuple[Split, str]], others: list[str]) -> str:
+    """Empty where folders are splits, `tags` where they are tags, else why that cannot be told."""
+    place = tree.root / base
+    nested = {name: tree.folders.get(inner, []) for name, (_, inner) in splits.items()}
+    tags = [{tag.casefold() for tag in found} for found in nested.values() if found]
+    named = " and ".join(f"`{name}/`" for name in splits)
+    if not tags and not others:
+        return (
+            f"Expected folders that are named after tags in {place}, found only {named}, which are names of "
+            "splits, with photos directly in them. Put photos in a folder per tag inside these, add the "
+            "annotation file that belongs to them, or set `ingest.split_folders: tags` if they are your tags."
+        )
+    if not others:
+        return ""
+    if _has_train(splits) and len(tags) > 1 and set.intersection(*tags):
+        return ""
+    beside = {name.casefold() for name in others}
+    if tags and all(found & beside for found in tags):
+        return ""
+    if len(splits) == 1 and not tags and _has_train(splits):
+        return "tags"  # trains are photographed
+    example = others[0]
+    return (
+        f"Expected to know what {named} in {place} is, beside folders such as `{example}/`: it may be a tag "
+        f"like “{example}”, or a split of the photos. Set `ingest.split_folders: tags` for the first and "
+        "`ingest.split_folders: splits` for the second."
+    )
 
 
-def _inventory(root: Path) -> str:
-    folders = [path.name for path in _folders(root)]
-    files = sum(path.is_file() for path in root.iterdir())
-    inside = f"{len(folders)} folders without images ({', '.join(folders[:5])})" if folders else "no folder"
+def _unwrapped(tree: Tree) -> str:
+    """The folder in which tags or splits lie: the source, or a folder in it that holds all there is."""
+    base = ""
+    for _ in range(_WRAPPERS):
+        inside = tree.folders.get(base, [])
+        if len(inside) != 1 or tree.directly_in(base) or split_of(inside[0]):
+            break
+        deeper = _join(base, inside[0])
+        names = tree.folders.get(deeper, [])
+        if tree.directly_in(deeper) or not names or all(_DATES.fullmatch(name) for name in names):
+            break
+        base = deeper
+    return base if len(tree.folders.get(base, [])) > 1 or split_folders(tree.folders.get(base, [])) else ""
+
+
+def _inner(tree: Tree, folder: str, split: Split) -> str:
+    """Where a split's tags lie: in its folder, or in one inside that is named after the same split again."""
+    for _ in range(_WRAPPERS):
+        inside = tree.folders.get(folder, [])
+        if len(inside) != 1 or tree.directly_in(folder):
+            break
+        if split_of(inside[0]) != split and inside[0].casefold() != folder.rsplit("/", 1)[-1].casefold():
+            break
+        folder = _join(folder, inside[0])
+    return folder
+
+
+def _annotations(tree: Tree, plan: _Plan) -> Iterator[Annotation]:
+    split: Split | None = "train" if plan.splits else None
+    for folder in dict.fromkeys(("", plan.base)):
+        yield from (Annotation(tree.path(name), split=split) for name in tree.directly_in(folder))
+    for name in plan.tags:
+        yield from _of_tag(tree, _join(plan.base, name), split)
+    for split_, inner in plan.splits.values():
+        if split_ != "test":
+            yield from (Annotation(tree.path(name), split=split_) for name in tree.directly_in(inner))
+        for name in tree.folders.get(inner, []):
+            yield from _of_tag(tree, _join(inner, name), split_)
+
+
+def _of_tag(tree: Tree, folder: str, split: Split | None) -> Iterator[Annotation]:
+    names = tree.below(folder)
+    if not names:
+        return
+    tag = tag_name(folder.rsplit("/", 1)[-1], str(tree.path(folder)))
+    for name in names:
+        yield Annotation(tree.path(name), (tag,), (), subset_of(split), split=split)
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _inventory(tree: Tree) -> str:
+    folders = tree.folders.get("", [])
+    files = len(tree.directly_in(""))
+    inside = f"{len(folders)} folders without tags ({', '.join(folders[:5])})" if folders else "no folder"
     return f"{inside} and {files} files directly in it"
 
 
@@ -102,6 +211,6 @@ def _only_tag(annotation: Annotation) -> str:
             f"{len(annotation.tags)} tags and {len(annotation.regions)} regions. Write `csv` instead."
         )
     tag = annotation.tags[0]
-    if "/" in tag or "\\" in tag or is_litter(tag) or tag in ("test", "train"):
+    if "/" in tag or "\\" in tag or is_litter(tag) or split_of(tag):
         raise DatasetError(f"The tag {tag!r} cannot be the name of a folder. Write `csv` instead.")
     return tag

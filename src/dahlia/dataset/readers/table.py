@@ -19,17 +19,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dahlia.dataset.readers.finder import PhotoFinder
+from dahlia.dataset.readers.reading import Loaded
 from dahlia.dataset.readers.sources import (
-    files_with,
     merge,
     number,
-    only_file,
-    path_inside,
     tag_name,
     tags_of,
     text_of,
 )
 from dahlia.dataset.readers.targets import plain_tags, relative_name
+from dahlia.dataset.readers.tree import Tree
 from dahlia.dataset.records import Annotation, Region, Subset
 from dahlia.errors import DatasetError
 from dahlia.files import write_text
@@ -39,27 +39,23 @@ _BOX = ("left", "top", "width", "height")
 _KNOWN = ("file", "tag", "tags", *_BOX, "subset")
 
 
-def found_in(folder: Path) -> bool:
-    """Whether a folder has a table in it."""
-    return bool(files_with(folder, _SUFFIXES))
+def found_in(tree: Tree) -> list[str]:
+    """The tables in the source."""
+    return tree.texts_with(*_SUFFIXES)
 
 
-def load(source: Path) -> list[Annotation]:
-    """Read a table, or the only one in a folder.
+def load(tree: Tree, documents: Sequence[str]) -> Loaded:
+    """Read tables.
 
     Raises:
         DatasetError: with the line, for a column that is missing, a row that is malformed, or a file
-            outside the table's folder.
+            outside the source.
     """
-    path = only_file(source, _SUFFIXES)
-    text = text_of(path)
-    header_line = text.lstrip("\r\n").split("\n", 1)[0]
-    delimiter = max(",;\t", key=header_line.count)
-    rows = _rows(text, delimiter, path)
-    line, header = next(rows, (1, []))
-    columns = _columns(header, f"{path}:{line}")
-    root = path.parent.resolve()
-    return merge(_annotation(columns, row, root, path, line, delimiter) for line, row in rows)
+    if not documents:
+        raise DatasetError(f"Expected a .csv or .tsv file in {tree.root}, found none. Add the table.")
+    finder = PhotoFinder(tree)
+    annotations = [one for name in documents for one in _table(tree, name, finder)]
+    return Loaded(merge(annotations), "a table", finder.notes)
 
 
 def save(annotations: Sequence[Annotation], target: Path) -> None:
@@ -79,6 +75,18 @@ def save(annotations: Sequence[Annotation], target: Path) -> None:
             row = [name, tag, *(box if boxes else ()), *([annotation.subset] if subsets else ())]
             writer.writerow(row)
     write_text(target, buffer.getvalue())
+
+
+def _table(tree: Tree, document: str, finder: PhotoFinder) -> Iterator[Annotation]:
+    path = tree.path(document)
+    text = text_of(tree, document)
+    header_line = text.lstrip("\r\n").split("\n", 1)[0]
+    delimiter = max(",;\t", key=header_line.count)
+    rows = _rows(text, delimiter, path)
+    line, header = next(rows, (1, []))
+    columns = _columns(header, f"{path}:{line}")
+    for line, row in rows:
+        yield _annotation(columns, row, finder, path, line, delimiter, document.rpartition("/")[0])
 
 
 @dataclass(frozen=True)
@@ -140,7 +148,7 @@ def _explain(missing: list[str], slips: list[str], strays: list[str]) -> str:
 
 
 def _annotation(
-    columns: _Columns, row: list[str], root: Path, path: Path, line: int, delimiter: str
+    columns: _Columns, row: list[str], finder: PhotoFinder, path: Path, line: int, delimiter: str, folder: str
 ) -> Annotation:
     where = f"{path}:{line}"
     if len(row) > columns.count and columns.box:
@@ -154,12 +162,14 @@ def _annotation(
     names = tags_of(tag_name(tag, where) for tag in tags if tag.strip())
     box = [cells[index].strip() for index in columns.box]
     regions = _regions(box, names, where, delimiter) if any(box) else ()
+    image, hint = finder.find(cells[columns.file], where, (folder,))
     return Annotation(
-        path=path_inside(root, cells[columns.file], where),
+        path=image,
         tags=names,
         regions=regions,
         subset=_subset(cells[columns.subset] if columns.subset is not None else "", where),
         source=f"{path.name}:{line}",
+        hint=hint,
     )
 
 

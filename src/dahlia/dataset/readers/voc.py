@@ -14,24 +14,24 @@ Source: The PASCAL VOC2012 Development Kit.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 # Safe here: the size is bounded and a DOCTYPE, without which there are no entities, is refused.
 from xml.etree import ElementTree as ET
 
+from dahlia.dataset.readers.finder import PhotoFinder
+from dahlia.dataset.readers.reading import Loaded
 from dahlia.dataset.readers.sources import (
-    bytes_of,
-    files_with,
-    images_below,
     merge,
     number,
-    path_inside,
     tag_name,
     tags_of,
     text_of,
 )
+from dahlia.dataset.readers.splits import split_in, subset_of
 from dahlia.dataset.readers.targets import copy_image, image_size, new_folder, plain_tags, unique_names
-from dahlia.dataset.records import Annotation, Region, Subset
+from dahlia.dataset.readers.tree import Tree
+from dahlia.dataset.records import Annotation, Region, Split
 from dahlia.errors import DatasetError
 from dahlia.files import write_text
 
@@ -39,34 +39,33 @@ MAX_BYTES = 4 * 1024 * 1024
 
 _PLACES = ("", "JPEGImages", "images")
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
-_TEST_SET = Path("ImageSets", "Main", "test.txt")
+_SETS = ("ImageSets", "Main")
 
 
-def found_in(folder: Path) -> bool:
-    """Whether a folder, or its `Annotations/`, has XML files."""
-    return bool(files_with(folder, (".xml",), ("", "Annotations")))
+def found_in(tree: Tree) -> list[str]:
+    """The XML files in the source."""
+    return tree.texts_with(".xml")
 
 
-def load(source: Path) -> list[Annotation]:
-    """Read a folder of XML files, in it or in its `Annotations/`.
+def load(tree: Tree, documents: Sequence[str]) -> Loaded:
+    """Read XML files, one for each image.
 
     Raises:
         DatasetError: with the file, for XML that is malformed, too large, has a DOCTYPE, or is not of
             this form.
     """
-    root = source.resolve()
-    files = files_with(root, (".xml",), ("", "Annotations")) if root.is_dir() else []
-    if not files:
-        raise DatasetError(
-            f"Expected .xml files in {source} or {source}/Annotations, found none. Export it as Pascal VOC."
-        )
-    test = _test_stems(root)
-    annotations = [_annotation(file, root, test) for file in files]
-    named = {annotation.path for annotation in annotations}
-    folders = [root / place for place in _PLACES[1:] if (root / place).is_dir()] or [root]
-    spare = {path for folder in folders for path in images_below(folder)} - named
-    bare = [Annotation(path, subset=_subset(path.stem, test), source=path.name) for path in spare]
-    return merge(annotations + bare)
+    if not documents:
+        raise DatasetError(f"Expected .xml files in {tree.root}, found none. Export it as Pascal VOC.")
+    sets = _sets(tree)
+    finder = PhotoFinder(tree)
+    annotations = [_annotation(tree, name, finder, sets) for name in documents]
+    named = {one.path for one in annotations}
+    for name in tree.images:
+        path = tree.path(name)
+        if path not in named:
+            split = _split(name, sets)
+            annotations.append(Annotation(path, subset=subset_of(split), source=path.name, split=split))
+    return Loaded(merge(annotations), "Pascal VOC, an XML file for each photo", finder.notes)
 
 
 def save(annotations: Sequence[Annotation], target: Path) -> None:
@@ -96,8 +95,9 @@ class _Builder(ET.TreeBuilder):
         raise _DoctypeError
 
 
-def _parse(path: Path) -> ET.Element:
-    data = bytes_of(path, MAX_BYTES)
+def _parse(tree: Tree, name: str) -> ET.Element:
+    path = tree.path(name)
+    data = tree.content(name, MAX_BYTES)
     try:
         return ET.fromstring(data, ET.XMLParser(target=_Builder()))  # noqa: S314
     except ET.ParseError as error:
@@ -108,22 +108,28 @@ def _parse(path: Path) -> ET.Element:
         raise DatasetError(f"{path}: expected no DOCTYPE, received one. Remove it.") from None
 
 
-def _annotation(file: Path, root: Path, test: set[str]) -> Annotation:
-    document = _parse(file)
-    name = document.findtext("filename", "")
-    path = path_inside(root, name, f"{file}, `filename`", below=_PLACES)
+def _annotation(tree: Tree, document: str, finder: PhotoFinder, sets: dict[str, Split]) -> Annotation:
+    root = _parse(tree, document)
+    file = tree.path(document)
+    folder = document.rpartition("/")[0]
+    base = folder.removesuffix("Annotations").rstrip("/")
+    places = [base, *(f"{base}/{place}".lstrip("/") for place in _PLACES[1:]), folder]
+    path, hint = finder.find(root.findtext("filename", ""), f"{file}, `filename`", places)
     said = [
         (tag_name(entry.findtext("name", ""), f"{file}, object {index}"), entry)
-        for index, entry in enumerate(document.findall("object"), 1)
+        for index, entry in enumerate(root.findall("object"), 1)
     ]
     boxed = [(tag, entry, index) for index, (tag, entry) in enumerate(said, 1) if _has_box(entry)]
-    size = _size(document, file, path) if boxed else (1.0, 1.0)
+    size = _size(root, file, path) if boxed else (1.0, 1.0)
+    split = _split(document, sets)
     return Annotation(
         path=path,
         tags=tags_of(tag for tag, _ in said),
         regions=tuple(_region(tag, entry, size, f"{file}, object {i}") for tag, entry, i in boxed),
-        subset=_subset(file.stem, test),
-        source=file.name,
+        subset=subset_of(split),
+        source=document,
+        split=split,
+        hint=hint,
     )
 
 
@@ -152,13 +158,22 @@ def _region(tag: str, entry: ET.Element, size: tuple[float, float], where: str) 
     )
 
 
-def _test_stems(root: Path) -> set[str]:
-    path = root / _TEST_SET
-    return {line.strip() for line in text_of(path).splitlines()} - {""} if path.is_file() else set()
+def _sets(tree: Tree) -> dict[str, Split]:
+    """Which split `ImageSets/Main/` puts an image in, by its name without suffix."""
+    files: dict[str, Split] = {"train": "train", "val": "valid", "test": "test"}
+    sets: dict[str, Split] = {}
+    for name in tree.texts_with(".txt"):
+        path = PurePosixPath(name)
+        if path.parts[-3:-1] == _SETS and path.stem in files:
+            sets |= {
+                line.split()[0]: files[path.stem] for line in text_of(tree, name).splitlines() if line.strip()
+            }
+    return sets
 
 
-def _subset(stem: str, test: set[str]) -> Subset:
-    return "test" if stem in test else "train"
+def _split(name: str, sets: dict[str, Split]) -> Split | None:
+    path = PurePosixPath(name)
+    return sets.get(path.stem) or split_in(path.parts[:-1])
 
 
 def _document(annotation: Annotation, name: str) -> str:

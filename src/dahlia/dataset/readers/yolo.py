@@ -14,13 +14,16 @@ Source: https://docs.ultralytics.com/datasets/detect/, "Ultralytics YOLO format"
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import yaml
 
-from dahlia.dataset.readers.sources import images_below, merge, number, tag_name, tags_of, text_of
+from dahlia.dataset.readers.reading import Loaded
+from dahlia.dataset.readers.sources import merge, number, tag_name, tags_of, text_of
+from dahlia.dataset.readers.splits import split_in, subset_of
 from dahlia.dataset.readers.targets import copy_image, new_folder, unique_names
-from dahlia.dataset.records import Annotation, Region, Subset
+from dahlia.dataset.readers.tree import Tree
+from dahlia.dataset.records import Annotation, Region
 from dahlia.errors import DatasetError
 from dahlia.files import write_text
 
@@ -28,28 +31,33 @@ _YAML = ("data.yaml", "data.yml", "dataset.yaml")
 _LISTS = ("classes.txt", "labels/classes.txt", "obj.names")
 
 
-def found_in(folder: Path) -> bool:
-    """Whether a folder has `data.yaml`, or a class list and `labels/`."""
-    if any((folder / name).is_file() for name in _YAML):
-        return True
-    return (folder / "labels").is_dir() and any((folder / name).is_file() for name in _LISTS)
+def found_in(tree: Tree) -> list[str]:
+    """`data.yaml`, or a class list where there is `labels/`."""
+    names = set(tree.texts)
+    described = [name for name in _YAML if name in names]
+    if described or not any("labels" in name.split("/")[:-1] for name in names):
+        return described
+    return [name for name in _LISTS if name in names]
 
 
-def load(source: Path) -> list[Annotation]:
+def load(tree: Tree, documents: Sequence[str]) -> Loaded:
     """Read images with label files and a class list.
 
     Raises:
         DatasetError: with the line, for a class list that is missing, a line that is malformed, or a class
             that is not in the list.
     """
-    root = source.resolve()
-    names = _names(root)
-    images = {path for path in images_below(root) if "images" in path.relative_to(root).parts[:-1]}
-    by_label = {_counterpart(path, root, "images", "labels").with_suffix(".txt"): path for path in images}
-    for label in _label_files(root):
+    names = _names(tree, documents)
+    images = [name for name in tree.images if "images" in name.split("/")[:-1]]
+    by_label = {_with_suffix(_counterpart(name, "images", "labels"), ".txt"): name for name in images}
+    labels = {name for name in tree.texts_with(".txt") if _is_label(name)}
+    for label in sorted(labels):
         # A label without an image is a file that is missing; validation says so.
-        by_label.setdefault(label, _counterpart(label, root, "labels", "images").with_suffix(".jpg"))
-    return merge(_annotation(path, label, root, names) for label, path in by_label.items())
+        by_label.setdefault(label, _with_suffix(_counterpart(label, "labels", "images"), ".jpg"))
+    annotations = merge(
+        _annotation(tree, name, label, label in labels, names) for label, name in by_label.items()
+    )
+    return Loaded(annotations, "YOLO")
 
 
 def save(annotations: Sequence[Annotation], target: Path) -> None:
@@ -75,23 +83,22 @@ def save(annotations: Sequence[Annotation], target: Path) -> None:
         write_text(staged / "data.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 
-def _names(root: Path) -> dict[int, str]:
-    for name in _YAML:
-        if (root / name).is_file():
-            return _names_from_yaml(root / name)
-    for name in _LISTS:
-        if (root / name).is_file():
-            lines = text_of(root / name).rstrip().splitlines()
-            return {index: tag_name(line, f"{root / name}:{index + 1}") for index, line in enumerate(lines)}
+def _names(tree: Tree, documents: Sequence[str]) -> dict[int, str]:
+    for name in documents:
+        if name.endswith((".yaml", ".yml")):
+            return _names_from_yaml(tree, name)
+        lines = text_of(tree, name).rstrip().splitlines()
+        return {index: tag_name(line, f"{tree.path(name)}:{index + 1}") for index, line in enumerate(lines)}
     raise DatasetError(
-        f"Expected the names of the classes in {root}/data.yaml or {root}/classes.txt, found neither. "
-        "Write classes.txt with a name per line, in the order of the numbers."
+        f"Expected the names of the classes in {tree.root}/data.yaml or {tree.root}/classes.txt, "
+        "found neither. Write classes.txt with a name per line, in the order of the numbers."
     )
 
 
-def _names_from_yaml(path: Path) -> dict[int, str]:
+def _names_from_yaml(tree: Tree, document: str) -> dict[int, str]:
+    path = tree.path(document)
     try:
-        content = yaml.safe_load(text_of(path))
+        content = yaml.safe_load(text_of(tree, document))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: not YAML ({error}). Correct the line.") from error
     names = content.get("names") if isinstance(content, dict) else None
@@ -103,29 +110,30 @@ def _names_from_yaml(path: Path) -> dict[int, str]:
     return {key: tag_name(str(name), f"{path}, `names`") for key, name in pairs}
 
 
-def _label_files(root: Path) -> Iterator[Path]:
-    for folder in [path for path in root.rglob("labels") if path.is_dir()]:
-        for path in folder.rglob("*.txt"):
-            if path.name != "classes.txt" and not path.name.startswith("."):
-                yield path
+def _is_label(name: str) -> bool:
+    *folders, base = name.split("/")
+    return "labels" in folders and base != "classes.txt"
 
 
-def _counterpart(path: Path, root: Path, old: str, new: str) -> Path:
-    parts = list(path.relative_to(root).parts)
-    index = len(parts) - 1 - parts[::-1].index(old)
-    return root.joinpath(*parts[:index], new, *parts[index + 1 :])
+def _counterpart(name: str, old: str, new: str) -> str:
+    *folders, base = name.split("/")
+    index = len(folders) - 1 - folders[::-1].index(old)
+    return "/".join([*folders[:index], new, *folders[index + 1 :], base])
 
 
-def _annotation(path: Path, label: Path, root: Path, names: dict[int, str]) -> Annotation:
-    regions = tuple(_regions(label, names)) if label.is_file() else ()
-    subset: Subset = "test" if "test" in path.relative_to(root).parts[:-1] else "train"
-    source = label.relative_to(root).as_posix()
-    return Annotation(path, tags_of((), regions), regions, subset, source)
+def _with_suffix(name: str, suffix: str) -> str:
+    return PurePosixPath(name).with_suffix(suffix).as_posix()
 
 
-def _regions(label: Path, names: dict[int, str]) -> Iterator[Region]:
-    for line, text in enumerate(text_of(label).splitlines(), 1):
-        cells, where = text.split(), f"{label}:{line}"
+def _annotation(tree: Tree, name: str, label: str, is_there: bool, names: dict[int, str]) -> Annotation:
+    regions = tuple(_regions(tree, label, names)) if is_there else ()
+    split = split_in(name.split("/")[:-1])
+    return Annotation(tree.path(name), tags_of((), regions), regions, subset_of(split), label, split)
+
+
+def _regions(tree: Tree, label: str, names: dict[int, str]) -> Iterator[Region]:
+    for line, text in enumerate(text_of(tree, label).splitlines(), 1):
+        cells, where = text.split(), f"{tree.path(label)}:{line}"
         if not cells:
             continue
         if len(cells) != 5:

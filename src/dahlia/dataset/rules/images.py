@@ -92,13 +92,17 @@ def _found(code: str, row: Inspection) -> str:
 
 
 def regions(survey: Survey) -> Iterator[Finding]:
-    """Regions that leave the image, have no area, or have a very short edge."""
+    """Regions that leave the image, have no area, or a very short edge; advice where tags alone count."""
     least = survey.params.validate_.min_region_edge
     for row in survey.whole:
-        for region in row.regions:
-            finding = _judge(row, region, least)
-            if finding:
-                yield finding
+        findings = [finding for region in row.regions if (finding := _judge(row, region, least))]
+        if survey.tag_rules.boxed or not findings:
+            yield from findings
+            continue
+        more = f" and {len(findings) - 1} more" if len(findings) > 1 else ""
+        tags = tuple(dict.fromkeys(tag for finding in findings for tag in finding.tags))
+        found = f"{findings[0].found}{more}"
+        yield Finding("region-unused", findings[0].expected, found, (row.path,), tags)
 
 
 def _judge(row: Inspection, region: Region, least: float) -> Finding | None:

@@ -19,7 +19,8 @@ from dahlia import layout
 from dahlia.composition import CONF, template, write_params
 from dahlia.config import load_params
 from dahlia.dataset.readers import table
-from dahlia.dataset.readers.sources import IMAGE_SUFFIXES, tags_of
+from dahlia.dataset.readers.litter import IMAGE_SUFFIXES
+from dahlia.dataset.readers.sources import tags_of
 from dahlia.dataset.records import Annotation
 from dahlia.errors import DatasetError
 from dahlia.files import flush, unfinished, write_text

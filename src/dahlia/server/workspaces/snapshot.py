@@ -9,13 +9,10 @@ from typing import Literal
 
 from dahlia.dataset.readers.sources import tag_name
 from dahlia.dataset.records import Region
+from dahlia.dataset.tag_names import trouble_with
 from dahlia.kinds import Kind
 
-MAX_TAG_LENGTH = 200  # MLflow takes 250 for a metric's name, which adds `tag/` and `/precision`
-
 _MAX_PROJECT_LENGTH = 64
-_ONE_LINE = {"Cc": "a control character", "Zl": "a line separator", "Zp": "a paragraph separator"}
-_NO_TEXT = {"Cs": "half of a surrogate pair"}
 
 
 @dataclass(frozen=True)
@@ -82,20 +79,13 @@ def spelling(name: str) -> str:
 def check_tag_name(name: str) -> str | None:
     """Why a tag cannot have this name; None where it can.
 
-    Commas, quotes, semicolons, slashes and all scripts can be in names. What cannot is what the annotation
-    table would give back otherwise than it was written (see `spelling`), what would break the lines of
-    `labels.txt` in exports, and what MLflow takes for a path to elsewhere.
+    See `dahlia.dataset.tag_names`; neither can a name that the annotation table would give back otherwise
+    than it was written (see `spelling`).
     """
     if not name.strip():
         return "Expected the name of a tag, received nothing but spaces. Fill it in."
-    for character in name:
-        trouble = (_ONE_LINE | _NO_TEXT).get(unicodedata.category(character))
-        if trouble:
-            return f"Expected a name in one line of text, received {trouble} (U+{ord(character):04X}) in it."
-    if len(name) > MAX_TAG_LENGTH:
-        return f"Expected at most {MAX_TAG_LENGTH} characters in the name of a tag, received {len(name)}."
-    if {"", "."} & set(name.lstrip("/").split("/")):
-        return f"Expected something on both sides of a slash, and more than a dot, received {name!r}."
+    if trouble := trouble_with(name):
+        return trouble
     if tag_name(name, "the tag") != name:
         return (
             "Expected a name without spaces around it, in Unicode's composed form (NFC), "

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from dahlia.dataset.formats import sniff
-from dahlia.dataset.readers.sources import is_litter
+from dahlia.dataset.readers.litter import is_litter
 from dahlia.dataset.readers.targets import new_folder
 from dahlia.errors import ConfigError, DatasetError
 from dahlia.layout import PARAMS, STORED

@@ -1,0 +1,113 @@
+"""What came of reading a source: its annotations, how it was understood, and what became of every file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from dahlia.dataset.records import Annotation, Split
+
+MOST_TAGS = 12  # named in a line
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that the reader of a source has to tell; validation makes a finding of it.
+
+    Attributes:
+        code: a key of `dahlia.dataset.findings.RULES`.
+        found: what is, in words.
+        files: the files that it is about, relative to the source.
+        tags: the tags that it names.
+    """
+
+    code: str
+    found: str
+    files: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a format's `load` returns.
+
+    Attributes:
+        annotations: one for each file, sorted by path.
+        layout: how the source was understood, in some words: `COCO, one file a split`.
+        notes: what there is to tell.
+    """
+
+    annotations: list[Annotation]
+    layout: str
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A source that was read. Every file of it is in exactly one of the three groups.
+
+    Attributes:
+        annotations: one for each file that the source names, there or not, sorted by path.
+        root: the source's folder, resolved.
+        format: a key of `dahlia.dataset.readers.FORMATS`.
+        layout: see `Loaded.layout`.
+        notes: what there is to tell, the photos that nothing names among it.
+        photos: files that are in `annotations`, relative to the source.
+        unlisted: photos in the source that no annotation names.
+        documents: annotation files that were read.
+        litter: what was passed over, with the reason.
+    """
+
+    annotations: list[Annotation]
+    root: Path
+    format: str
+    layout: str
+    notes: tuple[Note, ...]
+    photos: tuple[str, ...]
+    unlisted: tuple[str, ...]
+    documents: tuple[str, ...]
+    litter: dict[str, str]
+
+    @property
+    def splits(self) -> dict[Split, int]:
+        """Images in each split, where the source has splits."""
+        counts = Counter(one.split for one in self.annotations if one.split)
+        return {split: counts[split] for split in get_args(Split) if counts[split]}
+
+    @property
+    def tags(self) -> dict[str, int]:
+        """Images with each tag, by name."""
+        return dict(sorted(Counter(tag for one in self.annotations for tag in one.tags).items()))
+
+    def recognised(self) -> str:
+        """What was recognised, in a line."""
+        splits = ", ".join(f"{name} {count:,}" for name, count in self.splits.items())
+        parts = f"{splits} photos" if splits else f"{len(self.annotations):,} photos"
+        return f"{self.layout}: {parts}; {_tags(list(self.tags))}"
+
+    def accounted(self) -> str:
+        """What became of the source's files, in a line."""
+        groups = (
+            (len(self.photos), "with an annotation"),
+            (len(self.unlisted), "set aside, which no annotation names"),
+            (len(self.documents), "of annotations"),
+            (len(self.litter), "passed over"),
+        )
+        total = sum(count for count, _ in groups)
+        said = ", ".join(f"{count:,} {what}" for count, what in groups if count)
+        return f"{total:,} files: {said}" if total else "no files"
+
+
+def note_each(code: str, found: Iterable[tuple[str, str]]) -> tuple[Note, ...]:
+    """One note of a code for each file and what was found there."""
+    return tuple(Note(code, text, (name,)) for name, text in found)
+
+
+def _tags(tags: Sequence[str]) -> str:
+    if not tags:
+        return "no tags"
+    rest = f" and {len(tags) - MOST_TAGS:,} more" if len(tags) > MOST_TAGS else ""
+    return f"tags {', '.join(tags[:MOST_TAGS])}{rest}"

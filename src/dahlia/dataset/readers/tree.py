@@ -1,0 +1,175 @@
+"""All files of a source, listed once: what may be a photo or an annotation, and what is passed over."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from dahlia.dataset.readers.litter import IMAGE_SUFFIXES, file_litter, film_litter, folder_litter
+from dahlia.errors import DatasetError
+
+_TEXT_SUFFIXES = frozenset({".txt", ".names", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml"})
+
+
+class Tree:
+    """A source's files by name; names are relative to `root`, with forward slashes.
+
+    Args:
+        root: the folder, resolved.
+        document: the annotation file that was named instead of a folder; then only what it names counts.
+        skip: folders, resolved, that are not part of the source.
+    """
+
+    def __init__(self, root: Path, document: str | None = None, skip: Sequence[Path] = ()) -> None:
+        self.root = root
+        self.document = document
+        self.read: set[str] = set()
+        self._skip = {str(path) for path in skip}
+
+    @property
+    def files(self) -> list[str]:
+        """What may be a photo: all that is neither passed over nor text, sorted."""
+        return self._listed[0]
+
+    @property
+    def texts(self) -> list[str]:
+        """What may be an annotation, by its suffix, sorted."""
+        return self._listed[1]
+
+    @property
+    def litter(self) -> dict[str, str]:
+        """What is passed over, with the reason; those of `texts` that nobody has read are among them."""
+        unread = {name: "text" for name in self.texts if name not in self.read}
+        return dict(sorted({**self._listed[2], **unread}.items()))
+
+    @cached_property
+    def images(self) -> list[str]:
+        """Those of `files` that have the suffix of an image."""
+        return [name for name in self.files if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES]
+
+    @cached_property
+    def folders(self) -> dict[str, list[str]]:
+        """For each folder that holds files, at any depth, the names of the folders directly in it; sorted."""
+        inside: dict[str, set[str]] = defaultdict(set)
+        for name in self.files:
+            path = PurePosixPath(name).parent
+            inside[_text(path)]
+            while path.parts:
+                inside[_text(path.parent)].add(path.name)
+                path = path.parent
+        return {folder: sorted(names) for folder, names in sorted(inside.items())}
+
+    def directly_in(self, folder: str) -> list[str]:
+        """The files of a folder, without those of folders in it."""
+        return self._by_folder.get(folder, [])
+
+    def below(self, folder: str) -> list[str]:
+        """The files of a folder and of all folders in it."""
+        if not folder:
+            return self.files
+        first = bisect_left(self.files, f"{folder}/")
+        return self.files[first : bisect_left(self.files, f"{folder}0")]  # 0 comes after the slash
+
+    def texts_with(self, *suffixes: str) -> list[str]:
+        """Annotation files with one of these suffixes; only the one that was named, if one was."""
+        named = self.texts if self.document is None else [self.document]
+        return [name for name in named if PurePosixPath(name).suffix.lower() in suffixes]
+
+    def path(self, name: str) -> Path:
+        """Where a file lies."""
+        return self.root / name
+
+    def name(self, path: Path) -> str:
+        """The name of a file that lies in the source."""
+        return path.relative_to(self.root).as_posix()
+
+    def content(self, name: str, max_bytes: int | None = None) -> bytes:
+        """The bytes of an annotation file, which then counts as read.
+
+        Raises:
+            DatasetError: it cannot be read, or has more than `max_bytes`.
+        """
+        data = self.peek(name, max_bytes)
+        self.read.add(name)
+        return data
+
+    def peek(self, name: str, max_bytes: int | None = None) -> bytes:
+        """The bytes of a file that may turn out to be no annotation; see `content`."""
+        path = self.path(name)
+        try:
+            size = path.stat().st_size
+            if max_bytes is None or size <= max_bytes:
+                return path.read_bytes()
+        except OSError as error:
+            raise DatasetError(
+                f"{path} could not be read: {error.strerror}. Check its name and rights."
+            ) from error
+        raise DatasetError(f"{path}: expected at most {max_bytes:,} bytes, received {size:,}. Take it out.")
+
+    @cached_property
+    def _by_folder(self) -> dict[str, list[str]]:
+        held: dict[str, list[str]] = defaultdict(list)
+        for name in self.files:
+            held[_text(PurePosixPath(name).parent)].append(name)
+        return held
+
+    @cached_property
+    def _listed(self) -> tuple[list[str], list[str], dict[str, str]]:
+        files: list[str] = []
+        texts: list[str] = []
+        litter: dict[str, str] = {}
+        for folder, names, reason in self._walk():
+            stems = {_stem(name) for name in names if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES}
+            for base in names:
+                name = f"{folder}{base}"
+                why = reason or file_litter(base) or film_litter(base, stems)
+                if why is None:
+                    files.append(name)
+                elif why == "text" and PurePosixPath(base).suffix.lower() in _TEXT_SUFFIXES:
+                    texts.append(name)
+                else:
+                    litter[name] = why
+        return sorted(files), sorted(texts), litter
+
+    def _walk(self) -> Iterator[tuple[str, list[str], str | None]]:
+        """Folders, linked ones included, each with its files, and why all of them are passed over, if so."""
+        seen: set[str] = set()
+        waiting: list[tuple[str, str | None]] = [("", None)]
+        while waiting:
+            folder, reason = waiting.pop()
+            place = os.path.join(self.root, folder)  # noqa: PTH118
+            real = os.path.realpath(place)
+            if real in seen or real in self._skip:
+                continue
+            seen.add(real)
+            names = []
+            for entry in _entries(place, lenient=reason is not None):
+                if entry.is_dir():
+                    waiting.append((f"{folder}{entry.name}/", reason or folder_litter(entry.name)))
+                else:
+                    names.append(entry.name)
+            yield folder, names, reason
+
+
+def _entries(place: str, *, lenient: bool) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(place) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        if lenient:
+            return []
+        raise DatasetError(
+            f"The folder {place} could not be read: {error.strerror}. Check its rights, or take it out."
+        ) from error
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(name.lower()).stem
+
+
+def _text(folder: PurePosixPath) -> str:
+    return "/".join(folder.parts)
