@@ -38,12 +38,10 @@ def tree(root: Path, *names: str) -> Path:
         (["cat/1.jpg", "dog/2.jpg"], ["cat/1.jpg cat train", "dog/2.jpg dog train"]),
         (["cat/a/b/1.jpg"], ["cat/a/b/1.jpg cat train"]),
         (["cat/1.jpg", "test/cat/2.jpg"], ["cat/1.jpg cat train", "test/cat/2.jpg cat test"]),
-        (["cat/1.jpg", "test/2.jpg"], ["cat/1.jpg cat train"]),
         (["cat/1.jpg", "2.jpg"], ["2.jpg  train", "cat/1.jpg cat train"]),
         (["train/cat/1.jpg", "test/cat/2.jpg"], ["test/cat/2.jpg cat test", "train/cat/1.jpg cat train"]),
         (["train/cat/1.jpg", "val/cat/2.jpg"], ["train/cat/1.jpg cat train", "val/cat/2.jpg cat train"]),
         (["train/1.jpg", "plane/2.jpg"], ["plane/2.jpg plane train", "train/1.jpg train train"]),
-        (["cat/1.jpg", "val/2.jpg"], ["cat/1.jpg cat train", "val/2.jpg val train"]),
         (
             ["cat/1.tiff", "cat/2", "cat/3.mp4"],
             ["cat/1.tiff cat train", "cat/2 cat train", "cat/3.mp4 cat train"],
@@ -76,8 +74,7 @@ def test_tags_are_composed(tmp_path: Path) -> None:
     [
         ([], "found no folder and 0 files directly in it"),
         (["1.jpg", "2.jpg"], "found no folder and 2 files directly in it"),
-        (["cat/", "dog/"], r"found 2 folders without images \(cat, dog\) and 0 files"),
-        (["test/1.jpg"], r"found 1 folders without images \(test\)"),
+        (["cat/", "dog/"], r"found 2 folders without photos \(cat, dog\) and 0 files"),
     ],
 )
 def test_no_tagged_images(tmp_path: Path, names: list[str], found: str) -> None:

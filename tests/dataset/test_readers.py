@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from dahlia.dataset import readers
-from dahlia.dataset.readers import sources
+from dahlia.dataset.readers.finder import PhotoFinder
+from dahlia.dataset.readers.tree import Tree
 from dahlia.dataset.records import Annotation, Region
-from dahlia.errors import DahliaError, DatasetError
+from dahlia.errors import DatasetError
 
 SIZE = (40, 30)
 
@@ -133,7 +134,7 @@ def test_writing_is_deterministic(tmp_path: Path, format: str, kind: str, target
         ("folder", "missing", "out", "which is not there"),
         ("folder", "slash", "out", "cannot be the name of a folder"),
         ("coco", "broken", "photos/a.json", r"broken\.png: Expected a JPEG"),
-        ("tfrecord", "single", "out", "known: auto, folder, csv, coco, voc, yolo"),
+        ("tfrecord", "single", "out", "known: folder, "),
     ],
 )
 def test_what_cannot_be_written(tmp_path: Path, format: str, kind: str, target: str, message: str) -> None:
@@ -149,24 +150,35 @@ def test_what_cannot_be_written(tmp_path: Path, format: str, kind: str, target: 
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
+TABLE = "file,tag\na.jpg,cat\nb.jpg,dog\n"
+COCO = (
+    '{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"image_id": 1, "category_id": 1}], '
+    '"categories": [{"id": 1, "name": "cat"}]}'
+)
+VOC = "<annotation><filename>a.jpg</filename><object><name>cat</name></object></annotation>"
+
+
 @pytest.mark.parametrize(
     ("files", "source", "expected"),
     [
         ({"cat/1.png": ""}, ".", "folder"),
         ({"cat/1.png": "", "README.md": "", "notes.txt": ""}, ".", "folder"),
         ({"cat/1.png": "", "package.json": '{"name": "x"}'}, ".", "folder"),
-        ({"a.csv": ""}, ".", "csv"),
-        ({"a.csv": ""}, "a.csv", "csv"),
-        ({"a.TSV": ""}, ".", "csv"),
-        ({"a.json": ""}, "a.json", "coco"),
-        ({"a.json": '{"images":[],"annotations":[],"categories":[]}'}, ".", "coco"),
-        ({"annotations/a.json": '{"images":[],"annotations":[],"categories":[]}'}, ".", "coco"),
-        ({"Annotations/a.xml": "", "JPEGImages/a.jpg": ""}, ".", "voc"),
-        ({"a.xml": "", "a.jpg": ""}, ".", "voc"),
-        ({"data.yaml": "", "images/a.jpg": ""}, ".", "yolo"),
-        ({"classes.txt": "", "labels/a.txt": ""}, ".", "yolo"),
-        ({"labels/classes.txt": "", "labels/a.txt": ""}, ".", "yolo"),
+        ({"a.csv": TABLE}, ".", "csv"),
+        ({"a.csv": TABLE}, "a.csv", "csv"),
+        ({"a.TSV": TABLE.replace(",", "\t")}, ".", "csv"),
+        ({"a.json": COCO}, "a.json", "coco"),
+        ({"a.json": COCO}, ".", "coco"),
+        ({"annotations/a.json": COCO}, ".", "coco"),
+        ({"Annotations/a.xml": VOC, "JPEGImages/a.jpg": ""}, ".", "voc"),
+        ({"a.xml": VOC, "a.jpg": ""}, ".", "voc"),
+        ({"data.yaml": "names: [cat]", "images/a.jpg": "", "labels/a.txt": "0 .5 .5 1 1"}, ".", "yolo"),
+        ({"classes.txt": "cat", "images/a.jpg": "", "labels/a.txt": "0 .5 .5 1 1"}, ".", "yolo"),
+        ({"labels/classes.txt": "cat", "images/a.jpg": "", "labels/a.txt": "0 .5 .5 1 1"}, ".", "yolo"),
         ({"classes.txt": "", "cat/1.png": ""}, ".", "folder"),
+        ({"cat/a.jpg": "", "dog/b.jpg": "", "other.csv": "file,tag\nz.jpg,ox\n"}, ".", "folder"),
+        ({"cat/a.jpg": "", "dog/b.jpg": "", "tags.csv": "file,tag\ncat/a.jpg,ox\n"}, ".", "csv"),
+        ({"cat/a.jpg": "", "dog/b.jpg": "", "compose.yaml": "services: {}", "x.json": "[1]"}, ".", "folder"),
     ],
 )
 def test_detect(tmp_path: Path, files: dict[str, str], source: str, expected: str) -> None:
@@ -180,13 +192,13 @@ def test_detect(tmp_path: Path, files: dict[str, str], source: str, expected: st
     ("source", "format", "message"),
     [
         ("nothing", "auto", "which is not there"),
-        ("notes.txt", "auto", r"Expected a folder, a \.csv or a \.json file"),
+        ("notes.txt", "auto", r"Expected a folder or a file of annotations"),
         (".", "folders", "did you mean folder"),
         ("header.csv", "csv", "found none"),
         ("notes.txt", "folder", "which is a file"),
         ("notes.txt", "voc", r"Expected \.xml files"),
         (".", "voc", r"Expected \.xml files"),
-        (".", "coco", r"Expected exactly one \.json file in .*, found none"),
+        (".", "coco", r"Expected a \.json file in .*, found none"),
         (".", "yolo", "found neither"),
     ],
 )
@@ -225,9 +237,9 @@ def test_paths_stay_inside(tmp_path: Path, name: str, expected: str | None) -> N
     name = name.replace("{root}", str(root))
     if expected is None:
         with pytest.raises(DatasetError, match=r"^labels\.csv:3: expected "):
-            sources.path_inside(root, name, "labels.csv:3")
+            PhotoFinder(Tree(root)).find(name, "labels.csv:3")
     else:
-        assert sources.path_inside(root, name, "labels.csv:3") == root / expected
+        assert PhotoFinder(Tree(root)).find(name, "labels.csv:3") == (root / expected, "")
 
 
 def test_links_inside_the_source_are_followed(tmp_path: Path) -> None:
@@ -242,8 +254,9 @@ def test_links_inside_the_source_are_followed(tmp_path: Path) -> None:
     assert all(entry.tags == ("cat",) for entry in found)
 
 
-def test_every_format_loads_and_saves() -> None:
-    for module in readers.FORMATS.values():
-        assert callable(module.load)
-        assert callable(module.save)
-    assert issubclass(DatasetError, DahliaError)
+def test_a_table_that_cannot_be_read_names_the_setting(tmp_path: Path) -> None:
+    put(tmp_path, "cat/a.png", "dog/b.png")
+    (tmp_path / "tags.csv").write_text('file,tag\ncat/a.png,"cat\n')
+    with pytest.raises(DatasetError, match=r"tags\.csv:2: not a row .*set `ingest.format: folder`"):
+        readers.read(tmp_path)
+    assert readers.read(tmp_path, "folder").tags == {"cat": 1, "dog": 1}

@@ -8,6 +8,7 @@ from photo_projects import make_params, plant
 from dahlia import layout
 from dahlia.dataset.inspection import load_inspection
 from dahlia.dataset.manifest import load_manifest
+from dahlia.dataset.source_summary import load_summary
 from dahlia.errors import DatasetError
 from dahlia.stages import ingest
 
@@ -29,7 +30,14 @@ def test_manifest_and_inspection(tmp_path: Path, capsys: pytest.CaptureFixture[s
     rows = load_inspection(tmp_path / layout.INSPECTION)
     assert [row.path for row in rows if row.problem] == ["data/photos/ash/broken.jpg"]
     assert len(rows) == 8
-    assert capsys.readouterr().out == "ingest: 6 images, 2 tags, 1 unreadable\n"
+    assert capsys.readouterr().out.splitlines() == [
+        "ingest: a folder per tag, and a test set: train 7, test 1 photos; tags ash, elm",
+        "ingest: 8 files: 8 with an annotation",
+        "ingest: 6 images, 2 tags, 1 unreadable",
+    ]
+    summary = load_summary(tmp_path / layout.SOURCE)
+    assert summary is not None
+    assert summary.splits == {"train": 7, "test": 1}
 
 
 @pytest.mark.parametrize("workers", [1, 2])

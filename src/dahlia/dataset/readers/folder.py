@@ -54,8 +54,7 @@ def load(tree: Tree, split_folders: SplitFolders = "auto") -> Loaded:
             f"Put photos in {tree.root}/<tag>/."
         )
     inside = f" inside `{plan.base}`" if plan.base else ""
-    layout = "a folder for each split, with a folder per tag in it" if plan.splits else "a folder per tag"
-    return Loaded(annotations, f"{layout}{inside}")
+    return Loaded(annotations, f"{_layout(plan)}{inside}")
 
 
 def has_tags(tree: Tree) -> bool:
@@ -109,6 +108,14 @@ def _plan(tree: Tree, choice: SplitFolders) -> _Plan:
     known = {tag.casefold() for _, inner in splits.values() for tag in tree.folders.get(inner, [])}
     tagged = [name for name in others if not _has_train(splits) or name.casefold() in known]
     return _Plan(base, splits, tagged)
+
+
+def _layout(plan: _Plan) -> str:
+    if not plan.splits:
+        return "a folder per tag"
+    if {split for split, _ in plan.splits.values()} == {"test"}:
+        return "a folder per tag, and a test set"
+    return "a folder for each split, with a folder per tag in it"
 
 
 def _has_train(splits: dict[str, tuple[Split, str]]) -> bool:
@@ -198,9 +205,9 @@ def _join(folder: str, name: str) -> str:
 
 
 def _inventory(tree: Tree) -> str:
-    folders = tree.folders.get("", [])
+    folders = tree.empty_folders()
     files = len(tree.directly_in(""))
-    inside = f"{len(folders)} folders without tags ({', '.join(folders[:5])})" if folders else "no folder"
+    inside = f"{len(folders)} folders without photos ({', '.join(folders[:5])})" if folders else "no folder"
     return f"{inside} and {files} files directly in it"
 
 

@@ -63,6 +63,12 @@ class Tree:
                 path = path.parent
         return {folder: sorted(names) for folder, names in sorted(inside.items())}
 
+    def empty_folders(self) -> list[str]:
+        """The folders directly in the source in which no photo is, and which are not passed over; sorted."""
+        entries = _entries(str(self.root), lenient=False)
+        names = (entry.name for entry in entries if entry.is_dir() and not folder_litter(entry.name))
+        return [name for name in names if name not in self.folders.get("", [])]
+
     def directly_in(self, folder: str) -> list[str]:
         """The files of a folder, without those of folders in it."""
         return self._by_folder.get(folder, [])
@@ -122,7 +128,8 @@ class Tree:
         files: list[str] = []
         texts: list[str] = []
         litter: dict[str, str] = {}
-        for folder, names, reason in self._walk():
+        for folder, names, odd, reason in self._walk():
+            litter.update((f"{folder}{base}", "neither a file nor a folder") for base in odd)
             stems = {_stem(name) for name in names if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES}
             for base in names:
                 name = f"{folder}{base}"
@@ -135,8 +142,8 @@ class Tree:
                     litter[name] = why
         return sorted(files), sorted(texts), litter
 
-    def _walk(self) -> Iterator[tuple[str, list[str], str | None]]:
-        """Folders, linked ones included, each with its files, and why all of them are passed over, if so."""
+    def _walk(self) -> Iterator[tuple[str, list[str], list[str], str | None]]:
+        """Folders, linked ones included: its files, what is no file, and why all is passed over, if so."""
         seen: set[str] = set()
         waiting: list[tuple[str, str | None]] = [("", None)]
         while waiting:
@@ -146,13 +153,15 @@ class Tree:
             if real in seen or real in self._skip:
                 continue
             seen.add(real)
-            names = []
+            names, odd = [], []
             for entry in _entries(place, lenient=reason is not None):
                 if entry.is_dir():
                     waiting.append((f"{folder}{entry.name}/", reason or folder_litter(entry.name)))
+                elif entry.is_file() or not os.path.exists(entry.path):  # noqa: PTH110
+                    names.append(entry.name)  # a link that leads nowhere is a file that is missing
                 else:
-                    names.append(entry.name)
-            yield folder, names, reason
+                    odd.append(entry.name)
+            yield folder, names, odd, reason
 
 
 def _entries(place: str, *, lenient: bool) -> list[os.DirEntry[str]]:
