@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from dahlia.dataset.readers.splits import subset_of
-from dahlia.dataset.records import Region
+from dahlia.dataset.records import Region, Split
 from dahlia.dataset.regions import clipped
 
 
@@ -42,9 +44,6 @@ def test_what_is_no_number_stays() -> None:
 
 
 def test_validation_images_are_learned_from() -> None:
-    assert [subset_of(split) for split in ("train", "valid", "test", None)] == [
-        "train",
-        "train",
-        "test",
-        "train",
-    ]
+    subsets = {split: subset_of(split) for split in get_args(Split)}
+    assert subsets == {"train": "train", "valid": "train", "test": "test"}
+    assert subset_of(None) == "train"

@@ -20,6 +20,7 @@ from PIL import Image
 
 from dahlia.dataset.imaging import Pixels, decode_then, read_header
 from dahlia.dataset.inspection import Inspection, uninspected
+from dahlia.dataset.photo_files import read_file
 from dahlia.dataset.records import Annotation
 from dahlia.dataset.regions import clipped
 from dahlia.errors import ImageError
@@ -59,7 +60,7 @@ def inspect(annotation: Annotation, root: Path, *, max_bytes: int) -> Inspection
     """Read, hash, decode and measure one file; whatever is wrong with it becomes the row's `problem`."""
     row = uninspected(annotation, root)
     try:
-        size, data = _read(annotation.path, max_bytes)
+        size, data = read_file(annotation.path, max_bytes)
     except FileNotFoundError:
         hint = f"; {annotation.hint}" if annotation.hint else ""
         return _flawed(row, "missing-file", f"there is no such file{hint}")
@@ -107,12 +108,6 @@ def _prepare() -> None:
 
 def _inspect_chunk(chunk: Iterable[Annotation], root: Path, max_bytes: int) -> list[Inspection]:
     return [inspect(annotation, root, max_bytes=max_bytes) for annotation in chunk]
-
-
-def _read(path: Path, max_bytes: int) -> tuple[int, bytes | None]:
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        return (size, None) if size > max_bytes else (size, file.read(size))
 
 
 def _flawed(row: Inspection, code: str, received: str) -> Inspection:

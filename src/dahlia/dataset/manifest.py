@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dahlia.dataset.photo_files import read_file
 from dahlia.dataset.records import ImageRecord, Region
 from dahlia.errors import DatasetError
 from dahlia.files import staged_file
@@ -158,13 +159,13 @@ def read_photo(path: Path, image_id: str) -> bytes:
         DatasetError: the file vanished or changed after ingest.
     """
     try:
-        data = path.read_bytes()
+        _, data = read_file(path)
     except OSError as error:
         raise DatasetError(
             f"{path} could be read by ingest and cannot be now ({error.strerror}). Put it back, or run "
             "`dvc repro` to take the change in."
         ) from error
-    if hashlib.sha256(data).hexdigest() != image_id:
+    if data is None or hashlib.sha256(data).hexdigest() != image_id:
         raise DatasetError(
             f"{path} is not the photo that it was when ingest read it. Put the old one back, or run "
             "`dvc repro` to take the change in."

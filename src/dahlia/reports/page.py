@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dahlia.errors import ImageError
+from dahlia.errors import DatasetError
 
 
 def render(
@@ -42,11 +42,13 @@ def data_uri(path: Path, edge: int, max_bytes: int | None = None) -> str | None:
         max_bytes: larger files are not opened; None opens all.
     """
     from dahlia.dataset.imaging import thumbnail
+    from dahlia.dataset.photo_files import read_file
 
     try:
-        if max_bytes is not None and path.stat().st_size > max_bytes:
+        _, data = read_file(path, max_bytes)
+        if data is None:
             return None
-        encoded = base64.b64encode(thumbnail(path.read_bytes(), edge)).decode("ascii")
-    except (OSError, ImageError):
+        encoded = base64.b64encode(thumbnail(data, edge)).decode("ascii")
+    except (OSError, DatasetError):
         return None
     return f"data:image/jpeg;base64,{encoded}"

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from dahlia.config import nearest
+from dahlia.dataset import archives
+from dahlia.dataset.photo_files import is_there
 from dahlia.dataset.readers import coco, folder, table, voc, yolo
 from dahlia.dataset.readers.folder import SplitFolders
 from dahlia.dataset.readers.reading import Loaded, Note, Reading
@@ -96,7 +98,7 @@ def write(annotations: Sequence[Annotation], target: Path, format: str) -> None:
 
 def _tree(source: Path, format: str, skip: Sequence[Path]) -> Tree:
     path = source.resolve()
-    if path.is_dir():
+    if path.is_dir() or archives.suffix_of(path):
         return Tree(path, skip=skip)
     if format == FOLDER:
         raise DatasetError(f"Expected a folder per tag below {source}, which is a file. Name its folder.")
@@ -118,7 +120,7 @@ def _loaded(tree: Tree, format: str, split_folders: SplitFolders) -> tuple[str, 
     tagged = tree.document is None and folder.has_tags(tree)
     for name, documents in found.items():
         loaded = _attempt(tree, name, documents, tagged=tagged)
-        if loaded and (not tagged or any(one.path.exists() for one in loaded.annotations)):
+        if loaded and (not tagged or any(is_there(one.path) for one in loaded.annotations)):
             return name, loaded
     return FOLDER, folder.load(tree, split_folders)
 

@@ -96,8 +96,14 @@ class PhotoFinder:
         return path if path.startswith(self._root.rstrip("/") + "/") else None
 
     def _exists(self, path: str) -> bool:
+        if self._tree.is_archive:
+            return path[len(self._root) + 1 :] in self._names
         # os.path.exists, unlike Path.exists, has an answer for names that are too long.
         return os.path.exists(path)  # noqa: PTH110
+
+    @cached_property
+    def _names(self) -> set[str]:
+        return set(self._tree.files)
 
     def _fitting(self, name: str, below: Sequence[str]) -> list[str]:
         plain = _ADDRESS.sub("", name.split("?")[0] if _ADDRESS.match(name) else name).replace("\\", "/")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from dahlia.dataset.headers import read_header
+from dahlia.dataset.photo_files import read_file
 from dahlia.dataset.readers.sources import tags_of
 from dahlia.dataset.records import Annotation
 from dahlia.errors import DatasetError, ImageError
@@ -50,9 +50,10 @@ def copy_image(path: Path, target: Path) -> None:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        shutil.copyfile(path, target)
+        _, data = read_file(path)
     except (FileNotFoundError, IsADirectoryError):
         raise _missing(path) from None
+    target.write_bytes(data or b"")  # into a folder that appears whole
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -62,7 +63,8 @@ def image_size(path: Path) -> tuple[int, int]:
         DatasetError: there is no such file, or its header cannot be read.
     """
     try:
-        header = read_header(path.read_bytes())
+        _, data = read_file(path)
+        header = read_header(data or b"")
     except OSError:
         raise _missing(path) from None
     except ImageError as error:

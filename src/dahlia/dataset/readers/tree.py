@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from dahlia.dataset import archives
+from dahlia.dataset.photo_files import read_file
 from dahlia.dataset.readers.litter import IMAGE_SUFFIXES, file_litter, film_litter, folder_litter
 from dahlia.errors import DatasetError
 
@@ -19,7 +21,7 @@ class Tree:
     """A source's files by name; names are relative to `root`, with forward slashes.
 
     Args:
-        root: the folder, resolved.
+        root: the folder, or the archive, resolved.
         document: the annotation file that was named instead of a folder; then only what it names counts.
         skip: folders, resolved, that are not part of the source.
     """
@@ -29,6 +31,12 @@ class Tree:
         self.document = document
         self.read: set[str] = set()
         self._skip = {str(path) for path in skip}
+        self._archive = archives.opened(root) if root.is_file() else None
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether the files lie in an archive."""
+        return self._archive is not None
 
     @property
     def files(self) -> list[str]:
@@ -65,6 +73,8 @@ class Tree:
 
     def empty_folders(self) -> list[str]:
         """The folders directly in the source in which no photo is, and which are not passed over; sorted."""
+        if self.is_archive:
+            return []
         entries = _entries(str(self.root), lenient=False)
         names = (entry.name for entry in entries if entry.is_dir() and not folder_litter(entry.name))
         return [name for name in names if name not in self.folders.get("", [])]
@@ -107,12 +117,12 @@ class Tree:
         """The bytes of a file that may turn out to be no annotation; see `content`."""
         path = self.path(name)
         try:
-            size = path.stat().st_size
-            if max_bytes is None or size <= max_bytes:
-                return path.read_bytes()
+            size, data = read_file(path, max_bytes)
+            if data is not None:
+                return data
         except OSError as error:
             raise DatasetError(
-                f"{path} could not be read: {error.strerror}. Check its name and rights."
+                f"{path} could not be read: {error.strerror or error}. Check its name and rights."
             ) from error
         raise DatasetError(f"{path}: expected at most {max_bytes:,} bytes, received {size:,}. Take it out.")
 
@@ -144,6 +154,9 @@ class Tree:
 
     def _walk(self) -> Iterator[tuple[str, list[str], list[str], str | None]]:
         """Folders, linked ones included: its files, what is no file, and why all is passed over, if so."""
+        if self._archive is not None:
+            yield from _in_archive(self._archive)
+            return
         seen: set[str] = set()
         waiting: list[tuple[str, str | None]] = [("", None)]
         while waiting:
@@ -162,6 +175,17 @@ class Tree:
                 else:
                     odd.append(entry.name)
             yield folder, names, odd, reason
+
+
+def _in_archive(archive: archives.Archive) -> Iterator[tuple[str, list[str], list[str], str | None]]:
+    held: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
+    for index, names in enumerate((archive.names, archive.odd)):
+        for name in names:
+            folder, slash, base = name.rpartition("/")
+            held[f"{folder}{slash}"][index].append(base)
+    for folder, (files, odd) in held.items():
+        reasons = (folder_litter(part) for part in folder.split("/") if part)
+        yield folder, files, odd, next((reason for reason in reasons if reason), None)
 
 
 def _entries(place: str, *, lenient: bool) -> list[os.DirEntry[str]]:

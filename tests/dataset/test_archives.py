@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import io
+import os
+import re
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dahlia.dataset import archives, readers
+from dahlia.dataset.photo_files import is_there, read_file, size_of
+from dahlia.errors import DatasetError
+
+FILES = {
+    "train/cat/1.jpg": b"one",
+    "train/dog/2.jpg": b"two" * 1000,
+    "test/cat/3.jpg": b"three",
+    "test/dog/4.jpg": b"",
+    "__MACOSX/train/cat/._1.jpg": b"x",
+    "README.txt": b"photos",
+}
+
+
+def zipped(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.mkdir("train")
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def tarred(path: Path, files: dict[str, bytes], mode: str = "w", *extra: tarfile.TarInfo) -> Path:
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+        for info in extra:
+            archive.addfile(info)
+    return path
+
+
+MAKERS: dict[str, Callable[[Path, dict[str, bytes]], Path]] = {
+    "photos.zip": zipped,
+    "stored.ZIP": lambda path, files: zipped(path, files, zipfile.ZIP_STORED),
+    "other.zip": lambda path, files: zipped(path, files, zipfile.ZIP_BZIP2),
+    "photos.tar": tarred,
+    "photos.tar.gz": lambda path, files: tarred(path, files, "w:gz"),
+    "photos.tgz": lambda path, files: tarred(path, files, "w:gz"),
+    "photos.tar.bz2": lambda path, files: tarred(path, files, "w:bz2"),
+    "photos.tar.xz": lambda path, files: tarred(path, files, "w:xz"),
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("around", ["", "export/photos/"])
+def test_an_archive_is_read_in_place(tmp_path: Path, name: str, around: str) -> None:
+    path = MAKERS[name](tmp_path / name, {f"{around}{file}": data for file, data in FILES.items()})
+    found = readers.read(path)
+    assert found.splits == {"train": 2, "test": 2}
+    assert found.tags == {"cat": 2, "dog": 2}
+    assert found.accounted() == "6 files: 4 with an annotation, 2 passed over"
+    for annotation in found.annotations:
+        data = FILES[annotation.path.relative_to(path.resolve() / around).as_posix()]
+        assert read_file(annotation.path) == (len(data), data)
+        assert size_of(annotation.path) == len(data)
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_annotations_in_an_archive(tmp_path: Path) -> None:
+    table = b"file,tag,subset\nphotos/1.jpg,cat,\nPHOTOS/2.JPG,dog,test\nphotos/9.jpg,cat,\n"
+    path = zipped(tmp_path / "a.zip", {"a/labels.csv": table, "a/photos/1.jpg": b"x", "a/photos/2.jpg": b"y"})
+    found = readers.read(path, "csv")
+    assert [(one.path.name, one.tags, one.subset) for one in found.annotations] == [
+        ("1.jpg", ("cat",), "train"),
+        ("2.jpg", ("dog",), "test"),
+        ("9.jpg", ("cat",), "train"),
+    ]
+    assert [is_there(one.path) for one in found.annotations] == [True, True, False]
+    with pytest.raises(FileNotFoundError):
+        read_file(found.annotations[2].path)
+
+
+def test_large_files_are_not_read(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"1.jpg": b"x" * 1000})
+    assert read_file(path / "1.jpg", 999) == (1000, None)
+    assert read_file(path / "1.jpg", 1000) == (1000, b"x" * 1000)
+
+
+@pytest.mark.parametrize("maker", [zipped, tarred])
+@pytest.mark.parametrize(
+    "name", ["../1.jpg", "/etc/1.jpg", "a/../../1.jpg", "C:\\photos\\1.jpg", "..\\1.jpg"]
+)
+def test_names_that_lead_out_are_refused(
+    tmp_path: Path, maker: Callable[[Path, dict[str, bytes]], Path], name: str
+) -> None:
+    path = maker(tmp_path / ("a.zip" if maker is zipped else "a.tar"), {name: b"x"})
+    with pytest.raises(DatasetError, match="which leads out of it"):
+        readers.read(path)
+
+
+def test_what_becomes_much_larger_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = {"cat/1.jpg": b"\0" * 11_000_000}
+    with pytest.raises(DatasetError, match="become 11,000,000"):
+        readers.read(zipped(tmp_path / "a.zip", bomb))
+    path = tarred(tmp_path / "a.tar.gz", bomb, "w:gz")
+    monkeypatch.setattr(archives, "_SMALL", 1_000_000)
+    with pytest.raises(DatasetError, match="holds more than"):
+        readers.read(path)
+
+
+def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "MAX_MEMBERS", 3)
+    with pytest.raises(DatasetError, match="more than 3 files"):
+        readers.read(zipped(tmp_path / "a.zip", FILES))
+
+
+def test_members_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"1.jpg": os.urandom(5000)}, zipfile.ZIP_STORED)
+    with zipfile.ZipFile(path, "a") as archive:
+        shared = archive.infolist()[-1]
+        for number in range(3):
+            other = zipfile.ZipInfo(f"{number}.jpg")
+            other.header_offset, other.CRC = shared.header_offset, shared.CRC
+            other.file_size = other.compress_size = shared.file_size
+            archive.filelist.append(other)
+        archive._didModify = True  # type: ignore[attr-defined]
+    with pytest.raises(DatasetError, match="share their bytes"):
+        readers.read(path)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("keep", [0, 10, 0.5])
+def test_what_is_damaged_is_said(tmp_path: Path, name: str, keep: float) -> None:
+    path = MAKERS[name](tmp_path / name, {**FILES, "train/cat/5.jpg": os.urandom(20_000)})
+    data = path.read_bytes()
+    path.write_bytes(data[: int(keep if keep >= 1 else keep * len(data))])
+    with pytest.raises(DatasetError, match=re.escape(str(path))):
+        readers.read(path)
+
+
+def test_a_photo_that_is_damaged_in_its_archive(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"1.jpg": b"photo" * 100}, zipfile.ZIP_STORED)
+    path.write_bytes(path.read_bytes().replace(b"photo" * 5, b"pHoto" * 5, 1))
+    with pytest.raises(OSError, match="damaged"):
+        read_file(path / "1.jpg")
+
+
+def test_links_and_devices_are_passed_over(tmp_path: Path) -> None:
+    link, device = tarfile.TarInfo("cat/link.jpg"), tarfile.TarInfo("cat/zero.jpg")
+    link.type, link.linkname, device.type = tarfile.SYMTYPE, "/etc/passwd", tarfile.CHRTYPE
+    path = tarred(tmp_path / "a.tar", {"cat/1.jpg": b"x", "dog/2.jpg": b"y"}, "w", link, device)
+    found = readers.read(path)
+    assert found.tags == {"cat": 1, "dog": 1}
+    assert set(found.litter) == {"cat/link.jpg", "cat/zero.jpg"}
+
+
+def test_encrypted_archives_are_refused(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"1.jpg": b"x"}, zipfile.ZIP_STORED)
+    data = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.rindex(signature) + offset] |= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(DatasetError, match="encrypted"):
+        readers.read(path)
