@@ -15,6 +15,7 @@ import click
 from dahlia import __version__
 from dahlia.command_groups import SectionedCommands
 from dahlia.errors import ConfigError, DahliaError
+from dahlia.inspect.command import inspect
 from dahlia.predict.command import predict
 from dahlia.server.commands import COMMANDS as SERVER_COMMANDS
 from dahlia.terminal import print_table
@@ -273,7 +274,7 @@ def report() -> None:
 _former = copy.copy(trial)  # its name in scripts that were written before
 _former.hidden = True
 cli.add_command(_former, "train")
-for _command in (predict, *SERVER_COMMANDS):
+for _command in (inspect, predict, *SERVER_COMMANDS):
     cli.add_command(_command)
 
 

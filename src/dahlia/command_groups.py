@@ -9,8 +9,8 @@ import click
 SECTIONS = {
     "Server": ("serve", "keys", "push", "checkout", "worker", "config", "audit"),
     "Project folder": (
-        "init", "domains", "params", "report", "iterations", "compare", "publish", "unpublish", "predict",
-        "export", "predictions", "trial", "stage",
+        "init", "inspect", "domains", "params", "report", "iterations", "compare", "publish", "unpublish",
+        "predict", "export", "predictions", "trial", "stage",
     ),
     "Server maintenance": ("backup", "restore", "rescue", "adopt", "orphans"),
     "Examples": ("demo", "sample"),

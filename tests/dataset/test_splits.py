@@ -190,4 +190,4 @@ def test_what_has_no_tag_in_folders_of_splits_is_set_aside(tmp_path: Path) -> No
     found = readers.read(tmp_path)
     assert found.unlisted == ("pred/1.jpg", "pred/2.jpg", "test/3.jpg")
     assert [note.code for note in found.notes] == ["unlisted-photo"]
-    assert found.accounted() == "11 files: 8 with an annotation, 3 set aside, which no annotation names"
+    assert found.accounted() == "11 files: 8 with an annotation, 3 set aside without one"

@@ -154,7 +154,8 @@ def _accounted(tree: Tree, name: str, loaded: Loaded) -> Reading:
             litter[file] = "of another kind"
     notes = loaded.notes
     if unlisted:
-        found = f"{len(unlisted):,} photos that {'have no tag' if name == FOLDER else 'no annotation names'}"
+        count = "1 photo" if len(unlisted) == 1 else f"{len(unlisted):,} photos"
+        found = f"{count} {'without a tag' if name == FOLDER else 'without an annotation'}"
         notes = (*notes, Note("unlisted-photo", found, tuple(unlisted)))
     return Reading(
         loaded.annotations,

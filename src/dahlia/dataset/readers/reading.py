@@ -92,7 +92,7 @@ class Reading:
         """What became of the source's files, in a line."""
         groups = (
             (len(self.photos), "with an annotation"),
-            (len(self.unlisted), "set aside, which no annotation names"),
+            (len(self.unlisted), "set aside without one"),
             (len(self.documents), "of annotations"),
             (len(self.litter), "passed over"),
         )

@@ -1,0 +1,1 @@
+"""`dahlia inspect`: what a source of photos holds, without training."""
