@@ -3,11 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from dahlia.dataset import readers
 from dahlia.dataset.readers import table
 from dahlia.dataset.records import Annotation, Region
 from dahlia.errors import DatasetError
+
+PARTS = ("train", "valid", "test")
 
 
 def load(folder: Path, content: str | bytes, name: str = "labels.csv") -> list[Annotation]:
@@ -69,8 +72,8 @@ def test_decimal_commas(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("", r"labels\.csv:1: expected the columns `file`, `tag`"),
-        ("filename,tag\na.jpg,cat\n", r"labels\.csv:1: .* Did you mean `filename` to be `file`\?"),
-        ("file,label\na.jpg,cat\n", "expected the columns `tag`, found `label`"),
+        ("fille,tag\na.jpg,cat\n", r"labels\.csv:1: .* Did you mean `fille` to be `file`\?"),
+        ("file,kind\na.jpg,cat\n", "expected the columns `tag`, found `kind`"),
         (
             "file,tag,left,top,widht,height\n",
             "expected the columns `width`, found `widht`.* Did you mean `widht`",
@@ -86,7 +89,10 @@ def test_decimal_commas(tmp_path: Path) -> None:
         ("file,tag,left,top,width,height\na.jpg,cat,0,0,1,inf\n", r"csv:2, column `height`"),
         ("file,tag,left,top,width,height\na.jpg,,0,0,1,1\n", "csv:2: expected the tag of a region"),
         ("file,tag,left,top,width,height\na,b.jpg,cat,0,0,1,1\n", "csv:2: expected 6 cells, received 7"),
-        ("file,tag,subset\na.jpg,cat,testing\n", "csv:2: expected `train` or `test` as subset"),
+        (
+            "file,tag,subset\na.jpg,cat,elsewhere\n",
+            "csv:2: expected `train`, `valid` or `test` as subset",
+        ),
         (
             "file,tag,subset\na.jpg,cat,test\n\na.jpg,dog,\n",
             r"csv:4: a.jpg is in `train` here and in `test` at labels.csv:2",
@@ -111,9 +117,102 @@ def test_what_is_malformed(tmp_path: Path, content: str | bytes, message: str) -
 def test_a_folder_needs_exactly_one_table(tmp_path: Path) -> None:
     load(tmp_path, "file,tag\na.jpg,cat\n", "one.csv")
     assert brief(readers.read(tmp_path, "csv").annotations) == ["a.jpg cat train"]
-    load(tmp_path, "file,tag\n", "two.csv")
+    (tmp_path / "two.csv").write_text("file,tag\na.jpg,dog\n")
     with pytest.raises(DatasetError, match=r"exactly one \.csv or \.tsv file .* found one\.csv, two\.csv"):
         readers.read(tmp_path, "csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("filename,label\na.jpg,cat\n", "cat"),
+        ("Image,Class\na.jpg,cat\n", "cat"),
+        ("image_path,class_name,class\na.jpg,cat,3\n", "cat"),
+        ("path,labels\na.jpg,cat|dog\n", "cat+dog"),
+        ("file_name;tags\na.jpg;cat,dog\n", "cat+dog"),
+        ('File Name,Tags\na.jpg,"cat, dog"\n', "cat+dog"),
+        ('filename,category\na.jpg,"cat;dog|red"\n', "cat+dog+red"),
+        ("id,label\na,cat\n", "cat"),
+        ("id,filename,label\n7,a.jpg,cat\n", "cat"),
+        ("filename|label\na.jpg|cat\n", "cat"),
+        ("sep=;\nfile;tag\na.jpg;cat\n", "cat"),
+        ('"sep=;"\r\nfile;tag\r\na.jpg;cat\r\n', "cat"),
+        ("\ufeffsep=|\nfile|tag\na.jpg|cat, dog\n", "cat, dog"),
+        ("a.jpg,cat\n", "cat"),
+        ("a.jpg,cat,dog\nA.JPG,red\n", "cat+dog+red"),
+        ("filename, cat, dog, red\na.jpg, 1, 0, 1\n", "cat+red"),
+        ("filename,cat,dog\na.jpg,0,0\n", ""),
+        ("filename,cat,dog\na.jpg,True,False\n", "cat"),
+        ("filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,40,30,cat,0,0,20,30\n", "cat"),
+        ("file,tag\nhttps://host/photos/a.jpg?x=1,cat\n", "cat"),
+        ("file,tag\nC:\\Users\\me\\a.jpg,cat\n", "cat"),
+        ("file,tag\na.png,cat\n", "cat"),
+        ("file,tag\na,cat\n", "cat"),
+        ("file,tag\nA%2Ejpg,cat\n", "cat"),
+        ("file,tag\na.jpg,cat;dog\n", "cat;dog"),
+    ],
+)
+def test_tables_of_others(tmp_path: Path, content: str, expected: str) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    (found,) = load(tmp_path, content)
+    assert (found.path.name, "+".join(found.tags)) == ("a.jpg", expected)
+
+
+@pytest.mark.parametrize("size", ["40,30", "0,0", ","])
+def test_corners_in_pixels(tmp_path: Path, size: str) -> None:
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
+    (found,) = load(
+        tmp_path, f"filename,width,height,class,xmin,ymin,xmax,ymax\na.png,{size},cat,10,15,20,30\n"
+    )
+    assert found.regions == (Region("cat", 0.25, 0.5, 0.25, 0.5),)
+
+
+def test_corners_of_a_photo_that_is_not_there(tmp_path: Path) -> None:
+    (found,) = load(tmp_path, "image,label,x1,y1,x2,y2\na.png,cat,10,15,20,30\n")
+    assert (found.tags, found.regions) == (("cat",), ())
+
+
+@pytest.mark.parametrize(
+    ("tables", "splits"),
+    [
+        (
+            ("train/_classes.csv", "valid/_classes.csv", "test/_classes.csv"),
+            {"train": 1, "valid": 1, "test": 1},
+        ),
+        (("export/Train/x.csv", "export/Test/x.csv"), {"train": 1, "test": 1}),
+        (("train.csv", "test.csv"), {"train": 1, "test": 1}),
+        (("labels_train.csv", "labels_val.csv"), {"train": 1, "valid": 1}),
+    ],
+)
+def test_a_table_for_each_split(tmp_path: Path, tables: tuple[str, ...], splits: dict[str, int]) -> None:
+    for number, name in enumerate(tables):
+        photo = (tmp_path / name).parent / f"{number}.jpg"
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        photo.write_bytes(b"x")
+        (tmp_path / name).write_text(f"filename,cat,dog\n{number}.jpg,1,0\n")
+    found = readers.read(tmp_path)
+    assert found.splits == splits
+    assert found.tags == {"cat": len(tables)}
+    assert found.recognised().startswith("a table with a column for each tag, one file a split: ")
+    assert found.unlisted == ()
+
+
+def test_several_tags_are_told(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("file,labels\na.jpg,cat;dog\nb.jpg,cat\n")
+    (note,) = readers.read(tmp_path / "labels.csv").notes
+    assert (note.code, note.found) == ("several-tags", "1 cells hold several tags, such as 'cat;dog'")
+
+
+def test_made_up_tags_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "1.jpg").write_bytes(b"x")
+    (tmp_path / "train.csv").write_text("id,label\n1,cat\n")
+    (tmp_path / "sample_submission.csv").write_text("id,label\n1,dog\n")
+    assert readers.read(tmp_path).tags == {"cat": 1}
+
+
+def test_two_columns_that_may_be_tags_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="`label` and `category` may both hold tags"):
+        load(tmp_path, "file,label,category\na.jpg,cat,animal\n")
 
 
 def test_numbers_survive_exactly(tmp_path: Path) -> None:

@@ -254,6 +254,15 @@ def test_links_inside_the_source_are_followed(tmp_path: Path) -> None:
     assert all(entry.tags == ("cat",) for entry in found)
 
 
+def test_annotations_of_a_few_photos_are_no_tags_without_a_word(tmp_path: Path) -> None:
+    put(tmp_path, *(f"{tag}/{number}.png" for tag in ("cat", "dog") for number in range(3)))
+    (tmp_path / "tags.csv").write_text("file,tag\ncat/0.png,ox\n")
+    with pytest.raises(DatasetError, match=r"tags\.csv names 1 of 6 photos, and the folders may be tags"):
+        readers.read(tmp_path)
+    assert readers.read(tmp_path, "csv").tags == {"ox": 1}
+    assert readers.read(tmp_path, "folder").tags == {"cat": 3, "dog": 3}
+
+
 def test_a_table_that_cannot_be_read_names_the_setting(tmp_path: Path) -> None:
     put(tmp_path, "cat/a.png", "dog/b.png")
     (tmp_path / "tags.csv").write_text('file,tag\ncat/a.png,"cat\n')

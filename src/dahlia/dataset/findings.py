@@ -103,6 +103,7 @@ RULES: dict[str, Rule] = {
     "loose-names": Rule(
         "advice", "Names that differ from the files'", "Nothing has to be done: each name fits one file."
     ),
+    "several-tags": Rule("advice", "Cells with several tags", "Nothing has to be done, if they are several."),
     "region-clipped": Rule("advice", "Regions that were clipped", "Nothing has to be done."),
     "region-unused": Rule(
         "advice", "Regions that a classifier does not use", "Nothing has to be done: the tags count."
@@ -122,6 +123,7 @@ EXPECTED_OF_SOURCES = {
     "unlisted-photo": "an annotation for each photo",
     "loose-names": "the names of files as they are",
     "region-clipped": "regions inside the image",
+    "several-tags": "one tag in a cell, or several",
 }
 _RANK = {code: (SEVERITIES.index(rule.severity), place) for place, (code, rule) in enumerate(RULES.items())}
 

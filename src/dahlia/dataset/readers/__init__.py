@@ -117,11 +117,19 @@ def _loaded(tree: Tree, format: str, split_folders: SplitFolders) -> tuple[str, 
             f"Expected a folder or a file of annotations ({', '.join(FORMATS)}), received "
             f"{tree.root / tree.document}. Set `ingest.source` to one, or `ingest.format` to its format."
         )
-    tagged = tree.document is None and folder.has_tags(tree)
+    tagged = folder.has_tags(tree)
     for name, documents in found.items():
         loaded = _attempt(tree, name, documents, tagged=tagged)
-        if loaded and (not tagged or any(is_there(one.path) for one in loaded.annotations)):
+        there = sum(is_there(one.path) for one in loaded.annotations) if tagged else 0
+        if not tagged or 2 * there >= len(tree.images):
             return name, loaded
+        if there:
+            raise DatasetError(
+                f"Expected to know what the tags are in {tree.root}: {documents[0]} names {there:,} of "
+                f"{len(tree.images):,} photos, and the folders may be tags as well. Set "
+                f"`ingest.format: {name}` for the first and `ingest.format: folder` for the second."
+            )
+    tree.read.clear()
     return FOLDER, folder.load(tree, split_folders)
 
 

@@ -16,14 +16,13 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from dahlia.dataset.readers.litter import IMAGE_SUFFIXES
+from dahlia.dataset.readers.litter import IMAGE_SUFFIXES, PLAIN_FOLDERS
 from dahlia.dataset.readers.reading import Note
 from dahlia.dataset.readers.tree import Tree
 from dahlia.errors import DatasetError
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-_PLAIN_FOLDERS = frozenset({"images", "image", "jpegimages", "imgs", "img", "photos", "pictures", "data"})
 _MOST_HINTS = 50  # comparing a name with all others takes its time
 _MOST_COMPARED = 20_000
 
@@ -176,7 +175,7 @@ def _without_image_suffix(text: str) -> str:
 
 
 def _telling(parts: list[str]) -> list[str]:
-    return [part for part in parts[:-1] if part not in _PLAIN_FOLDERS] + parts[-1:]
+    return [part for part in parts[:-1] if part not in PLAIN_FOLDERS] + parts[-1:]
 
 
 def _ends_alike(one: list[str], other: list[str]) -> bool:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dahlia.dataset.readers.litter import is_litter
+from dahlia.dataset.readers.litter import PLAIN_FOLDERS, is_litter
 from dahlia.dataset.readers.reading import Loaded
 from dahlia.dataset.readers.sources import merge, tag_name
 from dahlia.dataset.readers.splits import split_folders, split_of, subset_of
@@ -58,9 +58,15 @@ def load(tree: Tree, split_folders: SplitFolders = "auto") -> Loaded:
 
 
 def has_tags(tree: Tree) -> bool:
-    """Whether images lie in two folders or more, so that their names may be tags."""
+    """Whether images lie in two folders or more whose names may be tags, inside folders of splits or not."""
+    if tree.document is not None:
+        return False
     base = _unwrapped(tree)
-    return sum(any(tree.below(_join(base, name))) for name in tree.folders.get(base, [])) > 1
+    names = tree.folders.get(base, [])
+    splits = split_folders(names)
+    inner = [tree.folders.get(_inner(tree, _join(base, name), split), []) for name, split in splits.items()]
+    found = {*names, *(name for folders in inner for name in folders)} - splits.keys()
+    return len({name.casefold() for name in found} - PLAIN_FOLDERS) > 1
 
 
 def save(annotations: Sequence[Annotation], target: Path) -> None:

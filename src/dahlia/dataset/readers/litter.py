@@ -10,6 +10,24 @@ from pathlib import PurePosixPath
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".gif", ".webp"})
 
+# Folders that say what is in them, and no tag.
+PLAIN_FOLDERS = frozenset(
+    {
+        "images",
+        "image",
+        "jpegimages",
+        "imgs",
+        "img",
+        "photos",
+        "pictures",
+        "pics",
+        "data",
+        "labels",
+        "annotations",
+        "obj_train_data",
+    }
+)
+
 _FOLDERS = frozenset(
     {
         "__macosx",

@@ -1,61 +1,75 @@
-"""A table of files and tags: CSV, with `,`, `;` or tabs, UTF-8.
+"""A table of files and tags: CSV, with `,`, `;`, `|` or tabs, UTF-8 or UTF-16 with a mark.
 
     file,tag,left,top,width,height,subset
     images/a.jpg,fork,0.1,0.2,0.5,0.25,train
 
-`file` is relative to the table. A file may have several rows. Tags are in columns called `tag`, in columns
-without a name, in cells beyond the header, and in a column `tags` with `;` between them. With `left`,
-`top`, `width` and `height`, fractions of the image's size, a row is a region for each of its tags; with
-these four cells empty it is about the image as a whole. `subset` is `train` (also when empty) or `test`.
-Other columns are not read, except that one which looks like a misspelt known one is refused.
+`file` is relative to the table. A file may have several rows. Tags are in columns called `tag`, one in a cell
+as it is written, in columns without a name, and in cells beyond the header; or in a column `tags` with `;`,
+`|` or `,` between them. With `left`, `top`, `width` and `height`, fractions of the image's size, a row is a
+region for each of its tags; with these four cells empty it is about the image as a whole. `subset` is `train`
+(also when empty), `valid` or `test`. Other columns are not read, except that one which looks like a misspelt
+known one is refused.
+
+Tables of others are read too: with other usual names of the columns, `xmin`, `ymin`, `xmax` and `ymax` in
+pixels, a column of 0 and 1 for each tag, without a header, or one table for each split, by its name or its
+folder's.
 """
 
 from __future__ import annotations
 
 import csv
-import difflib
 import io
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 
 from dahlia.dataset.readers.finder import PhotoFinder
-from dahlia.dataset.readers.reading import Loaded
-from dahlia.dataset.readers.sources import (
-    merge,
-    number,
-    tag_name,
-    tags_of,
-    text_of,
-)
-from dahlia.dataset.readers.targets import plain_tags, relative_name
+from dahlia.dataset.readers.folder import has_tags
+from dahlia.dataset.readers.reading import Loaded, Note
+from dahlia.dataset.readers.sources import merge, number, tag_name, tags_of, text_of
+from dahlia.dataset.readers.splits import split_in, split_of, split_of_document, subset_of
+from dahlia.dataset.readers.table_columns import BOX, CORNERS, YES, columns_of
+from dahlia.dataset.readers.targets import image_size, plain_tags, relative_name
 from dahlia.dataset.readers.tree import Tree
-from dahlia.dataset.records import Annotation, Region, Subset
+from dahlia.dataset.records import Annotation, Region, Split
 from dahlia.errors import DatasetError
 from dahlia.files import write_text
 
+MAX_BYTES = 512 * 1024 * 1024
+
 _SUFFIXES = (".csv", ".tsv")
-_BOX = ("left", "top", "width", "height")
-_KNOWN = ("file", "tag", "tags", *_BOX, "subset")
+_HEAD = 64 * 1024  # bytes in which the first rows are
+_SEPARATOR = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's own first line
+_SEVERAL = re.compile(r"[;|,]")
+_SUBMISSION = "samplesubmission"  # tags in it are made up
 
 
 def found_in(tree: Tree) -> list[str]:
-    """The tables in the source."""
-    return tree.texts_with(*_SUFFIXES)
+    """The tables of files and tags; any table where no folder may be a tag."""
+    names = [name for name in tree.texts_with(*_SUFFIXES) if _SUBMISSION not in _letters(name)]
+    fitting = [name for name in names if _fits(tree.peek(name, MAX_BYTES))]
+    return fitting or ([] if has_tags(tree) else names)
 
 
 def load(tree: Tree, documents: Sequence[str]) -> Loaded:
-    """Read tables.
+    """Read tables; each may be of a split, by its name or its folder's.
 
     Raises:
         DatasetError: with the line, for a column that is missing, a row that is malformed, or a file
-            outside the source.
+            outside the source; or several tables are in one folder, and their names do not tell splits.
     """
-    if not documents:
-        raise DatasetError(f"Expected a .csv or .tsv file in {tree.root}, found none. Add the table.")
+    _check_number(tree, documents)
     finder = PhotoFinder(tree)
-    annotations = [one for name in documents for one in _table(tree, name, finder)]
-    return Loaded(merge(annotations), "a table", finder.notes)
+    tables = [_Table(tree, name, finder) for name in documents]
+    annotations = merge(one for table in tables for one in table.annotations())
+    several = sum((table.several for table in tables), Counter[str]())
+    notes = list(finder.notes)
+    if several:
+        cell = next(iter(several))
+        notes.append(Note("several-tags", f"{several.total():,} cells hold several tags, such as {cell!r}"))
+    return Loaded(annotations, _layout(tables), tuple(notes))
 
 
 def save(annotations: Sequence[Annotation], target: Path) -> None:
@@ -68,7 +82,7 @@ def save(annotations: Sequence[Annotation], target: Path) -> None:
     subsets = any(annotation.subset == "test" for annotation in annotations)
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["file", "tag", *(_BOX if boxes else ()), *(["subset"] if subsets else ())])
+    writer.writerow(["file", "tag", *(BOX if boxes else ()), *(["subset"] if subsets else ())])
     for annotation in annotations:
         name = relative_name(annotation.path, target.parent)
         for tag, box in _cells(annotation):
@@ -77,26 +91,144 @@ def save(annotations: Sequence[Annotation], target: Path) -> None:
     write_text(target, buffer.getvalue())
 
 
-def _table(tree: Tree, document: str, finder: PhotoFinder) -> Iterator[Annotation]:
-    path = tree.path(document)
-    text = text_of(tree, document)
-    header_line = text.lstrip("\r\n").split("\n", 1)[0]
-    delimiter = max(",;\t", key=header_line.count)
-    rows = _rows(text, delimiter, path)
-    line, header = next(rows, (1, []))
-    columns = _columns(header, f"{path}:{line}")
-    for line, row in rows:
-        yield _annotation(columns, row, finder, path, line, delimiter, document.rpartition("/")[0])
+class _Table:
+    """One table, and what was read of it."""
+
+    def __init__(self, tree: Tree, document: str, finder: PhotoFinder) -> None:
+        self.path = tree.path(document)
+        self.several: Counter[str] = Counter()
+        self._document = document
+        self._finder = finder
+        folders = document.split("/")
+        self.split = split_of_document(folders[-1]) or split_in(folders[:-1])
+        self._folder = "/".join(folders[:-1])
+        text, self.delimiter = _parsed(text_of(tree, document))
+        self._rows = list(_rows(text, self.delimiter, self.path))
+        columns = columns_of([row for _, row in self._rows])
+        if isinstance(columns, str):
+            raise DatasetError(f"{self.path}:{self._rows[0][0] if self._rows else 1}: {columns}")
+        self.columns = columns
+
+    def annotations(self) -> Iterator[Annotation]:
+        for line, row in self._rows[1 if self.columns.has_header else 0 :]:
+            yield self._annotation(row, line)
+
+    def _annotation(self, row: list[str], line: int) -> Annotation:
+        where = f"{self.path}:{line}"
+        columns = self.columns
+        if len(row) > columns.count and (columns.box or columns.corners):
+            raise DatasetError(
+                f"{where}: expected {columns.count} cells, received {len(row)}. Quote cells that contain "
+                f"{self.delimiter!r}."
+            )
+        cells = row + [""] * (columns.count - len(row))
+        names = tags_of(tag_name(tag, where) for tag in self._tags(cells) if tag.strip())
+        image, hint = self._finder.find(cells[columns.file], where, (self._folder, "images", ""))
+        split = self._split(cells, where)
+        return Annotation(
+            path=image,
+            tags=names,
+            regions=self._regions(cells, names, image, where),
+            subset=subset_of(split),
+            source=f"{self._document}:{line}",
+            split=split,
+            hint=hint,
+        )
+
+    def _tags(self, cells: list[str]) -> Iterator[str]:
+        columns = self.columns
+        yield from (cells[place] for place in columns.tag)
+        yield from cells[columns.count :]
+        for place in columns.tags:
+            parts = [part for part in _SEVERAL.split(cells[place]) if part.strip()]
+            if len(parts) > 1:
+                self.several[cells[place].strip()] += 1
+            yield from parts
+        yield from (tag for place, tag in columns.flags if cells[place].strip().lower() in YES)
+
+    def _regions(
+        self, cells: list[str], tags: tuple[str, ...], image: Path, where: str
+    ) -> tuple[Region, ...]:
+        places, names = (self.columns.corners, CORNERS) if self.columns.corners else (self.columns.box, BOX)
+        texts = [cells[place].strip() for place in places]
+        if not any(texts):
+            return ()
+        if not tags:
+            raise DatasetError(f"{where}: expected the tag of a region, received none. Fill it in.")
+        # Where `;` parts the cells, spreadsheets write decimals with a comma.
+        texts = [text.replace(",", ".") for text in texts] if self.delimiter == ";" else texts
+        first, second, third, fourth = (
+            number(text, f"{where}, column `{name}`") for text, name in zip(texts, names, strict=True)
+        )
+        if not self.columns.corners:
+            return tuple(Region(tag, first, second, third, fourth) for tag in tags)
+        size = self._size(cells, image)
+        if size is None:
+            return ()
+        width, height = size
+        box = (first / width, second / height, (third - first) / width, (fourth - second) / height)
+        return tuple(Region(tag, *box) for tag in tags)
+
+    def _size(self, cells: list[str], image: Path) -> tuple[float, float] | None:
+        texts = [cells[place].strip() for place in self.columns.size]
+        if len(texts) == 2 and all(text.isdecimal() and int(text) for text in texts):
+            return float(texts[0]), float(texts[1])
+        try:
+            return image_size(image)
+        except DatasetError:  # validation says what is wrong with the file
+            return None
+
+    def _split(self, cells: list[str], where: str) -> Split | None:
+        if self.columns.subset is None:
+            return self.split
+        text = cells[self.columns.subset].strip()
+        if not text:
+            return self.split or "train"
+        split = split_of(text)
+        if split is None:
+            raise DatasetError(
+                f"{where}: expected `train`, `valid` or `test` as subset, received {text!r}. Correct it."
+            )
+        return split
 
 
-@dataclass(frozen=True)
-class _Columns:
-    file: int
-    tag: list[int]
-    tags: list[int]
-    box: list[int]
-    subset: int | None
-    count: int
+def _check_number(tree: Tree, documents: Sequence[str]) -> None:
+    found = ", ".join(documents[:5]) or "none"
+    places = Counter(
+        (name.rpartition("/")[0], split_of_document(name.rpartition("/")[2])) for name in documents
+    )
+    if not documents or places.most_common(1)[0][1] > 1:
+        raise DatasetError(
+            f"Expected exactly one .csv or .tsv file for each split in {tree.root}, found {found}. "
+            "Set `ingest.source` to the file that is meant."
+        )
+
+
+def _layout(tables: Sequence[_Table]) -> str:
+    columns = tables[0].columns
+    kind = "a table with a column for each tag" if columns.flags else "a table"
+    kind = kind if columns.has_header else "a table without a header"
+    return f"{kind}, one file a split" if len(tables) > 1 and any(table.split for table in tables) else kind
+
+
+def _fits(data: bytes) -> bool:
+    head = data[:_HEAD]
+    rows: list[list[str]] = []
+    with suppress(DatasetError, UnicodeDecodeError):
+        text = head.decode("utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "ignore")
+        text, delimiter = _parsed(text)
+        rows.extend(row for _, row in _rows(text, delimiter, Path()))
+    # The last row may be cut off.
+    return not isinstance(columns_of(rows[:-1] if len(data) > _HEAD else rows), str)
+
+
+def _parsed(text: str) -> tuple[str, str]:
+    """A table without Excel's line that names the delimiter, and the delimiter."""
+    lines = text.lstrip("\r\n").splitlines()
+    first = lines[0] if lines else ""
+    if named := _SEPARATOR.fullmatch(first):
+        return text.replace(first, "", 1), named[1]
+    return text, max(",;\t|", key=first.count)
 
 
 def _rows(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -113,88 +245,13 @@ def _rows(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str
         ) from error
 
 
-def _columns(header: list[str], where: str) -> _Columns:
-    names = [name.strip().lower() for name in header]
-    box = [names.index(name) for name in _BOX if name in names]
-    missing = [] if "file" in names else ["file"]
-    missing += [] if {"tag", "tags"} & set(names) else ["tag"]
-    if {"left", "top"} & set(names):
-        missing += [name for name in _BOX if name not in names]
-    strays = [name for name in names if name and name not in _KNOWN]
-    slips = [name for name in strays if difflib.get_close_matches(name, _KNOWN, 1, 0.75)]
-    if missing or slips:
-        raise DatasetError(f"{where}: {_explain(missing, slips, strays)}")
-    return _Columns(
-        file=names.index("file"),
-        tag=[index for index, name in enumerate(names) if name in ("tag", "")],
-        tags=[index for index, name in enumerate(names) if name == "tags"],
-        box=box if len(box) == len(_BOX) else [],
-        subset=names.index("subset") if "subset" in names else None,
-        count=len(names),
-    )
-
-
-def _explain(missing: list[str], slips: list[str], strays: list[str]) -> str:
-    if not missing:
-        near = difflib.get_close_matches(slips[0], _KNOWN, 1, 0.75)[0]
-        return f"the column `{slips[0]}` is not known; did you mean `{near}`? Rename or remove it."
-    found = ", ".join(f"`{name}`" for name in strays) or "no others"
-    close = [name for want in missing for name in difflib.get_close_matches(want, strays, 1, 0.5)]
-    hint = f" Did you mean `{close[0]}` to be `{missing[0]}`?" if close else ""
-    return (
-        f"expected the columns {', '.join(f'`{name}`' for name in missing)}, found {found} besides the known."
-        f"{hint} Name the columns file,tag or file,tag,left,top,width,height in the first line."
-    )
-
-
-def _annotation(
-    columns: _Columns, row: list[str], finder: PhotoFinder, path: Path, line: int, delimiter: str, folder: str
-) -> Annotation:
-    where = f"{path}:{line}"
-    if len(row) > columns.count and columns.box:
-        raise DatasetError(
-            f"{where}: expected {columns.count} cells, received {len(row)}. Quote cells that contain "
-            f"{delimiter!r}."
-        )
-    cells = row + [""] * (columns.count - len(row))
-    tags = [cells[index] for index in columns.tag] + cells[columns.count :]
-    tags += [tag for index in columns.tags for tag in cells[index].split(";")]
-    names = tags_of(tag_name(tag, where) for tag in tags if tag.strip())
-    box = [cells[index].strip() for index in columns.box]
-    regions = _regions(box, names, where, delimiter) if any(box) else ()
-    image, hint = finder.find(cells[columns.file], where, (folder,))
-    return Annotation(
-        path=image,
-        tags=names,
-        regions=regions,
-        subset=_subset(cells[columns.subset] if columns.subset is not None else "", where),
-        source=f"{path.name}:{line}",
-        hint=hint,
-    )
-
-
-def _regions(box: list[str], tags: tuple[str, ...], where: str, delimiter: str) -> tuple[Region, ...]:
-    if not tags:
-        raise DatasetError(f"{where}: expected the tag of a region, received none. Fill it in.")
-    # Where `;` parts the cells, spreadsheets write decimals with a comma.
-    texts = [text.replace(",", ".") for text in box] if delimiter == ";" else box
-    left, top, width, height = (
-        number(text, f"{where}, column `{name}`") for text, name in zip(texts, _BOX, strict=True)
-    )
-    return tuple(Region(tag, left, top, width, height) for tag in tags)
-
-
-def _subset(text: str, where: str) -> Subset:
-    if text.strip().lower() in ("", "train"):
-        return "train"
-    if text.strip().lower() == "test":
-        return "test"
-    raise DatasetError(f"{where}: expected `train` or `test` as subset, received {text!r}. Correct the cell.")
-
-
 def _cells(annotation: Annotation) -> Iterator[tuple[str, tuple[float | str, ...]]]:
     plain = plain_tags(annotation)
     for tag in plain if plain or annotation.regions else [""]:
         yield tag, ("", "", "", "")
     for region in annotation.regions:
         yield region.tag, (region.left, region.top, region.width, region.height)
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z]", "", name.rpartition("/")[2].lower())

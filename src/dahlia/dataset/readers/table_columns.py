@@ -1,0 +1,146 @@
+"""What the columns of a table mean: its header, or its first row where it has none."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from dahlia.dataset.readers.litter import IMAGE_SUFFIXES
+
+BOX = ("left", "top", "width", "height")
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+_KNOWN = ("file", "tag", "tags", *BOX, "subset")
+# Other names that people give, the first that a table has being taken.
+_FILES = (
+    "file", "filename", "filepath", "imagefilename", "imagefile", "imagename", "imagepath", "image", "img",
+    "picture", "photo", "path", "imageurl", "url", "imageid", "id",
+)  # fmt: skip
+_TAGS = ("tags", "labels", "classes", "label", "class", "classname", "labelname", "category", "categories")
+_SUBSETS = ("subset", "split", "set", "partition", "fold")
+_CORNERS = (CORNERS, ("x1", "y1", "x2", "y2"), ("left", "top", "right", "bottom"))
+_FLAGS = frozenset({"", "0", "1", "0.0", "1.0", "true", "false"})
+YES = frozenset({"1", "1.0", "true"})
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where a table has what; places count from 0.
+
+    Attributes:
+        file: names the image.
+        tag: hold one tag each, as it is written.
+        tags: hold one or several tags.
+        flags: tells of the tag that it is called after whether the image has it, by place.
+        box: left, top, width, height, as fractions of the image's size; or none.
+        corners: left, top, right, bottom in pixels; or none.
+        size: width and height of the image in pixels, beside corners; or none.
+        subset: says which split the image is in.
+        count: how many columns there are.
+        has_header: whether the first row is one.
+    """
+
+    file: int
+    tag: tuple[int, ...] = ()
+    tags: tuple[int, ...] = ()
+    flags: tuple[tuple[int, str], ...] = ()
+    box: tuple[int, ...] = ()
+    corners: tuple[int, ...] = ()
+    size: tuple[int, ...] = ()
+    subset: int | None = None
+    count: int = 0
+    has_header: bool = True
+
+
+def columns_of(rows: Sequence[Sequence[str]]) -> Columns | str:
+    """The columns of a table, or what is wrong with its header.
+
+    Args:
+        rows: the table's first rows, the header among them.
+    """
+    header = rows[0] if rows else []
+    names = [re.sub(r"[\s_-]+", "", name.strip().lower()) for name in header]
+    file = next((names.index(name) for name in _FILES if name in names), None)
+    if file is None:
+        if header and PurePosixPath(header[0].strip().lower()).suffix in IMAGE_SUFFIXES:
+            return Columns(0, tag=tuple(range(1, len(header))), count=len(header), has_header=False)
+        tagged = any(name in ("tag", *_TAGS) for name in names)
+        return _explain(["file"] if tagged else ["file", "tag"], header)
+    columns = _with_boxes(Columns(file, count=len(names)), names)
+    subset = next((names.index(name) for name in _SUBSETS if name in names), None)
+    columns = replace(columns, subset=subset)
+    if problem := _problem(header, names, columns):
+        return problem
+    return _with_tags(columns, names, header, rows[1:])
+
+
+def _with_boxes(columns: Columns, names: list[str]) -> Columns:
+    for corners in _CORNERS:
+        if set(corners) <= set(names):
+            size = ("width", "height") if {"width", "height"} <= set(names) else ()
+            return replace(
+                columns,
+                corners=tuple(names.index(name) for name in corners),
+                size=tuple(names.index(name) for name in size),
+            )
+    if set(BOX) <= set(names):
+        return replace(columns, box=tuple(names.index(name) for name in BOX))
+    return columns
+
+
+def _with_tags(
+    columns: Columns, names: list[str], header: Sequence[str], rows: Sequence[Sequence[str]]
+) -> Columns | str:
+    tag = tuple(place for place, name in enumerate(names) if name == "tag" or not name)
+    several = tuple(place for place, name in enumerate(names) if name == "tags")
+    if any(names[place] for place in tag) or several:
+        return replace(columns, tag=tag, tags=several)
+    named = [place for place, name in enumerate(names) if name in _TAGS]
+    textual = [place for place in named if not _is_numbers(place, rows)]
+    chosen = textual or named
+    if len({names[place] for place in chosen}) > 1:
+        both = " and ".join(f"`{header[place].strip()}`" for place in chosen)
+        return f"the columns {both} may both hold tags. Rename the one that does `tags`."
+    if chosen:
+        return replace(columns, tag=tag, tags=tuple(chosen))
+    used = {columns.file, *columns.box, *columns.corners, *columns.size, columns.subset}
+    rest = [place for place in range(len(names)) if place not in used and names[place]]
+    if rest and rows and all(_is_flag(place, rows) for place in rest):
+        return replace(columns, flags=tuple((place, header[place].strip()) for place in rest))
+    return _explain(["tag"], header)
+
+
+def _problem(header: Sequence[str], names: list[str], columns: Columns) -> str:
+    if {"left", "top"} <= set(names) and not columns.box and not columns.corners:
+        missing = [name for name in BOX if name not in names]
+        return _explain(missing, header)
+    strays = [name for name in names if name and name not in {*_KNOWN, *_FILES, *_TAGS, *_SUBSETS}]
+    for stray in strays:
+        near = difflib.get_close_matches(stray, _KNOWN, 1, 0.75)
+        if near and near[0] not in names:
+            written = header[names.index(stray)].strip()
+            return f"the column `{written}` is not known; did you mean `{near[0]}`? Rename or remove it."
+    return ""
+
+
+def _explain(missing: list[str], header: Sequence[str]) -> str:
+    strays = [name.strip() for name in header if name.strip() and name.strip().lower() not in _KNOWN]
+    found = ", ".join(f"`{name}`" for name in strays[:20]) or "no others"
+    close = [name for want in missing for name in difflib.get_close_matches(want, strays, 1, 0.5)]
+    hint = f" Did you mean `{close[0]}` to be `{missing[0]}`?" if close else ""
+    return (
+        f"expected the columns {', '.join(f'`{name}`' for name in missing)}, found {found} besides the known."
+        f"{hint} Name the columns file,tag or file,tag,left,top,width,height in the first line."
+    )
+
+
+def _is_flag(place: int, rows: Sequence[Sequence[str]]) -> bool:
+    return all(row[place].strip().lower() in _FLAGS for row in rows if place < len(row))
+
+
+def _is_numbers(place: int, rows: Sequence[Sequence[str]]) -> bool:
+    cells = [row[place].strip() for row in rows if place < len(row)]
+    return bool(cells) and all(cell.isdecimal() for cell in cells)
