@@ -103,6 +103,9 @@ RULES: dict[str, Rule] = {
     "loose-names": Rule(
         "advice", "Names that differ from the files'", "Nothing has to be done: each name fits one file."
     ),
+    "named-elsewhere": Rule(
+        "advice", "Images that are named and not here", "Nothing has to be done, if you took a part of a set."
+    ),
     "several-tags": Rule("advice", "Cells with several tags", "Nothing has to be done, if they are several."),
     "region-clipped": Rule("advice", "Regions that were clipped", "Nothing has to be done."),
     "region-unused": Rule(
@@ -123,6 +126,7 @@ EXPECTED_OF_SOURCES = {
     "unlisted-photo": "an annotation for each photo",
     "loose-names": "the names of files as they are",
     "region-clipped": "regions inside the image",
+    "named-elsewhere": "images that are in the source",
     "several-tags": "one tag in a cell, or several",
 }
 _RANK = {code: (SEVERITIES.index(rule.severity), place) for place, (code, rule) in enumerate(RULES.items())}

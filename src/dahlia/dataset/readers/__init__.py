@@ -13,7 +13,7 @@ from typing import Protocol
 from dahlia.config import nearest
 from dahlia.dataset import archives
 from dahlia.dataset.photo_files import is_there
-from dahlia.dataset.readers import coco, folder, table, voc, yolo
+from dahlia.dataset.readers import coco, folder, openimages, table, voc, yolo
 from dahlia.dataset.readers.folder import SplitFolders
 from dahlia.dataset.readers.reading import Loaded, Note, Reading
 from dahlia.dataset.readers.tree import Tree
@@ -44,7 +44,7 @@ class Format(Protocol):
 
 FOLDER = "folder"
 # The first that names photos which are there is taken, where a source holds annotations in several formats.
-FORMATS: dict[str, Format] = {"yolo": yolo, "voc": voc, "coco": coco, "csv": table}
+FORMATS: dict[str, Format] = {"yolo": yolo, "voc": voc, "coco": coco, "openimages": openimages, "csv": table}
 NAMES = [FOLDER, *FORMATS]
 
 

@@ -12,6 +12,8 @@ from dahlia.dataset.records import Annotation, Region
 from dahlia.dataset.tag_names import trouble_with
 from dahlia.errors import DatasetError
 
+MAX_BYTES = 512 * 1024 * 1024  # of an annotation file
+
 
 def tag_name(text: str, where: str) -> str:
     """A tag as it is spelt everywhere: without outer spaces, in Unicode's composed form (NFC).
@@ -66,7 +68,7 @@ def text_of(tree: Tree, name: str) -> str:
     Raises:
         DatasetError: it cannot be read, or is encoded otherwise.
     """
-    data = tree.content(name)
+    data = tree.content(name, MAX_BYTES)
     try:
         return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as error:

@@ -37,8 +37,6 @@ from dahlia.dataset.records import Annotation, Region, Split
 from dahlia.errors import DatasetError
 from dahlia.files import write_text
 
-MAX_BYTES = 512 * 1024 * 1024
-
 _SUFFIXES = (".csv", ".tsv")
 _HEAD = 64 * 1024  # bytes in which the first rows are
 _SEPARATOR = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's own first line
@@ -49,7 +47,7 @@ _SUBMISSION = "samplesubmission"  # tags in it are made up
 def found_in(tree: Tree) -> list[str]:
     """The tables of files and tags; any table where no folder may be a tag."""
     names = [name for name in tree.texts_with(*_SUFFIXES) if _SUBMISSION not in _letters(name)]
-    fitting = [name for name in names if _fits(tree.peek(name, MAX_BYTES))]
+    fitting = [name for name in names if _fits(tree.head(name, _HEAD))]
     return fitting or ([] if has_tags(tree) else names)
 
 
@@ -212,14 +210,13 @@ def _layout(tables: Sequence[_Table]) -> str:
 
 
 def _fits(data: bytes) -> bool:
-    head = data[:_HEAD]
     rows: list[list[str]] = []
     with suppress(DatasetError, UnicodeDecodeError):
-        text = head.decode("utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "ignore")
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "ignore")
         text, delimiter = _parsed(text)
         rows.extend(row for _, row in _rows(text, delimiter, Path()))
     # The last row may be cut off.
-    return not isinstance(columns_of(rows[:-1] if len(data) > _HEAD else rows), str)
+    return not isinstance(columns_of(rows[:-1] if len(data) == _HEAD else rows), str)
 
 
 def _parsed(text: str) -> tuple[str, str]:

@@ -126,6 +126,22 @@ class Tree:
             ) from error
         raise DatasetError(f"{path}: expected at most {max_bytes:,} bytes, received {size:,}. Take it out.")
 
+    def head(self, name: str, count: int) -> bytes:
+        """The first bytes of a file, at most `count`.
+
+        Raises:
+            DatasetError: it cannot be read.
+        """
+        if self.is_archive:
+            return self.peek(name)[:count]
+        try:
+            with self.path(name).open("rb") as file:
+                return file.read(count)
+        except OSError as error:
+            raise DatasetError(
+                f"{self.path(name)} could not be read: {error.strerror}. Check its name and rights."
+            ) from error
+
     @cached_property
     def _by_folder(self) -> dict[str, list[str]]:
         held: dict[str, list[str]] = defaultdict(list)
