@@ -123,7 +123,7 @@ def test_folders_of_splits(tmp_path: Path, names: list[str], counts: dict[str, i
     assert set(found.tags) == set(BOTH)
     assert Counter(one.subset for one in found.annotations)["test"] == counts.get("test", 0)
     assert (f"inside `{inside}`" in found.recognised()) == bool(inside)
-    assert found.recognised().startswith("a folder for each split")
+    assert found.recognised().startswith("folders for splits, with a folder per tag in each")
 
 
 @pytest.mark.parametrize(

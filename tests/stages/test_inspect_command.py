@@ -73,7 +73,8 @@ def test_the_second_look_decodes_nothing(tmp_path: Path, decoded: list[str]) -> 
 
 def test_a_file_that_comes_back_is_looked_at(tmp_path: Path, decoded: Sequence[str]) -> None:
     photos = plant(tmp_path, ash=6, elm=6) / "data/photos"
-    (photos / "labels.csv").write_text("file,tag\nash/0.jpg,ash\nash/9.jpg,ash\nelm/0.jpg,elm\n")
+    rows = [f"{tag}/{number}.jpg,{tag}" for tag in ("ash", "elm") for number in range(6)]
+    (photos / "labels.csv").write_text("\n".join(["file,tag", *rows, "ash/9.jpg,ash", ""]))
     assert "missing-file: ash/9.jpg: there is no such file; the nearest is ash/" in look(photos).output
     os.link(photos / "ash/1.jpg", photos / "ash/9.jpg")
     assert "missing-file" not in look(photos).output

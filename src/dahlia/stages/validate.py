@@ -47,9 +47,13 @@ def run(params: Params, root: Path) -> None:
 def _line(validation: Validation) -> str:
     counts = Counter(finding.severity for finding in validation.findings)
     line = (
-        f"validate: {validation.images:,} images to use, {counts['error']:,} errors, "
-        f"{counts['warning']:,} warnings, {counts['advice']:,} pieces of advice"
+        f"validate: {_number(validation.images, 'image')} to use, {_number(counts['error'], 'error')}, "
+        f"{_number(counts['warning'], 'warning')}, {_number(counts['advice'], 'piece')} of advice"
     )
     if validation.excluded:
         line += f"; set aside: {len(validation.excluded):,}"
     return line
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

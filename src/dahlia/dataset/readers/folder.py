@@ -53,7 +53,7 @@ def load(tree: Tree, split_folders: SplitFolders = "auto") -> Loaded:
             f"Expected a folder per tag below {tree.root}, found {_inventory(tree)}. "
             f"Put photos in {tree.root}/<tag>/."
         )
-    inside = f" inside `{plan.base}`" if plan.base else ""
+    inside = f", inside `{plan.base}`" if plan.base else ""
     return Loaded(annotations, f"{_layout(plan)}{inside}")
 
 
@@ -121,7 +121,7 @@ def _layout(plan: _Plan) -> str:
         return "a folder per tag"
     if {split for split, _ in plan.splits.values()} == {"test"}:
         return "a folder per tag, and a test set"
-    return "a folder for each split, with a folder per tag in it"
+    return "folders for splits, with a folder per tag in each"
 
 
 def _has_train(splits: dict[str, tuple[Split, str]]) -> bool:
