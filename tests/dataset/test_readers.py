@@ -89,6 +89,15 @@ def contents(annotations: list[Annotation]) -> list[object]:
         ("voc", "tagged", "out"),
         ("voc", "single", "out"),
         ("yolo", "boxed", "out"),
+        ("labelstudio", "boxed", "photos/tasks.json"),
+        ("labelstudio", "tagged", "photos/annotations/tasks.json"),
+        ("labelstudio", "single", "photos/tasks.json"),
+        ("createml", "boxed", "photos/annotations.json"),
+        ("createml", "tagged", "photos/annotations/photos.json"),
+        ("createml", "single", "photos/annotations.json"),
+        ("labelme", "boxed", "out"),
+        ("labelme", "tagged", "out"),
+        ("labelme", "single", "out"),
     ],
 )
 def test_what_is_written_is_read_again(tmp_path: Path, format: str, kind: str, target: str) -> None:
@@ -126,6 +135,12 @@ def test_writing_is_deterministic(tmp_path: Path, format: str, kind: str, target
     [
         ("folder", "tagged", "out", "with one tag each and no regions"),
         ("yolo", "tagged", "out", "without a region"),
+        ("labelstudio", "boxed", "elsewhere/labels.json", "Expected images inside"),
+        ("createml", "boxed", "elsewhere/labels.json", "Expected images inside"),
+        ("labelstudio", "missing", "photos/a.json", "which is not there"),
+        ("createml", "missing", "photos/a.json", "which is not there"),
+        ("labelme", "missing", "out", "which is not there"),
+        ("labelme", "boxed", "photos", "Expected a new or empty folder"),
         ("csv", "boxed", "elsewhere/labels.csv", "Expected images inside"),
         ("coco", "boxed", "elsewhere/labels.json", "Expected images inside"),
         ("voc", "boxed", "photos", "Expected a new or empty folder"),

@@ -107,6 +107,23 @@ RULES: dict[str, Rule] = {
         "advice", "Images that are named and not here", "Nothing has to be done, if you took a part of a set."
     ),
     "several-tags": Rule("advice", "Cells with several tags", "Nothing has to be done, if they are several."),
+    "annotation-without-tag": Rule(
+        "warning", "Annotations without a tag", "Tag them in the labelling tool, and export again."
+    ),
+    "several-annotators": Rule(
+        "warning",
+        "Photos that were annotated in different ways",
+        "Keep the right annotation of each in the labelling tool; until then the first one counts.",
+    ),
+    "unread-annotations": Rule(
+        "advice", "Annotations that are not read", "Nothing has to be done, if tags and regions are enough."
+    ),
+    "outline-as-box": Rule(
+        "advice", "Outlines of which the box is taken", "Nothing has to be done: the box around each counts."
+    ),
+    "crowd-box": Rule(
+        "advice", "Boxes around groups", "Nothing has to be done: the tags count, the boxes do not."
+    ),
     "region-clipped": Rule("advice", "Regions that were clipped", "Nothing has to be done."),
     "region-unused": Rule(
         "advice", "Regions that a classifier does not use", "Nothing has to be done: the tags count."
@@ -125,6 +142,11 @@ RULES: dict[str, Rule] = {
 EXPECTED_OF_SOURCES = {
     "unlisted-photo": "an annotation for each photo",
     "loose-names": "the names of files as they are",
+    "annotation-without-tag": "a tag for each annotation",
+    "several-annotators": "one annotation of a photo, or several that agree",
+    "unread-annotations": "tags, boxes and outlines",
+    "outline-as-box": "a box for each region",
+    "crowd-box": "a box for each object",
     "region-clipped": "regions inside the image",
     "named-elsewhere": "images that are in the source",
     "several-tags": "one tag in a cell, or several",

@@ -1,46 +1,56 @@
-"""COCO instances: one JSON file with `images`, `annotations` and `categories`.
+"""COCO instances: JSON files with `images`, `annotations` and `categories`.
 
-`bbox` is left, top, width, height in pixels of the `width` x `height` that the JSON gives for the image.
-An annotation without `bbox` tags the image as a whole, and an image may have a `subset`, `train` or
-`test`; other readers pass over both. `file_name` is relative to the JSON's folder, or to that folder's
-parent if it is called `annotations`; `images/` in there is looked into too.
+    photos/instances.json            file_name relative to the file, or to `images/` beside it
+    annotations/instances_train2017.json, instances_val2017.json    train2017/, val2017/ or images/train2017/
+    train/_annotations.coco.json, valid/..., test/...               photos beside each file
+
+A file is of the split that its name says, else its folder's. `bbox` is left, top, width, height in pixels of
+the `width` x `height` that the file gives for the image; where it gives none, of the photo's own. Without
+`bbox`, the box around `segmentation` is taken; without both, the annotation tags the image as a whole, as do
+those with `iscrowd`, whose box is around a group. An image may have a `subset`, `train` or `test`; other
+readers pass over it.
 
 Source: https://cocodataset.org/#format-data, section 1.
 """
 
 from __future__ import annotations
 
-import json
+import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from dahlia.config import nearest
+from dahlia.dataset.readers.boxes import Box, Size, box_of_segmentation, region_of, size_of
 from dahlia.dataset.readers.finder import PhotoFinder
+from dahlia.dataset.readers.json_documents import Entry, content_of, documents_of, entries_of, none_found
+from dahlia.dataset.readers.places import photo_places, split_of_source
 from dahlia.dataset.readers.reading import Loaded
-from dahlia.dataset.readers.sources import (
-    merge,
-    number,
-    tag_name,
-    tags_of,
-    text_of,
-)
-from dahlia.dataset.readers.splits import split_in, split_of_document, subset_of
-from dahlia.dataset.readers.targets import image_size, plain_tags, relative_name
+from dahlia.dataset.readers.sources import merge, number, tags_of, with_splits, written_tag
+from dahlia.dataset.readers.splits import split_of, subset_of
+from dahlia.dataset.readers.tally import Tally
+from dahlia.dataset.readers.targets import image_size, plain_tags, relative_name, source_root
 from dahlia.dataset.readers.tree import Tree
 from dahlia.dataset.records import Annotation, Region, Split
 from dahlia.errors import DatasetError
 from dahlia.files import write_json
 
 _LISTS = ("images", "annotations", "categories")
-Entry = dict[str, Any]
+_ADVICE = "Export it as COCO instances."
+_OTHER_TASKS = ("person_keypoints", "stuff", "panoptic", "captions", "image_info")
+_WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})", re.ASCII)
+Id = int | str
 
 
 def found_in(tree: Tree) -> list[str]:
-    """The JSON files of the COCO form."""
-    keys = [f'"{name}"'.encode() for name in _LISTS]
-    names = tree.texts_with(".json")
-    return [name for name in names if all(key in content for content in [tree.peek(name)] for key in keys)]
+    """The JSON files of the COCO form; of those of the COCO dataset itself, the instances."""
+    documents = documents_of(tree, "coco")
+    if any(_base(name).startswith("instances") for name in documents):
+        return [name for name in documents if not _base(name).startswith(_OTHER_TASKS)]
+    return documents
 
 
 def load(tree: Tree, documents: Sequence[str]) -> Loaded:
@@ -48,17 +58,18 @@ def load(tree: Tree, documents: Sequence[str]) -> Loaded:
 
     Raises:
         DatasetError: one is not JSON (with the line) or not of this form (with the entry), an id is not
-            known, or a file lies outside.
+            known or has two meanings, or a file lies outside.
     """
     if not documents:
-        raise DatasetError(
-            f"Expected a .json file in {tree.root}, found none that is COCO. Export it as COCO instances."
-        )
-    finder = PhotoFinder(tree)
-    annotations = [one for name in documents for one in _document(tree, name, finder)]
-    splits = {one.split for one in annotations if one.split}
-    layout = "COCO, one file a split" if len(documents) > 1 and splits else "COCO"
-    return Loaded(merge(annotations), layout, finder.notes)
+        raise none_found(tree, "coco", _ADVICE)
+    finder, tally = PhotoFinder(tree), Tally()
+    parts = [list(_document(tree, name, finder, tally)) for name in documents]
+    annotations = with_splits(tree.root, merge(_without_repeats(parts)))
+    layout = "COCO"
+    if len(documents) > 1:
+        split = any(split_of_source(name) for name in documents)
+        layout = "COCO, one file a split" if split else f"COCO, {len(documents)} files"
+    return Loaded(annotations, layout, (*finder.notes, *tally.notes))
 
 
 def save(annotations: Sequence[Annotation], target: Path) -> None:
@@ -73,7 +84,7 @@ def save(annotations: Sequence[Annotation], target: Path) -> None:
     entries: list[Entry] = []
     for number_, annotation in enumerate(annotations, 1):
         width, height = image_size(annotation.path)
-        name = relative_name(annotation.path, _root(target))
+        name = relative_name(annotation.path, source_root(target))
         images.append({"id": number_, "file_name": name, "width": width, "height": height})
         if annotation.subset == "test":
             images[-1]["subset"] = "test"
@@ -83,111 +94,157 @@ def save(annotations: Sequence[Annotation], target: Path) -> None:
     write_json(target, {"images": images, "annotations": entries, "categories": categories})
 
 
-def _document(tree: Tree, document: str, finder: PhotoFinder) -> Iterator[Annotation]:
-    path = tree.path(document)
-    images, annotations, categories = _parse(tree, document)
-    names = {
-        _id(entry, "id", where): tag_name(str(entry.get("name", "")), where) for where, entry in categories
-    }
-    known = {_id(entry, "id", where): (where, entry) for where, entry in images}
-    if len(known) < len(images):
-        raise DatasetError(f"{path}: expected an `id` of its own for each image, received repeated ones.")
-    said: dict[int | str, list[tuple[str, Region | None]]] = {key: [] for key in known}
+@dataclass
+class _Photo:
+    """An entry of `images`, and what annotations say of it."""
+
+    where: str
+    entry: Entry
+    path: Path
+    hint: str
+    said: list[tuple[str, Region | None]] = field(default_factory=list)
+
+    @cached_property
+    def size(self) -> Size | None:
+        return size_of(self.path, self.entry.get("width"), self.entry.get("height"))
+
+
+def _document(tree: Tree, document: str, finder: PhotoFinder, tally: Tally) -> Iterator[Annotation]:
+    images, annotations, categories = _lists(tree, document)
+    split = split_of_source(document)
+    places = photo_places(tree, document, split)
+    names = _names(categories)
+    photos = _photos(images, finder, places)
     for where, entry in annotations:
-        image = _known(_id(entry, "image_id", where), known, f"{where}, `image_id`")
+        photo = photos[_known(_id(entry, "image_id", where), photos, f"{where}, `image_id`")]
+        file = tree.name(photo.path)
+        if entry.get("category_id") is None:
+            tally.add("annotation-without-tag", file)
+            continue
         tag = names[_known(_id(entry, "category_id", where), names, f"{where}, `category_id`")]
-        said[image].append((tag, _region(entry, tag, *known[image], where)))
-    folders = document.split("/")
-    split = split_of_document(folders[-1]) or split_in(folders[:-1])
-    places = _places(folders[:-1])
-    for key in known:
-        yield _annotation(document, places, split, finder, *known[key], said[key])
+        photo.said.append((tag, _region(entry, tag, photo, where, file, tally)))
+    for photo in photos.values():
+        yield _annotation(photo, document, split)
 
 
-def _parse(tree: Tree, name: str) -> list[list[tuple[str, Entry]]]:
-    path = tree.path(name)
-    try:
-        document = json.loads(text_of(tree, name))
-    except json.JSONDecodeError as error:
-        raise DatasetError(
-            f"{path}:{error.lineno}: not JSON ({error.msg}). Export the file again."
-        ) from error
-    except (RecursionError, ValueError) as error:
-        raise DatasetError(f"{path}: not JSON that can be read ({error}). Export the file again.") from error
-    keys = list(document) if isinstance(document, dict) else []
+def _lists(tree: Tree, name: str) -> list[list[tuple[str, Entry]]]:
+    path, content = tree.path(name), content_of(tree, name)
+    keys = list(content) if isinstance(content, dict) else []
     missing = [name for name in _LISTS if name not in keys]
     if missing:
         raise DatasetError(
-            f"{path}: expected the lists {', '.join(_LISTS)}, found {', '.join(map(str, keys)) or 'none'}. "
-            "Export it as COCO instances."
+            f"{path}: expected the lists {', '.join(_LISTS)}, found "
+            f"{', '.join(map(str, keys[:20])) or 'none'}. {_ADVICE}"
         )
-    return [_entries_of(document[name], f"{path}: {name}") for name in _LISTS]
+    return [entries_of(content[name], f"{path}: {name}", _ADVICE) for name in _LISTS]
 
 
-def _entries_of(value: object, where: str) -> list[tuple[str, Entry]]:
-    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise DatasetError(f"{where}: expected a list of objects. Export it as COCO instances.")
-    return [(f"{where}[{index}]", entry) for index, entry in enumerate(value)]
+def _names(categories: Sequence[tuple[str, Entry]]) -> dict[Id, str]:
+    names: dict[Id, str] = {}
+    for where, entry in categories:
+        key, name = _id(entry, "id", where), written_tag(entry.get("name"), where)
+        if names.setdefault(key, name) != name:
+            raise DatasetError(
+                f"{where}: expected one name for the category {key!r}, received “{names[key]}” and “{name}”. "
+                "Give each category an id of its own."
+            )
+    return names
 
 
-def _id(entry: Entry, key: str, where: str) -> int | str:
+def _photos(
+    images: Sequence[tuple[str, Entry]], finder: PhotoFinder, places: Sequence[str]
+) -> dict[Id, _Photo]:
+    photos: dict[Id, _Photo] = {}
+    for where, entry in images:
+        key, name = _id(entry, "id", where), entry.get("file_name")
+        if not isinstance(name, str):
+            raise DatasetError(f"{where}: expected text as `file_name`, received {name!r}. Correct it there.")
+        if key not in photos:
+            photos[key] = _Photo(where, entry, *finder.find(name, where, places))
+        elif (other := photos[key].entry["file_name"]) != name:
+            raise DatasetError(
+                f"{where}: expected an `id` of its own for each image, received {key!r} for {other!r} and "
+                f"{name!r}. Export the file again."
+            )
+    return photos
+
+
+def _id(entry: Entry, key: str, where: str) -> Id:
+    """An id, which some tools write as text or with a decimal point."""
     value = entry.get(key)
-    if isinstance(value, (int, str)) and not isinstance(value, bool):
+    if isinstance(value, str) and value.strip():
+        text = value.strip()
+        return int(text) if _WHOLE.fullmatch(text) else text
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
         return value
     raise DatasetError(f"{where}: expected a whole number as `{key}`, received {value!r}. Correct it there.")
 
 
-def _known(key: int | str, known: dict[Any, Any], where: str) -> int | str:
-    if key not in known:
-        ids = [str(name) for name in list(known)[:20]]
-        raise DatasetError(f"{where}: there is no {key!r}{nearest(str(key), ids)}")
-    return key
+def _known(key: Id, known: dict[Id, Any], where: str) -> Id:
+    if key in known:
+        return key
+    ids = [str(name) for name in list(known)[:20]]
+    raise DatasetError(
+        f"{where}: there is no {key!r}{nearest(str(key), ids) if ids else '; the list is empty.'}"
+    )
 
 
-def _region(entry: Entry, tag: str, image_where: str, image: Entry, where: str) -> Region | None:
+def _region(entry: Entry, tag: str, photo: _Photo, where: str, file: str, tally: Tally) -> Region | None:
+    box = _box(entry, where)
+    outline = (
+        box_of_segmentation(entry.get("segmentation")) if box is None or not (box[2] and box[3]) else None
+    )
+    if (box is None and outline is None) or photo.size is None:
+        return None
+    if entry.get("iscrowd") in (1, "1"):
+        tally.add("crowd-box", file)
+        return None
+    if outline is not None:
+        tally.add("outline-as-box", file)
+    chosen = outline or box
+    return region_of(tag, chosen, photo.size) if chosen else None
+
+
+def _box(entry: Entry, where: str) -> Box | None:
     box = entry.get("bbox")
     if not box:
         return None
     if not isinstance(box, list) or len(box) != 4:
-        raise DatasetError(f"{where}: expected four numbers as `bbox`, received {box!r}. Correct it there.")
-    left, top, across, down = (number(value, f"{where}, `bbox`") for value in box)
-    width, height = (number(image.get(key), f"{image_where}, `{key}`") for key in ("width", "height"))
-    if width <= 0 or height <= 0:
         raise DatasetError(
-            f"{image_where}: expected the image's size, received {width}x{height}. Fill it in."
+            f"{where}: expected four numbers as `bbox`, received {box!r:.60}. Correct it there."
         )
-    return Region(tag, left / width, top / height, across / width, down / height)
+    left, top, width, height = (number(value, f"{where}, `bbox`") for value in box)
+    return left, top, width, height
 
 
-def _places(folders: list[str]) -> list[str]:
-    """Where images may lie: beside the file or the `annotations/` that it is in, or in `images/` there."""
-    base = "/".join(folders[:-1] if folders and folders[-1] == "annotations" else folders)
-    return [base, f"{base}/images".lstrip("/")]
-
-
-def _annotation(
-    document: str,
-    places: Sequence[str],
-    split: Split | None,
-    finder: PhotoFinder,
-    where: str,
-    entry: Entry,
-    said: list[tuple[str, Region | None]],
-) -> Annotation:
-    name = entry.get("file_name")
-    if not isinstance(name, str):
-        raise DatasetError(f"{where}: expected text as `file_name`, received {name!r}. Correct it there.")
-    path, hint = finder.find(name, where, places)
-    own: Split | None = entry["subset"] if entry.get("subset") in ("train", "test") else split
+def _annotation(photo: _Photo, document: str, split: Split | None) -> Annotation:
+    said = [text for key in ("subset", "split") if isinstance(text := photo.entry.get(key), str)]
+    own = next((found for text in said if (found := split_of(text))), split)
     return Annotation(
-        path=path,
-        tags=tags_of(tag for tag, _ in said),
-        regions=tuple(region for _, region in said if region),
+        path=photo.path,
+        tags=tags_of(tag for tag, _ in photo.said),
+        regions=tuple(region for _, region in photo.said if region),
         subset=subset_of(own),
         source=document,
         split=own,
-        hint=hint,
+        hint=photo.hint,
     )
+
+
+def _without_repeats(parts: Sequence[Sequence[Annotation]]) -> Iterator[Annotation]:
+    """Annotations of several files, each region once: tools write the same objects for several tasks."""
+    seen: dict[Path, set[Region]] = defaultdict(set)
+    for part in parts:
+        for one in part:
+            yield replace(one, regions=tuple(box for box in one.regions if box not in seen[one.path]))
+        for one in part:
+            seen[one.path].update(one.regions)
+
+
+def _base(name: str) -> str:
+    return name.rsplit("/", 1)[-1]
 
 
 def _entries(annotation: Annotation, ids: dict[str, int], width: int, height: int) -> Iterator[Entry]:
@@ -197,8 +254,3 @@ def _entries(annotation: Annotation, ids: dict[str, int], width: int, height: in
         across, down = region.width * width, region.height * height
         box = [region.left * width, region.top * height, across, down]
         yield {"category_id": ids[region.tag], "bbox": box, "area": across * down, "iscrowd": 0}
-
-
-def _root(path: Path) -> Path:
-    folder = path.parent.resolve()
-    return folder.parent if folder.name == "annotations" else folder

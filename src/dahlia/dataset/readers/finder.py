@@ -65,16 +65,12 @@ class PhotoFinder:
                 in the source has it.
         """
         name = name.strip()
-        if not name or "\0" in name:
+        if not _can_be_name(name):
             raise DatasetError(f"{where}: expected the name of a file, received {name!r}. Fill it in.")
         exact = [self._inside(folder, name) for folder in below]
-        for path in exact:
-            if path is not None and self._exists(path):
-                return Path(path), ""
-        fitting = self._fitting(name, below)
-        if len(fitting) == 1:
-            self._loose[name] = fitting[0]
-            return self._tree.path(fitting[0]), ""
+        fitting: list[str] = []
+        if (known := self._known(name, below, exact, fitting)) is not None:
+            return known, ""
         outside = next((path for path in exact if path is not None), None)
         if outside is None:
             raise DatasetError(
@@ -82,6 +78,26 @@ class PhotoFinder:
                 "there. Copy the file there, and name it relative to that folder."
             )
         return Path(outside), self._hint(name, fitting)
+
+    def known(self, name: str, below: Sequence[str] = ("",)) -> Path | None:
+        """The file that a name means, as `find` finds it; None where it means none, or several."""
+        name = name.strip()
+        if not _can_be_name(name):
+            return None
+        return self._known(name, below, [self._inside(folder, name) for folder in below], [])
+
+    def _known(
+        self, name: str, below: Sequence[str], exact: Sequence[str | None], fitting: list[str]
+    ) -> Path | None:
+        """See `known`; names of several files that fit are added to `fitting`."""
+        for path in exact:
+            if path is not None and self._exists(path):
+                return Path(path)
+        fitting += self._fitting(name, below)
+        if len(fitting) != 1:
+            return None
+        self._loose[name] = fitting[0]
+        return self._tree.path(fitting[0])
 
     def _inside(self, folder: str, name: str) -> str | None:
         if _DRIVE.match(name) or _ADDRESS.match(name):
@@ -162,6 +178,13 @@ class _Index:
             for key in {fold(_spelling(text)) for text in (name, unquote(name))}:
                 self.whole[key].append(name)
                 self.by_base[PurePosixPath(key).name].append(name)
+
+
+def _can_be_name(text: str) -> bool:
+    try:
+        return bool(text) and b"\0" not in text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can write
+        return False
 
 
 def _spelling(text: str) -> str:

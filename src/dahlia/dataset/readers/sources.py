@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from dahlia.dataset.readers.splits import split_in, subset_of
 from dahlia.dataset.readers.tree import Tree
-from dahlia.dataset.records import Annotation, Region
+from dahlia.dataset.records import Annotation, Region, Split
 from dahlia.dataset.tag_names import trouble_with
 from dahlia.errors import DatasetError
 
@@ -27,6 +29,19 @@ def tag_name(text: str, where: str) -> str:
     if trouble := trouble_with(text.strip(" ")):
         raise DatasetError(f"{where}: {trouble[0].lower()}{trouble[1:]} Correct it there.")
     return name
+
+
+def written_tag(value: object, where: str) -> str:
+    """A tag from a format whose values have types: text, or a whole number, which is written in one way only.
+
+    Raises:
+        DatasetError: it is something else, or cannot be a tag's name.
+    """
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise DatasetError(
+            f"{where}: expected the name of a tag as text, received {value!r:.60}. Put it in quotes."
+        )
+    return tag_name(str(value), where)
 
 
 def number(text: object, where: str) -> float:
@@ -55,6 +70,27 @@ def merge(annotations: Iterable[Annotation]) -> list[Annotation]:
     for annotation in annotations:
         grouped.setdefault(annotation.path, []).append(annotation)
     return [_join(path, grouped[path]) for path in sorted(grouped, key=Path.as_posix)]
+
+
+def with_splits(root: Path, annotations: Sequence[Annotation]) -> list[Annotation]:
+    """Annotations that say nothing of splits take them from the folders of their photos.
+
+    Folders count where annotations have no splits at all, and not every photo is in a folder of tests.
+    What is in no split is learned from, where there are splits.
+
+    Args:
+        root: the source's folder.
+        annotations: of photos below it.
+    """
+    splits: list[Split | None] = [one.split for one in annotations]
+    if not any(splits):
+        splits = [split_in(one.path.relative_to(root).parts[:-1]) for one in annotations]
+        if not any(splits) or set(splits) == {"test"}:
+            return list(annotations)
+    return [
+        replace(one, split=split or "train", subset=subset_of(split))
+        for one, split in zip(annotations, splits, strict=True)
+    ]
 
 
 def tags_of(tags: Iterable[str], regions: Iterable[Region] = ()) -> tuple[str, ...]:

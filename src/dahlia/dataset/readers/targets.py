@@ -94,6 +94,12 @@ def relative_name(path: Path, root: Path) -> str:
     return Path(os.path.relpath(path, root)).as_posix()
 
 
+def source_root(target: Path) -> Path:
+    """The folder to which the names in an annotation file are relative."""
+    folder = target.parent.resolve()
+    return folder.parent if folder.name == "annotations" else folder
+
+
 def _missing(path: Path) -> DatasetError:
     return DatasetError(
         f"Expected an image at {path}, which is not there. Put it back, or remove it from the list."

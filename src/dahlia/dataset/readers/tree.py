@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from dahlia.dataset import archives
 from dahlia.dataset.photo_files import read_file
@@ -30,6 +31,7 @@ class Tree:
         self.root = root
         self.document = document
         self.read: set[str] = set()
+        self.parsed: dict[str, Any] = {}  # what formats found in annotation files, by name
         self._skip = {str(path) for path in skip}
         self._archive = archives.opened(root) if root.is_file() else None
 
