@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -78,7 +77,9 @@ def none_found(tree: Tree, form: Form, advice: str) -> DatasetError:
         for one in [_look(tree, name)]
     ]
     found = f"found {', '.join(others)}" if others else "found none"
-    return DatasetError(f"Expected a .json file of {NAMES[form]} in {tree.root}, {found}. {advice}")
+    return DatasetError(
+        f"Expected a .json file in {tree.root} in the form of {NAMES[form]}, {found}. {advice}"
+    )
 
 
 def content_of(tree: Tree, name: str) -> Any:
@@ -154,11 +155,9 @@ def _recognised(tree: Tree, content: Any) -> _Seen:
 def _form(content: Any) -> Form | None:
     if isinstance(content, dict):
         return _form_of_object(content)
-    if not isinstance(content, list) or not content:
+    if not isinstance(content, list) or not content or not isinstance(content[0], dict):
         return None
-    entries: Sequence[Any] = content[:20]
-    if not all(isinstance(entry, dict) for entry in entries):
-        return None
+    entries: list[Entry] = [entry for entry in content[:20] if isinstance(entry, dict)]
     if all(is_task(entry) or is_minimal(entry) for entry in entries):
         return "labelstudio"
     lowered = [{str(key).lower() for key in entry} for entry in entries]

@@ -97,7 +97,7 @@ class _Photos:
                 return path, ""
         path, hint = self.finder.find(own, str(self._tree.path(document)), [folder])
         held = "its `imageData` holds the photo, which `labelme_export_json` writes to a file"
-        return path, hint or (held if entry.get("imageData") else "")
+        return path, held if entry.get("imageData") else hint
 
 
 def _stem(name: str) -> str:

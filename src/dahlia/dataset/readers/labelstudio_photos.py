@@ -59,15 +59,20 @@ class TaskPhotos:
         for one in names:
             if (path := self._finder.known(one, self._places)) is not None:
                 return path, ""
-        base = PurePosixPath(names[0] if names else "").name
-        if (path := self._original(base)) is not None:
-            if self._renamed.setdefault(path, base) != base:
-                raise DatasetError(
-                    f"{where}: expected a photo of its own for each upload, but {self._renamed[path]} "
-                    f"and {base} both fit {self._tree.name(path)}. Give the files the names of the uploads."
-                )
-            return path, ""
-        return self._finder.find(base or name, where, self._places)
+        bases = [PurePosixPath(one.replace("\\", "/")).name for one in names]
+        for base in bases:
+            if (path := self._original(base)) is not None:
+                self._claim(path, base, where)
+                return path, ""
+        return self._finder.find(next(filter(None, bases), name), where, self._places)
+
+    def _claim(self, path: Path, base: str, where: str) -> None:
+        other = self._renamed.setdefault(path, base)
+        if other != base:
+            raise DatasetError(
+                f"{where}: expected a photo of its own for each upload, but {other} and {base} both fit "
+                f"{self._tree.name(path)}. Give the files the names of the uploads."
+            )
 
     def _original(self, base: str) -> Path | None:
         """The file that was uploaded under a name, which Label Studio changed."""
