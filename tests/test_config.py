@@ -51,7 +51,10 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "missing key": (lambda v: v["split"].pop("folds"), "`split.folds` is missing; compose it again"),
     "missing section": (lambda v: v.pop("track"), "the key `track` is missing"),
     "unknown choice": (put("validate.on_error", "stpo"), "cannot be 'stpo'; did you mean stop?"),
-    "choice unlike any": (put("ingest.format", "?"), "; known: auto, folder, csv, coco, voc, yolo, labelstudio, createml, labelme."),
+    "choice unlike any": (
+        put("ingest.format", "?"),
+        "; known: auto, folder, csv, coco, voc, yolo, labelstudio, createml, labelme.",
+    ),
     "unknown view": (put("domain.recipe.views", ["plan"]), "views.0` cannot be 'plan'; did you mean plain?"),
     "text for a number": (put("split.folds", "five"), "`split.folds` cannot be 'five': .*integer"),
     "number in quotes": (put("split.folds", "5"), "`split.folds` cannot be '5': .*integer"),

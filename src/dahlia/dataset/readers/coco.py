@@ -64,7 +64,8 @@ def load(tree: Tree, documents: Sequence[str]) -> Loaded:
         raise none_found(tree, "coco", _ADVICE)
     finder, tally = PhotoFinder(tree), Tally()
     parts = [list(_document(tree, name, finder, tally)) for name in documents]
-    annotations = with_splits(tree.root, merge(_without_repeats(parts)))
+    said = _without_repeats(parts) if len(parts) > 1 else parts[0]
+    annotations = with_splits(tree.root, merge(said))
     layout = "COCO"
     if len(documents) > 1:
         split = any(split_of_source(name) for name in documents)
@@ -117,12 +118,14 @@ def _document(tree: Tree, document: str, finder: PhotoFinder, tally: Tally) -> I
     photos = _photos(images, finder, places)
     for where, entry in annotations:
         photo = photos[_known(_id(entry, "image_id", where), photos, f"{where}, `image_id`")]
-        file = tree.name(photo.path)
         if entry.get("category_id") is None:
-            tally.add("annotation-without-tag", file)
+            tally.add("annotation-without-tag", tree.name(photo.path))
             continue
         tag = names[_known(_id(entry, "category_id", where), names, f"{where}, `category_id`")]
-        photo.said.append((tag, _region(entry, tag, photo, where, file, tally)))
+        region, code = _region(entry, tag, photo, where)
+        if code:
+            tally.add(code, tree.name(photo.path))
+        photo.said.append((tag, region))
     for photo in photos.values():
         yield _annotation(photo, document, split)
 
@@ -191,20 +194,17 @@ def _known(key: Id, known: dict[Id, Any], where: str) -> Id:
     )
 
 
-def _region(entry: Entry, tag: str, photo: _Photo, where: str, file: str, tally: Tally) -> Region | None:
-    box = _box(entry, where)
-    outline = (
-        box_of_segmentation(entry.get("segmentation")) if box is None or not (box[2] and box[3]) else None
-    )
-    if (box is None and outline is None) or photo.size is None:
-        return None
+def _region(entry: Entry, tag: str, photo: _Photo, where: str) -> tuple[Region | None, str]:
+    """The region, if there is one, and the code of what there is to tell of it, or nothing."""
+    box, code = _box(entry, where), ""
+    if box is None or not (box[2] and box[3]):
+        outline = box_of_segmentation(entry.get("segmentation"))
+        box, code = (outline, "outline-as-box") if outline else (box, "")
+    if box is None or photo.size is None:
+        return None, ""
     if entry.get("iscrowd") in (1, "1"):
-        tally.add("crowd-box", file)
-        return None
-    if outline is not None:
-        tally.add("outline-as-box", file)
-    chosen = outline or box
-    return region_of(tag, chosen, photo.size) if chosen else None
+        return None, "crowd-box"
+    return region_of(tag, box, photo.size), code
 
 
 def _box(entry: Entry, where: str) -> Box | None:

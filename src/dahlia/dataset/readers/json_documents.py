@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ IMAGE_KEYS = ("image", "imagefilename", "filename", "file_name")  # of Create ML
 
 _LABEL_KEYS = {"annotations", "annotation", "label", "labels"}
 _COCO_KEYS = {"images", "annotations", "categories"}
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # as JSON escapes it
 _MIN_KEYS = {"annotation_id", "annotator", "lead_time"}
 # What tells the form of a file that is no JSON, such as one that was cut off.
 _TRACES: tuple[tuple[Form, tuple[bytes, ...]], ...] = (
@@ -59,8 +61,7 @@ def documents_of(tree: Tree, form: Form) -> list[str]:
     """
     seen = {name: _look(tree, name) for name in tree.texts_with(".json")}
     whole = [name for name, one in seen.items() if one.form == form]
-    needed = tree.document is not None or (bool(seen) and not has_tags(tree))
-    if not whole and not needed:
+    if not whole and tree.document is None and (not seen or has_tags(tree)):
         return []
     return [
         name
@@ -127,7 +128,7 @@ def _seen(tree: Tree, name: str) -> _Seen:
     except DatasetError as error:
         return _Seen(meant="coco", trouble=str(error))
     try:
-        content = json.loads(data)
+        return _recognised(tree, _parsed(data))
     except json.JSONDecodeError as error:
         trouble = f"{path}:{error.lineno}: not JSON ({error.msg}). Export the file again."
     except UnicodeDecodeError as error:
@@ -135,10 +136,20 @@ def _seen(tree: Tree, name: str) -> _Seen:
         trouble = f"{path}:{line}: expected UTF-8 text. Save the file again as UTF-8."
     except (RecursionError, ValueError) as error:
         trouble = f"{path}: not JSON that can be read ({error}). Export the file again."
-    else:
-        return _recognised(tree, content)
     meant = next((form for form, traces in _TRACES if all(trace in data for trace in traces)), None)
     return _Seen(meant=meant or ("coco" if tree.document else None), trouble=trouble)
+
+
+def _parsed(data: bytes) -> Any:
+    text = data.decode(json.detect_encoding(data))
+    content = json.loads(text)
+    if _SURROGATE.search(text):
+        try:
+            json.dumps(content, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            half = f"\\u{ord(error.object[error.start]):04x}"
+            raise ValueError(f"{half} is half of a surrogate pair, which is no text") from error
+    return content
 
 
 def _recognised(tree: Tree, content: Any) -> _Seen:

@@ -123,8 +123,9 @@ def _spellings(name: str) -> Iterator[str]:
     elif query.get("fileuri"):
         yield from _spellings(_decoded(query["fileuri"][0]))
     elif "/upload/" in address.path or address.path.startswith("upload/"):
-        yield unquote(PurePosixPath(address.path).name)
-        yield name
+        if not address.path.startswith("/"):
+            yield name  # a folder of the source may have this name
+        yield unquote(address.path.rpartition("/")[2])
     elif address.scheme and address.netloc:
         yield f"{address.netloc}{unquote(address.path)}"
         yield name

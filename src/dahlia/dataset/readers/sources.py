@@ -84,7 +84,8 @@ def with_splits(root: Path, annotations: Sequence[Annotation]) -> list[Annotatio
     """
     splits: list[Split | None] = [one.split for one in annotations]
     if not any(splits):
-        splits = [split_in(one.path.relative_to(root).parts[:-1]) for one in annotations]
+        start = len(str(root)) + 1
+        splits = [split_in(str(one.path)[start:].split("/")[:-1]) for one in annotations]
         if not any(splits) or set(splits) == {"test"}:
             return list(annotations)
     return [
