@@ -27,7 +27,7 @@ from dahlia.config import nearest
 from dahlia.dataset.readers.boxes import Box, Size, box_of_segmentation, region_of, size_of
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.json_documents import Entry, content_of, documents_of, entries_of, none_found
-from dahlia.dataset.readers.places import photo_places, split_of_source
+from dahlia.dataset.readers.places import photo_places, splits_of_documents
 from dahlia.dataset.readers.reading import Loaded
 from dahlia.dataset.readers.sources import merge, number, tags_of, with_splits, written_tag
 from dahlia.dataset.readers.splits import split_of, subset_of
@@ -63,13 +63,13 @@ def load(tree: Tree, documents: Sequence[str]) -> Loaded:
     if not documents:
         raise none_found(tree, "coco", _ADVICE)
     finder, tally = PhotoFinder(tree), Tally()
-    parts = [list(_document(tree, name, finder, tally)) for name in documents]
+    splits = splits_of_documents(tree, documents)
+    parts = [list(_document(tree, name, splits[name], finder, tally)) for name in documents]
     said = _without_repeats(parts) if len(parts) > 1 else parts[0]
     annotations = with_splits(tree.root, merge(said))
     layout = "COCO"
     if len(documents) > 1:
-        split = any(split_of_source(name) for name in documents)
-        layout = "COCO, one file a split" if split else f"COCO, {len(documents)} files"
+        layout = "COCO, one file a split" if any(splits.values()) else f"COCO, {len(documents)} files"
     return Loaded(annotations, layout, (*finder.notes, *tally.notes))
 
 
@@ -110,9 +110,10 @@ class _Photo:
         return size_of(self.path, self.entry.get("width"), self.entry.get("height"))
 
 
-def _document(tree: Tree, document: str, finder: PhotoFinder, tally: Tally) -> Iterator[Annotation]:
+def _document(
+    tree: Tree, document: str, split: Split | None, finder: PhotoFinder, tally: Tally
+) -> Iterator[Annotation]:
     images, annotations, categories = _lists(tree, document)
-    split = split_of_source(document)
     places = photo_places(tree, document, split)
     names = _names(categories)
     photos = _photos(images, finder, places)

@@ -27,7 +27,7 @@ from dahlia.dataset.readers.json_documents import (
     entries_of,
     none_found,
 )
-from dahlia.dataset.readers.places import photo_places, split_of_source
+from dahlia.dataset.readers.places import photo_places, splits_of_documents
 from dahlia.dataset.readers.reading import Loaded
 from dahlia.dataset.readers.sources import merge, number, tags_of, with_splits, written_tag
 from dahlia.dataset.readers.splits import split_of, subset_of
@@ -56,9 +56,9 @@ def load(tree: Tree, documents: Sequence[str]) -> Loaded:
     """
     if not documents:
         raise none_found(tree, "createml", _ADVICE)
-    finder = PhotoFinder(tree)
-    annotations = merge(one for name in documents for one in _document(tree, name, finder))
-    split = len(documents) > 1 and any(split_of_source(name) for name in documents)
+    finder, splits = PhotoFinder(tree), splits_of_documents(tree, documents)
+    annotations = merge(one for name in documents for one in _document(tree, name, splits[name], finder))
+    split = len(documents) > 1 and any(splits.values())
     layout = "Create ML, one file a split" if split else "Create ML"
     return Loaded(with_splits(tree.root, annotations), layout, finder.notes)
 
@@ -72,8 +72,7 @@ def save(annotations: Sequence[Annotation], target: Path) -> None:
     write_json(target, [_entry(annotation, source_root(target)) for annotation in annotations])
 
 
-def _document(tree: Tree, document: str, finder: PhotoFinder) -> Iterator[Annotation]:
-    split = split_of_source(document)
+def _document(tree: Tree, document: str, split: Split | None, finder: PhotoFinder) -> Iterator[Annotation]:
     places = photo_places(tree, document, split)
     for where, entry in entries_of(content_of(tree, document), str(tree.path(document)), _ADVICE):
         keys = {str(key).lower(): value for key, value in entry.items()}

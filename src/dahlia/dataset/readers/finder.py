@@ -96,7 +96,8 @@ class PhotoFinder:
         fitting += self._fitting(name, below)
         if len(fitting) != 1:
             return None
-        self._loose[name] = fitting[0]
+        if fitting[0] != name:
+            self._loose[name] = fitting[0]
         return self._tree.path(fitting[0])
 
     def _inside(self, folder: str, name: str) -> str | None:

@@ -34,7 +34,7 @@ from dahlia.dataset.readers.json_documents import (
 )
 from dahlia.dataset.readers.labelstudio_photos import TaskPhotos, photo_of
 from dahlia.dataset.readers.labelstudio_results import said_in
-from dahlia.dataset.readers.places import photo_places, split_of_source
+from dahlia.dataset.readers.places import photo_places, splits_of_documents
 from dahlia.dataset.readers.reading import Loaded
 from dahlia.dataset.readers.sources import merge, tags_of, with_splits
 from dahlia.dataset.readers.splits import split_of, subset_of
@@ -66,8 +66,10 @@ def load(tree: Tree, documents: Sequence[str]) -> Loaded:
     """
     if not documents:
         raise none_found(tree, "labelstudio", _ADVICE)
-    finder, tally = PhotoFinder(tree), Tally()
-    annotations = merge(one for name in documents for one in _document(tree, name, finder, tally))
+    finder, tally, splits = PhotoFinder(tree), Tally(), splits_of_documents(tree, documents)
+    annotations = merge(
+        one for name in documents for one in _document(tree, name, splits[name], finder, tally)
+    )
     if annotations and not has_tags(tree) and not any(is_there(one.path) for one in annotations):
         raise DatasetError(
             f"{tree.path(documents[0])}: expected the photos that it names in {tree.root}, found none of "
@@ -87,8 +89,9 @@ def save(annotations: Sequence[Annotation], target: Path) -> None:
     write_json(target, tasks)
 
 
-def _document(tree: Tree, document: str, finder: PhotoFinder, tally: Tally) -> Iterator[Annotation]:
-    split = split_of_source(document)
+def _document(
+    tree: Tree, document: str, split: Split | None, finder: PhotoFinder, tally: Tally
+) -> Iterator[Annotation]:
     photos = TaskPhotos(tree, finder, photo_places(tree, document, split))
     for where, data, results in _tasks(content_of(tree, document), str(tree.path(document))):
         name = photo_of(data) or data.get("file_upload")

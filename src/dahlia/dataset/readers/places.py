@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePosixPath
 
 from dahlia.dataset.readers.splits import split_in, split_of, split_of_document
 from dahlia.dataset.readers.tree import Tree
@@ -14,10 +15,18 @@ _OF_PHOTOS = frozenset(
 )
 
 
-def split_of_source(document: str) -> Split | None:
-    """The split of an annotation file: by its name, else by its folders'."""
-    *folders, base = document.split("/")
-    return split_of_document(base) or split_in(folders)
+def splits_of_documents(tree: Tree, documents: Sequence[str]) -> dict[str, Split | None]:
+    """The split of each annotation file: by its name, else by its folders'.
+
+    A name that has other words too, as `birds_test_v2.json`, counts where another file is of another split;
+    that of a photo does not, for then each photo has a file.
+    """
+    photos = {PurePosixPath(name).stem.casefold() for name in tree.images}
+    stems = {name: name.rpartition("/")[2].rpartition(".")[0] for name in documents}
+    named = {name: split_of_document(stem) for name, stem in stems.items() if stem.casefold() not in photos}
+    several = len(set(named.values()) - {None}) > 1
+    own = {name: split for name, split in named.items() if several or split_of(stems[name])}
+    return {name: own.get(name) or split_in(name.split("/")[:-1]) for name in documents}
 
 
 def photo_places(tree: Tree, document: str, split: Split | None = None) -> list[str]:
