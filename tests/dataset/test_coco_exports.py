@@ -317,7 +317,7 @@ def test_annotations_without_a_category(tmp_path: Path) -> None:
     assert reading.tags == {"cat": 2}
     (note,) = reading.notes
     assert (note.code, note.files) == ("annotation-without-tag", ("2.png",))
-    assert note.found == "2 annotations that name no tag, and are not used"
+    assert note.found == "2 annotations that name no tag"
 
 
 @pytest.mark.parametrize("categories", [[], [{"id": 0, "name": "animals"}]])

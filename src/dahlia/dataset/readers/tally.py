@@ -6,12 +6,22 @@ from collections import defaultdict
 
 from dahlia.dataset.readers.reading import Note
 
+# For one, and for several.
 _TEXTS = {
-    "outline-as-box": "{count:,} outlines, of which the upright box around them is taken",
-    "crowd-box": "{count:,} boxes around groups, of which the tags are taken, not the boxes",
-    "annotation-without-tag": "{count:,} annotations that name no tag, and are not used",
-    "several-annotators": "{count:,} photos that were annotated in different ways; the first one counts",
-    "unread-annotations": "{count:,} annotations of kinds that are not read: {kinds}",
+    "outline-as-box": (
+        "1 outline, taken as the box around it",
+        "{:,} outlines, taken as the boxes around them",
+    ),
+    "crowd-box": (
+        "1 box around a group, which only tags its photo",
+        "{:,} boxes around groups, which only tag",
+    ),
+    "annotation-without-tag": ("1 annotation that names no tag", "{:,} annotations that name no tag"),
+    "several-annotators": (
+        "1 photo with annotations that differ",
+        "{:,} photos with annotations that differ",
+    ),
+    "unread-annotations": ("1 annotation of another kind", "{:,} annotations of other kinds"),
 }
 
 
@@ -39,10 +49,12 @@ class Tally:
     def notes(self) -> tuple[Note, ...]:
         """A note for each code that was counted."""
         return tuple(
-            Note(code, text.format(count=count, kinds=self._named(code)), tuple(sorted(self._files[code])))
-            for code, text in _TEXTS.items()
-            if (count := self._counts.get(code, 0))
+            Note(code, self._text(code, *texts), tuple(sorted(self._files[code])))
+            for code, texts in _TEXTS.items()
+            if code in self._counts
         )
 
-    def _named(self, code: str) -> str:
-        return ", ".join(sorted(kind for kind in self._kinds[code] if kind))
+    def _text(self, code: str, one: str, several: str) -> str:
+        count = self._counts[code]
+        kinds = ", ".join(sorted(kind for kind in self._kinds[code] if kind))
+        return (one if count == 1 else several.format(count)) + (f": {kinds}" if kinds else "")
