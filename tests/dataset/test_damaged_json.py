@@ -129,11 +129,11 @@ def damaged(document: Any, chance: random.Random) -> Any:
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_no_file_is_a_crash(tmp_path: Path, name: str, seed: int) -> None:
     chance = random.Random(f"{name} {seed}")
     lay(tmp_path, {"1.png": None, "a/2.png": None})
-    for _ in range(60):
+    for _ in range(50):
         (tmp_path / "1.json").write_text(json.dumps(damaged(DOCUMENTS[name], chance)))
         for format in ("auto", name.partition("-")[0]):
             try:
