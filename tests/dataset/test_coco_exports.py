@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from annotated_sources import codes, lay, only, splits
+from annotated_sources import codes, lay, only, photo, splits
 from dahlia.dataset import readers
 from dahlia.dataset.records import Region
 from dahlia.errors import DatasetError
@@ -384,3 +385,16 @@ def test_one_damaged_file_of_several_stops(tmp_path: Path) -> None:
     files["test/_annotations.coco.json"] = json.dumps(coco("1.png"))[:-20]
     with pytest.raises(DatasetError, match=r"test/_annotations\.coco\.json:1: not JSON"):
         readers.read(lay(tmp_path, files))
+
+
+def test_an_archive_of_an_export(tmp_path: Path) -> None:
+    """Sizes that are not given are those of the photos in the archive."""
+    document = coco("1.png", width=None, height=0)
+    with zipfile.ZipFile(tmp_path / "birds.v3i.coco.zip", "w") as archive:
+        for split in ("train", "valid", "test"):
+            archive.writestr(f"birds/{split}/_annotations.coco.json", json.dumps(document))
+            archive.writestr(f"birds/{split}/1.png", photo())
+        archive.writestr("birds/README.roboflow.txt", "birds")
+    reading = readers.read(tmp_path / "birds.v3i.coco.zip")
+    assert reading.recognised() == "COCO, one file a split: train 1, valid 1, test 1 photos; tags cat"
+    assert all(one.regions == (BOX,) for one in reading.annotations)

@@ -338,3 +338,11 @@ def test_photos_that_are_missing_are_reported_one_by_one(tmp_path: Path) -> None
     entries = [task("1.png", CAT), task("s3://bucket/a/gone.png", CAT)]
     reading = readers.read(lay(tmp_path, {"export.json": entries, "1.png": None}))
     assert [one.path.name for one in reading.annotations] == ["1.png", "gone.png"]
+
+
+def test_two_exports_of_one_project(tmp_path: Path) -> None:
+    value = {**POSITION, "rotation": 0, "rectanglelabels": ["cat"]}
+    minimal = {"image": "1.png", "id": 1, "label": [value], **MINIMAL}
+    files = {"a.json": [task("1.png", box("cat"))], "b-min.json": [minimal], "1.png": None}
+    annotation = only(readers.read(lay(tmp_path, files)))
+    assert annotation.regions == (BOX,)

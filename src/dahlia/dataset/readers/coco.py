@@ -16,9 +16,8 @@ Source: https://cocodataset.org/#format-data, section 1.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.json_documents import Entry, content_of, documents_of, entries_of, none_found
 from dahlia.dataset.readers.places import photo_places, splits_of_documents
 from dahlia.dataset.readers.reading import Loaded
-from dahlia.dataset.readers.sources import merge, number, tags_of, with_splits, written_tag
+from dahlia.dataset.readers.sources import merge, number, tags_of, with_splits, without_repeats, written_tag
 from dahlia.dataset.readers.splits import split_of, subset_of
 from dahlia.dataset.readers.tally import Tally
 from dahlia.dataset.readers.targets import image_size, plain_tags, relative_name, source_root
@@ -65,8 +64,7 @@ def load(tree: Tree, documents: Sequence[str]) -> Loaded:
     finder, tally = PhotoFinder(tree), Tally()
     splits = splits_of_documents(tree, documents)
     parts = [list(_document(tree, name, splits[name], finder, tally)) for name in documents]
-    said = _without_repeats(parts) if len(parts) > 1 else parts[0]
-    annotations = with_splits(tree.root, merge(said))
+    annotations = with_splits(tree.root, merge(without_repeats(parts)))
     layout = "COCO"
     if len(documents) > 1:
         layout = "COCO, one file a split" if any(splits.values()) else f"COCO, {len(documents)} files"
@@ -232,16 +230,6 @@ def _annotation(photo: _Photo, document: str, split: Split | None) -> Annotation
         split=own,
         hint=photo.hint,
     )
-
-
-def _without_repeats(parts: Sequence[Sequence[Annotation]]) -> Iterator[Annotation]:
-    """Annotations of several files, each region once: tools write the same objects for several tasks."""
-    seen: dict[Path, set[Region]] = defaultdict(set)
-    for part in parts:
-        for one in part:
-            yield replace(one, regions=tuple(box for box in one.regions if box not in seen[one.path]))
-        for one in part:
-            seen[one.path].update(one.regions)
 
 
 def _base(name: str) -> str:

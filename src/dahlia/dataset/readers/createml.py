@@ -29,7 +29,7 @@ from dahlia.dataset.readers.json_documents import (
 )
 from dahlia.dataset.readers.places import photo_places, splits_of_documents
 from dahlia.dataset.readers.reading import Loaded
-from dahlia.dataset.readers.sources import merge, number, tags_of, with_splits, written_tag
+from dahlia.dataset.readers.sources import merge, number, tags_of, with_splits, without_repeats, written_tag
 from dahlia.dataset.readers.splits import split_of, subset_of
 from dahlia.dataset.readers.targets import image_size, plain_tags, relative_name, source_root
 from dahlia.dataset.readers.tree import Tree
@@ -57,10 +57,11 @@ def load(tree: Tree, documents: Sequence[str]) -> Loaded:
     if not documents:
         raise none_found(tree, "createml", _ADVICE)
     finder, splits = PhotoFinder(tree), splits_of_documents(tree, documents)
-    annotations = merge(one for name in documents for one in _document(tree, name, splits[name], finder))
+    parts = [list(_document(tree, name, splits[name], finder)) for name in documents]
     split = len(documents) > 1 and any(splits.values())
     layout = "Create ML, one file a split" if split else "Create ML"
-    return Loaded(with_splits(tree.root, annotations), layout, finder.notes)
+    annotations = with_splits(tree.root, merge(without_repeats(parts)))
+    return Loaded(annotations, layout, finder.notes)
 
 
 def save(annotations: Sequence[Annotation], target: Path) -> None:

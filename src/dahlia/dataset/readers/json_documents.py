@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dahlia.dataset.readers.folder import has_tags
+from dahlia.dataset.readers.sources import MAX_BYTES
 from dahlia.dataset.readers.tree import Tree
 from dahlia.errors import DatasetError
 
 Form = Literal["coco", "labelstudio", "createml", "labelme"]
 Entry = dict[str, Any]
 
-MAX_BYTES = 512 * 1024 * 1024
 NAMES: dict[Form, str] = {
     "coco": "COCO",
     "labelstudio": "Label Studio",

@@ -36,7 +36,7 @@ from dahlia.dataset.readers.labelstudio_photos import TaskPhotos, photo_of
 from dahlia.dataset.readers.labelstudio_results import said_in
 from dahlia.dataset.readers.places import photo_places, splits_of_documents
 from dahlia.dataset.readers.reading import Loaded
-from dahlia.dataset.readers.sources import merge, tags_of, with_splits
+from dahlia.dataset.readers.sources import merge, tags_of, with_splits, without_repeats
 from dahlia.dataset.readers.splits import split_of, subset_of
 from dahlia.dataset.readers.tally import Tally
 from dahlia.dataset.readers.targets import image_size, plain_tags, relative_name, source_root
@@ -67,9 +67,8 @@ def load(tree: Tree, documents: Sequence[str]) -> Loaded:
     if not documents:
         raise none_found(tree, "labelstudio", _ADVICE)
     finder, tally, splits = PhotoFinder(tree), Tally(), splits_of_documents(tree, documents)
-    annotations = merge(
-        one for name in documents for one in _document(tree, name, splits[name], finder, tally)
-    )
+    parts = [list(_document(tree, name, splits[name], finder, tally)) for name in documents]
+    annotations = merge(without_repeats(parts))
     if annotations and not has_tags(tree) and not any(is_there(one.path) for one in annotations):
         raise DatasetError(
             f"{tree.path(documents[0])}: expected the photos that it names in {tree.root}, found none of "

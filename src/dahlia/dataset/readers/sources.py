@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,6 +93,23 @@ def with_splits(root: Path, annotations: Sequence[Annotation]) -> list[Annotatio
         replace(one, split=split or "train", subset=subset_of(split))
         for one, split in zip(annotations, splits, strict=True)
     ]
+
+
+def without_repeats(parts: Sequence[Sequence[Annotation]]) -> Iterator[Annotation]:
+    """What several files say, each region once: tools write the same objects for several tasks and exports.
+
+    Args:
+        parts: the annotations of each file. What is twice in one file stays.
+    """
+    seen: dict[Path, set[Region]] = defaultdict(set)
+    for part in parts:
+        for one in part:
+            known = seen.get(one.path)
+            new = tuple(box for box in one.regions if box not in known) if known else one.regions
+            yield one if new == one.regions else replace(one, regions=new)
+        if len(parts) > 1:
+            for one in part:
+                seen[one.path].update(one.regions)
 
 
 def tags_of(tags: Iterable[str], regions: Iterable[Region] = ()) -> tuple[str, ...]:
