@@ -104,7 +104,7 @@ def test_saved_layout_is_what_trainers_expect(tmp_path: Path) -> None:
         ({"data.yaml": "names: ["}, r"data\.yaml: not YAML"),
         ({"data.yaml": "nc: 2"}, r"data\.yaml: expected `names: \[first, second\]`, received None"),
         ({"data.yaml": "names: fork"}, "received 'fork'"),
-        ({"data.yaml": "names: 3"}, "received 3"),
+        ({"data.yaml": "names: 3"}, "received '3'"),
         ({"data.yaml": "- fork"}, "received None"),
         ({"data.yaml": "names: {a: fork}"}, "expected `names"),
         ({"data.yaml": "names: !!python/object/apply:os.system [ls]"}, r"data\.yaml: not YAML"),

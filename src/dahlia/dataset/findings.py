@@ -107,6 +107,23 @@ RULES: dict[str, Rule] = {
         "advice", "Images that are named and not here", "Nothing has to be done, if you took a part of a set."
     ),
     "several-tags": Rule("advice", "Cells with several tags", "Nothing has to be done, if they are several."),
+    "missing-split": Rule(
+        "advice",
+        "Splits that are not there",
+        "Correct the path, or take it out, if photos should be there.",
+    ),
+    "shared-split": Rule(
+        "warning",
+        "Photos of two splits",
+        "Name other photos for each split, if they should be measured apart.",
+    ),
+    "region-outline": Rule("advice", "Outlines in place of boxes", "Nothing has to be done."),
+    "region-keypoints": Rule("advice", "Boxes with keypoints", "Nothing has to be done."),
+    "region-confidence": Rule(
+        "advice",
+        "Regions that a model has predicted",
+        "Look through them: what a model predicted is not always right.",
+    ),
     "region-clipped": Rule("advice", "Regions that were clipped", "Nothing has to be done."),
     "region-unused": Rule(
         "advice", "Regions that a classifier does not use", "Nothing has to be done: the tags count."
@@ -125,6 +142,11 @@ RULES: dict[str, Rule] = {
 EXPECTED_OF_SOURCES = {
     "unlisted-photo": "an annotation for each photo",
     "loose-names": "the names of files as they are",
+    "missing-split": "the photos of each split",
+    "shared-split": "each photo in one split",
+    "region-outline": "a box for each region",
+    "region-keypoints": "a box for each region",
+    "region-confidence": "regions that a person has drawn",
     "region-clipped": "regions inside the image",
     "named-elsewhere": "images that are in the source",
     "several-tags": "one tag in a cell, or several",

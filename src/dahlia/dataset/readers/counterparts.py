@@ -1,0 +1,72 @@
+"""Which photo and which annotation file belong together, where each photo has a file of its own.
+
+Folders that only say "photos" or "annotations" do not tell one photo from another, so these belong together:
+
+    images/train/a.jpg   labels/train/a.txt          JPEGImages/a.jpg    Annotations/a.xml
+    train/images/a.jpg   train/labels/a.txt          train/a.jpg         train/a.xml
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from dahlia.dataset.readers.tree import Tree
+
+PHOTO_FOLDERS = frozenset(
+    {"images", "image", "jpegimages", "imgs", "img", "photos", "photo", "pictures", "pics", "data"}
+)
+ANNOTATION_FOLDERS = frozenset(
+    {"labels", "label", "annotations", "annotation", "annots", "anns", "xmls", "xml", "txts", "txt"}
+)
+Key = tuple[str, ...]
+
+
+def folded(text: str) -> str:
+    """A name without its capitals, in Unicode's composed form."""
+    return text.casefold() if text.isascii() else unicodedata.normalize("NFC", text.casefold())
+
+
+class Counterparts:
+    """The photos of a source, by what tells them apart beside their suffix."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._folders: dict[str, Key] = {}
+        self._photos: dict[Key, list[str]] = defaultdict(list)
+        self._places: dict[Key, list[str]] = defaultdict(list)
+        for name in tree.images:
+            self._photos[self.key(name)].append(name)
+        for folder in dict.fromkeys(name.rpartition("/")[0] for name in tree.images):
+            self._places[self._telling(folder)].append(folder)
+
+    def key(self, name: str) -> Key:
+        """What a photo and the annotation file that belongs to it share."""
+        folder, _, base = name.rpartition("/")
+        return (*self._telling(folder), folded(PurePosixPath(base).stem))
+
+    def photos(self, document: str) -> list[str]:
+        """The photos of an annotation file: those right beside it, if any, else all that its name fits."""
+        found = self._photos.get(self.key(document), [])
+        folder = document.rpartition("/")[0]
+        return [name for name in found if name.rpartition("/")[0] == folder] or found
+
+    def places(self, document: str) -> list[str]:
+        """The folders in which photos of an annotation file may lie, its own first."""
+        folder = document.rpartition("/")[0]
+        found = self._places.get(self._telling(folder), [])
+        return sorted(found, key=lambda place: place != folder)
+
+    def _telling(self, folder: str) -> Key:
+        known = self._folders.get(folder)
+        if known is None:
+            parts = map(folded, folder.split("/")) if folder else ()
+            known = tuple(part for part in parts if part not in PHOTO_FOLDERS | ANNOTATION_FOLDERS)
+            self._folders[folder] = known
+        return known
+
+
+def says_photos(folders: Sequence[str]) -> bool:
+    """Whether a photo lies in a folder that is called `images` or the like, at any depth."""
+    return any(folded(folder) in PHOTO_FOLDERS for folder in folders)
