@@ -84,7 +84,7 @@ def describes(tree: Tree, name: str, *, lenient: bool) -> bool:
         return False
     if not isinstance(content.get("names"), (list, dict, str)):
         return False
-    return usual or any(key in content for key in _BESIDE_NAMES)
+    return usual or name.lower().endswith(".data") or any(key in content for key in _BESIDE_NAMES)
 
 
 def read_config(tree: Tree, document: str) -> Config:
@@ -158,12 +158,13 @@ def _names(tree: Tree, document: str, names: Any) -> dict[int, str]:
     if isinstance(names, str) and (found := _list_file(tree, document, names)):
         tree.content(found, MAX_BYTES)
         return _listed(tree, found)
+    pairs = list(names.items()) if isinstance(names, dict) else []
     if isinstance(names, list):
-        names = dict(zip(map(str, range(len(names))), names, strict=True))
-    if not isinstance(names, dict) or not names or not all(key.isdecimal() for key in names):
+        pairs = [(str(index), name) for index, name in enumerate(names)]
+    if not pairs or not all(key.isdecimal() for key, _ in pairs):
         raise DatasetError(f"{tree.path(document)}: expected {_NAMES}, received {names!r}. Fill it in.")
     classes: dict[int, str] = {}
-    for key, name in names.items():
+    for key, name in pairs:
         if not isinstance(name, str):
             raise DatasetError(f"{where}: expected the name of class {key}, received {name!r}. Fill it in.")
         tag = tag_name(name, f"{where}, class {key}")

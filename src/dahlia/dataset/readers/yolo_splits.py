@@ -223,7 +223,7 @@ def _decide(
             shared += "valid" in of
             splits.photos[photo] = "test"
         else:
-            splits.photos[photo] = "train" if "train" in of else "valid"
+            splits.photos[photo] = "train" if of.get("train", -1) >= of.get("valid", -1) else "valid"
     if same:
         found = f"`train` and `test` name the same {len(test):,} photos, which are trained on"
     elif shared:
