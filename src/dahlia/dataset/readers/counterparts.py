@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
-from pathlib import PurePosixPath
+from weakref import WeakKeyDictionary
 
 from dahlia.dataset.readers.tree import Tree
 
@@ -34,6 +33,7 @@ class Counterparts:
 
     def __init__(self, tree: Tree) -> None:
         self._folders: dict[str, Key] = {}
+        self._keys: dict[str, Key] = {}
         self._photos: dict[Key, list[str]] = defaultdict(list)
         self._places: dict[Key, list[str]] = defaultdict(list)
         for name in tree.images:
@@ -43,12 +43,17 @@ class Counterparts:
 
     def key(self, name: str) -> Key:
         """What a photo and the annotation file that belongs to it share."""
-        folder, _, base = name.rpartition("/")
-        return (*self._telling(folder), folded(PurePosixPath(base).stem))
+        key = self._keys.get(name)
+        if key is None:
+            folder, _, base = name.rpartition("/")
+            key = self._keys[name] = (*self._telling(folder), folded(base.rpartition(".")[0] or base))
+        return key
 
     def photos(self, document: str) -> list[str]:
         """The photos of an annotation file: those right beside it, if any, else all that its name fits."""
         found = self._photos.get(self.key(document), [])
+        if len(found) < 2:
+            return found
         folder = document.rpartition("/")[0]
         return [name for name in found if name.rpartition("/")[0] == folder] or found
 
@@ -67,6 +72,11 @@ class Counterparts:
         return known
 
 
-def says_photos(folders: Sequence[str]) -> bool:
-    """Whether a photo lies in a folder that is called `images` or the like, at any depth."""
-    return any(folded(folder) in PHOTO_FOLDERS for folder in folders)
+_OF_TREES: WeakKeyDictionary[Tree, Counterparts] = WeakKeyDictionary()
+
+
+def counterparts_of(tree: Tree) -> Counterparts:
+    """The counterparts of a source, which are found out once."""
+    if tree not in _OF_TREES:
+        _OF_TREES[tree] = Counterparts(tree)
+    return _OF_TREES[tree]

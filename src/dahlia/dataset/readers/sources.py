@@ -70,18 +70,19 @@ def lines_of(text: str) -> list[str]:
     return lines[:-1] if not lines[-1] else lines
 
 
-def text_of(tree: Tree, name: str, *, read: bool = True) -> str:
+def text_of(tree: Tree, name: str, *, read: bool = True, max_bytes: int | None = None) -> str:
     """An annotation file as text: UTF-8, with or without a mark, or UTF-16 with one.
 
     Args:
         tree: the source.
         name: of the file.
         read: the file counts as read; else it may turn out to be no annotation.
+        max_bytes: as of `Tree.content`.
 
     Raises:
-        DatasetError: it cannot be read, or is encoded otherwise.
+        DatasetError: it cannot be read, has more than `max_bytes`, or is encoded otherwise.
     """
-    data = tree.content(name) if read else tree.peek(name)
+    data = tree.content(name, max_bytes) if read else tree.peek(name, max_bytes)
     try:
         return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as error:

@@ -95,7 +95,7 @@ class Tree:
     def texts_with(self, *suffixes: str) -> list[str]:
         """Annotation files with one of these suffixes; only the one that was named, if one was."""
         named = self.texts if self.document is None else [self.document]
-        return [name for name in named if PurePosixPath(name).suffix.lower() in suffixes]
+        return [name for name in named if name.lower().endswith(suffixes)]
 
     def path(self, name: str) -> Path:
         """Where a file lies."""

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
-from dahlia.dataset.readers.counterparts import Counterparts, folded
+from dahlia.dataset.readers.counterparts import counterparts_of, folded
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.reading import Loaded
 from dahlia.dataset.readers.sources import merge, tags_of
@@ -38,7 +38,7 @@ _PHOTO_FOLDERS = frozenset({"images", "jpegimages"})
 
 def found_in(tree: Tree) -> list[str]:
     """The files that say what the classes are called, where there are label files."""
-    return documents_of(tree, LabelFiles(tree, Counterparts(tree)))
+    return documents_of(tree, LabelFiles(tree))
 
 
 def load(tree: Tree, documents: Sequence[str]) -> Loaded:
@@ -79,11 +79,11 @@ def save(annotations: Sequence[Annotation], target: Path) -> None:
 class _Reader:
     def __init__(self, tree: Tree, documents: Sequence[str]) -> None:
         self._tree = tree
-        self._counterparts = Counterparts(tree)
-        self._files = LabelFiles(tree, self._counterparts)
+        self._counterparts = counterparts_of(tree)
+        self._files = LabelFiles(tree)
         self._labels = Labels(tree)
         self._finder = PhotoFinder(tree)
-        self._configs = _configs(tree, documents, self._counterparts)
+        self._configs = _configs(tree, documents, self._files)
 
     def loaded(self) -> Loaded:
         tree = self._tree
@@ -145,15 +145,13 @@ class _Reader:
         return self._configs[-1][1]
 
 
-def _configs(
-    tree: Tree, documents: Sequence[str], counterparts: Counterparts
-) -> list[tuple[tuple[str, ...], Config]]:
+def _configs(tree: Tree, documents: Sequence[str], files: LabelFiles) -> list[tuple[tuple[str, ...], Config]]:
     """What describes the classes, each with the folders it is about, the innermost first.
 
     Raises:
         DatasetError: there are none, or two that differ are about the same folder.
     """
-    if not documents or documents[0] in LabelFiles(tree, counterparts).of_photos:
+    if not documents or documents[0] in files.of_photos:
         documents = descriptions(tree, lenient=True) or class_lists(tree)
     if not documents:
         raise DatasetError(
@@ -162,7 +160,7 @@ def _configs(
         )
     found: dict[tuple[str, ...], Config] = {}
     for document in documents:
-        config, place = read_config(tree, document), counterparts.key(document)[:-1]
+        config, place = read_config(tree, document), counterparts_of(tree).key(document)[:-1]
         other = found.setdefault(place, config)
         if (other.names, other.splits) != (config.names, config.splits):
             raise DatasetError(

@@ -60,8 +60,8 @@ class Config:
 
 def is_class_list(name: str) -> bool:
     """Whether a file is a list of classes, by its name."""
-    path = PurePosixPath(name.lower())
-    return path.suffix in _LIST_SUFFIXES and (path.suffix == ".names" or path.stem in _LISTS)
+    stem, _, suffix = name.rpartition("/")[2].lower().rpartition(".")
+    return suffix == "names" or (stem in _LISTS and suffix in ("txt", "labels"))
 
 
 def describes(tree: Tree, name: str, *, lenient: bool) -> bool:
@@ -94,10 +94,10 @@ def read_config(tree: Tree, document: str) -> Config:
         DatasetError: with the line or the key: it is malformed, has no names, two for one class, or another
             number of them than `nc`.
     """
-    tree.content(document, MAX_BYTES)
     if not document.lower().endswith((*YAML_SUFFIXES, ".data")):
         return Config(document, _listed(tree, document))
     where, content = tree.path(document), _content(tree, document)
+    tree.read.add(document)
     names = _names(tree, document, content.get("names"))
     _check_count(content, names, str(where))
     return Config(
@@ -142,7 +142,7 @@ def _plain(node: yaml.Node | None) -> Any:
 
 def _content(tree: Tree, name: str) -> dict[str, Any]:
     """The keys of a file; none where it is a list or a text."""
-    text = text_of(tree, name, read=False)
+    text = text_of(tree, name, read=False, max_bytes=MAX_BYTES)
     if name.lower().endswith(".data"):
         pairs = (line.partition("=") for line in lines_of(text) if "=" in line)
         return {key.strip(): value.strip() for key, _, value in pairs}
@@ -156,7 +156,6 @@ def _content(tree: Tree, name: str) -> dict[str, Any]:
 def _names(tree: Tree, document: str, names: Any) -> dict[int, str]:
     where = f"{tree.path(document)}, `names`"
     if isinstance(names, str) and (found := _list_file(tree, document, names)):
-        tree.content(found, MAX_BYTES)
         return _listed(tree, found)
     pairs = list(names.items()) if isinstance(names, dict) else []
     if isinstance(names, list):
@@ -188,7 +187,7 @@ def _list_file(tree: Tree, document: str, written: str) -> str | None:
 
 
 def _listed(tree: Tree, name: str) -> dict[int, str]:
-    lines = lines_of(text_of(tree, name).rstrip("\r\n "))
+    lines = lines_of(text_of(tree, name, max_bytes=MAX_BYTES).rstrip("\r\n "))
     return {index: tag_name(line, f"{tree.path(name)}:{index + 1}") for index, line in enumerate(lines)}
 
 

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import PurePosixPath
 
 from dahlia.dataset.readers import folder
-from dahlia.dataset.readers.counterparts import Counterparts, Key, folded
+from dahlia.dataset.readers.counterparts import Key, counterparts_of, folded
 from dahlia.dataset.readers.sources import lines_of, text_of
 from dahlia.dataset.readers.tree import Tree
 from dahlia.dataset.readers.yolo_config import YAML_SUFFIXES, describes, is_class_list
@@ -23,9 +23,9 @@ _OTHER_FORMATS = (".json", ".xml", ".csv", ".tsv")
 class LabelFiles:
     """The text files that may be of one photo each."""
 
-    def __init__(self, tree: Tree, counterparts: Counterparts) -> None:
+    def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._counterparts = counterparts
+        self._counterparts = counterparts = counterparts_of(tree)
         self._by_key: dict[Key, list[str]] = defaultdict(list)
         texts = (name for name in tree.texts if name.lower().endswith(".txt") and not is_class_list(name))
         for name in texts:

@@ -43,12 +43,11 @@ class Labels:
         Raises:
             DatasetError: with the line: it has too few values, one that is no number, or another class.
         """
-        self._tree.content(label, MAX_BYTES)
-        for line, text in enumerate(lines_of(text_of(self._tree, label)), 1):
+        for line, text in enumerate(lines_of(text_of(self._tree, label, max_bytes=MAX_BYTES)), 1):
             cells = cells_of(text)
             if not cells:
                 continue
-            where = f"{self._tree.path(label)}:{line}"
+            where = f"{self._tree.root}/{label}:{line}"
             values = [number(cell, where) for cell in cells]
             tag = names.get(int(values[0])) if values[0].is_integer() else None
             if tag is None:
