@@ -107,6 +107,9 @@ RULES: dict[str, Rule] = {
         "advice", "Images that are named and not here", "Nothing has to be done, if you took a part of a set."
     ),
     "several-tags": Rule("advice", "Cells with several tags", "Nothing has to be done, if they are several."),
+    "renamed-photo": Rule(
+        "advice", "Annotation files that name another photo", "Look whether they are about the right one."
+    ),
     "missing-split": Rule(
         "advice",
         "Splits that are not there",
@@ -142,6 +145,7 @@ RULES: dict[str, Rule] = {
 EXPECTED_OF_SOURCES = {
     "unlisted-photo": "an annotation for each photo",
     "loose-names": "the names of files as they are",
+    "renamed-photo": "the name of the photo in its annotation file",
     "missing-split": "the photos of each split",
     "shared-split": "each photo in one split",
     "region-outline": "a box for each region",

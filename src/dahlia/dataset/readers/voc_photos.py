@@ -1,0 +1,92 @@
+"""Which photo the `filename` of an XML file means: tools write it without suffix, or keep an old name."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from pathlib import Path
+
+from dahlia.dataset.readers.counterparts import ANNOTATION_FOLDERS, counterparts_of, folded
+from dahlia.dataset.readers.finder import PhotoFinder
+from dahlia.dataset.readers.reading import Note
+from dahlia.dataset.readers.tree import Tree
+from dahlia.errors import DatasetError
+
+
+class Photos:
+    """Finds the photos of XML files.
+
+    Args:
+        tree: the source.
+        documents: all XML files, so that a photo with one of its own is not taken for another's.
+    """
+
+    def __init__(self, tree: Tree, documents: Sequence[str]) -> None:
+        self._tree = tree
+        self._finder = PhotoFinder(tree)
+        self._counterparts = counterparts_of(tree)
+        self._files = frozenset(tree.files)
+        self._taken = {self._counterparts.key(name) for name in documents}
+        self._renamed: dict[str, tuple[str, str]] = {}
+
+    def find(self, document: str, written: str) -> tuple[Path, str]:
+        """The photo of an XML file, and a hint if it is not there.
+
+        It is the one that is written; but the one that is called like the XML file, where nothing is written,
+        where the written one is not there, or where that has an XML file of its own.
+
+        Raises:
+            DatasetError: nothing is written or it leads out of the source, and none is called like the file.
+        """
+        where, places = f"{self._tree.root}/{document}, `filename`", self._places(document)
+        own = self._own(document)
+        written = written.strip()
+        if own and not written:
+            return self._tree.path(own), ""
+        try:
+            path, hint = self._named(written, where, places)
+        except DatasetError:
+            if own is None:
+                raise
+            path, hint = None, ""
+        named = self._tree.name(path) if path else ""
+        if path and (own in (None, named) or self._is_free(named)):
+            return path, hint
+        self._renamed[document] = (written, own or "")
+        return self._tree.path(own or ""), ""
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What was not written as the files are called."""
+        if not self._renamed:
+            return self._finder.notes
+        written, meant = next(iter(self._renamed.values()))
+        found = (
+            f"{len(self._renamed):,} XML files name another file than the photo that is called like them, "
+            f"such as {written!r} for {meant!r}"
+        )
+        return (
+            *self._finder.notes,
+            Note("renamed-photo", found, tuple(sorted({own for _, own in self._renamed.values()}))),
+        )
+
+    def _own(self, document: str) -> str | None:
+        found = self._counterparts.photos(document)
+        return found[0] if len(found) == 1 else None
+
+    def _named(self, written: str, where: str, places: list[str]) -> tuple[Path, str]:
+        for place in places:
+            name = posixpath.join(place, written)
+            if name in self._files:
+                return self._tree.path(name), ""
+        return self._finder.find(written, where, places)
+
+    def _is_free(self, named: str) -> bool:
+        """Whether a photo is there, and no XML file is called like it."""
+        return named in self._files and self._counterparts.key(named) not in self._taken
+
+    def _places(self, document: str) -> list[str]:
+        if places := self._counterparts.places(document):
+            return places
+        *folders, last = ["", *document.split("/")[:-1]]
+        return ["/".join(filter(None, folders if folded(last) in ANNOTATION_FOLDERS else [*folders, last]))]
