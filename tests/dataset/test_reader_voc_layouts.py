@@ -43,10 +43,10 @@ def build(root: Path, files: dict[str, str | bytes]) -> Path:
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
-        *(
+        *(  # in all capitals, and in a folder around them
             ({f"{split}/a.{suffix}": xml() for split in splits.split() for suffix in ("jpg", "xml")},
              dict(zip(splits.split(), ("train", "valid", "test"), strict=True)))
-            for splits in ("train valid test", "Train Validation Test", "TRAIN VAL TEST", "x/train x/val x/test")
+            for splits in ("train valid test", "Train Validation Test", "TRAIN VAL TEST", "x/trn x/val x/tst")
         ),
         ({"train/images/a.jpg": "", "train/annotations/a.xml": xml(), "test/images/a.jpg": "",
           "test/annotations/a.xml": xml()}, {"train/images": "train", "test/images": "test"}),
