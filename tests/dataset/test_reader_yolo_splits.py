@@ -173,7 +173,7 @@ def test_what_is_in_no_split_is_set_aside(tmp_path: Path) -> None:
     assert reading.unlisted == ("c.jpg", "images/later/b.jpg")
     assert [(note.code, note.found) for note in reading.notes] == [
         ("missing-split", "data.yaml names `test`: 'images/test'"),
-        ("unlisted-photo", "2 photos that no annotation names"),
+        ("unlisted-photo", "2 photos without an annotation"),
     ]
 
 

@@ -12,14 +12,13 @@ import unicodedata
 from collections import defaultdict
 from weakref import WeakKeyDictionary
 
+from dahlia.dataset.readers.litter import PLAIN_FOLDERS
 from dahlia.dataset.readers.tree import Tree
 
-PHOTO_FOLDERS = frozenset(
-    {"images", "image", "jpegimages", "imgs", "img", "photos", "photo", "pictures", "pics", "data"}
-)
 ANNOTATION_FOLDERS = frozenset(
     {"labels", "label", "annotations", "annotation", "annots", "anns", "xmls", "xml", "txts", "txt"}
 )
+_PLAIN = PLAIN_FOLDERS | ANNOTATION_FOLDERS | {"photo"}
 Key = tuple[str, ...]
 
 
@@ -67,7 +66,7 @@ class Counterparts:
         known = self._folders.get(folder)
         if known is None:
             parts = map(folded, folder.split("/")) if folder else ()
-            known = tuple(part for part in parts if part not in PHOTO_FOLDERS | ANNOTATION_FOLDERS)
+            known = tuple(part for part in parts if part not in _PLAIN)
             self._folders[folder] = known
         return known
 

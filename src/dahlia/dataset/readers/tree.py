@@ -14,7 +14,9 @@ from dahlia.dataset.photo_files import read_file
 from dahlia.dataset.readers.litter import IMAGE_SUFFIXES, file_litter, film_litter, folder_litter
 from dahlia.errors import DatasetError
 
-_TEXT_SUFFIXES = frozenset({".txt", ".names", ".labels", ".data", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml"})
+_TEXT_SUFFIXES = frozenset(
+    {".txt", ".names", ".labels", ".data", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml"}
+)
 
 
 class Tree:

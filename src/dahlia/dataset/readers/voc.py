@@ -45,7 +45,7 @@ Box = tuple[float, float, float, float]
 def found_in(tree: Tree) -> list[str]:
     """The XML files of which the first element is `annotation`, with those in which that cannot be told."""
     roots = {name: root_name(tree, name) for name in tree.texts_with(".xml")}
-    telling = tree.document is not None or "annotation" in roots.values() or not folder.has_tags(tree)
+    telling = "annotation" in roots.values() or not folder.has_tags(tree)
     return [name for name, root in roots.items() if root == "annotation" or (telling and not root)]
 
 

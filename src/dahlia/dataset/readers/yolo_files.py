@@ -99,7 +99,7 @@ def documents_of(tree: Tree, files: LabelFiles) -> list[str]:
 
     Empty where the source is of another format: a YAML file or a list of classes beside tag folders is none.
     """
-    tagged = tree.document is None and folder.has_tags(tree)
+    tagged = folder.has_tags(tree)
     in_folders = files.in_folders()
     labelled = in_folders or files.beside_photos()
     if not labelled and (tagged or tree.texts_with(*_OTHER_FORMATS)):

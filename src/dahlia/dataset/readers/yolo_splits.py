@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from dahlia.dataset.photo_files import is_there
 from dahlia.dataset.readers.counterparts import folded
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.reading import Note
@@ -178,7 +179,7 @@ class _Lists:
         inside = _AWAY.sub("", posixpath.normpath(written.removeprefix(f"{self._tree.root}/")))
         path, hint = self._finder.find(inside, where, bases)
         name = self._tree.name(path)
-        if not path.exists():
+        if not is_there(path):
             self._missing[name] = hint
         return name
 
