@@ -62,7 +62,7 @@ class ProjectParams(Section):
 class IngestParams(Section):
     """Where images and annotations come from."""
 
-    format: Literal["auto", "folder", "csv", "coco", "voc", "yolo", "openimages"]
+    format: Literal["auto", "folder", "csv", "coco", "voc", "cvat", "yolo", "openimages"]
     source: str
     split_folders: Literal["auto", "splits", "tags"] = "auto"  # older projects do not have it
     workers: int = Field(ge=0)

@@ -309,7 +309,7 @@ def test_spellings_of_xml(tmp_path: Path, text: str) -> None:
         "<project/>",
         '<?xml version="1.0"?><!DOCTYPE plist PUBLIC "-//Apple//DTD" "x"><plist/>',
         '<x:xmpmeta xmlns:x="adobe:ns:meta/"/>',
-        "<annotations><image/></annotations>",
+        "<annotations><entry/></annotations>",
         "no XML at all",
         "",
     ],

@@ -13,7 +13,7 @@ from typing import Protocol
 from dahlia.config import nearest
 from dahlia.dataset import archives
 from dahlia.dataset.photo_files import is_there
-from dahlia.dataset.readers import coco, folder, openimages, table, voc, yolo
+from dahlia.dataset.readers import coco, cvat, folder, openimages, table, voc, yolo
 from dahlia.dataset.readers.folder import SplitFolders
 from dahlia.dataset.readers.reading import Loaded, Note, Reading
 from dahlia.dataset.readers.tree import Tree
@@ -44,7 +44,14 @@ class Format(Protocol):
 
 FOLDER = "folder"
 # The first that names photos which are there is taken, where a source holds annotations in several formats.
-FORMATS: dict[str, Format] = {"yolo": yolo, "voc": voc, "coco": coco, "openimages": openimages, "csv": table}
+FORMATS: dict[str, Format] = {
+    "yolo": yolo,
+    "voc": voc,
+    "cvat": cvat,
+    "coco": coco,
+    "openimages": openimages,
+    "csv": table,
+}
 NAMES = [FOLDER, *FORMATS]
 
 
@@ -85,7 +92,12 @@ def read(
 
 
 def write(annotations: Sequence[Annotation], target: Path, format: str) -> None:
-    """Write annotations in a format; `target` is a new folder (folder, voc, yolo) or a file (csv, coco).
+    """Write annotations in a format.
+
+    Args:
+        annotations: of images that are there.
+        target: a new folder (folder, voc, yolo) or a file (csv, coco, cvat).
+        format: one of `NAMES`.
 
     Raises:
         DatasetError: the format cannot hold them, or an image is missing.

@@ -26,7 +26,14 @@ from dahlia.dataset.readers.counterparts import folded
 from dahlia.dataset.readers.reading import Loaded, Note
 from dahlia.dataset.readers.sources import merge, number, tag_name, tags_of
 from dahlia.dataset.readers.splits import split_in, subset_of
-from dahlia.dataset.readers.targets import copy_image, image_size, new_folder, plain_tags, unique_names
+from dahlia.dataset.readers.targets import (
+    copy_image,
+    image_size,
+    known_size,
+    new_folder,
+    plain_tags,
+    unique_names,
+)
 from dahlia.dataset.readers.tree import Tree
 from dahlia.dataset.readers.voc_photos import Photos
 from dahlia.dataset.readers.voc_sets import ImageSets
@@ -186,24 +193,12 @@ def _outline(entry: ET.Element, where: str) -> list[tuple[float, float]]:
 
 def _regions(boxes: list[tuple[str, Box]], root: ET.Element, photo: Path) -> Iterator[Region]:
     """None where the image's size is neither said nor that of a photo which is there."""
-    size = _size(root, photo) if boxes else None
+    said = (root.findtext(f"size/{key}") for key in ("width", "height"))
+    size = known_size(*said, photo) if boxes else None
     if size:
         width, height = size
         for tag, (left, top, right, bottom) in boxes:
             yield Region(tag, left / width, top / height, (right - left) / width, (bottom - top) / height)
-
-
-def _size(root: ET.Element, photo: Path) -> tuple[float, float] | None:
-    try:
-        width, height = (number(root.findtext(f"size/{key}"), "size") for key in ("width", "height"))
-    except DatasetError:
-        width = height = 0
-    if width > 0 and height > 0:
-        return width, height
-    try:
-        return image_size(photo)
-    except DatasetError:  # what is wrong with the photo is found when it is decoded
-        return None
 
 
 def _document(annotation: Annotation, name: str) -> str:
