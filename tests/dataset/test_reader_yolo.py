@@ -100,6 +100,7 @@ def test_saved_layout_is_what_trainers_expect(tmp_path: Path) -> None:
     ("files", "message"),
     [
         ({"labels/a.txt": ""}, "Expected the names of the classes .* found neither"),
+        ({"labels/a.txt": "0 .5 .5 1 1"}, "Expected the names of the classes .* found neither"),
         ({"classes.txt": "fork\n\nspoon", "labels/a.txt": ""}, r"classes\.txt:2: expected the name of a tag"),
         ({"data.yaml": "names: ["}, r"data\.yaml: not YAML"),
         ({"data.yaml": "nc: 2"}, r"data\.yaml: expected `names: \[first, second\]`, received None"),

@@ -282,6 +282,22 @@ def test_the_yaml_file_itself_is_a_source(tmp_path: Path) -> None:
     assert reading.recognised() == "YOLO with the splits of two.yaml: train 1 photos; tags b"
 
 
+def test_descriptions_that_contradict_each_other(tmp_path: Path) -> None:
+    files = {
+        "one/data.yaml": "train: ../images/train\n" + NAMES,
+        "two/data.yaml": "test: ../images/train\n" + NAMES,
+    }
+    with pytest.raises(DatasetError, match=r"a\.jpg is in `test` here and in `train` in another description"):
+        readers.read(build(tmp_path, ("images/train/a.jpg",), files))
+
+
+def test_labels_that_no_description_is_about(tmp_path: Path) -> None:
+    files = {"one/data.yaml": "names: [a]", "two/data.yaml": "names: [b]"}
+    photos = ("one/images/a.jpg", "two/images/b.jpg", "three/images/c.jpg")
+    with pytest.raises(DatasetError, match=r"three/labels/c\.txt: expected the names of its classes"):
+        readers.read(build(tmp_path, photos, files))
+
+
 def test_exports_side_by_side_keep_their_names(tmp_path: Path) -> None:
     files = {
         "one/data.yaml": "train: ../train/images\ntest: ../test/images\nnames: [fork]\n",

@@ -193,7 +193,7 @@ def _outline(entry: ET.Element, where: str) -> list[tuple[float, float]]:
 
 def _regions(boxes: list[tuple[str, Box]], root: ET.Element, photo: Path) -> Iterator[Region]:
     """None where the image's size is neither said nor that of a photo which is there."""
-    said = (root.findtext(f"size/{key}") for key in ("width", "height"))
+    said = root.findtext("size/width"), root.findtext("size/height")
     size = known_size(*said, photo) if boxes else None
     if size:
         width, height = size

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
-from dahlia.dataset.readers.counterparts import counterparts_of, folded
+from dahlia.dataset.readers.counterparts import Key, counterparts_of, folded
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.reading import Loaded
 from dahlia.dataset.readers.sources import merge, tags_of
@@ -26,7 +26,13 @@ from dahlia.dataset.readers.splits import split_in, subset_of
 from dahlia.dataset.readers.targets import copy_image, new_folder, unique_names
 from dahlia.dataset.readers.tree import Tree
 from dahlia.dataset.readers.yolo_config import Config, read_config
-from dahlia.dataset.readers.yolo_files import LabelFiles, class_lists, descriptions, documents_of
+from dahlia.dataset.readers.yolo_files import (
+    LabelFiles,
+    class_lists,
+    descriptions,
+    documents_of,
+    is_description,
+)
 from dahlia.dataset.readers.yolo_labels import Labels
 from dahlia.dataset.readers.yolo_splits import Splits, splits_of
 from dahlia.dataset.records import Annotation, Region, Split
@@ -83,18 +89,18 @@ class _Reader:
         self._files = LabelFiles(tree)
         self._labels = Labels(tree)
         self._finder = PhotoFinder(tree)
-        self._configs = _configs(tree, documents, self._files)
+        self._configs = _configs(tree, documents)
 
     def loaded(self) -> Loaded:
-        tree = self._tree
         governed: dict[str, list[str]] = {config.document: [] for _, config in self._configs}
-        for photo in tree.images:
-            governed[self._config(photo).document].append(photo)
+        for photo in self._tree.images:
+            if config := self._config(photo):
+                governed[config.document].append(photo)
         splits = {
-            config.document: splits_of(tree, config, governed[config.document], self._finder)
+            config.document: splits_of(self._tree, config, governed[config.document], self._finder)
             for _, config in self._configs
         }
-        known = {photo: split for one in splits.values() for photo, split in one.photos.items()}
+        known = self._known(splits)
         hints = {photo: hint for one in splits.values() for photo, hint in one.missing.items()}
         annotations = [
             self._annotation(photo, self._files.label(photo), split, hints.get(photo, ""))
@@ -106,12 +112,24 @@ class _Reader:
         notes = [note for one in splits.values() for note in one.notes]
         return Loaded(merge(annotations), layout, (*notes, *self._labels.notes, *self._finder.notes))
 
+    def _known(self, splits: dict[str, Splits]) -> dict[str, Split]:
+        known: dict[str, Split] = {}
+        for document, one in splits.items():
+            for photo, split in one.photos.items():
+                before = known.setdefault(photo, split)
+                if "test" in (before, split) and before != split:
+                    raise DatasetError(
+                        f"{self._tree.path(document)}: {photo} is in `{split}` here and in `{before}` in "
+                        "another description. Keep one of the two, or set `ingest.source` to the right one."
+                    )
+        return known
+
     def _chosen(self, splits: dict[str, Splits], known: dict[str, Split]) -> dict[str, Split | None]:
         """The photos that count: those of named splits; without these, those where photos have labels."""
         labelled = {photo.rpartition("/")[0] for photo in self._tree.images if self._files.label(photo)}
         chosen: dict[str, Split | None] = dict(known)
         for photo in self._tree.images:
-            if photo in known or splits[self._config(photo).document].named:
+            if photo in known or self._is_named(photo, splits):
                 continue
             folders = photo.split("/")[:-1]
             if "/".join(folders) in labelled or any(folded(one) in _PHOTO_FOLDERS for one in folders):
@@ -124,41 +142,55 @@ class _Reader:
         for label in self._files.without_photo():
             photo = self._files.place_of(label)
             folders = photo.split("/")[:-1]
-            if not splits[self._config(label).document].named:
+            if not self._is_named(label, splits):
                 yield self._annotation(photo, label, split_in(folders))
             elif photo not in known and (split := by_folder.get("/".join(folders))):
                 yield self._annotation(photo, label, split)
 
     def _annotation(self, photo: str, label: str | None, split: Split | None, hint: str = "") -> Annotation:
-        config = self._config(label or photo)
-        regions = tuple(self._labels.regions(label, config.names, config.keypoints)) if label else ()
+        regions = tuple(self._regions(label)) if label else ()
         source = label or self._files.expected(photo)
         path = self._tree.path(photo)
         return Annotation(path, tags_of((), regions), regions, subset_of(split), source, split, hint)
 
-    def _config(self, name: str) -> Config:
-        """What describes a file: the description of the innermost folder around it."""
+    def _regions(self, label: str) -> Iterator[Region]:
+        config = self._config(label)
+        if config is None:
+            documents = ", ".join(config.document for _, config in self._configs)
+            raise DatasetError(
+                f"{self._tree.path(label)}: expected the names of its classes, found {documents}, which "
+                "are about other folders. Write classes.txt beside it."
+            )
+        return self._labels.regions(label, config.names, config.keypoints)
+
+    def _is_named(self, name: str, splits: dict[str, Splits]) -> bool:
+        """Whether a photo or a label would be in a named split, if it were in one."""
+        config = self._config(name)
+        return config is not None and splits[config.document].named
+
+    def _config(self, name: str) -> Config | None:
+        """What describes a file: the description of the innermost folder around it, or the only one."""
         key = self._counterparts.key(name)
         for place, config in self._configs:
             if key[: len(place)] == place:
                 return config
-        return self._configs[-1][1]
+        return self._configs[0][1] if len(self._configs) == 1 else None
 
 
-def _configs(tree: Tree, documents: Sequence[str], files: LabelFiles) -> list[tuple[tuple[str, ...], Config]]:
+def _configs(tree: Tree, documents: Sequence[str]) -> list[tuple[Key, Config]]:
     """What describes the classes, each with the folders it is about, the innermost first.
 
     Raises:
         DatasetError: there are none, or two that differ are about the same folder.
     """
-    if not documents or documents[0] in files.of_photos:
+    if not any(map(is_description, documents)):
         documents = descriptions(tree, lenient=True) or class_lists(tree)
     if not documents:
         raise DatasetError(
             f"Expected the names of the classes in {tree.root}/data.yaml or {tree.root}/classes.txt, "
             "found neither. Write classes.txt with a name per line, in the order of the numbers."
         )
-    found: dict[tuple[str, ...], Config] = {}
+    found: dict[Key, Config] = {}
     for document in documents:
         config, place = read_config(tree, document), counterparts_of(tree).key(document)[:-1]
         other = found.setdefault(place, config)

@@ -128,6 +128,11 @@ def class_lists(tree: Tree) -> list[str]:
     return [name for name in tree.texts_with(".txt", ".names", ".labels") if is_class_list(name)]
 
 
+def is_description(name: str) -> bool:
+    """Whether a file, by its name, may say what classes are called."""
+    return name.lower().endswith((*YAML_SUFFIXES, ".data")) or is_class_list(name)
+
+
 def _alike(photo: str, label: str) -> bool:
     """Whether only `images` is made `labels`."""
     pairs = zip(photo.split("/")[:-1], label.split("/")[:-1], strict=False)
