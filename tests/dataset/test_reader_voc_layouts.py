@@ -256,7 +256,7 @@ def test_outlines(tmp_path: Path, outline: str, expected: tuple[float, ...] | No
     numbers = [(region.left, region.top, region.width, region.height) for region in found.regions]
     assert [tuple(round(value, 9) for value in each) for each in numbers] == ([expected] if expected else [])
     assert [(note.code, note.found) for note in reading.notes] == (
-        [("region-outline", "1 outlines, of which the boxes are taken")] if expected else []
+        [("region-outline", "1 outline read as the box around it")] if expected else []
     )
 
 

@@ -87,8 +87,8 @@ def test_a_description_tells_keypoints_from_outlines(
 def test_notes_count_regions_and_name_files(tmp_path: Path) -> None:
     reading = read(tmp_path, "0 .4 .4 .6 .4 .5 .6\n1 .4 .4 .6 .4 .5 .6\n0 .5 .5 .2 .2 .9\n")
     assert [(note.found, note.files) for note in reading.notes] == [
-        ("2 outlines, of which the boxes are taken", ("labels/a.txt",)),
-        ("1 boxes with a confidence, as a model predicts them", ("labels/a.txt",)),
+        ("2 outlines read as boxes", ("labels/a.txt",)),
+        ("1 box with a confidence", ("labels/a.txt",)),
     ]
 
 

@@ -183,12 +183,12 @@ def test_what_is_in_no_split_is_set_aside(tmp_path: Path) -> None:
         (
             "train: images/train\nval: images/test\ntest: images/test\n",
             {"a": "train", "c": "test"},
-            "data.yaml: `val` and `test` name the same 1 photos, which are the test set",
+            "data.yaml: `val` and `test` name the same 1 photo: for testing",
         ),
         (
             "train: images/train\nval: images/train\ntest: images/train\n",
             {"a": "train"},
-            "data.yaml: `train` and `test` name the same 1 photos, which are trained on",
+            "data.yaml: `train` and `test` name the same 1 photo: for training",
         ),
     ],
 )

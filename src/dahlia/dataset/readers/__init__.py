@@ -170,7 +170,7 @@ def _accounted(tree: Tree, name: str, loaded: Loaded) -> Reading:
             photos.append(file)
         elif file in images:
             unlisted.append(file)
-        else:
+        elif file not in tree.read:
             litter[file] = "of another kind"
     notes = loaded.notes
     if unlisted:

@@ -27,6 +27,12 @@ def folded(text: str) -> str:
     return text.casefold() if text.isascii() else unicodedata.normalize("NFC", text.casefold())
 
 
+def is_bare_annotation(name: str) -> bool:
+    """Whether a file without a suffix lies in a folder of annotations."""
+    *folders, base = name.split("/")
+    return "." not in base and any(folded(folder) in ANNOTATION_FOLDERS for folder in folders)
+
+
 class Counterparts:
     """The photos of a source, by what tells them apart beside their suffix."""
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from dahlia.dataset.readers.finder import PhotoFinder
-from dahlia.dataset.readers.reading import Loaded, Note
+from dahlia.dataset.readers.reading import Loaded, outline_note
 from dahlia.dataset.readers.sources import merge, number, tag_name, tags_of
 from dahlia.dataset.readers.splits import split_in, split_of, split_of_document, subset_of
 from dahlia.dataset.readers.targets import image_size, known_size, plain_tags, relative_name
@@ -60,11 +60,7 @@ def load(tree: Tree, documents: Sequence[str]) -> Loaded:
     finder = PhotoFinder(tree)
     outlines: dict[str, int] = {}
     annotations = [one for name in documents for one in _document(tree, name, finder, outlines)]
-    notes = list(finder.notes)
-    if outlines:
-        found = f"{sum(outlines.values()):,} outlines, of which the boxes are taken"
-        notes.append(Note("region-outline", found, tuple(sorted(outlines))))
-    return Loaded(merge(annotations), "CVAT for images", tuple(notes))
+    return Loaded(merge(annotations), "CVAT for images", (*finder.notes, *outline_note(outlines)))
 
 
 def save(annotations: Sequence[Annotation], target: Path) -> None:

@@ -22,8 +22,8 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from dahlia.dataset.readers import folder
-from dahlia.dataset.readers.counterparts import folded
-from dahlia.dataset.readers.reading import Loaded, Note
+from dahlia.dataset.readers.counterparts import folded, is_bare_annotation
+from dahlia.dataset.readers.reading import Loaded, outline_note
 from dahlia.dataset.readers.sources import merge, number, tag_name, tags_of
 from dahlia.dataset.readers.splits import split_in, subset_of
 from dahlia.dataset.readers.targets import (
@@ -50,8 +50,12 @@ Box = tuple[float, float, float, float]
 
 
 def found_in(tree: Tree) -> list[str]:
-    """The XML files of which the first element is `annotation`, with those in which that cannot be told."""
-    roots = {name: root_name(tree, name) for name in tree.texts_with(".xml")}
+    """The XML files of which the first element is `annotation`, with those in which that cannot be told.
+
+    In `Annotation/` and the like they may be without suffix, as those of Stanford Dogs.
+    """
+    bare = (name for name in tree.files if not tree.document and is_bare_annotation(name))
+    roots = {name: root_name(tree, name) for name in (*tree.texts_with(".xml"), *bare)}
     telling = "annotation" in roots.values() or not folder.has_tags(tree)
     return [name for name, root in roots.items() if root == "annotation" or (telling and not root)]
 
@@ -102,7 +106,7 @@ class _Reader:
         layout = "Pascal VOC, an XML file for each photo"
         if self._sets:
             layout = f"{layout}, splits from ImageSets"
-        return Loaded(merge(annotations), layout, (*self._photos.notes, *self._notes()))
+        return Loaded(merge(annotations), layout, (*self._photos.notes, *outline_note(self._outlines)))
 
     def _annotation(self, document: str) -> Annotation:
         tree = self._tree
@@ -161,11 +165,6 @@ class _Reader:
             if near and f"{prefix}{name}" not in named and not self._sets.leaves_out(name):
                 split = self._sets.split(name) or split_in(folders)
                 yield Annotation(self._tree.path(name), (), (), subset_of(split), base, split)
-
-    def _notes(self) -> Iterator[Note]:
-        if self._outlines:
-            found = f"{sum(self._outlines.values()):,} outlines, of which the boxes are taken"
-            yield Note("region-outline", found, tuple(sorted(self._outlines)))
 
 
 def _outline(entry: ET.Element, where: str) -> list[tuple[float, float]]:

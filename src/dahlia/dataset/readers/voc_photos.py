@@ -8,9 +8,12 @@ from pathlib import Path
 
 from dahlia.dataset.readers.counterparts import ANNOTATION_FOLDERS, counterparts_of, folded
 from dahlia.dataset.readers.finder import PhotoFinder
-from dahlia.dataset.readers.reading import Note
+from dahlia.dataset.readers.litter import IMAGE_SUFFIXES
+from dahlia.dataset.readers.reading import Note, counted
 from dahlia.dataset.readers.tree import Tree
 from dahlia.errors import DatasetError
+
+_SUFFIXES = IMAGE_SUFFIXES | {".xml"}
 
 
 class Photos:
@@ -38,19 +41,19 @@ class Photos:
         Raises:
             DatasetError: nothing is written or it leads out of the source, and none is called like the file.
         """
-        where, places = f"{self._tree.root}/{document}, `filename`", self._places(document)
-        own = self._own(document)
-        written = written.strip()
+        written, own = written.strip(), self._own(document)
         if own and not written:
             return self._tree.path(own), ""
-        try:
-            path, hint = self._named(written, where, places)
-        except DatasetError:
-            if own is None:
-                raise
-            path, hint = None, ""
-        named = self._tree.name(path) if path else ""
-        if path and (own in (None, named) or self._is_free(named)):
+        places = self._places(document)
+        named = self._exact(written, places)
+        if named is None and own and _stem(written) == _stem(document):
+            self._finder.remember(written, own)
+            return self._tree.path(own), ""
+        path, hint = self._tree.path(named or ""), ""
+        if named is None:
+            path, hint = self._loosely(document, written, places, needed=own is None)
+            named = self._tree.name(path)
+        if own in (None, named) or self._is_free(named):
             return path, hint
         self._renamed[document] = (written, own or "")
         return self._tree.path(own or ""), ""
@@ -61,10 +64,12 @@ class Photos:
         if not self._renamed:
             return self._finder.notes
         written, meant = next(iter(self._renamed.values()))
-        found = (
-            f"{len(self._renamed):,} XML files name another file than the photo that is called like them, "
-            f"such as {written!r} for {meant!r}"
+        files = counted(
+            len(self._renamed),
+            "XML file that does not name its photo",
+            "XML files that do not name their photos",
         )
+        found = f"{files}, such as {written!r} for {meant!r}"
         return (
             *self._finder.notes,
             Note("renamed-photo", found, tuple(sorted({own for _, own in self._renamed.values()}))),
@@ -74,12 +79,17 @@ class Photos:
         found = self._counterparts.photos(document)
         return found[0] if len(found) == 1 else None
 
-    def _named(self, written: str, where: str, places: list[str]) -> tuple[Path, str]:
-        for place in places:
-            name = posixpath.join(place, written)
-            if name in self._files:
-                return self._tree.path(name), ""
-        return self._finder.find(written, where, places)
+    def _exact(self, written: str, places: list[str]) -> str | None:
+        names = (posixpath.join(place, written) for place in places)
+        return next((name for name in names if name in self._files), None)
+
+    def _loosely(self, document: str, written: str, places: list[str], *, needed: bool) -> tuple[Path, str]:
+        try:
+            return self._finder.find(written, f"{self._tree.root}/{document}, `filename`", places)
+        except DatasetError:
+            if needed:
+                raise
+            return self._tree.root, ""
 
     def _is_free(self, named: str) -> bool:
         """Whether a photo is there, and no XML file is called like it."""
@@ -90,3 +100,9 @@ class Photos:
             return places
         *folders, last = ["", *document.split("/")[:-1]]
         return ["/".join(filter(None, folders if folded(last) in ANNOTATION_FOLDERS else [*folders, last]))]
+
+
+def _stem(name: str) -> str:
+    base = name.replace("\\", "/").rpartition("/")[2]
+    stem, _, suffix = base.rpartition(".")
+    return folded(stem if f".{suffix.lower()}" in _SUFFIXES else base)

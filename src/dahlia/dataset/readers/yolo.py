@@ -34,7 +34,7 @@ from dahlia.dataset.readers.yolo_files import (
     is_description,
 )
 from dahlia.dataset.readers.yolo_labels import Labels
-from dahlia.dataset.readers.yolo_splits import Splits, splits_of
+from dahlia.dataset.readers.yolo_splits import Splits, splits_of, with_lists
 from dahlia.dataset.records import Annotation, Region, Split
 from dahlia.errors import DatasetError
 from dahlia.files import write_text
@@ -107,8 +107,11 @@ class _Reader:
             for photo, split in self._chosen(splits, known).items()
         ]
         annotations += self._without_photo(splits, known)
-        named = [document for document, one in splits.items() if one.named]
-        layout = f"YOLO with the splits of {PurePosixPath(named[0]).name}" if named else "YOLO"
+        layout = "YOLO"
+        for _, config in self._configs:
+            if splits[config.document].named:
+                lists = "" if config.names_splits else "lists beside "
+                layout = f"YOLO with the splits of {lists}{PurePosixPath(config.document).name}"
         notes = [note for one in splits.values() for note in one.notes]
         return Loaded(merge(annotations), layout, (*notes, *self._labels.notes, *self._finder.notes))
 
@@ -192,7 +195,10 @@ def _configs(tree: Tree, documents: Sequence[str]) -> list[tuple[Key, Config]]:
         )
     found: dict[Key, Config] = {}
     for document in documents:
-        config, place = read_config(tree, document), counterparts_of(tree).key(document)[:-1]
+        config, place = (
+            with_lists(tree, read_config(tree, document)),
+            counterparts_of(tree).key(document)[:-1],
+        )
         other = found.setdefault(place, config)
         if (other.names, other.splits) != (config.names, config.splits):
             raise DatasetError(

@@ -49,6 +49,7 @@ class Config:
         path: the folder that `splits` may be relative to, as written; empty where it is not said.
         splits: the folders, and text files of paths, of each split, as written.
         keypoints: how many values follow the box in a line; 0 where it is not said.
+        names_splits: whether the file itself names `splits`.
     """
 
     document: str
@@ -56,6 +57,7 @@ class Config:
     path: str = ""
     splits: dict[Split, tuple[str, ...]] = field(default_factory=dict)
     keypoints: int = 0
+    names_splits: bool = True
 
 
 def is_class_list(name: str) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from dahlia.dataset.readers.reading import Note
+from dahlia.dataset.readers.reading import Note, counted, outline_note
 from dahlia.dataset.readers.sources import lines_of, number, text_of
 from dahlia.dataset.readers.tree import Tree
 from dahlia.dataset.records import Region
@@ -61,14 +61,13 @@ class Labels:
     def notes(self) -> tuple[Note, ...]:
         """What was in the files that were read, beside boxes."""
         said = {
-            "region-outline": "{:,} outlines, of which the boxes are taken",
-            "region-confidence": "{:,} boxes with a confidence, as a model predicts them",
-            "region-keypoints": "{:,} boxes with keypoints, of which the boxes are taken",
+            "region-confidence": ("box with a confidence", "boxes with a confidence"),
+            "region-keypoints": ("box with keypoints", "boxes with keypoints"),
         }
-        return tuple(
-            Note(code, found.format(sum(self._odd[code].values())), tuple(sorted(self._odd[code])))
-            for code, found in said.items()
-            if code in self._odd
+        return outline_note(self._odd["region-outline"]) + tuple(
+            Note(code, counted(sum(self._odd[code].values()), *what), tuple(sorted(self._odd[code])))
+            for code, what in said.items()
+            if self._odd[code]
         )
 
     def _box(

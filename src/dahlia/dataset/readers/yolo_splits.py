@@ -11,12 +11,14 @@ import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 
 from dahlia.dataset.photo_files import is_there
 from dahlia.dataset.readers.counterparts import folded
 from dahlia.dataset.readers.finder import PhotoFinder
-from dahlia.dataset.readers.reading import Note
+from dahlia.dataset.readers.litter import IMAGE_SUFFIXES
+from dahlia.dataset.readers.reading import Note, counted
 from dahlia.dataset.readers.sources import lines_of, text_of
 from dahlia.dataset.readers.splits import split_in, split_of
 from dahlia.dataset.readers.tree import Tree
@@ -25,6 +27,7 @@ from dahlia.dataset.records import Split
 from dahlia.errors import DatasetError
 
 _BY_NAME = 1_000  # more than folders can be deep: a photo that a list names is meant more than any folder
+_HEAD = 4096  # bytes
 _KEYS: dict[Split, str] = {"train": "train", "valid": "val", "test": "test"}
 _AWAY = re.compile(r"^(?:[A-Za-z]:)?(?:/|(?:\.{1,2}|~)(?:/|$))*")
 
@@ -44,6 +47,20 @@ class Splits:
     missing: dict[str, str] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
     named: bool = False
+
+
+def with_lists(tree: Tree, config: Config) -> Config:
+    """A description that names no splits, with the lists of photos beside it: `train.txt`, `test.txt`."""
+    if config.splits:
+        return config
+    home = config.document.rpartition("/")[0]
+    found: dict[Split, tuple[str, ...]] = {}
+    for name in tree.texts:
+        folder, _, base = name.rpartition("/")
+        split = split_of(base[:-4]) if base.lower().endswith(".txt") and folder in ("", home) else None
+        if split and _lists_photos(tree, name):
+            found[split] = (*found.get(split, ()), name)
+    return replace(config, splits=found, names_splits=False)
 
 
 def splits_of(tree: Tree, config: Config, photos: Sequence[str], finder: PhotoFinder) -> Splits:
@@ -138,6 +155,11 @@ def _tails(wanted: list[str], parts: list[str]) -> Iterator[tuple[str, ...]]:
             yield (*tail[:-2], tail[-1], tail[-2])
 
 
+def _lists_photos(tree: Tree, name: str) -> bool:
+    text = tree.head(name, _HEAD).decode(errors="replace").lstrip("\ufeff").strip()
+    return PurePosixPath(_slashes(lines_of(text)[0])).suffix.lower() in IMAGE_SUFFIXES if text else False
+
+
 def _photos(tree: Tree, lists: _Lists, place: str) -> tuple[list[str], int]:
     """The photos of a folder or a text file, and how closely they are meant by it."""
     if place in tree.folders:
@@ -226,9 +248,9 @@ def _decide(
         else:
             splits.photos[photo] = "train" if of.get("train", -1) >= of.get("valid", -1) else "valid"
     if same:
-        found = f"`train` and `test` name the same {len(test):,} photos, which are trained on"
+        found = f"`train` and `test` name the same {counted(len(test), 'photo')}: for training"
     elif shared:
-        found = f"`val` and `test` name the same {shared:,} photos, which are the test set"
+        found = f"`val` and `test` name the same {counted(shared, 'photo')}: for testing"
     else:
         return ()
     return (Note("shared-split", f"{config.document}: {found}"),)
