@@ -91,9 +91,31 @@ def test_saved_layout_is_what_trainers_expect(tmp_path: Path) -> None:
     yolo.save([Annotation(image, ("spoon", "fork"), boxes)], tmp_path / "out")
     content = yaml.safe_load((tmp_path / "out" / "data.yaml").read_text())
     assert content["names"] == {0: "fork", 1: "spoon"}
-    assert content["train"] == "images/train"
+    assert {key: content.get(key) for key in ("train", "val", "test")} == {
+        "train": "images/train",
+        "val": "images/train",
+        "test": None,
+    }
     assert (tmp_path / "out/images/train/photo.png").read_bytes() == b"x"
     assert (tmp_path / "out/labels/train/photo.txt").read_text() == "1 0.5 0.5 1 1\n0 0.5 0.25 0.5 0.25\n"
+
+
+def test_a_saved_test_set_is_held_out(tmp_path: Path) -> None:
+    root = build(tmp_path, {"a.png": "x", "b.png": "y"}).resolve()
+    box = (Region("fork", 0.25, 0.125, 0.5, 0.25),)
+    saved = [
+        Annotation(root / "a.png", ("fork",), box),
+        Annotation(root / "b.png", ("fork",), box, "test"),
+    ]
+    yolo.save(saved, tmp_path / "out")
+    content = yaml.safe_load((tmp_path / "out" / "data.yaml").read_text())
+    assert (content["train"], content["val"], content["test"]) == (
+        "images/train",
+        "images/test",
+        "images/test",
+    )
+    again = readers.read(tmp_path / "out").annotations
+    assert [(one.path.name, one.subset) for one in again] == [("b.png", "test"), ("a.png", "train")]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from dahlia.errors import DatasetError
 MAX_BYTES = 4 * 1024 * 1024
 
 YAML_SUFFIXES = (".yaml", ".yml")
+_MOST_STRAY = 1024 * 1024  # bytes of a YAML file that is called otherwise: reading YAML takes its time
 _USUAL = frozenset({"data", "dataset"})  # what the YAML file is called by those who need not think of a name
 _LISTS = frozenset({"classes", "predefined_classes", "class_names", "obj", "_darknet"})
 _LIST_SUFFIXES = (".txt", ".names", ".labels")
@@ -78,7 +79,7 @@ def describes(tree: Tree, name: str, *, lenient: bool) -> bool:
     if lenient and usual and name.lower().endswith(YAML_SUFFIXES):
         return True
     try:
-        data = tree.peek(name, MAX_BYTES)
+        data = tree.peek(name, MAX_BYTES if usual else _MOST_STRAY)
         if b"names" not in data.replace(b"\0", b""):
             return False
         content = _content(tree, name)
