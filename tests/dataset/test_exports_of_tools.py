@@ -29,7 +29,7 @@ def pairs(*photos: str) -> dict[str, str]:
 
 EXPORTS: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
     "Roboflow YOLO": (
-        photos := ("train/images/a_jpg.rf.1.jpg", "valid/images/b_jpg.rf.2.jpg", "test/images/c_jpg.rf.3.jpg"),
+        photos := ("train/images/a_jpg.rf.1.jpg", "valid/images/b_jpg.rf.2.jpg", "test/images/c.jpg"),
         {
             "data.yaml": "train: ../train/images\nval: ../valid/images\ntest: ../test/images\n\n"
             + NAMES

@@ -185,6 +185,35 @@ def test_where_labels_are(
     assert {one.path.stem: one.tags for one in reading.annotations} == expected
 
 
+TAIL, EAR = "0 .5 .5 .1 .1", "1 .5 .5 .1 .1"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"images/a.jpg": "", "images/A.jpg": "", "labels/a.txt": TAIL, "labels/A.txt": EAR},
+         {"images/a.jpg": ("tail",), "images/A.jpg": ("ear",)}),
+        ({"images/a.jpg": "", "images/A.jpg": "", "labels/a.txt": TAIL},
+         {"images/a.jpg": ("tail",), "images/A.jpg": ()}),
+        ({"images/a.jpg": "", "photos/a.jpg": "", "labels/a.txt": TAIL}, {"images/a.jpg": ("tail",)}),
+        ({"images/a.jpg": "", "images/a.txt": TAIL, "photos/a.jpg": "", "photos/a.txt": EAR},
+         {"images/a.jpg": ("tail",), "photos/a.jpg": ("ear",)}),
+        ({"images/my%20a.jpg": "", "labels/my a.txt": TAIL}, {"images/my%20a.jpg": ("tail",)}),
+        ({"images/my a.jpg": "", "labels/my%20a.txt": TAIL}, {"images/my a.jpg": ("tail",)}),
+        ({"images/a.jpg": "", "images/a.png": "", "labels/a.txt": TAIL},
+         {"images/a.jpg": ("tail",), "images/a.png": ("tail",)}),
+        ({"x/images/a.jpg": "", "y/images/a.jpg": "", "x/labels/a.txt": TAIL, "y/labels/a.txt": EAR},
+         {"x/images/a.jpg": ("tail",), "y/images/a.jpg": ("ear",)}),
+    ],
+)  # fmt: skip
+def test_a_label_is_of_the_photo_that_it_fits_best(
+    tmp_path: Path, files: dict[str, str | bytes], expected: dict[str, tuple[str, ...]]
+) -> None:
+    reading = readers.read(build(tmp_path, {**files, "classes.txt": "tail\near"}))
+    root = tmp_path.resolve()
+    assert {one.path.relative_to(root).as_posix(): one.tags for one in reading.annotations} == expected
+
+
 def test_splits_of_folders_have_their_names(tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {
         f"{split}/{name}": text

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
+from urllib.parse import unquote
 from weakref import WeakKeyDictionary
 
 from dahlia.dataset.readers.litter import PLAIN_FOLDERS
@@ -51,8 +52,13 @@ class Counterparts:
         key = self._keys.get(name)
         if key is None:
             folder, _, base = name.rpartition("/")
+            base = unquote(base) if "%" in base else base
             key = self._keys[name] = (*self._telling(folder), folded(base.rpartition(".")[0] or base))
         return key
+
+    def alike(self, photo: str) -> list[str]:
+        """The photos that differ from one in suffix, capitals, or folders that do not tell."""
+        return self._photos.get(self.key(photo), [])
 
     def photos(self, document: str) -> list[str]:
         """The photos of an annotation file: those right beside it, if any, else all that its name fits."""

@@ -27,6 +27,7 @@ from dahlia.dataset.readers.targets import copy_image, new_folder, unique_names
 from dahlia.dataset.readers.tree import Tree
 from dahlia.dataset.readers.yolo_config import Config, read_config
 from dahlia.dataset.readers.yolo_files import (
+    IMAGE_FOLDERS,
     LabelFiles,
     class_lists,
     descriptions,
@@ -38,8 +39,6 @@ from dahlia.dataset.readers.yolo_splits import Splits, splits_of, with_lists
 from dahlia.dataset.records import Annotation, Region, Split
 from dahlia.errors import DatasetError
 from dahlia.files import write_text
-
-_PHOTO_FOLDERS = frozenset({"images", "jpegimages"})
 
 
 def found_in(tree: Tree) -> list[str]:
@@ -135,7 +134,7 @@ class _Reader:
             if photo in known or self._is_named(photo, splits):
                 continue
             folders = photo.split("/")[:-1]
-            if "/".join(folders) in labelled or any(folded(one) in _PHOTO_FOLDERS for one in folders):
+            if "/".join(folders) in labelled or any(folded(one) in IMAGE_FOLDERS for one in folders):
                 chosen[photo] = split_in(folders)
         return chosen
 

@@ -16,6 +16,7 @@ from dahlia.errors import DatasetError
 
 _PEEKED = 20  # label files, in search of one that is not empty
 _DEEPEST = 3  # folders in which a description may lie
+IMAGE_FOLDERS = frozenset({"images", "jpegimages"})  # in which trainers look for photos
 _LABEL_FOLDERS = frozenset({"labels", "label"})
 _OTHER_FORMATS = (".json", ".xml", ".csv", ".tsv")
 
@@ -35,11 +36,17 @@ class LabelFiles:
         ]
 
     def label(self, photo: str) -> str | None:
-        """The label file of a photo: in `labels/` rather than beside it, where there are several."""
+        """The label file of a photo: in `labels/` rather than beside it, where there are several.
+
+        A label file that fits another photo better, as `A.txt` fits `A.jpg`, is not that of `a.jpg`.
+        """
         found = self._by_key.get(self._counterparts.key(photo), [])
+        alike = self._counterparts.alike(photo)
+        if len(alike) > 1:
+            found = [name for name in found if _fit(photo, name) == max(_fit(one, name) for one in alike)]
         if len(found) < 2:
             return found[0] if found else None
-        return min(found, key=lambda name: (not _alike(photo, name), not in_label_folder(name), name))
+        return max(found, key=lambda name: (*_fit(photo, name), in_label_folder(name), name))
 
     def expected(self, photo: str) -> str:
         """Where the label file of a photo would lie."""
@@ -133,11 +140,19 @@ def is_description(name: str) -> bool:
     return name.lower().endswith((*YAML_SUFFIXES, ".data")) or is_class_list(name)
 
 
+def _fit(photo: str, label: str) -> tuple[bool, bool, bool]:
+    """How well a label file fits a photo: the name as it is spelt, the folders, or the same folder."""
+    same = photo.rpartition("/")[0] == label.rpartition("/")[0]
+    spelt = photo.rpartition("/")[2].rpartition(".")[0] == label.rpartition("/")[2].rpartition(".")[0]
+    return spelt, _alike(photo, label) and not same, same
+
+
 def _alike(photo: str, label: str) -> bool:
     """Whether only `images` is made `labels`."""
     pairs = zip(photo.split("/")[:-1], label.split("/")[:-1], strict=False)
     return photo.count("/") == label.count("/") and all(
-        one == other or folded(other) in _LABEL_FOLDERS for one, other in pairs
+        one == other or (folded(one) in IMAGE_FOLDERS and folded(other) in _LABEL_FOLDERS)
+        for one, other in pairs
     )
 
 
