@@ -71,7 +71,10 @@ def brief(root: Path, annotations: list[Annotation]) -> list[str]:
                 "train/images/a.jpg spoon train train/labels/a.txt",
             ],
         ),
-        ({"classes.txt": "fork", "labels/a.txt": "0 .5 .5 1 1"}, ["images/a.jpg fork train labels/a.txt"]),
+        (
+            {"classes.txt": "fork", "labels/a.txt": "0 .5 .5 1 1", "labels/readme.txt": "These are mine."},
+            ["images/a.jpg fork train labels/a.txt"],
+        ),
     ],
     ids=["classes.txt", "in labels", "subsets below", "subsets above", "missing image"],
 )

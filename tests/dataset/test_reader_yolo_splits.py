@@ -207,12 +207,15 @@ def test_shared_splits(tmp_path: Path, text: str, expected: dict[str, str], foun
         (FLAT, "train: images/train\nval: images/val\n", {"a": None, "b": None, "c": None}),
         (FLAT, "train:\nval: ~\ntest: null\n", {"a": None, "b": None, "c": None}),
         (ROBOFLOW, "nc: 2\n", ALL),
+        (FLAT, "test: test.txt\n", {"a": None, "b": "test", "c": None}),
+        (ULTRALYTICS, "test: images/val\n", {"a": "train", "b": "test", "c": "test"}),
     ],
 )
 def test_folders_decide_where_nothing_is_named(
     tmp_path: Path, photos: tuple[str, ...], text: str, expected: dict[str, str | None]
 ) -> None:
-    assert splits(build(tmp_path, photos, {"data.yaml": text + NAMES})) == expected
+    files = {"data.yaml": text + NAMES, **({"test.txt": "images/b.jpg"} if "txt" in text else {})}
+    assert splits(build(tmp_path, photos, files)) == expected
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from dahlia.errors import DatasetError
 _PEEKED = 20  # label files, in search of one that is not empty
 _DEEPEST = 3  # folders in which a description may lie
 IMAGE_FOLDERS = frozenset({"images", "jpegimages"})  # in which trainers look for photos
+_HEAD = 256  # bytes
 _LABEL_FOLDERS = frozenset({"labels", "label"})
 _OTHER_FORMATS = (".json", ".xml", ".csv", ".tsv")
 
@@ -61,7 +62,7 @@ class LabelFiles:
             name
             for names in self._by_key.values()
             for name in names
-            if in_label_folder(name) and not self._counterparts.photos(name)
+            if in_label_folder(name) and not self._counterparts.photos(name) and self._begins_as_label(name)
         )
 
     def place_of(self, label: str) -> str:
@@ -83,6 +84,11 @@ class LabelFiles:
     def beside_photos(self) -> bool:
         """Whether text files beside photos hold boxes."""
         return self._boxes(self.of_photos)
+
+    def _begins_as_label(self, name: str) -> bool:
+        text = self._tree.head(name, _HEAD).decode(errors="replace").lstrip("\ufeff").strip()
+        cells = cells_of(lines_of(text)[0]) if text else []
+        return not cells or _is_number(cells[0])
 
     def _boxes(self, names: list[str]) -> bool:
         for name in islice(names, _PEEKED):

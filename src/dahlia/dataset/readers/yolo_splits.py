@@ -40,7 +40,7 @@ class Splits:
         photos: the split of each photo; without those that nothing names.
         missing: photos that are listed, and are not there, with a hint as of `PhotoFinder`.
         notes: what there is to tell.
-        named: whether splits are named by files that are there; else the names of folders count.
+        named: whether photos for training are named; else all that are not named otherwise are.
     """
 
     photos: dict[str, Split] = field(default_factory=dict)
@@ -91,7 +91,7 @@ def splits_of(tree: Tree, config: Config, photos: Sequence[str], finder: PhotoFi
                 claims[photo][split] = max(depth, claims[photo].get(split, 0))
     splits.notes = _gone(tree, config, photos, claims, gone)
     if claims:
-        splits.named = True
+        splits.named = "train" in config.splits
         splits.notes += _decide(tree, config, claims, splits)
     return splits
 
