@@ -117,6 +117,26 @@ def test_lists_of_two_years_are_of_their_own_photos(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("photo", "line"),
+    [
+        ("my photo 1", "my photo 1"),
+        ("my photo 1", "my photo 1 -1"),
+        ("my photo", "my photo\t1"),
+        ("a.b", "a.b"),
+        ("a.b", "a.b.jpg  1"),
+        ("Löffel", "Lo\u0308ffel"),
+        ("A", "a.JPG"),
+        ("my photo", "my%20photo"),
+    ],
+)
+def test_names_in_lists(tmp_path: Path, photo: str, line: str) -> None:
+    files: dict[str, str | bytes] = {"ImageSets/Main/test.txt": f"{line}\n"}
+    files |= {f"JPEGImages/{photo}.jpg": "", f"Annotations/{photo}.xml": xml(f"{photo}.jpg")}
+    (found,) = readers.read(build(tmp_path, files)).annotations
+    assert (found.split, found.subset) == ("test", "test")
+
+
 def test_a_photo_in_two_lists_is_an_error(tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {"JPEGImages/a.jpg": "", "Annotations/a.xml": xml()}
     files |= {"ImageSets/Main/train.txt": "a\n", "ImageSets/Main/test.txt": "a\n"}

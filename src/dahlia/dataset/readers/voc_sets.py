@@ -7,7 +7,9 @@ where there is none for all classes.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Container
 from pathlib import PurePosixPath
+from urllib.parse import unquote
 
 from dahlia.dataset.readers.counterparts import Key, counterparts_of, folded
 from dahlia.dataset.readers.litter import IMAGE_SUFFIXES
@@ -32,8 +34,9 @@ class ImageSets:
         self._counterparts = counterparts_of(tree)
         self._splits: dict[Key, dict[str, Split]] = defaultdict(dict)
         said: dict[tuple[Key, str], str] = {}
+        known = {self._counterparts.key(name)[-1] for name in tree.images}
         for base, split, name in _lists(tree):
-            for stem in _stems(tree, name):
+            for stem in _stems(tree, name, known):
                 before = self._splits[base].get(stem, split)
                 if "test" in (before, split) and before != split:
                     raise DatasetError(
@@ -85,15 +88,20 @@ def _lists(tree: Tree) -> list[tuple[Key, Split, str]]:
     return [entry for base in {**whole, **single} for entry in whole.get(base) or single[base]]
 
 
-def _stems(tree: Tree, name: str) -> list[str]:
+def _stems(tree: Tree, name: str, known: Container[str]) -> list[str]:
+    """What a file lists; a flag at the end of a line is none of the name, unless a photo is called so."""
     stems = []
     for line in lines_of(text_of(tree, name)):
         written = line.strip().replace("\\", "/")
-        before, _, flag = written.rpartition(" ")
-        if flag in _FLAGS and before.strip():
-            written = before.strip()
-        path = PurePosixPath(written)
+        before, *flag = written.rsplit(maxsplit=1) or [""]
+        if flag and flag[0] in _FLAGS and _stem(written) not in known:
+            written = before
         if written:
-            known = path.suffix.lower() in IMAGE_SUFFIXES or path.suffix.lower() == ".xml"
-            stems.append(folded(path.stem if known else path.name))
+            stems.append(_stem(written))
     return stems
+
+
+def _stem(written: str) -> str:
+    path = PurePosixPath(unquote(written) if "%" in written else written)
+    suffix = path.suffix.lower()
+    return folded(path.stem if suffix in IMAGE_SUFFIXES or suffix == ".xml" else path.name)
