@@ -63,7 +63,17 @@ class IngestParams(Section):
     """Where images and annotations come from."""
 
     format: Literal[
-        "auto", "folder", "csv", "coco", "voc", "yolo", "openimages", "labelstudio", "createml", "labelme"
+        "auto",
+        "folder",
+        "csv",
+        "coco",
+        "voc",
+        "cvat",
+        "yolo",
+        "openimages",
+        "labelstudio",
+        "createml",
+        "labelme",
     ]
     source: str
     split_folders: Literal["auto", "splits", "tags"] = "auto"  # older projects do not have it

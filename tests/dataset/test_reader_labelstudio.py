@@ -83,7 +83,7 @@ def box(*tags: str, **value: object) -> dict[str, Any]:
             ],
             ("cat",),
             (BOX,),
-            ["outline-as-box"],
+            ["region-outline"],
             id="a-polygon",
         ),
         pytest.param(
@@ -95,7 +95,7 @@ def box(*tags: str, **value: object) -> dict[str, Any]:
             ],
             ("cat",),
             (BOX,),
-            ["outline-as-box"],
+            ["region-outline"],
             id="an-ellipse",
         ),
         pytest.param(
@@ -110,7 +110,7 @@ def box(*tags: str, **value: object) -> dict[str, Any]:
             [box("cat", x=50, y=0, width=20, height=40, rotation=45)],
             ("cat",),
             (Region("cat", 0.5 - 2**0.5 / 10, 0, 2**0.5 / 5, 2**0.5 * 2 / 5),),
-            ["outline-as-box"],
+            ["region-outline"],
             id="a-rectangle-turned-by-45",
         ),
         pytest.param(

@@ -44,7 +44,7 @@ def test_pixels_count_from_one(tmp_path: Path, box: tuple[float, ...], expected:
     (found,) = load(tmp_path, document(thing("fork", *box)))
     assert found.regions == (Region("fork", *expected),)
     assert found.tags == ("fork",)
-    assert found.source == "a.xml"
+    assert found.source == "Annotations/a.xml"
 
 
 def test_files_survive_exactly(tmp_path: Path) -> None:
@@ -104,8 +104,9 @@ def test_images_without_xml_and_the_test_set(tmp_path: Path) -> None:
         (document(thing(" ", 1, 1, 2, 2)), "object 1: expected the name of a tag"),
         (document(thing("a", 1, 1, 2, 2) + thing("b", 1, "x", 2, 2)), "object 2, `ymin`: expected a number"),
         (document("<object><name>a</name><bndbox/></object>"), "object 1, `xmin`: expected a number"),
-        (document(thing("a", 1, 1, 2, 2), size=""), "`size/width`: expected a number, received None"),
-        (document(thing("a", 1, 1, 2, 2), size=SIZE.replace("40", "0")), "expected the image's size"),
+        (document("<object><name>a\nb</name></object>"), "object 1: expected a name in one line"),
+        (document("<object><name>a\tb</name></object>"), "object 1: expected a name in one line"),
+        ("<annotations/>", "found none"),
     ],
 )
 def test_what_is_malformed(tmp_path: Path, text: str, message: str) -> None:

@@ -71,7 +71,10 @@ def brief(root: Path, annotations: list[Annotation]) -> list[str]:
                 "train/images/a.jpg spoon train train/labels/a.txt",
             ],
         ),
-        ({"classes.txt": "fork", "labels/a.txt": "0 .5 .5 1 1"}, ["images/a.jpg fork train labels/a.txt"]),
+        (
+            {"classes.txt": "fork", "labels/a.txt": "0 .5 .5 1 1", "labels/readme.txt": "These are mine."},
+            ["images/a.jpg fork train labels/a.txt"],
+        ),
     ],
     ids=["classes.txt", "in labels", "subsets below", "subsets above", "missing image"],
 )
@@ -91,20 +94,43 @@ def test_saved_layout_is_what_trainers_expect(tmp_path: Path) -> None:
     yolo.save([Annotation(image, ("spoon", "fork"), boxes)], tmp_path / "out")
     content = yaml.safe_load((tmp_path / "out" / "data.yaml").read_text())
     assert content["names"] == {0: "fork", 1: "spoon"}
-    assert content["train"] == "images/train"
+    assert {key: content.get(key) for key in ("train", "val", "test")} == {
+        "train": "images/train",
+        "val": "images/train",
+        "test": None,
+    }
     assert (tmp_path / "out/images/train/photo.png").read_bytes() == b"x"
     assert (tmp_path / "out/labels/train/photo.txt").read_text() == "1 0.5 0.5 1 1\n0 0.5 0.25 0.5 0.25\n"
+
+
+def test_a_saved_test_set_is_held_out(tmp_path: Path) -> None:
+    root = build(tmp_path, {"a.png": "x", "b.png": "y"}).resolve()
+    box = (Region("fork", 0.25, 0.125, 0.5, 0.25),)
+    saved = [
+        Annotation(root / "a.png", ("fork",), box),
+        Annotation(root / "b.png", ("fork",), box, "test"),
+    ]
+    yolo.save(saved, tmp_path / "out")
+    content = yaml.safe_load((tmp_path / "out" / "data.yaml").read_text())
+    assert (content["train"], content["val"], content["test"]) == (
+        "images/train",
+        "images/test",
+        "images/test",
+    )
+    again = readers.read(tmp_path / "out").annotations
+    assert [(one.path.name, one.subset) for one in again] == [("b.png", "test"), ("a.png", "train")]
 
 
 @pytest.mark.parametrize(
     ("files", "message"),
     [
         ({"labels/a.txt": ""}, "Expected the names of the classes .* found neither"),
+        ({"labels/a.txt": "0 .5 .5 1 1"}, "Expected the names of the classes .* found neither"),
         ({"classes.txt": "fork\n\nspoon", "labels/a.txt": ""}, r"classes\.txt:2: expected the name of a tag"),
         ({"data.yaml": "names: ["}, r"data\.yaml: not YAML"),
         ({"data.yaml": "nc: 2"}, r"data\.yaml: expected `names: \[first, second\]`, received None"),
         ({"data.yaml": "names: fork"}, "received 'fork'"),
-        ({"data.yaml": "names: 3"}, "received 3"),
+        ({"data.yaml": "names: 3"}, "received '3'"),
         ({"data.yaml": "- fork"}, "received None"),
         ({"data.yaml": "names: {a: fork}"}, "expected `names"),
         ({"data.yaml": "names: !!python/object/apply:os.system [ls]"}, r"data\.yaml: not YAML"),

@@ -9,7 +9,7 @@ from dahlia.dataset.readers.tally import Tally
 @pytest.mark.parametrize(
     ("code", "one", "two"),
     [
-        ("outline-as-box", "1 outline, taken as", "2 outlines, taken as"),
+        ("region-outline", "1 outline, taken as", "2 outlines, taken as"),
         ("crowd-box", "1 box around a group", "2 boxes around groups"),
         ("annotation-without-tag", "1 annotation that names no tag", "2 annotations that name no tag"),
         ("several-annotators", "1 photo with annotations", "2 photos with annotations"),

@@ -118,11 +118,30 @@ RULES: dict[str, Rule] = {
     "unread-annotations": Rule(
         "advice", "Annotations that are not read", "Nothing has to be done, if tags and regions are enough."
     ),
-    "outline-as-box": Rule(
-        "advice", "Outlines of which the box is taken", "Nothing has to be done: the box around each counts."
-    ),
     "crowd-box": Rule(
         "advice", "Boxes around groups", "Nothing has to be done: the tags count, the boxes do not."
+    ),
+    "renamed-photo": Rule(
+        "advice", "Annotation files that name another photo", "Look whether they are about the right one."
+    ),
+    "missing-split": Rule(
+        "advice",
+        "Splits that are not there",
+        "Correct the path, or take it out, if photos should be there.",
+    ),
+    "shared-split": Rule(
+        "warning",
+        "Photos of two splits",
+        "Name other photos for each split, if they should be measured apart.",
+    ),
+    "region-outline": Rule(
+        "advice", "Outlines in place of boxes", "Nothing has to be done: the box around each counts."
+    ),
+    "region-keypoints": Rule("advice", "Boxes with keypoints", "Nothing has to be done."),
+    "region-confidence": Rule(
+        "advice",
+        "Regions that a model has predicted",
+        "Look through them: what a model predicted is not always right.",
     ),
     "region-clipped": Rule("advice", "Regions that were clipped", "Nothing has to be done."),
     "region-unused": Rule(
@@ -145,8 +164,13 @@ EXPECTED_OF_SOURCES = {
     "annotation-without-tag": "a tag for each annotation",
     "several-annotators": "one annotation of a photo, or several that agree",
     "unread-annotations": "tags, boxes and outlines",
-    "outline-as-box": "a box for each region",
     "crowd-box": "a box for each object",
+    "renamed-photo": "the name of the photo in its annotation file",
+    "missing-split": "the photos of each split",
+    "shared-split": "each photo in one split",
+    "region-outline": "a box for each region",
+    "region-keypoints": "a box for each region",
+    "region-confidence": "regions that a person has drawn",
     "region-clipped": "regions inside the image",
     "named-elsewhere": "images that are in the source",
     "several-tags": "one tag in a cell, or several",

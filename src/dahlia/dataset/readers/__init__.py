@@ -13,7 +13,18 @@ from typing import Protocol
 from dahlia.config import nearest
 from dahlia.dataset import archives
 from dahlia.dataset.photo_files import is_there
-from dahlia.dataset.readers import coco, createml, folder, labelme, labelstudio, openimages, table, voc, yolo
+from dahlia.dataset.readers import (
+    coco,
+    createml,
+    cvat,
+    folder,
+    labelme,
+    labelstudio,
+    openimages,
+    table,
+    voc,
+    yolo,
+)
 from dahlia.dataset.readers.folder import SplitFolders
 from dahlia.dataset.readers.reading import Loaded, Note, Reading
 from dahlia.dataset.readers.tree import Tree
@@ -47,6 +58,7 @@ FOLDER = "folder"
 FORMATS: dict[str, Format] = {
     "yolo": yolo,
     "voc": voc,
+    "cvat": cvat,
     "coco": coco,
     "labelstudio": labelstudio,
     "createml": createml,
@@ -94,7 +106,12 @@ def read(
 
 
 def write(annotations: Sequence[Annotation], target: Path, format: str) -> None:
-    """Write annotations in a format; `target` is a new folder (folder, voc, yolo, labelme) or a file.
+    """Write annotations in a format.
+
+    Args:
+        annotations: of images that are there.
+        target: a new folder (folder, voc, yolo, labelme) or a file (the others).
+        format: one of `NAMES`.
 
     Raises:
         DatasetError: the format cannot hold them, or an image is missing.
@@ -167,7 +184,7 @@ def _accounted(tree: Tree, name: str, loaded: Loaded) -> Reading:
             photos.append(file)
         elif file in images:
             unlisted.append(file)
-        else:
+        elif file not in tree.read:
             litter[file] = "of another kind"
     notes = loaded.notes
     if unlisted:

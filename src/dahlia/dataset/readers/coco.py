@@ -198,7 +198,7 @@ def _region(entry: Entry, tag: str, photo: _Photo, where: str) -> tuple[Region |
     box, code = _box(entry, where), ""
     if box is None or not (box[2] and box[3]):
         outline = box_of_segmentation(entry.get("segmentation"))
-        box, code = (outline, "outline-as-box") if outline else (box, "")
+        box, code = (outline, "region-outline") if outline else (box, "")
     if box is None or photo.size is None:
         return None, ""
     if entry.get("iscrowd") in (1, "1"):

@@ -49,6 +49,10 @@ class PhotoFinder:
         found = f"{len(self._loose):,} names differ from the files', such as {written!r} for {meant!r}"
         return (Note("loose-names", found, tuple(sorted(set(self._loose.values())))),)
 
+    def remember(self, written: str, meant: str) -> None:
+        """Count a name that is not spelt as its file, and that was found otherwise."""
+        self._loose[written] = meant
+
     def find(self, name: str, where: str, below: Sequence[str] = ("",)) -> tuple[Path, str]:
         """The file that an annotation names, and a hint if it is not there.
 

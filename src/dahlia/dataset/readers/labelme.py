@@ -117,7 +117,7 @@ def _annotation(tree: Tree, document: str, photos: _Photos, tally: Tally) -> Ann
         box = None if kind in _WITHOUT_AREA else _box(kind, shape)
         size = size or (size_of(path, entry.get("imageWidth"), entry.get("imageHeight")) if box else None)
         if box and kind != "rectangle":
-            tally.add("outline-as-box", file)
+            tally.add("region-outline", file)
         said.append((tag, region_of(tag, box, size) if box and size else None))
     regions = tuple(region for _, region in said if region)
     tags = tags_of([*_flags(entry, tree.path(document)), *(tag for tag, _ in said)])

@@ -65,7 +65,7 @@ def said_in(
             _box(_value(result), {**_value(result), **result}, photo) if named else (None, False)
         )
         if box and is_outline:
-            tally.add("outline-as-box", file)
+            tally.add("region-outline", file)
         for name in named:
             tag = written_tag(name, where)
             yield tag, region_of(tag, box, (1, 1)) if box else None

@@ -95,6 +95,7 @@ _TEXTS = frozenset(
         ".cfg",
         ".log",
         ".names",
+        ".labels",
         ".data",
         ".py",
         ".ipynb",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -99,6 +99,23 @@ class Reading:
         total = sum(count for count, _ in groups)
         said = ", ".join(f"{count:,} {what}" for count, what in groups if count)
         return f"{total:,} files: {said}" if total else "no files"
+
+
+def counted(count: int, one: str, several: str | None = None) -> str:
+    """A number with what it counts: `1 photo`, `2 photos`."""
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
+def outline_note(outlines: Mapping[str, int]) -> tuple[Note, ...]:
+    """A note that tells of outlines where boxes are expected, if any.
+
+    Args:
+        outlines: how many there are, by annotation file.
+    """
+    if not outlines:
+        return ()
+    found = counted(sum(outlines.values()), "outline read as the box around it", "outlines read as boxes")
+    return (Note("region-outline", found, tuple(sorted(outlines))),)
 
 
 def note_each(code: str, found: Iterable[tuple[str, str]]) -> tuple[Note, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +17,7 @@ from dahlia.dataset.tag_names import trouble_with
 from dahlia.errors import DatasetError
 
 MAX_BYTES = 512 * 1024 * 1024  # of an annotation file
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def tag_name(text: str, where: str) -> str:
@@ -117,13 +119,25 @@ def tags_of(tags: Iterable[str], regions: Iterable[Region] = ()) -> tuple[str, .
     return tuple(dict.fromkeys([*tags, *(region.tag for region in regions)]))
 
 
-def text_of(tree: Tree, name: str) -> str:
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, ended as any system ends them; other separators of Unicode stay in their line."""
+    lines = _LINE_END.split(text)
+    return lines[:-1] if not lines[-1] else lines
+
+
+def text_of(tree: Tree, name: str, *, read: bool = True, max_bytes: int | None = None) -> str:
     """An annotation file as text: UTF-8, with or without a mark, or UTF-16 with one.
 
+    Args:
+        tree: the source.
+        name: of the file.
+        read: the file counts as read; else it may turn out to be no annotation.
+        max_bytes: as of `Tree.content`.
+
     Raises:
-        DatasetError: it cannot be read, or is encoded otherwise.
+        DatasetError: it cannot be read, has more than `max_bytes`, or is encoded otherwise.
     """
-    data = tree.content(name, MAX_BYTES)
+    data = tree.content(name, max_bytes) if read else tree.peek(name, max_bytes)
     try:
         return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as error:

@@ -8,7 +8,7 @@ from dahlia.dataset.readers.reading import Note
 
 # For one, and for several.
 _TEXTS = {
-    "outline-as-box": (
+    "region-outline": (
         "1 outline, taken as the box around it",
         "{:,} outlines, taken as the boxes around them",
     ),

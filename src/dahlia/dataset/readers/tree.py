@@ -15,7 +15,9 @@ from dahlia.dataset.photo_files import read_file
 from dahlia.dataset.readers.litter import IMAGE_SUFFIXES, file_litter, film_litter, folder_litter
 from dahlia.errors import DatasetError
 
-_TEXT_SUFFIXES = frozenset({".txt", ".names", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml"})
+_TEXT_SUFFIXES = frozenset(
+    {".txt", ".names", ".labels", ".data", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml"}
+)
 
 
 class Tree:
@@ -95,7 +97,7 @@ class Tree:
     def texts_with(self, *suffixes: str) -> list[str]:
         """Annotation files with one of these suffixes; only the one that was named, if one was."""
         named = self.texts if self.document is None else [self.document]
-        return [name for name in named if PurePosixPath(name).suffix.lower() in suffixes]
+        return [name for name in named if name.lower().endswith(suffixes)]
 
     def path(self, name: str) -> Path:
         """Where a file lies."""

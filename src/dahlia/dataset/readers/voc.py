@@ -1,50 +1,63 @@
 """Pascal VOC: an XML file per image.
 
-    Annotations/a.xml  JPEGImages/a.jpg  ImageSets/Main/test.txt     or  a.xml beside a.jpg
+    Annotations/a.xml  JPEGImages/a.jpg  ImageSets/Main/test.txt     or  a.xml beside a.jpg, also in test/
 
 `xmin`, `ymin`, `xmax`, `ymax` are pixels counted from 1, the last ones included: a box over a whole image
 of 4x3 pixels is 1, 1, 4, 3. So left = (xmin - 1) / width, and width of the region = (xmax - xmin + 1) /
 width of the image. Whole pixels are written as such and anything between with decimals, so both ways round
-are exact. An object without `bndbox` tags the image as a whole. Images whose names, without suffix, are in
-`ImageSets/Main/test.txt` are the user's own test set. Images without an XML file have no tags.
+are exact. An object without `bndbox` tags the image as a whole; of an outline the box is taken. Where the
+size of the image is not said, it is the photo's. Splits are told in `voc_sets`, which photo is meant in
+`voc_photos`. Images without an XML file have no tags.
 
 Source: The PASCAL VOC2012 Development Kit.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-# Safe here: the size is bounded and a DOCTYPE, without which there are no entities, is refused.
+# Safe here: it writes; `xml_files` reads.
 from xml.etree import ElementTree as ET
 
-from dahlia.dataset.readers.finder import PhotoFinder
-from dahlia.dataset.readers.reading import Loaded
-from dahlia.dataset.readers.sources import (
-    merge,
-    number,
-    tag_name,
-    tags_of,
-    text_of,
-)
+from dahlia.dataset.readers import folder
+from dahlia.dataset.readers.counterparts import folded, is_bare_annotation
+from dahlia.dataset.readers.reading import Loaded, outline_note
+from dahlia.dataset.readers.sources import merge, number, tag_name, tags_of
 from dahlia.dataset.readers.splits import split_in, subset_of
-from dahlia.dataset.readers.targets import copy_image, image_size, new_folder, plain_tags, unique_names
+from dahlia.dataset.readers.targets import (
+    copy_image,
+    image_size,
+    known_size,
+    new_folder,
+    plain_tags,
+    unique_names,
+)
 from dahlia.dataset.readers.tree import Tree
+from dahlia.dataset.readers.voc_photos import Photos
+from dahlia.dataset.readers.voc_sets import ImageSets
+from dahlia.dataset.readers.xml_files import parse, root_name
 from dahlia.dataset.records import Annotation, Region, Split
 from dahlia.errors import DatasetError
 from dahlia.files import write_text
 
 MAX_BYTES = 4 * 1024 * 1024
 
-_PLACES = ("", "JPEGImages", "images")
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
-_SETS = ("ImageSets", "Main")
+_PHOTO_FOLDERS = frozenset({"jpegimages", "images"})
+Box = tuple[float, float, float, float]
 
 
 def found_in(tree: Tree) -> list[str]:
-    """The XML files in the source."""
-    return tree.texts_with(".xml")
+    """The XML files of which the first element is `annotation`, with those in which that cannot be told.
+
+    In `Annotation/` and the like they may be without suffix, as those of Stanford Dogs.
+    """
+    bare = (name for name in tree.files if not tree.document and is_bare_annotation(name))
+    roots = {name: root_name(tree, name) for name in (*tree.texts_with(".xml"), *bare)}
+    telling = "annotation" in roots.values() or not folder.has_tags(tree)
+    return [name for name, root in roots.items() if root == "annotation" or (telling and not root)]
 
 
 def load(tree: Tree, documents: Sequence[str]) -> Loaded:
@@ -52,20 +65,13 @@ def load(tree: Tree, documents: Sequence[str]) -> Loaded:
 
     Raises:
         DatasetError: with the file, for XML that is malformed, too large, has a DOCTYPE, or is not of
-            this form.
+            this form; or with both lists, for a photo that is in two splits.
     """
     if not documents:
-        raise DatasetError(f"Expected .xml files in {tree.root}, found none. Export it as Pascal VOC.")
-    sets = _sets(tree)
-    finder = PhotoFinder(tree)
-    annotations = [_annotation(tree, name, finder, sets) for name in documents]
-    named = {one.path for one in annotations}
-    for name in tree.images:
-        path = tree.path(name)
-        if path not in named:
-            split = _split(name, sets)
-            annotations.append(Annotation(path, subset=subset_of(split), source=path.name, split=split))
-    return Loaded(merge(annotations), "Pascal VOC, an XML file for each photo", finder.notes)
+        raise DatasetError(
+            f"Expected .xml files with an `annotation` in {tree.root}, found none. Export it as Pascal VOC."
+        )
+    return _Reader(tree, documents).loaded()
 
 
 def save(annotations: Sequence[Annotation], target: Path) -> None:
@@ -86,94 +92,112 @@ def save(annotations: Sequence[Annotation], target: Path) -> None:
             write_text(staged / "ImageSets" / "Main" / f"{subset}.txt", "".join(f"{s}\n" for s in stems))
 
 
-class _DoctypeError(Exception):
-    pass
+class _Reader:
+    def __init__(self, tree: Tree, documents: Sequence[str]) -> None:
+        self._tree = tree
+        self._sets = ImageSets(tree)
+        self._documents = [name for name in documents if not self._sets.leaves_out(name)]
+        self._photos = Photos(tree, self._documents)
+        self._outlines: dict[str, int] = {}
+
+    def loaded(self) -> Loaded:
+        annotations = [self._annotation(name) for name in self._documents]
+        annotations += self._without_document({str(one.path) for one in annotations})
+        layout = "Pascal VOC, an XML file for each photo"
+        if self._sets:
+            layout = f"{layout}, splits from ImageSets"
+        return Loaded(merge(annotations), layout, (*self._photos.notes, *outline_note(self._outlines)))
+
+    def _annotation(self, document: str) -> Annotation:
+        tree = self._tree
+        root = parse(tree, document, MAX_BYTES)
+        file = f"{tree.root}/{document}"
+        if root.tag != "annotation":
+            raise DatasetError(
+                f"{file}: expected `annotation`, received `{root.tag}`. Export it as Pascal VOC."
+            )
+        path, hint = self._photos.find(document, root.findtext("filename", ""))
+        said = [
+            (tag_name(entry.findtext("name", ""), f"{file}, object {index}"), entry)
+            for index, entry in enumerate(root.findall("object"), 1)
+        ]
+        boxes = [(tag, self._box(entry, document, index)) for index, (tag, entry) in enumerate(said, 1)]
+        split = self._split(document, path)
+        return Annotation(
+            path=path,
+            tags=tags_of(tag for tag, _ in said),
+            regions=tuple(_regions([(tag, box) for tag, box in boxes if box], root, path)),
+            subset=subset_of(split),
+            source=document,
+            split=split,
+            hint=hint,
+        )
+
+    def _box(self, entry: ET.Element, document: str, index: int) -> Box | None:
+        """Left, top, right and bottom in pixels, counted from 0 and the last ones excluded."""
+        where = f"{self._tree.root}/{document}, object {index}"
+        if entry.find("bndbox") is not None:
+            left, top, right, bottom = (
+                number(entry.findtext(f"bndbox/{key}"), f"{where}, `{key}`") for key in _CORNERS
+            )
+            return left - 1, top - 1, right, bottom
+        points = _outline(entry, where)
+        if not points:
+            return None
+        self._outlines[document] = self._outlines.get(document, 0) + 1
+        across, down = zip(*points, strict=True)
+        return min(across), min(down), max(across), max(down)
+
+    def _split(self, document: str, photo: Path) -> Split | None:
+        listed = self._sets.split(document) or self._sets.split(self._tree.name(photo))
+        if listed:
+            return listed
+        of_folders = [split_in(name.split("/")[:-1]) for name in (document, self._tree.name(photo))]
+        return "test" if "test" in of_folders else of_folders[0] or of_folders[1]
+
+    def _without_document(self, named: set[str]) -> Iterator[Annotation]:
+        """Photos without an XML file: those that lie where others have one, or in `JPEGImages`."""
+        prefix = f"{self._tree.root}/"
+        places = {path.removeprefix(prefix).rpartition("/")[0] for path in named}
+        for name in self._tree.images:
+            *folders, base = name.split("/")
+            near = "/".join(folders) in places or any(folded(one) in _PHOTO_FOLDERS for one in folders)
+            if near and f"{prefix}{name}" not in named and not self._sets.leaves_out(name):
+                split = self._sets.split(name) or split_in(folders)
+                yield Annotation(self._tree.path(name), (), (), subset_of(split), base, split)
 
 
-class _Builder(ET.TreeBuilder):
-    def doctype(self, name: str, public: str | None, system: str | None) -> None:
-        raise _DoctypeError
+def _outline(entry: ET.Element, where: str) -> list[tuple[float, float]]:
+    """The points of a polygon, or the corners of a rotated box; none where there is neither."""
+    if (rotated := entry.find("robndbox")) is not None:
+        x, y, width, height, angle = (
+            number(rotated.findtext(key), f"{where}, `{key}`") for key in ("cx", "cy", "w", "h", "angle")
+        )
+        across, down = math.cos(angle) / 2, math.sin(angle) / 2
+        return [
+            (x + a * width * across - b * height * down, y + a * width * down + b * height * across)
+            for a in (-1, 1)
+            for b in (-1, 1)
+        ]
+    polygon = entry.find("polygon")
+    if polygon is None:
+        return []
+    points = [(point.findtext("x"), point.findtext("y")) for point in polygon.findall("pt")]
+    index = 1
+    while polygon.find(f"x{index}") is not None:
+        points.append((polygon.findtext(f"x{index}"), polygon.findtext(f"y{index}")))
+        index += 1
+    return [(number(x, f"{where}, `polygon`"), number(y, f"{where}, `polygon`")) for x, y in points]
 
 
-def _parse(tree: Tree, name: str) -> ET.Element:
-    path = tree.path(name)
-    data = tree.content(name, MAX_BYTES)
-    try:
-        return ET.fromstring(data, ET.XMLParser(target=_Builder()))  # noqa: S314
-    except ET.ParseError as error:
-        raise DatasetError(f"{path}:{error.position[0]}: not XML ({error}). Export it again.") from error
-    except (LookupError, ValueError) as error:
-        raise DatasetError(f"{path}: not XML in a known encoding ({error}). Export it as UTF-8.") from error
-    except _DoctypeError:
-        raise DatasetError(f"{path}: expected no DOCTYPE, received one. Remove it.") from None
-
-
-def _annotation(tree: Tree, document: str, finder: PhotoFinder, sets: dict[str, Split]) -> Annotation:
-    root = _parse(tree, document)
-    file = tree.path(document)
-    folder = document.rpartition("/")[0]
-    base = folder.removesuffix("Annotations").rstrip("/")
-    places = [base, *(f"{base}/{place}".lstrip("/") for place in _PLACES[1:]), folder]
-    path, hint = finder.find(root.findtext("filename", ""), f"{file}, `filename`", places)
-    said = [
-        (tag_name(entry.findtext("name", ""), f"{file}, object {index}"), entry)
-        for index, entry in enumerate(root.findall("object"), 1)
-    ]
-    boxed = [(tag, entry, index) for index, (tag, entry) in enumerate(said, 1) if _has_box(entry)]
-    size = _size(root, file, path) if boxed else (1.0, 1.0)
-    split = _split(document, sets)
-    return Annotation(
-        path=path,
-        tags=tags_of(tag for tag, _ in said),
-        regions=tuple(_region(tag, entry, size, f"{file}, object {i}") for tag, entry, i in boxed),
-        subset=subset_of(split),
-        source=document,
-        split=split,
-        hint=hint,
-    )
-
-
-def _has_box(entry: ET.Element) -> bool:
-    return entry.find("bndbox") is not None
-
-
-def _size(document: ET.Element, file: Path, image: Path) -> tuple[float, float]:
-    if document.find("size") is None and image.is_file():
-        return image_size(image)
-    width, height = (
-        number(document.findtext(f"size/{key}"), f"{file}, `size/{key}`") for key in ("width", "height")
-    )
-    if width <= 0 or height <= 0:
-        raise DatasetError(f"{file}: expected the image's size, received {width}x{height}. Fill it in.")
-    return width, height
-
-
-def _region(tag: str, entry: ET.Element, size: tuple[float, float], where: str) -> Region:
-    left, top, right, bottom = (
-        number(entry.findtext(f"bndbox/{key}"), f"{where}, `{key}`") for key in _CORNERS
-    )
-    width, height = size
-    return Region(
-        tag, (left - 1) / width, (top - 1) / height, (right - left + 1) / width, (bottom - top + 1) / height
-    )
-
-
-def _sets(tree: Tree) -> dict[str, Split]:
-    """Which split `ImageSets/Main/` puts an image in, by its name without suffix."""
-    files: dict[str, Split] = {"train": "train", "val": "valid", "test": "test"}
-    sets: dict[str, Split] = {}
-    for name in tree.texts_with(".txt"):
-        path = PurePosixPath(name)
-        if path.parts[-3:-1] == _SETS and path.stem in files:
-            sets |= {
-                line.split()[0]: files[path.stem] for line in text_of(tree, name).splitlines() if line.strip()
-            }
-    return sets
-
-
-def _split(name: str, sets: dict[str, Split]) -> Split | None:
-    path = PurePosixPath(name)
-    return sets.get(path.stem) or split_in(path.parts[:-1])
+def _regions(boxes: list[tuple[str, Box]], root: ET.Element, photo: Path) -> Iterator[Region]:
+    """None where the image's size is neither said nor that of a photo which is there."""
+    said = root.findtext("size/width"), root.findtext("size/height")
+    size = known_size(*said, photo) if boxes else None
+    if size:
+        width, height = size
+        for tag, (left, top, right, bottom) in boxes:
+            yield Region(tag, left / width, top / height, (right - left) / width, (bottom - top) / height)
 
 
 def _document(annotation: Annotation, name: str) -> str:
