@@ -13,11 +13,10 @@ from typing import Any
 import click
 
 from dahlia import __version__
-from dahlia.command_groups import SectionedCommands
 from dahlia.errors import ConfigError, DahliaError
 from dahlia.predict.command import predict
 from dahlia.server.commands import COMMANDS as SERVER_COMMANDS
-from dahlia.terminal import print_table
+from dahlia.terminal import SectionedCommands, print_table
 
 STAGES = ("ingest", "validate", "split", "environment", "train", "evaluate", "export", "track")
 INTERRUPTED = 130
@@ -38,8 +37,8 @@ def stage(name: str, item: str | None) -> None:
     The stage `export` takes an ITEM, the format.
     """
     from dahlia.config import load_params
-    from dahlia.extras import require_formats
-    from dahlia.stage_times import noted_time
+    from dahlia.imports import require_formats
+    from dahlia.provenance import noted_time
 
     if (name == "export") != (item is not None):
         raise click.UsageError(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dahlia.evaluation.evaluation import evaluate
-from dahlia.evaluation.plots import save_plots
+from dahlia.evaluation.summary import save_plots
 from dahlia.modeling.learning_curve import LearningCurve
 from dahlia.modeling.predictions import ClassPredictions
 from dahlia.params import EvaluateParams

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dahlia.evaluation.resampling import draw_weights
-from dahlia.evaluation.thresholds import choose, recommend
+from dahlia.evaluation.intervals import draw_weights
+from dahlia.evaluation.metrics import choose, recommend
 from dahlia.modeling.predictions import ClassPredictions
 
 Make = Callable[..., ClassPredictions]

@@ -27,7 +27,7 @@ from job_cases import (
 )
 from sqlalchemy import delete, select
 
-from dahlia import extras, layout
+from dahlia import imports, layout
 from dahlia.dataset.manifest import load_manifest
 from dahlia.errors import ExportError
 from dahlia.export.formats import FORMATS, by_name, flavors_of, form_of
@@ -208,7 +208,7 @@ def test_what_cannot_be_exported_tells_why(
     def fail(context: WorkerContext, task: Task, folder: Path) -> None:
         raise ExportError("It computes something else. Train again.")
 
-    monkeypatch.setitem(extras.EXTRAS, "coreml", ("absent",))
+    monkeypatch.setitem(imports.EXTRAS, "coreml", ("absent",))
     monkeypatch.setattr(export_job, "_run", fail)
     row = order_export(server, made, platform)
     with working(server, EXPORTING):

@@ -25,7 +25,7 @@ from dahlia.modeling.card import (
 from dahlia.modeling.learning_curve import save_learning_curve
 from dahlia.modeling.predictions import save_predictions
 from dahlia.params import Params
-from dahlia.revision import git_revision
+from dahlia.provenance import git_revision
 from dahlia.training.data import TrainingData, gather
 
 if TYPE_CHECKING:

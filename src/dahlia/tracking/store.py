@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dahlia.errors import TrackingError
-from dahlia.extras import require_extra
 from dahlia.files import staged_file
-from dahlia.imports import quick_imports
+from dahlia.imports import quick_imports, require_extra
 from dahlia.masking import masked
 from dahlia.params import Params
 from dahlia.targets import TRACKING_URI

@@ -46,7 +46,6 @@ SHARED = {
     "fetch": "dahlia.http",
     "paths": "dahlia.http",
     "replies": "dahlia.http",
-    "runtime_errors": "dahlia.serving.models",
     "transport": "dahlia.http",
 }
 _CONTEXT = "dahlia.export.docker.context"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from dahlia.errors import VerificationError
+from dahlia.errors import VerificationError, runtime_errors
 from dahlia.export.onnx.compatibility import (
     BGR,
     FULL_RANGE,
@@ -27,7 +27,6 @@ from dahlia.export.onnx.half import to_float16
 from dahlia.export.onnx.quantisation import to_int8
 from dahlia.export.port import Batch, Opened, Run, Source, Usage, unusable
 from dahlia.modeling.card import ModelCard
-from dahlia.serving.models.runtime_errors import runtime_errors
 
 _PROBES = 4
 _MOST_EDGE = 4096  # pixels

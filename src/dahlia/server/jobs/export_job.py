@@ -18,7 +18,7 @@ from dahlia.dataset.manifest import save_manifest
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import ExportError
 from dahlia.export.formats import Format, form_of
-from dahlia.extras import require_formats
+from dahlia.imports import require_formats
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import ExportStatus
 from dahlia.server.database.tables import ProjectRow

@@ -1,13 +1,15 @@
-"""When each stage last ran, kept outside of all that DVC compares, for the run in MLflow.
+"""Where the results in a project folder come from: its commit, and when each stage last ran.
 
-A note names the output that the stage wrote by its digest. Where that output was replaced without running the
-stage, as by `dvc checkout`, the note does not count.
+Times are kept outside of all that DVC compares, for the run in MLflow. A note names the output that the
+stage wrote by its digest. Where that output was replaced without running the stage, as by `dvc checkout`,
+the note does not count.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -88,3 +90,21 @@ def _digest(root: Path, stage: str, item: str | None) -> str:
         if path.is_file():
             digest.update(f"{path.relative_to(root).as_posix()}\0{sha256_of(path)}\n".encode())
     return digest.hexdigest()
+
+
+def git_revision(root: Path) -> tuple[str | None, bool]:
+    """The commit's hash and whether tracked files differ from it; (None, False) outside Git."""
+    revision = _git(root, "rev-parse", "HEAD")
+    if not revision:
+        return None, False
+    return revision, bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=30
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dahlia import layout
-from dahlia.stage_times import noted_time, stage_times
+from dahlia.provenance import noted_time, stage_times
 
 
 @pytest.fixture
