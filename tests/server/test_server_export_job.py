@@ -255,7 +255,7 @@ def test_an_export_whose_row_is_deleted_ends(
 def test_ranges_are_learned_from_photos_of_every_tag(
     server: Server, garden: Planted, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dahlia.export.photos.CALIBRATION_PHOTOS", 2)
+    monkeypatch.setattr("dahlia.export.verify.CALIBRATION_PHOTOS", 2)
     save_reference(bundle, ClassReference((), np.zeros((0, 2), np.float32)))
     photos = [SizedPhoto(Photo(sha256, ".jpg", tags), 64, 48) for sha256, tags in IDS.items()]
     lay_out_photos(server.storage, photos, bundle, tmp_path, calibrates=True)

@@ -100,7 +100,7 @@ def lay_out_photos(
         StorageError: a photo is missing, or cannot be written.
         DatasetError: the bundle's answers cannot be read.
     """
-    from dahlia.export.photos import CALIBRATION_PHOTOS, one_of_each_in_turn
+    from dahlia.export.verify import CALIBRATION_PHOTOS, one_of_each_in_turn
     from dahlia.modeling.reference import load_reference
 
     asked = set(load_reference(bundle).ids)

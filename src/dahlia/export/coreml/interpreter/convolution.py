@@ -180,6 +180,33 @@ def mean_variance_layer(made: Layer, x: Array) -> Array:
     return np.asarray(centred / np.sqrt(variance + np.float32(made.parameters.epsilon)))
 
 
+@operation("layer_norm")
+def layer_norm(
+    x: Array,
+    axes: Sequence[int] | None = None,
+    gamma: Array | None = None,
+    beta: Array | None = None,
+    epsilon: float = 1e-5,
+) -> Array:
+    """Over `axes`, mean 0 and variance 1; then times `gamma`, plus `beta`."""
+    over = tuple(range(x.ndim)) if axes is None else tuple(int(axis) % x.ndim for axis in axes)
+    centred = x - x.mean(over, keepdims=True)
+    answer = centred / np.sqrt(np.square(centred).mean(over, keepdims=True) + np.float32(epsilon))
+    wide = [size if axis in over else 1 for axis, size in enumerate(x.shape)]
+    answer = answer if gamma is None else answer * gamma.reshape(wide)
+    return np.asarray(answer if beta is None else answer + beta.reshape(wide))
+
+
+@layer("layerNormalization")
+def layer_norm_layer(made: Layer, x: Array) -> Array:
+    """Over the last axes, mean 0 and variance 1; then times `gamma`, plus `beta`."""
+    own = made.parameters
+    shape = tuple(own.normalizedShape)
+    axes = range(-len(shape), 0)
+    gamma, beta = made.numbers("gamma", *shape), made.numbers("beta", *shape)
+    return layer_norm(x, axes, gamma, beta, own.eps)
+
+
 @layer("padding")
 def padding_layer(made: Layer, x: Array) -> Array:
     """More pixels around each map: of one number, of the edge, or mirrored."""

@@ -14,10 +14,9 @@ import pytest
 from readme_lines import TAGS, check_python
 
 from dahlia.errors import ExportError, TrainingError, VerificationError
-from dahlia.export.conventions import write_labels
-from dahlia.export.openvino import port
-from dahlia.export.openvino.port import ov
-from dahlia.export.port import Batch, Source
+from dahlia.export import openvino
+from dahlia.export.openvino import ov
+from dahlia.export.port import Batch, Source, write_labels
 from small_projects import REPOSITORY, SIZE
 
 FLAVOURS = ("float16", "int8")
@@ -26,13 +25,13 @@ ALLOWED = {"float16": 5e-3, "int8": 0.1}
 
 def written(folder: Path, source: Source, flavour: str = "float16") -> Path:
     folder.mkdir()
-    port.write(folder, source, flavour)
+    openvino.write(folder, source, flavour)
     write_labels(folder, source.card)
     return folder
 
 
 def ran(folder: Path, pixels: Batch) -> Batch:
-    with port.opened(folder) as opened:
+    with openvino.opened(folder) as opened:
         return opened.run(pixels)
 
 
@@ -42,7 +41,7 @@ def test_it_says_what_was_trained(
 ) -> None:
     folder = written(tmp_path / "out", source, flavour)
     assert sorted(path.name for path in folder.iterdir()) == ["labels.txt", "model.bin", "model.xml"]
-    with port.opened(folder) as opened:
+    with openvino.opened(folder) as opened:
         assert np.abs(opened.run(pixels) - answers).max() <= ALLOWED[flavour]
         assert np.abs(opened.run(pixels[:1]) - answers[:1]).max() <= ALLOWED[flavour]
         assert np.abs(opened.run(pixels[:, ::-1]) - answers).max() > 0.2
@@ -87,7 +86,7 @@ atexit.register(lambda: print(told, "openvino_telemetry" in sys.modules))
 {first}
 ov.Core()
 """
-OURS = "from dahlia.export.openvino.port import ov"
+OURS = "from dahlia.export.openvino import ov"
 
 
 @pytest.mark.slow
@@ -135,7 +134,7 @@ def test_files_that_the_runtime_cannot_load(
     damage(folder)
     with (
         pytest.raises(VerificationError, match=r"OpenVINO .* cannot load model\.xml: .*Export again"),
-        port.opened(folder),
+        openvino.opened(folder),
     ):
         pass
 
@@ -149,7 +148,7 @@ def replaced(folder: Path, before: str, after: str) -> None:
 def test_labels_that_are_missing(tmp_path: Path, source: Source) -> None:
     folder = written(tmp_path / "out", source)
     (folder / "labels.txt").unlink()
-    with pytest.raises(VerificationError, match=r"labels\.txt"), port.opened(folder):
+    with pytest.raises(VerificationError, match=r"labels\.txt"), openvino.opened(folder):
         pass
 
 
@@ -210,21 +209,21 @@ def test_a_graph_that_openvino_cannot_read(
         proto.graph.node[5].op_type = "Strange"
         return proto
 
-    monkeypatch.setattr(port, "probability_graph", strange)
+    monkeypatch.setattr(openvino, "probability_graph", strange)
     with pytest.raises(ExportError, match=r"cannot read the graph of test_resnet: .*Choose another backbone"):
-        port.write(tmp_path, source, "float16")
+        openvino.write(tmp_path, source, "float16")
     assert list(tmp_path.glob("model.*")) == []
 
 
 def test_a_bundle_without_weights(tmp_path: Path, source: Source) -> None:
     (source.bundle / "model.safetensors").unlink()
     with pytest.raises(TrainingError, match=r"model\.safetensors could not be read"):
-        port.write(tmp_path, source, "float16")
+        openvino.write(tmp_path, source, "float16")
 
 
 def test_ranges_need_photos(tmp_path: Path, source: Source) -> None:
     with pytest.raises(ExportError, match="received none"):
-        port.write(tmp_path, replace(source, photos=list), "int8")
+        openvino.write(tmp_path, replace(source, photos=list), "int8")
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # the lines leave the closing of files to Python
@@ -234,4 +233,4 @@ def test_the_lines_of_the_readme_run(
 ) -> None:
     folder = written(tmp_path / "out", source, flavour)
     # Processors with bfloat16 compute the lines in it.
-    check_python(port.usage(source.card, flavour).lines, folder, port.opened, 0.02, capsys)
+    check_python(openvino.usage(source.card, flavour).lines, folder, openvino.opened, 0.02, capsys)

@@ -1,4 +1,4 @@
-"""Sums, products and functions of numbers, broadcast as numpy does, and single numbers of many."""
+"""Sums, products and functions of numbers, broadcast as numpy does; products of matrices; numbers of many."""
 
 from __future__ import annotations
 
@@ -245,3 +245,58 @@ def unary_layer(made: Layer, x: Array) -> Array:
         "THRESHOLD": lambda: np.maximum(inner, np.float32(own.alpha)),
     }
     return np.asarray(known[kinds.Name(own.type)]())
+
+
+@operation("linear")
+def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
+    """The last axis of `x` times the transpose of (outputs, inputs), plus `bias`."""
+    product = x @ weight.T
+    return np.asarray(product if bias is None else product + bias)
+
+
+@layer("innerProduct")
+def inner_product_layer(made: Layer, x: Array) -> Array:
+    """The last axis of up to three times the transpose of (outputs, inputs), plus a bias."""
+    own = made.parameters
+    if x.ndim > 3:
+        raise UnsupportedError(f"an input of {x.ndim} axes")
+    weight = made.numbers("weights", own.outputChannels, own.inputChannels)
+    return linear(x, weight, made.numbers("bias", -1) if own.hasBias else None)
+
+
+@operation("matmul")
+def matmul(x: Array, y: Array, transpose_x: bool = False, transpose_y: bool = False) -> Array:
+    """Products of the last two axes."""
+    left = x.swapaxes(-1, -2) if transpose_x else x
+    right = y.swapaxes(-1, -2) if transpose_y else y
+    return np.asarray(np.matmul(left, right))
+
+
+@layer("batchedMatmul")
+def batched_matmul_layer(made: Layer, x: Array, *others: Array) -> Array:
+    """Products of the last two axes: of two inputs, or of one and weights that are kept transposed."""
+    own = made.parameters
+    if others:
+        return matmul(x, others[0], own.transposeA, own.transposeB)
+    kept = made.numbers("weights", own.weightMatrixSecondDimension, own.weightMatrixFirstDimension)
+    return linear(x, kept, made.numbers("bias", -1) if own.hasBias else None)
+
+
+@operation("einsum")
+def einsum(values: Sequence[Array], equation: str) -> Array:
+    """Einstein's sum of two tensors."""
+    return np.asarray(np.einsum(equation, *values, optimize=True))
+
+
+@layer("scale")
+def scale_layer(made: Layer, x: Array) -> Array:
+    """Times weights and plus others, along the last axes."""
+    own = made.parameters
+    answer = x * made.numbers("scale", *own.shapeScale)
+    return np.asarray(answer + made.numbers("bias", *own.shapeBias) if own.hasBias else answer)
+
+
+@layer("loadConstant", "loadConstantND")
+def load_constant_layer(made: Layer) -> Array:
+    """Numbers that are always the same."""
+    return made.numbers("data", *made.parameters.shape)

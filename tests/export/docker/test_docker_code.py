@@ -10,8 +10,8 @@ from packaging.requirements import Requirement
 
 from dahlia.dataset import imaging
 from dahlia.errors import ExportError
-from dahlia.export.docker import build_context
-from dahlia.export.docker.build_context import PYTHON, SERVER, SHARED, dockerfile, requirements
+from dahlia.export.docker import port
+from dahlia.export.docker.port import PYTHON, SERVER, SHARED, dockerfile, requirements
 
 # The name under which a package is imported, where it is not that of its distribution.
 IMPORT_NAMES = {"opencv-python-headless": "cv2", "pillow": "PIL", "python-multipart": "python_multipart"}
@@ -77,12 +77,12 @@ def test_every_package_is_pinned(machine: str) -> None:
     lines = requirements(machine).splitlines()
     assert lines == sorted(lines)
     names = {Requirement(line).name for line in lines}
-    assert names >= set(build_context.IMPORTED) | {"idna", "typing-extensions"}
+    assert names >= set(port.IMPORTED) | {"idna", "typing-extensions"}
     assert not names & {"torch", "tensorflow", "dahlia", "onnx"}
     assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line) for line in lines)
 
 
 def test_a_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build_context, "IMPORTED", ("no-such-package",))
+    monkeypatch.setattr(port, "IMPORTED", ("no-such-package",))
     with pytest.raises(ExportError, match="pip install no-such-package"):
         requirements("x86_64")
