@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score, roc_auc_score
 
-from dahlia.evaluation.intervals import draw_weights
 from dahlia.evaluation.metrics import MAX_POINTS, Rules, curves, measure
+from dahlia.evaluation.resampling import draw_weights
 from dahlia.modeling.predictions import ClassPredictions
 
 Make = Callable[..., ClassPredictions]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from dahlia.evaluation.intervals import average_precisions, draw_weights
+from dahlia.evaluation.resampling import average_precisions, draw_weights
 
 
 @pytest.mark.parametrize("decimals", [1, 6], ids=["many ties", "no ties"])

@@ -13,8 +13,8 @@ from performance_cases import predictions_of
 
 from dahlia.dataset.manifest import TEST_FOLD
 from dahlia.errors import EvaluationError
-from dahlia.evaluation.intervals import draw_weights
 from dahlia.evaluation.metrics import Rules, measure
+from dahlia.evaluation.resampling import draw_weights
 from dahlia.modeling.predictions import ClassPredictions
 from dahlia.server.iterations.figures import Score, fixed_figures_of, score
 

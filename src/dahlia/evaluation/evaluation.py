@@ -11,11 +11,12 @@ from dahlia.dataset.records import ImageRecord
 from dahlia.errors import EvaluationError
 from dahlia.evaluation.calibration import calibration
 from dahlia.evaluation.figures import Evaluation, SetFigures
-from dahlia.evaluation.intervals import draw_weights, independent_share
+from dahlia.evaluation.intervals import independent_share
 from dahlia.evaluation.judges import JUDGES
 from dahlia.evaluation.learning import check_fits, learning
-from dahlia.evaluation.metrics import Rules, curves, measure, recommend
+from dahlia.evaluation.metrics import Rules, curves, measure
 from dahlia.evaluation.mistakes import confusion, find_label_issues, worst
+from dahlia.evaluation.resampling import draw_weights, recommend
 from dahlia.files import load_json, write_text
 from dahlia.modeling.learning_curve import LearningCurve
 from dahlia.modeling.predictions import ClassPredictions

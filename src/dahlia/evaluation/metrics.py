@@ -1,11 +1,4 @@
-"""Precision, recall, F1 and average precision with intervals, per tag and overall; curves; thresholds.
-
-A recommended threshold is where F1 is best, but no further from the usual one than the data asks. On few
-images the threshold with the highest F1 is largely luck. Among the candidates we take the one nearest to
-the usual threshold whose F1 falls short of the best by no more than one standard error of that difference
-(the one-standard-error rule of Breiman et al. 1984, paired over bootstrap draws). Of two candidates
-equally near, the higher one wins: fewer false alarms.
-"""
+"""Precision, recall, F1 and average precision, per tag and overall, each with its interval; and curves."""
 
 from __future__ import annotations
 
@@ -14,15 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dahlia.evaluation.figures import Curves, Estimate, OverallFigures, TagFigures, Threshold
-from dahlia.evaluation.intervals import (
-    Weights,
-    average_precisions,
-    proportion,
-    resampled,
-    step_ends,
-    undefined,
-)
+from dahlia.evaluation.figures import Curves, Estimate, OverallFigures, TagFigures
+from dahlia.evaluation.intervals import proportion, resampled, undefined
+from dahlia.evaluation.resampling import Weights, average_precisions
 from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.modeling.predictions import ClassPredictions
 
@@ -39,7 +26,7 @@ class Rules:
         threshold: a prediction counts when its probability reaches it.
         confidence: of the intervals.
         share: see `dahlia.evaluation.intervals.independent_share`.
-        weights: (B, N) see `dahlia.evaluation.intervals`.
+        weights: (B, N) see `dahlia.evaluation.resampling`.
     """
 
     threshold: float
@@ -234,82 +221,3 @@ def _thin(values: Values) -> list[float]:
         return [float(value) for value in values]
     kept = np.linspace(0, len(values) - 1, MAX_POINTS).round().astype(int)
     return [float(value) for value in values[kept]]
-
-
-DRAWS = 200
-
-Mask = npt.NDArray[np.bool_]
-
-
-def recommend(predictions: ClassPredictions, default: float, weights: Weights) -> tuple[Threshold, ...]:
-    """A threshold per tag, with the precision and recall that choosing so gives.
-
-    The threshold rests on all images. Its figures do not: each fold is judged at a threshold that was
-    chosen on the other folds, so they are not flattered by the choice.
-
-    Args:
-        predictions: N held-out images.
-        default: the usual threshold, kept for tags without positives or without negatives.
-        weights: (B, N) bootstrap weights; the first `DRAWS` rows are used.
-    """
-    return tuple(
-        _recommend(predictions, column, default, weights[:DRAWS]) for column in range(len(predictions.tags))
-    )
-
-
-def choose(truth: Mask, scores: Values, default: float, weights: Weights) -> float:
-    """The threshold for one tag.
-
-    Args:
-        truth: (N,)
-        scores: (N,) probabilities.
-        default: the usual threshold.
-        weights: (B, N)
-
-    Returns:
-        `default`, or a value midway between two scores.
-    """
-    if truth.all() or not truth.any():
-        return default
-    order = np.argsort(-scores, kind="stable")
-    falling, positive = scores[order], truth[order].astype(np.float64)
-    ends = step_ends(falling)
-    candidates = _candidates(falling, ends)
-    f1 = _f1(positive, ends, np.ones((1, len(scores))))[0]
-    draws = _f1(positive, ends, weights[:, order])
-    best = int(np.argmax(f1))
-    allowed = np.std(draws[:, [best]] - draws, axis=0)
-    good = np.flatnonzero(f1[best] - f1 <= allowed)
-    usual = int(np.searchsorted(-falling, -default, side="right"))
-    if usual and int(np.searchsorted(ends, usual - 1)) in good:
-        return default
-    return float(candidates[good[np.argmin(np.abs(candidates[good] - default))]])
-
-
-def _candidates(falling: Values, ends: npt.NDArray[np.intp]) -> Values:
-    below = np.append(falling[ends[:-1] + 1], 0.0)
-    midway: Values = (falling[ends] + below) / 2
-    return midway
-
-
-def _f1(positive: Values, ends: npt.NDArray[np.intp], weights: Weights) -> Values:
-    found = np.cumsum(weights * positive, axis=1)
-    chosen = np.cumsum(weights, axis=1)
-    f1: Values = 2 * found[:, ends] / (found[:, -1:] + chosen[:, ends])
-    return f1
-
-
-def _recommend(predictions: ClassPredictions, column: int, default: float, weights: Weights) -> Threshold:
-    truth, scores = predictions.truth[:, column], predictions.probabilities[:, column]
-    chosen = np.zeros(len(truth), bool)
-    for fold in np.unique(predictions.fold):
-        held, rest = predictions.fold == fold, predictions.fold != fold
-        chosen[held] = scores[held] >= choose(truth[rest], scores[rest], default, weights[:, rest])
-    positives, predicted, correct_count = int(truth.sum()), int(chosen.sum()), int((truth & chosen).sum())
-    return Threshold(
-        tag=predictions.tags[column],
-        threshold=choose(truth, scores, default, weights),
-        f1=2 * correct_count / (positives + predicted) if positives else None,
-        precision=correct_count / predicted if predicted else None,
-        recall=correct_count / positives if positives else None,
-    )

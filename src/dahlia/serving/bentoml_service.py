@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bentoml import Service
 from uvicorn.config import HTTP_PROTOCOLS
 
-from dahlia.http.connections import Connections
+from dahlia.http.connections import Connections, most_files
 from dahlia.http.guard import guarded
-from dahlia.http.limits import most_files
 from dahlia.serving.bentoml_files import static_files
 from dahlia.serving.openapi import Page, describe
 from dahlia.serving.prediction_app import PredictionApp, ServiceState

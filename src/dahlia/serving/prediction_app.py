@@ -19,9 +19,9 @@ from starlette.responses import HTMLResponse
 from dahlia.errors import ServiceError
 from dahlia.http.admission import Admission
 from dahlia.http.body import Disconnected, read_body, with_body
-from dahlia.http.cross_origin import CrossOrigin, Policy
 from dahlia.http.fetch import fetch
 from dahlia.http.lingering import Lingering
+from dahlia.http.origins import CrossOrigin, Policy
 from dahlia.http.parameters import query_of
 from dahlia.http.paths import Route, is_contract, is_prediction, parse_route, raw_path
 from dahlia.http.replies import REQUEST, identified, no_such_route, refusal, wrong_method

@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from dahlia.errors import ConfigError
 from dahlia.http.allow_list import AllowList, read_allow_list
-from dahlia.http.limits import read_proxies
+from dahlia.http.connections import read_proxies
 from dahlia.http.origins import Origins
 from dahlia.masking import MASK
 from dahlia.settings.secret_url import SecretText, SecretUrl

@@ -35,7 +35,7 @@ import numpy.typing as npt
 
 from dahlia.dataset.manifest import TEST_FOLD
 from dahlia.errors import EvaluationError
-from dahlia.evaluation.intervals import average_precisions
+from dahlia.evaluation.resampling import average_precisions
 from dahlia.modeling.predictions import ClassPredictions
 from dahlia.server.contract.own import Interval, MainFigures
 from dahlia.server.jobs.training_data import EVALUATION, artifact_key

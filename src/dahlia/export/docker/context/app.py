@@ -35,13 +35,12 @@ from dahlia.export.docker.context.model import Model, load_model
 from dahlia.export.docker.context.settings import ORIGINS, Settings, read_settings
 from dahlia.http.admission import Admission
 from dahlia.http.body import Disconnected, address_of, image_of, read_body
-from dahlia.http.connections import Connections
-from dahlia.http.cross_origin import CrossOrigin, Policy
+from dahlia.http.connections import Connections, most_files
 from dahlia.http.fetch import fetch
 from dahlia.http.form_images import TO_IMAGE, refuse_image
 from dahlia.http.guard import guarded
-from dahlia.http.limits import most_files
 from dahlia.http.lingering import Lingering
+from dahlia.http.origins import CrossOrigin, Policy
 from dahlia.http.parameters import query_of
 from dahlia.http.paths import check_task, parse_id, raw_path
 from dahlia.http.paths import parse_route as parse_cloud_route
