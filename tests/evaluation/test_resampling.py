@@ -25,5 +25,5 @@ def test_parts_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None
     draw = np.random.default_rng(3)
     truth, scores, weights = draw.random(30) < 0.5, draw.random(30), draw_weights(11, 30, seed=1)
     whole = average_precisions(truth, scores, weights)
-    monkeypatch.setattr("dahlia.evaluation.intervals._VALUES_AT_ONCE", 60)
+    monkeypatch.setattr("dahlia.evaluation.resampling._VALUES_AT_ONCE", 60)
     assert np.array_equal(average_precisions(truth, scores, weights), whole)
