@@ -11,8 +11,7 @@ import pytest
 
 from dahlia.evaluation.evaluation import evaluate
 from dahlia.evaluation.summary import save_plots
-from dahlia.modeling.learning_curve import LearningCurve
-from dahlia.modeling.predictions import ClassPredictions
+from dahlia.modeling.predictions import ClassPredictions, LearningCurve
 from dahlia.params import EvaluateParams
 
 Make = Callable[..., ClassPredictions]

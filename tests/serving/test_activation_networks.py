@@ -32,8 +32,7 @@ def publish(folder: Path, architecture: str) -> Any:
     import torch
 
     from dahlia.modeling.backbones import Backbone
-    from dahlia.modeling.bundle import save_bundle
-    from dahlia.modeling.classifier import Classifier
+    from dahlia.modeling.classifier import Classifier, save_bundle
     from dahlia.modeling.reference import ClassReference
 
     torch.manual_seed(0)

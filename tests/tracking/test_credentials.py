@@ -13,7 +13,7 @@ from mlflow.utils import credentials
 
 from dahlia.errors import TrackingError
 from dahlia.targets import TRACKING_URI
-from dahlia.tracking.artifacts import _download, _Place
+from dahlia.tracking.store import _download, _Place
 from dahlia.tracking.credentials import withhold_credentials, withhold_from_files
 from dahlia.tracking.store import connect, translated_errors
 

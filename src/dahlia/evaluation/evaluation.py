@@ -18,8 +18,7 @@ from dahlia.evaluation.metrics import Rules, curves, measure
 from dahlia.evaluation.mistakes import confusion, find_label_issues, worst
 from dahlia.evaluation.resampling import draw_weights, recommend
 from dahlia.files import load_json, write_text
-from dahlia.modeling.learning_curve import LearningCurve
-from dahlia.modeling.predictions import ClassPredictions
+from dahlia.modeling.predictions import ClassPredictions, LearningCurve
 from dahlia.params import EvaluateParams
 
 REMEDY = "Run `dvc repro train` to make models/predictions.parquet again."

@@ -27,8 +27,7 @@ from dahlia.errors import EvaluationError
 from dahlia.evaluation.figures import Learning, LearningPoint, LearningSeries
 from dahlia.evaluation.intervals import independent_share
 from dahlia.evaluation.judges import JUDGES, Words
-from dahlia.modeling.learning_curve import HALF, FoldOutcomes, LearningCurve
-from dahlia.modeling.predictions import ClassPredictions
+from dahlia.modeling.predictions import HALF, ClassPredictions, FoldOutcomes, LearningCurve
 
 LEAST_POINTS = 4
 LEAST_IMAGES = 5

@@ -52,7 +52,7 @@ class Source:
             TrainingError: the bundle is not whole.
         """
         with quick_imports():
-            from dahlia.modeling.bundle import load_bundle
+            from dahlia.modeling.classifier import load_bundle
 
         return load_bundle(self.bundle)[0]
 

@@ -16,11 +16,9 @@ from dahlia import layout
 from dahlia.dataset.records import ImageRecord
 from dahlia.kinds import Kind
 from dahlia.modeling.backbones import Backbone, load_backbone
-from dahlia.modeling.bundle import set_head
-from dahlia.modeling.classifier import Classifier
-from dahlia.modeling.learning_curve import LearningCurve
+from dahlia.modeling.classifier import Classifier, set_head
 from dahlia.modeling.likelihoods import LIKELIHOODS
-from dahlia.modeling.predictions import ClassPredictions
+from dahlia.modeling.predictions import ClassPredictions, LearningCurve
 from dahlia.params import Params
 from dahlia.training.data import TrainingData
 from dahlia.training.feature_cache import FeatureCache

@@ -29,7 +29,7 @@ from dahlia.serving.models.sources import Servable
 from dahlia.serving.prediction_api import answer
 from dahlia.serving.predictor import Answered, Predictor
 from dahlia.serving.stored.store import PredictionStore
-from dahlia.tracking.names import normalise
+from dahlia.tracking.iteration import normalise
 
 if TYPE_CHECKING:
     from starlette.responses import Response

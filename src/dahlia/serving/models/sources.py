@@ -13,8 +13,8 @@ from dahlia import layout
 from dahlia.config import load_params
 from dahlia.errors import ServiceError
 from dahlia.modeling.card import load_card, project_id
+from dahlia.tracking.iteration import INDEX, ITERATION
 from dahlia.tracking.registry import Registry
-from dahlia.tracking.snapshot import INDEX, ITERATION
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class RegistrySource:
 
 
 class DirectorySource:
-    """Reads a folder that `dahlia.tracking.snapshot` wrote; it does not change."""
+    """Reads a folder that `dahlia.tracking.iteration` wrote; it does not change."""
 
     changes = False
 

@@ -13,8 +13,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from dahlia.errors import TrainingError
-from dahlia.modeling.bundle import set_head
-from dahlia.modeling.classifier import Classifier
+from dahlia.modeling.classifier import Classifier, set_head
 from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.params import FineTuningParams, TrainerParams
 from dahlia.training.checkpoints import SafetensorsCheckpoints
