@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from dahlia.errors import ServiceError
 from dahlia.server.http import page
-from dahlia.serving.models.sources import open_source
+from dahlia.serving.models.loading import open_source
 from small_projects import REPOSITORY
 
 

@@ -10,7 +10,7 @@ from fake_project import card
 from dahlia.export.onnx import port
 from dahlia.export.port import Source
 from dahlia.modeling.card import BackboneCard, InputCard
-from dahlia.serving.explanation.activation import Activation
+from dahlia.serving.activation import Activation
 
 pytestmark = pytest.mark.slow
 

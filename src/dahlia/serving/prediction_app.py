@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from dahlia.serving.explanation.explain import Explainer
-    from dahlia.serving.predictor import Predictor
+    from dahlia.serving.explanation import Explainer
+    from dahlia.serving.prediction_api import Predictor
     from dahlia.settings.service import ServiceSettings
 
 SECONDS = 120.0  # more than a body and a fetched image may take, whose own errors say more

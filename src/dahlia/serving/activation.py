@@ -23,7 +23,7 @@ from dahlia.dataset.decoding_memory import return_freed_memory
 from dahlia.dataset.imaging import Pixels, to_tensor_layout
 from dahlia.errors import ServiceError, runtime_errors
 from dahlia.modeling.card import load_card
-from dahlia.serving.explanation.activation_graph import Halves, halve, unsupported
+from dahlia.serving.activation_graph import Halves, halve, unsupported
 from dahlia.serving.models.runtime import INPUT, OUTPUT
 
 if TYPE_CHECKING:
