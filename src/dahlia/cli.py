@@ -80,7 +80,7 @@ def pretrain(overrides: tuple[str, ...]) -> None:
     conf/pretrain.yaml has the settings; OVERRIDES change them, such as corpus=photos.zip.
     """
     from dahlia.composition import compose_alone
-    from dahlia_pretraining.settings import PretrainingParams
+    from dahlia_pretraining import PretrainingParams
 
     settings = compose_alone(Path(), "pretrain", PretrainingParams, overrides)
     from dahlia_pretraining.pretraining import pretrain as run

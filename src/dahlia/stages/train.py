@@ -25,10 +25,9 @@ from dahlia.modeling.card import (
 from dahlia.modeling.predictions import save_learning_curve, save_predictions
 from dahlia.params import Params
 from dahlia.provenance import git_revision
-from dahlia.training.data import TrainingData, gather
 
 if TYPE_CHECKING:
-    from dahlia.training.recipes import Trained
+    from dahlia.training.recipes import Trained, TrainingData
 
 
 def run(params: Params, root: Path) -> None:
@@ -45,7 +44,7 @@ def run(params: Params, root: Path) -> None:
     with quick_imports():
         from dahlia.modeling.classifier import save_bundle
         from dahlia.modeling.reference import ask_module
-        from dahlia.training.recipes import TRAINERS
+        from dahlia.training.recipes import TRAINERS, gather
 
     data = gather(
         load_manifest(root / layout.MANIFEST),

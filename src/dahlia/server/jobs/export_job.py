@@ -34,7 +34,7 @@ from dahlia.server.storage.storage import Storage
 from dahlia.server.workspaces.guard import guard_command
 from dahlia.server.workspaces.models import personalise
 from dahlia.server.workspaces.workspace import IMAGES
-from dahlia.warm.commands import export_command
+from dahlia.warm.protocol import export_command
 
 _POLL_SECONDS = 0.2
 _KILLED = (-9, 137)
