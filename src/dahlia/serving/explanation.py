@@ -16,7 +16,7 @@ from dahlia.errors import ImageError, ServiceError
 from dahlia.http.body import read_body
 from dahlia.http.replies import refused_image, reply
 from dahlia.serving.activation import Activation
-from dahlia.serving.forms import read_form, texts_of
+from dahlia.serving.bentoml_support import read_form, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

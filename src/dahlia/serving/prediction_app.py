@@ -25,7 +25,7 @@ from dahlia.http.origins import CrossOrigin, Policy
 from dahlia.http.parameters import query_of
 from dahlia.http.paths import Route, is_contract, is_prediction, parse_route, raw_path
 from dahlia.http.replies import REQUEST, identified, no_such_route, refusal, wrong_method
-from dahlia.serving.forms import read_form, write_form
+from dahlia.serving.bentoml_support import read_form, write_form
 from dahlia.serving.prediction_api import handle
 from dahlia.settings.service import ORIGINS
 

@@ -23,10 +23,16 @@ from dahlia.dataset.decoding_memory import MEMORY, PATIENCE
 from dahlia.errors import ServiceError
 from dahlia.http.replies import REQUEST, refusal
 from dahlia.serving.activation import Activation
-from dahlia.serving.bentoml_files import copy_package, missing_requirements
 from dahlia.serving.bentoml_service import STATE, RoutedService
+from dahlia.serving.bentoml_support import (
+    chosen_host,
+    copy_package,
+    default_host,
+    missing_requirements,
+    say_what_is_open,
+    say_who_may_ask,
+)
 from dahlia.serving.explanation import Explainer
-from dahlia.serving.listening import chosen_host, default_host, say_what_is_open, say_who_may_ask
 from dahlia.serving.models.loading import ModelCache, Servable, open_source
 from dahlia.serving.models.publications import NOTHING_YET, Publications
 from dahlia.serving.models.runtime import Model, load_model
