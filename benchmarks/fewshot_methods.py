@@ -21,11 +21,10 @@ from dahlia.dataset.imaging import load, to_tensor_layout
 from dahlia.evaluation.evaluation import evaluate
 from dahlia.modeling.backbones import load_backbone
 from dahlia.params import Params
-from dahlia.training.data import TrainingData
 from dahlia.training.feature_cache import FeatureCache
 from dahlia.training.features import extract_features
 from dahlia.training.quick import train_quick
-from dahlia.training.recipes import train
+from dahlia.training.recipes import TrainingData, train
 from dahlia_pretraining.teacher import MOBILENET_V1, load_teacher
 
 EPOCHS, RATE, BATCH = 20, 1e-3, 16

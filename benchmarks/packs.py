@@ -14,7 +14,7 @@ from dahlia.dataset.readers import read
 from dahlia.dataset.records import ImageRecord
 from dahlia.dataset.splitting import assign_folds
 from dahlia.params import Params
-from dahlia.training.data import TrainingData, gather
+from dahlia.training.recipes import TrainingData, gather
 
 
 def survey(pack: Path, workspace: Path, params: Params) -> list[ImageRecord]:

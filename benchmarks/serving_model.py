@@ -24,8 +24,7 @@ def publish_models(folder: Path, architecture: str, count: int = 1) -> Path:
     import torch
 
     from dahlia.modeling.backbones import Backbone
-    from dahlia.modeling.bundle import save_bundle
-    from dahlia.modeling.classifier import Classifier
+    from dahlia.modeling.classifier import Classifier, save_bundle
     from dahlia.modeling.reference import ClassReference
 
     torch.manual_seed(0)

@@ -50,8 +50,8 @@ def measured(root: Path) -> list[str]:
     from dahlia.config import check_params
     from dahlia.modeling.backbones import load_backbone
     from dahlia.modeling.classifier import Classifier
-    from dahlia.training.fine_tuning.photo_memory import PhotoMemory
     from dahlia.training.fine_tuning.tuner import FineTuner
+    from dahlia.training.fine_tuning.tuning_data import PhotoMemory
     from dahlia.training.recipes import train, tuning_data
     from dahlia.training.trainer import make_trainer
     from packs import divided, survey

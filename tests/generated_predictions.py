@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from dahlia.dataset.manifest import TEST_FOLD
-from dahlia.modeling.learning_curve import FoldOutcomes, LearningCurve
-from dahlia.modeling.predictions import ClassPredictions
+from dahlia.modeling.predictions import ClassPredictions, FoldOutcomes, LearningCurve
 from dahlia.params import EvaluateParams
 
 

@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 from click.testing import CliRunner
 
-from dahlia import extras, params
+from dahlia import imports, params
 from dahlia.cli import cli
 from dahlia.errors import ConfigError, DahliaError, ExportError
 from dahlia.export.downloads import write_downloads
@@ -27,15 +27,15 @@ from small_projects import REPOSITORY
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """An installation without any extra."""
-    missing = {name: tuple(f"{module}_absent" for module in of) for name, of in extras.EXTRAS.items()}
-    monkeypatch.setattr(extras, "EXTRAS", missing)
+    missing = {name: tuple(f"{module}_absent" for module in of) for name, of in imports.EXTRAS.items()}
+    monkeypatch.setattr(imports, "EXTRAS", missing)
 
 
 def test_every_extra_is_declared_and_installed() -> None:
     declared = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert set(declared) - {"all"} == set(extras.EXTRAS)
+    assert set(declared) - {"all"} == set(imports.EXTRAS)
     assert declared["all"] == [f"dahlia[{','.join(name for name in declared if name != 'all')}]"]
-    assert all(extras.is_installed(name) for name in extras.EXTRAS)
+    assert all(imports.is_installed(name) for name in imports.EXTRAS)
 
 
 def test_the_lock_file_is_made_with_every_extra() -> None:
@@ -43,7 +43,7 @@ def test_the_lock_file_is_made_with_every_extra() -> None:
 
 
 def test_every_format_has_its_extra() -> None:
-    needed = {form.name: extras.extra_of_format(form.name) for form in FORMATS}
+    needed = {form.name: imports.extra_of_format(form.name) for form in FORMATS}
     assert set(needed) == set(get_args(params.ExportName))
     without = {name for name, extra in needed.items() if extra is None}
     assert without == {"onnx", "onnx-float16", "onnx-int8", "docker", "docker-arm"}
@@ -51,7 +51,7 @@ def test_every_format_has_its_extra() -> None:
 
 REFUSED: dict[str, tuple[Callable[[], object], type[DahliaError], str]] = {
     "formats": (
-        lambda: extras.require_formats(["onnx", "litert-int8", "coreml"]),
+        lambda: imports.require_formats(["onnx", "litert-int8", "coreml"]),
         ConfigError,
         r"export of litert-int8, coreml needs packages .*pip install 'dahlia\[coreml,tensorflow\]'",
     ),

@@ -11,7 +11,7 @@ import pytest
 import dahlia
 from dahlia.dataset.tag_rules import TAG_RULES
 from dahlia.evaluation.judges import JUDGES
-from dahlia.export.conventions import OUTPUTS
+from dahlia.export.port import OUTPUTS
 from dahlia.export.verify import PROOFS
 from dahlia.kinds import Classification
 from dahlia.modeling.likelihoods import LIKELIHOODS

@@ -15,7 +15,7 @@ from dahlia.composition import compose
 from dahlia.config import load_params
 from dahlia.errors import ConfigError
 from dahlia.project import create_project, domains_table
-from dahlia.revision import git_revision
+from dahlia.provenance import git_revision
 from small_projects import REPOSITORY, shipped
 
 LAID_OUT = {

@@ -13,12 +13,11 @@ from typing import Any
 import click
 
 from dahlia import __version__
-from dahlia.command_groups import SectionedCommands
 from dahlia.errors import ConfigError, DahliaError
 from dahlia.inspect.command import inspect
 from dahlia.predict.command import predict
 from dahlia.server.commands import COMMANDS as SERVER_COMMANDS
-from dahlia.terminal import print_table
+from dahlia.terminal import SectionedCommands, print_table
 
 STAGES = ("ingest", "validate", "split", "environment", "train", "evaluate", "export", "track")
 INTERRUPTED = 130
@@ -39,8 +38,8 @@ def stage(name: str, item: str | None) -> None:
     The stage `export` takes an ITEM, the format.
     """
     from dahlia.config import load_params
-    from dahlia.extras import require_formats
-    from dahlia.stage_times import noted_time
+    from dahlia.imports import require_formats
+    from dahlia.provenance import noted_time
 
     if (name == "export") != (item is not None):
         raise click.UsageError(
@@ -82,7 +81,7 @@ def pretrain(overrides: tuple[str, ...]) -> None:
     conf/pretrain.yaml has the settings; OVERRIDES change them, such as corpus=photos.zip.
     """
     from dahlia.composition import compose_alone
-    from dahlia_pretraining.settings import PretrainingParams
+    from dahlia_pretraining import PretrainingParams
 
     settings = compose_alone(Path(), "pretrain", PretrainingParams, overrides)
     from dahlia_pretraining.pretraining import pretrain as run

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from dahlia import layout
 from dahlia.config import check_domain, check_params, check_section, known_keys, nearest, read_yaml
 from dahlia.errors import ConfigError
-from dahlia.extras import require_formats
 from dahlia.files import write_text
+from dahlia.imports import require_formats
 from dahlia.masking import masked, shown
 from dahlia.params import DomainParams, Params
 from dahlia.targets import check_targets

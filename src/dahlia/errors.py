@@ -133,3 +133,12 @@ class GatewayError(ServiceError):
 def status_of(code: str) -> int:
     """The HTTP status that goes with an error code of the Custom Vision API, by its first word."""
     return next(status for word, status in _STATUS.items() if code.startswith(word))
+
+
+def runtime_errors() -> tuple[type[Exception], ...]:
+    """Every kind of error of ONNX Runtime; its own share no base."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    kinds = (getattr(state, name) for name in dir(state))
+    errors = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Exception)]
+    return (OSError, ValueError, RuntimeError, *errors)

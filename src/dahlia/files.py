@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all, and JSON that is read into its model."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from dahlia.errors import DahliaError
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_Model = TypeVar("_Model", bound="BaseModel")
 _RANDOM = 8  # characters that tell one temporary name from another
 
 
@@ -81,6 +86,34 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: object) -> None:
     """Write indented JSON with keys in their given order, whole or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def load_json(path: Path, model: type[_Model], *, what: str, stage: str, error: type[DahliaError]) -> _Model:
+    """Read JSON into its model.
+
+    Args:
+        path: of the file.
+        model: what it must fit.
+        what: for the message: the file `is not ... of this version`.
+        stage: of the pipeline, that makes the file.
+        error: to raise.
+
+    Raises:
+        DahliaError: `error`: the file is missing or does not fit.
+    """
+    from pydantic import ValidationError as PydanticError
+
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise error(f"{path} was expected and is not there. Run `dvc repro {stage}` to make it.") from None
+    except PydanticError as problem:
+        first = problem.errors()[0]
+        raise error(
+            f"{path} is not {what} of this version ({problem.error_count()} problems, the first: "
+            f"{first['msg']} at {'.'.join(map(str, first['loc'])) or 'its top'}). "
+            f"Run `dvc repro {stage}` again."
+        ) from problem
 
 
 def sha256_of(path: Path) -> str:

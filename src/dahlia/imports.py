@@ -1,10 +1,84 @@
-"""Importing large libraries quickly."""
+"""Imports: what the optional parts of an installation need, and how large libraries load quickly."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+import importlib.util
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+
+from dahlia.errors import ConfigError, DahliaError
+
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "coreml": ("coremltools",),
+    "tensorflow": ("tensorflow", "flatbuffers"),
+    "openvino": ("openvino",),
+    "s3": ("s3fs",),
+    "postgres": ("psycopg",),
+    "optuna": ("hydra_plugins.hydra_optuna_sweeper",),
+}
+"""The extras of `pyproject.toml`, and the modules that show whether one is installed."""
+
+_OF_FORMATS = {
+    "coreml": "coreml",
+    "tensorflow": "tensorflow",
+    "litert": "tensorflow",
+    "tfjs": "tensorflow",
+    "openvino": "openvino",
+}
+
+
+def extra_of_format(name: str) -> str | None:
+    """The extra that writes an export format, such as `litert-int8`; None where none is needed."""
+    return _OF_FORMATS.get(name.partition("-")[0])
+
+
+def require_formats(names: Iterable[str], error: type[DahliaError] = ConfigError) -> None:
+    """Refuse export formats whose libraries are not installed.
+
+    Raises:
+        DahliaError: of the kind `error`; it names the formats and the command that installs the extras.
+    """
+    needed = {name: extra for name in names if (extra := extra_of_format(name))}
+    missing = {name: extra for name, extra in needed.items() if not is_installed(extra)}
+    if missing:
+        raise error(_refusal(f"The export of {', '.join(missing)}", missing.values()))
+
+
+def require_extra(extra: str, purpose: str, error: type[DahliaError] = ConfigError) -> None:
+    """Refuse what needs an extra that is not installed.
+
+    Args:
+        extra: a key of `EXTRAS`.
+        purpose: what needs it, as the subject of a sentence.
+        error: the kind to raise.
+
+    Raises:
+        DahliaError: of the kind `error`; it names the command that installs the extra.
+    """
+    if not is_installed(extra):
+        raise error(_refusal(purpose, [extra]))
+
+
+def is_installed(extra: str) -> bool:
+    """Whether the modules of an extra can be found; nothing is imported but the packages around them."""
+    return all(_is_there(module) for module in EXTRAS[extra])
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package around it
+        return False
+
+
+def _refusal(purpose: str, extras: Iterable[str]) -> str:
+    names = sorted(set(extras))
+    needed = ", ".join(module.partition(".")[0] for name in names for module in EXTRAS[name])
+    return (
+        f"{purpose} needs packages that are not installed ({needed}). Install them with: "
+        f"pip install 'dahlia[{','.join(names)}]'"
+    )
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from dahlia import layout
 from dahlia.composition import check_override_keys
 from dahlia.config import check_params
 from dahlia.errors import ConfigError, DahliaError, DatasetError
-from dahlia.extras import require_extra
+from dahlia.imports import require_extra
 
 if TYPE_CHECKING:
     from rich.table import Table

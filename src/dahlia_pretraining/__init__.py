@@ -1,4 +1,42 @@
-"""Pretraining of a backbone on a large labelled corpus; `dahlia pretrain` runs it.
+"""Pretraining of a backbone on a large labelled corpus: `dahlia pretrain`, as `conf/pretrain.yaml` says.
 
 The core does not import it: the bundled weights were made with it, and others can be.
 """
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, PositiveInt
+
+from dahlia.params import BackboneParams, Section, TrainerParams
+
+
+class TeacherParams(Section):
+    """A network to learn from."""
+
+    architecture: str
+    weights: str
+
+
+class PretrainingParams(Section):
+    """How a backbone is trained on a corpus; see `conf/pretrain.yaml`."""
+
+    corpus: str
+    student: BackboneParams
+    teacher: TeacherParams | None
+    out: str
+    epochs: float = Field(gt=0)
+    batch_size: PositiveInt
+    sizes: list[Annotated[int, Field(ge=32, le=1024, multiple_of=2)]] = Field(min_length=1)
+    stored_size: int = Field(ge=32, le=512)
+    mosaics: float = Field(ge=0, le=1)
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    averaging: float = Field(ge=0, lt=1)
+    label_weight: float = Field(ge=0)
+    whole_weight: float = Field(ge=0)
+    part_weight: float = Field(ge=0)
+    checkpoint_steps: PositiveInt
+    trainer: TrainerParams
+    seed: int = Field(ge=0)

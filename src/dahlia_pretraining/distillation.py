@@ -18,10 +18,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from dahlia.errors import TrainingError
 from dahlia.modeling.backbones import Backbone
-from dahlia.training.schedule import averaged_share, rate_factor
+from dahlia.training.optimisation import averaged_share, rate_factor
 from dahlia.training.trainer import narrowed_inference
+from dahlia_pretraining import PretrainingParams
 from dahlia_pretraining.corpus import Corpus
-from dahlia_pretraining.settings import PretrainingParams
 from dahlia_pretraining.teacher import averaged_to
 
 _STATISTICS_FROM = 2048

@@ -20,11 +20,10 @@ from dahlia.files import staged_file, write_json
 from dahlia.modeling.backbones import Backbone, load_backbone
 from dahlia.params import TrainerParams
 from dahlia.targets import check_targets
-from dahlia.training.checkpoints import SafetensorsCheckpoints
-from dahlia.training.trainer import make_trainer, translated_refusals, uses_gpu
+from dahlia.training.trainer import SafetensorsCheckpoints, make_trainer, translated_refusals, uses_gpu
+from dahlia_pretraining import PretrainingParams
 from dahlia_pretraining.corpus import Corpus, open_corpus
 from dahlia_pretraining.distillation import Plan, Pretrainer
-from dahlia_pretraining.settings import PretrainingParams
 from dahlia_pretraining.teacher import load_teacher
 
 _CHECKPOINT = "last"

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from dahlia.evaluation.evaluation import evaluate
-from dahlia.evaluation.plots import save_plots
-from dahlia.modeling.learning_curve import LearningCurve
-from dahlia.modeling.predictions import ClassPredictions
+from dahlia.evaluation.summary import save_plots
+from dahlia.modeling.predictions import ClassPredictions, LearningCurve
 from dahlia.params import EvaluateParams
 
 Make = Callable[..., ClassPredictions]

@@ -17,8 +17,7 @@ from dahlia.evaluation.summary import (
     summary_table,
     two_decimals,
 )
-from dahlia.modeling.learning_curve import LearningCurve
-from dahlia.modeling.predictions import ClassPredictions
+from dahlia.modeling.predictions import ClassPredictions, LearningCurve
 from dahlia.params import EvaluateParams
 
 Make = Callable[..., ClassPredictions]

@@ -9,10 +9,8 @@ import pytest
 
 from dahlia.errors import EvaluationError
 from dahlia.evaluation.figures import Learning
-from dahlia.evaluation.learning import check_fits, learning, next_gain
-from dahlia.evaluation.learning_words import points_of
-from dahlia.modeling.learning_curve import FoldOutcomes, LearningCurve
-from dahlia.modeling.predictions import ClassPredictions
+from dahlia.evaluation.learning import check_fits, learning, next_gain, points_of
+from dahlia.modeling.predictions import ClassPredictions, FoldOutcomes, LearningCurve
 
 Ways = Mapping[str, int]
 FOLDS = 5

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dahlia.evaluation.mistakes import confusion, find_label_issues, worst
+from dahlia.evaluation.evaluation import confusion, find_label_issues, worst
 from dahlia.modeling.predictions import ClassPredictions
 
 Make = Callable[..., ClassPredictions]

@@ -5,8 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dahlia.evaluation.resampling import draw_weights
-from dahlia.evaluation.thresholds import choose, recommend
+from dahlia.evaluation.resampling import choose, draw_weights, recommend
 from dahlia.modeling.predictions import ClassPredictions
 
 Make = Callable[..., ClassPredictions]

@@ -15,10 +15,9 @@ from dahlia import layout
 from dahlia.errors import DahliaError, VerificationError
 from dahlia.export import artifacts
 from dahlia.export.artifacts import export_inputs, write_export
-from dahlia.export.conventions import LABELS
 from dahlia.export.formats import by_name
 from dahlia.export.onnx import port
-from dahlia.export.port import Source
+from dahlia.export.port import LABELS, Source
 from small_projects import SmallProject
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("exported_once")]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dahlia.export.photos import one_of_each_in_turn
+from dahlia.export.verify import one_of_each_in_turn
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from dahlia.errors import VerificationError
-from dahlia.export.photos import VerificationSet
 from dahlia.export.port import Batch, Opened, Source
-from dahlia.export.verify import LIMITS, Comparison, compare, latency, require
+from dahlia.export.verify import LIMITS, Comparison, VerificationSet, compare, latency, require
 from dahlia.modeling.card import ModelCard, load_card
 from dahlia.modeling.likelihoods import LIKELIHOODS
 

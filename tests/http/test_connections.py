@@ -10,8 +10,7 @@ import pytest
 
 from dahlia.errors import ServiceError
 from dahlia.http import connections as module
-from dahlia.http.connections import MAX_LINGERING, Connections
-from dahlia.http.limits import Limits, read_proxies
+from dahlia.http.connections import MAX_LINGERING, Connections, Limits, read_proxies
 
 LIMITS = Limits(connections=20, per_address=5, proxies=read_proxies("10.0.0.0/8"))
 

@@ -18,9 +18,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from dahlia.http import guard as module
-from dahlia.http.connections import Connections
+from dahlia.http.connections import Connections, Limits
 from dahlia.http.guard import guarded
-from dahlia.http.limits import Limits
 from http_attacks import PATIENCE, read_all, status_of
 
 HEADER_SECONDS, STALLED_SECONDS, KEEP_ALIVE = 0.4, 0.6, 1

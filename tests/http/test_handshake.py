@@ -22,10 +22,9 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from certificates import Authority
-from dahlia.http.connections import Connections
+from dahlia.http.connections import Connections, read_limits
 from dahlia.http.guard import guarded
 from dahlia.http.handshake import MOST_SECONDS, HandshakeQueue, with_tls
-from dahlia.http.limits import read_limits
 from http_attacks import (
     ATTACKER,
     CHECKS,

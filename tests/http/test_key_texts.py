@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from starlette.datastructures import Headers
 
-from dahlia.http.key_texts import access_denied
+from dahlia.http.replies import access_denied
 
 SECRET = "s3cret-Key"
 

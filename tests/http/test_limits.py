@@ -7,7 +7,7 @@ import ipaddress
 import pytest
 
 from dahlia.errors import ConfigError
-from dahlia.http.limits import Limits, most_files, read_limits, read_proxies
+from dahlia.http.connections import Limits, most_files, read_limits, read_proxies
 
 
 def test_defaults() -> None:

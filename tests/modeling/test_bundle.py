@@ -11,7 +11,6 @@ from safetensors.torch import load_file, save_file
 
 from dahlia.errors import DatasetError, TrainingError
 from dahlia.modeling.backbones import Backbone
-from dahlia.modeling.bundle import load_bundle, save_bundle, set_head
 from dahlia.modeling.card import (
     BackboneCard,
     InputCard,
@@ -22,7 +21,7 @@ from dahlia.modeling.card import (
     project_id,
     tag_id,
 )
-from dahlia.modeling.classifier import Classifier
+from dahlia.modeling.classifier import Classifier, load_bundle, save_bundle, set_head
 from dahlia.modeling.reference import ClassReference, ask_module, load_reference, spread
 from small_projects import SIZE, SmallProject
 

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from dahlia.modeling.backbones import Backbone
-from dahlia.modeling.bundle import set_head
-from dahlia.modeling.classifier import HEADS, Classifier
+from dahlia.modeling.classifier import HEADS, Classifier, set_head
 from dahlia.modeling.likelihoods import LIKELIHOODS
 
 PIXELS = torch.randint(0, 256, (5, 3, 32, 32), generator=torch.Generator().manual_seed(0)).float()

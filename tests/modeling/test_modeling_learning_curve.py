@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dahlia.errors import TrainingError
-from dahlia.modeling.learning_curve import (
+from dahlia.modeling.predictions import (
     FoldOutcomes,
     LearningCurve,
     load_learning_curve,

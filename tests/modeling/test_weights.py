@@ -13,7 +13,7 @@ from fake_hub import FakeHub, keep
 from safetensors.torch import save_file
 
 from dahlia.errors import WeightsError
-from dahlia.modeling import hub as hub_module
+from dahlia.modeling import pretrained as hub_module
 from dahlia.modeling import weights as module
 from dahlia.modeling.backbones import load_backbone
 from dahlia.modeling.pretrained import BUNDLED, FOLDER, Pretrained, hub_record

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from dahlia.errors import ServiceError
 from dahlia.server.http import page
-from dahlia.serving.models.sources import open_source
+from dahlia.serving.models.loading import open_source
 from small_projects import REPOSITORY
 
 
@@ -45,7 +45,7 @@ ROLES = {
             "dahlia.server.running",
         ),
         (
-            "dahlia.composition", "dahlia.modeling.bundle", "dahlia.stages.environment",
+            "dahlia.composition", "dahlia.modeling.classifier", "dahlia.stages.environment",
             "dahlia.tracking.registry", "dahlia.tracking.store",
         ),
         frozenset({"httptools", "psycopg", "s3fs", "uvloop"}),
@@ -110,5 +110,5 @@ def test_a_project_is_not_followed_without_mlflow(tmp_path: Path, monkeypatch: p
 def test_how_imports_are_read() -> None:
     assert {"os", "click", "dahlia", "dahlia.server"} <= set(imported_by("dahlia.server.commands"))
     assert "dahlia.server.jobs.worker" in set(imported_by("dahlia.server.commands"))  # in a function
-    assert "mlflow" not in set(imported_by("dahlia.tracking.names"))
-    assert "torch" in third_party(["dahlia.modeling.bundle"])
+    assert "mlflow" not in set(imported_by("dahlia.tracking.iteration"))
+    assert "torch" in third_party(["dahlia.modeling.classifier"])

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from dahlia.warm.commands import VARIABLE, dvc_command
+from dahlia.warm.protocol import VARIABLE, dvc_command
 from warm_commands import UNBUFFERED
 
 STAGES = ("ingest", "validate", "split", "environment", "train", "evaluate", "export", "track")

@@ -17,7 +17,7 @@ from fake_project import parameters, write_model
 from PIL import Image
 
 from dahlia import cli
-from dahlia.export.onnx.compatibility import add_class_outputs
+from dahlia.export.onnx.graph import add_class_outputs
 from dahlia.predict import models
 from dahlia.tracking.registry import Registry
 

@@ -22,8 +22,8 @@ from dahlia.composition import compose_alone
 from dahlia.errors import ConfigError
 from dahlia.modeling.backbones import load_backbone
 from dahlia.project import create_project
+from dahlia_pretraining import PretrainingParams
 from dahlia_pretraining.pretraining import pretrain
-from dahlia_pretraining.settings import PretrainingParams
 
 LOGGERS = "lightning.pytorch.loggers"
 SMALL = (

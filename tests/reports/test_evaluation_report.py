@@ -11,8 +11,7 @@ from report_pages import Page
 
 from dahlia.dataset.records import ImageRecord
 from dahlia.evaluation.evaluation import evaluate
-from dahlia.modeling.learning_curve import LearningCurve
-from dahlia.modeling.predictions import ClassPredictions
+from dahlia.modeling.predictions import ClassPredictions, LearningCurve
 from dahlia.params import EvaluateParams
 from dahlia.reports.evaluation import render, write_report
 

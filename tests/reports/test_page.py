@@ -14,8 +14,7 @@ from report_pages import Page
 from dahlia.dataset.findings import Finding
 from dahlia.dataset.validation import Validation
 from dahlia.evaluation.evaluation import evaluate
-from dahlia.modeling.learning_curve import LearningCurve
-from dahlia.modeling.predictions import ClassPredictions
+from dahlia.modeling.predictions import ClassPredictions, LearningCurve
 from dahlia.params import EvaluateParams
 from dahlia.reports import evaluation, validation
 from validation_photos import encoded, photo, write

@@ -27,7 +27,7 @@ from job_cases import (
 )
 from sqlalchemy import delete, select
 
-from dahlia import extras, layout
+from dahlia import imports, layout
 from dahlia.dataset.manifest import load_manifest
 from dahlia.errors import ExportError
 from dahlia.export.formats import FORMATS, by_name, flavors_of, form_of
@@ -208,7 +208,7 @@ def test_what_cannot_be_exported_tells_why(
     def fail(context: WorkerContext, task: Task, folder: Path) -> None:
         raise ExportError("It computes something else. Train again.")
 
-    monkeypatch.setitem(extras.EXTRAS, "coreml", ("absent",))
+    monkeypatch.setitem(imports.EXTRAS, "coreml", ("absent",))
     monkeypatch.setattr(export_job, "_run", fail)
     row = order_export(server, made, platform)
     with working(server, EXPORTING):
@@ -255,7 +255,7 @@ def test_an_export_whose_row_is_deleted_ends(
 def test_ranges_are_learned_from_photos_of_every_tag(
     server: Server, garden: Planted, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dahlia.export.photos.CALIBRATION_PHOTOS", 2)
+    monkeypatch.setattr("dahlia.export.verify.CALIBRATION_PHOTOS", 2)
     save_reference(bundle, ClassReference((), np.zeros((0, 2), np.float32)))
     photos = [SizedPhoto(Photo(sha256, ".jpg", tags), 64, 48) for sha256, tags in IDS.items()]
     lay_out_photos(server.storage, photos, bundle, tmp_path, calibrates=True)

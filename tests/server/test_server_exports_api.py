@@ -8,7 +8,7 @@ from iteration_cases import UNKNOWN, Case, complete, domain_id, new_project
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from dahlia import extras
+from dahlia import imports
 from dahlia.server.context import Server
 from dahlia.server.database.work_tables import ExportRow, JobRow
 
@@ -117,7 +117,7 @@ def test_a_pair_is_exported_once(client: TestClient, server: Server, path: str) 
 def test_what_the_workers_here_cannot_write_is_refused(
     client: TestClient, server: Server, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(extras.EXTRAS, "coreml", ("absent",))
+    monkeypatch.setitem(imports.EXTRAS, "coreml", ("absent",))
     answer = client.post(path, params={"platform": "CoreML"})
     refused(answer, "BadRequestNotSupported")
     assert "pip install 'dahlia[coreml]'" in answer.json()["message"]

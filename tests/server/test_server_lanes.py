@@ -30,8 +30,7 @@ from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.running import Workers
 from dahlia.server.workspaces.guard import guard_command
 from dahlia.server.workspaces.workspace import Cancelled
-from dahlia.settings.server import load_settings
-from dahlia.settings.server_sections import JobsSection
+from dahlia.settings.server import JobsSection, load_settings
 
 pytestmark = pytest.mark.both_databases
 

@@ -12,7 +12,7 @@ from project_cases import UNKNOWN
 from starlette.testclient import TestClient
 
 from dahlia.errors import ConfigError
-from dahlia.http.cross_origin import EXPOSED
+from dahlia.http.origins import EXPOSED
 from dahlia.server.api.image_batches import REASONS
 from dahlia.server.app import create_app
 from dahlia.server.context import open_server

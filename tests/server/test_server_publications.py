@@ -16,10 +16,9 @@ from dahlia.server.predictions.published_models import DatabaseSource, ModelFile
 from dahlia.server.storage.backend import StorageError
 from dahlia.server.storage.names import servable_prefix
 from dahlia.serving.metrics import Metrics
-from dahlia.serving.models.model_cache import ModelCache
+from dahlia.serving.models.loading import ModelCache, Servable
 from dahlia.serving.models.publications import Publications
 from dahlia.serving.models.runtime import Model, load_model
-from dahlia.serving.models.sources import Servable
 
 pytestmark = pytest.mark.both_databases
 

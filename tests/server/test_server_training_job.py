@@ -43,7 +43,7 @@ from dahlia.server.rescue.records import IMAGES_TABLE, RECORD, Record, read_imag
 from dahlia.server.storage.names import history_key, iteration_prefix
 from dahlia.server.workspaces.progress import Progress
 from dahlia.server.workspaces.workspace import Cancelled, PipelineError, head, occupied
-from dahlia.tracking.artifacts import SERVABLE
+from dahlia.tracking.store import SERVABLE
 
 TRAINING = {JobKind.TRAIN: train}
 

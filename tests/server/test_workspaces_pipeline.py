@@ -16,7 +16,7 @@ from dahlia.server.workspaces.laying import lay_out
 from dahlia.server.workspaces.models import Outcome, collect, personalise
 from dahlia.server.workspaces.running import run_pipeline
 from dahlia.server.workspaces.workspace import commit, restore_history, save_history
-from dahlia.warm.commands import VARIABLE
+from dahlia.warm.protocol import VARIABLE
 from warm_commands import UNBUFFERED
 
 pytestmark = pytest.mark.slow

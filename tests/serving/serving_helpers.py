@@ -28,15 +28,14 @@ from starlette.testclient import TestClient
 
 from dahlia.errors import TrackingError
 from dahlia.modeling.card import project_id
-from dahlia.serving.explanation.activation import Activation
-from dahlia.serving.explanation.explain import Explainer
+from dahlia.serving.activation import Activation
+from dahlia.serving.explanation import Explainer
 from dahlia.serving.metrics import Metrics
-from dahlia.serving.models.model_cache import ModelCache
+from dahlia.serving.models.loading import ModelCache, Servable
 from dahlia.serving.models.publications import NOTHING_YET, Publications
 from dahlia.serving.models.runtime import Model, load_model
-from dahlia.serving.models.sources import Servable
+from dahlia.serving.prediction_api import Predictor
 from dahlia.serving.prediction_app import PredictionApp, ServiceState
-from dahlia.serving.predictor import Predictor
 from dahlia.serving.stored.store import PredictionStore
 from dahlia.settings.service import read_settings
 

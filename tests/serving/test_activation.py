@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper, parser
 
 from dahlia.errors import ServiceError, TrainingError
 from dahlia.modeling.card import save_card
-from dahlia.serving.explanation.activation import Activation
+from dahlia.serving.activation import Activation
 
 CELLS = 8
 RED, GREEN, BLUE = range(3)

@@ -10,7 +10,7 @@ from fake_project import card
 from dahlia.export.onnx import port
 from dahlia.export.port import Source
 from dahlia.modeling.card import BackboneCard, InputCard
-from dahlia.serving.explanation.activation import Activation
+from dahlia.serving.activation import Activation
 
 pytestmark = pytest.mark.slow
 
@@ -32,8 +32,7 @@ def publish(folder: Path, architecture: str) -> Any:
     import torch
 
     from dahlia.modeling.backbones import Backbone
-    from dahlia.modeling.bundle import save_bundle
-    from dahlia.modeling.classifier import Classifier
+    from dahlia.modeling.classifier import Classifier, save_bundle
     from dahlia.modeling.reference import ClassReference
 
     torch.manual_seed(0)

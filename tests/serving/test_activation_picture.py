@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from dahlia.errors import ImageError
-from dahlia.serving.explanation.heat_picture import MAX_EDGE, as_numbers, as_png
+from dahlia.serving.explanation import MAX_EDGE, as_numbers, as_png
 
 
 def photo(width: int, height: int, *, kind: str = "JPEG", orientation: int = 1) -> bytes:

@@ -17,7 +17,7 @@ import yaml
 from running_services import CHECKOUT, Bento, build_bento, make_project, post_file, until, workers
 from serving_helpers import picture, serving
 
-from dahlia.serving.bentoml_files import missing_requirements
+from dahlia.serving.bentoml_support import missing_requirements
 from dahlia.tracking.registry import Registry
 
 

@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from dahlia.serving.bentoml_files import static_files
+from dahlia.serving.bentoml_support import static_files
 
 
 @pytest.mark.parametrize(

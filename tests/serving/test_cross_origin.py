@@ -9,9 +9,8 @@ from serving_helpers import FakeSource, build_client, picture, url
 from starlette.testclient import TestClient
 
 from dahlia.errors import ConfigError, ServiceError
-from dahlia.http.connections import Connections
+from dahlia.http.connections import Connections, Limits
 from dahlia.http.guard import guarded, rendered
-from dahlia.http.limits import Limits
 from dahlia.http.origins import Origins, read_origins
 
 KEY = "a-Secret"

@@ -17,7 +17,7 @@ from test_activation import CELLS, LINEAR, PLAIN, SOFTMAX, write
 
 from dahlia.errors import ServiceError
 from dahlia.modeling.card import tag_id
-from dahlia.serving.explanation.activation import Activation
+from dahlia.serving.activation import Activation
 from dahlia.serving.prediction_app import ServiceState
 
 EXPLAIN = "/predict?explain=true"

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from dahlia.errors import ServiceError
 from dahlia.http.body import image_of
 from dahlia.http.form_parts import MAX_PARTS, read_parts
-from dahlia.serving.forms import read_form, texts_of, write_form
+from dahlia.serving.bentoml_support import read_form, texts_of, write_form
 
 FORM = "multipart/form-data; boundary=x"
 

@@ -18,7 +18,7 @@ from running_services import SERVICE, make_project
 
 from dahlia.http.fetch import Reach
 from dahlia.http.origins import Origins
-from dahlia.serving.listening import chosen_host, default_host, say_what_is_open, say_who_may_ask
+from dahlia.serving.bentoml_support import chosen_host, default_host, say_what_is_open, say_who_may_ask
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,9 @@ import pytest
 from serving_helpers import FakeSource, load, picture
 
 from dahlia.errors import ServiceError
-from dahlia.serving.models import model_cache as module
-from dahlia.serving.models.model_cache import ModelCache
+from dahlia.serving.models import loading as module
+from dahlia.serving.models.loading import ModelCache, Servable
 from dahlia.serving.models.runtime import Model
-from dahlia.serving.models.sources import Servable
 
 
 class Loader:

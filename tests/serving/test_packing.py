@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import dahlia
-from dahlia.serving.bentoml_files import copy_package
+from dahlia.serving.bentoml_support import copy_package
 
 
 def test_the_package_without_what_only_training_needs(tmp_path: Path) -> None:

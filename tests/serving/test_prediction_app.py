@@ -17,8 +17,8 @@ from dahlia.errors import ServiceError
 from dahlia.http import body, lingering
 from dahlia.http.admission import Admission
 from dahlia.http.body import MAX_BODY, MAX_DISCARD, Disconnected, read_body
+from dahlia.serving.prediction_api import Answered
 from dahlia.serving.prediction_app import PredictionApp, ServiceState
-from dahlia.serving.predictor import Answered
 from dahlia.settings.service import read_settings
 
 KEY = "a-Secret"

@@ -8,9 +8,8 @@ import pytest
 from serving_helpers import IDS, PROJECT_ID, FakeSource, load
 
 from dahlia.errors import ServiceError
-from dahlia.serving.models.model_cache import ModelCache
+from dahlia.serving.models.loading import ModelCache, Servable
 from dahlia.serving.models.publications import Publications
-from dahlia.serving.models.sources import Servable
 
 OTHER = "00000000-1111-0000-0000-000000000000"
 

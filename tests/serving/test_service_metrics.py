@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry
 from serving_helpers import IDS, PROJECT_ID
 
 from dahlia.serving.metrics import Metrics
+from dahlia.serving.models.loading import Servable
 from dahlia.serving.models.publications import Published
-from dahlia.serving.models.sources import Servable
 
 PUBLISHED = Published(PROJECT_ID, "v1", Servable(1, IDS[1], Path()))
 LABELS = {"project": PROJECT_ID, "name": "v1"}

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from dahlia.masking import masked
-from dahlia.settings.secret_url import SecretUrl
+from dahlia.settings.values import SecretUrl
 
 MASKED = {
     "postgresql://rose@host/garden": "postgresql://rose@host/garden",

@@ -13,8 +13,13 @@ from dahlia.dataset.manifest import save_manifest
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import DahliaError, EvaluationError
 from dahlia.evaluation.evaluation import load_evaluation
-from dahlia.modeling.learning_curve import FoldOutcomes, LearningCurve, save_learning_curve
-from dahlia.modeling.predictions import ClassPredictions, save_predictions
+from dahlia.modeling.predictions import (
+    ClassPredictions,
+    FoldOutcomes,
+    LearningCurve,
+    save_learning_curve,
+    save_predictions,
+)
 from dahlia.params import EvaluateParams, Params, ProjectParams
 from dahlia.stages import evaluate
 

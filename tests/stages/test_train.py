@@ -18,10 +18,9 @@ from safetensors.torch import load_file
 from dahlia import layout
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import DahliaError, DatasetError, WeightsError
-from dahlia.modeling.bundle import load_bundle
 from dahlia.modeling.card import load_card, tag_id
-from dahlia.modeling.learning_curve import load_learning_curve
-from dahlia.modeling.predictions import ClassPredictions, load_predictions
+from dahlia.modeling.classifier import load_bundle
+from dahlia.modeling.predictions import ClassPredictions, load_learning_curve, load_predictions
 from dahlia.stages import train
 from dahlia.training import recipes
 from small_projects import SmallProject, make_params

@@ -13,9 +13,8 @@ from mlflow.utils import credentials
 
 from dahlia.errors import TrackingError
 from dahlia.targets import TRACKING_URI
-from dahlia.tracking.artifacts import _download, _Place
 from dahlia.tracking.credentials import withhold_credentials, withhold_from_files
-from dahlia.tracking.store import connect, translated_errors
+from dahlia.tracking.store import _download, _Place, connect, translated_errors
 
 TOKEN, USER, PASSWORD = "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
 NAMED = "MLFLOW_TRACKING_URI"

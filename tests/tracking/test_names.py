@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dahlia.errors import TrackingError
-from dahlia.tracking.names import decode, encode
+from dahlia.tracking.iteration import decode, encode
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from fake_project import PROJECT, write_project
 from dahlia import layout
 from dahlia.errors import DahliaError, TrackingError
 from dahlia.modeling.card import load_card, save_card
-from dahlia.stage_times import noted_time, stage_times
+from dahlia.provenance import noted_time, stage_times
 from dahlia.tracking.record import record
 from dahlia.tracking.registry import Registry
 from dahlia.tracking.store import connect

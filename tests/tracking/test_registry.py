@@ -105,7 +105,7 @@ def test_a_moved_project_still_serves(registry: Registry, tmp_path: Path) -> Non
 def test_artifacts_elsewhere_are_downloaded_once(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     iteration = registry.get(1)
     source = registry.servable(iteration)
-    monkeypatch.setattr("dahlia.tracking.artifacts._local_folder", lambda *_: None)
+    monkeypatch.setattr("dahlia.tracking.store._local_folder", lambda *_: None)
     folder = registry.servable(iteration)
     assert folder == registry.root / ".dahlia" / "models" / iteration.run_id / "data" / "onnx"
     assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in source.iterdir())

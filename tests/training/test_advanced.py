@@ -19,10 +19,9 @@ from dahlia.stages import train
 from dahlia.training import advanced
 from dahlia.training.advanced import train_advanced
 from dahlia.training.fine_tuning import run as tuning_run
-from dahlia.training.fine_tuning.judging import predict_logits
-from dahlia.training.fine_tuning.photo_memory import PhotoMemory
 from dahlia.training.fine_tuning.run import EpochCallback
-from dahlia.training.fine_tuning.tuner import FineTuner
+from dahlia.training.fine_tuning.tuner import FineTuner, predict_logits
+from dahlia.training.fine_tuning.tuning_data import PhotoMemory
 from small_projects import SIZE, SmallProject, make_record, photo
 from tuning_cases import TRAINER, Case, Machine, finished, make_case, same, states, tuning, with_tuning
 

@@ -17,7 +17,7 @@ from dahlia.modeling.card import load_card
 from dahlia.modeling.predictions import load_predictions
 from dahlia.training import advanced
 from dahlia.training.advanced import AdvancedResult, train_advanced
-from dahlia.training.checkpoints import SafetensorsCheckpoints
+from dahlia.training.trainer import SafetensorsCheckpoints
 from small_projects import ARCHITECTURE, SmallProject, make_params
 from tuning_cases import TRAINER, Case, Machine, finished, make_case, same, states, tuning, with_tuning
 
@@ -105,7 +105,7 @@ from pathlib import Path
 from dahlia.config import load_params
 from dahlia.stages import train
 from dahlia.training import advanced
-from dahlia.training.checkpoints import SafetensorsCheckpoints
+from dahlia.training.trainer import SafetensorsCheckpoints
 
 advanced._gain = lambda *_: 1.0
 save, saved = SafetensorsCheckpoints.save_checkpoint, 0

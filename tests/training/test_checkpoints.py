@@ -17,8 +17,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from dahlia.errors import DahliaError, TrainingError
 from dahlia.params import TrainerParams
-from dahlia.training.checkpoints import SafetensorsCheckpoints
-from dahlia.training.trainer import make_trainer
+from dahlia.training.trainer import SafetensorsCheckpoints, make_trainer
 
 FILES = SafetensorsCheckpoints()
 DTYPES = [

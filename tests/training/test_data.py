@@ -5,7 +5,7 @@ import pytest
 
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import TrainingError
-from dahlia.training.data import TrainingData, gather
+from dahlia.training.recipes import TrainingData, gather
 
 
 def record(name: str, *tags: str) -> ImageRecord:

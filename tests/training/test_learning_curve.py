@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from dahlia.modeling.learning_curve import FoldOutcomes, LearningCurve
+from dahlia.modeling.predictions import FoldOutcomes, LearningCurve
 from dahlia.training.learning_curve import SHARES, measure_learning_curve
 from dahlia.training.quick import QuickResult, train_quick
 

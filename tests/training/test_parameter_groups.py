@@ -5,7 +5,7 @@ import torch
 
 from dahlia.modeling.backbones import Backbone
 from dahlia.modeling.classifier import Classifier
-from dahlia.training.schedule import _stage, parameter_groups
+from dahlia.training.optimisation import _stage, parameter_groups
 from tuning_cases import tuning
 
 

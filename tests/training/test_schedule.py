@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dahlia.training.schedule import averaged_share, rate_factor
+from dahlia.training.optimisation import averaged_share, rate_factor
 
 
 @pytest.mark.parametrize(

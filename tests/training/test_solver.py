@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dahlia.training.solver import minimise
+from dahlia.training.optimisation import minimise
 
 
 def solve(matrices: Tensor, centres: Tensor, iterations: int = 100) -> Tensor:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from dahlia.warm.commands import dvc_command
+from dahlia.warm.protocol import dvc_command
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dahlia.warm.likeness import changes, is_read_once, likeness, unlike, unlike_variable
+from dahlia.warm.protocol import changes, is_read_once, likeness, unlike, unlike_variable
 
 
 def test_a_process_is_like_itself_after_a_journey() -> None:

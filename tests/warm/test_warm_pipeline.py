@@ -16,8 +16,8 @@ from warm_helpers import PATIENCE
 
 from dahlia.files import sha256_of
 from dahlia.project import create_project
-from dahlia.warm.commands import dvc_command
 from dahlia.warm.process import WarmProcess
+from dahlia.warm.protocol import dvc_command
 from dahlia_samples import generate_garden
 
 pytestmark = pytest.mark.slow
@@ -26,7 +26,7 @@ TAGS = ("daffodil", "dahlia")
 EDGE = 416
 IN_ONE_PROCESS = """
 import sys
-from dahlia.warm.preparation import prepare
+from dahlia.warm.server import prepare
 prepare()
 before = set(sys.modules)
 from dahlia.cli import cli

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dahlia.tracking import store
-from dahlia.warm.preparation import DVCS, OURS, THEIRS, VARIABLES
+from dahlia.warm.server import DVCS, OURS, THEIRS, VARIABLES
 
 SCRIPT = """
 import json, os, sys, threading, warnings
@@ -25,7 +25,7 @@ def natives():
     return [(task / "comm").read_text() for task in Path("/proc/self/task").iterdir()]
 
 before = {"descriptors": descriptors(), "stdout": sys.stdout, "hooks": [sys.excepthook, sys.displayhook]}
-from dahlia.warm.preparation import prepare
+from dahlia.warm.server import prepare
 prepare()
 after = {
     "threads": [thread.name for thread in threading.enumerate()],

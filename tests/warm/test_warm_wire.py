@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from dahlia.warm import wire
+from dahlia.warm import protocol
 
-REQUEST = wire.Request(
+REQUEST = protocol.Request(
     program="dahlia",
     arguments=["dahlia", "ä", "\udcff", ""],
     executable="/bin/python",
@@ -30,18 +30,18 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 def test_a_request_arrives_as_it_was(pair: tuple[socket.socket, socket.socket]) -> None:
     small = REQUEST._replace(environment={"LINES": "a\nb"})
-    wire.send_request(pair[0], small)
-    received, streams = wire.receive_request(pair[1])
+    protocol.send_request(pair[0], small)
+    received, streams = protocol.receive_request(pair[1])
     assert received == small
     assert [os.fstat(stream).st_ino for stream in streams] == [os.fstat(own).st_ino for own in range(3)]
     for stream in streams:
         os.close(stream)
 
 
-@pytest.mark.parametrize("status", [0, 255, -9, wire.NEVER_STARTED])
+@pytest.mark.parametrize("status", [0, 255, -9, protocol.NEVER_STARTED])
 def test_a_status_arrives(pair: tuple[socket.socket, socket.socket], status: int) -> None:
-    wire.send_status(pair[0], status)
-    assert wire.receive_status(pair[1]) == status
+    protocol.send_status(pair[0], status)
+    assert protocol.receive_status(pair[1]) == status
 
 
 @pytest.mark.parametrize("sent", [b"", b"\0\0", b"\0\0\0\5[1"])
@@ -49,10 +49,10 @@ def test_what_is_cut_is_an_error(pair: tuple[socket.socket, socket.socket], sent
     pair[0].sendall(sent)
     pair[0].close()
     with pytest.raises(OSError, match=r"left before|within a message"):
-        wire.receive_request(pair[1])
+        protocol.receive_request(pair[1])
 
 
 def test_a_lost_connection_is_an_error(pair: tuple[socket.socket, socket.socket]) -> None:
     pair[0].close()
     with pytest.raises(OSError, match="within a message"):
-        wire.receive_status(pair[1])
+        protocol.receive_status(pair[1])

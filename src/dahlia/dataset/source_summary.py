@@ -9,8 +9,7 @@ from pydantic import BaseModel
 from dahlia.dataset.inspection import project_path
 from dahlia.dataset.readers.reading import Note, Reading
 from dahlia.errors import DatasetError
-from dahlia.files import write_json
-from dahlia.json_files import load_json
+from dahlia.files import load_json, write_json
 
 
 class SourceNote(BaseModel):

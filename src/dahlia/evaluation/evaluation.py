@@ -1,4 +1,7 @@
-"""Predictions in, an `Evaluation` out; and `reports/evaluation.json`."""
+"""Predictions in, an `Evaluation` out, and `reports/evaluation.json`.
+
+What was taken for what, which images went most wrong, and whose tags are likely wrong is found here.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import EvaluationError
-from dahlia.evaluation.calibration import calibration
-from dahlia.evaluation.figures import Evaluation, SetFigures
+from dahlia.evaluation.calibration import calibration, tag_losses
+from dahlia.evaluation.figures import Confusion, Evaluation, LabelIssue, Mistake, SetFigures
 from dahlia.evaluation.intervals import independent_share
 from dahlia.evaluation.judges import JUDGES
 from dahlia.evaluation.learning import check_fits, learning
-from dahlia.evaluation.metrics import Rules, curves, measure
-from dahlia.evaluation.mistakes import confusion, find_label_issues, worst
-from dahlia.evaluation.resampling import draw_weights
-from dahlia.evaluation.thresholds import recommend
-from dahlia.files import write_text
-from dahlia.json_files import load_json
-from dahlia.modeling.learning_curve import LearningCurve
-from dahlia.modeling.predictions import ClassPredictions
+from dahlia.evaluation.metrics import Rules, curves, measure, right
+from dahlia.evaluation.resampling import draw_weights, recommend
+from dahlia.files import load_json, write_text
+from dahlia.modeling.predictions import ClassPredictions, LearningCurve
 from dahlia.params import EvaluateParams
 
 REMEDY = "Run `dvc repro train` to make models/predictions.parquet again."
@@ -160,3 +160,72 @@ def _judge_test(
     weights = draw_weights(params.bootstrap_samples, len(test.ids), seed)
     rules = Rules(params.threshold, params.confidence, independent_share(0), weights)
     return _judge(test, params, rules, negative_tag, paths)
+
+
+def confusion(predictions: ClassPredictions, threshold: float) -> Confusion:
+    """Counts of images; see `dahlia.evaluation.figures.Confusion` for their layout."""
+    table = JUDGES[predictions.kind].confusion(predictions, threshold)
+    return Confusion(counts=tuple(tuple(int(count) for count in row) for row in table))
+
+
+def worst(
+    predictions: ClassPredictions, threshold: float, most: int, paths: Mapping[str, str]
+) -> tuple[Mistake, ...]:
+    """The images with the highest loss, confident and wrong first; ties in the order of ids.
+
+    Only images that were judged wrong, or (multiclass) right with a probability below the threshold.
+
+    Args:
+        predictions: N images.
+        threshold: a prediction counts when its probability reaches it.
+        most: at most so many.
+        paths: image id to path.
+    """
+    judge, tags = JUDGES[predictions.kind], np.array(predictions.tags)
+    losses = tag_losses(predictions.truth, predictions.probabilities)
+    total = judge.losses(predictions, losses)
+    shown = ~right(predictions, threshold) | judge.unsure(predictions, threshold)
+    rows = sorted(np.flatnonzero(shown), key=lambda row: (-total[row], predictions.ids[row]))[:most]
+
+    def mistake(row: int) -> Mistake:
+        chances, truth = predictions.probabilities[row], predictions.truth[row]
+        tag, predicted = judge.mistaken(chances, truth, losses[row], threshold)
+        return Mistake(
+            image=predictions.ids[row],
+            path=paths.get(predictions.ids[row]),
+            truth=tuple(tags[truth].tolist()),
+            predicted=tuple(tags[predicted].tolist()),
+            tag=predictions.tags[tag],
+            probability=float(chances[tag]),
+            true_probability=judge.true_probability(chances, truth, tag),
+            loss=float(total[row]),
+        )
+
+    return tuple(mistake(int(row)) for row in rows)
+
+
+def find_label_issues(predictions: ClassPredictions, paths: Mapping[str, str]) -> tuple[LabelIssue, ...]:
+    """The images whose tags are likely wrong, most likely first.
+
+    A tag that fewer than `dahlia.evaluation.judges.FEWEST_PER_STATE` images have (or, multilabel, lack) is
+    left out: nothing can be learned of it.
+
+    Args:
+        predictions: N held-out images.
+        paths: image id to path.
+    """
+    found = JUDGES[predictions.kind].label_issues(predictions)
+    return tuple(
+        LabelIssue(
+            image=predictions.ids[row],
+            path=paths.get(predictions.ids[row]),
+            given=_names(predictions, predictions.truth[row]),
+            suggested=_names(predictions, suggested),
+            score=score,
+        )
+        for score, row, suggested in sorted(found, key=lambda issue: issue[:2])
+    )
+
+
+def _names(predictions: ClassPredictions, chosen: npt.NDArray[np.bool_]) -> tuple[str, ...]:
+    return tuple(tag for tag, keep in zip(predictions.tags, chosen, strict=True) if keep)

@@ -20,9 +20,18 @@ from dahlia.dataset.records import ImageRecord
 from dahlia.errors import ExportError
 from dahlia.export.formats import Format
 from dahlia.export.packing import PROOF, add_companions, add_manifest, add_proof, title, write_zip
-from dahlia.export.photos import VerificationSet, calibration_photos, verification_set
 from dahlia.export.port import Source
-from dahlia.export.verify import LIMITS, PROOFS, Comparison, Limit, latency, require
+from dahlia.export.verify import (
+    LIMITS,
+    PROOFS,
+    Comparison,
+    Limit,
+    VerificationSet,
+    calibration_photos,
+    latency,
+    require,
+    verification_set,
+)
 from dahlia.files import staged_directory, staged_file, write_json
 from dahlia.modeling.card import ModelCard, load_card
 from dahlia.modeling.reference import MOST_IMAGES, load_reference

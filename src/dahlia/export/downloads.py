@@ -16,7 +16,7 @@ from dahlia.dataset.manifest import load_manifest
 from dahlia.errors import DahliaError, ExportError
 from dahlia.export.artifacts import ExportInputs, export_inputs, require_allowed, write_download
 from dahlia.export.formats import Format
-from dahlia.extras import require_formats
+from dahlia.imports import require_formats
 from dahlia.modeling.card import load_card
 from dahlia.params import Params
 from dahlia.tracking.iteration import Iteration

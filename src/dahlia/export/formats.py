@@ -69,8 +69,8 @@ FORMATS = (
     Format("litert", "float16", "float16", _TF, "TensorFlowLiteFloat16", _LITE, "tensorflow.litert"),
     Format("litert", "int8", "int8", _TF, "TensorFlowLiteInt8", _LITE, "tensorflow.litert"),
     Format("tfjs", "float32", "float32", _TF, "TensorFlowJs", "model.json", "tfjs.port"),
-    Format("openvino", "float16", "float16", "OpenVino", None, "model.xml", "openvino.port"),
-    Format("openvino", "int8", "int8", "OpenVino", "OpenVinoInt8", "model.xml", "openvino.port"),
+    Format("openvino", "float16", "float16", "OpenVino", None, "model.xml", "openvino"),
+    Format("openvino", "int8", "int8", "OpenVino", "OpenVinoInt8", "model.xml", "openvino"),
     Format("docker", "linux", "float32", "DockerFile", "Linux", "app/model.onnx", "docker.port"),
     Format("docker", "arm", "float32", "DockerFile", "ARM", "app/model.onnx", "docker.port"),
 )

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from dahlia.export.conventions import LABELS, OUTPUTS, write_labels
 from dahlia.export.formats import Format
+from dahlia.export.port import LABELS, OUTPUTS, write_labels
 from dahlia.modeling.card import ModelCard, save_card
 
 MANIFEST = "cvexport.manifest"

@@ -1,12 +1,15 @@
-"""What a format is written from, and what its port offers: to write, open and explain it."""
+"""What the ports of all formats share: what they are written from and offer, and what exports agree on.
+
+A port writes a format, opens it and explains it. Labels and outputs are those of Custom Vision's exports.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +17,12 @@ import numpy.typing as npt
 from dahlia.dataset.imaging import Pixels
 from dahlia.errors import VerificationError
 from dahlia.imports import quick_imports
+from dahlia.kinds import Kind
 from dahlia.modeling.card import ModelCard
 
 if TYPE_CHECKING:
     from dahlia.modeling.classifier import Classifier
+
 
 Batch = npt.NDArray[np.float32]
 Run = Callable[[Batch], Batch]
@@ -47,7 +52,7 @@ class Source:
             TrainingError: the bundle is not whole.
         """
         with quick_imports():
-            from dahlia.modeling.bundle import load_bundle
+            from dahlia.modeling.classifier import load_bundle
 
         return load_bundle(self.bundle)[0]
 
@@ -124,3 +129,67 @@ class Port(Protocol):
     def usage(self, card: ModelCard, flavour: str) -> Usage:
         """How to run it."""
         ...
+
+
+LABELS = "labels.txt"
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a kind's files answer, as each place says it.
+
+    Attributes:
+        activation: ONNX's operation that makes probabilities of logits.
+        options: of the operation.
+        method: Custom Vision's name for it.
+        meaning: of the numbers.
+        reading: how a README tells people to read them.
+        tags: how many of a model's tags a photo has, after their number.
+    """
+
+    activation: str
+    options: Mapping[str, Any]
+    method: str
+    meaning: str
+    reading: str
+    tags: str
+
+
+OUTPUTS: dict[Kind, Output] = {
+    "multiclass": Output(
+        activation="Softmax",
+        options={"axis": -1},
+        method="ClassificationMultiClass",
+        meaning="calibrated probabilities that sum to 1",
+        reading="one of them is right: probabilities sum to 1",
+        tags="tags",
+    ),
+    "multilabel": Output(
+        activation="Sigmoid",
+        options={},
+        method="ClassificationMultiLabel",
+        meaning="calibrated probabilities, each tag by itself",
+        reading="any of them may be right: every probability is for itself",
+        tags="tags, one or more,",
+    ),
+}
+
+
+def write_labels(folder: Path, card: ModelCard) -> None:
+    """Write `labels.txt`: a tag per line in the order of the columns, no newline at the end."""
+    (folder / LABELS).write_text("\n".join(tag.name for tag in card.tags), encoding="utf-8")
+
+
+def read_labels(folder: Path) -> tuple[str, ...]:
+    """The tags in `labels.txt`.
+
+    Raises:
+        VerificationError: it is missing or is not text.
+    """
+    path = folder / LABELS
+    try:
+        return tuple(path.read_text(encoding="utf-8").split("\n"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise VerificationError(
+            f"{path} was expected to name the tags and cannot be read: {error}."
+        ) from error

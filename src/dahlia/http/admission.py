@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from dahlia.errors import GatewayError, ServiceError
 from dahlia.http.body import MAX_DISCARD
-from dahlia.http.key_texts import access_denied, keys_in
+from dahlia.http.replies import access_denied, keys_in
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
-    from dahlia.http.cross_origin import Policy
+    from dahlia.http.origins import Policy
 
 MAX_HELD = 128 * 1024 * 1024
 MAX_WAIT = 1.0  # seconds that a prediction is to take at most, with those before it

@@ -19,9 +19,8 @@ from uvicorn.importer import import_from_string
 
 from dahlia.errors import ServiceError
 from dahlia.http.connections import Connections
-from dahlia.http.cross_origin import readable_by_all
 from dahlia.http.framing import Framing, Phase
-from dahlia.http.origins import NOBODY, Origins
+from dahlia.http.origins import NOBODY, Origins, readable_by_all
 from dahlia.http.replies import new_id, refusal
 from dahlia.http.transport import CountedTransport
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dahlia.errors import ServiceError
 from dahlia.http.connections import counted_as
 from dahlia.http.guard import Guard, beyond, rendered
-from dahlia.http.tls_transport import TlsTransport
+from dahlia.http.transport import TlsTransport
 
 if TYPE_CHECKING:
     from typing import Protocol

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from dahlia.errors import ServiceError
-from dahlia.http.key_texts import names_a_key
+from dahlia.http.replies import names_a_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -9,8 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dahlia.errors import TrainingError
-from dahlia.files import write_text
-from dahlia.json_files import load_json
+from dahlia.files import load_json, write_text
 from dahlia.kinds import Classification, Kind
 from dahlia.params import Channels, usual_channels
 

@@ -1,15 +1,25 @@
-"""The classifier: pixels in, calibrated probabilities out, with nothing left to do outside."""
+"""The classifier: pixels in, calibrated probabilities out, with nothing left to do outside; and its bundle.
+
+The bundle is all that a trained model is: `model.safetensors`, `model.json` and `reference.parquet`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from dahlia.errors import TrainingError
+from dahlia.files import staged_directory
 from dahlia.kinds import Kind
 from dahlia.modeling.backbones import Backbone
+from dahlia.modeling.card import ModelCard, load_card, save_card
+from dahlia.modeling.reference import ClassReference, save_reference
 
 
 class Classifier(nn.Module):
@@ -40,3 +50,53 @@ HEADS: dict[Kind, Callable[[Tensor], Tensor]] = {
     "multilabel": torch.sigmoid,
 }
 """What makes probabilities of logits (..., K)."""
+
+
+WEIGHTS_NAME = "model.safetensors"
+
+
+def save_bundle(folder: Path, model: Classifier, card: ModelCard, reference: ClassReference) -> None:
+    """Write the bundle, whole or not at all."""
+    with staged_directory(folder) as staged:
+        tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+        save_file(tensors, staged / WEIGHTS_NAME, metadata={"dahlia": card.dahlia_version})
+        save_card(staged, card)
+        save_reference(staged, reference)
+
+
+def load_bundle(folder: Path) -> tuple[Classifier, ModelCard]:
+    """Read a bundle; the model is in evaluation mode.
+
+    Raises:
+        TrainingError: a file is missing, damaged, or does not fit the other.
+    """
+    card = load_card(folder)
+    path = folder / WEIGHTS_NAME
+    try:
+        tensors = load_file(path)
+    except (FileNotFoundError, SafetensorError, OSError) as error:
+        raise TrainingError(
+            f"{path} could not be read ({error}). Run `dvc repro train` to train it again."
+        ) from error
+    prefix = "backbone.network."
+    network = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    normalisation = (card.backbone.mean, card.backbone.std)
+    backbone = Backbone(card.backbone.architecture, network, normalisation, card.backbone.smoothing)
+    model = Classifier(backbone, len(card.tags), card.kind)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise TrainingError(
+            f"{path} does not fit {folder / 'model.json'} ({len(card.tags)} tags of "
+            f"{card.backbone.features} features): {' '.join(str(error).split()).rstrip('. ')}. Run "
+            "`dvc repro train` again."
+        ) from error
+    return model.eval(), card
+
+
+def set_head(model: Classifier, weight: torch.Tensor, bias: torch.Tensor, temperature: float) -> None:
+    """Put a fitted head, (D, K) and (K,), and its temperature into the classifier."""
+    with torch.no_grad():
+        model.head.weight.copy_(weight.T)
+        model.head.bias.copy_(bias)
+        model.temperature.fill_(temperature)

@@ -1,7 +1,7 @@
 """How tags are distributed over a photo, by kind: from logits to probabilities, losses and decisions.
 
 The temperature that calibrates them is fitted here. Arrays are numpy's; the same in torch, for graphs and
-gradients, is in `dahlia.modeling.classifier` and `dahlia.training.losses`.
+gradients, is in `dahlia.modeling.classifier` and `dahlia.training.optimisation`.
 """
 
 from __future__ import annotations

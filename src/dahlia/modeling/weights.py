@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING
 
 from dahlia.errors import WeightsError
 from dahlia.files import sha256_of
-from dahlia.modeling.hub import HubError, fetch
 from dahlia.modeling.pretrained import (
     BUNDLED,
     FOLDER,
+    HubError,
     Normalisation,
     Pretrained,
+    fetch,
     hub_record,
 )
 

@@ -18,7 +18,7 @@ from dahlia.terminal import print_table, printable
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dahlia.predict.photos import Predicted
+    from dahlia.predict.models import Predicted
 
 FAILED = 1  # exit status where a photo has no answer
 _TOP = 3  # tags in the table
@@ -61,8 +61,7 @@ def predict(
     """
     if sum(choice is not None for choice in (name, iteration, bundle)) > 1:
         raise click.UsageError("expected one of --as, --iteration and --bundle, received several.")
-    from dahlia.predict.models import open_model
-    from dahlia.predict.photos import find_photos, predict_photos
+    from dahlia.predict.models import find_photos, open_model, predict_photos
 
     found = find_photos(photos)
     with open_model(Path(), name, iteration, bundle) as model:

@@ -13,8 +13,8 @@ from starlette.datastructures import Headers
 import dahlia
 from dahlia.errors import DahliaError, ServiceError
 from dahlia.http.body import Disconnected
-from dahlia.http.cross_origin import CrossOrigin
 from dahlia.http.lingering import Lingering
+from dahlia.http.origins import CrossOrigin
 from dahlia.http.parameters import query_of
 from dahlia.http.paths import Route, parse_id, parse_route
 from dahlia.http.replies import refusal

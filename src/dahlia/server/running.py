@@ -24,10 +24,9 @@ import click
 
 from dahlia.dataset.decoding_memory import MEMORY, PATIENCE, allowed_memory
 from dahlia.errors import ConfigError, DahliaError
-from dahlia.http.connections import Connections
+from dahlia.http.connections import Connections, most_files
 from dahlia.http.guard import guarded
 from dahlia.http.handshake import with_tls
-from dahlia.http.limits import most_files
 from dahlia.http.origins import Origins
 from dahlia.processes import end
 from dahlia.server.backup.automatic import Backups

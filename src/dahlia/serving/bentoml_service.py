@@ -1,6 +1,6 @@
 """BentoML's service with the application of `app.py` in front, and the guard of connections before that.
 
-What is used beyond documented interfaces: of BentoML here and in `bentoml_files.py`, of uvicorn here and in
+What is used beyond documented interfaces: of BentoML here and in `bentoml_support.py`, of uvicorn here and in
 `http/guard.py`. A test says when a version changes it.
 """
 
@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bentoml import Service
 from uvicorn.config import HTTP_PROTOCOLS
 
-from dahlia.http.connections import Connections
+from dahlia.http.connections import Connections, most_files
 from dahlia.http.guard import guarded
-from dahlia.http.limits import most_files
-from dahlia.serving.bentoml_files import static_files
+from dahlia.serving.bentoml_support import static_files
 from dahlia.serving.openapi import Page, describe
 from dahlia.serving.prediction_app import PredictionApp, ServiceState
 from dahlia.settings.service import read_settings

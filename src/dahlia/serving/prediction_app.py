@@ -19,13 +19,13 @@ from starlette.responses import HTMLResponse
 from dahlia.errors import ServiceError
 from dahlia.http.admission import Admission
 from dahlia.http.body import Disconnected, read_body, with_body
-from dahlia.http.cross_origin import CrossOrigin, Policy
 from dahlia.http.fetch import fetch
 from dahlia.http.lingering import Lingering
+from dahlia.http.origins import CrossOrigin, Policy
 from dahlia.http.parameters import query_of
 from dahlia.http.paths import Route, is_contract, is_prediction, parse_route, raw_path
 from dahlia.http.replies import REQUEST, identified, no_such_route, refusal, wrong_method
-from dahlia.serving.forms import read_form, write_form
+from dahlia.serving.bentoml_support import read_form, write_form
 from dahlia.serving.prediction_api import handle
 from dahlia.settings.service import ORIGINS
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from dahlia.serving.explanation.explain import Explainer
-    from dahlia.serving.predictor import Predictor
+    from dahlia.serving.explanation import Explainer
+    from dahlia.serving.prediction_api import Predictor
     from dahlia.settings.service import ServiceSettings
 
 SECONDS = 120.0  # more than a body and a fetched image may take, whose own errors say more

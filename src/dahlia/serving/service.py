@@ -22,17 +22,21 @@ from dahlia import layout
 from dahlia.dataset.decoding_memory import MEMORY, PATIENCE
 from dahlia.errors import ServiceError
 from dahlia.http.replies import REQUEST, refusal
-from dahlia.serving.bentoml_files import copy_package, missing_requirements
+from dahlia.serving.activation import Activation
 from dahlia.serving.bentoml_service import STATE, RoutedService
-from dahlia.serving.explanation.activation import Activation
-from dahlia.serving.explanation.explain import Explainer
-from dahlia.serving.listening import chosen_host, default_host, say_what_is_open, say_who_may_ask
-from dahlia.serving.models.model_cache import ModelCache
+from dahlia.serving.bentoml_support import (
+    chosen_host,
+    copy_package,
+    default_host,
+    missing_requirements,
+    say_what_is_open,
+    say_who_may_ask,
+)
+from dahlia.serving.explanation import Explainer
+from dahlia.serving.models.loading import ModelCache, Servable, open_source
 from dahlia.serving.models.publications import NOTHING_YET, Publications
 from dahlia.serving.models.runtime import Model, load_model
-from dahlia.serving.models.sources import Servable, open_source
-from dahlia.serving.prediction_api import ImagePrediction
-from dahlia.serving.predictor import Predictor
+from dahlia.serving.prediction_api import ImagePrediction, Predictor
 from dahlia.serving.stored.store import PredictionStore
 
 _SETTINGS = STATE.settings

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dahlia.errors import ConfigError
-from dahlia.settings.secret_url import SecretUrl
 from dahlia.settings.server import Settings, read_all
 from dahlia.settings.service import read_settings
 from dahlia.settings.sources import fields_of, service_variable, variable
+from dahlia.settings.values import SecretUrl
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -15,8 +15,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from dahlia.config import explain
 from dahlia.errors import ConfigError
 from dahlia.masking import masked
-from dahlia.settings.secret_url import SecretUrl
 from dahlia.settings.sources import CONFIG, Given, Source, fields_of, from_environment, from_file
+from dahlia.settings.values import SecretUrl
 
 DEFAULT_FILE = Path("dahlia.toml")
 _SOURCES: ContextVar[tuple[Source, ...]] = ContextVar("sources", default=())

@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import Field
 
 from dahlia.http.allow_list import AllowList, read_allow_list
+from dahlia.http.connections import PROXIES, Limits, read_proxies
 from dahlia.http.fetch import Reach
-from dahlia.http.limits import PROXIES, Limits, read_proxies
 from dahlia.http.origins import EVERY, NONE
 from dahlia.settings.values import (
     FetchedHosts,

@@ -13,8 +13,8 @@ from pydantic_settings import SettingsConfigDict
 
 from dahlia.dataset.decoding_memory import SHARE, machine_memory
 from dahlia.http.allow_list import SETTING, AllowList, read_allow_list
+from dahlia.http.connections import Limits
 from dahlia.http.fetch import Reach
-from dahlia.http.limits import Limits
 from dahlia.http.origins import EVERY, LOOPBACK, Origins
 from dahlia.processes import usable_cores
 from dahlia.settings.reading import Tree, named_file, read

@@ -15,8 +15,7 @@ from pydantic_settings import PydanticBaseSettingsSource
 
 from dahlia.config import nearest
 from dahlia.errors import ConfigError
-from dahlia.settings.secret_url import SecretUrl
-from dahlia.settings.values import InService, Protects
+from dahlia.settings.values import InService, Protects, SecretUrl
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo

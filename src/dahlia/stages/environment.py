@@ -14,8 +14,7 @@ from pydantic import BaseModel
 import dahlia
 from dahlia import layout
 from dahlia.errors import TrainingError, WeightsError
-from dahlia.files import sha256_of, write_text
-from dahlia.json_files import load_json
+from dahlia.files import load_json, sha256_of, write_text
 from dahlia.modeling.card import load_card
 from dahlia.modeling.weights import weights_file
 from dahlia.params import BackboneParams, Params

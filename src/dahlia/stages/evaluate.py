@@ -7,11 +7,9 @@ from pathlib import Path
 from dahlia import layout
 from dahlia.dataset.manifest import load_manifest
 from dahlia.evaluation.evaluation import evaluate, save_evaluation
-from dahlia.evaluation.plots import save_plots
-from dahlia.evaluation.summary import save_metrics, summary_table
+from dahlia.evaluation.summary import save_metrics, save_plots, summary_table
 from dahlia.imports import quick_imports
-from dahlia.modeling.learning_curve import load_learning_curve
-from dahlia.modeling.predictions import load_predictions
+from dahlia.modeling.predictions import load_learning_curve, load_predictions
 from dahlia.params import Params
 from dahlia.reports.evaluation import write_report
 

@@ -22,14 +22,12 @@ from dahlia.modeling.card import (
     project_id,
     tag_id,
 )
-from dahlia.modeling.learning_curve import save_learning_curve
-from dahlia.modeling.predictions import save_predictions
+from dahlia.modeling.predictions import save_learning_curve, save_predictions
 from dahlia.params import Params
-from dahlia.revision import git_revision
-from dahlia.training.data import TrainingData, gather
+from dahlia.provenance import git_revision
 
 if TYPE_CHECKING:
-    from dahlia.training.recipes import Trained
+    from dahlia.training.recipes import Trained, TrainingData
 
 
 def run(params: Params, root: Path) -> None:
@@ -44,9 +42,9 @@ def run(params: Params, root: Path) -> None:
         TrainingError: the weights are not available, or the images cannot be learned from.
     """
     with quick_imports():
-        from dahlia.modeling.bundle import save_bundle
+        from dahlia.modeling.classifier import save_bundle
         from dahlia.modeling.reference import ask_module
-        from dahlia.training.recipes import TRAINERS
+        from dahlia.training.recipes import TRAINERS, gather
 
     data = gather(
         load_manifest(root / layout.MANIFEST),

@@ -9,10 +9,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dahlia.tracking.artifacts import local_path
 from dahlia.tracking.credentials import withhold_from_files
 from dahlia.tracking.iteration import TAG_RECORDED, TAG_RECORDER
 from dahlia.tracking.mlflow_internals import delete_artifacts
+from dahlia.tracking.store import local_path
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -16,7 +16,7 @@ from dahlia.errors import TrackingError
 from dahlia.files import sha256_of
 from dahlia.modeling.card import ModelCard, load_card
 from dahlia.params import Params
-from dahlia.stage_times import StageTime, stage_times
+from dahlia.provenance import StageTime, stage_times
 
 TAG_METRICS = "tag/"
 TIME_METRICS = "seconds/"

@@ -15,7 +15,7 @@ from dahlia import layout
 from dahlia.files import write_json
 from dahlia.modeling.card import ModelCard
 from dahlia.params import Params
-from dahlia.revision import git_revision
+from dahlia.provenance import git_revision
 from dahlia.tracking import iteration as tags
 from dahlia.tracking.abandoned import delete_abandoned, recorder_tags
 from dahlia.tracking.evidence import TAG_METRICS, TIME_METRICS, Evidence, gather

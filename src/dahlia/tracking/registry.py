@@ -12,11 +12,15 @@ from dahlia.config import nearest
 from dahlia.errors import TrackingError
 from dahlia.masking import masked
 from dahlia.params import Params
-from dahlia.tracking import names
-from dahlia.tracking.artifacts import bundle_folder, servable_folder
-from dahlia.tracking.iteration import Iteration, iteration_of
-from dahlia.tracking.snapshot import write_snapshot
-from dahlia.tracking.store import connect, tracking_uri, translated_errors
+from dahlia.tracking.iteration import (
+    Iteration,
+    decode,
+    encode,
+    iteration_of,
+    normalise,
+    write_snapshot,
+)
+from dahlia.tracking.store import bundle_folder, connect, servable_folder, tracking_uri, translated_errors
 from dahlia.tracking.tables import Row, compare_runs
 
 if TYPE_CHECKING:
@@ -90,7 +94,7 @@ class Registry:
         """Publish names and iteration numbers, in one quick query."""
         with translated_errors("Reading the published names"):
             aliases = self._model().aliases
-        decoded = {names.decode(alias): int(number) for alias, number in aliases.items()}
+        decoded = {decode(alias): int(number) for alias, number in aliases.items()}
         return {name: number for name, number in sorted(decoded.items(), key=str) if name is not None}
 
     def publish(self, number: int, name: str) -> Iteration:
@@ -102,7 +106,7 @@ class Registry:
         Raises:
             TrackingError: the iteration does not exist or has nothing to serve, or the name is refused.
         """
-        alias = names.encode(name)
+        alias = encode(name)
         self.servable(self.get(number))
         with translated_errors(f"Publishing iteration {number} as {name!r}"):
             self._client.set_registered_model_alias(self.project, alias, str(number))
@@ -116,12 +120,12 @@ class Registry:
             TrackingError: nothing is published under it; the message names the nearest.
         """
         known = self.published_versions()
-        name = names.normalise(name)
+        name = normalise(name)
         if name not in known:
             hint = nearest(name, list(known)) if known else "; nothing is published."
             raise TrackingError(f"No iteration is published as {name!r}{hint} See `dahlia iterations`.")
         with translated_errors(f"Unpublishing {name!r}"):
-            self._client.delete_registered_model_alias(self.project, names.encode(name))
+            self._client.delete_registered_model_alias(self.project, encode(name))
         self.write_snapshot()
 
     def servable(self, iteration: Iteration) -> Path:

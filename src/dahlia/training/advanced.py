@@ -21,14 +21,11 @@ import numpy.typing as npt
 from dahlia.modeling.classifier import Classifier
 from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.params import FineTuningParams, TrainerParams
-from dahlia.training.fine_tuning.budget import Budget, Clock, Timetable
-from dahlia.training.fine_tuning.fold_runs import Problem, judge_folds
-from dahlia.training.fine_tuning.judging import Judged, Logits, judge, loss
-from dahlia.training.fine_tuning.photo_memory import PhotoMemory
+from dahlia.training.fine_tuning.judging import Judged, Logits, Problem, judge, judge_folds, loss
+from dahlia.training.fine_tuning.progress import Budget, Clock, Plan, Timetable, TuningFolder, run_key
 from dahlia.training.fine_tuning.run import RECORD, Run, TuningContext, seconds_per_photo, start_of, tune
-from dahlia.training.fine_tuning.state import Plan, TuningFolder, run_key
 from dahlia.training.fine_tuning.tuner import restored
-from dahlia.training.fine_tuning.tuning_data import TuningData
+from dahlia.training.fine_tuning.tuning_data import PhotoMemory, TuningData
 from dahlia.training.quick import QuickResult
 from dahlia.training.trainer import devices_for
 

@@ -16,8 +16,7 @@ from torch import Tensor
 from dahlia.errors import TrainingError
 from dahlia.kinds import Kind
 from dahlia.terminal import progress_bar
-from dahlia.training.losses import LOSSES
-from dahlia.training.solver import minimise
+from dahlia.training.optimisation import LOSSES, minimise
 
 # p (1 - p) of a typical prediction while a head is being fitted; it only decides the speed.
 _TYPICAL_CURVATURE = 0.1

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import torch
 
 from dahlia.kinds import Kind
-from dahlia.modeling.learning_curve import HALF, FoldOutcomes, LearningCurve
 from dahlia.modeling.likelihoods import LIKELIHOODS
+from dahlia.modeling.predictions import HALF, FoldOutcomes, LearningCurve
 from dahlia.training.heads import HeadProblems, fit_heads
 from dahlia.training.quick import QuickResult
 

@@ -1,8 +1,11 @@
-"""From a table of images to a trained model, by the recipe that the parameters name."""
+"""From a table of images to a trained model, by the recipe that the parameters name.
+
+What training learns from is gathered here: the usable images, their tags and their folds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,26 +16,26 @@ import numpy.typing as npt
 import torch
 
 from dahlia import layout
+from dahlia.dataset.manifest import TEST_FOLD
 from dahlia.dataset.records import ImageRecord
+from dahlia.dataset.tag_rules import EXPECTED_TAGS, TAG_RULES, too_few_tags
+from dahlia.errors import TrainingError
 from dahlia.kinds import Kind
 from dahlia.modeling.backbones import Backbone, load_backbone
-from dahlia.modeling.bundle import set_head
-from dahlia.modeling.classifier import Classifier
-from dahlia.modeling.learning_curve import LearningCurve
+from dahlia.modeling.classifier import Classifier, set_head
 from dahlia.modeling.likelihoods import LIKELIHOODS
-from dahlia.modeling.predictions import ClassPredictions
+from dahlia.modeling.predictions import ClassPredictions, LearningCurve
 from dahlia.params import Params
-from dahlia.training.data import TrainingData
 from dahlia.training.feature_cache import FeatureCache
 from dahlia.training.features import extract_features, extraction_precision
-from dahlia.training.fine_tuning.judging import predict_logits
-from dahlia.training.fine_tuning.photo_memory import PhotoMemory
-from dahlia.training.fine_tuning.tuning_data import TuningData
+from dahlia.training.fine_tuning.tuner import predict_logits
+from dahlia.training.fine_tuning.tuning_data import PhotoMemory, TuningData
 from dahlia.training.learning_curve import measure_learning_curve
 from dahlia.training.quick import QuickResult, train_quick
 
 if TYPE_CHECKING:
     from dahlia.training.advanced import AdvancedResult
+
 
 Features = npt.NDArray[np.float32]
 Logits = npt.NDArray[np.float64]
@@ -184,4 +187,63 @@ def _predictions(
         truth=data.truth,
         probabilities=calibrated,
         uncalibrated=uncalibrated,
+    )
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """N images with K tags.
+
+    Attributes:
+        records: N images, sorted by id.
+        tags: K names, sorted without regard to case; the order of the model's outputs.
+        truth: (N, K) bool.
+        folds: (N,) the fold of each image; -1 for the user's own test set.
+    """
+
+    records: tuple[ImageRecord, ...]
+    tags: tuple[str, ...]
+    truth: npt.NDArray[np.bool_]
+    folds: npt.NDArray[np.int32]
+
+    @property
+    def training(self) -> npt.NDArray[np.bool_]:
+        """(N,) true for the images that training may see."""
+        return np.not_equal(self.folds, TEST_FOLD)
+
+    def where(self, rows: npt.NDArray[np.bool_]) -> tuple[ImageRecord, ...]:
+        """The records for which the mask (N,) holds."""
+        return tuple(record for record, keep in zip(self.records, rows, strict=True) if keep)
+
+
+def gather(
+    records: Sequence[ImageRecord],
+    folds: Mapping[str, int],
+    *,
+    kind: Kind,
+    negative_tag: str | None,
+) -> TrainingData:
+    """Put the images that have a fold into one table.
+
+    Raises:
+        TrainingError: fewer than two tags, or no image to learn from.
+    """
+    kept = sorted((record for record in records if record.id in folds), key=lambda record: record.id)
+    found = {tag for record in kept if folds[record.id] != TEST_FOLD for tag in record.tags}
+    if received := too_few_tags(found):
+        raise TrainingError(
+            f"Training needs {EXPECTED_TAGS}, received {received}. Add images of another tag, or of the "
+            "negative one."
+        )
+    rules = TAG_RULES[kind]
+    learned = rules.learned(found, negative_tag)
+    tags = tuple(sorted(learned, key=lambda tag: (tag.casefold(), tag)))
+    truth = np.array([[tag in record.tags for tag in tags] for record in kept], bool)
+    # A test image of a tag that was never learned cannot be right: it says nothing about this model.
+    known = truth.any(1) | np.full(len(kept), not rules.exclusive)
+    return TrainingData(
+        records=tuple(record for record, keep in zip(kept, known, strict=True) if keep),
+        tags=tags,
+        truth=truth[known],
+        folds=np.array([folds[record.id] for record in kept], np.int32)[known],
     )

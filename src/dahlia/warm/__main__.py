@@ -10,7 +10,7 @@ def main() -> None:
     match sys.argv[1:]:
         case ["dvc" | "export" as program, *arguments]:
             from dahlia.warm.client import hand_over
-            from dahlia.warm.commands import run_program
+            from dahlia.warm.protocol import run_program
 
             sys.argv = [program, *arguments]
             hand_over(program)

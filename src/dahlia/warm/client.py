@@ -12,9 +12,17 @@ import sys
 from collections.abc import Iterable
 from types import FrameType
 
-from dahlia.warm.commands import VARIABLE
-from dahlia.warm.likeness import likeness
-from dahlia.warm.wire import GO, NEVER_STARTED, OFFER, PATIENCE, Request, receive_status, send_request
+from dahlia.warm.protocol import (
+    GO,
+    NEVER_STARTED,
+    OFFER,
+    PATIENCE,
+    VARIABLE,
+    Request,
+    likeness,
+    receive_status,
+    send_request,
+)
 
 LOST = 1  # the exit code where nobody is left to say how the command ended
 
@@ -22,7 +30,7 @@ _PASSED_ON = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, sign
 
 
 def hand_over(program: str) -> None:
-    """Let the warm process run a program (`dahlia.warm.commands`) on `sys.argv`, and exit as it does.
+    """Let the warm process run a program (`dahlia.warm.protocol`) on `sys.argv`, and exit as it does.
 
     Returns only where no warm process can: then the caller runs the command. The forked process has this
     one's standard streams, and so writes to them itself.

@@ -20,8 +20,17 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
-from dahlia.warm.commands import main_module, run_program
-from dahlia.warm.wire import GO, NEVER_STARTED, OFFER, PATIENCE, Request, receive_request, send_status
+from dahlia.warm.protocol import (
+    GO,
+    NEVER_STARTED,
+    OFFER,
+    PATIENCE,
+    Request,
+    main_module,
+    receive_request,
+    run_program,
+    send_status,
+)
 
 _PR_SET_PDEATHSIG = 1
 _C_LIBRARY = ctypes.CDLL(None)

@@ -10,9 +10,8 @@ import pytest
 from following import following_once
 
 from dahlia.dataset.imaging import to_tensor_layout
-from dahlia.export.conventions import write_labels
 from dahlia.export.coreml import port
-from dahlia.export.port import Batch, Source
+from dahlia.export.port import Batch, Source, write_labels
 from small_projects import SIZE
 
 FLAVOURS = ("float32", "float16", "mlmodel", "mlmodel-float16")

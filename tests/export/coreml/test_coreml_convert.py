@@ -15,7 +15,7 @@ from torch.nn import functional
 from dahlia.errors import ExportError
 from dahlia.export.coreml.convert import Converted, Form, convert, halve_weights
 from dahlia.export.coreml.interpreter.model import Interpreted
-from dahlia.export.coreml.package import write_network, write_package
+from dahlia.export.coreml.port import write_network, write_package
 from dahlia.export.port import Source
 from small_projects import SIZE
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from coreml_layer_cases import CONVOLUTION, MAP, MATRIX, SMALL, TABLE, floats, layer_of
 
-from dahlia.export.coreml.interpreter.operations import LAYERS
+from dahlia.export.coreml.interpreter import LAYERS
 from dahlia.export.coreml.interpreter.registry import UnsupportedError
 
 

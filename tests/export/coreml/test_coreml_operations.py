@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from dahlia.export.coreml.interpreter.operations import OPERATIONS
+from dahlia.export.coreml.interpreter import OPERATIONS
 from dahlia.export.coreml.interpreter.registry import UnsupportedError
 
 numbers = np.random.default_rng(0)

@@ -14,10 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from starlette.testclient import TestClient
 
-from dahlia.export.docker.build_context import dockerfile, requirements, write_code
 from dahlia.export.docker.context.app import Application
 from dahlia.export.docker.context.model import load_model
 from dahlia.export.docker.context.settings import read_settings
+from dahlia.export.docker.port import dockerfile, requirements, write_code
 
 PROJECT = "12121212-3434-4565-8787-989898989898"
 ITERATION = "00000000-0000-4000-8000-000000000001"

@@ -9,9 +9,9 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from dahlia.export import openvino as openvino_port
 from dahlia.export.onnx import port as onnx_port
 from dahlia.export.onnx.graph import probability_graph
-from dahlia.export.openvino import port as openvino_port
 from dahlia.export.port import Batch, Port, Source
 
 pytestmark = pytest.mark.slow
@@ -86,7 +86,7 @@ def test_other_networks_say_what_their_module_says(
 def difference(
     folder: Path, source: Source, pixels: Batch, answers: Batch, port: Port, flavour: str
 ) -> float:
-    from dahlia.export.conventions import write_labels
+    from dahlia.export.port import write_labels
 
     folder.mkdir()
     port.write(folder, source, flavour)

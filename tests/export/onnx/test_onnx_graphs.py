@@ -13,8 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from dahlia.errors import ExportError
 from dahlia.export.onnx.graph import backbone_graph, first_steps, probability_graph, save_graph
-from dahlia.export.onnx.half import to_float16
-from dahlia.export.onnx.quantisation import to_int8
+from dahlia.export.onnx.precision import to_float16, to_int8
 from dahlia.export.port import Batch, Source
 from dahlia.modeling.card import save_card
 from dahlia.params import Channels

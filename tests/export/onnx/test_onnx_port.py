@@ -17,10 +17,9 @@ from onnx import numpy_helper
 from readme_lines import TAGS, check_python
 
 from dahlia.errors import ExportError, TrainingError, VerificationError
-from dahlia.export.conventions import write_labels
 from dahlia.export.onnx import port
 from dahlia.export.onnx.graph import FILE_NAME, OPSET
-from dahlia.export.port import Batch, Source
+from dahlia.export.port import Batch, Source, write_labels
 from dahlia.modeling.card import ModelCard, save_card
 from small_projects import REPOSITORY, SIZE
 

@@ -11,8 +11,7 @@ import pytest
 from readme_lines import TAGS, check_python
 
 from dahlia.errors import ExportError, VerificationError
-from dahlia.export.conventions import write_labels
-from dahlia.export.port import Batch, Source
+from dahlia.export.port import Batch, Source, write_labels
 from dahlia.export.tensorflow import litert
 
 pytestmark = pytest.mark.slow

@@ -15,13 +15,13 @@ from torch import nn
 from dahlia import layout
 from dahlia.dataset.imaging import load, to_tensor_layout
 from dahlia.errors import ExportError, VerificationError
-from dahlia.export.photos import VerificationSet, verification_set
 from dahlia.export.port import Batch, Opened, Run
 from dahlia.export.tensorflow.convert import Channels, convert
 from dahlia.export.tensorflow.graph import ImageGraph
-from dahlia.export.tensorflow.runners import frozen_runner, saved_model_runner, tflite_runner
+from dahlia.export.tensorflow.litert import tflite_runner
+from dahlia.export.tensorflow.port import frozen_runner, saved_model_runner
 from dahlia.export.tensorflow.writers import flat_buffer, save_model, write_frozen_pb
-from dahlia.export.verify import Comparison, Limit, compare, require
+from dahlia.export.verify import Comparison, Limit, VerificationSet, compare, require, verification_set
 from dahlia.modeling.backbones import Backbone, load_backbone
 from dahlia.modeling.card import ModelCard, load_card
 from dahlia.modeling.classifier import Classifier

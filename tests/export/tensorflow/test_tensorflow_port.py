@@ -12,8 +12,7 @@ import pytest
 from readme_lines import check_python
 
 from dahlia.errors import TrainingError, VerificationError
-from dahlia.export.conventions import write_labels
-from dahlia.export.port import Batch, Source
+from dahlia.export.port import Batch, Source, write_labels
 from dahlia.export.tensorflow import graph, port
 from dahlia.export.tensorflow.graph import frozen_graph
 from small_projects import SIZE

@@ -16,11 +16,10 @@ from readme_lines import TAGS, check_printed, lay_photo
 
 from client_packages import npm_packages
 from dahlia.errors import VerificationError
-from dahlia.export.conventions import write_labels
-from dahlia.export.port import Batch, Source
+from dahlia.export.port import Batch, Source, write_labels
 from dahlia.export.tfjs import port
-from dahlia.export.tfjs.graph_model import KNOWN, write_graph_model
 from dahlia.export.tfjs.node import installed_packages, started
+from dahlia.export.tfjs.port import KNOWN, write_graph_model
 from programs import find_program, unavailable
 from small_projects import SIZE
 

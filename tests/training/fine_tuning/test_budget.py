@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dahlia.training.fine_tuning.budget import Budget, Pace, Timetable
+from dahlia.training.fine_tuning.progress import Budget, Pace, Timetable
 from tuning_cases import Machine
 
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 from dahlia.dataset.imaging import OVERSAMPLING, load
 from dahlia.errors import DatasetError
-from dahlia.training.fine_tuning import photo_memory
-from dahlia.training.fine_tuning.photo_memory import PhotoMemory
+from dahlia.training.fine_tuning import tuning_data
+from dahlia.training.fine_tuning.tuning_data import PhotoMemory
 
 SIZE = 32
 
@@ -52,9 +52,9 @@ def test_what_is_held_is_what_would_be_decoded(photos: dict[str, Path]) -> None:
 
 def test_nothing_is_decoded_twice(photos: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[int] = []
-    decode = photo_memory.decode_then
+    decode = tuning_data.decode_then
     monkeypatch.setattr(
-        photo_memory, "decode_then", lambda data, *more: decoded.append(len(data)) or decode(data, *more)
+        tuning_data, "decode_then", lambda data, *more: decoded.append(len(data)) or decode(data, *more)
     )
     memory = PhotoMemory(SIZE)
     memory.fill(list(photos), list(photos.values()), never)

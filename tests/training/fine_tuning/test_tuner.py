@@ -8,10 +8,9 @@ import torch
 from dahlia.modeling.backbones import Backbone
 from dahlia.modeling.classifier import Classifier
 from dahlia.params import TrainerParams
-from dahlia.training.checkpoints import SafetensorsCheckpoints
-from dahlia.training.fine_tuning.photo_memory import PhotoMemory
 from dahlia.training.fine_tuning.tuner import FineTuner, restored
-from dahlia.training.trainer import fit_options, make_trainer
+from dahlia.training.fine_tuning.tuning_data import PhotoMemory
+from dahlia.training.trainer import SafetensorsCheckpoints, fit_options, make_trainer
 from small_projects import SIZE, SmallProject
 from tuning_cases import tuning, tuning_data
 

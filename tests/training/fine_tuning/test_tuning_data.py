@@ -8,8 +8,7 @@ import torch
 
 from dahlia.errors import DatasetError
 from dahlia.training.fine_tuning import tuning_data as module
-from dahlia.training.fine_tuning.photo_memory import PhotoMemory
-from dahlia.training.fine_tuning.tuning_data import TuningData
+from dahlia.training.fine_tuning.tuning_data import PhotoMemory, TuningData
 from small_projects import SIZE, SmallProject
 from tuning_cases import tuning_data
 

@@ -10,10 +10,9 @@ import pytest
 import torch
 
 from dahlia.modeling.backbones import Backbone
-from dahlia.training.fine_tuning.budget import Budget, Timetable
-from dahlia.training.fine_tuning.photo_memory import PhotoMemory
+from dahlia.training.fine_tuning.progress import Budget, Plan, Timetable, TuningFolder
 from dahlia.training.fine_tuning.run import RECORD, Run, TuningContext, is_whole, tune
-from dahlia.training.fine_tuning.state import Plan, TuningFolder
+from dahlia.training.fine_tuning.tuning_data import PhotoMemory
 from small_projects import SIZE, SmallProject
 from tuning_cases import TRAINER, Case, Machine, make_case, tuning
 

@@ -1,22 +1,28 @@
-"""Core ML as a port: four flavours, opened in Core ML on macOS and in an interpreter elsewhere."""
+"""Core ML as a port: four flavours of files, opened in Core ML on macOS and in an interpreter elsewhere."""
 
 from __future__ import annotations
 
 import platform
+import shutil
 import sys
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from dahlia.errors import ExportError, VerificationError
 from dahlia.export.coreml.interpreter.model import RUNTIME, Interpreted
-from dahlia.export.port import Batch, Opened, Source, Usage, unusable
-from dahlia.modeling.card import ModelCard
+from dahlia.export.port import OUTPUTS, Batch, Opened, Source, Usage, unusable
+from dahlia.files import staged_directory, staged_file, write_json
+from dahlia.modeling.card import NAMESPACE, ModelCard
+
+if TYPE_CHECKING:
+    from dahlia.export.coreml.convert import Converted
 
 _FORMS: dict[str, Literal["program", "program-float16", "network"]] = {
     "float32": "program",
@@ -24,7 +30,8 @@ _FORMS: dict[str, Literal["program", "program-float16", "network"]] = {
     "mlmodel": "network",
     "mlmodel-float16": "network",
 }
-_FILES = ("model.mlpackage", "model.mlmodel")
+PACKAGE = "model.mlpackage"
+NETWORK = "model.mlmodel"
 _PYTHON = """\
 from pathlib import Path
 
@@ -65,7 +72,6 @@ def write(folder: Path, source: Source, flavour: str) -> None:
         )
     module = source.module()
     from dahlia.export.coreml.convert import convert, halve_weights
-    from dahlia.export.coreml.package import NETWORK, PACKAGE, describe, write_network, write_package
 
     with tempfile.TemporaryDirectory(prefix="dahlia-coreml-") as scratch:
         converted = convert(module, source.card, _FORMS[flavour], Path(scratch))
@@ -85,11 +91,11 @@ def opened(folder: Path) -> Iterator[Opened]:
     Raises:
         VerificationError: there is no model or it is damaged; and, when it is run, it cannot be run.
     """
-    found = [folder / name for name in _FILES if (folder / name).exists()]
+    found = [folder / name for name in (PACKAGE, NETWORK) if (folder / name).exists()]
     if len(found) != 1:
         raise VerificationError(
-            f"{folder} was expected to hold {' or '.join(_FILES)} and holds {len(found)} of them. Export "
-            "again."
+            f"{folder} was expected to hold {PACKAGE} or {NETWORK} and holds {len(found)} of them. "
+            "Export again."
         )
     if has_core_ml():
         yield on_device(found[0])
@@ -166,3 +172,85 @@ def usage(card: ModelCard, flavour: str) -> Usage:
             f"In an app, add `{file}` to the Xcode target and ask Vision:\n\n{_SWIFT}",
         ),
     )
+
+
+_OWNER = "com.apple.CoreML"
+_SHOWN = 5
+
+
+def describe(model: Any, card: ModelCard) -> None:
+    """Write author, licence, version and the meaning of input and outputs into a `Model` message."""
+    metadata = model.description.metadata
+    metadata.author = card.project
+    metadata.license = "Owned by the person who trained it, who decides how it may be used."
+    metadata.versionString = card.dahlia_version
+    metadata.shortDescription = f"{_task(card)} Trained with Dahlia {card.dahlia_version}, {card.domain}."
+    # The day of the conversion would make two exports of one model differ.
+    metadata.userDefined.pop("com.github.apple.coremltools.conversion_date", None)
+    metadata.userDefined["dahlia.domain"] = card.domain
+    metadata.userDefined["dahlia.data_fingerprint"] = card.data_fingerprint
+    size = card.input.size
+    texts = {
+        "data": f"The photo, squashed to {size} x {size} pixels; Core ML turns it into {card.channels}.",
+        "classLabel": "The most probable tag.",
+        "loss": "The probability of each tag.",
+    }
+    for feature in (*model.description.input, *model.description.output):
+        feature.shortDescription = texts.get(feature.name, "")
+
+
+def _task(card: ModelCard) -> str:
+    names = [tag.name for tag in card.tags]
+    shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    return f"Says which of {len(names)} {OUTPUTS[card.kind].tags} a photo has: {shown}."
+
+
+def write_package(path: Path, converted: Converted) -> None:
+    """Write `Manifest.json`, the program and its weights; the same model gives the same bytes.
+
+    Raises:
+        ExportError: the conversion left no weights.
+    """
+    weights = converted.weights
+    if weights is None or not weights.is_dir():
+        raise ExportError(
+            f"coremltools was expected to leave the weights in {weights}. Run the export again."
+        )
+    with staged_directory(path) as staged:
+        data = staged / "Data" / _OWNER
+        data.mkdir(parents=True)
+        (data / NETWORK).write_bytes(_bytes(converted.model))
+        shutil.copytree(weights, data / "weights", copy_function=shutil.copyfile)
+        write_json(staged / "Manifest.json", _manifest())
+
+
+def write_network(path: Path, model: Any) -> None:
+    """Write the one file; the same model gives the same bytes."""
+    with staged_file(path) as staged:
+        staged.write_bytes(_bytes(model))
+
+
+def _bytes(model: Any) -> bytes:
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _manifest() -> dict[str, object]:
+    program = _entry("model.mlmodel", "CoreML Model Specification")
+    weights = _entry("weights", "CoreML Model Weights")
+    return {
+        "fileFormatVersion": "1.0.0",
+        "itemInfoEntries": program | weights,
+        "rootModelIdentifier": next(iter(program)),
+    }
+
+
+def _entry(name: str, description: str) -> dict[str, dict[str, str]]:
+    identifier = str(uuid.uuid5(NAMESPACE, f"coreml:{name}"))
+    return {
+        identifier: {
+            "author": _OWNER,
+            "description": description,
+            "name": name,
+            "path": f"{_OWNER}/{name}",
+        }
+    }

@@ -1,22 +1,29 @@
 """The Docker export: `Dockerfile` and `app/`, a server around the ONNX model.
 
-Its flavours are `linux` (x86-64) and `arm` (64-bit ARM).
+Its flavours are `linux` (x86-64) and `arm` (64-bit ARM). The code is the server of `context/` and the very
+decoder that training used. Nothing is kept twice: the modules are read from the installed package when an
+export is written, and their imports of each other are turned into imports of neighbours in one folder.
+Requirements are pinned to the versions proven here.
 """
 
 from __future__ import annotations
 
+import importlib.resources
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import dahlia
 from dahlia.errors import ExportError
-from dahlia.export import conventions
-from dahlia.export.docker.build_context import dockerfile, requirements, write_code
 from dahlia.export.docker.process import APP, running
 from dahlia.export.onnx import port as onnx_port
-from dahlia.export.port import Batch, Opened, Source, Usage
+from dahlia.export.port import Batch, Opened, Source, Usage, read_labels, write_labels
 from dahlia.files import sha256_of, write_json, write_text
 from dahlia.modeling.card import NAMESPACE, ModelCard
 
@@ -35,7 +42,7 @@ def write(folder: Path, source: Source, flavour: str) -> None:
     app = folder / APP.parent
     app.mkdir(parents=True, exist_ok=True)
     onnx_port.write(app, source, "float32")
-    conventions.write_labels(app, source.card)
+    write_labels(app, source.card)
     write_json(app / "model.json", _facts(source.card, sha256_of(app / "model.onnx")))
     write_text(app / "requirements.txt", requirements(machine))
     write_code(app)
@@ -49,7 +56,7 @@ def opened(folder: Path) -> Iterator[Opened]:
     Raises:
         VerificationError: it does not start; and, when it is run, does not answer.
     """
-    labels = conventions.read_labels(folder / APP.parent)
+    labels = read_labels(folder / APP.parent)
     with running(folder) as server:
 
         def run(pixels: Batch) -> Batch:
@@ -125,3 +132,113 @@ with urllib.request.urlopen(request) as response:
 best = max(predictions, key=lambda prediction: prediction["probability"])
 print(best["tagName"], best["probability"])
 """
+
+
+SERVER = ("app", "settings", "model", "health")
+SHARED = {
+    "admission": "dahlia.http",
+    "allow_list": "dahlia.http",
+    "connections": "dahlia.http",
+    "decoding_memory": "dahlia.dataset",
+    "errors": "dahlia",
+    "form_images": "dahlia.http",
+    "form_parts": "dahlia.http",
+    "formats": "dahlia.dataset",
+    "framing": "dahlia.http",
+    "guard": "dahlia.http",
+    "lingering": "dahlia.http",
+    "headers": "dahlia.dataset",
+    "imaging": "dahlia.dataset",
+    "origins": "dahlia.http",
+    "parameters": "dahlia.http",
+    "pillow_formats": "dahlia.dataset",
+    "processes": "dahlia",
+    "body": "dahlia.http",
+    "documents": "dahlia.http",
+    "fetch": "dahlia.http",
+    "paths": "dahlia.http",
+    "replies": "dahlia.http",
+    "transport": "dahlia.http",
+}
+_CONTEXT = "dahlia.export.docker.context"
+_IMPORT = re.compile(r"^( *from )dahlia(?:\.\w+)*\.(\w+)(?= import )", re.MULTILINE)
+
+
+def write_code(app: Path) -> None:
+    """Write the server's modules into a folder, side by side."""
+    for module in SERVER:
+        write_text(app / f"{module}.py", _neighbourly(_read(_CONTEXT, f"{module}.py")))
+    for module, package in SHARED.items():
+        origin = f"# {package}.{module} of Dahlia {dahlia.__version__}, unchanged but for its imports.\n"
+        write_text(app / f"{module}.py", origin + _neighbourly(_read(package, f"{module}.py")))
+
+
+def dockerfile(platform: str) -> str:
+    """The Dockerfile for a platform such as `linux/arm64`."""
+    return _read(_CONTEXT, "Dockerfile").replace("@PLATFORM@", platform)
+
+
+def _read(package: str, name: str) -> str:
+    return (importlib.resources.files(package) / name).read_text(encoding="utf-8")
+
+
+def _neighbourly(text: str) -> str:
+    return _IMPORT.sub(r"\1\2", text)
+
+
+PYTHON = "3.12"  # of the image in context/Dockerfile
+IMPORTED = (
+    "anyio",
+    "h11",
+    "numpy",
+    "onnxruntime",
+    "opencv-python-headless",
+    "pillow",
+    "python-multipart",
+    "simplejpeg",
+    "starlette",
+    "uvicorn",
+)
+
+
+def requirements(machine: str) -> str:
+    """Every package that the server needs, pinned, one a line.
+
+    Args:
+        machine: of the container: `x86_64` or `aarch64`.
+
+    Raises:
+        ExportError: one of them is not installed here.
+    """
+    environment = {
+        "extra": "",
+        "implementation_name": "cpython",
+        "os_name": "posix",
+        "platform_machine": machine,
+        "platform_python_implementation": "CPython",
+        "platform_system": "Linux",
+        "python_full_version": f"{PYTHON}.0",
+        "python_version": PYTHON,
+        "sys_platform": "linux",
+    }
+    pins: dict[str, str] = {}
+    waiting = list(IMPORTED)
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name in pins:
+            continue
+        pins[name], needed = _installed(name)
+        wanted = [Requirement(text) for text in needed]
+        waiting += [one.name for one in wanted if one.marker is None or one.marker.evaluate(environment)]
+    return "".join(f"{name}=={version}\n" for name, version in sorted(pins.items()))
+
+
+def _installed(name: str) -> tuple[str, list[str]]:
+    try:
+        found = distribution(name)
+    except PackageNotFoundError:
+        raise ExportError(
+            f"The container needs {name}, pinned to the version that is installed here, and there is none. "
+            f"Run `pip install {name}`, then export again."
+        ) from None
+    return found.version, list(found.requires or [])

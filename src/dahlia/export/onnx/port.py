@@ -10,24 +10,27 @@ from typing import Any
 import numpy as np
 import onnx
 
-from dahlia.errors import VerificationError
-from dahlia.export.onnx.compatibility import (
+from dahlia.errors import VerificationError, runtime_errors
+from dahlia.export.onnx.graph import (
     BGR,
+    FILE_NAME,
     FULL_RANGE,
+    INPUT,
     LABEL,
+    OPSET,
+    OUTPUT,
     PIXEL_FORMAT,
     PIXEL_RANGE,
     SCORES,
     add_class_outputs,
     describe,
+    probability_graph,
+    save_graph,
     tags_of,
 )
-from dahlia.export.onnx.graph import FILE_NAME, INPUT, OPSET, OUTPUT, probability_graph, save_graph
-from dahlia.export.onnx.half import to_float16
-from dahlia.export.onnx.quantisation import to_int8
+from dahlia.export.onnx.precision import to_float16, to_int8
 from dahlia.export.port import Batch, Opened, Run, Source, Usage, unusable
 from dahlia.modeling.card import ModelCard
-from dahlia.serving.models.runtime_errors import runtime_errors
 
 _PROBES = 4
 _MOST_EDGE = 4096  # pixels

@@ -11,8 +11,17 @@ import numpy.typing as npt
 
 from dahlia.export.tensorflow import shape
 from dahlia.export.tensorflow._runtime import tf
-from dahlia.export.tensorflow.registry import Call, UnsupportedError, operation
-from dahlia.export.tensorflow.values import NHWC, Value, arrange, constant, is_constant, written_out
+from dahlia.export.tensorflow.values import (
+    NHWC,
+    Call,
+    UnsupportedError,
+    Value,
+    arrange,
+    constant,
+    is_constant,
+    operation,
+    written_out,
+)
 
 Pads = tuple[tuple[int, int], ...]
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from dahlia.export.tensorflow._runtime import tf
-from dahlia.export.tensorflow.registry import OPERATIONS, Call, operation
-from dahlia.export.tensorflow.values import Value, align, is_constant
+from dahlia.export.tensorflow.values import OPERATIONS, Call, Value, align, is_constant, operation
 
 Number = int | float | bool
 _Unary = Callable[[Any], Any]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from dahlia.errors import VerificationError
-from dahlia.export.conventions import LABELS, read_labels
-from dahlia.export.port import Opened, Source, Usage
-from dahlia.export.tensorflow._runtime import tf
+from dahlia.export.port import LABELS, Batch, Opened, Run, Source, Usage, read_labels, unusable
+from dahlia.export.tensorflow._runtime import silence, tf
 from dahlia.export.tensorflow.graph import frozen_graph
 from dahlia.export.tensorflow.metadata import describe, put_metadata, read_labels_of, with_labels
-from dahlia.export.tensorflow.port import image_notes, photo_lines
-from dahlia.export.tensorflow.runners import tflite_runner
+from dahlia.export.tensorflow.port import RUNTIME, image_notes, photo_lines, refusals, runner
 from dahlia.export.tensorflow.writers import Flavour, flat_buffer
 from dahlia.files import staged_file
 from dahlia.modeling.card import ModelCard
@@ -50,8 +49,36 @@ def opened(folder: Path) -> Iterator[Opened]:
             f"{folder / LABELS} names {len(read_labels(folder))} tags and {FILE_NAME} carries {len(labels)}, "
             "expected the same in the same order: one of them is of another training. Export again."
         )
-    runtime = f"LiteRT of TensorFlow {tf.__version__}"
+    runtime = f"LiteRT of {RUNTIME}"
     yield Opened(tflite_runner(folder / FILE_NAME), labels, runtime)
+
+
+def tflite_runner(path: Path) -> Run:
+    """Run a flat buffer in LiteRT's interpreter, as it is set up unless one says otherwise.
+
+    Raises:
+        VerificationError: it cannot be loaded; and, when it is called, cannot be run.
+    """
+    try:
+        with warnings.catch_warnings(), silence():
+            # It is about to move to a package of its own; the pin on tensorflow holds until then.
+            warnings.filterwarnings("ignore", message=r"\s*Warning: tf.lite.Interpreter is deprecated")
+            interpreter = tf.lite.Interpreter(model_path=str(path))
+            interpreter.allocate_tensors()
+        (given,), (answered,) = interpreter.get_input_details(), interpreter.get_output_details()
+    except refusals() as error:
+        raise unusable(RUNTIME, "load", path.name, error) from error
+    names = [tensor["name"] for tensor in interpreter.get_tensor_details()]
+
+    def answer(pixels: Batch) -> Any:
+        if tuple(interpreter.get_input_details()[0]["shape"]) != pixels.shape:
+            interpreter.resize_tensor_input(given["index"], pixels.shape)
+            interpreter.allocate_tensors()
+        interpreter.set_tensor(given["index"], pixels)
+        interpreter.invoke()
+        return interpreter.get_tensor(answered["index"])
+
+    return runner(path, names, answer)
 
 
 def usage(card: ModelCard, flavour: str) -> Usage:

@@ -19,7 +19,7 @@ from flatbuffers.number_types import UOffsetTFlags
 from flatbuffers.table import Table
 
 from dahlia.errors import VerificationError
-from dahlia.export.conventions import LABELS, OUTPUTS
+from dahlia.export.port import LABELS, OUTPUTS
 from dahlia.export.tensorflow.graph import INPUT
 from dahlia.modeling.card import ModelCard
 

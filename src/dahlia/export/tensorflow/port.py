@@ -1,17 +1,21 @@
-"""TensorFlow: the frozen graph that Custom Vision exports, and a SavedModel, opened in TensorFlow."""
+"""TensorFlow: the frozen graph that Custom Vision exports, and a SavedModel, opened in TensorFlow.
+
+Both are run as their users run them, to be compared with the trained model.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from dahlia.errors import VerificationError
-from dahlia.export.conventions import OUTPUTS, read_labels
-from dahlia.export.port import Opened, Source, Usage
+from dahlia.export.port import OUTPUTS, Batch, Opened, Run, Source, Usage, read_labels, unusable
 from dahlia.export.tensorflow._runtime import tf
-from dahlia.export.tensorflow.graph import INPUT, OUTPUT, frozen_graph
-from dahlia.export.tensorflow.runners import frozen_runner, saved_model_runner
+from dahlia.export.tensorflow.graph import BGR_TO_RGB, INPUT, OUTPUT, frozen_graph
 from dahlia.export.tensorflow.writers import save_model, write_frozen_pb
 from dahlia.modeling.card import ModelCard
 
@@ -104,3 +108,78 @@ def image_notes(card: ModelCard) -> tuple[str, ...]:
         f"Input: float32 (N, {size}, {size}, 3), 0 to 255, colours as {order}; scaling is inside.",
         f"Output: float32 (N, {len(card.tags)}), {OUTPUTS[card.kind].meaning}, in the order of `labels.txt`.",
     )
+
+
+RUNTIME = f"TensorFlow {tf.__version__}"
+
+
+def frozen_runner(path: Path) -> Run:
+    """Run a frozen graph in a session of TensorFlow.
+
+    Raises:
+        VerificationError: it cannot be loaded; and, when it is called, cannot be run.
+    """
+    from google.protobuf.message import DecodeError
+
+    definition, graph = tf.compat.v1.GraphDef(), tf.Graph()
+    try:
+        definition.ParseFromString(path.read_bytes())
+        with graph.as_default():
+            tf.graph_util.import_graph_def(definition, name="")
+        ends = [graph.get_tensor_by_name(f"{name}:0") for name in (INPUT, OUTPUT)]
+    except (DecodeError, *refusals()) as error:
+        raise unusable(RUNTIME, "load", path.name, error) from error
+    names = [node.name for node in definition.node]
+    session = tf.compat.v1.Session(graph=graph)
+
+    def answer(pixels: Batch) -> Any:
+        return session.run(ends[1], {ends[0]: pixels})
+
+    return runner(path, names, answer)
+
+
+def saved_model_runner(folder: Path) -> Run:
+    """Run the signature `serving_default` of a SavedModel.
+
+    Raises:
+        VerificationError: it cannot be loaded; and, when it is called, cannot be run.
+    """
+    try:
+        model = tf.saved_model.load(str(folder))
+        serve = model.signatures["serving_default"]
+    except refusals() as error:
+        raise unusable(RUNTIME, "load", folder.name, error) from error
+    functions = serve.graph.as_graph_def().library.function
+    names = [node.name for function in functions for node in function.node_def]
+
+    def answer(pixels: Batch) -> Any:
+        # The module holds what its signature computes with; both must live as long.
+        assert model is not None
+        return serve(**{INPUT: tf.constant(pixels)})[OUTPUT].numpy()
+
+    return runner(folder, names, answer)
+
+
+def runner(path: Path, names: Iterable[str], answer: Any) -> Run:
+    """A `Run` of a file that is loaded: (N, 3, size, size) float32 RGB to (N, K).
+
+    Args:
+        path: of the file, for messages.
+        names: of its nodes; one says whether the file wants its colours as RGB or BGR.
+        answer: takes (N, size, size, 3) in the file's colours and gives (N, K).
+    """
+    swapped = any(name.rpartition("/")[2] == BGR_TO_RGB for name in names)
+
+    def run(pixels: Batch) -> Batch:
+        images = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)[..., :: -1 if swapped else 1])
+        try:
+            return np.asarray(answer(images), np.float32)
+        except refusals() as error:
+            raise unusable(RUNTIME, "run", path.name, error) from error
+
+    return run
+
+
+def refusals() -> tuple[type[Exception], ...]:
+    """What TensorFlow raises of a file that it cannot load or run."""
+    return (OSError, tf.errors.OpError, RuntimeError, ValueError, KeyError)

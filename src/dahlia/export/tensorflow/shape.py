@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from dahlia.export.tensorflow._runtime import tf
-from dahlia.export.tensorflow.registry import Call, UnsupportedError, operation
 from dahlia.export.tensorflow.values import (
+    Call,
     Order,
     Shape,
+    UnsupportedError,
     Value,
     arrange,
     is_constant,
     is_dynamic,
     lift,
+    operation,
     reshape,
     transpose,
     written_out,

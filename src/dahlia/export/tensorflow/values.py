@@ -2,15 +2,16 @@
 
 Torch's axes of an image map are N, C, H, W; TensorFlow holds them as N, H, W, C. A value says which of
 torch's axes each of TensorFlow's holds, so a permutation costs nothing, and a real transpose is made only
-where an operation needs the numbers in another order.
+where an operation needs the numbers in another order. The functions that make values register here under
+torch's names of operations.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -137,3 +138,40 @@ def written_out(value: Value, batch: Any, dims: Sequence[int] | None = None) -> 
 def size_now(size: int, batch: Any) -> Any:
     """A size as a number, or as a tensor where it follows the batch."""
     return batch * (size // BATCH) if is_dynamic(size) else size
+
+
+Operation = Callable[..., Any]
+_Function = TypeVar("_Function", bound=Operation)
+OPERATIONS: dict[str, Operation] = {}
+
+
+class UnsupportedError(Exception):
+    """An operation is used in a way that has no TensorFlow form here; the text says which."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """What an operation may know beside its arguments.
+
+    Attributes:
+        shape: torch's shape of the result (of the first, where there are several).
+        batch: the number of images, a scalar of the graph.
+    """
+
+    shape: Shape
+    batch: Any
+
+
+def operation(*names: str) -> Callable[[_Function], _Function]:
+    """Register a function under torch's names, such as `aten.relu.default`.
+
+    It is called with a `Call` and torch's own arguments: tensors as `Value`, sizes that follow the batch
+    as multiples of `BATCH`. It returns a `Value`, or a tuple where torch does.
+    """
+
+    def register(function: _Function) -> _Function:
+        for name in names:
+            OPERATIONS[name] = function
+        return function
+
+    return register

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
 from dahlia.errors import ConfigError
-from dahlia.extras import require_extra
+from dahlia.imports import require_extra
 from dahlia.server.database.errors import DamageError, DatabaseError, is_full, translated_errors
 from dahlia.server.disk import Reserve
 

@@ -15,7 +15,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import Headers
 
 from dahlia.errors import GatewayError, ServiceError
-from dahlia.http.key_texts import access_denied, keys_in
+from dahlia.http.replies import access_denied, keys_in
 from dahlia.server.context import Server
 from dahlia.server.http.requests import REFUSAL, SENT_QUERY
 from dahlia.server.keys.keys import Access, Scope, find_access

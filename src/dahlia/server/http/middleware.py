@@ -16,8 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 
 from dahlia.errors import ServiceError
-from dahlia.http.cross_origin import Policy
-from dahlia.http.origins import Origins
+from dahlia.http.origins import Origins, Policy
 from dahlia.http.replies import REQUEST, identified, in_words_of_v1, refusal
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from dahlia.server.database.errors import DamageError
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.http.access import TheServer
 from dahlia.server.jobs.waiting import unserved_lanes, what_to_start
-from dahlia.serving.bentoml_files import static_files
+from dahlia.serving.bentoml_support import static_files
 from dahlia.serving.openapi import CONTRACT_TAGS, contract_paths
 from dahlia.serving.openapi_parts import HEADERS, SCHEMAS, said
 

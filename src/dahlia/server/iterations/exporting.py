@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from dahlia.errors import ConfigError, ServiceError
 from dahlia.export.formats import flavors_of, form_of
-from dahlia.extras import require_formats
+from dahlia.imports import require_formats
 from dahlia.server.context import Server
 from dahlia.server.contract.domains import domain_of
 from dahlia.server.contract.enums import ExportPlatform, ExportStatus, IterationStatus

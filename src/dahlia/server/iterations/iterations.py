@@ -25,7 +25,7 @@ from dahlia.server.keys.keys import Access
 from dahlia.server.predictions.published_models import MODELS
 from dahlia.server.storage.backend import StorageError
 from dahlia.server.storage.names import EXPORTS, iteration_prefix
-from dahlia.tracking.names import normalise
+from dahlia.tracking.iteration import normalise
 
 LONGEST_NAME = 128
 LONGEST_RESOURCE = 1024

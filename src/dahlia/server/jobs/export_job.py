@@ -18,7 +18,7 @@ from dahlia.dataset.manifest import save_manifest
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import ExportError
 from dahlia.export.formats import Format, form_of
-from dahlia.extras import require_formats
+from dahlia.imports import require_formats
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import ExportStatus
 from dahlia.server.database.tables import ProjectRow
@@ -34,7 +34,7 @@ from dahlia.server.storage.storage import Storage
 from dahlia.server.workspaces.guard import guard_command
 from dahlia.server.workspaces.models import personalise
 from dahlia.server.workspaces.workspace import IMAGES
-from dahlia.warm.commands import export_command
+from dahlia.warm.protocol import export_command
 
 _POLL_SECONDS = 0.2
 _KILLED = (-9, 137)
@@ -100,7 +100,7 @@ def lay_out_photos(
         StorageError: a photo is missing, or cannot be written.
         DatasetError: the bundle's answers cannot be read.
     """
-    from dahlia.export.photos import CALIBRATION_PHOTOS, one_of_each_in_turn
+    from dahlia.export.verify import CALIBRATION_PHOTOS, one_of_each_in_turn
     from dahlia.modeling.reference import load_reference
 
     asked = set(load_reference(bundle).ids)

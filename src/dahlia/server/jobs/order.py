@@ -23,7 +23,7 @@ from dahlia.server.database.work_tables import JobRow
 from dahlia.server.jobs.job import Claimed, JobKind, Lane, State
 
 if TYPE_CHECKING:
-    from dahlia.settings.server_sections import JobsSection
+    from dahlia.settings.server import JobsSection
 
 # An export does not wait for a row of trainings, nor a training for one of exports.
 GROUPS: tuple[frozenset[JobKind], ...] = (

@@ -24,8 +24,8 @@ from dahlia.server.database.tables import ImageRow, ProjectRow
 from dahlia.server.jobs.order import lanes_of
 from dahlia.server.workspaces.workspace import IMAGES, PipelineError, occupied
 from dahlia.targets import TRACKING_URI
-from dahlia.warm.commands import VARIABLE
 from dahlia.warm.process import WarmProcess
+from dahlia.warm.protocol import VARIABLE
 
 if TYPE_CHECKING:
     from dahlia.server.database.sessions import Database

@@ -15,7 +15,7 @@ from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.storage.names import servable_prefix
 from dahlia.server.storage.storage import Storage
-from dahlia.serving.models.sources import Servable
+from dahlia.serving.models.loading import Servable
 
 MODELS = "cache/models"
 """The folder in the server's home."""

@@ -19,17 +19,15 @@ from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.iterations.iterations import iteration_of, trained
 from dahlia.server.predictions.journal import Journal, Maintenance
 from dahlia.server.predictions.published_models import MODELS, DatabaseSource, ModelFiles
-from dahlia.serving.explanation.activation import Activation
-from dahlia.serving.explanation.explain import Explainer
+from dahlia.serving.activation import Activation
+from dahlia.serving.explanation import Explainer
 from dahlia.serving.metrics import Metrics
-from dahlia.serving.models.model_cache import ModelCache
+from dahlia.serving.models.loading import ModelCache, Servable
 from dahlia.serving.models.publications import Publications, Published
 from dahlia.serving.models.runtime import Model, load_model
-from dahlia.serving.models.sources import Servable
-from dahlia.serving.prediction_api import answer
-from dahlia.serving.predictor import Answered, Predictor
+from dahlia.serving.prediction_api import Answered, Predictor, answer
 from dahlia.serving.stored.store import PredictionStore
-from dahlia.tracking.names import normalise
+from dahlia.tracking.iteration import normalise
 
 if TYPE_CHECKING:
     from starlette.responses import Response

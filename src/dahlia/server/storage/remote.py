@@ -10,8 +10,8 @@ from typing import Any, BinaryIO, cast
 
 import fsspec
 
-from dahlia.extras import require_extra
 from dahlia.files import staged_file
+from dahlia.imports import require_extra
 from dahlia.server.storage.backend import (
     Content,
     Entry,

@@ -19,8 +19,7 @@ from dahlia import layout
 from dahlia.composition import CONF, write_params
 from dahlia.dataset.readers.sources import tag_name
 from dahlia.errors import TrainingError
-from dahlia.files import staged_directory, staged_file, write_text
-from dahlia.json_files import load_json
+from dahlia.files import load_json, staged_directory, staged_file, write_text
 from dahlia.modeling.card import load_card, save_card
 from dahlia.server.workspaces.workspace import PipelineError
 

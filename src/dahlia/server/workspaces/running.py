@@ -38,7 +38,7 @@ from dahlia.server.workspaces.workspace import (
     occupied,
     without,
 )
-from dahlia.warm.commands import VARIABLE, dvc_command
+from dahlia.warm.protocol import VARIABLE, dvc_command
 
 _POLL = 0.2
 _TICK = 1.0

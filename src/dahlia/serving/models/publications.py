@@ -11,10 +11,9 @@ from typing import TypeAlias
 
 from dahlia.errors import DahliaError, ServiceError
 from dahlia.http.paths import parse_id
-from dahlia.serving.models.model_cache import ModelCache
+from dahlia.serving.models.loading import ModelCache, Servable, Source
 from dahlia.serving.models.runtime import Model
-from dahlia.serving.models.sources import Servable, Source
-from dahlia.tracking.names import normalise
+from dahlia.tracking.iteration import normalise
 
 Names: TypeAlias = Mapping[str, Servable]
 """The iterations of one project by their publish names, sorted by these."""

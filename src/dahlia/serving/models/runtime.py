@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dahlia.dataset.imaging import SERVED_PIXELS, load, to_tensor_layout
-from dahlia.errors import ServiceError
+from dahlia.errors import ServiceError, runtime_errors
 from dahlia.kinds import Kind
 from dahlia.modeling.card import ModelCard, TagCard, load_card
-from dahlia.serving.models.runtime_errors import runtime_errors
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

@@ -1,51 +1,31 @@
-"""How good fine-tuned models are, and how long to train: chosen on photos that are not then reported.
+"""The runs of the folds, how good they are, and how long to train: chosen on photos that are not reported.
 
-Taking, for every fold, the epoch at which its own held-out loss was lowest would report the luckiest of many
-looks. So the epoch at which fold i is judged, and its temperature, come from the held-out losses of the other
-folds; the final model's come from all, and nothing is reported on it.
+Each run is judged on photos that it did not see, and all are of the same length. Taking, for every fold,
+the epoch at which its own held-out loss was lowest would report the luckiest of many looks. So the epoch
+at which fold i is judged, and its temperature, come from the held-out losses of the other folds; the final
+model's come from all, and nothing is reported on it.
 
 When the finished folds say that more epochs only hurt, the later folds stop a few epochs after that. This
-takes late epochs away from the choice made for the finished folds; which of the others is taken, they still
-do not say.
+takes late epochs away from the choice made for the finished folds; which of the others is taken, they
+still do not say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+import click
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from dahlia.dataset.imaging import to_tensor_layout
 from dahlia.kinds import Kind
-from dahlia.modeling.classifier import Classifier
 from dahlia.modeling.likelihoods import LIKELIHOODS, fit_temperature
-from dahlia.training.fine_tuning.photo_memory import PhotoMemory
+from dahlia.training.fine_tuning.run import RECORD, Run, TuningContext, is_whole, tune
+from dahlia.training.fine_tuning.tuning_data import TuningData
+from dahlia.training.quick import QuickResult
 
 Logits = npt.NDArray[np.float64]
 Truth = npt.NDArray[np.bool_]
-_BATCH = 32
-
-
-def predict_logits(model: Classifier, photos: Sequence[tuple[str, Path]], memory: PhotoMemory) -> Logits:
-    """(N, K) uncalibrated logits of N photos (id and file), prepared as prediction prepares them.
-
-    Computed in float32 on the model's device; the model must be in evaluation mode.
-
-    Raises:
-        DatasetError: a photo changed or vanished after ingest.
-    """
-    device = model.head.weight.device
-    parts = [np.zeros((0, model.head.out_features))]
-    with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-        for first in range(0, len(photos), _BATCH):
-            plain = [memory.get(name, path).plain for name, path in photos[first : first + _BATCH]]
-            pixels = torch.from_numpy(to_tensor_layout(plain)).to(device)
-            parts.append(model.head(model.backbone(pixels)).cpu().double().numpy())
-    return np.concatenate(parts)
 
 
 @dataclass(frozen=True)
@@ -101,3 +81,92 @@ def loss(probabilities: Logits, truth: Truth, kind: Kind) -> float:
     clipped = np.clip(probabilities, 1e-12, 1 - 1e-12)
     likelihood = LIKELIHOODS[kind]
     return likelihood.negative_log_likelihood(likelihood.logits(clipped), truth) / len(truth)
+
+
+_VOTERS = 2
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is to be learned.
+
+    Attributes:
+        quick: heads to start from, and their held-out predictions.
+        data: N photos.
+        folds: (N,).
+        kind: of the model.
+    """
+
+    quick: QuickResult
+    data: TuningData
+    folds: npt.NDArray[np.int32]
+    kind: Kind
+
+    @property
+    def parts(self) -> list[int]:
+        """The folds, sorted."""
+        return [int(part) for part in np.unique(self.folds)]
+
+
+def judge_folds(context: TuningContext, problem: Problem) -> Logits | None:
+    """Run every fold that is not finished.
+
+    Returns:
+        (E, N, K) held-out logits after as many epochs as all folds have; `None` where the budget is too
+        short for one epoch of each fold and of the final model.
+
+    Raises:
+        TrainingError: see `tune`.
+    """
+    finished: list[Logits] = []
+    for number, part in enumerate(problem.parts):
+        logits = context.folder.logits(number)
+        if logits is None:
+            logits = _judge_fold(context, problem, number, part)
+        if len(logits) < 1 or context.plan.horizon < 1:
+            return None
+        finished.append(logits)
+        _stop_early(context, problem, finished)
+    epochs = min(context.plan.horizon, *(len(logits) for logits in finished))
+    table = np.zeros((epochs, *problem.data.truth.shape))
+    for part, logits in zip(problem.parts, finished, strict=True):
+        table[:, problem.folds == part] = logits[:epochs]
+    return table
+
+
+def _judge_fold(context: TuningContext, problem: Problem, number: int, part: int) -> Logits:
+    own = problem.folds == part
+    run = Run(
+        number=number,
+        where=f"fold {number + 1} of {len(problem.parts)}",
+        head=problem.quick.fold_heads[part],
+        data=problem.data.where(~own),
+        held_out=problem.data.where(own),
+    )
+    before = context.plan.horizon
+    kept = tune(context, run, before)
+    # A fold that the clock cut off in the middle leaves nothing for the folds after it.
+    horizon = min(before, kept[RECORD]["horizon"]) if kept is not None and is_whole(kept, before) else 0
+    if 0 < horizon < before:
+        click.echo(f"train: the machine became slower; {horizon} epochs of {before} fit into the budget")
+    context.keep(horizon=horizon)
+    if kept is None:
+        return np.zeros((0, int(own.sum()), problem.data.truth.shape[1]))
+    logits = np.stack([epoch.numpy() for epoch in kept[RECORD]["judged"]])
+    context.folder.finish(number, logits)
+    return logits
+
+
+def _stop_early(context: TuningContext, problem: Problem, finished: list[Logits]) -> None:
+    horizon = context.plan.horizon
+    if not _VOTERS <= len(finished) < len(problem.parts):
+        return
+    rows = [np.flatnonzero(problem.folds == part) for part in problem.parts[: len(finished)]]
+    together = np.concatenate([logits[:horizon] for logits in finished], axis=1)
+    best, _ = best_epoch(together, problem.data.truth[np.concatenate(rows)], problem.kind)
+    if best + context.params.patience < horizon:
+        context.keep(horizon=best + context.params.patience)
+        click.echo(
+            f"train: {len(finished)} folds were best after {best} of {horizon} epochs; the others stop after "
+            f"{context.plan.horizon}"
+        )

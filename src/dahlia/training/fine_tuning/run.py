@@ -13,18 +13,19 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from dahlia.errors import TrainingError
-from dahlia.modeling.bundle import set_head
-from dahlia.modeling.classifier import Classifier
+from dahlia.modeling.classifier import Classifier, set_head
 from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.params import FineTuningParams, TrainerParams
-from dahlia.training.checkpoints import SafetensorsCheckpoints
-from dahlia.training.fine_tuning.budget import Budget, Pace, Timetable
-from dahlia.training.fine_tuning.judging import predict_logits
-from dahlia.training.fine_tuning.photo_memory import PhotoMemory
-from dahlia.training.fine_tuning.state import Plan, TuningFolder
-from dahlia.training.fine_tuning.tuner import FineTuner
-from dahlia.training.fine_tuning.tuning_data import TuningData
-from dahlia.training.trainer import fit_options, is_out_of_memory, make_trainer, translated_refusals
+from dahlia.training.fine_tuning.progress import Budget, Pace, Plan, Timetable, TuningFolder
+from dahlia.training.fine_tuning.tuner import FineTuner, predict_logits
+from dahlia.training.fine_tuning.tuning_data import PhotoMemory, TuningData
+from dahlia.training.trainer import (
+    SafetensorsCheckpoints,
+    fit_options,
+    is_out_of_memory,
+    make_trainer,
+    translated_refusals,
+)
 
 _MOST_SPLITS = 2
 _PROBE_STEPS = 3

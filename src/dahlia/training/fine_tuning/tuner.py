@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
+import numpy.typing as npt
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
+from dahlia.dataset.imaging import to_tensor_layout
 from dahlia.errors import DatasetError, TrainingError
 from dahlia.modeling.classifier import Classifier
 from dahlia.params import FineTuningParams
 from dahlia.training.fine_tuning.augmentation import Mixing
-from dahlia.training.fine_tuning.photo_memory import PhotoMemory
-from dahlia.training.fine_tuning.tuning_data import Batch, TuningData
-from dahlia.training.losses import LOSSES
-from dahlia.training.schedule import averaged_share, parameter_groups, rate_factor
+from dahlia.training.fine_tuning.tuning_data import Batch, PhotoMemory, TuningData
+from dahlia.training.optimisation import LOSSES, averaged_share, parameter_groups, rate_factor
 
 _WARM_UP = 0.1
+_PREDICTED = 32  # photos at once
 _AVERAGED = "averaged.module."
 _Tensors = list[Tensor] | tuple[Tensor, ...]
 
@@ -144,3 +147,23 @@ def restored(start: Classifier, state: Mapping[str, Tensor], share: float) -> Cl
         name.removeprefix(_AVERAGED): value for name, value in state.items() if name.startswith(_AVERAGED)
     }
     return interpolated(start, averaged, share)
+
+
+def predict_logits(
+    model: Classifier, photos: Sequence[tuple[str, Path]], memory: PhotoMemory
+) -> npt.NDArray[np.float64]:
+    """(N, K) uncalibrated logits of N photos (id and file), prepared as prediction prepares them.
+
+    Computed in float32 on the model's device; the model must be in evaluation mode.
+
+    Raises:
+        DatasetError: a photo changed or vanished after ingest.
+    """
+    device = model.head.weight.device
+    parts = [np.zeros((0, model.head.out_features))]
+    with torch.inference_mode(), torch.autocast(device.type, enabled=False):
+        for first in range(0, len(photos), _PREDICTED):
+            plain = [memory.get(name, path).plain for name, path in photos[first : first + _PREDICTED]]
+            pixels = torch.from_numpy(to_tensor_layout(plain)).to(device)
+            parts.append(model.head(model.backbone(pixels)).cpu().double().numpy())
+    return np.concatenate(parts)

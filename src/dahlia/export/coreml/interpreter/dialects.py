@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from dahlia.errors import VerificationError
+from dahlia.export.coreml.interpreter import LAYERS, OPERATIONS
 from dahlia.export.coreml.interpreter.files import Weights, messages, shape_of, value_of
-from dahlia.export.coreml.interpreter.operations import LAYERS, OPERATIONS
 from dahlia.export.coreml.interpreter.registry import Array, Function, Layer, UnsupportedError
 
 _CLASSIFY = "classify"

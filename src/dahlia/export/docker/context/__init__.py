@@ -1,1 +1,1 @@
-"""The server in a Docker export; `dahlia.export.docker.build_context` copies it beside the model."""
+"""The server in a Docker export; `dahlia.export.docker.port` copies it beside the model."""

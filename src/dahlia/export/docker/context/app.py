@@ -1,17 +1,28 @@
 """A classifier behind HTTP. Run `python app.py`, then post a photo to `/image`.
 
-`/image` and `/url` answer as the containers that Custom Vision exports; `/customvision/v3.1/prediction/...`
-answers as its cloud does, so its client libraries work when they are given this server's address.
-`settings.py` lists what the environment may set.
+`/image` and `/url` answer as the containers that Custom Vision exports;
+`/customvision/v3.1/prediction/...` answers as its cloud does, so its client libraries work when they are
+given this server's address.
+
+    POST /image   /PROJECT/image   /PROJECT/classify/iterations/NAME/image   and the same with url
+    POST /customvision/...                                                        see `paths.py`
+
+All may end in `/nostore`; nothing is stored anyway. Segments match without regard to case, and repeated
+slashes count as one. `settings.py` lists what the environment may set.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote
 
 import anyio
 import anyio.to_thread
@@ -21,23 +32,32 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from dahlia.errors import DahliaError, ImageError, ServiceError
 from dahlia.export.docker.context.model import Model, load_model
-from dahlia.export.docker.context.routes import Route, answer, parse_route, refuse
 from dahlia.export.docker.context.settings import ORIGINS, Settings, read_settings
 from dahlia.http.admission import Admission
 from dahlia.http.body import Disconnected, address_of, image_of, read_body
-from dahlia.http.connections import Connections
-from dahlia.http.cross_origin import CrossOrigin, Policy
+from dahlia.http.connections import Connections, most_files
 from dahlia.http.fetch import fetch
 from dahlia.http.form_images import TO_IMAGE, refuse_image
 from dahlia.http.guard import guarded
-from dahlia.http.limits import most_files
 from dahlia.http.lingering import Lingering
+from dahlia.http.origins import CrossOrigin, Policy
 from dahlia.http.parameters import query_of
-from dahlia.http.paths import check_task, parse_id
-from dahlia.http.replies import identified, no_such_route, refused_image
+from dahlia.http.paths import check_task, parse_id, raw_path
+from dahlia.http.paths import parse_route as parse_cloud_route
+from dahlia.http.replies import (
+    closing,
+    identified,
+    new_id,
+    no_such_route,
+    refusal,
+    refused_image,
+    reply,
+    timestamp,
+)
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
+
 
 MAX_CONCURRENCY = 64
 _LAST_ANSWERS_SECONDS = 20  # what is under way when the server is told to end
@@ -151,6 +171,84 @@ class Application:
             return await anyio.to_thread.run_sync(self._model.predict, image, limiter=self._limiter)
         except ImageError as error:
             raise refused_image(error) from error
+
+
+_TASK = r"(?P<task>classify|detect)/+iterations/+[^/]+/+"
+_END = r"(?P<what>image|url)(?:/+nostore)?/*"
+_CONTAINER = re.compile(rf"/+(?:(?P<project>[^/]+)/+(?:{_TASK})?)?{_END}", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Route:
+    """What a path asks for.
+
+    Attributes:
+        manner: whose answers and errors the client expects: those of the cloud, or of an exported container.
+        project: as the client wrote it.
+        task: `classify` where the path names none.
+        what: where the image is: in the body, or at an address in the body.
+        version: of the cloud's API.
+    """
+
+    manner: Literal["cloud", "container"]
+    project: str
+    task: str
+    what: str
+    version: str = ""
+
+
+def parse_route(scope: Scope) -> Route | None:
+    """Match a request; None for a prediction route that there is not."""
+    if scope["method"] != "POST":
+        return None
+    if cloud := parse_cloud_route(scope):
+        return Route("cloud", cloud.project, cloud.task, cloud.what, cloud.version)
+    if match := _CONTAINER.fullmatch(raw_path(scope)):
+        task = (match["task"] or "classify").lower()
+        return Route("container", unquote(match["project"] or ""), task, match["what"].lower())
+    return None
+
+
+def answer(route: Route, model: Model, probabilities: Sequence[float]) -> Response:
+    """The answer that the route's clients expect."""
+    if route.manner == "cloud":
+        return reply(_of_cloud(model, probabilities), 200, route.version)
+    return JSONResponse(_of_container(model, probabilities))
+
+
+def refuse(route: Route, error: ServiceError) -> Response:
+    """The error that the route's clients expect."""
+    if route.manner == "cloud" or error.status in (401, 403, 429):
+        return refusal(error, route.version)
+    status = 500 if route.what == "image" else 200
+    return PlainTextResponse(f"Error processing image: {error}", status, closing(error))
+
+
+def _of_cloud(model: Model, probabilities: Sequence[float]) -> dict[str, object]:
+    scored = sorted(zip(model.tags, probabilities, strict=True), key=lambda one: -one[1])
+    return {
+        "id": new_id(),
+        "project": model.project_id,
+        "iteration": model.iteration,
+        "created": timestamp(datetime.now(UTC)),
+        "predictions": [
+            {"probability": probability, "tagId": tag.id, "tagName": tag.name, "tagType": tag.type}
+            for tag, probability in scored
+        ],
+    }
+
+
+def _of_container(model: Model, probabilities: Sequence[float]) -> dict[str, object]:
+    return {
+        "id": "",
+        "project": "",
+        "iteration": "",
+        "created": datetime.now(UTC).replace(tzinfo=None).isoformat(),
+        "predictions": [
+            {"tagName": tag.name, "probability": round(probability, 8), "tagId": "", "boundingBox": None}
+            for tag, probability in zip(model.tags, probabilities, strict=True)
+        ],
+    }
 
 
 if __name__ == "__main__":

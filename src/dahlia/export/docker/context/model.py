@@ -12,8 +12,7 @@ import numpy as np
 import onnxruntime
 
 from dahlia.dataset.imaging import SERVED_PIXELS, load, to_tensor_layout
-from dahlia.errors import ServiceError
-from dahlia.serving.models.runtime_errors import runtime_errors
+from dahlia.errors import ServiceError, runtime_errors
 
 INPUT = "data"
 OUTPUT = "model_output"

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 
 from dahlia.errors import ConfigError
 from dahlia.http.allow_list import AllowList, read_allow_list
+from dahlia.http.connections import Limits, read_limits
 from dahlia.http.fetch import Reach, read_reach
-from dahlia.http.limits import Limits, read_limits
 from dahlia.http.origins import Origins, read_origins
 from dahlia.processes import usable_cores
 

@@ -1,1 +1,0 @@
-"""OpenVINO: made of the ONNX graphs, opened in its own runtime."""

@@ -1,1 +1,0 @@
-"""Which parts of a photo speak for a tag."""
