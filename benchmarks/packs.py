@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dahlia.dataset.duplicates import near_duplicate_groups
 from dahlia.dataset.inspection import merge_copies
 from dahlia.dataset.inspector import inspect_all
 from dahlia.dataset.readers import read
 from dahlia.dataset.records import ImageRecord
+from dahlia.dataset.rules.copies import near_duplicate_groups
 from dahlia.dataset.splitting import assign_folds
 from dahlia.params import Params
 from dahlia.training.recipes import TrainingData, gather

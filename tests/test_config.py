@@ -53,7 +53,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "unknown choice": (put("validate.on_error", "stpo"), "cannot be 'stpo'; did you mean stop?"),
     "choice unlike any": (
         put("ingest.format", "?"),
-        "; known: auto, folder, csv, coco, voc, yolo, openimages, labelstudio, createml, labelme.",
+        "; known: auto, folder, csv, coco, voc, cvat, yolo, openimages, labelstudio, createml, labelme.",
     ),
     "unknown view": (put("domain.recipe.views", ["plan"]), "views.0` cannot be 'plan'; did you mean plain?"),
     "text for a number": (put("split.folds", "five"), "`split.folds` cannot be 'five': .*integer"),

@@ -8,6 +8,7 @@ import pytest
 from dahlia.dataset.readers.boxes import (
     box_around,
     box_of_ellipse,
+    box_of_runs,
     box_of_segmentation,
     corners_of_turned,
     finite,
@@ -15,7 +16,6 @@ from dahlia.dataset.readers.boxes import (
     region_of,
     size_of,
 )
-from dahlia.dataset.readers.run_lengths import box_of_runs
 from dahlia.dataset.records import Region
 
 

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from dahlia.dataset.duplicates import near_duplicate_groups, near_duplicate_pairs
+from dahlia.dataset.rules.copies import near_duplicate_groups, near_duplicate_pairs
 
 ONE = 0x0123456789ABCDEF
 

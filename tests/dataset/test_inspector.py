@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dahlia.dataset.duplicates import near_duplicate_pairs
 from dahlia.dataset.inspection import Inspection
 from dahlia.dataset.inspector import inspect, inspect_all
 from dahlia.dataset.records import Annotation
+from dahlia.dataset.rules.copies import near_duplicate_pairs
 from validation_photos import encoded, photo, write
 
 WHOLE = encoded(photo(1))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from annotated_sources import lay
-from dahlia.dataset.readers.places import photo_places, splits_of_documents
+from dahlia.dataset.readers.splits import photo_places, splits_of_documents
 from dahlia.dataset.readers.tree import Tree
 
 

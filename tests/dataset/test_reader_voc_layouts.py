@@ -9,8 +9,7 @@ import pytest
 from PIL import Image
 
 from dahlia.dataset import readers
-from dahlia.dataset.records import Region
-from dahlia.dataset.regions import clipped
+from dahlia.dataset.records import Region, clipped
 from dahlia.errors import DatasetError
 
 BOX = "<bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox>"

@@ -8,8 +8,7 @@ import pytest
 
 from dahlia.dataset import readers
 from dahlia.dataset.readers.reading import Reading
-from dahlia.dataset.records import Region
-from dahlia.dataset.regions import clipped
+from dahlia.dataset.records import Region, clipped
 from dahlia.errors import DatasetError
 
 BOX = (0.4, 0.4, 0.2, 0.2)

@@ -5,8 +5,7 @@ from typing import get_args
 import pytest
 
 from dahlia.dataset.readers.splits import subset_of
-from dahlia.dataset.records import Region, Split
-from dahlia.dataset.regions import clipped
+from dahlia.dataset.records import Region, Split, clipped
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dahlia.dataset.findings import EXPECTED_OF_SOURCES, RULES
-from dahlia.dataset.readers.tally import Tally
+from dahlia.dataset.readers.reading import Tally
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from dahlia.dataset import readers
 from dahlia.dataset.readers import table
 from dahlia.dataset.records import Annotation
-from dahlia.dataset.tag_names import MAX_TAG_LENGTH
+from dahlia.dataset.tag_rules import MAX_TAG_LENGTH
 from dahlia.params import PROJECT_NAME
 from dahlia.server.workspaces.snapshot import check_tag_name, pipeline_name, spelling
 

@@ -21,8 +21,7 @@ from PIL import Image
 from dahlia.dataset.imaging import Pixels, decode_then, read_header
 from dahlia.dataset.inspection import Inspection, uninspected
 from dahlia.dataset.photo_files import read_file
-from dahlia.dataset.records import Annotation
-from dahlia.dataset.regions import clipped
+from dahlia.dataset.records import Annotation, clipped
 from dahlia.errors import ImageError
 from dahlia.imports import quick_imports
 

@@ -138,7 +138,7 @@ def _rows(
 ) -> list[Inspection]:
     from dahlia.dataset.inspection import load_inspection, project_path, save_inspection
     from dahlia.dataset.inspector import inspect_all
-    from dahlia.dataset.regions import clipped
+    from dahlia.dataset.records import clipped
 
     path = path.with_stem(f"{path.stem}-{params.validate_.max_bytes}")
     try:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from dahlia import layout
-from dahlia.dataset.duplicates import near_duplicate_groups
 from dahlia.dataset.exclusion import load_excluded, without
 from dahlia.dataset.manifest import TEST_FOLD, load_folds, load_manifest, save_folds
 from dahlia.dataset.records import ImageRecord
+from dahlia.dataset.rules.copies import near_duplicate_groups
 from dahlia.dataset.splitting import assign_folds
 from dahlia.dataset.tag_rules import TAG_RULES, TagRules
 from dahlia.params import Params

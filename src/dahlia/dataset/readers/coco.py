@@ -26,11 +26,9 @@ from dahlia.config import nearest
 from dahlia.dataset.readers.boxes import Box, Size, box_of_segmentation, region_of, size_of
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.json_documents import Entry, content_of, documents_of, entries_of, none_found
-from dahlia.dataset.readers.places import photo_places, splits_of_documents
-from dahlia.dataset.readers.reading import Loaded
+from dahlia.dataset.readers.reading import Loaded, Tally
 from dahlia.dataset.readers.sources import merge, number, tags_of, with_splits, without_repeats, written_tag
-from dahlia.dataset.readers.splits import split_of, subset_of
-from dahlia.dataset.readers.tally import Tally
+from dahlia.dataset.readers.splits import photo_places, split_of, splits_of_documents, subset_of
 from dahlia.dataset.readers.targets import image_size, plain_tags, relative_name, source_root
 from dahlia.dataset.readers.tree import Tree
 from dahlia.dataset.records import Annotation, Region, Split

@@ -21,10 +21,9 @@ from pathlib import Path, PurePosixPath
 from dahlia.dataset.readers.boxes import Box, Size, box_around, points_of, region_of, size_of
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.json_documents import Entry, content_of, documents_of, entries_of, none_found
-from dahlia.dataset.readers.places import photo_places
-from dahlia.dataset.readers.reading import Loaded
+from dahlia.dataset.readers.reading import Loaded, Tally
 from dahlia.dataset.readers.sources import merge, tags_of, with_splits, written_tag
-from dahlia.dataset.readers.tally import Tally
+from dahlia.dataset.readers.splits import photo_places
 from dahlia.dataset.readers.targets import copy_image, image_size, new_folder, plain_tags, unique_names
 from dahlia.dataset.readers.tree import Tree
 from dahlia.dataset.records import Annotation, Region

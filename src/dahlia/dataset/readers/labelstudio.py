@@ -34,11 +34,9 @@ from dahlia.dataset.readers.json_documents import (
 )
 from dahlia.dataset.readers.labelstudio_photos import TaskPhotos, photo_of
 from dahlia.dataset.readers.labelstudio_results import said_in
-from dahlia.dataset.readers.places import photo_places, splits_of_documents
-from dahlia.dataset.readers.reading import Loaded
+from dahlia.dataset.readers.reading import Loaded, Tally
 from dahlia.dataset.readers.sources import merge, tags_of, with_splits, without_repeats
-from dahlia.dataset.readers.splits import split_of, subset_of
-from dahlia.dataset.readers.tally import Tally
+from dahlia.dataset.readers.splits import photo_places, split_of, splits_of_documents, subset_of
 from dahlia.dataset.readers.targets import image_size, plain_tags, relative_name, source_root
 from dahlia.dataset.readers.tree import Tree
 from dahlia.dataset.records import Annotation, Region, Split

@@ -18,8 +18,8 @@ from dahlia.dataset.readers.boxes import (
     size_of,
 )
 from dahlia.dataset.readers.json_documents import Entry
+from dahlia.dataset.readers.reading import Tally
 from dahlia.dataset.readers.sources import written_tag
-from dahlia.dataset.readers.tally import Tally
 from dahlia.dataset.records import Region
 
 _LABELS = (

@@ -13,7 +13,7 @@ from pathlib import Path
 from dahlia.dataset.readers.splits import split_in, subset_of
 from dahlia.dataset.readers.tree import Tree
 from dahlia.dataset.records import Annotation, Region, Split
-from dahlia.dataset.tag_names import trouble_with
+from dahlia.dataset.tag_rules import trouble_with
 from dahlia.errors import DatasetError
 
 MAX_BYTES = 512 * 1024 * 1024  # of an annotation file
@@ -24,7 +24,7 @@ def tag_name(text: str, where: str) -> str:
     """A tag as it is spelt everywhere: without outer spaces, in Unicode's composed form (NFC).
 
     Raises:
-        DatasetError: nothing is left, or it cannot be a tag's name (see `dahlia.dataset.tag_names`).
+        DatasetError: nothing is left, or it cannot be a tag's name (see `dahlia.dataset.tag_rules`).
     """
     name = unicodedata.normalize("NFC", text).strip()
     if not name:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from dahlia.dataset.readers.sources import tag_name
 from dahlia.dataset.records import Region
-from dahlia.dataset.tag_names import trouble_with
+from dahlia.dataset.tag_rules import trouble_with
 from dahlia.kinds import Kind
 
 _MAX_PROJECT_LENGTH = 64
@@ -79,7 +79,7 @@ def spelling(name: str) -> str:
 def check_tag_name(name: str) -> str | None:
     """Why a tag cannot have this name; None where it can.
 
-    See `dahlia.dataset.tag_names`; neither can a name that the annotation table would give back otherwise
+    See `dahlia.dataset.tag_rules`; neither can a name that the annotation table would give back otherwise
     than it was written (see `spelling`).
     """
     if not name.strip():
