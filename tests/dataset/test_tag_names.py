@@ -12,6 +12,7 @@ from dahlia.dataset import readers
 from dahlia.errors import DatasetError
 
 Made = dict[str, str]
+EMOJI = "\U00010000"  # JSON writes these in halves, YAML does not
 
 
 def _coco(tag: str) -> Made:
@@ -47,7 +48,7 @@ def _label_studio(tag: str) -> Made:
 
 def _labelme(tag: str) -> Made:
     shape = {"label": tag, "points": [[0, 0], [2, 2]], "shape_type": "rectangle", "flags": {}}
-    document = {
+    document: dict[str, object] = {
         "version": "5.0.0",
         "flags": {},
         "shapes": [shape],
@@ -65,7 +66,7 @@ FORMATS: dict[str, Callable[[str], Made]] = {
     "voc": _voc,
     "cvat": _cvat,
     "yolo": lambda tag: {
-        "data.yaml": f"names: [{json.dumps(tag, ensure_ascii=False)}]\n",
+        "data.yaml": f"names: [{json.dumps(tag, ensure_ascii=tag < EMOJI)}]\n",
         "1.txt": "0 .5 .5 1 1\n",
     },
     "labelstudio": _label_studio,
