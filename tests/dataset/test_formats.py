@@ -1,18 +1,19 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
-from dahlia.dataset.formats import format_of, sniff
+from dahlia.dataset.formats import FORMATS, SUFFIXES, ImageFormat, format_of, sniff
 from dahlia.errors import ImageError
 
 
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC, the format of iPhones. Save the photo as JPEG"),
-        (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF. Convert it"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\0", "a camera's raw photo (CR3). Convert it"),
         (b"\0\0\0\x18ftypqt  \0\0\0\0", "a video"),
-        (b"II*\0" + bytes(20), "TIFF. Convert it"),
+        (b"II+\0" + bytes(20), "BigTIFF. Convert it"),
         (b"%PDF-1.7", "PDF. Save the page"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
         (b"PK\x03\x04" + bytes(30), "a ZIP archive. Unpack it"),
@@ -33,3 +34,29 @@ def test_what_is_no_image_is_named(data: bytes, words: str) -> None:
     with pytest.raises(ImageError) as refused:
         sniff(data)
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "format"),
+    [
+        (b"II*\0", "TIFF"),
+        (b"MM\0*", "TIFF"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x18ftypheix\0\0\0\0mif1heix", "HEIC"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif", "AVIF"),
+        (b"\0\0\0\x18ftypavif\0\0\0\0mif1miaf", "AVIF"),
+        (b"\0\0\0\x18ftypavis\0\0\0\0avifmsf1", "AVIF"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1tmap", "HEIC"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0mif1heic", None),
+        (b"\xff\xff\xff\xffftypheic", "HEIC"),
+    ],
+)
+def test_formats_of_phones_and_scanners(data: bytes, format: str | None) -> None:
+    assert format_of(data) == format
+
+
+def test_every_format_has_suffixes_and_is_named() -> None:
+    assert set(SUFFIXES) == set(get_args(ImageFormat))
+    assert {name.lower() for name in SUFFIXES} == set(FORMATS.lower().replace(" or", ",").split(", "))
+    assert len({suffix for suffixes in SUFFIXES.values() for suffix in suffixes}) == 15

@@ -25,20 +25,37 @@ def inspected(path: Path, **said: object) -> Inspection:
     [
         (b"", "zero-byte", None),
         (b"Take a photo of the roses.", "not-an-image", None),
-        (encoded(photo(1), "TIFF"), "unsupported-format", None),
-        (WHOLE[: len(WHOLE) // 2], "truncated", None),
+        (b"%PDF-1.7", "unsupported-format", None),
+        (WHOLE[: len(WHOLE) // 2], "truncated", "JPEG"),
+        (WHOLE[:-2], None, "JPEG"),
+        (encoded(photo(1), "TIFF"), None, "TIFF"),
+        (encoded(photo(1), "AVIF"), None, "AVIF"),
         (b"\0" * (LIMIT + 1), "too-many-bytes", None),
         (WHOLE, None, "JPEG"),
         (encoded(photo(1), "PNG"), None, "PNG"),
         (encoded(photo(1), "WEBP"), None, "WEBP"),
         (encoded(photo(1).convert("L"), "BMP"), None, "BMP"),
     ],
-    ids=["empty", "text", "tiff", "cut", "big", "jpeg", "png", "webp", "bmp"],
+    ids=[
+        "empty",
+        "text",
+        "pdf",
+        "cut",
+        "without its end",
+        "tiff",
+        "avif",
+        "big",
+        "jpeg",
+        "png",
+        "webp",
+        "bmp",
+    ],
 )
 def test_problem_and_format(tmp_path: Path, data: bytes, problem: str | None, format: str | None) -> None:
     row = inspected(write(tmp_path / "a.jpg", data))
     assert (row.problem, row.format, row.bytes) == (problem, format, len(data))
     assert (row.message is None) == (problem is None)
+    assert row.cut_off == (data == WHOLE[:-2])
     assert (row.phash is None) == (row.blurriness is None) == (row.width is None) == (problem is not None)
     assert row.id == (None if problem == "too-many-bytes" else hashlib.sha256(data).hexdigest())
 

@@ -60,6 +60,8 @@ def mean_of(thumbnail: bytes, half: slice) -> list[int]:
         ("BMP", ".bmp", {}),
         ("GIF", ".gif", {}),
         ("WEBP", ".webp", {"lossless": True}),
+        ("TIFF", ".tif", {"compression": "tiff_lzw"}),
+        ("AVIF", ".avif", {"speed": 10, "quality": 90, "subsampling": "4:4:4"}),
     ],
 )
 @pytest.mark.parametrize("size", [(90, 60), (1400, 933), (20, 400)])
@@ -114,7 +116,7 @@ def test_colours_are_those_one_sees(data: bytes, colour: list[int]) -> None:
     assert mean_of(taken.thumbnail, slice(None)) == pytest.approx(colour, abs=4)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_photos_stand_upright(kind: str, orientation: int) -> None:
     data = turned(orientation, kind)
@@ -144,13 +146,16 @@ JPEG = saved(photo(900, 600))
         (b"", "ErrorImageFormat", "empty file"),
         (b"GIF89a is how some notes begin", "ErrorImageFormat", "GIF"),
         (b"{}", "ErrorImageFormat", "Expected a JPEG"),
-        (saved(photo(), "TIFF"), "ErrorImageFormat", "TIFF"),
-        (JPEG[:-2], "ErrorImageFormat", "stop before its end"),
+        (saved(photo(), "PPM"), "ErrorImageFormat", "Netpbm"),
+        (JPEG[:-3], "ErrorImageFormat", "lacks pixels"),
         (JPEG[: len(JPEG) // 2] + b"\xff\xd9", "ErrorImageFormat", "damaged"),
         (JPEG[:-500] + JPEG[-2:], "ErrorImageFormat", "damaged"),
-        (saved(photo(), "PNG")[:-20], "ErrorImageFormat", "stop before its end"),
+        (saved(photo(), "PNG")[:-40], "ErrorImageFormat", "lacks pixels"),
         (png_of(100, 100), "ErrorImageFormat", "damaged"),
         (JPEG + b"<script>alert(1)</script>", "ErrorImageFormat", "a web page behind it"),
+        (JPEG[:-2] + b"<script>alert(1)</script>", "ErrorImageFormat", "a web page behind it"),
+        (saved(photo(), "PNG")[:-12] + b"<!doctype html>", "ErrorImageFormat", "a web page behind it"),
+        (saved(photo(), "GIF")[:-1] + b"<html>", "ErrorImageFormat", "a web page behind it"),
         (JPEG + b"PK\x05\x06" + bytes(18), "ErrorImageFormat", "a ZIP archive behind it"),
         (bytes(6 * 1024 * 1024 + 1), "ErrorImageSize", "6,291,456 bytes"),
         (png_of(10241, 600), "ErrorImageDimensions", "10241x600"),
@@ -177,8 +182,9 @@ def test_the_edges_of_the_limits_are_taken() -> None:
 def test_limits_can_be_set() -> None:
     with pytest.raises(Refused, match="Expected one of JPEG, PNG, received BMP"):
         receive(saved(photo(), "BMP"), Limits(formats=frozenset({"JPEG", "PNG"})))
-    with pytest.raises(Refused, match="at most 1,000 pixels in a WebP"):
-        receive(saved(photo(), "WEBP"), Limits(max_webp_pixels=1000))
+    for kind, name in (("WEBP", "WebP"), ("TIFF", "TIFF"), ("AVIF", "AVIF")):
+        with pytest.raises(Refused, match=f"at most 1,000 pixels in a {name}"):
+            receive(saved(photo(), kind), Limits(max_costly_pixels=1000))
 
 
 def test_a_batch_keeps_its_order() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from dahlia.dataset.formats import FORMATS
+
 Severity = Literal["error", "warning", "advice"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "advice")
 
@@ -36,9 +38,7 @@ RULES: dict[str, Rule] = {
     "missing-file": Rule("error", "Files that are not there", "Put the file back, or take its row out."),
     "zero-byte": Rule("error", "Empty files", _COPY),
     "not-an-image": Rule("error", "Files that are no images", "Take the file out, or name the right one."),
-    "unsupported-format": Rule(
-        "error", "Formats that are not read", "Save the image as JPEG, PNG, BMP, GIF or WebP."
-    ),
+    "unsupported-format": Rule("error", "Formats that are not read", f"Save the image as {FORMATS}."),
     "truncated": Rule("error", "Images that end too early", _COPY),
     "unreadable": Rule("error", "Images that cannot be decoded", _COPY),
     "decompression-bomb": Rule("error", "Images with too many pixels", _RESIZE),
@@ -68,6 +68,11 @@ RULES: dict[str, Rule] = {
     "too-few-tags": Rule("error", "Too few tags", "Add images of another tag, or of a negative one."),
     "too-few-images": Rule("error", "Tags with too few images", "Add images of it, or take the tag out."),
     "wrong-extension": Rule("warning", "Names of another format", "Rename the file."),
+    "cut-off-end": Rule(
+        "warning",
+        "Files without their end",
+        "The picture is whole. Copy the file again from where it came, if what is missing matters.",
+    ),
     "edge-too-short": Rule(
         "warning", "Small images", "Take a larger photo, if the model will see larger ones."
     ),

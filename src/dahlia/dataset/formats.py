@@ -12,11 +12,26 @@ from typing import Literal
 
 from dahlia.errors import ImageError
 
-ImageFormat = Literal["JPEG", "PNG", "BMP", "GIF", "WEBP"]
+ImageFormat = Literal["JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "HEIC", "AVIF"]
+
+SUFFIXES: dict[str, tuple[str, ...]] = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png",),
+    "BMP": (".bmp", ".dib"),
+    "GIF": (".gif",),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "HEIC": (".heic", ".heif", ".hif"),
+    "AVIF": (".avif",),
+}
+"""How files of each format are named; the first is how Dahlia names them."""
+
+FORMATS = "JPEG, PNG, BMP, GIF, WebP, TIFF, HEIC or AVIF"
+"""The formats in words."""
 
 _BMP_HEADERS = tuple(struct.pack("<I", size) for size in (12, 16, 40, 52, 56, 64, 108, 124))
 _CONVERT = "Convert it to JPEG or PNG."
-_HEIC = "Save the photo as JPEG; Settings > Camera > Formats > Most Compatible makes an iPhone do so."
+_HEIF_BRANDS = b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"
 
 
 def format_of(data: bytes) -> ImageFormat | None:
@@ -31,7 +46,18 @@ def format_of(data: bytes) -> ImageFormat | None:
         return "WEBP"
     if data[:2] == b"BM" and data[14:18] in _BMP_HEADERS:
         return "BMP"
+    if data[:4] in (b"II*\0", b"MM\0*"):
+        return "TIFF"
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+        return _heif_format(data)
     return None
+
+
+def _heif_format(data: bytes) -> ImageFormat:
+    """HEIC or AVIF, by the kinds of file that it says it is; `mif1` and `msf1` alone leave that open."""
+    length = min(int.from_bytes(data[:4], "big"), 256)
+    brands = {data[8:12], *(data[place : place + 4] for place in range(16, length, 4))}
+    return "AVIF" if brands & {b"avif", b"avis"} and data[8:12] != b"heic" else "HEIC"
 
 
 def sniff(data: bytes) -> ImageFormat:
@@ -51,7 +77,7 @@ def sniff(data: bytes) -> ImageFormat:
 
 
 def _refusal(data: bytes) -> ImageError:
-    expected = "a JPEG, PNG, BMP, GIF or WebP image"
+    expected = f"a {FORMATS} image"
     kind = foreign_kind(data)
     if kind is None:
         return ImageError(
@@ -87,15 +113,14 @@ def _other(pattern: str, name: str, advice: str) -> Foreign:
 
 # The first that fits counts.
 _KINDS = (
-    Foreign(r"II\*\0|MM\0\*|II\+\0|MM\0\+", "TIFF"),
+    Foreign(r"II\+\0|MM\0\+", "BigTIFF"),
     _other(
         r"\s*<(!doctype\s+html|html|head|body)\b",
         "a web page (HTML)",
         "Take the address of the image itself, not that of the page around it.",
     ),
     Foreign(r"\s*<(svg|[?!].*<svg)", "SVG"),
-    Foreign(r".{4}ftyp(heic|heix|hevc|mif1|msf1|heim|heis)", "HEIC, the format of iPhones", _HEIC),
-    Foreign(r".{4}ftypavi[fs]", "AVIF"),
+    Foreign(r".{4}ftypcrx ", "a camera's raw photo (CR3)"),
     _other(r".{4}ftyp", "a video (MP4 or MOV)", "Save a frame of it as JPEG."),
     Foreign(r"\0\0\0\x0cjP  |\xffO\xffQ", "JPEG 2000"),
     Foreign(r"\0\0\0\x0cJXL |\xff\x0a", "JPEG XL"),

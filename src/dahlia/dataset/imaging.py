@@ -1,15 +1,16 @@
 """Bytes in, pixels out: the one decoder of training, evaluation and serving.
 
-Every accepted file becomes 8-bit RGB as displayed, by these rules: EXIF orientation is applied; grey is
-replicated; palettes are expanded; 16 bits become 8 by dropping the lower byte; CMYK is converted; alpha
-is composited on white; of an animation the first frame counts. Colour profiles are not applied.
+Every accepted file becomes 8-bit RGB as displayed, by these rules: orientation is applied; grey is
+replicated; palettes are expanded; of more than 8 bits those count that the file uses (see
+`dahlia.dataset.deep_samples`); CMYK is converted; alpha is composited on white; of an animation the
+first frame counts, of several pages the first. Colour profiles are not applied. `docs/decoding.md` has all
+rules.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from io import BytesIO
 from typing import TypeVar
 
 import cv2
@@ -18,8 +19,9 @@ import numpy.typing as npt
 import simplejpeg
 
 from dahlia.dataset.decoding_memory import MEMORY
-from dahlia.dataset.headers import ImageHeader, read_header, without_stray_bytes
-from dahlia.dataset.pillow_formats import DAMAGE, OPENERS, Pixels, need_to_open, to_rgb
+from dahlia.dataset.headers import ImageHeader, read_header, tidy
+from dahlia.dataset.image_files.jpeg_file import tidy_jpeg
+from dahlia.dataset.pillow_formats import DAMAGE, OPENERS, Pixels, need_to_open, opened, to_rgb
 from dahlia.errors import ImageError
 
 __all__ = [
@@ -48,7 +50,13 @@ SERVED_PIXELS = (
 )  # `max_decoded` of servers: a PNG of 0.3 MB may hold 100 million, 1.4 GB at work
 OVERSAMPLING = 2  # `load` decodes to at least this many times the size that it then averages to
 
-_HARMLESS = ("extraneous bytes", "Unknown Adobe color transform", "JFIF revision", "Invalid SOS parameters")
+_HARMLESS = (
+    "extraneous bytes",
+    "Unknown Adobe color transform",
+    "JFIF revision",
+    "Invalid SOS parameters",
+    "bad ICC marker",
+)
 
 
 def decode(
@@ -57,7 +65,7 @@ def decode(
     """Decode an image file.
 
     Args:
-        data: the whole file: JPEG, PNG, BMP, GIF or WebP, whatever its name was.
+        data: the whole file: of a format of `dahlia.dataset.formats`, whatever its name was.
         at_least: a JPEG may be decoded to fewer pixels, both edges not below this; None decodes all.
         max_pixels: a header that promises more is refused before anything is allocated.
         max_decoded: the same for what is left of them where a JPEG is decoded to fewer.
@@ -96,7 +104,7 @@ def decode_then(
     header = read_header(data)
     divisor = _divisor(min(header.width, header.height), at_least) if _is_scalable(header) else 1
     most = min(max_pixels, max_decoded * divisor**2)
-    if header.width * header.height > most or max(header.width, header.height) > MAX_EDGE:
+    if header.decoded > most or max(header.width, header.height) > MAX_EDGE:
         raise ImageError(
             expected=f"at most {most:,} pixels and edges of {MAX_EDGE:,}",
             received=f"a header of {header.width}x{header.height}",
@@ -193,17 +201,35 @@ def _decode_jpeg(data: bytes, header: ImageHeader, divisor: int) -> Pixels:
     width, height = -(-header.width // divisor), -(-header.height // divisor)
     if header.orientation >= 5:
         width, height = height, width
+    return _pixels_of(data, header, "RGB", width, height)
+
+
+def _pixels_of(data: bytes, header: ImageHeader, colours: str, width: int, height: int) -> Pixels:
+    # Warnings about a header hide those about pixels, so that the file is decoded strictly without them.
+    whole = tidy(data, header)
     try:
-        pixels: Pixels = simplejpeg.decode_jpeg(data, min_width=width, min_height=height)
-    except ValueError as error:
-        if not any(words in str(error) for words in _HARMLESS):
-            raise _damaged("JPEG", error) from error
         try:
-            tidy = without_stray_bytes(data)
-            pixels = simplejpeg.decode_jpeg(tidy, min_width=width, min_height=height, strict=False)
-        except ValueError as fatal:
-            raise _damaged("JPEG", fatal) from fatal
+            return _decoded(whole, colours, width, height)
+        except ValueError as error:
+            _refuse_harm(error)
+            whole = tidy_jpeg(whole)
+        try:
+            return _decoded(whole, colours, width, height)
+        except ValueError as error:
+            _refuse_harm(error)
+        return _decoded(whole, colours, width, height, strict=False)
+    except ValueError as error:
+        raise damaged(header, error) from error
+
+
+def _decoded(data: bytes, colours: str, width: int, height: int, *, strict: bool = True) -> Pixels:
+    pixels: Pixels = simplejpeg.decode_jpeg(data, colours, min_width=width, min_height=height, strict=strict)
     return pixels
+
+
+def _refuse_harm(warning: ValueError) -> None:
+    if not any(words in str(warning) for words in _HARMLESS):
+        raise warning
 
 
 def _divisor(edge: int, at_least: int | None) -> int:
@@ -214,13 +240,22 @@ def _divisor(edge: int, at_least: int | None) -> int:
 
 
 def _decode_other(data: bytes, header: ImageHeader) -> Pixels:
-    # The plugin itself, not Image.open: the size has been checked, and Image.open would warn of it.
+    check_cmyk(data, header)
     try:
-        with OPENERS[header.format](BytesIO(data)) as image:
-            image.load()
-            return to_rgb(image)
+        with opened(data, header) as canvas:
+            return to_rgb(canvas)
     except DAMAGE as error:
-        raise _damaged(header.format, error) from error
+        raise damaged(header, error) from error
+
+
+def check_cmyk(data: bytes, header: ImageHeader) -> None:
+    """Let images pass other than JPEGs in CMYK that lack pixels: Pillow would show them grey.
+
+    Raises:
+        ImageError: see `decode`.
+    """
+    if header.format == "JPEG":
+        _pixels_of(data, header, "CMYK", 1, 1)
 
 
 def _turn(pixels: Pixels, orientation: int) -> Pixels:
@@ -230,14 +265,15 @@ def _turn(pixels: Pixels, orientation: int) -> Pixels:
     return np.ascontiguousarray(pixels[::rows, ::columns])
 
 
-def _damaged(name: str, error: Exception) -> ImageError:
+def damaged(header: ImageHeader, error: Exception) -> ImageError:
+    """The refusal of a file that a decoder cannot read."""
     reason = str(error).strip().rstrip(".")
-    code = "truncated" if "truncated" in reason.lower() or "premature end" in reason.lower() else "unreadable"
+    is_short = header.cut_off or "truncated" in reason.lower() or "premature end" in reason.lower()
     return ImageError(
-        expected=f"a whole {name} image",
-        received=f"one that is damaged ({reason})",
+        expected=f"a whole {header.format} image",
+        received=f"one that {'lacks pixels' if header.cut_off else 'is damaged'} ({reason})",
         next="Copy the file again, or save it again with an image editor.",
-        code=code,
+        code="truncated" if is_short else "unreadable",
     )
 
 

@@ -28,6 +28,7 @@ SCHEMA = pa.schema(
         pa.field("bytes", pa.int64()),
         pa.field("id", pa.string()),
         pa.field("format", pa.string()),
+        pa.field("cut_off", pa.bool_()),
         pa.field("width", pa.int32()),
         pa.field("height", pa.int32()),
         pa.field("phash", pa.string()),
@@ -55,6 +56,7 @@ class Inspection:
         bytes: size of the file; None where it could not be looked at.
         id: SHA-256 of the bytes; None where they were not read.
         format: by content, for example `JPEG`; None where the content does not say.
+        cut_off: whether the file lacks its format's end, but no pixels.
         width: pixels, EXIF orientation applied.
         height: pixels, EXIF orientation applied.
         phash: 64-bit perceptual hash, 16 hexadecimal digits.
@@ -74,6 +76,7 @@ class Inspection:
     bytes: int | None = None
     id: str | None = None
     format: str | None = None
+    cut_off: bool = False
     width: int | None = None
     height: int | None = None
     phash: str | None = None

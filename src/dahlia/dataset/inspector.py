@@ -78,6 +78,7 @@ def inspect(annotation: Annotation, root: Path, *, max_bytes: int) -> Inspection
     figures = measure(seen)
     return replace(
         row,
+        cut_off=header.cut_off,
         width=header.width,
         height=header.height,
         regions=tuple(clipped(region, header.width, header.height) for region in row.regions),

@@ -10,8 +10,14 @@ import re
 
 from dahlia.errors import ImageError
 
-_ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND\xaeB`\x82", b"GI": b"\0;"}
+# How pixels begin, and how the file ends.
+_MARKS = {
+    b"\xff\xd8": (b"\xff\xda", b"\xff\xd9"),
+    b"\x89P": (b"IDAT", b"IEND\xaeB`\x82"),
+    b"GI": (b",", b"\0;"),
+}
 _MARKUP = re.compile(rb"<(?:!doctype|html|head|body|script|svg|\?php)\b", re.IGNORECASE)
+_LONG_MARKUP = re.compile(rb"<(?:!doctype|html|head|body|script|\?php)\b", re.IGNORECASE)  # not among pixels
 _NEAR = 1024  # bytes after the end in which markup begins
 # A ZIP archive, which Office's and Java's files are too, is found by its last record (APPNOTE.TXT, 4.3.16).
 _ZIP_END = b"PK\x05\x06\0\0\0\0"
@@ -37,8 +43,11 @@ def refuse_polyglot(data: bytes) -> None:
 def _other(data: bytes) -> str:
     if data.rfind(_ZIP_END, max(0, len(data) - _ZIP_END_WITHIN)) >= 0:
         return "a ZIP archive"
-    mark = _ENDS.get(data[:2])
-    if mark is None or data.endswith(mark):
+    if data[:2] not in _MARKS or data.endswith(_MARKS[data[:2]][1]):
         return ""
+    begin, mark = _MARKS[data[:2]]
     end = data.rfind(mark)
-    return "a web page" if end >= 0 and _MARKUP.search(data, end, end + _NEAR) else ""
+    found = _MARKUP.search(data, end, end + _NEAR) if end >= 0 else None
+    if end < data.rfind(begin):  # cut off, or something else is in the place of its end
+        found = found or _LONG_MARKUP.search(data, max(data.find(begin), 0))
+    return "a web page" if found else ""

@@ -24,6 +24,7 @@ OF_FILES: _Rules = (
     images.problems,
     images.sizes,
     images.extensions,
+    images.endings,
     copies.same_bytes,
     tags.tags_of_images,
     tags.merged_negatives,

@@ -23,7 +23,9 @@ TO_IMAGES = "POST images as a form or as bytes to .../images."
 _MAX_TEXT = 8 * 1024  # bytes of a text beside the images
 _NUMBERED = r"(\[\w{0,8}\]|[._-]?\d{1,6})?"
 _BASE64 = re.compile(
-    rb"\s{0,8}(data:[^,]{0,100};base64,)?\s{0,8}(?=/9j/|_9j_|iVBORw0KGgo|R0lGOD|UklGR|Qk)", re.IGNORECASE
+    rb"\s{0,8}(data:[^,]{0,100};base64,)?\s{0,8}"
+    rb"(?=/9j/|_9j_|iVBORw0KGgo|R0lGOD|UklGR|Qk|SUkqAA|TU0AKg|AAAA[\w+/-]{2}Z0eX)",
+    re.IGNORECASE,
 )
 _INSTEAD = (
     (re.compile(rb"\s*\[object \w"), "the name of a script's object in place of a file"),

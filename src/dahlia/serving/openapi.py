@@ -30,7 +30,7 @@ from dahlia.serving.openapi_parts import (
 
 _BASE = "/customvision/v3.1/prediction/{projectId}"
 _GENERATED = ("ImagePrediction", "Prediction", "Refusal")
-_IMAGE = "A JPEG, PNG, BMP, GIF or WebP file of at most 4 MB."
+_IMAGE = "A JPEG, PNG, BMP, GIF, WebP, TIFF, HEIC or AVIF file of at most 4 MB."
 _ABOUT = """Photos are classified by the published iterations of a project. Two APIs give the same
 predictions: **Custom Vision** is for programs that were written for Azure's service, **Dahlia** is the
 simpler one.
@@ -207,7 +207,7 @@ def _typed(known: Json) -> Json:
     return {"/predict": {"post": predict | own}, "/predict_batch": {"post": batch | own}}
 
 
-_BATCH = "JPEG, PNG, BMP, GIF or WebP files, of at most 4 MB together."
+_BATCH = "JPEG, PNG, BMP, GIF, WebP, TIFF, HEIC or AVIF files, of at most 4 MB together."
 
 
 def _fields() -> Json:

@@ -121,7 +121,7 @@ class PredictionService:
         """Classify an image.
 
         Args:
-            image: a JPEG, PNG, BMP, GIF or WebP file of at most 4 MB.
+            image: a JPEG, PNG, BMP, GIF, WebP, TIFF, HEIC or AVIF file of at most 4 MB.
             name: the publish name; may be left out where exactly one is published.
             project: the project's id; may be left out where the name is in one project alone.
         """
@@ -139,7 +139,7 @@ class PredictionService:
         """Classify several images, where exactly one name is published.
 
         Args:
-            images: JPEG, PNG, BMP, GIF or WebP files, of at most 4 MB together.
+            images: JPEG, PNG, BMP, GIF, WebP, TIFF, HEIC or AVIF files, of at most 4 MB together.
         """
         return list(await asyncio.gather(*(self._one(image) for image in images)))
 

@@ -14,7 +14,12 @@ from dahlia.export.docker import port
 from dahlia.export.docker.port import PYTHON, SERVER, SHARED, dockerfile, requirements
 
 # The name under which a package is imported, where it is not that of its distribution.
-IMPORT_NAMES = {"opencv-python-headless": "cv2", "pillow": "PIL", "python-multipart": "python_multipart"}
+IMPORT_NAMES = {
+    "opencv-python-headless": "cv2",
+    "pi-heif": "pi_heif",
+    "pillow": "PIL",
+    "python-multipart": "python_multipart",
+}
 INSTRUCTIONS = {
     "FROM", "ENV", "WORKDIR", "COPY", "RUN", "USER", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "CMD",
 }  # fmt: skip
@@ -51,7 +56,7 @@ def test_the_decoder_is_the_one_of_training(export: Path) -> None:
     theirs = (export / "app" / "imaging.py").read_text().splitlines()
     assert theirs[0].startswith("# dahlia.dataset.imaging of Dahlia ")
     changed = [(old, new) for old, new in zip(ours, theirs[1:], strict=True) if old != new]
-    assert [new for _, new in changed] == [re.sub(r"dahlia\.(\w+\.)?", "", old) for old, _ in changed]
+    assert [new for _, new in changed] == [re.sub(r"dahlia\.(\w+\.)*", "", old) for old, _ in changed]
     assert all(old.startswith("from dahlia.") for old, _ in changed)
 
 

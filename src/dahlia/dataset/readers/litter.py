@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import PurePosixPath
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".gif", ".webp"})
+from dahlia.dataset.formats import SUFFIXES
+
+IMAGE_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 
 # Folders that say what is in them, and no tag.
 PLAIN_FOLDERS = frozenset(

@@ -7,19 +7,12 @@ from pathlib import PurePosixPath
 
 from dahlia.dataset import inspector
 from dahlia.dataset.findings import Finding
+from dahlia.dataset.formats import SUFFIXES
 from dahlia.dataset.inspection import Inspection
 from dahlia.dataset.records import Region
 from dahlia.dataset.rules.survey import Survey
 
 ROUNDING = 1e-5  # of the image's edge; annotation files round to six decimals
-
-EXTENSIONS = {
-    "JPEG": ("jpg", "jpeg", "jpe", "jfif"),
-    "PNG": ("png",),
-    "BMP": ("bmp", "dib"),
-    "GIF": ("gif",),
-    "WEBP": ("webp",),
-}
 
 
 def problems(survey: Survey) -> Iterator[Finding]:
@@ -53,11 +46,22 @@ def sizes(survey: Survey) -> Iterator[Finding]:
 def extensions(survey: Survey) -> Iterator[Finding]:
     """File names that promise another format than the content has."""
     for row in survey.whole:
-        extension = PurePosixPath(row.path).suffix.lstrip(".").lower()
-        fitting = EXTENSIONS.get(row.format or "", (extension,))
-        if extension not in fitting:
-            found = f"{f'.{extension}' if extension else 'no extension'}, the content is {row.format}"
+        suffix = PurePosixPath(row.path).suffix.lower()
+        if suffix not in SUFFIXES.get(row.format or "", (suffix,)):
+            found = f"{suffix or 'no extension'}, the content is {row.format}"
             yield Finding("wrong-extension", "an extension that fits the content", found, (row.path,))
+
+
+def endings(survey: Survey) -> Iterator[Finding]:
+    """Files that stop before their format's end, although all of their pixels are there."""
+    for row in survey.whole:
+        if row.cut_off:
+            yield Finding(
+                "cut-off-end",
+                "a whole file",
+                f"{row.bytes or 0:,} bytes of a {row.format} that lacks its end",
+                (row.path,),
+            )
 
 
 def _error(row: Inspection, code: str, expected: str, found: str) -> Finding:

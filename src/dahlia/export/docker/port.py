@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import dahlia
+from dahlia.dataset.formats import FORMATS
 from dahlia.errors import ExportError
 from dahlia.export.docker.process import APP, running
 from dahlia.export.onnx import port as onnx_port
@@ -97,7 +98,7 @@ def _notes(card: ModelCard, platform: str) -> tuple[str, ...]:
         f"{PORT}:80 --env PREDICTION_KEY classifier`.",
         "Without Docker: `pip install -r app/requirements.txt`, then "
         f"`HOST=127.0.0.1 PORT={PORT} python app/app.py`.",
-        f"`POST {base}/image` takes a JPEG, PNG, BMP, GIF or WebP of at most 4 MB, as the body or as the "
+        f"`POST {base}/image` takes a {FORMATS} of at most 4 MB, as the body or as the "
         "field `imageData` of a form. Post photos unchanged: the server decodes, turns and resizes them as "
         "training did.",
         f'`POST {base}/url` takes `{{"url": "https://..."}}`. Both answer as Custom Vision\'s containers do.',
@@ -137,9 +138,25 @@ print(best["tagName"], best["probability"])
 SERVER = ("app", "settings", "model", "health")
 SHARED = {
     "admission": "dahlia.http",
+    "av1": "dahlia.dataset.image_files",
+    "bit_reader": "dahlia.dataset.image_files",
+    "bmp_file": "dahlia.dataset.image_files",
+    "bmp_runs": "dahlia.dataset.image_files",
+    "gif_file": "dahlia.dataset.image_files",
+    "heif_boxes": "dahlia.dataset.image_files",
+    "heif_file": "dahlia.dataset.image_files",
+    "heif_writing": "dahlia.dataset.image_files",
+    "hevc": "dahlia.dataset.image_files",
+    "image_header": "dahlia.dataset.image_files",
+    "jpeg_file": "dahlia.dataset.image_files",
+    "png_file": "dahlia.dataset.image_files",
+    "tiff_file": "dahlia.dataset.image_files",
+    "tiff_page": "dahlia.dataset.image_files",
+    "webp_file": "dahlia.dataset.image_files",
     "allow_list": "dahlia.http",
     "connections": "dahlia.http",
     "decoding_memory": "dahlia.dataset",
+    "deep_samples": "dahlia.dataset",
     "errors": "dahlia",
     "form_images": "dahlia.http",
     "form_parts": "dahlia.http",
@@ -193,6 +210,7 @@ IMPORTED = (
     "numpy",
     "onnxruntime",
     "opencv-python-headless",
+    "pi-heif",
     "pillow",
     "python-multipart",
     "simplejpeg",

@@ -44,6 +44,9 @@ _TYPES = {
     ".bmp": "image/bmp",
     ".gif": "image/gif",
     ".webp": "image/webp",
+    ".tif": "image/tiff",
+    ".heic": "image/heic",
+    ".avif": "image/avif",
     ".zip": "application/zip",
     ".html": "text/html; charset=utf-8",
 }

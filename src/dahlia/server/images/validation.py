@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
-import numpy as np
 from PIL import Image
 
 from dahlia.dataset.decoding_memory import MEMORY
-from dahlia.dataset.formats import ImageFormat
+from dahlia.dataset.deep_samples import STRIP
+from dahlia.dataset.formats import SUFFIXES, ImageFormat
 from dahlia.dataset.headers import ImageHeader, read_header
-from dahlia.dataset.imaging import SERVED_PIXELS, thumbnail
-from dahlia.dataset.pillow_formats import DAMAGE, OPENERS, STRIP, need_to_open, strips
+from dahlia.dataset.imaging import SERVED_PIXELS, check_cmyk, damaged, thumbnail
+from dahlia.dataset.pillow_formats import DAMAGE, Canvas, need_to_open, opened
 from dahlia.dataset.polyglots import refuse_polyglot
 from dahlia.errors import ImageError
 
@@ -31,7 +31,7 @@ RefusedStatus: TypeAlias = Literal["ErrorImageFormat", "ErrorImageSize", "ErrorI
 """The values of `ImageCreateStatus` that an image itself can cause."""
 QUALITY = 85
 SMALL_BYTES = 12  # for each pixel of the small image: Pillow's four, for it and what is made of it
-_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "GIF": ".gif", "WEBP": ".webp"}
+_COSTLY = {"WEBP": "WebP", "TIFF": "TIFF", "HEIC": "HEIC", "AVIF": "AVIF"}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -75,14 +75,15 @@ class Limits:
         max_edge: pixels of the longer edge, as displayed.
         max_aspect: the longer edge over the shorter.
         formats: by content.
-        max_webp_pixels: WebP files, which the original does not take, need four times the memory of others.
+        max_costly_pixels: of formats that the original does not take, which need up to five times the memory
+            of others: WebP, TIFF, HEIC and AVIF.
     """
 
     max_bytes: int = 6 * 1024 * 1024
     max_edge: int = 10240
     max_aspect: float = 25
-    formats: frozenset[ImageFormat] = frozenset({"JPEG", "PNG", "BMP", "GIF", "WEBP"})
-    max_webp_pixels: int = SERVED_PIXELS
+    formats: frozenset[ImageFormat] = frozenset(get_args(ImageFormat))
+    max_costly_pixels: int = SERVED_PIXELS
 
 
 class Refused(Exception):  # noqa: N818
@@ -123,7 +124,7 @@ def receive(data: bytes, limits: Limits) -> Received:
         sha256=hashlib.sha256(data).hexdigest(),
         width=header.width,
         height=header.height,
-        suffix=_SUFFIXES[header.format],
+        suffix=SUFFIXES[header.format][0],
         size=len(data),
         thumbnail=small,
         data=data,
@@ -178,9 +179,11 @@ def check_header(header: ImageHeader, limits: Limits) -> None:
         raise _dimensions(
             f"one edge at most {limits.max_aspect:g} times the other, received {size}. Cut it in pieces"
         )
-    if header.format == "WEBP" and header.width * header.height > limits.max_webp_pixels:
+    costly = _COSTLY.get(header.format)
+    if costly and header.decoded > limits.max_costly_pixels:
         raise _dimensions(
-            f"at most {limits.max_webp_pixels:,} pixels in a WebP image, received {size}. Convert it to JPEG"
+            f"at most {limits.max_costly_pixels:,} pixels in a {costly} image, received {size}. "
+            "Convert it to JPEG"
         )
 
 
@@ -225,18 +228,12 @@ def _dimensions(text: str) -> Refused:
 
 
 def _shrink(data: bytes, header: ImageHeader, edge: int) -> bytes:
+    check_cmyk(data, header)
     try:
-        with OPENERS[header.format](io.BytesIO(data)) as image:
-            image.draft(None, (2 * edge, 2 * edge))  # a JPEG in CMYK
-            image.load()
-            small = _reduced(image, _factor(*image.size, edge))
+        with opened(data, header, draft=2 * edge) as canvas:  # of a JPEG in CMYK
+            small = _reduced(canvas, _factor(*canvas.image.size, edge))
     except DAMAGE as error:
-        raise ImageError(
-            expected=f"a whole {header.format} image",
-            received=f"one that is damaged ({error})",
-            next="Copy the file again, or save it again with an image editor.",
-            code="unreadable",
-        ) from error
+        raise damaged(header, error) from error
     if header.orientation in _TURNS:
         small = small.transpose(_TURNS[header.orientation])
     small.thumbnail((edge, edge), Image.Resampling.BOX)
@@ -249,22 +246,10 @@ def _factor(width: int, height: int, edge: int) -> int:
     return max(1, max(width, height) // (2 * edge))
 
 
-def _reduced(image: Image.Image, factor: int) -> Image.Image:
-    width, height = image.size
+def _reduced(canvas: Canvas, factor: int) -> Image.Image:
+    width, height = canvas.image.size
     small = Image.new("RGB", (-(-width // factor), -(-height // factor)))
     rows = factor * max(1, STRIP // (width * factor))
-    for top, piece in strips(image, rows):
-        strip = _on_white(piece)
+    for top, strip in canvas.strips(rows):
         small.paste(strip.reduce(factor) if factor > 1 else strip, (0, top // factor))
     return small
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    pixels = image.convert("RGBA")
-    white = Image.new("RGB", image.size, "white")
-    white.paste(pixels, mask=pixels)
-    return white

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from dahlia.dataset.formats import sniff
+from dahlia.dataset.formats import SUFFIXES, sniff
 from dahlia.dataset.readers.litter import is_litter
 from dahlia.dataset.readers.targets import new_folder
 from dahlia.errors import ConfigError, DatasetError
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 LIST = "predictions.jsonl"
 
-_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "GIF": ".gif", "WEBP": ".webp"}
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|%\ud800-\udfff]|^[. ]|[. ]$')
 _TAKEN = re.compile(r"test|(?i:con|prn|aux|nul|(com|lpt)\d)(\..*)?", re.DOTALL)
 _LONGEST = 120  # bytes
@@ -104,7 +103,7 @@ def write_predictions(predictions: Iterable[Stored], target: Path) -> tuple[int,
         for stored in predictions:
             try:
                 image = stored.image()
-                suffix = _SUFFIXES[sniff(image)]
+                suffix = SUFFIXES[sniff(image)][0]
             except DatasetError:
                 missing += 1
                 continue
