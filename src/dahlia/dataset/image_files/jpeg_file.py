@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Sequence
 
 from dahlia.dataset.image_files.image_header import ImageHeader, orientation_of, truncated, unreadable
 
@@ -30,7 +31,7 @@ def read_jpeg(data: bytes) -> ImageHeader:
     """
     height = width = components = scans = coefficients = 0
     is_progressive = False
-    left: dict[int, list[int]] = {}
+    names, sent = b"", list[bytes]()
     orientation, position = 1, 2
     while marker := _MARKER.search(data, position):
         code, position = marker[1][0], marker.end()
@@ -47,12 +48,12 @@ def read_jpeg(data: bytes) -> ImageHeader:
             described = data[position + 8 :][: 3 * components]
             coefficients = jpeg_coefficients(width, height, described)
             is_progressive = code in _PROGRESSIVE
-            left = {name: [_NOT_SENT] * 64 for name in described[::3]}
+            names = described[::3]
         elif code == 0xE1 and data[position + 2 : position + 8] == b"Exif\0\0":
             orientation = orientation_of(data[position + 8 : position + length])
         elif code == 0xDA:
             scans += 1
-            _send(left, data[position + 2 : position + length], is_progressive)
+            sent.append(data[position + 2 : position + length])
         if scans > MAX_SCANS:
             raise unreadable("JPEG", f"has more than {MAX_SCANS} scans")
         if scans > USUAL_SCANS and scans * width * height > MAX_SCANNED:
@@ -60,8 +61,7 @@ def read_jpeg(data: bytes) -> ImageHeader:
                 "JPEG", f"has {scans} scans of {width}x{height} pixels, which take long to decode"
             )
         position += length
-    lacks_scans = not left or any(any(bits) for bits in left.values())
-    if lacks_scans or len(data) - position < _LEAST:
+    if len(data) - position < _LEAST or not _are_all_sent(names, sent, is_progressive):
         raise truncated("JPEG", len(data))
     kept = coefficients if is_progressive or scans > 1 else 0
     return ImageHeader("JPEG", width, height, orientation, components, kept, cut_off=True)
@@ -104,10 +104,13 @@ def jpeg_coefficients(width: int, height: int, components: bytes) -> int:
     return _BLOCK * units * sum(h * v for h, v in factors)
 
 
-def _send(left: dict[int, list[int]], scan: bytes, is_progressive: bool) -> None:
-    """Note which bits of which coefficients come after this scan: none, where it sends them whole."""
-    names, parameters = scan[1 : 1 + 2 * scan[0] : 2], scan[1 + 2 * scan[0] :]
-    first, last, bits = (parameters[0], parameters[1], parameters[2] & 15) if is_progressive else (0, 63, 0)
-    for name in names:
-        for place in range(first, min(last, 63) + 1):
-            left.get(name, [0] * 64)[place] = bits
+def _are_all_sent(names: bytes, scans: Sequence[bytes], is_progressive: bool) -> bool:
+    """Whether all coefficients of all components come in these scans, to their last bits."""
+    left = {name: [_NOT_SENT] * 64 for name in names}
+    for scan in scans:
+        chosen, parameters = scan[1 : 1 + 2 * scan[0] : 2], scan[1 + 2 * scan[0] :]
+        first, last, bits = (parameters + bytes(3))[:3] if is_progressive else (0, 63, 0)
+        for name in chosen:
+            for place in range(first, min(last, 63) + 1):
+                left.get(name, [0] * 64)[place] = bits & 15
+    return bool(left) and not any(any(bits) for bits in left.values())
