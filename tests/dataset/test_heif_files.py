@@ -8,6 +8,14 @@ import struct
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
+from test_imaging import PHOTO, SCENE, encoded
+
+from dahlia.dataset.image_files.av1 import av1_sizes
+from dahlia.dataset.image_files.hevc import hevc_sizes
+from dahlia.dataset.imaging import decode, load, read_header
+from dahlia.errors import ImageError
+from dahlia.server.images.validation import shrink
 from heif_samples import (
     COLOURS,
     CONFIGURATION,
@@ -28,14 +36,6 @@ from heif_samples import (
     of_avif,
     turn,
 )
-from PIL import Image
-from test_imaging import PHOTO, SCENE, encoded
-
-from dahlia.dataset.image_files.av1 import av1_sizes
-from dahlia.dataset.image_files.hevc import hevc_sizes
-from dahlia.dataset.imaging import decode, load, read_header
-from dahlia.errors import ImageError
-from dahlia.server.images.validation import shrink
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -231,10 +231,10 @@ def test_damage_is_an_image_error_or_harmless(name: str) -> None:
 
 
 def test_sizes_of_pictures() -> None:
-    assert hevc_sizes(CONFIGURATION, PICTURE) == [(EDGE, EDGE)]
+    assert hevc_sizes(CONFIGURATION, PICTURE) == [(EDGE, EDGE, 8)]
     for width, height in ((1, 1), (500, 30), (70, 900)):
         properties, data = of_avif(avif(np.zeros((height, width, 3), np.uint8)))
-        assert set(av1_sizes(dict(properties)[b"av1C"], data)) == {(width, height)}
+        assert set(av1_sizes(dict(properties)[b"av1C"], data)) == {(width, height, 8)}
     moving = encoded(PHOTO, "AVIF", save_all=True, append_images=[PHOTO])
     properties, data = of_avif(moving)
-    assert set(av1_sizes(dict(properties)[b"av1C"], data)) == {PHOTO.size}
+    assert set(av1_sizes(dict(properties)[b"av1C"], data)) == {(*PHOTO.size, 8)}

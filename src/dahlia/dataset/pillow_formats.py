@@ -85,7 +85,7 @@ DAMAGE = (
 
 _SAY_THEIR_SIZE_TWICE = ("HEIC", "AVIF")  # in the container, and in each picture
 _CANVAS = 4  # bytes per pixel, at most
-_BESIDE = {"WEBP": 13, "HEIC": 16, "AVIF": 16, "TIFF": 4}  # while it decodes: canvases of the decoder's own
+_BESIDE = {"WEBP": 13, "TIFF": 4}  # while it decodes: canvases of the decoder's own
 
 
 @dataclass

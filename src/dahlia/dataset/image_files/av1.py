@@ -1,4 +1,4 @@
-"""AV1: the size that a picture's own header says, and how many pictures there are.
+"""AV1: the size that a picture's own header says, its depth, and how many pictures there are.
 
 Source: AV1 Bitstream & Decoding Process Specification, sections 5.3 to 5.5; AV1 in ISOBMFF, section 2.3.
 """
@@ -14,17 +14,18 @@ _MOST_FRAMES = 4  # one for each layer of quality
 _HEADER_BYTES = 512
 
 
-def av1_sizes(configuration: bytes, data: bytes) -> list[tuple[int, int]]:
-    """The width and height of each header of a sequence, in the configuration or the data.
+def av1_sizes(configuration: bytes, data: bytes) -> list[tuple[int, int, int]]:
+    """Width and height of each header of a sequence, in the configuration or the data; and the bits.
 
     Raises:
         IndexError: it is damaged.
         ValueError: the data is more than one picture.
     """
+    bits = 12 if configuration[2] & 0x40 else 8  # 10 or 12
     found, frames = [], 0
     for kind, unit in (*_units(configuration[4:]), *_units(data)):
         if kind == _SEQUENCE:
-            found.append(_size(unit))
+            found.append((*_size(unit), bits))
         frames += kind in (_FRAME_HEADER, _FRAME)
     if not 1 <= frames <= _MOST_FRAMES:
         raise ValueError(frames)

@@ -22,7 +22,10 @@ _OPACITY = (b"urn:mpeg:hevc:2015:auxid:1\0", b"urn:mpeg:mpegB:cicp:systems:auxil
 # Turns against the clock, and whether the image is mirrored before them -> EXIF's orientation.
 _UPRIGHT = {(0, 0): 1, (1, 0): 8, (2, 0): 3, (3, 0): 6, (0, 1): 2, (1, 1): 5, (2, 1): 4, (3, 1): 7}
 
-Sizes = Callable[[bytes, bytes], list[tuple[int, int]]]
+# Bytes per pixel that decoders keep: of colours, and of opacity; twice as many of more than 8 bits.
+_COLOUR_BYTES, _OPACITY_BYTES = 7, 3
+
+Sizes = Callable[[bytes, bytes], list[tuple[int, int, int]]]
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,15 @@ def read_heif(data: bytes) -> ImageHeader:
         heif = read_heif_items(data)
         main = _picture(heif, heif.primary)
         opacity = _opacity(heif, main)
-        codec = _check(main)
-        if opacity:
-            _check(opacity)
-        header = ImageHeader(codec.format, main.width, main.height, cut_off=not is_whole(data))
+        bits = max(_check(picture) for picture in (main, opacity) if picture)
+        kept = (_COLOUR_BYTES + (_OPACITY_BYTES if opacity else 0)) * (2 if bits > 8 else 1)
+        header = ImageHeader(
+            _CODECS[main.coded[0].kind].format,
+            main.width,
+            main.height,
+            coefficients=kept * main.width * main.height,
+            cut_off=not is_whole(data),
+        )
         return _displayed(header, main.item)
     except ValueError as error:
         raise unreadable("HEIC or AVIF", str(error), _CONVERT) from None
@@ -144,14 +152,17 @@ def _extent(item: Item) -> tuple[int, int]:
     return width, height
 
 
-def _check(picture: _Picture) -> _Codec:
+def _check(picture: _Picture) -> int:
     """Let images pass whose pictures have the size that the container says.
+
+    Returns:
+        The bits of a sample.
 
     Raises:
         IndexError: the data of a picture is not whole.
         ValueError: says why not.
     """
-    codec = _CODECS[picture.coded[0].kind]
+    codec, bits = _CODECS[picture.coded[0].kind], 8
     for item in picture.coded:
         width, height = _extent(item)
         configuration = item.get(codec.configuration)
@@ -166,9 +177,10 @@ def _check(picture: _Picture) -> _Codec:
         except ValueError as error:
             raise ValueError(f"has {error} pictures in the place of one") from None
         most = (width + codec.margin, height + codec.margin)
-        if not sizes or any(across > most[0] or down > most[1] for across, down in sizes):
+        if not sizes or any(across > most[0] or down > most[1] for across, down, _ in sizes):
             raise ValueError(f"says {width}x{height} pixels, and has others in it")
-    return codec
+        bits = max(bits, *(each for *_, each in sizes))
+    return bits
 
 
 def _displayed(header: ImageHeader, item: Item) -> ImageHeader:

@@ -1,4 +1,4 @@
-"""HEVC: the size that a picture's own header says, and how many pictures there are.
+"""HEVC: the size and depth that a picture's own header says, and how many pictures there are.
 
 A container may say another size than the picture in it, and a few bytes may hold a picture more; the decoder
 believes the pictures.
@@ -17,8 +17,8 @@ _PICTURE = 32  # kinds below it are parts of pictures
 _HEADER_BYTES = 128  # of a sequence's, more than its size lies behind
 
 
-def hevc_sizes(configuration: bytes, data: bytes) -> list[tuple[int, int]]:
-    """The width and height of each header of a sequence, in the configuration or the data.
+def hevc_sizes(configuration: bytes, data: bytes) -> list[tuple[int, int, int]]:
+    """Width, height and bits of each header of a sequence, in the configuration or the data.
 
     Raises:
         IndexError: it is damaged.
@@ -63,7 +63,7 @@ def _unit(data: bytes, position: int, length: int) -> bytes:
     return data[position : position + min(length, _HEADER_BYTES)]
 
 
-def _size(sequence: bytes) -> tuple[int, int]:
+def _size(sequence: bytes) -> tuple[int, int, int]:
     bits = BitReader(sequence.replace(b"\0\0\3", b"\0\0"))
     bits.take(4)
     layers = bits.take(3)
@@ -75,4 +75,8 @@ def _size(sequence: bytes) -> tuple[int, int]:
     bits.exponential()
     if bits.exponential() == 3:  # colours as fine as brightness
         bits.take(1)
-    return bits.exponential(), bits.exponential()
+    width, height = bits.exponential(), bits.exponential()
+    if bits.take(1):  # a window
+        for _ in range(4):
+            bits.exponential()
+    return width, height, 8 + max(bits.exponential(), bits.exponential())

@@ -22,7 +22,7 @@ class ImageHeader:
         orientation: as EXIF counts it, 1 to 8; 1 where the file says nothing usable.
         components: colour components of a JPEG (1 grey, 3 colour, 4 CMYK); 0 for other formats.
         coefficients: bytes that a decoder keeps beside the pixels: of a JPEG until the last scan, of a TIFF a
-            strip or tile; 0 where it decodes line by line.
+            strip or tile, of a HEIC or AVIF its picture; 0 where it decodes line by line.
         bits: of a sample; 8 where a decoder gives no more.
         significant: of these bits, those that the file says count; 0 where it does not say.
         inverted: whether 0 is white in samples of 16 bits.
