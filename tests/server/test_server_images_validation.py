@@ -22,6 +22,7 @@ from dahlia.dataset.pillow_formats import OPENERS
 from dahlia.errors import ImageError
 from dahlia.server.images import validation
 from dahlia.server.images.validation import Limits, Refused, receive, receive_many, resized
+from heif_samples import COLOURS, grid, heic, heif
 
 LIMITS = Limits()
 
@@ -185,6 +186,34 @@ def test_limits_can_be_set() -> None:
     for kind, name in (("WEBP", "WebP"), ("TIFF", "TIFF"), ("AVIF", "AVIF")):
         with pytest.raises(Refused, match=f"at most 1,000 pixels in a {name}"):
             receive(saved(photo(), kind), Limits(max_costly_pixels=1000))
+
+
+@pytest.mark.parametrize(
+    ("data", "whole"),
+    [
+        (JPEG[:-2], JPEG),
+        (saved(photo(), "JPEG", progressive=True)[:-1], saved(photo(), "JPEG", progressive=True)),
+        (saved(photo(), "PNG")[:-12], saved(photo(), "PNG")),
+        (saved(photo(), "GIF")[:-1], saved(photo(), "GIF")),
+        (saved(photo(), "PNG").replace(b"IEND\xae", b"IEND\0"), saved(photo(), "PNG")),
+    ],
+    ids=["JPEG", "progressive", "PNG", "GIF", "checksum"],
+)
+def test_a_file_with_all_of_its_pixels_is_taken(data: bytes, whole: bytes) -> None:
+    taken = receive(data, LIMITS)
+    assert taken.data is data
+    assert taken.thumbnail == receive(whole, LIMITS).thumbnail
+
+
+def test_a_heic_is_taken() -> None:
+    taken = receive(heif(grid(3, 2, 128, 192, 2), *[heic()] * 6), LIMITS)
+    assert (taken.width, taken.height, taken.suffix) == (128, 192, ".heic")
+    assert np.abs(decode(taken.thumbnail).astype(int) - np.tile(COLOURS, (3, 2, 1))).mean() < 8
+    turned = receive(heif(grid(3, 2, 128, 192, 2), *[heic()] * 6), Limits(max_costly_pixels=128 * 192))
+    assert turned.thumbnail == taken.thumbnail
+    with pytest.raises(Refused, match="in a HEIC image") as refused:
+        receive(heif(heic()), Limits(max_costly_pixels=64 * 64 - 1))
+    assert refused.value.status == "ErrorImageDimensions"
 
 
 def test_a_batch_keeps_its_order() -> None:

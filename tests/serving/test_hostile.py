@@ -27,6 +27,7 @@ from test_forms import MALFORMED
 
 from dahlia.dataset.polyglots import refuse_polyglot
 from dahlia.errors import ImageError
+from heif_samples import HEVC, PICTURE, Made, heic, heif
 
 FORM = {"content-type": "multipart/form-data; boundary=x"}
 PAGE = b"<!DOCTYPE html><html><script>alert(1)</script></html>"
@@ -118,6 +119,12 @@ IMAGES = {
     "TIFF bomb": (tiff_of_size(60_000), "BadRequestImageDimensions"),
     "cut TIFF": (picture(kind="TIFF")[:-200], "BadRequestImageFormat"),
     "HEIC of nothing": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "BadRequestImageFormat"),
+    "HEIC of many pictures": (heif(heic(data=PICTURE * 50)), "BadRequestImageFormat"),
+    "HEIC that says more than it is": (
+        heif(Made(b"hvc1", PICTURE, (*HEVC[:2], (b"ispe", bytes(4) + struct.pack(">II", 60_000, 60_000))))),
+        "BadRequestImageDimensions",
+    ),
+    "cut HEIC": (heif(heic())[:-10], "BadRequestImageFormat"),
     "cut AVIF": (picture(kind="AVIF")[:-10], "BadRequestImageFormat"),
     "AVIF bomb": (avif_of_size(60_000), "BadRequestImageDimensions"),
     "AVIF that says less than it is": (avif_of_size(1), "BadRequestImageFormat"),
@@ -148,6 +155,7 @@ def test_images(client: TestClient, image: bytes, code: str) -> None:
         picture(kind="BMP"),
         picture(kind="TIFF"),
         picture(kind="AVIF"),
+        heif(heic()),
         PHOTO[:-2],
         picture(kind="PNG")[:-12],
         with_block(b"zTXt", b"a\0\0"),

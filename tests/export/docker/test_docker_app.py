@@ -104,6 +104,8 @@ def test_paths(client: TestClient, picture: Any, path: str) -> None:
         ({}, bytes, "PNG"),
         ({"content-type": "application/x-www-form-urlencoded"}, bytes, "GIF"),
         (FORM, part, "WEBP"),
+        (FORM, part, "TIFF"),
+        (OCTETS, bytes, "AVIF"),
         (FORM, lambda image: part(image, 'name="imagedata"; filename="a.jpg"'), "JPEG"),
         (FORM, lambda image: part(image, headers="Content-Type: application/octet-stream\r\n"), "BMP"),
     ],
