@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import io
 import os
+import struct
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -22,6 +26,7 @@ from dahlia.dataset.decoding_memory import (
 from dahlia.dataset.headers import read_header
 from dahlia.dataset.imaging import decode, load, thumbnail
 from dahlia.errors import ConfigError, ImageError
+from heif_samples import grid, heic, heif
 
 
 @pytest.fixture
@@ -198,3 +203,77 @@ def test_the_memory_of_a_container(
     (tmp_path / "mine").write_text(groups)
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     assert machine_memory(tmp_path / "groups", tmp_path / "mine") == (expected or machine)
+
+
+_MEASURED = """
+import resource, sys
+from pathlib import Path
+from dahlia.dataset.imaging import decode, need_of, read_header
+small, large = (Path(path).read_bytes() for path in sys.argv[1:])
+decode(small)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+decode(large)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024, need_of(read_header(large)))
+"""
+
+
+def deep(edge: int, samples: int, suffix: str) -> bytes:
+    """12 bits in samples of 16."""
+    shape = (edge, edge) if samples == 1 else (edge, edge, samples)
+    values = np.random.default_rng(0).integers(0, 4096, shape).astype(np.uint16)
+    return bytes(cv2.imencode(suffix, values)[1].tobytes())
+
+
+def tiled(edge: int) -> bytes:
+    count = edge // 64
+    return heif(grid(count, count, edge, edge, 2), *[heic()] * count**2)
+
+
+def masked(edge: int) -> bytes:
+    head = struct.pack("<IiiHHIIiiII", 56, edge, edge, 1, 16, 3, 0, 0, 0, 0, 0)
+    head += struct.pack("<4I", 0xF00, 0xF0, 0xF, 0xF000)
+    return b"BM" + struct.pack("<III", 0, 0, 14 + len(head)) + head + b"\x35\xf7" * edge**2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda edge: saved((edge, edge), "PNG"),
+        lambda edge: saved((edge, edge), "PNG", "RGBA"),
+        lambda edge: deep(edge, 1, ".png"),
+        lambda edge: deep(edge, 3, ".png"),
+        lambda edge: deep(edge, 4, ".png"),
+        lambda edge: deep(edge, 3, ".tif"),
+        lambda edge: saved((edge, edge), "TIFF", compression="tiff_lzw"),
+        lambda edge: saved((edge, edge), "TIFF", "CMYK", strip_size=4 * edge * edge),
+        lambda edge: saved((edge, edge), "AVIF", speed=10),
+        lambda edge: saved((edge, edge), "AVIF", "RGBA", speed=10, subsampling="4:4:4"),
+        tiled,
+        masked,
+    ],
+    ids=[
+        "png",
+        "rgba",
+        "grey 16",
+        "rgb 16",
+        "rgba 16",
+        "tiff 16",
+        "lzw",
+        "cmyk",
+        "avif",
+        "avif alpha",
+        "heic",
+        "bmp",
+    ],
+)
+def test_what_is_held_covers_what_is_taken(make: Callable[[int], bytes], tmp_path: Path) -> None:
+    names = []
+    for edge in (64, 1920):
+        names.append(tmp_path / str(edge))
+        names[-1].write_bytes(make(edge))
+    command = [sys.executable, "-c", _MEASURED, *map(str, names)]
+    taken, held = map(int, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    files = 3 * names[-1].stat().st_size  # what came, what the decoder gets, and a copy of either
+    assert taken <= held + files + (8 << 20)
+    assert held < 30 * 1920**2 + files

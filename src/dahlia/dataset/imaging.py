@@ -111,7 +111,7 @@ def decode_then(
             next="Scale the image down.",
             code="decompression-bomb",
         )
-    with MEMORY.hold(_need_of(header, divisor)):
+    with MEMORY.hold(need_of(header, divisor)):
         pixels = _decode_jpeg(data, header, divisor) if _is_scalable(header) else _decode_other(data, header)
         return make(_turn(pixels, header.orientation))
 
@@ -190,8 +190,13 @@ def _is_scalable(header: ImageHeader) -> bool:
     return header.format == "JPEG" and header.components != 4
 
 
-def _need_of(header: ImageHeader, divisor: int) -> int:
-    """Bytes that decoding takes at most, the pixels included."""
+def need_of(header: ImageHeader, divisor: int = 1) -> int:
+    """Bytes that decoding takes at most, the pixels included.
+
+    Args:
+        header: of the file.
+        divisor: of both edges, to which a JPEG is decoded.
+    """
     pixels = -(-header.width // divisor) * -(-header.height // divisor)
     result = 3 * pixels * (2 if header.orientation > 1 else 1)  # turned, it is a copy
     return header.coefficients + result if _is_scalable(header) else need_to_open(header, pixels, result)
