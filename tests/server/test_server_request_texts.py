@@ -16,6 +16,7 @@ from dahlia.server.database.tables import ProjectRow
 from dahlia.server.keys.keys import Scope, create_key
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0" + bytes(100)
+RAW_PHOTO = b"\0\0\0\x18ftypcrx \0\0\0\0" + bytes(100)
 OCTETS = {"content-type": "application/octet-stream"}
 
 
@@ -82,6 +83,7 @@ def test_bodies_for_another_operation(client: TestClient, project: ProjectRow) -
         (asked(project), {"content": b""}, "an empty body"),
         (asked(project), {"content": HEIC}, "HEIC"),
         (asked(project), {"files": {"file": HEIC}}, "HEIC"),
+        (asked(project), {"content": RAW_PHOTO}, "a camera's raw photo (CR3)"),
         (asked(project), {"content": b"<html></html>"}, "a web page"),
         (asked(project), {"files": [("a", picture()), ("b", picture())]}, "one image, received 2"),
         (
@@ -126,10 +128,10 @@ def test_a_form_as_clients_write_it(client: TestClient, server: Server, project:
     assert statuses(answer.json()) == ["OK"] * 3
     assert [tag_names(one["image"]) for one in answer.json()["images"]] == [["red"]] * 3
     assert "dahlia-reasons" not in answer.headers
-    answer = client.post(path, files=[("a", HEIC), ("b", b""), ("c", photo(9))])
+    answer = client.post(path, files=[("a", RAW_PHOTO), ("b", b""), ("c", photo(9))])
     assert statuses(answer.json()) == ["ErrorImageFormat", "ErrorImageFormat", "OK"]
     assert answer.headers["dahlia-reasons"].startswith(
-        "image 1: Expected a JPEG, PNG, BMP, GIF or WebP image, "
+        "image 1: Expected a JPEG, PNG, BMP, GIF, WebP, TIFF, HEIC or AVIF image, "
     )
     assert "image 2: Expected an image, received an empty file" in answer.headers["dahlia-reasons"]
     answer = client.post(path, files={"a": photo(1)}, data={"tagIds": "red"})
