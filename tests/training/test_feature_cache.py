@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dahlia.errors import TrainingError
+from dahlia.training import feature_cache
 from dahlia.training.feature_cache import FeatureCache
 
 KEYS = [("a", "plain"), ("a", "mirror"), ("b", "plain")]
@@ -49,6 +50,14 @@ def test_each_precision_has_its_own_file(cache: FeatureCache, tmp_path: Path) ->
     folder = tmp_path / "deep" / "features"
     assert FeatureCache(folder, PRINT, 32, "bf16-mixed").missing(KEYS) == KEYS
     assert FeatureCache(folder, PRINT, 32, "32-true").missing(KEYS) == []
+
+
+def test_features_of_pixels_by_other_rules_are_computed_again(
+    cache: FeatureCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.put(KEYS, VECTORS)
+    monkeypatch.setattr(feature_cache, "RULES", 99)
+    assert FeatureCache(tmp_path / "deep" / "features", PRINT, 32).missing(KEYS) == KEYS
 
 
 def test_putting_again_replaces(cache: FeatureCache) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "MAX_EDGE",
     "MAX_PIXELS",
     "OPENERS",
+    "RULES",
     "SERVED_PIXELS",
     "ImageHeader",
     "Pixels",
@@ -43,6 +44,7 @@ __all__ = [
 
 _Made = TypeVar("_Made")
 
+RULES = 2  # raised when files get other pixels than before; what is kept of pixels carries it
 MAX_PIXELS = 10240 * 10240
 MAX_EDGE = 65535  # what a JPEG can hold
 SERVED_PIXELS = (

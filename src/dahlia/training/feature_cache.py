@@ -1,4 +1,4 @@
-"""Features that have been computed once: one SQLite file per backbone and input size."""
+"""Features that have been computed once: one SQLite file per backbone, input size and rules of decoding."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from dahlia.dataset.imaging import RULES
 from dahlia.errors import TrainingError
 
 Key = tuple[str, str]
@@ -29,7 +30,7 @@ class FeatureCache:
     """
 
     def __init__(self, folder: Path, fingerprint: str, size: int, precision: str = EXACT) -> None:
-        name = f"{fingerprint[:16]}-{size}" + ("" if precision == EXACT else f"-{precision}")
+        name = f"{fingerprint[:16]}-{size}-{RULES}" + ("" if precision == EXACT else f"-{precision}")
         self.path = folder / f"{name}.sqlite"
         try:
             folder.mkdir(parents=True, exist_ok=True)
