@@ -12,7 +12,7 @@ from kept_predictions import facts_of, plant
 from serving_helpers import picture
 
 from dahlia import cli
-from dahlia.dataset.readers import folder as folder_reader
+from dahlia.dataset import readers
 from dahlia.serving.stored.gathering import folder_name
 from dahlia.serving.stored.reading import read_predictions
 
@@ -104,7 +104,7 @@ def test_copies_for_tagging(dahlia: Command, kept: Path, capsys: pytest.CaptureF
     assert Path("seen/rose/a.jpg").read_bytes() == stored[0].image()
     assert len([path for path in Path("seen").rglob("*") if path.is_file()]) == 4
     Path("seen/predictions.jsonl").unlink()
-    tags = [annotation.tags for annotation in folder_reader.load(Path("seen"))]
+    tags = [annotation.tags for annotation in readers.read(Path("seen"), "folder").annotations]
     assert ("rose",) in tags
     assert len(tags) == 3
 

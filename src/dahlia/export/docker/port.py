@@ -141,7 +141,6 @@ SHARED = {
     "av1": "dahlia.dataset.image_files",
     "bit_reader": "dahlia.dataset.image_files",
     "bmp_file": "dahlia.dataset.image_files",
-    "bmp_runs": "dahlia.dataset.image_files",
     "gif_file": "dahlia.dataset.image_files",
     "heif_boxes": "dahlia.dataset.image_files",
     "heif_file": "dahlia.dataset.image_files",
