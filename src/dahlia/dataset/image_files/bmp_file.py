@@ -1,4 +1,7 @@
-"""BMP: rows of pixels behind a header; colours in any bits of a pixel; runs."""
+"""BMP: rows of pixels behind a header; colours in any bits of a pixel; runs.
+
+Source of the runs: Microsoft, "Bitmap Compression" (BI_RLE8, BI_RLE4).
+"""
 
 from __future__ import annotations
 
