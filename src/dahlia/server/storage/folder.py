@@ -22,6 +22,7 @@ from dahlia.server.storage.names import STAGED
 WRITERS = 8  # threads for a batch: disks that take a millisecond per sync take several at once
 READ_ONLY = 0o400  # a workspace's hard link must not be written through; nobody else reads photos
 
+_NAMINGS = 8  # attempts to name a file in a folder that others, who delete, take away whenever it is empty
 _NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS}
 
 
@@ -63,7 +64,7 @@ class Folder:
                 spread(lambda key: _write(staged[key], items[key]), items, WRITERS)
                 for key in items:
                     self._name(staged[key], self.root / key)
-                spread(flush, self._folders(items), WRITERS)
+                spread(_flush_if_there, self._folders(items), WRITERS)
             except BaseException:
                 for path in staged.values():
                     with suppress(OSError):
@@ -102,8 +103,7 @@ class Folder:
         gone = [key for key in keys if self._unlink(key)]
         with self._told():
             for folder in {(self.root / key).parent for key in gone}:
-                with suppress(FileNotFoundError):
-                    flush(folder)
+                _flush_if_there(folder)
         for folder in {(self.root / key).parent for key in gone}:
             self._prune(folder)
 
@@ -162,12 +162,14 @@ class Folder:
             )
 
     def _name(self, staged: Path, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            staged.replace(path)
-        except FileNotFoundError:  # the folder was empty, and another process took it away just now
-            path.parent.mkdir(parents=True, exist_ok=True)
-            staged.replace(path)
+        for attempt in range(_NAMINGS):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                staged.replace(path)
+                return
+            except FileNotFoundError:  # the folder was empty, and another process took it away just now
+                if attempt == _NAMINGS - 1:
+                    raise
 
     def _folders(self, keys: Iterable[str]) -> set[Path]:
         parents = {parent for key in keys for parent in Path(key).parents}
@@ -197,6 +199,11 @@ class Folder:
             raise (not_there(self.place, key) if key else self.fault(error)) from error
         except OSError as error:
             raise self.fault(error) from error
+
+
+def _flush_if_there(folder: Path) -> None:
+    with suppress(FileNotFoundError):  # who deletes has taken it away, with what was in it
+        flush(folder)
 
 
 def _write(path: Path, content: Content) -> None:
