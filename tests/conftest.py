@@ -4,6 +4,7 @@ import os
 import re
 
 from processors import PROCESSORS
+from temporary_files import temporary_root
 
 # All are read once: by libraries that compute and by the thread pool when they are loaded, by the hub's
 # client when it is imported.
@@ -11,6 +12,7 @@ if "TEST_PROCESSOR" in os.environ:
     os.environ.update(PROCESSORS[os.environ["TEST_PROCESSOR"]])
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(temporary_root()))
 
 from collections.abc import Iterator
 from pathlib import Path

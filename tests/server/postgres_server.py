@@ -20,11 +20,13 @@ import psycopg
 from dahlia.server.database import schema
 from dahlia.server.database.sessions import Database
 from programs import find_program
+from temporary_files import temporary_root
 
 _FAST = (
     *("-c", "fsync=off"),  # but commits are written: tests kill the server
     *("-c", "max_connections=200", "-c", "listen_addresses="),
 )
+_LONGEST_ROOT = 40  # bytes; a socket's path may have 107
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,9 @@ class Postgres:
 def running_postgres() -> Iterator[Postgres]:
     """A server that ends with the block."""
     user = _user()
-    folder = Path(
-        tempfile.mkdtemp(prefix="dahlia-postgres-", dir="/tmp")
-    )  # a socket's path may have 107 bytes
+    root = temporary_root()
+    short = root if len(os.fspath(root)) < _LONGEST_ROOT else Path("/tmp")
+    folder = Path(tempfile.mkdtemp(prefix="dahlia-postgres-", dir=short))
     if user:
         shutil.chown(folder, user)
     try:
