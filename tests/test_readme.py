@@ -145,7 +145,7 @@ def test_the_blocks_run_in_their_order(tmp_path: Path) -> None:
         assert "iteration 1 (fruit)" in shell(own, tmp_path, home, **warm)
         assert "1" in shell(variant, project, home, **warm)
         shell(parameters, project, home)
-        assert shell(trials, project, home).count("To keep it: dahlia params domain.input.size=") == 2
+        assert shell(trials, project, home, **warm).count("To keep it: dahlia params domain.input.size=") == 2
         shutil.copy(next(photos.glob("*/*.jpg")), project / "photo.jpg")
         port = free_port()
         with serving(serve.strip().replace("3000", str(port)), project, home, port):

@@ -38,8 +38,8 @@ def postgres() -> Iterator[Stoppable]:
 
 
 @contextmanager
-def on_postgres(postgres: Stoppable, home: Path) -> Iterator[Supervised]:
-    with postgres.server.database() as url, supervised(home, DAHLIA_DATABASE_URL=url) as server:
+def on_postgres(postgres: Stoppable, home: Path, **settings: str) -> Iterator[Supervised]:
+    with postgres.server.database() as url, supervised(home, DAHLIA_DATABASE_URL=url, **settings) as server:
         yield server
 
 
@@ -191,7 +191,7 @@ def test_a_home_that_cannot_be_made(home: str, tmp_path: Path) -> None:
 
 
 def test_a_database_that_goes_away(postgres: Stoppable, tmp_path: Path) -> None:
-    with on_postgres(postgres, tmp_path / "home") as server:
+    with on_postgres(postgres, tmp_path / "home", DAHLIA_JOBS_WARM="false") as server:
         photo_set = photo_set_of(server)
         with postgres.away(0):
             for _ in range(3):

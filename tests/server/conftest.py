@@ -17,6 +17,8 @@ from dahlia.server.database import schema
 from dahlia.server.database.sessions import Database
 from dahlia.server.keys.keys import Scope, create_key
 from dahlia.settings.server import load_settings
+from dahlia.warm.protocol import VARIABLE
+from warm_commands import UNBUFFERED
 
 BASE = "/customvision/v3.4-preview/training"
 
@@ -85,6 +87,14 @@ def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
     server = opened(tmp_path / "home", database_url)
     yield server
     server.database.close()
+
+
+@pytest.fixture
+def forked_stages(warm: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What jobs of this process start is forked from the tests' warm process, and imports nothing."""
+    if warm:
+        for name, value in (UNBUFFERED | {VARIABLE: str(warm)}).items():
+            monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

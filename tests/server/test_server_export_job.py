@@ -280,6 +280,7 @@ def test_why_a_process_failed(tmp_path: Path, code: int, told: str | None, reaso
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_stages")
 def test_a_real_export_carries_the_servers_ids(
     server: Server, garden: Planted, made: str, trained: Path, tmp_path: Path
 ) -> None:
@@ -302,6 +303,7 @@ def test_a_real_export_carries_the_servers_ids(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_stages")
 def test_a_real_export_that_computes_something_else_fails(server: Server, made: str, trained: Path) -> None:
     true = load_reference(trained)
     wrong = Path(shutil.copytree(trained, server.settings.server.home / "wrong"))

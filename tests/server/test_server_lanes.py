@@ -264,6 +264,7 @@ def test_long_work_yields(niceness: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_stages")
 def test_a_real_training_and_export_beside_a_long_one(tmp_path: Path) -> None:
     begun = threading.Event()
 
@@ -273,6 +274,7 @@ def test_a_real_training_and_export_beside_a_long_one(tmp_path: Path) -> None:
         raise Cancelled("It was ended.")
 
     home = {"DAHLIA_SERVER_HOME": str(tmp_path / "home"), "DAHLIA_JOBS_POLL_SECONDS": "0.05"}
+    home["DAHLIA_JOBS_WARM"] = "false"
     server = open_server(load_settings(None, home))
     order_long(server)
     garden = plant(server, "red", "blue")

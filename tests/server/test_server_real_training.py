@@ -36,6 +36,8 @@ from dahlia.server.rescue.rescuing import rescue
 from dahlia.server.workspaces.workspace import git
 
 TRAINING = {JobKind.TRAIN: train}
+# A lease that does not end while the machine is busy; that of a killed worker of this machine ends at once.
+PATIENT = QUICK | {"DAHLIA_JOBS_WARM": "true", "DAHLIA_JOBS_LEASE_SECONDS": "30"}
 
 
 @pytest.fixture
@@ -53,6 +55,7 @@ def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_stages")
 def test_a_real_training_and_another_after_more_photos(server: Server, tmp_path: Path) -> None:
     garden = plant(server, "red", "blue")
     add_photos(server, garden, red=6, blue=6)
@@ -88,7 +91,6 @@ def test_a_real_training_and_another_after_more_photos(server: Server, tmp_path:
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 def test_what_a_killed_worker_left_of_a_real_training_another_finishes(server: Server) -> None:
     garden = plant(server, "red", "blue")
     add_photos(server, garden, red=6, blue=6)
@@ -119,4 +121,4 @@ def start_worker(server: Server) -> subprocess.Popen[bytes]:
         "DAHLIA_TRACKING_URI": settings.tracking_uri.reveal(),
     }
     command = [sys.executable, "-m", "dahlia", "worker"]
-    return subprocess.Popen(command, env=os.environ | places | QUICK, start_new_session=True)
+    return subprocess.Popen(command, env=os.environ | places | PATIENT, start_new_session=True)

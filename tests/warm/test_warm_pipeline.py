@@ -82,7 +82,8 @@ def cold(
 ) -> dict[str, str]:
     """What the project gives without a warm process."""
     root = Path(shutil.copytree(planted, tmp_path_factory.mktemp("cold") / "garden"))
-    done = subprocess.run([*dvc_command(environment), "repro"], cwd=root, env=environment)
+    command = [*dvc_command(environment), "repro", "evaluate", "export@onnx"]
+    done = subprocess.run(command, cwd=root, env=environment)
     assert done.returncode == 0
     return results(root)
 
