@@ -15,8 +15,7 @@ demo: $(VENV)/.installed  ## draw the sample photos, run the pipeline, publish, 
 
 test: lint $(VENV)/.installed  ## everything, fast tests first
 	@pytest -q -m "not slow" $(SHARED_OUT)
-	@pytest -q -m "slow and not alone" $(SHARED_OUT)
-	@pytest -q -m alone
+	@pytest -q -m slow $(SHARED_OUT)
 
 fast: $(VENV)/.installed  ## the tests that take seconds; PACKAGE=training: those of one package
 	@pytest -q -m "not slow" $(if $(PACKAGE),tests/$(PACKAGE),$(SHARED_OUT))

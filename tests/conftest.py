@@ -25,20 +25,34 @@ from small_projects import ARCHITECTURE, SmallProject, make_params
 from warm_commands import warm_commands
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadFileScheduling
+
     from dahlia.modeling.backbones import Backbone
 
 
-# Begun last, each of these would keep one core busy for a minute while the other has nothing left to do.
+# By what each takes. Begun last, one would keep a core busy for a minute while the others are idle.
 _LONGEST = (
+    "pipeline",
+    "contract",
+    "test_reliability_kills",
     "test_readme",
-    "test_workspaces_pipeline",
-    "test_server_real_training",
-    "test_server_training_job",
+    "test_coreml_architectures",
     "test_warm_pipeline",
-    "test_pipeline_runs",
     "test_reliability_faults",
+    "test_tensorflow_architectures",
+    "test_server_real_training",
     "test_reliability_fuzz",
+    "test_fuzz",
+    "test_reliability_lost_database",
+    "test_pretraining",
+    "test_server_lanes",
+    "test_wheel",
+    "test_advanced_resuming",
+    "test_workspaces_pipeline",
+    "test_server_training_job",
 )
+_TOGETHER = ("pipeline", "contract")  # folders whose tests share trained projects and servers
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -50,7 +64,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if wanted == "not slow":
         return True if re.search(r"^pytestmark = .*\bpytest\.mark\.slow\b", text, re.MULTILINE) else None
     first = wanted.partition(" ")[0]
-    return True if first in ("slow", "alone", "portable") and f"pytest.mark.{first}" not in text else None
+    return True if first in ("slow", "portable") and f"pytest.mark.{first}" not in text else None
 
 
 def pytest_configure() -> None:
@@ -59,8 +73,26 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first."""
-    items.sort(key=lambda item: item.path.stem not in _LONGEST)
+    """Put the longest files and folders first."""
+    places = {name: place for place, name in enumerate(_LONGEST)}
+    last = len(places)
+    items.sort(key=lambda one: min(places.get(one.path.stem, last), places.get(one.path.parent.name, last)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """Give a process whole files, or whole folders where all their tests share what takes long to prepare."""
+    if config.option.dist != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            folder = file.rpartition("/")[0]
+            return folder if folder.rpartition("/")[2] in _TOGETHER else file
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

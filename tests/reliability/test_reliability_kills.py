@@ -26,7 +26,7 @@ from reliability_training import Trainer
 from dahlia.server.context import open_server
 from dahlia.settings.server import load_settings
 
-KILLS = int(os.environ.get("DAHLIA_KILLS", "20"))
+KILLS = int(os.environ.get("DAHLIA_KILLS", "12"))
 SEED = int(os.environ.get("DAHLIA_KILLS_SEED", "1"))
 DATABASE = os.environ.get("DAHLIA_KILLS_DATABASE", "sqlite")
 LEASE = "4"  # seconds; who is killed again and again sees no longer one run out
@@ -38,7 +38,7 @@ CLEANING = {
 }
 LAST_BREATH = 30.0  # seconds in which what a killed server had started is gone
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(400 + 15 * KILLS)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400 + 30 * KILLS)]
 
 
 class Killer:

@@ -83,7 +83,6 @@ class Home:
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 def test_answered_predictions_are_stored_once_however_the_server_ends(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     chance = random.Random(7)
