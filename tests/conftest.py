@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import re
 
@@ -12,6 +13,8 @@ if "TEST_PROCESSOR" in os.environ:
     os.environ.update(PROCESSORS[os.environ["TEST_PROCESSOR"]])
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+if "PYTEST_XDIST_WORKER" in os.environ:  # processes that share the cores are done sooner with a thread each
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(temporary_root()))
 
 from collections.abc import Iterator
@@ -77,6 +80,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: place for place, name in enumerate(_LONGEST)}
     last = len(places)
     items.sort(key=lambda one: min(places.get(one.path.stem, last), places.get(one.path.parent.name, last)))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of garbage collections: it is most of what there is, and stays."""
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -148,8 +148,8 @@ class TestByItself:
         ("change", "reason"),
         [
             ({"env": {"PYTHONHASHSEED": "1"}}, "PYTHONHASHSEED: '1' there, None here."),
-            ({"env": {"OMP_NUM_THREADS": "1"}}, "OMP_NUM_THREADS: '1' there, None here."),
-            ({"preexec_fn": lambda: os.nice(1)}, "the priority: 1 there, 0 here."),
+            ({"env": {"OMP_THREAD_LIMIT": "1"}}, "OMP_THREAD_LIMIT: '1' there, None here."),
+            ({"preexec_fn": lambda: os.nice(1)}, f"the priority: {os.nice(0) + 1} there, {os.nice(0)} here."),
             ({"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0))}, "the limits: "),
             ({"command": ("-W", "error", "-c", CLIENT)}, "Python's options: ['error'] there, [] here."),
             ({"command": ("-O", "-c", CLIENT)}, "Python: "),

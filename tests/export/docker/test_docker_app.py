@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from dahlia.export.docker.context import app
 from dahlia.export.docker.context.model import load_model
 from dahlia.export.docker.context.settings import read_settings
-from dahlia.http import body
+from dahlia.http import body, lingering
 from dahlia.http.body import MAX_BODY, MAX_DISCARD, MAX_IMAGE
 from photo_server import WebServer, photo_server
 
@@ -271,6 +271,7 @@ def ask_slowly(files: Any, messages: list[dict[str, Any]]) -> list[Any]:
 
 def test_an_upload_that_does_not_end(files: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body, "SECONDS", 0.05)
+    monkeypatch.setattr(lingering, "SECONDS", 0.05)
     sent = ask_slowly(files, [{"type": "http.request", "body": b"\xff\xd8", "more_body": True}])
     assert sent[0]["status"] == 408
     assert (b"connection", b"close") in sent[0]["headers"]
