@@ -27,6 +27,8 @@ from reliability_training import Trainer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ALONE = {"DAHLIA_JOBS_WORKERS": "0"}
+# Of a server that writes, and of one that has measured the disk since it is full.
+FULL = ("Free some space", "its disk is full", "its disk reports an error", "Nothing was added")
 RANDOM = np.random.default_rng(3)
 Disk = Callable[[Path], AbstractContextManager[tuple[Supervised, AbstractContextManager[None]]]]
 
@@ -88,16 +90,14 @@ def test_a_full_disk(kind: Disk, tmp_path: Path) -> None:
     with kind(tmp_path) as (server, full):
         photo_set = photo_set_of(server)
         with full:
-            check_refusal(
-                upload(photo_set), "Free some space", "its disk is full", "its disk reports an error"
-            )
+            check_refusal(upload(photo_set), *FULL)
             many = {"metadata": "x" * 256} | {str(number): "y" * 256 for number in range(9)}
             for _ in range(20):  # until the database's file has to grow
                 images = ",".join(photo_set.ids.values())
                 path = f"{TRAINING}{photo_set.path}/images/metadata"
                 refused = photo_set.client.raw("POST", path, params={"imageIds": images}, json=many)
                 if refused.status_code != 200:
-                    check_refusal(refused, "its disk is full", "its disk reports an error")
+                    check_refusal(refused, *FULL)
             photo_set.verify()
         assert photo_set.upload(RANDOM, "red", 2)
         photo_set.verify()
