@@ -13,6 +13,7 @@ from dahlia.dataset.records import ImageRecord
 from dahlia.errors import DatasetError, TrainingError
 from dahlia.modeling.backbones import Backbone
 from dahlia.params import TrainerParams
+from dahlia.training import features
 from dahlia.training.feature_cache import FeatureCache, Key
 from dahlia.training.features import PhotoViews, extract_features
 from small_projects import SIZE, SmallProject, photo
@@ -207,7 +208,7 @@ def test_features_that_are_not_finite(case: FeatureCase) -> None:
 
 def test_a_photo_is_decoded_once_for_all_views(case: FeatureCase, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
-    original = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda self: read.append(self) or original(self))
+    original = features.read_photo
+    monkeypatch.setattr(features, "read_photo", lambda path, name: read.append(path) or original(path, name))
     case.extract(case.project.records, ["plain", "mirror", "zoom", "dim", "tilt"])
     assert len(read) == 24
