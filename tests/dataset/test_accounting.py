@@ -76,6 +76,7 @@ def test_every_file_is_accounted_for(paths: list[tuple[list[str], str]], format:
         ".Trash-1000",
         "System Volume Information",
         "__pycache__",
+        "~snapshot",
     ],
 )
 def test_folders_that_are_passed_over(tmp_path: Path, name: str) -> None:
@@ -104,6 +105,10 @@ def test_folders_that_are_passed_over(tmp_path: Path, name: str) -> None:
         "1.jpg.xmp",
         "IMG_1.THM",
         "1.jpg~",
+        "~$1.jpg",
+        "Photos.lnk",
+        "shared.url",
+        "train.cache",
         "1.jpg.part",
         "1.jpg.crdownload",
         "README",

@@ -166,3 +166,23 @@ def test_encrypted_archives_are_refused(tmp_path: Path) -> None:
     path.write_bytes(bytes(data))
     with pytest.raises(DatasetError, match="encrypted"):
         readers.read(path)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "tag"),
+    [("utf-8", "Café"), ("cp437", "Küche"), ("utf-8", "猫")],
+)
+def test_names_without_a_mark_of_their_encoding(tmp_path: Path, encoding: str, tag: str) -> None:
+    class Unmarked(zipfile.ZipInfo):
+        def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802
+            return self.filename.encode(encoding), 0
+
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.writestr(Unmarked(f"{tag}/1.jpg"), b"one")
+        archive.writestr(Unmarked("dog/1.jpg"), b"two")
+    found = readers.read(tmp_path / "photos.zip")
+    assert set(found.tags) == {tag, "dog"}
+    assert {photo_bytes for one in found.annotations if (photo_bytes := read_file(one.path, None)[1])} == {
+        b"one",
+        b"two",
+    }

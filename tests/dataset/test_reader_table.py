@@ -220,3 +220,64 @@ def test_numbers_survive_exactly(tmp_path: Path) -> None:
     annotation = Annotation(tmp_path.resolve() / "a.jpg", ("cat",), (box,), "train", "t.csv:2")
     table.save([annotation], tmp_path / "t.csv")
     assert readers.read(tmp_path / "t.csv", "csv").annotations == [annotation]
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        # A column with nothing but splits in it says the split, whatever it is called.
+        ("image,label,purpose\na,cat,Training\nb,dog,Testing\n", "train cat, test dog"),
+        ("image,label,data set\na,cat,train\nb,dog,test\n", "train cat, test dog"),
+        ("image,label,usage\na,cat,TRAIN\nb,dog,unassigned\n", "train cat, train dog"),
+        ("image,label,usage\na,cat,\nb,dog,valid\n", "train cat, train dog"),
+        ("image,label,note\na,cat,train\nb,dog,blurred\n", "train cat, train dog"),
+        ("image,label,split,note\na,cat,test,train\nb,dog,train,train\n", "test cat, train dog"),
+        # So do columns of 0 and 1 that are called after splits.
+        ("image,label,is_test\na,cat,0\nb,dog,1\n", "train cat, test dog"),
+        ("image,label,is_train\na,cat,True\nb,dog,False\n", "train cat, test dog"),
+        ("image,label,is_valid\na,cat,False\nb,dog,True\n", "train cat, train dog"),
+        ("image,label,Is Test Set\na,cat,0\nb,dog,1\n", "train cat, test dog"),
+        ("image,label,train,val,test\na,cat,1,0,0\nb,dog,0,0,1\n", "train cat, test dog"),
+        ("image,label,service_test\na,cat,0\nb,dog,1\n", "train cat, train dog"),
+        ("image,cat,dog,is_test\na,1,0,0\nb,0,1,1\n", "train cat, test dog"),
+        ("image,cat,dog,train,test\na,1,0,1,0\nb,0,1,0,1\n", "train cat, test dog"),
+        ("image,bus,train\na,1,0\nb,0,1\n", "train bus, train train"),
+        # Numbers of folds say nothing of a test set.
+        ("image,label,fold\na,cat,0\nb,dog,1\n", "train cat, train dog"),
+        ("image,label,fold\na,cat,train\nb,dog,test\n", "train cat, test dog"),
+        # Without a header.
+        ("TRAIN,gs://b/a.jpg,cat\nTEST,gs://b/b.jpg,dog\n", "train cat, test dog"),
+        ("UNASSIGNED,a.jpg,cat,small\nUNASSIGNED,b.jpg,dog,small\n", "train cat small, train dog small"),
+        ("a.jpg,cat\nb.jpg,dog\n", "train cat, train dog"),
+        # The column of photos is told by what is in it; row numbers are no tags.
+        ("fname,labels\na.jpg,cat\nb.jpg,dog\n", "train cat, train dog"),
+        (",Image Index,label\n0,a.jpg,cat\n1,b.jpg,dog\n", "train cat, train dog"),
+        ("file,tag,\na.jpg,cat,small\nb.jpg,dog,\n", "train cat small, train dog"),
+    ],
+)
+def test_columns_of_tables_that_others_write(tmp_path: Path, table: str, expected: str) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "all.csv").write_text(table)
+    found = readers.read(tmp_path).annotations
+    assert ", ".join(" ".join((one.subset, *one.tags)) for one in found) == expected
+
+
+@pytest.mark.parametrize(
+    ("table", "found"),
+    [
+        ("image,label,partition\na,cat,0\nb,dog,2\n", r"received '0'\. Correct it, or rename the column"),
+        ("image,label,train,test\na,cat,1,1\nb,dog,0,1\n", r"all\.csv:2: the image is marked as"),
+        (
+            "image,breed\na,cat\nb,dog\n",
+            r"expected the columns `tag`, found `image`, `breed` besides.*first line",
+        ),
+    ],
+)
+def test_columns_that_cannot_be_read(tmp_path: Path, table: str, found: str) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "all.csv").write_text(table)
+    with pytest.raises(DatasetError, match=found) as caught:
+        readers.read(tmp_path)
+    assert "Did you mean `image` to be `tag`" not in str(caught.value)

@@ -194,6 +194,8 @@ CASES = [
     Case("unknown-test-tag", file(PHOTO, "oak", subset="test"), tags=("oak",), set_aside=SIDE),
     Case("similar-tag-names", more("Ash", 6), (), ("Ash", "ash")),
     Case("similar-tag-names", more("ash ", 6), (), ("ash", "ash ")),
+    Case("similar-tag-names", more("a\u200bsh", 6), (), ("ash", "a\u200bsh")),
+    Case("similar-tag-names", more("\u202eash", 6), (), ("ash", "\u202eash")),
     Case("too-few-tags", only_ashes, (), ("ash",)),
     Case("too-few-tags", only_ashes, (), ("ash",), "1: “ash”", changed=MULTILABEL),
     Case(

@@ -133,7 +133,7 @@ class Archive:
         with zipfile.ZipFile(self.path) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
         for info in infos:
-            name = _checked(self.path, info.filename)
+            name = _checked(self.path, _unicode(info))
             if info.flag_bits & 1:
                 raise DatasetError(
                     f"{self.path} is encrypted. Unpack it, and set `ingest.source` to the folder."
@@ -200,6 +200,16 @@ def _checked(path: Path, name: str) -> str:
     if clean.startswith("/") or ".." in parts or "\0" in clean or not parts or clean[1:3] == ":/":
         raise _refused(path, f"the name {name!r}, which leads out of it")
     return "/".join(parts)
+
+
+def _unicode(info: zipfile.ZipInfo) -> str:
+    """A member's name. Some programs write UTF-8 without saying so, which zipfile takes for code page 437."""
+    if info.flag_bits & 0x800:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
 
 
 def _check_ratio(path: Path, name: str, size: int, packed: int) -> None:

@@ -62,7 +62,7 @@ RULES: dict[str, Rule] = {
     ),
     "similar-tag-names": Rule(
         "error",
-        "Tag names that differ only in case or space",
+        "Tag names that differ only in case, space or signs that are not shown",
         "Give the images of one of the two the other's name.",
     ),
     "too-few-tags": Rule("error", "Too few tags", "Add images of another tag, or of a negative one."),
@@ -104,6 +104,16 @@ RULES: dict[str, Rule] = {
         "warning",
         "Photos that nothing names",
         "Add them to the annotations, or move them to the folder of a tag, if they should count.",
+    ),
+    "unread-list": Rule(
+        "warning",
+        "Lists of photos that are not read",
+        "Look whether they say splits or other tags. If so, write a table with columns file, tag, subset.",
+    ),
+    "nested-folders": Rule(
+        "warning",
+        "Tags with several folders inside",
+        "If the folders inside are the tags, move them out of the one around them.",
     ),
     "loose-names": Rule(
         "advice", "Names that differ from the files'", "Nothing has to be done: each name fits one file."
@@ -165,6 +175,8 @@ RULES: dict[str, Rule] = {
 # What is expected where the readers of sources have something to tell.
 EXPECTED_OF_SOURCES = {
     "unlisted-photo": "an annotation for each photo",
+    "unread-list": "files that are read wherever they name the photos",
+    "nested-folders": "the photos of a tag in its folder",
     "loose-names": "the names of files as they are",
     "annotation-without-tag": "a tag for each annotation",
     "several-annotators": "one annotation of a photo, or several that agree",

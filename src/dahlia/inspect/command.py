@@ -25,7 +25,7 @@ _MOST_NAMES = 20  # of files that are passed over, for each reason
     "--split-folders",
     type=click.Choice(["auto", "splits", "tags"]),
     default="auto",
-    help="What folders called train, valid or test are.",
+    help="What folders are that may be splits; tags: every folder is a tag.",
 )
 @click.option("--passed-over", is_flag=True, help="List the files that are passed over, too.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")

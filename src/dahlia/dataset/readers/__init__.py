@@ -7,6 +7,7 @@ source; `load(tree, documents)`, what they say; `save(annotations, target)`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +29,7 @@ from dahlia.dataset.readers import (
 from dahlia.dataset.readers.folder import SplitFolders
 from dahlia.dataset.readers.reading import Loaded, Note, Reading
 from dahlia.dataset.readers.tree import Tree
+from dahlia.dataset.readers.unread import hint, lists_of_splits, naming_photos, unread_note
 from dahlia.dataset.records import Annotation
 from dahlia.errors import DatasetError
 
@@ -140,13 +142,14 @@ def _loaded(tree: Tree, format: str, split_folders: SplitFolders) -> tuple[str, 
     found = {name: documents for name, form in FORMATS.items() if (documents := form.found_in(tree))}
     if not found and tree.document is not None:
         raise DatasetError(
-            f"Expected a folder or a file of annotations ({', '.join(FORMATS)}), received "
-            f"{tree.root / tree.document}. Set `ingest.source` to one, or `ingest.format` to its format."
+            f"Expected a folder or a file of annotations ({', '.join(FORMATS)}), or an archive "
+            f"({', '.join(archives.SUFFIXES)}), received {tree.root / tree.document}. Set `ingest.source` to "
+            "one, or `ingest.format` to its format."
         )
     tagged = folder.has_tags(tree)
     for name, documents in found.items():
         loaded = _attempt(tree, name, documents, tagged=tagged)
-        there = sum(is_there(one.path) for one in loaded.annotations) if tagged else 0
+        there = _named(tree, loaded) if tagged else 0
         if not tagged or 2 * there >= len(tree.images):
             return name, loaded
         if there:
@@ -156,7 +159,41 @@ def _loaded(tree: Tree, format: str, split_folders: SplitFolders) -> tuple[str, 
                 f"`ingest.format: {name}` for the first and `ingest.format: folder` for the second."
             )
     tree.read.clear()
-    return FOLDER, folder.load(tree, split_folders)
+    return FOLDER, _folders(tree, split_folders)
+
+
+def _named(tree: Tree, loaded: Loaded) -> int:
+    """Photos that annotations say something of; some formats list those without any, too."""
+    texts = set(tree.texts)
+    said = (one for one in loaded.annotations if one.tags or one.source.partition(":")[0] in texts)
+    return sum(is_there(one.path) for one in said)
+
+
+def _folders(tree: Tree, split_folders: SplitFolders) -> Loaded:
+    """A folder per tag, where nothing else was named as the format."""
+    try:
+        loaded = folder.load(tree, split_folders)
+    except DatasetError as error:
+        raise DatasetError(f"{error}{hint(tree, FORMATS)}") from error
+    unread = naming_photos(tree)
+    if unread is None or split_folders == "tags":
+        return loaded
+    if unread.beside:
+        lists = lists_of_splits(tree)
+        if lists and not any(one.split for one in loaded.annotations):
+            raise DatasetError(
+                f"Expected to know which photos are for testing in {tree.root}: {unread.told(tree)}, and "
+                f"{lists[0]} seems to say the splits; they are not read. Put test photos into test/<tag>/, "
+                "or write a table with the columns file,tag,subset. Set `ingest.format: folder` to learn "
+                "from all photos."
+            )
+        return replace(loaded, notes=(*loaded.notes, unread_note(tree, unread)))
+    raise DatasetError(
+        f"Expected to know what the tags are in {tree.root}: {unread.told(tree)}, in a form that "
+        f"is not read, and the folders may be tags. Export one of these from the tool: {', '.join(FORMATS)}; "
+        "or write a table with the columns file,tag. If the folders are the tags, set "
+        "`ingest.format: folder`."
+    )
 
 
 def _attempt(tree: Tree, name: str, documents: Sequence[str], *, tagged: bool) -> Loaded:

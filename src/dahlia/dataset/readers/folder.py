@@ -15,12 +15,12 @@ image.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from dahlia.dataset.readers.folder_doubts import DATES, doubt, nested_note
 from dahlia.dataset.readers.litter import PLAIN_FOLDERS, is_litter
 from dahlia.dataset.readers.reading import Loaded
 from dahlia.dataset.readers.sources import merge, tag_name
@@ -33,7 +33,6 @@ from dahlia.errors import DatasetError
 SplitFolders = Literal["auto", "splits", "tags"]
 
 _WRAPPERS = 2
-_DATES = re.compile(r"(19|20)\d\d([-_. ]?\d\d?){0,2}")
 
 
 def load(tree: Tree, split_folders: SplitFolders = "auto") -> Loaded:
@@ -41,12 +40,19 @@ def load(tree: Tree, split_folders: SplitFolders = "auto") -> Loaded:
 
     Args:
         tree: the source.
-        split_folders: what folders are that are named after splits.
+        split_folders: what folders are that are named after splits; `tags`: that all folders are tags.
 
     Raises:
-        DatasetError: it holds no images below a tag; or folders may be tags or splits, or are splits alone.
+        DatasetError: it holds no images below a tag; or folders may be tags or splits, or are splits alone;
+            or they may be no tags.
     """
     plan = _plan(tree, split_folders)
+    groups = [
+        (plan.base, plan.tags),
+        *((inner, tree.folders.get(inner, [])) for _, inner in plan.splits.values()),
+    ]
+    if split_folders != "tags" and (reason := doubt(tree, groups)):
+        raise DatasetError(reason)
     annotations = merge(_annotations(tree, plan))
     if not any(annotation.tags for annotation in annotations):
         raise DatasetError(
@@ -54,7 +60,7 @@ def load(tree: Tree, split_folders: SplitFolders = "auto") -> Loaded:
             f"Put photos in {tree.root}/<tag>/."
         )
     inside = f", inside `{plan.base}`" if plan.base else ""
-    return Loaded(annotations, f"{_layout(plan)}{inside}")
+    return Loaded(annotations, f"{_layout(plan)}{inside}", nested_note(tree, groups))
 
 
 def has_tags(tree: Tree) -> bool:
@@ -166,7 +172,7 @@ def _unwrapped(tree: Tree) -> str:
             break
         deeper = _join(base, inside[0])
         names = tree.folders.get(deeper, [])
-        if tree.directly_in(deeper) or not names or all(_DATES.fullmatch(name) for name in names):
+        if tree.directly_in(deeper) or not names or all(DATES.fullmatch(name) for name in names):
             break
         base = deeper
     return base if len(tree.folders.get(base, [])) > 1 or split_folders(tree.folders.get(base, [])) else ""

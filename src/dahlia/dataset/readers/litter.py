@@ -39,6 +39,7 @@ _FOLDERS = frozenset(
         "@recently-snapshot",
         "#recycle",
         "#snapshot",
+        "~snapshot",
         "$recycle.bin",
         "lost+found",
         "system volume information",
@@ -106,8 +107,23 @@ _TEXTS = frozenset(
     }
 )
 _BESIDE = frozenset(
-    {".aae", ".xmp", ".thm", ".lrv", ".pp3", ".dop", ".cos", ".tmp", ".part", ".crdownload", ".bak", ".swp"}
+    {
+        ".aae",
+        ".xmp",
+        ".thm",
+        ".lrv",
+        ".pp3",
+        ".dop",
+        ".cos",
+        ".tmp",
+        ".part",
+        ".crdownload",
+        ".bak",
+        ".swp",
+        ".cache",
+    }
 )
+_LINKS = frozenset({".lnk", ".url", ".webloc", ".desktop"})
 _FILMS = frozenset({".mov", ".mp4", ".m4v"})
 
 
@@ -133,7 +149,9 @@ def file_litter(name: str) -> str | None:
     if ":zone.identifier" in lower or ":encryptable" in lower or lower.endswith(":$data"):
         return "left behind by a system"
     suffix = PurePosixPath(lower).suffix
-    if suffix in _BESIDE or lower.endswith("~"):
+    if suffix in _LINKS:
+        return "left behind by a system"
+    if suffix in _BESIDE or lower.endswith("~") or lower.startswith("~$"):
         return "left behind by a camera or an editor"
     return "text" if suffix in _TEXTS or lower in _FILES else None
 

@@ -68,6 +68,11 @@ def split_of_document(name: str) -> Split | None:
     return _parts(name)[0]
 
 
+def names_splits(name: str) -> bool:
+    """Whether a file's name has a word for a split in it, or for several: `train_test_split`."""
+    return any(word.lower() in _WORDS for word in _LETTERS.findall(_CAMEL.sub(" ", name)))
+
+
 def split_in(folders: Sequence[str]) -> Split | None:
     """The split of a path: that of the innermost folder which is named after one."""
     return next((split for split in map(split_of, reversed(folders)) if split), None)

@@ -7,8 +7,8 @@
 as it is written, in columns without a name, and in cells beyond the header; or in a column `tags` with `;`,
 `|` or `,` between them. With `left`, `top`, `width` and `height`, fractions of the image's size, a row is a
 region for each of its tags; with these four cells empty it is about the image as a whole. `subset` is `train`
-(also when empty), `valid` or `test`. Other columns are not read, except that one which looks like a misspelt
-known one is refused.
+(also when empty), `valid` or `test`; so is any column that has nothing but splits in it, and `is_test` with 0
+and 1 does too. Other columns are not read, except that one which looks like a misspelt known one is refused.
 
 Tables of others are read too: with other usual names of the columns, `xmin`, `ymin`, `xmax` and `ymax` in
 pixels, a column of 0 and 1 for each tag, without a header, or one table for each split, by its name or its
@@ -30,7 +30,7 @@ from dahlia.dataset.readers.folder import has_tags
 from dahlia.dataset.readers.reading import Loaded, Note
 from dahlia.dataset.readers.sources import merge, number, tag_name, tags_of, text_of
 from dahlia.dataset.readers.splits import split_in, split_of, split_of_document, subset_of
-from dahlia.dataset.readers.table_columns import BOX, CORNERS, YES, columns_of
+from dahlia.dataset.readers.table_columns import BOX, CORNERS, NO_SPLIT, YES, columns_of
 from dahlia.dataset.readers.targets import image_size, plain_tags, relative_name
 from dahlia.dataset.readers.tree import Tree
 from dahlia.dataset.records import Annotation, Region, Split
@@ -177,17 +177,29 @@ class _Table:
             return None
 
     def _split(self, cells: list[str], where: str) -> Split | None:
+        if self.columns.marks:
+            return self._marked(cells, where)
         if self.columns.subset is None:
             return self.split
         text = cells[self.columns.subset].strip()
-        if not text:
+        if text.lower() in NO_SPLIT:
             return self.split or "train"
         split = split_of(text)
         if split is None:
             raise DatasetError(
-                f"{where}: expected `train`, `valid` or `test` as subset, received {text!r}. Correct it."
+                f"{where}: expected `train`, `valid` or `test` as subset, received {text!r}. Correct it, or "
+                "rename the column if it says something else."
             )
         return split
+
+    def _marked(self, cells: list[str], where: str) -> Split:
+        marks = self.columns.marks
+        said = {split for place, split in marks if cells[place].strip().lower() in YES}
+        if "test" in said and len(said) > 1:
+            raise DatasetError(f"{where}: the image is marked as of training and of the test set. Keep one.")
+        if said:
+            return "test" if "test" in said else "valid" if said == {"valid"} else "train"
+        return "test" if all(split == "train" for _, split in marks) else "train"
 
 
 def _check_number(tree: Tree, documents: Sequence[str]) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from dahlia.dataset.readers.litter import IMAGE_SUFFIXES
+from dahlia.dataset.readers.splits import split_of
+from dahlia.dataset.records import Split
 
 BOX = ("left", "top", "width", "height")
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -16,14 +18,17 @@ CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _KNOWN = ("file", "tag", "tags", *BOX, "subset")
 # Other names that people give, the first that a table has being taken.
 _FILES = (
-    "file", "filename", "filepath", "imagefilename", "imagefile", "imagename", "imagepath", "image", "img",
-    "picture", "photo", "path", "imageurl", "url", "imageid", "id",
+    "file", "filename", "filenames", "filepath", "filepaths", "imagefilename", "imagefile", "imagename",
+    "imagepath", "image", "img", "picture", "photo", "path", "imageurl", "url", "imageid", "id",
 )  # fmt: skip
 _TAGS = ("tags", "labels", "classes", "label", "class", "classname", "labelname", "category", "categories")
 _SUBSETS = ("subset", "split", "set", "partition", "fold")
 _CORNERS = (CORNERS, ("x1", "y1", "x2", "y2"), ("left", "top", "right", "bottom"))
 _FLAGS = frozenset({"", "0", "1", "0.0", "1.0", "true", "false"})
 YES = frozenset({"1", "1.0", "true"})
+NO_SPLIT = frozenset({"", "unassigned", "none", "nan"})
+_MOST_SPELLINGS = 12  # of splits in one column
+_MARK = re.compile(r"(?i:is|in|for)([\s_-]+|(?=[A-Z]))")
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Columns:
         corners: left, top, right, bottom in pixels; or none.
         size: width and height of the image in pixels, beside corners; or none.
         subset: says which split the image is in.
+        marks: tells with 0 and 1 whether the image is in the split, by place.
         count: how many columns there are.
         has_header: whether the first row is one.
     """
@@ -51,6 +57,7 @@ class Columns:
     corners: tuple[int, ...] = ()
     size: tuple[int, ...] = ()
     subset: int | None = None
+    marks: tuple[tuple[int, Split], ...] = ()
     count: int = 0
     has_header: bool = True
 
@@ -62,19 +69,19 @@ def columns_of(rows: Sequence[Sequence[str]]) -> Columns | str:
         rows: the table's first rows, the header among them.
     """
     header = rows[0] if rows else []
-    names = [re.sub(r"[\s_-]+", "", name.strip().lower()) for name in header]
+    names = [_key(name) for name in header]
     file = next((names.index(name) for name in _FILES if name in names), None)
-    if file is None:
-        if header and PurePosixPath(header[0].strip().lower()).suffix in IMAGE_SUFFIXES:
-            return Columns(0, tag=tuple(range(1, len(header))), count=len(header), has_header=False)
+    if file is None and not difflib.get_close_matches("file", names, 1, 0.5):
+        file = next((place for place in range(len(names)) if _are_photos(place, rows[1:])), None)
+    if file is None or _is_photo(header[file]):
+        if found := _headless(header, rows):
+            return found
         tagged = any(name in ("tag", *_TAGS) for name in names)
         return _explain(["file"] if tagged else ["file", "tag"], header)
     columns = _with_boxes(Columns(file, count=len(names)), names)
-    subset = next((names.index(name) for name in _SUBSETS if name in names), None)
-    columns = replace(columns, subset=subset)
     if problem := _problem(header, names, columns):
         return problem
-    return _with_tags(columns, names, header, rows[1:])
+    return _with_tags(_with_splits(columns, names, header, rows[1:]), names, header, rows[1:])
 
 
 def _with_boxes(columns: Columns, names: list[str]) -> Columns:
@@ -91,10 +98,66 @@ def _with_boxes(columns: Columns, names: list[str]) -> Columns:
     return columns
 
 
+def _headless(first: Sequence[str], rows: Sequence[Sequence[str]]) -> Columns | None:
+    """The columns of a table without a header: the photo, its tags, and the split before it, if any."""
+    file = next((place for place in range(len(first)) if _is_photo(first[place])), None)
+    if file is None or file > 1 or (file == 1 and not _says_split(0, rows)):
+        return None
+    tags = tuple(range(file + 1, len(first)))
+    return Columns(file, tag=tags, subset=0 if file else None, count=len(first), has_header=False)
+
+
+def _is_photo(cell: str) -> bool:
+    return PurePosixPath(cell.strip().lower()).suffix in IMAGE_SUFFIXES
+
+
+def _are_photos(place: int, rows: Sequence[Sequence[str]]) -> bool:
+    cells = [row[place] for row in rows if place < len(row)]
+    return bool(cells) and all(map(_is_photo, cells))
+
+
+def _with_splits(
+    columns: Columns, names: list[str], header: Sequence[str], rows: Sequence[Sequence[str]]
+) -> Columns:
+    """Adds what says the split: a column that is called so, or has nothing but splits in it, or marks."""
+    tags = {place for place, name in enumerate(names) if name in ("tag", *_TAGS) or not name}
+    used = tags | {columns.file, *columns.box, *columns.corners, *columns.size}
+    called = [name for name in _SUBSETS if name in names]
+    if "fold" in called and _is_numbers(names.index("fold"), rows):
+        called.remove("fold")  # of a cross-validation: all of them are learned from
+    if called:
+        return replace(columns, subset=names.index(called[0]))
+    rest = [place for place in range(len(names)) if place not in used]
+    said = next((place for place in rest if _says_split(place, rows)), None)
+    if said is not None:
+        return replace(columns, subset=said)
+    flags = {place: header[place].strip() for place in rest if _is_flag(place, rows)}
+    marks = {place: split for place, name in flags.items() if (split := _marked(name))}
+    if not tags and len(set(marks.values())) == 1:
+        # Beside a column for each tag, one that is called `train` may be a tag; `is_train` is none.
+        marks = {place: split for place, split in marks.items() if not split_of(flags[place])}
+    return replace(columns, marks=tuple(marks.items()))
+
+
+def _marked(name: str) -> Split | None:
+    prefix = _MARK.match(name)
+    return split_of(name[prefix.end() :] if prefix else name)
+
+
+def _says_split(place: int, rows: Sequence[Sequence[str]]) -> bool:
+    cells = {row[place].strip().lower() for row in rows if place < len(row)}
+    if len(cells) > _MOST_SPELLINGS:
+        return False
+    said = {cell for cell in cells if split_of(cell)}
+    return cells - said <= NO_SPLIT and bool(said or cells == {"unassigned"})
+
+
 def _with_tags(
     columns: Columns, names: list[str], header: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> Columns | str:
     tag = tuple(place for place, name in enumerate(names) if name == "tag" or not name)
+    if set(names) & {"tag", *_TAGS}:  # a column without a name that counts is one of row numbers
+        tag = tuple(place for place in tag if names[place] or not _is_numbers(place, rows))
     several = tuple(place for place, name in enumerate(names) if name == "tags")
     if any(names[place] for place in tag) or several:
         return replace(columns, tag=tag, tags=several)
@@ -107,6 +170,7 @@ def _with_tags(
     if chosen:
         return replace(columns, tag=tag, tags=tuple(chosen))
     used = {columns.file, *columns.box, *columns.corners, *columns.size, columns.subset}
+    used |= {place for place, _ in columns.marks}
     rest = [place for place in range(len(names)) if place not in used and names[place]]
     if rest and rows and all(_is_flag(place, rows) for place in rest):
         return replace(columns, flags=tuple((place, header[place].strip()) for place in rest))
@@ -129,12 +193,17 @@ def _problem(header: Sequence[str], names: list[str], columns: Columns) -> str:
 def _explain(missing: list[str], header: Sequence[str]) -> str:
     strays = [name.strip() for name in header if name.strip() and name.strip().lower() not in _KNOWN]
     found = ", ".join(f"`{name}`" for name in strays[:20]) or "no others"
+    strays = [name for name in strays if "file" in missing or _key(name) not in _FILES]
     close = [name for want in missing for name in difflib.get_close_matches(want, strays, 1, 0.5)]
     hint = f" Did you mean `{close[0]}` to be `{missing[0]}`?" if close else ""
     return (
         f"expected the columns {', '.join(f'`{name}`' for name in missing)}, found {found} besides the known."
         f"{hint} Name the columns file,tag or file,tag,left,top,width,height in the first line."
     )
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[\s_-]+", "", name.strip().lower())
 
 
 def _is_flag(place: int, rows: Sequence[Sequence[str]]) -> bool:

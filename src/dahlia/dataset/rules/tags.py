@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -49,11 +50,17 @@ def names(survey: Survey) -> Iterator[Finding]:
     alike: dict[str, set[str]] = defaultdict(set)
     for row in survey.rows:
         for tag in row.tags:
-            alike[" ".join(tag.casefold().split())].add(tag)
+            alike[_plain(tag)].add(tag)
     for spellings in alike.values():
         if len(spellings) > 1:
             tags = tuple(sorted(spellings))
             yield Finding("similar-tag-names", "one spelling for a tag", _quoted(tags), tags=tags)
+
+
+def _plain(tag: str) -> str:
+    """A name as it looks, without case: signs that are not shown make no difference."""
+    shown = "".join(sign for sign in tag if unicodedata.category(sign) != "Cf")
+    return " ".join(shown.casefold().split())
 
 
 def unknown_test_tags(survey: Survey) -> Iterator[Finding]:
