@@ -249,6 +249,9 @@ def test_numbers_survive_exactly(tmp_path: Path) -> None:
         ("TRAIN,gs://b/a.jpg,cat\nTEST,gs://b/b.jpg,dog\n", "train cat, test dog"),
         ("UNASSIGNED,a.jpg,cat,small\nUNASSIGNED,b.jpg,dog,small\n", "train cat small, train dog small"),
         ("a.jpg,cat\nb.jpg,dog\n", "train cat, train dog"),
+        ("a.jpg,1\nb.jpg,2\n", "train 1, train 2"),
+        ("a.jpg,1,2,30,40,cat\nb.jpg,1,2,30,40,dog\n", "train cat, train dog"),
+        ("TEST,a.jpg,cat,0.1,0.2,,,0.3,0.4\nTRAIN,b.jpg,dog,0.1,0.2,,,0.3,0.4\n", "test cat, train dog"),
         # The column of photos is told by what is in it; row numbers are no tags.
         ("fname,labels\na.jpg,cat\nb.jpg,dog\n", "train cat, train dog"),
         (",Image Index,label\n0,a.jpg,cat\n1,b.jpg,dog\n", "train cat, train dog"),

@@ -10,7 +10,7 @@ import pytest
 from dahlia.dataset import readers
 from dahlia.errors import DatasetError
 
-FOLDERS = ("part_1/ISIC_0001.jpg", "part_1/ISIC_0002.jpg", "part_2/ISIC_0003.jpg", "part_2/ISIC_0004.jpg")
+FOLDERS = ("left/ISIC_0001.jpg", "left/ISIC_0002.jpg", "right/ISIC_0003.jpg", "right/ISIC_0004.jpg")
 FLAT = ("a1.jpg", "a2.jpg", "a3.jpg", "a4.jpg")
 
 
@@ -38,6 +38,9 @@ def stems(photos: tuple[str, ...]) -> list[str]:
         {"via.json": json.dumps({f"{one}123": {"filename": one} for one in bases(FOLDERS)})},
         {"labels.json": json.dumps({"classes": ["a"], "labels": dict.fromkeys(stems(FOLDERS), 0)})},
         {"metadata.jsonl": "".join(f'{{"file_name": "{one}", "label": 1}}\n' for one in bases(FOLDERS))},
+        {"output.manifest": "".join(f'{{"source-ref": "s3://b/{one}"}}\n' for one in bases(FOLDERS))},
+        {"export.ndjson": "".join(f'{{"external_id": "{one}"}}\n' for one in bases(FOLDERS))},
+        {"train.lst": "".join(f"0\t1\t{one}\n" for one in bases(FOLDERS))},
         {"import.jsonl": "".join(f'{{"imageGcsUri": "gs://b/{one}"}}\n' for one in bases(FOLDERS))},
         {"val.txt": "".join(f"{one} {place}\n" for place, one in enumerate(bases(FOLDERS)))},
         {"list.txt": "".join(f"C:\\photos\\{one}\n" for one in bases(FOLDERS))},
@@ -53,7 +56,7 @@ def test_a_file_that_names_photos_is_not_passed_over_in_silence(
     with pytest.raises(DatasetError, match=r"`ingest.format: folder`") as caught:
         readers.read(root)
     assert next(iter(texts)).rpartition("/")[2].partition(".")[0] in str(caught.value)
-    assert list(readers.read(root, "folder").tags) == ["part_1", "part_2"]
+    assert list(readers.read(root, "folder").tags) == ["left", "right"]
 
 
 TAGS = ("cat/a1.jpg", "cat/a2.jpg", "dog/a3.jpg", "dog/a4.jpg")
@@ -129,6 +132,7 @@ def test_lists_of_splits_stop(tmp_path: Path, texts: dict[str, str], found: str)
             "metadata.jsonl",
         ),
         (FLAT, {"all.json": "version https://git-lfs.github.com/spec/v1\noid sha256:0"}, "`git lfs pull`"),
+        (FLAT, {"labels.xlsx": "x"}, "labels.xlsx is a spreadsheet, which is not read: save it as CSV"),
         ((), {"cat.dvc": "outs:"}, "`dvc pull`"),
         ((), {"photos.zip": "x"}, "photos.zip is an archive: unpack it, or set `ingest.source` to it"),
         ((), {"cat.zip": "x", "dog.7z": "x"}, "cat.zip and dog.7z are archives: unpack them"),

@@ -26,6 +26,38 @@ _NO_TAGS = PLAIN_FOLDERS | {
     *("mask", "masks", "ann", "anns", "annotation", "label", "groundtruth", "thumb", "thumbs", "thumbnails"),
     *("labeled", "labelled", "unlabeled", "unlabelled", "annotated", "unannotated", "tagged", "untagged"),
 }
+_PARTS = frozenset(
+    {
+        "part",
+        "parts",
+        "batch",
+        "chunk",
+        "shard",
+        "fold",
+        "kfold",
+        "session",
+        "subset",
+        "split",
+        "folder",
+        "dir",
+    }
+    | {
+        "images",
+        "image",
+        "imgs",
+        "img",
+        "photos",
+        "frames",
+        "video",
+        "clip",
+        "sequence",
+        "seq",
+        "camera",
+        "cam",
+    }
+)
+_NUMBER = re.compile(r"[\d()_-]+")
+_WORD = re.compile(r"[^\W\d_]+")
 _SEVERAL = 2
 _NAMED = 3  # examples in a text
 _IF_TAGS = "If all folders there are tags, set `ingest.split_folders: tags`."
@@ -75,14 +107,21 @@ def _plain(tree: Tree, folder: str, names: Sequence[str]) -> str:
 
 
 def _dated(tree: Tree, folder: str, names: Sequence[str]) -> str:
-    one_word = len({DATES.sub("", name) for name in names}) == 1
-    if len(names) < _SEVERAL or not (one_word or all(map(_is_dated, names))):
+    if len(names) < _SEVERAL or not (all(map(_is_dated, names)) or _are_parts(names)):
         return ""
     return (
         f"Expected folders that are named after tags in {tree.root / folder}, found {_quoted(names)}: "
-        "names that say when photos were taken, or by which device. Put photos in a folder per tag. "
-        f"{_IF_TAGS}"
+        "names that say when photos were taken, by which device, or which part they are. Put photos in a "
+        f"folder per tag. {_IF_TAGS}"
     )
+
+
+def _are_parts(names: Sequence[str]) -> bool:
+    """Whether names differ in nothing but a date, or in the number of a part: `batch 1`, `batch 2`."""
+    if len({DATES.sub("", name) for name in names}) == 1:
+        return True
+    rests = {_NUMBER.sub(" ", name).casefold() for name in names}
+    return len(rests) == 1 and not _PARTS.isdisjoint(_WORD.findall(rests.pop()))
 
 
 def _shared(tree: Tree, folder: str, names: Sequence[str]) -> str:
@@ -106,11 +145,15 @@ def _shared(tree: Tree, folder: str, names: Sequence[str]) -> str:
 
 
 def _split(tree: Tree, folder: str, names: Sequence[str]) -> str:
-    """A folder that holds folders of several splits: its test photos would be learned from."""
-    for name in names:
-        splits = split_folders(_telling(tree, _join(folder, name)))
-        if len(set(splits.values())) > 1:
-            return _of_splits(tree, folder, [name], splits)
+    """A folder with one for tests inside, at any depth: test photos would be learned from."""
+    start = f"{folder}/" if folder else ""
+    outer = set(names)
+    for path, inside in tree.folders.items():
+        tag = path[len(start) :].partition("/")[0]
+        if path.startswith(start) and tag in outer:
+            splits = split_folders(inside)
+            if "test" in splits.values():
+                return _of_splits(tree, folder, [tag], splits)
     return ""
 
 

@@ -87,6 +87,8 @@ _TEXTS = frozenset(
         ".json",
         ".jsonl",
         ".ndjson",
+        ".manifest",
+        ".lst",
         ".xml",
         ".yaml",
         ".yml",

@@ -217,7 +217,9 @@ def _check_number(tree: Tree, documents: Sequence[str]) -> None:
 def _layout(tables: Sequence[_Table]) -> str:
     columns = tables[0].columns
     kind = "a table with a column for each tag" if columns.flags else "a table"
-    kind = kind if columns.has_header else "a table without a header"
+    if not columns.has_header:
+        read = len(columns.tag) + (1 if columns.subset is None else 2)
+        kind = "a table without a header" + ("" if read == columns.count else ", whose numbers are not read")
     return f"{kind}, one file a split" if len(tables) > 1 and any(table.split for table in tables) else kind
 
 

@@ -27,6 +27,7 @@ _CORNERS = (CORNERS, ("x1", "y1", "x2", "y2"), ("left", "top", "right", "bottom"
 _FLAGS = frozenset({"", "0", "1", "0.0", "1.0", "true", "false"})
 YES = frozenset({"1", "1.0", "true"})
 NO_SPLIT = frozenset({"", "unassigned", "none", "nan"})
+_MEASURE = re.compile(r"(-?\d+(\.\d+)?)?")
 _MOST_SPELLINGS = 12  # of splits in one column
 _MARK = re.compile(r"(?i:is|in|for)([\s_-]+|(?=[A-Z]))")
 
@@ -103,7 +104,9 @@ def _headless(first: Sequence[str], rows: Sequence[Sequence[str]]) -> Columns | 
     file = next((place for place in range(len(first)) if _is_photo(first[place])), None)
     if file is None or file > 1 or (file == 1 and not _says_split(0, rows)):
         return None
-    tags = tuple(range(file + 1, len(first)))
+    others = range(file + 1, len(first))
+    # Numbers beside names are those of boxes, in an order that nothing tells.
+    tags = tuple(place for place in others if not _is_measure(place, rows)) or tuple(others)
     return Columns(file, tag=tags, subset=0 if file else None, count=len(first), has_header=False)
 
 
@@ -200,6 +203,11 @@ def _explain(missing: list[str], header: Sequence[str]) -> str:
         f"expected the columns {', '.join(f'`{name}`' for name in missing)}, found {found} besides the known."
         f"{hint} Name the columns file,tag or file,tag,left,top,width,height in the first line."
     )
+
+
+def _is_measure(place: int, rows: Sequence[Sequence[str]]) -> bool:
+    cells = {row[place].strip() for row in rows if place < len(row)}
+    return cells != {""} and all(_MEASURE.fullmatch(cell) for cell in cells)
 
 
 def _key(name: str) -> str:

@@ -16,7 +16,21 @@ from dahlia.dataset.readers.litter import IMAGE_SUFFIXES, file_litter, film_litt
 from dahlia.errors import DatasetError
 
 _TEXT_SUFFIXES = frozenset(
-    {".txt", ".names", ".labels", ".data", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml"}
+    {
+        ".txt",
+        ".names",
+        ".labels",
+        ".data",
+        ".csv",
+        ".tsv",
+        ".json",
+        ".jsonl",
+        ".ndjson",
+        ".xml",
+        ".yaml",
+        ".yml",
+    }
+    | {".manifest", ".lst"}
 )
 
 

@@ -17,6 +17,7 @@ _MOST_FILES = 100
 _MOST_BYTES = 32_000_000
 _PARTS = re.compile(r"[\r\n\t,;|\"'<>]+")
 _LISTS = frozenset({".txt", ".csv", ".tsv", ".json", ".jsonl"})
+_SHEETS = (".xlsx", ".xls", ".ods")
 _POINTER = b"version https://git-lfs"
 _ARCHIVES = frozenset(
     {".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".rar", ".7z", ".zst", ".tm"}
@@ -96,6 +97,8 @@ def hint(tree: Tree, formats: Iterable[str]) -> str:
             f" {unread.told(tree)}, in a form that is not read. Export one of these from the "
             f"tool: {', '.join(formats)}; or write a table with the columns file,tag."
         )
+    if sheet := next((name for name in tree.litter if name.lower().endswith(_SHEETS)), None):
+        return f" {sheet} is a spreadsheet, which is not read: save it as CSV."
     if packed := _with_suffixes(tree, _ARCHIVES):
         if len(packed) > 1:
             return f" {packed[0]} and {packed[1]} are archives: unpack them, each into a folder."
