@@ -17,7 +17,7 @@ from dahlia.errors import ConfigError, DahliaError
 from dahlia.inspect.command import inspect
 from dahlia.predict.command import predict
 from dahlia.server.commands import COMMANDS as SERVER_COMMANDS
-from dahlia.terminal import SectionedCommands, print_table
+from dahlia.terminal import SectionedCommands, message, print_table
 
 STAGES = ("ingest", "validate", "split", "environment", "train", "evaluate", "export", "track")
 INTERRUPTED = 130
@@ -295,7 +295,7 @@ def main() -> None:
         error.show()
         code = error.exit_code
     except DahliaError as error:
-        click.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
+        click.secho(f"{type(error).__name__}: {message(str(error))}", fg="red", err=True)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.secho("Interrupted. What was finished is kept; run the same command again.", err=True)

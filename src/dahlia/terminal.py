@@ -17,6 +17,15 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
+_LONGEST = 2000  # characters of a line in a message
+
+
+def message(text: str) -> str:
+    """A message with parts from outside: its lines, each printable and not too long."""
+    lines = text.splitlines()
+    return "\n".join(printable(line[:_LONGEST]) + ("..." if len(line) > _LONGEST else "") for line in lines)
+
+
 def print_table(table: Table) -> None:
     """Print a table; a pipe has no width of its own, and the default of 80 would cut what a program reads."""
     from rich.console import Console

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import io
+import lzma
 import os
 import re
+import struct
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -186,3 +188,118 @@ def test_names_without_a_mark_of_their_encoding(tmp_path: Path, encoding: str, t
         b"one",
         b"two",
     }
+
+
+def patched(path: Path, *changes: tuple[bytes, int, str, int]) -> Path:
+    """An archive of which numbers in the last record with a signature are others."""
+    data = bytearray(zipped(path, FILES, zipfile.ZIP_STORED).read_bytes())
+    for signature, offset, kind, value in changes:
+        struct.pack_into(kind, data, data.rindex(signature) + offset, value)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b"PK\x01\x02", 6, "<H", 200),  # of a version that is not known
+        (b"PK\x05\x06", 12, "<I", 0xFFFFFFF0),
+    ],
+)
+def test_a_directory_that_cannot_be_is_damage(tmp_path: Path, change: tuple[bytes, int, str, int]) -> None:
+    with pytest.raises(DatasetError, match="which is damaged"):
+        readers.read(patched(tmp_path / "a.zip", change))
+
+
+def test_a_name_that_is_no_text_is_damage(tmp_path: Path) -> None:
+    path = patched(tmp_path / "a.zip", (b"PK\x01\x02", 8, "<H", 0x800), (b"PK\x01\x02", 46, "<B", 0xFF))
+    with pytest.raises(DatasetError, match="which is damaged"):
+        readers.read(path)
+
+
+@pytest.mark.parametrize("offset", [77, 0xFFFFFFF0])
+def test_a_member_that_does_not_begin_where_it_should(tmp_path: Path, offset: int) -> None:
+    path = patched(tmp_path / "a.zip", (b"PK\x01\x02", 42, "<I", offset))
+    with pytest.raises(OSError, match="damaged in"):
+        read_file(path / "README.txt")
+
+
+def test_more_names_than_can_be_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "_MAX_DIRECTORY", 300)
+    with pytest.raises(DatasetError, match="of names"):
+        readers.read(zipped(tmp_path / "a.zip", FILES))
+
+
+def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="a name of 5,004 characters"):
+        readers.read(zipped(tmp_path / "b.zip", {"a" * 5000 + ".jpg": b"x"}))
+
+
+def test_all_members_together_may_not_become_much_larger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "_MOST_SMALL", 1_000_000)
+    with pytest.raises(DatasetError, match="become 8,000,000"):
+        readers.read(zipped(tmp_path / "a.zip", {f"cat/{n}.jpg": b"\0" * 2_000_000 for n in range(4)}))
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_no_more_is_decompressed_than_the_archive_says(tmp_path: Path, method: int) -> None:
+    data = b"0123456789" * 2000
+    path = zipped(tmp_path / "a.zip", {"1.jpg": data}, method)
+    archive = archives.opened(path)
+    assert archive.read("1.jpg") == data
+    assert archive.head("1.jpg", 12) == data[:12]
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<I", content, content.rindex(b"PK\x01\x02") + 24, 100)
+    (tmp_path / "b.zip").write_bytes(content)
+    with pytest.raises(OSError, match="101 of 100 bytes"):
+        archives.opened(tmp_path / "b.zip").read("1.jpg")
+
+
+def header(name: str, size: bytes = b"0", kind: bytes = tarfile.REGTYPE) -> bytes:
+    block = bytearray(tarfile.TarInfo(name).tobuf())
+    block[124:136], block[156:157], block[148:156] = size.rjust(12, b"0"), kind, b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+TARS = {
+    "back.tar": header("cat/x.jpg", b"\xff" * 10 + b"\xfe\0"),  # a size of -512
+    "negative.tar": header("cat/x.jpg", b"\xff" * 11 + b"\xf0"),
+    "torn.tar": b"A" * 512 + header("cat/x.jpg"),
+    "chain.tar": (header("x", b"2", tarfile.GNUTYPE_LONGNAME) + b"a".ljust(512, b"\0")) * 2000,
+    "long.tar": header("x", b"%o" % 5_000_000, tarfile.XHDTYPE) + bytes(5_000_192),
+    "digits.tar": header("x", b"%o" % 5120, tarfile.XHDTYPE) + b"9" * 5000 + b" a=b\n".ljust(120, b"\0"),
+    "sparse.tar": header("x", b"%o" % 25, tarfile.XHDTYPE)
+    + b"25 GNU.sparse.map=a,b,ccc\n"[:25].ljust(512, b"\0"),
+}
+
+
+@pytest.mark.parametrize("name", TARS)
+def test_a_tar_of_headers_that_cannot_be_is_damage(tmp_path: Path, name: str) -> None:
+    whole = tarred(tmp_path / "whole.tar", {"cat/1.jpg": b"x", "dog/2.jpg": b"y"}).read_bytes()
+    (tmp_path / name).write_bytes(whole[:2048] + TARS[name] + header("cat/3.jpg") + bytes(1024))
+    with pytest.raises(DatasetError, match="which is damaged"):
+        readers.read(tmp_path / name)
+
+
+def test_links_count_as_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "MAX_MEMBERS", 3)
+    (tmp_path / "a.tar").write_bytes(header("l.jpg", kind=tarfile.SYMTYPE) * 4 + bytes(1024))
+    with pytest.raises(DatasetError, match="more than 3 files"):
+        readers.read(tmp_path / "a.tar")
+
+
+def test_xz_has_no_more_memory_than_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tarred(tmp_path / "a.tar.xz", FILES, "w:xz")
+    twice = tmp_path / "b.tar.xz"
+    plain = tarred(tmp_path / "c.tar", FILES).read_bytes()
+    twice.write_bytes(lzma.compress(plain[:700]) + bytes(8) + lzma.compress(plain[700:]))
+    assert len(readers.read(twice).annotations) == 4
+    monkeypatch.setattr(archives, "_XZ_MEMORY", 1_000_000)
+    path.touch()
+    with pytest.raises(DatasetError, match="Memory usage limit"):
+        readers.read(path)

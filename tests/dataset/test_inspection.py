@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dahlia.dataset.inspection import load_inspection, project_path, save_inspection
+from dahlia.dataset.inspection import load_inspection, save_inspection
 from dahlia.dataset.inspector import inspect
-from dahlia.dataset.records import Annotation, Region
+from dahlia.dataset.records import Annotation, Region, project_path
 from dahlia.errors import DatasetError
 from validation_photos import encoded, photo, write
 

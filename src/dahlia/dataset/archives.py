@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import struct
@@ -17,11 +18,10 @@ import tempfile
 import weakref
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, cast
 
 from dahlia.errors import DatasetError
 
@@ -29,18 +29,64 @@ MAX_MEMBERS = 2_000_000
 MAX_RATIO = 200  # of a member's size to what it takes in the archive; photos hardly shrink
 MAX_TOTAL = 500_000_000_000  # bytes of all members
 _SMALL = 10_000_000  # bytes of a member that may shrink by more: a blank page does
+_MOST_SMALL = 1_000_000_000  # bytes of all members together that may shrink by more
+_MAX_DIRECTORY = 200_000_000  # bytes of what a ZIP says of its members, which is read at once
+_MAX_HEADER = 1_000_000  # bytes of an extended header in a tar, which is read at once
+_MAX_NAME = 4096  # characters; systems allow no longer paths
+_XZ_MEMORY = 256 * 1024 * 1024  # bytes for decompressing; `xz -9` takes 65 MB
 _STEP = 1 << 20
 _LOCAL = struct.Struct("<4s5H3I2H")  # of a file in a ZIP, APPNOTE.TXT 4.3.7; then name, extra field, content
 
-_Opener = Callable[[Path], IO[bytes]]
+_END = struct.Struct("<4s4H2IH")  # of a ZIP, 4.3.16
+_END_64 = struct.Struct("<4sQ2H2I4Q")  # 4.3.14
+_LOCATOR_64 = struct.Struct("<4sIQI")  # 4.3.15
+_MOST_COMMENT = 0xFFFF
+
+
+def _parts_of_gzip(path: Path) -> Iterator[bytes]:
+    with gzip.open(path) as file:
+        yield from iter(lambda: file.read(_STEP), b"")
+
+
+def _parts_of_bz2(path: Path) -> Iterator[bytes]:
+    with bz2.open(path) as file:
+        yield from iter(lambda: file.read(_STEP), b"")
+
+
+def _parts_of_xz(path: Path) -> Iterator[bytes]:
+    """Not by `lzma.open`, which gives a file all the memory that it asks for."""
+    with path.open("rb") as file:
+        while packed := file.read(_STEP).lstrip(b"\0"):  # zeros may follow a stream
+            decoder = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
+            while not decoder.eof:
+                yield decoder.decompress(packed, _STEP)
+                packed = file.read(_STEP) if decoder.needs_input else b""
+                if decoder.needs_input and not packed:
+                    raise EOFError("it stops before its end")
+            file.seek(-len(decoder.unused_data), os.SEEK_CUR)
+
+
+_Opener = Callable[[Path], Iterator[bytes]]
 _TARS: dict[str, _Opener | None] = {
     ".tar": None,
-    **dict.fromkeys((".tar.gz", ".tgz"), cast("_Opener", gzip.open)),
-    **dict.fromkeys((".tar.bz2", ".tbz2"), cast("_Opener", bz2.open)),
-    **dict.fromkeys((".tar.xz", ".txz"), cast("_Opener", lzma.open)),
+    **dict.fromkeys((".tar.gz", ".tgz"), _parts_of_gzip),
+    **dict.fromkeys((".tar.bz2", ".tbz2"), _parts_of_bz2),
+    **dict.fromkeys((".tar.xz", ".txz"), _parts_of_xz),
 }
 SUFFIXES = (".zip", *_TARS)
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile)
+# The last four are what `zipfile` and `tarfile` raise besides, for numbers and texts that cannot be.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    gzip.BadGzipFile,
+    struct.error,
+    ValueError,
+    OverflowError,
+    RuntimeError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +135,10 @@ class Archive:
         member = self._members.get(name)
         return member.size if member else None
 
+    def head(self, name: str, count: int) -> bytes:
+        """The first bytes of a file, at most `count`, unchecked; see `read`."""
+        return self._read(name, count)
+
     def read(self, name: str) -> bytes:
         """The content of a file, checked to have the size that the archive says.
 
@@ -96,41 +146,45 @@ class Archive:
             FileNotFoundError: there is none.
             OSError: it is damaged.
         """
+        data, member = self._read(name), self._members[name]
+        if len(data) != member.size:
+            raise OSError(f"damaged in {self.path.name}: {len(data):,} of {member.size:,} bytes")
+        if member.info is not None and zlib.crc32(data) != member.info.CRC:
+            raise OSError(f"damaged in {self.path.name}: its checksum is wrong")
+        return data
+
+    def _read(self, name: str, most: int | None = None) -> bytes:
         member = self._members.get(name)
         if member is None:
             raise FileNotFoundError(name)
         try:
-            data = self._content(member)
-        except (*_DAMAGE, NotImplementedError, RuntimeError) as error:
+            return self._content(member, member.size if most is None else min(most, member.size))
+        except _DAMAGE as error:
             raise OSError(f"damaged in {self.path.name}: {error}") from error
-        if len(data) != member.size:
-            raise OSError(f"damaged in {self.path.name}: {len(data):,} of {member.size:,} bytes")
-        return data
 
     def _owned(self, handle: int) -> int:
         weakref.finalize(self, os.close, handle)
         return handle
 
-    def _content(self, member: _Member) -> bytes:
+    def _content(self, member: _Member, most: int) -> bytes:
+        """At most `most` bytes; one more where the whole is wanted and there is more."""
         info = member.info
         if info is None:
-            return os.pread(self._handle, member.size, member.start)
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            with zipfile.ZipFile(self.path) as archive:
-                return archive.read(info)
-        # Not by ZipFile, whose lock would let one thread decompress at a time.
+            return os.pread(self._handle, most, member.start)
+        # Not by ZipFile: its lock would let one thread decompress at a time, and its bzip2 and LZMA have no
+        # limit.
         header = _LOCAL.unpack(os.pread(self._handle, _LOCAL.size, member.start))
+        if header[0] != b"PK\3\4":
+            raise zipfile.BadZipFile("it does not begin where it should")
         start = member.start + _LOCAL.size + header[-2] + header[-1]
         data = os.pread(self._handle, info.compress_size, start)
-        if info.compress_type == zipfile.ZIP_DEFLATED:
-            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, member.size + 1)
-        if zlib.crc32(data) != info.CRC:
-            raise zipfile.BadZipFile("its checksum is wrong")
-        return data
+        return _decompressed(data, info.compress_type, most if most < member.size else most + 1)
 
     def _list_zip(self) -> None:
         packed = 0
-        with zipfile.ZipFile(self.path) as archive:
+        if _directory_size(self._handle) > _MAX_DIRECTORY:
+            raise _refused(self.path, f"more than {_MAX_DIRECTORY / 1e6:,.0f} MB of names")
+        with os.fdopen(os.dup(self._handle), "rb") as file, zipfile.ZipFile(file) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
         for info in infos:
             name = _checked(self.path, _unicode(info))
@@ -146,11 +200,20 @@ class Archive:
             self._add(name, _Member(info.file_size, info.header_offset, info))
         if packed > self.path.stat().st_size:
             raise _refused(self.path, "members that share their bytes with each other")
+        if self._total > _MOST_SMALL + MAX_RATIO * packed:
+            raise _refused(self.path, f"members of which {packed:,} bytes become {self._total:,}")
 
     def _list_tar(self) -> None:
-        with os.fdopen(os.dup(self._handle), "rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
+        with _Headers(os.dup(self._handle)) as file, tarfile.open(fileobj=file, mode="r:") as tar:
+            reached = count = 0
             while (info := tar.next()) is not None:
                 tar.members.clear()  # type: ignore[attr-defined]  # it would keep all of them
+                count += 1
+                if count > MAX_MEMBERS:
+                    raise _too_much(self.path)
+                if tar.offset <= reached or info.size < 0:  # type: ignore[attr-defined]
+                    raise tarfile.ReadError(f"{info.name!r:.60} has no size that can be")
+                reached = tar.offset  # type: ignore[attr-defined]
                 if info.isdir():
                     continue
                 name = _checked(self.path, info.name)
@@ -158,12 +221,24 @@ class Archive:
                     self.odd[name] = "neither a file nor a folder"
                 else:
                     self._add(name, _Member(info.size, info.offset_data))
+            # A header that is none ends the list for `tarfile`, and what follows would be lost unnoticed.
+            if os.pread(self._handle, tarfile.BLOCKSIZE, tar.offset).strip(b"\0"):  # type: ignore[attr-defined]
+                raise tarfile.ReadError(f"no header at byte {tar.offset:,}")  # type: ignore[attr-defined]
 
     def _add(self, name: str, member: _Member) -> None:
         self._members[name] = member
         self._total += member.size
         if len(self._members) > MAX_MEMBERS or self._total > MAX_TOTAL:
-            raise _refused(self.path, f"more than {MAX_MEMBERS:,} files or {MAX_TOTAL / 1e9:,.0f} GB")
+            raise _too_much(self.path)
+
+
+class _Headers(io.FileIO):
+    """A tar from which only headers are read; `tarfile` would read one of any length at once."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= _MAX_HEADER:
+            raise tarfile.ReadError("a header is too long")
+        return super().read(size) or b""
 
 
 def suffix_of(path: Path) -> str | None:
@@ -184,7 +259,8 @@ def opened(path: Path) -> Archive:
 def inside(path: Path) -> tuple[Path, str] | None:
     """The archive in which a file lies, and its name there; None for a path through folders alone."""
     for parent in path.parents:
-        if suffix_of(parent) and parent.is_file():
+        # os.path.isfile, unlike Path.is_file, has an answer for names that are too long.
+        if suffix_of(parent) and os.path.isfile(parent):  # noqa: PTH113
             return parent, path.relative_to(parent).as_posix()
     return None
 
@@ -194,7 +270,50 @@ def _opened(path: Path, changed: int, size: int) -> Archive:
     return Archive(path)
 
 
+def _directory_size(handle: int) -> int:
+    """Bytes of what a ZIP says of its members; 0 where its end is not found, which `zipfile` says."""
+    size = os.fstat(handle).st_size
+    start = max(0, size - _END.size - _MOST_COMMENT - _LOCATOR_64.size)
+    tail = os.pread(handle, size - start, start)
+    at = tail.rfind(b"PK\5\6")
+    if at < 0 or at + _END.size > len(tail):
+        return 0
+    said = _END.unpack_from(tail, at)[5]
+    record = start + at - _LOCATOR_64.size - _END_64.size
+    if record >= 0 and tail[max(0, at - _LOCATOR_64.size) : at].startswith(b"PK\6\7"):
+        said = max(
+            said if said < 0xFFFFFFFF else 0, _END_64.unpack(os.pread(handle, _END_64.size, record))[8]
+        )
+    return min(int(said), size)
+
+
+def _decompressed(data: bytes, method: int, most: int) -> bytes:
+    """At most `most` bytes of a member's content."""
+    if method == zipfile.ZIP_STORED:
+        return data[:most]
+    if method == zipfile.ZIP_DEFLATED:
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, most)
+    if method == zipfile.ZIP_BZIP2:
+        return bz2.BZ2Decompressor().decompress(data, most)
+    if method == zipfile.ZIP_LZMA:
+        return _of_lzma(data, most)
+    raise NotImplementedError(f"compressed by method {method}, which is not known")
+
+
+def _of_lzma(data: bytes, most: int) -> bytes:
+    """See APPNOTE.TXT, 5.8.8: version, length of the properties, properties, content."""
+    packed, dictionary = struct.unpack_from("<4xBI", data)
+    rest, lc = divmod(packed, 9)
+    pb, lp = divmod(rest, 5)
+    # Nothing lies further back than the content is long, so no more memory is needed.
+    size = max(4096, min(dictionary, most))
+    filters = [{"id": lzma.FILTER_LZMA1, "dict_size": size, "lc": lc, "lp": lp, "pb": pb}]
+    return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters).decompress(data[9:], most)
+
+
 def _checked(path: Path, name: str) -> str:
+    if len(name) > _MAX_NAME:
+        raise _refused(path, f"a name of {len(name):,} characters, {name[:60]!r}...")
     clean = name.replace("\\", "/")
     parts = [part for part in clean.split("/") if part not in ("", ".")]
     if clean.startswith("/") or ".." in parts or "\0" in clean or not parts or clean[1:3] == ":/":
@@ -222,8 +341,8 @@ def _plain_tar(path: Path, opener: _Opener | None) -> int:
         return os.open(path, os.O_RDONLY)
     most = min(MAX_TOTAL, _SMALL + MAX_RATIO * path.stat().st_size)
     written = 0
-    with opener(path) as packed, tempfile.TemporaryFile() as plain:
-        while part := packed.read(_STEP):
+    with tempfile.TemporaryFile() as plain:
+        for part in opener(path):
             written += len(part)
             if written > most:
                 raise _refused(path, f"more than {most:,} bytes")
@@ -231,6 +350,10 @@ def _plain_tar(path: Path, opener: _Opener | None) -> int:
         plain.flush()
         plain.seek(0)
         return os.dup(plain.fileno())
+
+
+def _too_much(path: Path) -> DatasetError:
+    return _refused(path, f"more than {MAX_MEMBERS:,} files or {MAX_TOTAL / 1e9:,.0f} GB")
 
 
 def _refused(path: Path, held: str) -> DatasetError:

@@ -5,7 +5,6 @@ Rows with the same bytes are merged into one row of the manifest.
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -16,8 +15,7 @@ import pyarrow.parquet as pq
 
 from dahlia.dataset.manifest import SCHEMA as MANIFEST_SCHEMA
 from dahlia.dataset.manifest import read_table
-from dahlia.dataset.records import Annotation, ImageRecord, Region, Subset
-from dahlia.errors import DatasetError
+from dahlia.dataset.records import Annotation, ImageRecord, Region, Subset, project_path
 from dahlia.files import staged_file
 
 SCHEMA = pa.schema(
@@ -84,22 +82,6 @@ class Inspection:
     blurriness_grayscale_std: float | None = None
     brightness_perc_5: float | None = None
     brightness_perc_99: float | None = None
-
-
-def project_path(path: Path, root: Path) -> str:
-    """`path` relative to the project folder with forward slashes; absolute when it lies outside.
-
-    Raises:
-        DatasetError: the name is not UTF-8.
-    """
-    text = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise DatasetError(
-            f"Expected file names in UTF-8, received {os.fsencode(path)!r}. Rename the file and run again."
-        ) from None
-    return text
 
 
 def uninspected(annotation: Annotation, root: Path) -> Inspection:

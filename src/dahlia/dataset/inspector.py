@@ -50,9 +50,12 @@ def inspect_all(
     """
     _prepare()
     chunks = [annotations[start : start + CHUNK] for start in range(0, len(annotations), CHUNK)]
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+    pool = ThreadPoolExecutor(workers or os.cpu_count())
+    try:
         for rows in pool.map(lambda chunk: _inspect_chunk(chunk, root, max_bytes), chunks):
             yield from rows
+    finally:
+        pool.shutdown(cancel_futures=True)  # who interrupts does not wait for all photos
 
 
 def inspect(annotation: Annotation, root: Path, *, max_bytes: int) -> Inspection:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from dahlia.dataset import archives
 
@@ -42,13 +44,38 @@ def read_file(path: Path, max_bytes: int | None = None) -> tuple[int, bytes | No
         DatasetError: it is in an archive that cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             size = os.fstat(file.fileno()).st_size
             return (size, None) if max_bytes is not None and size > max_bytes else (size, file.read(size))
     except NotADirectoryError:
         size = size_of(path)
         archive, name = _place(path)
         return (size, None) if max_bytes is not None and size > max_bytes else (size, archive.read(name))
+
+
+def read_head(path: Path, count: int) -> bytes:
+    """The first bytes of a file, at most `count`.
+
+    Raises:
+        OSError: it cannot be read.
+        DatasetError: it is in an archive that cannot be read.
+    """
+    try:
+        with _opened(path) as file:
+            return file.read(count)
+    except NotADirectoryError:
+        archive, name = _place(path)
+        return archive.head(name, count)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A file, opened for reading; what is none, such as a pipe, would be waited for or never end."""
+    flags = getattr(os, "O_NONBLOCK", 0)
+    file = open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags))  # noqa: SIM115
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise OSError(f"{path.name} is no file but a pipe or a device")
 
 
 def _place(path: Path) -> tuple[archives.Archive, str]:

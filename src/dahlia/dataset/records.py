@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from dahlia.errors import DatasetError
 
 Subset = Literal["train", "test"]
 Split = Literal["train", "valid", "test"]
@@ -104,3 +107,19 @@ def _inside(start: float, length: float, pixels: int) -> tuple[float, float] | N
     if start >= 0 and end <= 1:
         return start, length
     return max(start, 0.0), min(end, 1.0) - max(start, 0.0)
+
+
+def project_path(path: Path, root: Path) -> str:
+    """`path` relative to the project folder with forward slashes; absolute when it lies outside.
+
+    Raises:
+        DatasetError: the name is not UTF-8.
+    """
+    text = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise DatasetError(
+            f"Expected file names in UTF-8, received {os.fsencode(path)!r}. Rename the file and run again."
+        ) from None
+    return text

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from dahlia.dataset.inspection import project_path
 from dahlia.dataset.readers.reading import Note, Reading
+from dahlia.dataset.records import project_path
 from dahlia.errors import DatasetError
 from dahlia.files import load_json, write_json
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from dahlia.params import Params
 
 _MISSING = "missing"
+_MOST_KEPT = 1 << 30  # bytes of a file in the cache
 Track = Callable[[Iterable["Inspection"], int], Iterable["Inspection"]]
 
 
@@ -136,14 +138,14 @@ def _by_code(validation: Validation) -> list[Kind]:
 def _rows(
     reading: Reading, facts: Sequence[str], params: Params, path: Path, track: Track
 ) -> list[Inspection]:
-    from dahlia.dataset.inspection import load_inspection, project_path, save_inspection
+    from dahlia.dataset.inspection import load_inspection, save_inspection
     from dahlia.dataset.inspector import inspect_all
-    from dahlia.dataset.records import clipped
+    from dahlia.dataset.records import clipped, project_path
 
     path = path.with_stem(f"{path.stem}-{params.validate_.max_bytes}")
     try:
-        known = {(row.path, row.source): row for row in load_inspection(path)}
-    except DahliaError:
+        known = {(row.path, row.source): row for row in load_inspection(path)} if _is_ours(path) else {}
+    except (DahliaError, ValueError, TypeError):
         known = {}
     names = [project_path(annotation.path, reading.root) for annotation in reading.annotations]
     pairs = list(zip(reading.annotations, names, facts, strict=True))
@@ -205,13 +207,30 @@ def _key(reading: Reading, facts: Sequence[str], parameters: str) -> str:
 
 
 def _kept(root: Path) -> _Kept:
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))  # only an absolute one counts, as its standard says
+    if not base.is_absolute():
+        try:
+            base = Path("~/.cache").expanduser()
+        except RuntimeError:  # a user without a home has no cache
+            base = Path(os.devnull)
     name = hashlib.sha256(os.fsencode(root) + __version__.encode()).hexdigest()[:24]
-    folder = Path(base).expanduser() / "dahlia" / "inspect"
+    folder = base / "dahlia" / "inspect"
     return _Kept(folder / f"{name}.json", folder / f"{name}.parquet")
 
 
+def _is_ours(path: Path) -> bool:
+    """Whether a file of the cache can be believed: others may write to a folder that is shared."""
+    try:
+        facts = path.lstat()
+    except OSError:
+        return False
+    own = getattr(os, "geteuid", lambda: facts.st_uid)()
+    return stat.S_ISREG(facts.st_mode) and facts.st_uid == own and facts.st_size <= _MOST_KEPT
+
+
 def _load(path: Path, key: str) -> Look | None:
+    if not _is_ours(path):
+        return None
     try:
         first, _, rest = path.read_text("utf-8").partition("\n")
         return Look.model_validate_json(rest) if first == key else None
@@ -227,5 +246,5 @@ def _quietly(write: Callable[[], None]) -> None:
     """Write to the cache; without one, the next look takes longer and nothing else changes."""
     try:
         write()
-    except (OSError, DahliaError):
+    except (OSError, DahliaError, ValueError):
         return

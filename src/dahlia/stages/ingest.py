@@ -14,7 +14,7 @@ from dahlia.dataset.readers.reading import Note
 from dahlia.dataset.records import Annotation
 from dahlia.dataset.source_summary import save_summary, summarise
 from dahlia.params import Params
-from dahlia.terminal import progress_bar
+from dahlia.terminal import printable, progress_bar
 
 
 def run(params: Params, root: Path) -> None:
@@ -34,7 +34,7 @@ def run(params: Params, root: Path) -> None:
         split_folders=params.ingest.split_folders,
         skip=[root / layout.DATASET],  # our own, when the source is `data`
     )
-    print(f"ingest: {reading.recognised()}\ningest: {reading.accounted()}", flush=True)
+    print(f"ingest: {printable(reading.recognised())}\ningest: {reading.accounted()}", flush=True)
     annotations = reading.annotations
     inspected = inspect_all(
         annotations, root, max_bytes=params.validate_.max_bytes, workers=params.ingest.workers

@@ -30,7 +30,7 @@ from dahlia.dataset.readers.folder import SplitFolders
 from dahlia.dataset.readers.reading import Loaded, Note, Reading
 from dahlia.dataset.readers.tree import Tree
 from dahlia.dataset.readers.unread import hint, lists_of_splits, naming_photos, unread_note
-from dahlia.dataset.records import Annotation
+from dahlia.dataset.records import Annotation, project_path
 from dahlia.errors import DatasetError
 
 
@@ -92,12 +92,20 @@ def read(
     """
     if format not in ("auto", *NAMES):
         raise DatasetError(f"There is no annotation format `{format}`{nearest(format, ['auto', *NAMES])}")
-    if not source.exists():
+    try:
+        is_found, path = source.exists(), source.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # such as a link in a circle, or a NUL in the name
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise DatasetError(
+            f"{str(source)[:200]} could not be looked at: {reason}. Check the name and the rights of its "
+            "folders, or set `ingest.source` to another folder or file."
+        ) from error
+    if not is_found:
         raise DatasetError(
             f"Expected images at {source}, which is not there. Put photos in {source}/<tag>/, or set "
             "`ingest.source` to the folder or file that you have."
         )
-    tree = _tree(source, format, skip)
+    tree = _tree(path, source, format, skip)
     name, loaded = _loaded(tree, format, split_folders)
     if not loaded.annotations:
         raise DatasetError(
@@ -124,8 +132,7 @@ def write(annotations: Sequence[Annotation], target: Path, format: str) -> None:
     save(annotations, target)
 
 
-def _tree(source: Path, format: str, skip: Sequence[Path]) -> Tree:
-    path = source.resolve()
+def _tree(path: Path, source: Path, format: str, skip: Sequence[Path]) -> Tree:
     if path.is_dir() or archives.suffix_of(path):
         return Tree(path, skip=skip)
     if format == FOLDER:
@@ -209,6 +216,8 @@ def _attempt(tree: Tree, name: str, documents: Sequence[str], *, tagged: bool) -
 
 
 def _accounted(tree: Tree, name: str, loaded: Loaded) -> Reading:
+    for document in tree.read:
+        project_path(tree.path(document), tree.root)  # its name will be in files and messages
     if tree.document is not None:
         return Reading(
             loaded.annotations, tree.root, name, loaded.layout, loaded.notes, (), (), (tree.document,), {}

@@ -103,6 +103,7 @@ def _pair(value: object) -> tuple[float, float] | None:
 
 _MOST_RUNS = 10_000_000
 _MOST_BITS = 60  # of a length, which is a number of pixels
+_HIGHEST = 1 << _MOST_BITS
 
 
 def box_of_runs(counts: object, size: object) -> tuple[float, float, float, float] | None:
@@ -112,10 +113,12 @@ def box_of_runs(counts: object, size: object) -> tuple[float, float, float, floa
         counts: a list of lengths, or their compressed text.
         size: height and width of the image, in pixels.
     """
-    if not (isinstance(size, list) and len(size) == 2 and type(size[0]) is int and size[0] > 0):
+    if not (
+        isinstance(size, list) and len(size) == 2 and type(size[0]) is int and 0 < size[0] < 1 << _MOST_BITS
+    ):
         return None
     lengths = _lengths(counts)
-    if lengths is None or any(length < 0 for length in lengths):
+    if lengths is None or any(length < 0 or length >> _MOST_BITS for length in lengths):
         return None
     return _box(lengths, size[0])
 

@@ -143,7 +143,7 @@ def _points(shape: ET.Element, where: str) -> Points:
         left, top, width, height = of("left", "top", "width", "height")
         return [(left, top), (left + width, top + height)]
     if shape.tag == "skeleton":
-        return [point for part in shape for point in _points(part, where)]
+        return [point for part in shape if part.tag != shape.tag for point in _points(part, where)]
     if shape.tag == "cuboid":
         pairs = [(key, key.replace("x", "y", 1)) for key in shape.keys() if key.startswith("x")]  # noqa: SIM118
         return [(x, y) for x, y in (of(*pair) for pair in pairs)]

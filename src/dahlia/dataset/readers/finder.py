@@ -23,6 +23,7 @@ from dahlia.errors import DatasetError
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_LONGEST = 32_768  # characters, of an address in which each is written as %E2%82%AC
 _MOST_HINTS = 50  # comparing a name with all others takes its time
 _MOST_COMPARED = 20_000
 
@@ -70,7 +71,7 @@ class PhotoFinder:
         """
         name = name.strip()
         if not _can_be_name(name):
-            raise DatasetError(f"{where}: expected the name of a file, received {name!r}. Fill it in.")
+            raise DatasetError(f"{where}: expected the name of a file, received {name[:200]!r}. Fill it in.")
         exact = [self._inside(folder, name) for folder in below]
         fitting: list[str] = []
         if (known := self._known(name, below, exact, fitting)) is not None:
@@ -187,7 +188,7 @@ class _Index:
 
 def _can_be_name(text: str) -> bool:
     try:
-        return bool(text) and b"\0" not in text.encode()
+        return 0 < len(text) <= _LONGEST and b"\0" not in text.encode()
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can write
         return False
 

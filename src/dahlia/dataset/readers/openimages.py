@@ -120,7 +120,12 @@ def _descriptions(tree: Tree) -> dict[str, str]:
         if not _is_description(tree.head(name, _HEAD)):
             continue
         rows = csv.reader(io.StringIO(text_of(tree, name), newline=""))
-        names |= {row[0].strip(): row[1] for row in rows if len(row) == 2 and row[0].startswith("/")}
+        try:
+            names |= {row[0].strip(): row[1] for row in rows if len(row) == 2 and row[0].startswith("/")}
+        except csv.Error as error:
+            raise DatasetError(
+                f"{tree.path(name)}:{rows.line_num}: not a row of a table ({error}). Correct the row."
+            ) from error
     return names
 
 

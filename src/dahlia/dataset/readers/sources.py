@@ -125,7 +125,7 @@ def lines_of(text: str) -> list[str]:
     return lines[:-1] if not lines[-1] else lines
 
 
-def text_of(tree: Tree, name: str, *, read: bool = True, max_bytes: int | None = None) -> str:
+def text_of(tree: Tree, name: str, *, read: bool = True, max_bytes: int = MAX_BYTES) -> str:
     """An annotation file as text: UTF-8, with or without a mark, or UTF-16 with one.
 
     Args:

@@ -41,6 +41,8 @@ _SUFFIXES = (".csv", ".tsv")
 _HEAD = 64 * 1024  # bytes in which the first rows are
 _SEPARATOR = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's own first line
 _SEVERAL = re.compile(r"[;|,]")
+_PIXELS = re.compile(r"0*[1-9][0-9]{0,8}")
+_MAX_COLUMNS = 16_384  # which Excel has, too
 _SUBMISSION = "samplesubmission"  # tags in it are made up
 
 
@@ -169,7 +171,7 @@ class _Table:
 
     def _size(self, cells: list[str], image: Path) -> tuple[float, float] | None:
         texts = [cells[place].strip() for place in self.columns.size]
-        if len(texts) == 2 and all(text.isdecimal() and int(text) for text in texts):
+        if len(texts) == 2 and all(_PIXELS.fullmatch(text) for text in texts):
             return float(texts[0]), float(texts[1])
         try:
             return image_size(image)
@@ -248,6 +250,11 @@ def _rows(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str
     )
     try:
         for row in reader:
+            if len(row) > _MAX_COLUMNS:
+                raise DatasetError(
+                    f"{path}:{reader.line_num}: expected at most {_MAX_COLUMNS:,} columns, received "
+                    f"{len(row):,}. Write one row for each file and tag."
+                )
             if any(cell.strip() for cell in row):
                 yield reader.line_num, row
     except csv.Error as error:

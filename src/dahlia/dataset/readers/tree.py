@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dahlia.dataset import archives
-from dahlia.dataset.photo_files import read_file
+from dahlia.dataset.photo_files import read_file, read_head
 from dahlia.dataset.readers.litter import IMAGE_SUFFIXES, file_litter, film_litter, folder_litter
 from dahlia.errors import DatasetError
 
@@ -94,8 +94,9 @@ class Tree:
         if self.is_archive:
             return []
         entries = _entries(str(self.root), lenient=False)
-        names = (entry.name for entry in entries if entry.is_dir() and not folder_litter(entry.name))
-        return [name for name in names if name not in self.folders.get("", [])]
+        names = (entry.name for entry in entries if _is(entry.is_dir) and not folder_litter(entry.name))
+        holding = set(self.folders.get("", []))
+        return [name for name in names if name not in holding]
 
     def directly_in(self, folder: str) -> list[str]:
         """The files of a folder, without those of folders in it."""
@@ -150,14 +151,11 @@ class Tree:
         Raises:
             DatasetError: it cannot be read.
         """
-        if self.is_archive:
-            return self.peek(name)[:count]
         try:
-            with self.path(name).open("rb") as file:
-                return file.read(count)
+            return read_head(self.path(name), count)
         except OSError as error:
             raise DatasetError(
-                f"{self.path(name)} could not be read: {error.strerror}. Check its name and rights."
+                f"{self.path(name)} could not be read: {error.strerror or error}. Check its name and rights."
             ) from error
 
     @cached_property
@@ -202,9 +200,9 @@ class Tree:
             seen.add(real)
             names, odd = [], []
             for entry in _entries(place, lenient=reason is not None):
-                if entry.is_dir():
+                if _is(entry.is_dir):
                     waiting.append((f"{folder}{entry.name}/", reason or folder_litter(entry.name)))
-                elif entry.is_file() or not os.path.exists(entry.path):  # noqa: PTH110
+                elif _is(entry.is_file) or not os.path.exists(entry.path):  # noqa: PTH110
                     names.append(entry.name)  # a link that leads nowhere is a file that is missing
                 else:
                     odd.append(entry.name)
@@ -220,6 +218,14 @@ def _in_archive(archive: archives.Archive) -> Iterator[tuple[str, list[str], lis
     for folder, (files, odd) in held.items():
         reasons = (folder_litter(part) for part in folder.split("/") if part)
         yield folder, files, odd, next((reason for reason in reasons if reason), None)
+
+
+def _is(question: Callable[[], bool]) -> bool:
+    """An answer about a folder's entry; no where a link leads in a circle, or to where nobody may look."""
+    try:
+        return question()
+    except OSError:
+        return False
 
 
 def _entries(place: str, *, lenient: bool) -> list[os.DirEntry[str]]:

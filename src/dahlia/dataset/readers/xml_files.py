@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 
 # Safe here: the size is bounded and a DOCTYPE, without which there are no entities, is refused.
@@ -12,6 +13,7 @@ from dahlia.errors import DatasetError
 
 _HEAD = 2048  # bytes in which the first element begins
 _ENCODING = re.compile(rb"""^[\s\xef\xbb\xbf]*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
+_NOT_FOR_FILES = frozenset({"idna", "punycode"})  # of names on the Internet; decoding takes hours
 _BEFORE_ROOT = re.compile(
     r"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^>\[]*(?:\[.*?\])?\s*>\s*)*<", re.DOTALL
 )
@@ -67,7 +69,10 @@ def _parsed(data: bytes) -> ET.Element:
         declared = _ENCODING.match(data[:200])
         if declared is None:
             raise
-        text = data.decode(declared[1].decode())
+        encoding = codecs.lookup(declared[1].decode()).name
+        if encoding in _NOT_FOR_FILES:
+            raise
+        text = data.decode(encoding)
     return ET.fromstring(text, _parser())  # noqa: S314
 
 

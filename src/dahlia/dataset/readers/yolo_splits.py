@@ -109,6 +109,7 @@ class _Places:
         )
         self._known = [*tree.folders, *(texts if listed else ())]
         self._exact = set(self._known)
+        self._indices: dict[Callable[[str], str], dict[tuple[str, ...], list[str]]] = {}
 
     def find(self, written: str) -> str | None:
         """The folder or the text file that is meant; None where there is none, or where several may be."""
@@ -125,12 +126,17 @@ class _Places:
                 return place
         return None
 
+    def _index(self, fold: Callable[[str], str]) -> dict[tuple[str, ...], list[str]]:
+        if fold not in self._indices:
+            index = self._indices[fold] = defaultdict(list)
+            for name in filter(None, self._known):
+                keys = tuple(map(fold, name.split("/")))
+                for start in range(len(keys)):
+                    index[keys[start:]].append(name)
+        return self._indices[fold]
+
     def _by_tail(self, wanted: list[str], parts: list[str], fold: Callable[[str], str]) -> str | None:
-        index: dict[tuple[str, ...], list[str]] = defaultdict(list)
-        for name in filter(None, self._known):
-            keys = tuple(map(fold, name.split("/")))
-            for start in range(len(keys)):
-                index[keys[start:]].append(name)
+        index = self._index(fold)
         home = self._home.count("/") + 1 if self._home else 0
         for tail in _tails(wanted, parts):
             found = index.get(tail, [])
