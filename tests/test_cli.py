@@ -18,6 +18,7 @@ import pytest
 
 from dahlia import __version__, cli
 from dahlia.errors import ConfigError, DahliaError, TrainingError, ValidationError
+from dahlia.terminal import message
 from small_projects import REPOSITORY, SmallProject
 
 HEAVY = ("torch", "mlflow", "pandas", "hydra", "numpy", "cv2", "lightning", "onnx", "bentoml", "rich", "yaml")
@@ -309,3 +310,8 @@ def test_ctrl_c_while_training_keeps_the_features(project: SmallProject) -> None
     assert said.strip().splitlines()[-1].startswith("Interrupted. What was finished is kept")
     assert "Traceback" not in said
     assert not (project.root / "models").exists()
+
+
+def test_a_message_is_printable_and_not_too_long() -> None:
+    assert message("a\x1b[2J\u202e\nb") == "a\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}\nb"
+    assert len(message("x" * 10_000_000)) < 3000

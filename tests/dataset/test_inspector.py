@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from dahlia.dataset import inspector
 from dahlia.dataset.inspection import Inspection
 from dahlia.dataset.inspector import inspect, inspect_all
 from dahlia.dataset.records import Annotation
@@ -90,3 +92,19 @@ def test_rows_come_in_the_order_of_the_annotations(tmp_path: Path, workers: int)
     rows = list(inspect_all(annotations, tmp_path, max_bytes=LIMIT, workers=workers))
     assert [row.tags for row in rows] == [annotation.tags for annotation in annotations]
     assert [row.path for row in rows if row.problem is None] == ["7.jpg"]
+
+
+def test_who_interrupts_does_not_wait_for_all_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chunks: list[object] = []
+
+    def slowly(chunk: object, root: Path, max_bytes: int) -> list[object]:
+        chunks.append(chunk)
+        time.sleep(0.01)
+        return [chunk]
+
+    monkeypatch.setattr(inspector, "_inspect_chunk", slowly)
+    annotations = [Annotation(tmp_path / f"{number}.jpg") for number in range(30 * inspector.CHUNK)]
+    rows = inspect_all(annotations, tmp_path, max_bytes=1000, workers=1)
+    next(iter(rows))
+    del rows
+    assert len(chunks) < 10

@@ -135,3 +135,28 @@ def test_what_cannot_be_read(tmp_path: Path, decoded: Sequence[str], source: str
     result = look(tmp_path / source)
     assert result.exit_code
     assert message in str(result.exception)
+
+
+def test_what_others_put_into_the_cache_is_not_believed(tmp_path: Path, decoded: list[str]) -> None:
+    photos = plant(tmp_path, ash=6, elm=6) / "data/photos"
+    first = look(photos).output
+    for path in (tmp_path / "cache").rglob("*.*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+        path.unlink()
+        path.symlink_to(tmp_path / path.name)
+    assert look(photos).output == first
+    assert len(decoded) == 24
+    assert not any(path.is_symlink() for path in (tmp_path / "cache").rglob("*.*"))
+
+
+@pytest.mark.parametrize("place", ["", "relative"])
+def test_a_user_without_a_home_has_no_cache(
+    tmp_path: Path, decoded: Sequence[str], monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def no_home(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    photos = plant(tmp_path, ash=6, elm=6) / "data/photos"
+    monkeypatch.setenv("XDG_CACHE_HOME", place)
+    monkeypatch.setattr(Path, "expanduser", no_home)
+    assert look(photos).exit_code == 0

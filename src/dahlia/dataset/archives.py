@@ -211,9 +211,9 @@ class Archive:
                 count += 1
                 if count > MAX_MEMBERS:
                     raise _too_much(self.path)
-                if tar.offset <= reached or info.size < 0:  # type: ignore[attr-defined]
+                if tar.offset <= reached or info.size < 0:
                     raise tarfile.ReadError(f"{info.name!r:.60} has no size that can be")
-                reached = tar.offset  # type: ignore[attr-defined]
+                reached = tar.offset
                 if info.isdir():
                     continue
                 name = _checked(self.path, info.name)
@@ -222,8 +222,8 @@ class Archive:
                 else:
                     self._add(name, _Member(info.size, info.offset_data))
             # A header that is none ends the list for `tarfile`, and what follows would be lost unnoticed.
-            if os.pread(self._handle, tarfile.BLOCKSIZE, tar.offset).strip(b"\0"):  # type: ignore[attr-defined]
-                raise tarfile.ReadError(f"no header at byte {tar.offset:,}")  # type: ignore[attr-defined]
+            if os.pread(self._handle, tarfile.BLOCKSIZE, tar.offset).strip(b"\0"):
+                raise tarfile.ReadError(f"no header at byte {tar.offset:,}")
 
     def _add(self, name: str, member: _Member) -> None:
         self._members[name] = member

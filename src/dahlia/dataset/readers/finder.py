@@ -146,10 +146,12 @@ class PhotoFinder:
         So `cat/1.jpg` is never found in `dog/1.jpg`; folders that only say "images" do not count.
         """
         wanted = _telling(index.fold(key).split("/"))
-        candidates = index.by_base.get(wanted[-1], [])
+        if len(wanted) == 1:
+            return index.by_tail.get((wanted[-1],), [])
         return [
             name
-            for name in candidates
+            for tail in ((wanted[-2], wanted[-1]), ("", wanted[-1]))
+            for name in index.by_tail.get(tail, [])
             if _ends_alike(_telling(index.fold(_spelling(name)).split("/")), wanted)
         ]
 
@@ -174,13 +176,18 @@ class PhotoFinder:
 
 
 class _Index:
-    """Names by their folded spelling, whole and without folders."""
+    """Names by their folded spelling: whole, without folders, and by their ends."""
 
     def __init__(self, names: Sequence[str], fold: Callable[[str], str]) -> None:
         self.fold = fold
         self.whole: dict[str, list[str]] = defaultdict(list)
         self.by_base: dict[str, list[str]] = defaultdict(list)
+        # By the last telling part and the last two: thousands of folders may each have a 1.jpg.
+        self.by_tail: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for name in names:
+            last = _telling(fold(_spelling(name)).split("/"))[-2:]
+            self.by_tail[(last[-1],)].append(name)
+            self.by_tail[("", *last)[-2], last[-1]].append(name)
             for key in {fold(_spelling(text)) for text in (name, unquote(name))}:
                 self.whole[key].append(name)
                 self.by_base[PurePosixPath(key).name].append(name)
