@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dahlia.dataset import archives, readers
+from dahlia.dataset import archives, decompression, readers
 from dahlia.dataset.photo_files import is_there, read_file, size_of
 from dahlia.errors import DatasetError
 
@@ -299,7 +299,7 @@ def test_xz_has_no_more_memory_than_it_needs(tmp_path: Path, monkeypatch: pytest
     plain = tarred(tmp_path / "c.tar", FILES).read_bytes()
     twice.write_bytes(lzma.compress(plain[:700]) + bytes(8) + lzma.compress(plain[700:]))
     assert len(readers.read(twice).annotations) == 4
-    monkeypatch.setattr(archives, "_XZ_MEMORY", 1_000_000)
+    monkeypatch.setattr(decompression, "_XZ_MEMORY", 1_000_000)
     path.touch()
     with pytest.raises(DatasetError, match="Memory usage limit"):
         readers.read(path)

@@ -7,7 +7,6 @@ to a temporary file without a name, which ends with the process.
 
 from __future__ import annotations
 
-import bz2
 import gzip
 import io
 import lzma
@@ -18,11 +17,11 @@ import tempfile
 import weakref
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from dahlia.dataset.decompression import TARS, Opener, decompressed
 from dahlia.errors import DatasetError
 
 MAX_MEMBERS = 2_000_000
@@ -33,8 +32,6 @@ _MOST_SMALL = 1_000_000_000  # bytes of all members together that may shrink by 
 _MAX_DIRECTORY = 200_000_000  # bytes of what a ZIP says of its members, which is read at once
 _MAX_HEADER = 1_000_000  # bytes of an extended header in a tar, which is read at once
 _MAX_NAME = 4096  # characters; systems allow no longer paths
-_XZ_MEMORY = 256 * 1024 * 1024  # bytes for decompressing; `xz -9` takes 65 MB
-_STEP = 1 << 20
 _LOCAL = struct.Struct("<4s5H3I2H")  # of a file in a ZIP, APPNOTE.TXT 4.3.7; then name, extra field, content
 
 _END = struct.Struct("<4s4H2IH")  # of a ZIP, 4.3.16
@@ -43,37 +40,7 @@ _LOCATOR_64 = struct.Struct("<4sIQI")  # 4.3.15
 _MOST_COMMENT = 0xFFFF
 
 
-def _parts_of_gzip(path: Path) -> Iterator[bytes]:
-    with gzip.open(path) as file:
-        yield from iter(lambda: file.read(_STEP), b"")
-
-
-def _parts_of_bz2(path: Path) -> Iterator[bytes]:
-    with bz2.open(path) as file:
-        yield from iter(lambda: file.read(_STEP), b"")
-
-
-def _parts_of_xz(path: Path) -> Iterator[bytes]:
-    """Not by `lzma.open`, which gives a file all the memory that it asks for."""
-    with path.open("rb") as file:
-        while packed := file.read(_STEP).lstrip(b"\0"):  # zeros may follow a stream
-            decoder = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
-            while not decoder.eof:
-                yield decoder.decompress(packed, _STEP)
-                packed = file.read(_STEP) if decoder.needs_input else b""
-                if decoder.needs_input and not packed:
-                    raise EOFError("it stops before its end")
-            file.seek(-len(decoder.unused_data), os.SEEK_CUR)
-
-
-_Opener = Callable[[Path], Iterator[bytes]]
-_TARS: dict[str, _Opener | None] = {
-    ".tar": None,
-    **dict.fromkeys((".tar.gz", ".tgz"), _parts_of_gzip),
-    **dict.fromkeys((".tar.bz2", ".tbz2"), _parts_of_bz2),
-    **dict.fromkeys((".tar.xz", ".txz"), _parts_of_xz),
-}
-SUFFIXES = (".zip", *_TARS)
+SUFFIXES = (".zip", *TARS)
 # The last four are what `zipfile` and `tarfile` raise besides, for numbers and texts that cannot be.
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -116,7 +83,7 @@ class Archive:
                 self._handle = self._owned(os.open(path, os.O_RDONLY))
                 self._list_zip()
             else:
-                self._handle = self._owned(_plain_tar(path, _TARS[suffix_of(path) or ".tar"]))
+                self._handle = self._owned(_plain_tar(path, TARS[suffix_of(path) or ".tar"]))
                 self._list_tar()
         except _DAMAGE as error:
             raise _damaged(path, error) from error
@@ -178,7 +145,7 @@ class Archive:
             raise zipfile.BadZipFile("it does not begin where it should")
         start = member.start + _LOCAL.size + header[-2] + header[-1]
         data = os.pread(self._handle, info.compress_size, start)
-        return _decompressed(data, info.compress_type, most if most < member.size else most + 1)
+        return decompressed(data, info.compress_type, most if most < member.size else most + 1)
 
     def _list_zip(self) -> None:
         packed = 0
@@ -287,30 +254,6 @@ def _directory_size(handle: int) -> int:
     return min(int(said), size)
 
 
-def _decompressed(data: bytes, method: int, most: int) -> bytes:
-    """At most `most` bytes of a member's content."""
-    if method == zipfile.ZIP_STORED:
-        return data[:most]
-    if method == zipfile.ZIP_DEFLATED:
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, most)
-    if method == zipfile.ZIP_BZIP2:
-        return bz2.BZ2Decompressor().decompress(data, most)
-    if method == zipfile.ZIP_LZMA:
-        return _of_lzma(data, most)
-    raise NotImplementedError(f"compressed by method {method}, which is not known")
-
-
-def _of_lzma(data: bytes, most: int) -> bytes:
-    """See APPNOTE.TXT, 5.8.8: version, length of the properties, properties, content."""
-    packed, dictionary = struct.unpack_from("<4xBI", data)
-    rest, lc = divmod(packed, 9)
-    pb, lp = divmod(rest, 5)
-    # Nothing lies further back than the content is long, so no more memory is needed.
-    size = max(4096, min(dictionary, most))
-    filters = [{"id": lzma.FILTER_LZMA1, "dict_size": size, "lc": lc, "lp": lp, "pb": pb}]
-    return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters).decompress(data[9:], most)
-
-
 def _checked(path: Path, name: str) -> str:
     if len(name) > _MAX_NAME:
         raise _refused(path, f"a name of {len(name):,} characters, {name[:60]!r}...")
@@ -336,7 +279,7 @@ def _check_ratio(path: Path, name: str, size: int, packed: int) -> None:
         raise _refused(path, f"{name!r}, of which {packed:,} bytes become {size:,}")
 
 
-def _plain_tar(path: Path, opener: _Opener | None) -> int:
+def _plain_tar(path: Path, opener: Opener | None) -> int:
     if opener is None:
         return os.open(path, os.O_RDONLY)
     most = min(MAX_TOTAL, _SMALL + MAX_RATIO * path.stat().st_size)
