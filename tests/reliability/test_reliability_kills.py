@@ -26,7 +26,7 @@ from reliability_training import Trainer
 from dahlia.server.context import open_server
 from dahlia.settings.server import load_settings
 
-KILLS = int(os.environ.get("DAHLIA_KILLS", "12"))
+KILLS = int(os.environ.get("DAHLIA_KILLS", "8"))
 SEED = int(os.environ.get("DAHLIA_KILLS_SEED", "1"))
 DATABASE = os.environ.get("DAHLIA_KILLS_DATABASE", "sqlite")
 LEASE = "4"  # seconds; who is killed again and again sees no longer one run out

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,28 @@ def test_a_second_push_into_the_same_project_sends_what_is_new(project: Path, re
     Image.new("RGB", (300, 300), (1, 2, 3)).save(project / "data" / "images" / "pear" / "3.png")
     second = push(project, remote, first.project_id)
     assert (second.project_id, second.sent, second.known) == (first.project_id, 1, 3)
+
+
+def test_photos_of_an_archive_arrive(project: Path, remote: Remote) -> None:
+    photos = project / "data" / "images"
+    shutil.make_archive(str(project / "data" / "photos"), "zip", photos)
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("source: data/images", "source: data/photos.zip"))
+    assert push(project, remote).sent == 3
+
+
+def test_boxes_only_tag_the_photos_of_a_classifier(project: Path, remote: Remote) -> None:
+    rows = [
+        "apple/1.png,apple,-0.01,0,0.5,0.5",
+        "apple/2.png,apple,0.5,0.5,0.9,0.9",
+        "pear/1.png,pear,0,0,0,1",
+    ]
+    table = "\n".join(["file,tag,left,top,width,height", *rows, ""])
+    (project / "data" / "images" / "labels.csv").write_text(table)
+    pushed = push(project, remote)
+    assert (pushed.sent, pushed.refused) == (3, {})
+    tags = {tag["name"]: tag["imageCount"] for tag in remote.get(f"/projects/{pushed.project_id}/tags")}
+    assert tags == {"apple": 2, "pear": 1}
 
 
 def test_a_wrong_key_says_which_is_wanted(project: Path, remote: Remote) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from dahlia import layout
 from dahlia.config import load_params
+from dahlia.dataset.photo_files import is_there, read_file, size_of
 from dahlia.dataset.readers import read
 from dahlia.errors import ConfigError, DahliaError
 from dahlia.params import Params
@@ -199,8 +200,9 @@ def push(
         folder / params.ingest.source, params.ingest.format, split_folders=params.ingest.split_folders
     )
     annotations = reading.annotations
-    wanted = [one for one in annotations if one.subset != "test" and one.path.is_file()]
-    refused = {one.path: "not there" for one in annotations if not one.path.is_file()}
+    there = {one.path for one in annotations if is_there(one.path)}
+    wanted = [one for one in annotations if one.subset != "test" and one.path in there]
+    refused = {one.path: "not there" for one in annotations if one.path not in there}
     identity = project_id or _create(remote, params)
     announce(identity)
     tags = _tags(remote, identity, wanted, params)
@@ -239,7 +241,7 @@ def _batches(annotations: Sequence[Annotation]) -> Iterator[list[Annotation]]:
     batch: list[Annotation] = []
     size = 0
     for one in annotations:
-        more = one.path.stat().st_size
+        more = size_of(one.path)
         if batch and (len(batch) == _BATCH or size + more > _BATCH_BYTES):
             yield batch
             batch, size = [], 0
@@ -250,21 +252,11 @@ def _batches(annotations: Sequence[Annotation]) -> Iterator[list[Annotation]]:
 
 
 def _entry(one: Annotation, tags: Mapping[str, str]) -> dict[str, object]:
-    boxed = {region.tag for region in one.regions}
+    _, content = read_file(one.path)
     return {
         "name": one.path.name,
-        "contents": base64.b64encode(one.path.read_bytes()).decode(),
-        "tagIds": [tags[name] for name in one.tags if name not in boxed],
-        "regions": [
-            {
-                "tagId": tags[region.tag],
-                "left": region.left,
-                "top": region.top,
-                "width": region.width,
-                "height": region.height,
-            }
-            for region in one.regions
-        ],
+        "contents": base64.b64encode(content or b"").decode(),
+        "tagIds": [tags[name] for name in one.tags],  # a classifier's photos have no regions there
     }
 
 
