@@ -200,7 +200,15 @@ def test_a_table_for_each_split(tmp_path: Path, tables: tuple[str, ...], splits:
 def test_several_tags_are_told(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("file,labels\na.jpg,cat;dog\nb.jpg,cat\n")
     (note,) = readers.read(tmp_path / "labels.csv").notes
-    assert (note.code, note.found) == ("several-tags", "1 cells hold several tags, such as 'cat;dog'")
+    assert (note.code, note.found) == ("several-tags", "1 cell holds several tags, such as 'cat;dog'")
+
+
+@pytest.mark.parametrize(("cell", "told"), [("cat;dog", True), ("cat|dog", True), ("cat, dog", False)])
+def test_a_tag_that_may_be_several_is_told(tmp_path: Path, cell: str, told: bool) -> None:
+    (tmp_path / "labels.csv").write_text(f'file,tag\na.jpg,"{cell}"\nb.jpg,cat\n')
+    found = readers.read(tmp_path / "labels.csv")
+    assert found.tags == {cell: 1, "cat": 1}
+    assert [(note.code, note.tags) for note in found.notes] == ([("joined-tags", (cell,))] if told else [])
 
 
 def test_made_up_tags_are_not_read(tmp_path: Path) -> None:

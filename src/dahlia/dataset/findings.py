@@ -122,6 +122,11 @@ RULES: dict[str, Rule] = {
         "advice", "Images that are named and not here", "Nothing has to be done, if you took a part of a set."
     ),
     "several-tags": Rule("advice", "Cells with several tags", "Nothing has to be done, if they are several."),
+    "joined-tags": Rule(
+        "warning",
+        "Tags that may be several",
+        "Call the column `tags`, if each cell holds several; in a column `tag` a cell is one name.",
+    ),
     "annotation-without-tag": Rule(
         "warning", "Annotations without a tag", "Tag them in the labelling tool, and export again."
     ),
@@ -191,6 +196,7 @@ EXPECTED_OF_SOURCES = {
     "region-clipped": "regions inside the image",
     "named-elsewhere": "images that are in the source",
     "several-tags": "one tag in a cell, or several",
+    "joined-tags": "one tag in a cell",
 }
 _RANK = {code: (SEVERITIES.index(rule.severity), place) for place, (code, rule) in enumerate(RULES.items())}
 

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.folder import has_tags
-from dahlia.dataset.readers.reading import Loaded, Note
+from dahlia.dataset.readers.reading import Loaded, Note, counted
 from dahlia.dataset.readers.sources import merge, number, tag_name, tags_of, text_of
 from dahlia.dataset.readers.splits import split_in, split_of, split_of_document, subset_of
 from dahlia.dataset.readers.table_columns import BOX, CORNERS, NO_SPLIT, YES, columns_of
@@ -41,6 +41,7 @@ _SUFFIXES = (".csv", ".tsv")
 _HEAD = 64 * 1024  # bytes in which the first rows are
 _SEPARATOR = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's own first line
 _SEVERAL = re.compile(r"[;|,]")
+_JOINED = re.compile(r"[;|]")
 _PIXELS = re.compile(r"0*[1-9][0-9]{0,8}")
 _MAX_COLUMNS = 16_384  # which Excel has, too
 _SUBMISSION = "samplesubmission"  # tags in it are made up
@@ -65,10 +66,15 @@ def load(tree: Tree, documents: Sequence[str]) -> Loaded:
     tables = [_Table(tree, name, finder) for name in documents]
     annotations = merge(one for table in tables for one in table.annotations())
     several = sum((table.several for table in tables), Counter[str]())
+    joined = sorted(set().union(*(table.joined for table in tables)))
     notes = list(finder.notes)
     if several:
-        cell = next(iter(several))
-        notes.append(Note("several-tags", f"{several.total():,} cells hold several tags, such as {cell!r}"))
+        cells = counted(several.total(), "cell holds", "cells hold")
+        notes.append(Note("several-tags", f"{cells} several tags, such as {next(iter(several))!r}"))
+    if joined:
+        tags = counted(len(joined), "tag has", "tags have")
+        found = f"{tags} a `;` or `|` in the name, such as {joined[0]!r}"
+        notes.append(Note("joined-tags", found, tags=tuple(joined)))
     return Loaded(annotations, _layout(tables), tuple(notes))
 
 
@@ -97,6 +103,7 @@ class _Table:
     def __init__(self, tree: Tree, document: str, finder: PhotoFinder) -> None:
         self.path = tree.path(document)
         self.several: Counter[str] = Counter()
+        self.joined: set[str] = set()
         self._document = document
         self._finder = finder
         folders = document.split("/")
@@ -137,7 +144,10 @@ class _Table:
 
     def _tags(self, cells: list[str]) -> Iterator[str]:
         columns = self.columns
-        yield from (cells[place] for place in columns.tag)
+        for place in columns.tag:
+            if _JOINED.search(cells[place]):
+                self.joined.add(cells[place].strip())
+            yield cells[place]
         yield from cells[columns.count :]
         for place in columns.tags:
             parts = [part for part in _SEVERAL.split(cells[place]) if part.strip()]
