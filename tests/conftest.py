@@ -55,7 +55,6 @@ _LONGEST = (
     "test_workspaces_pipeline",
     "test_server_training_job",
 )
-_MEMORY = 4 << 30  # bytes for a process with what it starts
 _TOGETHER = ("pipeline", "contract")  # folders whose tests share trained projects and servers
 
 
@@ -86,16 +85,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Leave what was imported out of garbage collections: it is most of what there is, and stays."""
     gc.freeze()
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """A process more than there are cores for slow tests: they wait for what they start half of the time."""
-    import psutil
-
-    processes = (psutil.cpu_count() or 1) + 1
-    wanted = config.option.markexpr == "slow" and "PYTEST_XDIST_AUTO_NUM_WORKERS" not in os.environ
-    return processes if wanted and psutil.virtual_memory().total >= processes * _MEMORY else None
 
 
 @pytest.hookimpl(optionalhook=True)
