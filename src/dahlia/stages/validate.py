@@ -9,6 +9,7 @@ from dahlia import layout
 from dahlia.dataset.exclusion import save_excluded
 from dahlia.dataset.inspection import load_inspection
 from dahlia.dataset.manifest import load_manifest
+from dahlia.dataset.readers.reading import counted
 from dahlia.dataset.source_summary import load_summary
 from dahlia.dataset.validation import Validation, refuse, validate
 from dahlia.params import Params
@@ -47,13 +48,9 @@ def run(params: Params, root: Path) -> None:
 def _line(validation: Validation) -> str:
     counts = Counter(finding.severity for finding in validation.findings)
     line = (
-        f"validate: {_number(validation.images, 'image')} to use, {_number(counts['error'], 'error')}, "
-        f"{_number(counts['warning'], 'warning')}, {_number(counts['advice'], 'piece')} of advice"
+        f"validate: {counted(validation.images, 'image')} to use, {counted(counts['error'], 'error')}, "
+        f"{counted(counts['warning'], 'warning')}, {counted(counts['advice'], 'piece')} of advice"
     )
     if validation.excluded:
         line += f"; set aside: {len(validation.excluded):,}"
     return line
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

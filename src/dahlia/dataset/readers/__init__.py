@@ -27,7 +27,7 @@ from dahlia.dataset.readers import (
     yolo,
 )
 from dahlia.dataset.readers.folder import SplitFolders
-from dahlia.dataset.readers.reading import Loaded, Note, Reading
+from dahlia.dataset.readers.reading import Loaded, Note, Reading, counted
 from dahlia.dataset.readers.tree import Tree
 from dahlia.dataset.readers.unread import hint, lists_of_splits, naming_photos, unread_note
 from dahlia.dataset.records import Annotation, project_path
@@ -234,7 +234,7 @@ def _accounted(tree: Tree, name: str, loaded: Loaded) -> Reading:
             litter[file] = "of another kind"
     notes = loaded.notes
     if unlisted:
-        count = "1 photo" if len(unlisted) == 1 else f"{len(unlisted):,} photos"
+        count = counted(len(unlisted), "photo")
         found = f"{count} {'without a tag' if name == FOLDER else 'without an annotation'}"
         notes = (*notes, Note("unlisted-photo", found, tuple(unlisted)))
     return Reading(

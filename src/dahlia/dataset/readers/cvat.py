@@ -21,11 +21,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from dahlia.dataset.readers.boxes import size_of
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.reading import Loaded, outline_note
 from dahlia.dataset.readers.sources import merge, number, tag_name, tags_of
 from dahlia.dataset.readers.splits import split_in, split_of, split_of_document, subset_of
-from dahlia.dataset.readers.targets import image_size, known_size, plain_tags, relative_name
+from dahlia.dataset.readers.targets import image_size, plain_tags, relative_name
 from dahlia.dataset.readers.tree import Tree
 from dahlia.dataset.readers.xml_files import parse, root_name
 from dahlia.dataset.records import Annotation, Region, Split
@@ -165,7 +166,7 @@ def _turned(corners: Points, angle: float) -> Points:
 def _regions(shapes: Sequence[tuple[str, Points]], image: ET.Element, photo: Path) -> Iterator[Region]:
     """Boxes around points; none where the image's size is neither said nor that of a photo which is there."""
     drawn = [(tag, points) for tag, points in shapes if len(points) > 1]
-    size = known_size(image.get("width"), image.get("height"), photo) if drawn else None
+    size = size_of(photo, image.get("width"), image.get("height")) if drawn else None
     if size:
         for tag, points in drawn:
             across, down = zip(*points, strict=True)

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from dahlia.dataset.readers.litter import IMAGE_SUFFIXES, PLAIN_FOLDERS
-from dahlia.dataset.readers.reading import Note
+from dahlia.dataset.readers.reading import Note, counted
 from dahlia.dataset.readers.tree import Tree
 from dahlia.errors import DatasetError
 
@@ -47,7 +47,8 @@ class PhotoFinder:
         if not self._loose:
             return ()
         written, meant = next(iter(self._loose.items()))
-        found = f"{len(self._loose):,} names differ from the files', such as {written!r} for {meant!r}"
+        names = counted(len(self._loose), "name differs", "names differ")
+        found = f"{names} from the files', such as {written!r} for {meant!r}"
         return (Note("loose-names", found, tuple(sorted(set(self._loose.values())))),)
 
     def remember(self, written: str, meant: str) -> None:

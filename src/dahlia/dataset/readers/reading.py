@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -116,11 +116,6 @@ def outline_note(outlines: Mapping[str, int]) -> tuple[Note, ...]:
         return ()
     found = counted(sum(outlines.values()), "outline read as the box around it", "outlines read as boxes")
     return (Note("region-outline", found, tuple(sorted(outlines))),)
-
-
-def note_each(code: str, found: Iterable[tuple[str, str]]) -> tuple[Note, ...]:
-    """One note of a code for each file and what was found there."""
-    return tuple(Note(code, text, (name,)) for name, text in found)
 
 
 def _tags(tags: Sequence[str]) -> str:

@@ -125,8 +125,17 @@ def lines_of(text: str) -> list[str]:
     return lines[:-1] if not lines[-1] else lines
 
 
+def decoded(data: bytes, errors: str = "strict") -> str:
+    """Text: UTF-8, with or without a mark, or UTF-16 with one.
+
+    Raises:
+        UnicodeDecodeError: it is encoded otherwise, and `errors` is `strict`.
+    """
+    return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", errors)
+
+
 def text_of(tree: Tree, name: str, *, read: bool = True, max_bytes: int = MAX_BYTES) -> str:
-    """An annotation file as text: UTF-8, with or without a mark, or UTF-16 with one.
+    """An annotation file as text; see `decoded`.
 
     Args:
         tree: the source.
@@ -139,7 +148,7 @@ def text_of(tree: Tree, name: str, *, read: bool = True, max_bytes: int = MAX_BY
     """
     data = tree.content(name, max_bytes) if read else tree.peek(name, max_bytes)
     try:
-        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        return decoded(data)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise DatasetError(

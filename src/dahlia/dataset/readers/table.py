@@ -25,13 +25,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from dahlia.dataset.readers.boxes import size_of
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.folder import has_tags
 from dahlia.dataset.readers.reading import Loaded, Note, counted
-from dahlia.dataset.readers.sources import merge, number, tag_name, tags_of, text_of
+from dahlia.dataset.readers.sources import decoded, merge, number, tag_name, tags_of, text_of
 from dahlia.dataset.readers.splits import split_in, split_of, split_of_document, subset_of
 from dahlia.dataset.readers.table_columns import BOX, CORNERS, NO_SPLIT, YES, columns_of
-from dahlia.dataset.readers.targets import image_size, plain_tags, relative_name
+from dahlia.dataset.readers.targets import plain_tags, relative_name
 from dahlia.dataset.readers.tree import Tree
 from dahlia.dataset.records import Annotation, Region, Split
 from dahlia.errors import DatasetError
@@ -172,21 +173,12 @@ class _Table:
         )
         if not self.columns.corners:
             return tuple(Region(tag, first, second, third, fourth) for tag in tags)
-        size = self._size(cells, image)
+        size = size_of(image, *(cells[place].strip() for place in self.columns.size))
         if size is None:
             return ()
         width, height = size
         box = (first / width, second / height, (third - first) / width, (fourth - second) / height)
         return tuple(Region(tag, *box) for tag in tags)
-
-    def _size(self, cells: list[str], image: Path) -> tuple[float, float] | None:
-        texts = [cells[place].strip() for place in self.columns.size]
-        if len(texts) == 2 and all(_PIXELS.fullmatch(text) for text in texts):
-            return float(texts[0]), float(texts[1])
-        try:
-            return image_size(image)
-        except DatasetError:  # validation says what is wrong with the file
-            return None
 
     def _split(self, cells: list[str], where: str) -> Split | None:
         if self.columns.marks:
@@ -238,7 +230,7 @@ def _layout(tables: Sequence[_Table]) -> str:
 def _fits(data: bytes) -> bool:
     rows: list[list[str]] = []
     with suppress(DatasetError, UnicodeDecodeError):
-        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "ignore")
+        text = decoded(data, "ignore")
         text, delimiter = _parsed(text)
         rows.extend(row for _, row in _rows(text, delimiter, Path()))
     # The last row may be cut off.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dahlia.dataset.headers import read_header
 from dahlia.dataset.photo_files import read_file
-from dahlia.dataset.readers.sources import number, tags_of
+from dahlia.dataset.readers.sources import tags_of
 from dahlia.dataset.records import Annotation
 from dahlia.errors import DatasetError, ImageError
 from dahlia.files import staged_directory
@@ -70,21 +70,6 @@ def image_size(path: Path) -> tuple[int, int]:
     except ImageError as error:
         raise DatasetError(f"{path}: {error}") from error
     return header.width, header.height
-
-
-def known_size(width: object, height: object, photo: Path) -> tuple[float, float] | None:
-    """The size of an image as its annotation says it, else that of the photo; None where neither is known.
-
-    What is wrong with the photo is found when it is decoded.
-    """
-    try:
-        size = number(width, "width"), number(height, "height")
-    except DatasetError:
-        size = 0, 0
-    try:
-        return size if min(size) > 0 else image_size(photo)
-    except DatasetError:
-        return None
 
 
 def plain_tags(annotation: Annotation) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from dahlia.dataset.readers.reading import Note
+from dahlia.dataset.readers.sources import decoded
 from dahlia.dataset.readers.splits import names_splits
 from dahlia.dataset.readers.tree import Tree
 from dahlia.errors import DatasetError
@@ -141,7 +142,7 @@ def _in_document(tree: Tree, name: str, photos: _Photos) -> Unread | None:
         data = tree.peek(name, _MOST_BYTES)
     except DatasetError:
         return None
-    text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace").lower()
+    text = decoded(data, "replace").lower()
     parts = {part.strip().replace("\\", "/") for part in _PARTS.split(text)}
     words = parts | {word for part in parts for word in part.split()}
     ends = {"/".join(word.rstrip("/").rsplit("/", 2)[-2:]) for word in words if "/" in word}

@@ -22,6 +22,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from dahlia.dataset.readers import folder
+from dahlia.dataset.readers.boxes import size_of
 from dahlia.dataset.readers.counterparts import folded, is_bare_annotation
 from dahlia.dataset.readers.reading import Loaded, outline_note
 from dahlia.dataset.readers.sources import merge, number, tag_name, tags_of
@@ -29,7 +30,6 @@ from dahlia.dataset.readers.splits import split_in, subset_of
 from dahlia.dataset.readers.targets import (
     copy_image,
     image_size,
-    known_size,
     new_folder,
     plain_tags,
     unique_names,
@@ -193,7 +193,7 @@ def _outline(entry: ET.Element, where: str) -> list[tuple[float, float]]:
 def _regions(boxes: list[tuple[str, Box]], root: ET.Element, photo: Path) -> Iterator[Region]:
     """None where the image's size is neither said nor that of a photo which is there."""
     said = root.findtext("size/width"), root.findtext("size/height")
-    size = known_size(*said, photo) if boxes else None
+    size = size_of(photo, *said) if boxes else None
     if size:
         width, height = size
         for tag, (left, top, right, bottom) in boxes:

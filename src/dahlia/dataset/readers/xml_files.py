@@ -8,6 +8,7 @@ import re
 # Safe here: the size is bounded and a DOCTYPE, without which there are no entities, is refused.
 from xml.etree import ElementTree as ET
 
+from dahlia.dataset.readers.sources import decoded
 from dahlia.dataset.readers.tree import Tree
 from dahlia.errors import DatasetError
 
@@ -55,8 +56,7 @@ def parse(tree: Tree, name: str, max_bytes: int) -> ET.Element:
 def root_name(tree: Tree, name: str) -> str:
     """What the first element of a file is called; empty where that cannot be told."""
     data = tree.head(name, _HEAD)
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    text = data.decode(encoding, "replace")
+    text = decoded(data, "replace")
     before = _BEFORE_ROOT.match(text)
     found = _NAME.match(text, before.end()) if before else None
     return found[1] if found else ""
