@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -124,3 +125,17 @@ def test_open_ones_are_checked_and_the_log_says_why_others_ended(
     assert [record.getMessage() for record in caplog.records] == [
         "Connections refused or ended: 3 x header too large; the last from 9.9.9.9."
     ]
+
+
+def test_a_loop_that_was_held_up_asks_at_the_next_time(loop: asyncio.AbstractEventLoop) -> None:
+    # Its timers may run before it reads what came while it stood still.
+    async def run() -> list[int]:
+        connections = Connections(LIMITS)
+        (one,), _ = entered(connections, "1.1.1.1")
+        counts = []
+        for latest in (math.inf, 0.0, 0.0, 0.0, math.inf):
+            connections._check(latest)
+            counts.append(one.checks)
+        return counts
+
+    assert loop.run_until_complete(run()) == [1, 1, 2, 2, 3]

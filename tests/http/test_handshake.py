@@ -52,6 +52,8 @@ class _Socket(ssl.SSLSocket):
     def recv(self, *args: Any) -> bytes:
         try:
             return super().recv(*args)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
         except ssl.SSLError as error:  # as over TCP
             raise ConnectionResetError from error
 
