@@ -94,7 +94,7 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 def send_and_read(connection: socket.socket, *pieces: bytes) -> bytes:
-    """Send, and read meanwhile, until the server closes; in one thread, for two must not share a TLS socket."""
+    """Send, and read until the server closes, in one thread: two must not share a TLS socket."""
     received, waiting = b"", list(pieces)
     connection.setblocking(False)
     deadline = time.monotonic() + PATIENCE
