@@ -28,7 +28,8 @@ def features(backbone: Backbone, pixels: torch.Tensor = PIXELS) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    "architecture", ["test_resnet", "test_byobnet", "test_mambaout", "mobilenetv3_small_050"]
+    "architecture",
+    ["test_resnet", "test_byobnet", "test_mambaout", "mobilenetv3_small_050", "test_efficientnet"],
 )
 def test_features_are_vectors_of_known_length(architecture: str) -> None:
     backbone = make(architecture)
@@ -39,12 +40,25 @@ def test_features_are_vectors_of_known_length(architecture: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("architecture", "parts"), [("test_resnet", [96]), ("mobilenetv3_small_050", [288, 1024])]
+    ("architecture", "parts"),
+    [("test_resnet", [96]), ("mobilenetv3_small_050", [288, 1024]), ("test_efficientnet", [64, 256])],
 )
 def test_each_part_has_unit_length(architecture: str, parts: list[int]) -> None:
     found = features(make(architecture)).split(parts, 1)
     for part in found:
         torch.testing.assert_close(part.norm(dim=1), torch.ones(3))
+
+
+def test_a_map_is_read_before_it_is_widened() -> None:
+    now = make("test_efficientnet")
+    older = Backbone("test_efficientnet", now.network.state_dict(), reads="map")
+    widened = now.network.forward_features((PIXELS - now.mean) / now.std).mean((2, 3))
+    last = torch.nn.functional.normalize(widened, dim=1)
+    torch.testing.assert_close(features(now)[:, 64:], last)
+    torch.testing.assert_close(features(older), last)
+    assert now.fingerprint != older.fingerprint
+    resnet = make()
+    assert resnet.fingerprint == Backbone(ARCHITECTURE, resnet.network.state_dict(), reads="map").fingerprint
 
 
 def test_channels_last_networks_are_averaged_over_space() -> None:

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dahlia.errors import DatasetError, TrainingError
-from dahlia.modeling.backbones import Backbone
+from dahlia.modeling.backbones import Backbone, Reads
 from dahlia.modeling.card import (
     BackboneCard,
     InputCard,
@@ -88,6 +88,17 @@ def test_normalisation_comes_from_the_bundle(tmp_path: Path, model: Classifier) 
     )
     model.backbone = other
     save_bundle(tmp_path / "bundle", model, describe(other), REFERENCE)
+    assert torch.equal(answers(load_bundle(tmp_path / "bundle")[0]), answers(model))
+
+
+@pytest.mark.parametrize("reads", ["stage", "map"])
+def test_which_map_is_read_comes_from_the_bundle(tmp_path: Path, reads: Reads) -> None:
+    backbone = Backbone("test_efficientnet", None, reads=reads)
+    model = Classifier(backbone, 2, "multiclass").eval()
+    card = describe(backbone)
+    if reads == "stage":  # older models do not say it
+        card = card.model_copy(update={"backbone": card.backbone.model_copy(update={"reads": reads})})
+    save_bundle(tmp_path / "bundle", model, card, REFERENCE)
     assert torch.equal(answers(load_bundle(tmp_path / "bundle")[0]), answers(model))
 
 

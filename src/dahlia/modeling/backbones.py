@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 import timm
 import torch
+from timm.models import EfficientNet
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -15,15 +16,17 @@ from dahlia.errors import WeightsError
 from dahlia.modeling.pretrained import RECOMMENDED, Normalisation, as_normalisation
 from dahlia.modeling.weights import Origin, find_weights, weights_fingerprint
 
+Reads = Literal["map", "stage"]
 _RECOMMENDED = [name.partition(".")[0] for name in RECOMMENDED]
 
 
 class Backbone(nn.Module):
     """A timm network without its classifier, with its normalisation inside.
 
-    The features are the mean of the last map joined with what the network's own classifier would read,
-    each scaled to unit length: their raw scales differ by orders of magnitude between channels and images,
-    and length says more about contrast than about content. Where both are the same, only one is taken.
+    The features are the mean of a late map joined with what the network's own classifier would read, each
+    scaled to unit length: their raw scales differ by orders of magnitude between channels and images, and
+    length says more about contrast than about content. The map is that of the last stage, before what widens
+    it for the classifier, if anything does. Where both are the same, only one is taken.
 
     Args:
         architecture: timm's name.
@@ -32,11 +35,13 @@ class Backbone(nn.Module):
             architecture. Weights that are pretrained otherwise want their own.
         smoothing: how much of each of its two neighbours a pixel takes on, 0 to a third, along either axis.
             Programs that shrink a photo without averaging leave fine noise in it; a little of it hides that.
+        reads: `stage`, or `map` for models of before stages were read: the map is then the widened one.
 
     Attributes:
         architecture: timm's name.
         normalisation: as given or found.
         smoothing: as given.
+        reads: as given.
         features: length of the feature vector.
         origin: which weights it started from.
     """
@@ -53,6 +58,7 @@ class Backbone(nn.Module):
         tensors: dict[str, Tensor] | None,
         normalisation: Normalisation | None = None,
         smoothing: float = 0.0,
+        reads: Reads = "stage",
     ) -> None:
         super().__init__()
         self.architecture = architecture
@@ -67,30 +73,37 @@ class Backbone(nn.Module):
         self.smoothing = smoothing
         line = torch.tensor([smoothing, 1 - 2 * smoothing, smoothing])
         self.register_buffer("blur", torch.outer(line, line).repeat(3, 1, 1, 1), persistent=False)
+        self.reads = reads
+        self._widens = reads == "stage" and _widens(self.network)
         self.eval()
         with torch.inference_mode():
             self.features = self(torch.zeros(1, 3, 64, 64)).shape[1]
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of architecture, preprocessing and weights.
+        """SHA-256 of architecture, preprocessing, weights, and which map is read.
 
         Equal ones give equal features on one machine.
         """
-        preprocessing = (self.normalisation, self.smoothing) if self.smoothing else self.normalisation
-        return weights_fingerprint(self.architecture, preprocessing, self.network.state_dict())
+        seen: object = (self.normalisation, self.smoothing) if self.smoothing else self.normalisation
+        if self._widens:
+            seen = (seen, self.reads)
+        return weights_fingerprint(self.architecture, seen, self.network.state_dict())
 
     def forward(self, pixels: Tensor) -> Tensor:
         """(N, 3, H, W) float32 RGB, 0 to 255, to (N, features)."""
         seen = (pixels - self.mean) / self.std
         if self.smoothing:
             seen = functional.conv2d(seen, self.blur, padding=1, groups=3)
-        maps = self.network.forward_features(seen)
+        if self._widens:
+            maps, (late,) = self.network.forward_intermediates(seen, 1)
+        else:
+            maps = late = self.network.forward_features(seen)
         last = self.network.forward_head(maps, pre_logits=True)
         parts = [last]
         channels = 3 if getattr(self.network, "output_fmt", "NCHW") == "NHWC" else 1
-        if maps.ndim == 4 and maps.shape[channels] != last.shape[1]:
-            parts = [maps.mean((1, 2) if channels == 3 else (2, 3)), last]
+        if late.ndim == 4 and late.shape[channels] != last.shape[1]:
+            parts = [late.mean((1, 2) if channels == 3 else (2, 3)), last]
         return torch.cat([functional.normalize(part, dim=1) for part in parts], 1)
 
 
@@ -134,6 +147,11 @@ def _create(architecture: str) -> nn.Module:
             f"such as {', '.join(_RECOMMENDED)}. Choose another `domain.backbone.architecture`."
         )
     return network
+
+
+def _widens(network: Any) -> bool:
+    # EfficientNets widen the map of their last stage before they average it; MobileNets do so afterwards.
+    return isinstance(network, EfficientNet) and network.feature_info[-1]["num_chs"] != network.num_features
 
 
 def _load(network: nn.Module, tensors: dict[str, Tensor], architecture: str) -> None:

@@ -45,7 +45,8 @@ class BackboneCard(_Part):
 
     `weights` is what was asked for, `source` what was taken and `reason` why; none of them is a path, and
     models of before they were kept have the first alone. `fingerprint` is the SHA-256 of architecture,
-    weights and preprocessing. What `smoothing` is, `Backbone` says.
+    weights and preprocessing. What `smoothing` and `reads` are, `Backbone` says; models of before stages were
+    read have no `reads`.
     """
 
     architecture: str
@@ -57,6 +58,7 @@ class BackboneCard(_Part):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     smoothing: float = 0.0
+    reads: Literal["map", "stage"] = "map"
 
 
 class TrainingCard(_Part):

@@ -81,7 +81,8 @@ def load_bundle(folder: Path) -> tuple[Classifier, ModelCard]:
     prefix = "backbone.network."
     network = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     normalisation = (card.backbone.mean, card.backbone.std)
-    backbone = Backbone(card.backbone.architecture, network, normalisation, card.backbone.smoothing)
+    seen = card.backbone
+    backbone = Backbone(seen.architecture, network, normalisation, seen.smoothing, seen.reads)
     model = Classifier(backbone, len(card.tags), card.kind)
     try:
         model.load_state_dict(tensors)

@@ -98,6 +98,7 @@ def _card(data: TrainingData, trained: Trained, params: Params, root: Path) -> M
             mean=mean,
             std=std,
             smoothing=backbone.smoothing,
+            reads=backbone.reads,
         ),
         temperature=trained.temperature,
         training=TrainingCard(
