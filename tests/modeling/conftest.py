@@ -9,7 +9,7 @@ import pytest
 from fake_hub import FakeHub
 from huggingface_hub import constants
 
-from dahlia.modeling import pretrained as module
+from dahlia.modeling import hub as module
 
 PATIENT = 120.0
 

@@ -13,8 +13,9 @@ from fake_hub import FakeHub, keep, kept
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
 from dahlia.errors import WeightsError
-from dahlia.modeling import pretrained as module
-from dahlia.modeling.pretrained import HubError, fetch, hub_record
+from dahlia.modeling import hub as module
+from dahlia.modeling.hub import HubError, fetch
+from dahlia.modeling.pretrained import hub_record
 from small_projects import ARCHITECTURE
 
 RECORD = hub_record(ARCHITECTURE)

@@ -13,11 +13,12 @@ from fake_hub import FakeHub, keep
 from safetensors.torch import save_file
 
 from dahlia.errors import WeightsError
-from dahlia.modeling import pretrained as hub_module
+from dahlia.modeling import hub as hub_module
 from dahlia.modeling import weights as module
 from dahlia.modeling.backbones import load_backbone
 from dahlia.modeling.pretrained import BUNDLED, FOLDER, Pretrained, hub_record
-from dahlia.modeling.weights import Origin, find_weights, weights_fingerprint
+from dahlia.modeling.tensors import weights_fingerprint
+from dahlia.modeling.weights import Origin, find_weights
 from small_projects import ARCHITECTURE
 
 SHIPPED = next(iter(BUNDLED.values()))
@@ -27,7 +28,7 @@ REPOSITORY = hub_record(ARCHITECTURE).repository
 @pytest.mark.parametrize("record", BUNDLED.values(), ids=BUNDLED)
 def test_bundled_weights(record: Pretrained) -> None:
     found = find_weights(record.architecture, "bundled")
-    assert found.origin == Origin("bundled", f"bundled {record.architecture}", "as asked for")
+    assert found.origin == Origin("bundled", f"bundled {record.architecture}", "as asked for", "MIT")
     assert found.normalisation == (record.mean, record.std)
     assert found.tensors is not None
     kinds = {tensor.dtype for tensor in found.tensors.values() if tensor.is_floating_point()}
@@ -55,7 +56,7 @@ def test_nothing_is_bundled_for_others() -> None:
 
 @pytest.mark.parametrize("weights", ["", "bundeld", "model.pth", "hubs", "/tmp/model.bin"])
 def test_what_weights_may_say(weights: str) -> None:
-    with pytest.raises(WeightsError, match=r"expected auto, bundled, hub, a timm name such as"):
+    with pytest.raises(WeightsError, match=r"expected auto, bundled, package, hub, a timm name such as"):
         find_weights(ARCHITECTURE, weights)
 
 
@@ -130,7 +131,7 @@ def test_a_hub_that_has_nothing_stops_who_asked_for_it(hub_cache: Path) -> None:
 def test_auto_falls_back_to_what_is_bundled(hub: FakeHub) -> None:
     hub.status = 500
     found = find_weights(SHIPPED.architecture, "auto")
-    assert found.origin == Origin("auto", SHIPPED.source, "because the hub answered with status 500")
+    assert found.origin == Origin("auto", SHIPPED.source, "because the hub answered with status 500", "MIT")
     assert found.normalisation == SHIPPED.normalisation
     bundled = find_weights(SHIPPED.architecture, "bundled").tensors
     assert found.tensors is not None

@@ -9,6 +9,7 @@ import hashlib
 import json
 import shutil
 import stat
+import textwrap
 import time
 import zipfile
 from collections.abc import Mapping
@@ -129,13 +130,16 @@ def _resizing(form: Format, card: ModelCard) -> tuple[str, ...]:
 
 def licence(card: ModelCard) -> str:
     """Who may use it."""
-    source = card.backbone.source or card.backbone.weights
+    backbone = card.backbone
+    weights = (
+        f"It started from weights of {backbone.architecture} ({backbone.start}); their terms apply to what"
+    )
+    start = textwrap.fill(f"{weights} remains of them. {backbone.note}", 110, break_on_hyphens=False)
     return f"""\
 The model in this folder was trained by the owner of the project "{card.project}" on their own photos. They
 decide who may use it.
 
-It started from weights of {card.backbone.architecture} ({source}); their terms apply to what remains
-of them.
+{start}
 
 The code in this folder, that in README.md included, is part of Dahlia, copyright (c) 2026 the Dahlia authors.
 It may be used, copied, changed and distributed for any purpose, without warranty of any kind, if this note

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from dahlia.dataset.readers.reading import Reading
 from dahlia.dataset.source_summary import SourceSummary, summarise
 from dahlia.errors import DahliaError
 from dahlia.files import write_text
+from dahlia.user_cache import is_own_file, user_cache
 
 if TYPE_CHECKING:
     from dahlia.dataset.inspection import Inspection
@@ -144,7 +144,11 @@ def _rows(
 
     path = path.with_stem(f"{path.stem}-{params.validate_.max_bytes}")
     try:
-        known = {(row.path, row.source): row for row in load_inspection(path)} if _is_ours(path) else {}
+        known = (
+            {(row.path, row.source): row for row in load_inspection(path)}
+            if is_own_file(path, _MOST_KEPT)
+            else {}
+        )
     except (DahliaError, ValueError, TypeError):
         known = {}
     names = [project_path(annotation.path, reading.root) for annotation in reading.annotations]
@@ -207,29 +211,13 @@ def _key(reading: Reading, facts: Sequence[str], parameters: str) -> str:
 
 
 def _kept(root: Path) -> _Kept:
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))  # only an absolute one counts, as its standard says
-    if not base.is_absolute():
-        try:
-            base = Path("~/.cache").expanduser()
-        except RuntimeError:  # a user without a home has no cache
-            base = Path(os.devnull)
     name = hashlib.sha256(os.fsencode(root) + __version__.encode()).hexdigest()[:24]
-    folder = base / "dahlia" / "inspect"
+    folder = user_cache("inspect")
     return _Kept(folder / f"{name}.json", folder / f"{name}.parquet")
 
 
-def _is_ours(path: Path) -> bool:
-    """Whether a file of the cache can be believed: others may write to a folder that is shared."""
-    try:
-        facts = path.lstat()
-    except OSError:
-        return False
-    own = getattr(os, "geteuid", lambda: facts.st_uid)()
-    return stat.S_ISREG(facts.st_mode) and facts.st_uid == own and facts.st_size <= _MOST_KEPT
-
-
 def _load(path: Path, key: str) -> Look | None:
-    if not _is_ours(path):
+    if not is_own_file(path, _MOST_KEPT):
         return None
     try:
         first, _, rest = path.read_text("utf-8").partition("\n")

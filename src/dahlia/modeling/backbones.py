@@ -14,7 +14,8 @@ from torch.nn import functional
 
 from dahlia.errors import WeightsError
 from dahlia.modeling.pretrained import RECOMMENDED, Normalisation, as_normalisation
-from dahlia.modeling.weights import Origin, find_weights, weights_fingerprint
+from dahlia.modeling.tensors import COUNTER, weights_fingerprint
+from dahlia.modeling.weights import Origin, find_weights
 
 Reads = Literal["map", "stage"]
 _RECOMMENDED = [name.partition(".")[0] for name in RECOMMENDED]
@@ -158,7 +159,7 @@ def _load(network: nn.Module, tensors: dict[str, Tensor], architecture: str) -> 
     expected = network.state_dict()
     classifier = {name for name in tensors if name.startswith(("classifier.", "head.fc.", "fc.", "head."))}
     given = {name: value for name, value in tensors.items() if name in expected or name not in classifier}
-    missing = [name for name in expected if name not in given]
+    missing = [name for name in expected if name not in given and not name.endswith(COUNTER)]
     unknown = [name for name in given if name not in expected]
     reshaped = [name for name in given if name in expected and given[name].shape != expected[name].shape]
     if missing or unknown or reshaped:
@@ -172,4 +173,4 @@ def _load(network: nn.Module, tensors: dict[str, Tensor], architecture: str) -> 
             f"{len(reshaped)} of another shape; the first: {', '.join(first)}. Give weights that were saved "
             "from this architecture, or name the architecture that they are of."
         )
-    network.load_state_dict(given)
+    network.load_state_dict(expected | given)

@@ -43,22 +43,30 @@ class InputCard(_Part):
 class BackboneCard(_Part):
     """Which network made the features, and with which weights.
 
-    `weights` is what was asked for, `source` what was taken and `reason` why; none of them is a path, and
-    models of before they were kept have the first alone. `fingerprint` is the SHA-256 of architecture,
-    weights and preprocessing. What `smoothing` and `reads` are, `Backbone` says; models of before stages were
-    read have no `reads`.
+    `weights` is what was asked for, `source` what was taken and `reason` why; none of them is a path.
+    `licence` is that of the weights, and `note` what else to know of where they are from. Models of before
+    these were kept have the first alone. `fingerprint` is the SHA-256 of architecture, weights and
+    preprocessing. What `smoothing` and `reads` are, `Backbone` says; older models have no `reads`.
     """
 
     architecture: str
     weights: str
     source: str = ""
     reason: str = ""
+    licence: str = ""
+    note: str = ""
     fingerprint: str
     features: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     smoothing: float = 0.0
     reads: Literal["map", "stage"] = "map"
+
+    @property
+    def start(self) -> str:
+        """For people: which weights it started from, and their licence where that is known."""
+        source = self.source or self.weights
+        return f"{source}, licence {self.licence}" if self.licence else source
 
 
 class TrainingCard(_Part):

