@@ -13,7 +13,7 @@ from pathlib import Path
 def user_cache(name: str) -> Path:
     """The folder `dahlia/NAME` in the user's cache folder: `XDG_CACHE_HOME` if absolute, else `~/.cache`.
 
-    It may not be there, nor possible to make; whoever keeps files in it works without them too.
+    It may not be there, nor possible to make: what keeps files in it works without them too.
     """
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))  # only an absolute one counts, as its standard says
     if not base.is_absolute():

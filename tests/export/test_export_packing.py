@@ -37,6 +37,20 @@ def test_every_form_has_its_companions(form: Format, source: Source, tmp_path: P
     assert "decide who may use it" in (tmp_path / "LICENSE").read_text().replace("\n", " ")
 
 
+def test_the_licence_names_that_of_the_weights(source: Source, tmp_path: Path) -> None:
+    known = {"source": "package a 1", "licence": "Apache-2.0", "note": "They are from elsewhere."}
+    backbone = source.card.backbone.model_copy(update=known)
+    card = source.card.model_copy(update={"backbone": backbone})
+    form = by_name("onnx")
+    (tmp_path / form.model_file).parent.mkdir(parents=True, exist_ok=True)
+    add_companions(tmp_path, form, card)
+    _, start, _ = (tmp_path / "LICENSE").read_text().split("\n\n")
+    assert start.replace("\n", " ") == (
+        f"It started from weights of {backbone.architecture} (package a 1, licence Apache-2.0); their terms "
+        "apply to what remains of them. They are from elsewhere."
+    )
+
+
 @FORMS
 def test_every_readme_has_lines_to_run(form: Format, source: Source, tmp_path: Path) -> None:
     laid_out(tmp_path, form, source)

@@ -168,6 +168,18 @@ def test_networks_of_one_size_are_refused() -> None:
         load_backbone("test_vit", "none")
 
 
+def test_counters_may_be_missing(tmp_path: Path) -> None:
+    tensors = make().network.state_dict()
+    save_file(_without(tensors, "num_batches_tracked"), tmp_path / "without.safetensors")
+    save_file(dict(tensors), tmp_path / "with.safetensors")
+    without, whole = (
+        load_backbone(ARCHITECTURE, str(tmp_path / f"{name}.safetensors")) for name in ("without", "with")
+    )
+    assert any("num_batches_tracked" in name for name in tensors)
+    assert without.network.state_dict().keys() == tensors.keys()
+    assert torch.equal(features(without), features(whole))
+
+
 def _without(tensors: Tensors, word: str) -> Tensors:
     return {name: value for name, value in tensors.items() if word not in name}
 

@@ -37,6 +37,7 @@ def test_models_of_before_origins_were_kept_are_read(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text(json.dumps(BEFORE))
     backbone = load_card(tmp_path).backbone
     assert (backbone.weights, backbone.source, backbone.reason) == ("bundled", "", "")
+    assert (backbone.licence, backbone.note, backbone.start) == ("", "", "bundled")
 
 
 def test_keys_that_are_not_known_are_refused(tmp_path: Path) -> None:

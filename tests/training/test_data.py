@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from dahlia.dataset.records import ImageRecord
-from dahlia.errors import TrainingError
-from dahlia.training.recipes import TrainingData, gather
+from dahlia.errors import TrainingError, WeightsError
+from dahlia.training.recipes import TrainingData, gather, train
+from small_projects import make_params
 
 
 def record(name: str, *tags: str) -> ImageRecord:
@@ -88,3 +91,12 @@ def test_too_few_tags(
 ) -> None:
     with pytest.raises(TrainingError, match=message):
         gathered(*rows, classification=classification, negative=negative)
+
+
+def test_photos_too_small_for_the_network_are_refused_first(tmp_path: Path) -> None:
+    params = make_params(Path("none"))
+    backbone = params.domain.backbone.model_copy(update={"architecture": "tf_efficientnet_lite0"})
+    domain = params.domain.model_copy(update={"backbone": backbone})
+    data = gathered((record("a", "rose"), 0), (record("b", "aster"), 1))
+    with pytest.raises(WeightsError, match=r"at least 64 px, and `domain.input.size` is 32"):
+        train(data, params.model_copy(update={"domain": domain}), tmp_path)

@@ -125,7 +125,9 @@ def _unpickled(data: bytes, record: Packaged) -> Tensors:
 
     import torch
 
-    expected = f"{record.file} of the package {record.distribution} was expected to hold tensors alone"
+    expected = (
+        f"{record.file} of {record.distribution} was expected to hold dense tensors by their names alone"
+    )
     advice = "Use other `backbone.weights`."
     try:
         found = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
@@ -133,11 +135,12 @@ def _unpickled(data: bytes, record: Packaged) -> Tensors:
         reason = str(error).partition("\n")[0]
         raise WeightsError(f"{expected}, and was not read ({reason}). {advice}") from error
     if not isinstance(found, dict):
-        raise WeightsError(f"{expected}, by their names, and holds a {type(found).__name__}. {advice}")
+        raise WeightsError(f"{expected}, and holds a {type(found).__name__}. {advice}")
     for name, value in found.items():
         plain = type(value) is torch.Tensor and value.layout is torch.strided
         if not isinstance(name, str) or not plain:
-            raise WeightsError(f"{expected}, and {name!r} in it is a {type(value).__name__}. {advice}")
+            kind = f"{value.layout} tensor" if type(value) is torch.Tensor else type(value).__name__
+            raise WeightsError(f"{expected}, and {name!r} in it is of type {kind}. {advice}")
     return dict(found)
 
 

@@ -143,7 +143,7 @@ def _bundled(architecture: str, origin: Origin) -> Weights:
     if record is None:
         raise WeightsError(
             f"No weights are bundled for {architecture}, only for {', '.join(sorted(BUNDLED))}. Use one of "
-            "these, or give `weights` a .safetensors file or hub."
+            "these, or give `weights` a .safetensors file, package or hub."
         )
     path = FOLDER / record.file
     if not path.is_file() or sha256_of(path) != record.sha256:
