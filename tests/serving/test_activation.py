@@ -19,6 +19,10 @@ RED, GREEN, BLUE = range(3)
 COLOURS = np.array([[2, -1, -1], [-1, 2, -1], [-1, -1, 2]], np.float32) / 255
 HEAD = np.array([[3, -1, -2], [-2, 4, 0.5], [0, -1.5, 2]], np.float32)
 BIAS = np.array([0.5, 0, -0.5], np.float32)
+# A second map, computed from the first, as EfficientNets widen theirs.
+WIDER = np.array([[1, -2, 0], [0, 1, -1], [-1, 0, 1], [0.5, 1, 1], [2, -1, 0.5]], np.float32)
+SHIFT = np.array([0.1, 0, -0.1, 0.2, 0], np.float32)
+WIDE_HEAD = np.array([[1, 0, -2, 0.5, 1], [0, -3, 1, 1, 0], [2, 1, 0, -1, 1]], np.float32)
 CONSTANTS = {
     "colours": COLOURS[..., None, None],
     "head": HEAD,
@@ -32,6 +36,12 @@ CONSTANTS = {
     "tokens": np.array([0, 3, -1]),
     "token": np.array(0),
     "half": np.array(0.5, np.float32),
+    "strong": np.array(2000, np.float32),
+    "green_alone": np.array([0, 1, 0], np.float32)[:, None, None],
+    "wider": WIDER[..., None, None],
+    "shift": SHIFT,
+    "wide_head": WIDE_HEAD,
+    "joint_head": np.concatenate([HEAD, WIDE_HEAD], 1),
     "last": np.array([-1]),
     "odd": np.array([63]),
 }
@@ -81,6 +91,11 @@ def map_of(pixels: Any) -> Any:
 def cam(pixels: Any) -> Any:
     """(K, h, w) by the formula of Zhou et al. (2016)."""
     return np.einsum("kc,chw->khw", HEAD, map_of(pixels))
+
+
+def wide_map_of(pixels: Any) -> Any:
+    """(5, h, w), in NumPy."""
+    return np.maximum(np.einsum("dc,chw->dhw", WIDER, map_of(pixels)) + SHIFT[:, None, None], 0)
 
 
 TAILS = {
@@ -183,6 +198,84 @@ def test_with_a_curved_tail_it_is_the_gradient(tmp_path: Path) -> None:
         np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
+WIDE = ["seen_wide = Conv(map, wider, shift)", "wide = Relu(seen_wide)"]
+JOINED = [
+    *WIDE,
+    "narrow_mean = ReduceMean<keepdims=0>(map, positions)",
+    "pooled = GlobalAveragePool(wide)",
+    "wide_mean = Flatten(pooled)",
+]
+JOINT = "logits = Gemm<transB=1>(mean, joint_head, bias)"
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [*JOINED, "mean = Concat<axis=1>(narrow_mean, wide_mean)", JOINT],
+        [
+            *JOINED,
+            "one = Gemm<transB=1>(narrow_mean, head, bias)",
+            "other = Gemm<transB=1>(wide_mean, wide_head)",
+            "logits = Add(one, other)",
+        ],
+        [
+            *WIDE,
+            "turned = Transpose<perm=[0, 2, 3, 1]>(wide)",
+            "wide_mean = ReduceMean<keepdims=0>(turned, middle)",
+            "pooled = GlobalAveragePool(map)",
+            "narrow_mean = Flatten(pooled)",
+            "mean = Concat<axis=1>(narrow_mean, wide_mean)",
+            JOINT,
+        ],
+    ],
+    ids=["joined", "added", "laid out differently"],
+)
+def test_maps_of_one_grid_are_taken_as_one(tmp_path: Path, steps: list[str]) -> None:
+    maps = Activation(write(tmp_path, *steps, SOFTMAX)).maps(photo(), [RED, GREEN, BLUE])
+    wide = wide_map_of(photo())
+    np.testing.assert_allclose(maps, cam(photo()) + np.einsum("kd,dhw->khw", WIDE_HEAD, wide), atol=2e-3)
+    logits = HEAD @ map_of(photo()).mean((1, 2)) + WIDE_HEAD @ wide.mean((1, 2)) + BIAS
+    np.testing.assert_allclose(maps.mean((1, 2)), logits - BIAS, atol=2e-3)
+
+
+def test_each_map_may_have_a_length_of_its_own(tmp_path: Path) -> None:
+    steps = [
+        *JOINED,
+        "narrow_length = ReduceL2<keepdims=1>(narrow_mean, second)",
+        "narrow_unit = Div(narrow_mean, narrow_length)",
+        "wide_length = ReduceL2<keepdims=1>(wide_mean, second)",
+        "wide_unit = Div(wide_mean, wide_length)",
+        "mean = Concat<axis=1>(narrow_unit, wide_unit)",
+        JOINT,
+        SOFTMAX,
+    ]
+    maps = Activation(write(tmp_path, *steps)).maps(photo(), [RED, GREEN, BLUE])
+    wide = wide_map_of(photo())
+    expected = cam(photo()) / np.linalg.norm(map_of(photo()).mean((1, 2)))
+    expected += np.einsum("kd,dhw->khw", WIDE_HEAD, wide) / np.linalg.norm(wide.mean((1, 2)))
+    np.testing.assert_allclose(maps, expected, atol=2e-3)
+
+
+def test_slopes_are_taken_near_the_average_where_the_map_of_larger_values_is_silent(tmp_path: Path) -> None:
+    steps = [
+        "green = Mul(map, green_alone)",
+        "large = Mul(green, strong)",
+        "large_mean = ReduceMean<keepdims=0>(large, positions)",
+        "seen_green = Div(large_mean, strong)",
+        "narrow_mean = ReduceMean<keepdims=0>(map, positions)",
+        "bent = Tanh(narrow_mean)",
+        "mean = Add(bent, seen_green)",
+        LINEAR,
+        SOFTMAX,
+    ]
+    pixels = np.zeros((SIZE, SIZE, 3), np.uint8)
+    pixels[:, : SIZE // 2, RED] = 250
+    pixels[:, SIZE // 2 :, GREEN] = 250
+    maps = Activation(write(tmp_path, *steps)).maps(pixels, [RED, GREEN, BLUE])
+    slopes = 1 - np.tanh(map_of(pixels).mean((1, 2))) ** 2 + np.array([0, 1, 0])
+    np.testing.assert_allclose(maps, np.einsum("kc,c,chw->khw", HEAD, slopes, map_of(pixels)), atol=5e-3)
+
+
 def test_nothing_seen_gives_nothing(tmp_path: Path) -> None:
     grey = np.full((SIZE, SIZE, 3), 128, np.uint8)
     assert not Activation(write(tmp_path, *PLAIN)).maps(grey, [RED]).any()
@@ -248,7 +341,7 @@ def test_the_hottest_part_is_what_the_answer_rests_on(tmp_path: Path, tag: int) 
                 "b = ReduceMean<keepdims=0>(felt, positions)",
                 "mean = Add(a, b)",
             ],
-            "2 maps",
+            "maps of 8 x 8 and 32 x 32 cells",
         ),
         (
             [

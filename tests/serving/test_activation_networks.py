@@ -20,11 +20,12 @@ ARCHITECTURES = (
     "mobilenetv4_conv_small",
     "test_byobnet",
     "test_convnext",
-    "test_efficientnet",
+    "test_efficientnet",  # two maps: of the last stage, and what a convolution makes of it for the classifier
     "test_mambaout",  # channels last
     "test_nfnet",
     "test_resnet",
 )
+WIDENING = ("test_efficientnet",)
 
 
 def publish(folder: Path, architecture: str) -> Any:
@@ -45,6 +46,7 @@ def publish(folder: Path, architecture: str) -> Any:
         features=classifier.backbone.features,
         mean=classifier.backbone.normalisation[0],
         std=classifier.backbone.normalisation[1],
+        reads=classifier.backbone.reads,
     )
     made = card().model_copy(update={"backbone": backbone, "input": InputCard(size=SIZE)})
     save_bundle(folder / "bundle", classifier, made, ClassReference((), np.zeros((0, 3), np.float32)))
@@ -59,19 +61,23 @@ def grad_cam(classifier: Any, pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, A
 
     backbone = classifier.backbone
     data = torch.from_numpy(pixels.transpose(2, 0, 1)[None].astype(np.float32))
+    seen = (data - backbone.mean) / backbone.std
     with torch.no_grad():
-        maps = backbone.network.forward_features((data - backbone.mean) / backbone.std)
-    maps.requires_grad_()
+        maps = late = backbone.network.forward_features(seen)
+        if backbone.architecture in WIDENING:
+            maps, (late,) = backbone.network.forward_intermediates(seen, 1)
+    leaves = [maps.requires_grad_()] if maps is late else [maps.requires_grad_(), late.requires_grad_()]
     last = backbone.network.forward_head(maps, pre_logits=True)
     channels = 3 if getattr(backbone.network, "output_fmt", "NCHW") == "NHWC" else 1
     positions = (1, 2) if channels == 3 else (2, 3)
-    parts = [last] if maps.shape[channels] == last.shape[1] else [maps.mean(positions), last]
+    parts = [last] if late.shape[channels] == last.shape[1] else [late.mean(positions), last]
     features = torch.cat([part / part.detach().norm() for part in parts], 1)
     cells = maps.shape[positions[0]] * maps.shape[positions[1]]
     found = []
     for logit in classifier.head(features)[0] / classifier.temperature:
-        (slope,) = torch.autograd.grad(logit, maps, retain_graph=True)
-        found.append((slope * maps * cells).sum(channels)[0].detach().numpy())
+        slopes = torch.autograd.grad(logit, leaves, retain_graph=True)
+        along = zip(slopes, leaves, strict=True)
+        found.append(sum((slope * leaf * cells).sum(channels)[0].detach().numpy() for slope, leaf in along))
     return np.array(found)
 
 
@@ -83,3 +89,16 @@ def test_maps_are_those_of_automatic_differentiation(tmp_path: Path, architectur
     found = Activation(tmp_path).maps(pixels, [0, 1, 2])
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() <= 0.01 * np.abs(expected).max()
+
+
+def test_where_maps_are_joined_their_mean_is_the_logit_less_its_bias(tmp_path: Path) -> None:
+    import torch
+
+    classifier = publish(tmp_path, "test_efficientnet")
+    assert classifier.backbone.features == 64 + 256
+    pixels = np.random.default_rng(1).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+    data = torch.from_numpy(pixels.transpose(2, 0, 1)[None].astype(np.float32))
+    with torch.no_grad():
+        logits = (classifier.backbone(data) @ classifier.head.weight.T / classifier.temperature)[0]
+    maps = Activation(tmp_path).maps(pixels, [0, 1, 2])
+    np.testing.assert_allclose(maps.mean((1, 2)), logits, rtol=5e-3, atol=5e-3)

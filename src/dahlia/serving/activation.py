@@ -5,8 +5,15 @@ features. For a network that averages a map F and ends in a linear layer w, that
 class-activation map of Zhou et al. (2016). A nonlinear tail makes w its gradient, as in Grad-CAM (Selvaraju
 et al. 2017). The lengths by which features are scaled to unit length are held fixed, as Ali et al. (2022) do
 for the norms of transformers: with their own gradient every map averages to about zero, whatever the photo
-shows. On 240 test photos of grocery shelves, whose most probable tag has 0.93 on average, the hottest quarter
-blanked takes off 0.40 with fixed lengths and 0.35 without; other quarters of the same shape take 0.13.
+shows. Several maps of one grid, each with an average of its own, count as one with the channels of all.
+
+On 240 test photos of grocery shelves, with a head fitted on 394, a quarter of the photo was filled with its
+mean colour. The probability of the most probable tag fell by (standard errors are 0.02):
+
+- EfficientNet-Lite0, two maps, 0.97 on average: 0.19 for the hottest quarter, 0.05 for others of its shape;
+- MobileNetV4, one map averaged twice, 0.95: 0.41 and 0.15.
+
+Where lengths were not held fixed, the hottest quarter took 0.01 less.
 """
 
 from __future__ import annotations
@@ -53,8 +60,7 @@ class Activation:
     """
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
-        halves, body, tail = _split(folder)
-        self._halves = halves
+        self._halves, body, tail = _split(folder)
         self.memory = int(_MEMORY * (len(body) + len(tail)))
         size = load_card(folder).input.size
         try:
@@ -80,37 +86,54 @@ class Activation:
             the tag's logit less what does not depend on the photo, exactly so where the tail is linear.
         """
         middle = self._see(pixels)
-        grid, cells = _cells(middle[self._halves.map], self._halves.axes)
-        mean = middle[self._halves.means[0]].ravel()
-        lengths = np.linalg.norm(cells, axis=1, keepdims=True)
-        steps = _STEP * (np.linalg.norm(mean) or 1) / np.where(lengths > 0, lengths, 1)
-        around = np.concatenate([mean + steps * cells, mean - steps * cells]).astype(np.float32)
+        grid, parts = self._parts(middle)
+        # A map's values are small or large as a whole, and its own average says which.
+        shares = [np.linalg.norm(cells, axis=1) / (np.linalg.norm(mean) or 1) for cells, mean in parts]
+        lengths = np.linalg.norm(shares, axis=0)[:, None]
+        steps = _STEP / np.where(lengths > 0, lengths, 1)
+        around = [np.concatenate([mean + steps * cells, mean - steps * cells]) for cells, mean in parts]
         ahead, behind = np.split(self._logits(around, middle), 2)
         slopes = ((ahead - behind) / (2 * steps)).T[list(tags)]
         return np.ascontiguousarray(slopes.reshape(len(tags), *grid), np.float32)
 
     def _see(self, pixels: Pixels) -> dict[str, Floats]:
-        halves = self._halves
-        names = [halves.map, *halves.means, *halves.lengths, halves.logits]
+        names = self._halves.names
         batch = to_tensor_layout([pixels[..., ::-1] if self._bgr else pixels])
         return dict(zip(names, self._body.run(names, {INPUT: batch}), strict=True))
 
-    def _logits(self, means: Floats, middle: Mapping[str, Floats]) -> Floats:
-        """(N, C) averages to (N, K)."""
-        feeds = {name: means.reshape(-1, *middle[name].shape[1:]) for name in self._halves.means}
-        feeds |= {name: np.repeat(middle[name], len(means), axis=0) for name in self._halves.lengths}
+    def _parts(self, middle: Mapping[str, Floats]) -> tuple[tuple[int, int], list[tuple[Floats, Floats]]]:
+        """Height and width of all maps, and of each the features of its cells, (h * w, C), and their mean."""
+        grids, parts = [], []
+        for one in self._halves.averaged:
+            grid, cells = _cells(middle[one.map], one.axes)
+            grids.append(grid)
+            parts.append((cells, middle[one.means[0]].ravel()))
+        if len(set(grids)) > 1:
+            sizes = " and ".join(f"{height} x {width}" for height, width in dict.fromkeys(grids))
+            raise unsupported(f"maps of {sizes} cells are averaged, and not of one grid")
+        return grids[0], parts
+
+    def _logits(self, means: Sequence[Floats], middle: Mapping[str, Floats]) -> Floats:
+        """(N, C) averages of each map to (N, K)."""
+        feeds = {
+            name: rows.reshape(-1, *middle[name].shape[1:])
+            for one, rows in zip(self._halves.averaged, means, strict=True)
+            for name in one.means
+        }
+        feeds |= {name: np.repeat(middle[name], len(means[0]), axis=0) for name in self._halves.lengths}
         return np.asarray(self._tail.run([self._halves.logits], feeds)[0])
 
     def _check(self, pixels: Pixels) -> None:
         middle = self._see(pixels)
-        _, cells = _cells(middle[self._halves.map], self._halves.axes)
-        mean = middle[self._halves.means[0]].reshape(1, -1)
-        same = mean.shape[1] == cells.shape[1] and np.allclose(cells.mean(axis=0), mean, 1e-3, 1e-4)
+        _, parts = self._parts(middle)
+        same = all(
+            mean.shape == cells.shape[1:] and np.allclose(cells.mean(axis=0), mean, 1e-3, 1e-4)
+            for cells, mean in parts
+        )
         # Two rows: what was made for one photo need not hold for more.
+        twice = [np.stack([mean, mean]) for _, mean in parts]
         expected = middle[self._halves.logits]
-        if not same or not np.allclose(
-            self._logits(np.repeat(mean, 2, axis=0), middle), expected, 1e-3, 1e-3
-        ):
+        if not same or not np.allclose(self._logits(twice, middle), expected, 1e-3, 1e-3):
             raise unsupported("what follows the average does not depend on the average alone")
 
 

@@ -1,4 +1,4 @@
-"""A published graph in two: from pixels to the map that the network averages, and from there to logits.
+"""A published graph in two: from pixels to the maps that the network averages, and from there to logits.
 
 The serving process has no `onnx` package. ONNX files are protocol buffers, so the few fields that matter
 are declared here for `protobuf`, which ONNX Runtime brings along; the rest passes through unread.
@@ -43,26 +43,48 @@ _POSITIONS = {(-2, -1): (2, 3), (2, 3): (2, 3), (1, 2): (1, 2), (1,): (1,)}
 
 
 @dataclass(frozen=True)
-class Halves:
-    """The names of what passes between the two graphs.
+class Averaged:
+    """A map that the network averages over the photo.
 
     Attributes:
-        map: what is averaged: (1, C, h, w), (1, h, w, C) or (1, h * w, C).
-        axes: those of `map` that are positions.
-        means: the average, once for each node that takes it.
-        lengths: by which the tail divides, so that features have unit length.
-        logits: what softmax or sigmoid reads; where there is neither, the output itself.
+        map: its name: (1, C, h, w), (1, h, w, C) or (1, h * w, C).
+        axes: those of the map that are positions.
+        means: names of the average, one for each node that takes it.
     """
 
     map: str
     axes: tuple[int, ...]
     means: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Halves:
+    """What passes between the two graphs.
+
+    Attributes:
+        averaged: the maps, at least one. An EfficientNet has two: of its last stage, and the same widened.
+        lengths: names of that by which the tail divides, so that features have unit length.
+        logits: name of what softmax or sigmoid reads; where there is neither, of the output itself.
+    """
+
+    averaged: tuple[Averaged, ...]
     lengths: tuple[str, ...]
     logits: str
 
+    @property
+    def means(self) -> tuple[str, ...]:
+        """Names of the averages of all maps."""
+        return tuple(name for one in self.averaged for name in one.means)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names, each once."""
+        maps = (one.map for one in self.averaged)
+        return tuple(dict.fromkeys((*maps, *self.means, *self.lengths, self.logits)))
+
 
 def halve(model: bytes, source: str, target: str) -> tuple[Halves, bytes, bytes]:
-    """Cut a model where every way from `source` to `target` leads through the average of one map.
+    """Cut a model where every way from `source` to `target` leads through averages of maps.
 
     Args:
         model: an ONNX file.
@@ -74,7 +96,7 @@ def halve(model: bytes, source: str, target: str) -> tuple[Halves, bytes, bytes]
         tail, with N rows of `means` and `lengths` in and N rows of `logits` out.
 
     Raises:
-        ServiceError: there is no such map.
+        ServiceError: there are no such maps.
         google.protobuf.message.DecodeError: the file is no ONNX model.
     """
     proto = _messages()["Model"].FromString(model)
@@ -83,17 +105,19 @@ def halve(model: bytes, source: str, target: str) -> tuple[Halves, bytes, bytes]
     logits = _before_probabilities(makers, target)
     reached = _walk_back(makers, logits, source)
     averages = [node for node in reached if node.op_type in _MEANS]
-    maps = {(node.input[0], _positions(node, graph, makers)) for node in averages}
-    if len(maps) != 1:
-        raise unsupported(f"{len(maps) or 'no'} maps are averaged")
-    means = tuple(node.output[0] for node in averages)
+    if not averages:
+        raise unsupported("no maps are averaged")
+    means: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    for node in averages:
+        means.setdefault((node.input[0], _positions(node, graph, makers)), []).append(node.output[0])
+    averaged = tuple(Averaged(name, axes, tuple(taken)) for (name, axes), taken in means.items())
     lengths = tuple(node.output[0] for node in reached if node.op_type == _LENGTH)
-    halves = Halves(*maps.pop(), means, lengths, logits)
+    halves = Halves(averaged, lengths, logits)
     _replace(graph.value_info, [])
-    _replace(graph.output, _values([halves.map, *means, *lengths, logits]))
+    _replace(graph.output, _values(halves.names))
     body = bytes(proto.SerializeToString())
-    _keep(graph, [node for node in reached if node.op_type not in (*_MEANS, _LENGTH)], means[0])
-    _replace(graph.input, _values([*means, *lengths]))
+    _keep(graph, [node for node in reached if node.op_type not in (*_MEANS, _LENGTH)], halves.means[0])
+    _replace(graph.input, _values([*halves.means, *lengths]))
     _replace(graph.output, _values([logits]))
     return halves, body, bytes(proto.SerializeToString())
 
@@ -102,7 +126,7 @@ def unsupported(reason: str) -> ServiceError:
     """The refusal of a network that has no map to show."""
     return ServiceError(
         "BadRequestOperationNotSupported",
-        "Expected a network that averages one map of features over the photo, as convolutional ones do; in "
+        "Expected a network that averages maps of features over the photo, as convolutional ones do; in "
         f"this one {reason}. Ask for the prediction alone, or train with another `domain.backbone`.",
     )
 
