@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from dahlia.export.onnx import port
 from dahlia.export.port import Source
 from dahlia.files import write_json
 from dahlia.modeling.card import BackboneCard, InputCard, ModelCard, TagCard, TrainingCard, project_id, tag_id
+
+if TYPE_CHECKING:
+    from dahlia.modeling.backbones import Backbone
 
 PROJECT = "benchmark"
 PROJECT_ID = project_id(PROJECT)
@@ -35,7 +39,7 @@ def publish_models(folder: Path, architecture: str, count: int = 1) -> Path:
     with tempfile.TemporaryDirectory() as scratch:
         for number in range(1, count + 1):
             torch.nn.init.normal_(classifier.head.weight)
-            card = _card(architecture, classifier.backbone.features)
+            card = _card(classifier.backbone)
             bundle = Path(scratch) / str(number)
             save_bundle(bundle, classifier, card, ClassReference((), np.zeros((0, len(TAGS)), np.float32)))
             target = published / f"iteration-{number}"
@@ -52,7 +56,7 @@ def publish_models(folder: Path, architecture: str, count: int = 1) -> Path:
     return published
 
 
-def _card(architecture: str, features: int) -> ModelCard:
+def _card(backbone: Backbone) -> ModelCard:
     return ModelCard(
         project=PROJECT,
         project_id=PROJECT_ID,
@@ -62,12 +66,13 @@ def _card(architecture: str, features: int) -> ModelCard:
         tags=tuple(TagCard(id=tag_id(PROJECT, tag), name=tag) for tag in TAGS),
         input=InputCard(size=SIZE),
         backbone=BackboneCard(
-            architecture=architecture,
+            architecture=backbone.architecture,
             weights="none",
             fingerprint="0" * 64,
-            features=features,
+            features=backbone.features,
             mean=(0.5, 0.5, 0.5),
             std=(0.5, 0.5, 0.5),
+            reads=backbone.reads,
         ),
         temperature=1.0,
         training=TrainingCard(recipe="quick", regularisation=1.0, views=("plain",), images=0, seed=0),

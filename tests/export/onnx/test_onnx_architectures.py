@@ -58,6 +58,7 @@ def of_chance(source: Source, architecture: str) -> Source:
                 features=backbone.features,
                 mean=backbone.normalisation[0],
                 std=backbone.normalisation[1],
+                reads=backbone.reads,
             ),
         }
     )
