@@ -32,7 +32,6 @@ from dahlia.training.quick import train_quick
 from packs import divided, draw, survey
 
 REPOSITORY = Path(__file__).parents[1]
-MAP = 960  # values of the last map's mean, the first part of mobilenetv4_conv_small's features
 Features = npt.NDArray[np.float32]
 Scaling = Callable[[Features, list[Features]], list[Features]]
 
@@ -68,18 +67,26 @@ def rooted(plain: Features, views: list[Features]) -> list[Features]:
     return [(root / np.linalg.norm(root, axis=1, keepdims=True)).astype(np.float32) for root in roots]
 
 
-def choices(params: Params) -> list[Choice]:
-    """The recipe as it is, and what differs from it in one thing."""
+def choices(params: Params, parts: tuple[int, ...]) -> list[Choice]:
+    """The recipe as it is, and what differs from it in one thing.
+
+    Args:
+        params: of the recipe.
+        parts: lengths of the parts of the features; see `Backbone`.
+    """
     now = Choice("as it is", params.domain.input.size, tuple(params.domain.recipe.views))
     sizes = [replace(now, name=f"{size} px", size=size) for size in (128, 160, 192, 256) if size != now.size]
+    alone = [
+        replace(now, name="the map alone", columns=(0, parts[0])),
+        replace(now, name="pre-logits alone", columns=(parts[0], None)),
+    ]
     return [
         now,
         *sizes,
         replace(now, name="plain alone", views=("plain",)),
         replace(now, name="and mirror", views=("plain", "mirror")),
         replace(now, name="four and dim, tilt", views=(*now.views, "dim", "tilt")),
-        replace(now, name="the map alone", columns=(0, MAP)),
-        replace(now, name="pre-logits alone", columns=(MAP, None)),
+        *(alone if len(parts) > 1 else []),
         replace(now, name="standardised", scaling=standardised),
         replace(now, name="square roots", scaling=rooted),
     ]
@@ -128,7 +135,7 @@ def main() -> None:
     made = Table("choice", *(f"{pack.name} {n}" for pack in options.packs for n in options.images), "mean")
     with tempfile.TemporaryDirectory() as folder:
         surveyed = {pack.name: survey(pack, Path(folder) / pack.name, params) for pack in options.packs}
-        for choice in choices(params):
+        for choice in choices(params, backbone.parts):
             cells, losses, shares = [], [], []
             for pack, records in surveyed.items():
                 own = [record for record in records if record.subset == "train"]

@@ -44,8 +44,9 @@ def test_features_are_vectors_of_known_length(architecture: str) -> None:
     [("test_resnet", [96]), ("mobilenetv3_small_050", [288, 1024]), ("test_efficientnet", [64, 256])],
 )
 def test_each_part_has_unit_length(architecture: str, parts: list[int]) -> None:
-    found = features(make(architecture)).split(parts, 1)
-    for part in found:
+    backbone = make(architecture)
+    assert (backbone.parts, backbone.features) == (tuple(parts), sum(parts))
+    for part in features(backbone).split(parts, 1):
         torch.testing.assert_close(part.norm(dim=1), torch.ones(3))
 
 
@@ -68,7 +69,7 @@ def test_channels_last_networks_are_averaged_over_space() -> None:
 
 def test_the_bundled_backbone_joins_its_last_map_and_its_head() -> None:
     backbone = load_backbone("mobilenetv4_conv_small", "bundled")
-    assert backbone.features == 960 + 1280
+    assert backbone.parts == (960, 1280)
 
 
 @pytest.mark.parametrize("size", [(32, 32), (64, 64), (48, 80)])

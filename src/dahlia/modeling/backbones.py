@@ -43,7 +43,8 @@ class Backbone(nn.Module):
         normalisation: as given or found.
         smoothing: as given.
         reads: as given.
-        features: length of the feature vector.
+        parts: lengths of the vectors that are joined, in their order.
+        features: length of the feature vector, their sum.
         origin: which weights it started from.
     """
 
@@ -78,7 +79,9 @@ class Backbone(nn.Module):
         self._widens = reads == "stage" and _widens(self.network)
         self.eval()
         with torch.inference_mode():
-            self.features = self(torch.zeros(1, 3, 64, 64)).shape[1]
+            seen = self._parts_of(torch.zeros(1, 3, 64, 64))
+        self.parts: tuple[int, ...] = tuple(part.shape[1] for part in seen)
+        self.features = sum(self.parts)
 
     @property
     def fingerprint(self) -> str:
@@ -93,6 +96,9 @@ class Backbone(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """(N, 3, H, W) float32 RGB, 0 to 255, to (N, features)."""
+        return torch.cat([functional.normalize(part, dim=1) for part in self._parts_of(pixels)], 1)
+
+    def _parts_of(self, pixels: Tensor) -> list[Tensor]:
         seen = (pixels - self.mean) / self.std
         if self.smoothing:
             seen = functional.conv2d(seen, self.blur, padding=1, groups=3)
@@ -101,11 +107,10 @@ class Backbone(nn.Module):
         else:
             maps = late = self.network.forward_features(seen)
         last = self.network.forward_head(maps, pre_logits=True)
-        parts = [last]
         channels = 3 if getattr(self.network, "output_fmt", "NCHW") == "NHWC" else 1
         if late.ndim == 4 and late.shape[channels] != last.shape[1]:
-            parts = [late.mean((1, 2) if channels == 3 else (2, 3)), last]
-        return torch.cat([functional.normalize(part, dim=1) for part in parts], 1)
+            return [late.mean((1, 2) if channels == 3 else (2, 3)), last]
+        return [last]
 
 
 def load_backbone(architecture: str, weights: str, smoothing: float = 0.0) -> Backbone:
