@@ -189,6 +189,7 @@ def features(data: TrainingData, params: Params, root: Path) -> npt.NDArray[np.f
         backbone=backbone,
         size=size,
         cache=FeatureCache(root / ".dahlia/features", backbone.fingerprint, size),
+        graphs=root / ".dahlia/graphs",
         batch_size=params.training.batch_size,
         trainer=params.trainer,
     )["plain"]

@@ -103,6 +103,7 @@ def judge(
         backbone=backbone,
         size=choice.size,
         cache=FeatureCache(root / ".dahlia/features", backbone.fingerprint, choice.size),
+        graphs=root / ".dahlia/graphs",
         batch_size=params.training.batch_size,
         trainer=params.trainer,
     )

@@ -131,9 +131,15 @@ def tiny_backbone(tiny_weights: Path) -> Backbone:
     return load_backbone(ARCHITECTURE, str(tiny_weights))
 
 
+@pytest.fixture(scope="session")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of graphs that projects share: the small network is converted once."""
+    return tmp_path_factory.mktemp("graphs")
+
+
 @pytest.fixture
-def project(tmp_path: Path, tiny_weights: Path) -> SmallProject:
+def project(tmp_path: Path, tiny_weights: Path, graphs: Path) -> SmallProject:
     """Twelve photos each of two colours, as `split` leaves them."""
-    project = SmallProject(tmp_path / "project", make_params(tiny_weights))
+    project = SmallProject(tmp_path / "project", make_params(tiny_weights), graphs)
     project.plant(red=12, blue=12)
     return project

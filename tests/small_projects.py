@@ -56,9 +56,18 @@ def photo(colour: tuple[int, int, int], seed: int) -> bytes:
 
 
 class SmallProject:
-    """A project folder; `records` and `folds` are what its tables hold."""
+    """A project folder; `records` and `folds` are what its tables hold.
 
-    def __init__(self, root: Path, params: Params) -> None:
+    Args:
+        root: the folder.
+        params: of the project.
+        graphs: a folder of converted backbones that it shares with others.
+    """
+
+    def __init__(self, root: Path, params: Params, graphs: Path | None = None) -> None:
+        if graphs is not None:
+            (root / layout.GRAPH_CACHE).parent.mkdir(parents=True)
+            (root / layout.GRAPH_CACHE).symlink_to(graphs)
         self.root = root
         self.params = params
         self.records: list[ImageRecord] = []

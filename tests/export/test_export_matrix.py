@@ -61,7 +61,7 @@ def inputs(
 ) -> tuple[ExportInputs, Params]:
     """A trained project of a domain, in a cache of graphs that all share."""
     params = params_of(*request.param, tiny_weights)
-    project = SmallProject(tmp_path_factory.mktemp("matrix") / "project", params)
+    project = SmallProject(tmp_path_factory.mktemp("matrix") / "project", params, graphs)
     project.plant(red=10, green=10, blue=10)
     train.run(params, project.root)
     inputs = export_inputs(project.root / layout.BUNDLE, project.records, project.root)

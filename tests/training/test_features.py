@@ -9,13 +9,15 @@ import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
 
+from dahlia.dataset.manifest import read_photo
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import DatasetError, TrainingError
 from dahlia.modeling.backbones import Backbone
 from dahlia.params import TrainerParams
-from dahlia.training import features
+from dahlia.training import photo_views
 from dahlia.training.feature_cache import FeatureCache, Key
-from dahlia.training.features import PhotoViews, extract_features
+from dahlia.training.features import extract_features
+from dahlia.training.photo_views import PhotoViews
 from small_projects import SIZE, SmallProject, photo
 
 Features = dict[str, npt.NDArray[np.float32]]
@@ -26,8 +28,9 @@ TRAINER = TrainerParams()
 class FeatureCase:
     """Extracts features of a project, and counts what is computed and kept."""
 
-    def __init__(self, project: SmallProject, backbone: Backbone) -> None:
+    def __init__(self, project: SmallProject, backbone: Backbone, graphs: Path) -> None:
         self.project = project
+        self.graphs = graphs
         self.backbone = backbone
         self.seen = 0
         self.passes = 0
@@ -63,14 +66,15 @@ class FeatureCase:
             backbone=self.backbone,
             size=SIZE,
             cache=Counted(self.project.root / cache, self.backbone.fingerprint, SIZE),
+            graphs=self.graphs,
             batch_size=8,
             trainer=trainer,
         )
 
 
 @pytest.fixture
-def case(project: SmallProject, tiny_backbone: Backbone) -> FeatureCase:
-    return FeatureCase(project, tiny_backbone)
+def case(project: SmallProject, tiny_backbone: Backbone, graphs: Path) -> FeatureCase:
+    return FeatureCase(project, tiny_backbone, graphs)
 
 
 def test_features_are_those_of_the_backbone(case: FeatureCase) -> None:
@@ -208,7 +212,11 @@ def test_features_that_are_not_finite(case: FeatureCase) -> None:
 
 def test_a_photo_is_decoded_once_for_all_views(case: FeatureCase, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
-    original = features.read_photo
-    monkeypatch.setattr(features, "read_photo", lambda path, name: read.append(path) or original(path, name))
+
+    def counted(path: Path, image_id: str) -> bytes:
+        read.append(path)
+        return read_photo(path, image_id)
+
+    monkeypatch.setattr(photo_views, "read_photo", counted)
     case.extract(case.project.records, ["plain", "mirror", "zoom", "dim", "tilt"])
     assert len(read) == 24

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from dahlia.params import RecipeParams
-from dahlia.training.features import VIEWS
+from dahlia.training.photo_views import VIEWS
 
 Image = npt.NDArray[np.uint8]
 NAMED = pytest.mark.parametrize("name", VIEWS)

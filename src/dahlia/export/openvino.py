@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from dahlia.errors import ExportError
-from dahlia.export.onnx.graph import INPUT, OUTPUT, probability_graph
+from dahlia.export.onnx.graph import OUTPUT, probability_graph
 from dahlia.export.onnx.precision import to_int8
 from dahlia.export.port import Batch, Opened, Source, Usage, read_labels, unusable
+from dahlia.modeling.backbone_graph import INPUT
 from dahlia.modeling.card import ModelCard
 
 FILE_NAME = "model.xml"

@@ -17,6 +17,19 @@ Key = tuple[str, str]
 EXACT = "32-true"
 
 
+def require_finite(vectors: npt.NDArray[np.float32], architecture: str) -> None:
+    """Let features pass that are numbers.
+
+    Raises:
+        TrainingError: one is not finite; the backbone's `architecture` is named.
+    """
+    if not np.isfinite(vectors).all():
+        raise TrainingError(
+            f"The backbone {architecture} gave features that are not finite. Its weights are damaged: choose "
+            "others in `domain.backbone.weights`."
+        )
+
+
 class FeatureCache:
     """Feature vectors by (image id, view).
 
@@ -26,7 +39,8 @@ class FeatureCache:
         folder: where the files are.
         fingerprint: of the backbone; other weights are another file.
         size: input edge in pixels.
-        precision: in which the features are computed; each has its own file.
+        precision: in which the features are computed; each has its own file. Whether torch or ONNX Runtime
+            computes them makes less of a difference than another processor.
     """
 
     def __init__(self, folder: Path, fingerprint: str, size: int, precision: str = EXACT) -> None:

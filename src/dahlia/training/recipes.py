@@ -153,6 +153,7 @@ def _features(data: TrainingData, params: Params, root: Path, backbone: Backbone
             size,
             extraction_precision(params.trainer),
         ),
+        graphs=layout.home(root) / layout.GRAPH_CACHE,
         batch_size=params.training.batch_size,
         trainer=params.trainer,
     )

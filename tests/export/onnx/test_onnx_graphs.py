@@ -61,16 +61,6 @@ def smoothed(source: Source, smoothing: float) -> Source:
     return replace(source, card=card)
 
 
-def test_a_kept_graph_that_is_damaged_is_named(source: Source, tmp_path: Path) -> None:
-    (tmp_path / "graphs").mkdir()
-    fresh = replace(source, cache=tmp_path / "graphs")
-    whole = backbone_graph(source).SerializeToString()
-    (name,) = (path.name for path in source.cache.glob(f"{source.card.backbone.fingerprint[:16]}*"))
-    (fresh.cache / name).write_bytes(whole[:1000])
-    with pytest.raises(ExportError, match=rf"{name} is damaged .*Delete the file"):
-        backbone_graph(fresh)
-
-
 def test_a_network_that_has_no_onnx_form(
     source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,8 +18,9 @@ from readme_lines import TAGS, check_python
 
 from dahlia.errors import ExportError, TrainingError, VerificationError
 from dahlia.export.onnx import port
-from dahlia.export.onnx.graph import FILE_NAME, OPSET
+from dahlia.export.onnx.graph import FILE_NAME
 from dahlia.export.port import Batch, Source, write_labels
+from dahlia.modeling.backbone_graph import OPSET
 from dahlia.modeling.card import ModelCard, save_card
 from small_projects import REPOSITORY, SIZE
 

@@ -1,7 +1,7 @@
 """One ONNX graph from pixels to calibrated probabilities: what takes the pixels, the backbone, and the head.
 
-The backbone is converted once per weights, size and opset, and kept. Quick trainings change only the head,
-so an export of a retrained model imports no torch.
+The graph of the backbone is kept. Quick trainings make it, and change only the head: an export of their model
+imports no torch.
 
 Clients of Custom Vision read more in `model.onnx` than `model_output`. `classLabel` is the most probable
 tag and `loss` a dictionary from tag to probability, an entry per image. The properties, which published
@@ -10,8 +10,6 @@ samples read, say how the file takes its pixels.
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,14 +21,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from dahlia.errors import ExportError, TrainingError
 from dahlia.export.port import OUTPUTS, Source
-from dahlia.files import staged_file
-from dahlia.imports import quick_imports
+from dahlia.modeling.backbone_graph import FEATURES, INPUT, kept_graph
 from dahlia.modeling.card import ModelCard
 from dahlia.params import Channels
 
-OPSET = 20  # ONNX Runtime 1.17 and later
-INPUT = "data"
-FEATURES = "features"
 BGR_TO_RGB, TO_255 = "bgr_to_rgb", "to_255"
 FILE_NAME = "model.onnx"
 OUTPUT = "model_output"
@@ -104,63 +98,14 @@ def backbone_graph(source: Source) -> onnx.ModelProto:
     """The graph of the backbone: `data` float32 (N, 3, size, size) RGB to `features` (N, D).
 
     Raises:
-        ExportError: an operation of the backbone has no ONNX form, or the graph that was kept is damaged.
+        ExportError: an operation of the backbone has no ONNX form.
         TrainingError: the bundle is not whole; it is read only where no graph was kept.
     """
     card = source.card
-    kept = source.cache / f"{card.backbone.fingerprint[:16]}-{card.input.size}-opset{OPSET}.onnx"
-    if not kept.exists():
-        with staged_file(kept) as staged:
-            staged.write_bytes(_convert(source))
-    return _load(kept)
-
-
-def _load(kept: Path) -> onnx.ModelProto:
-    try:
-        onnx.checker.check_model(kept)
-    except onnx.checker.ValidationError as error:
-        raise ExportError(
-            f"The graph {kept} is damaged ({error}). Delete the file (it is only a cache), then run again."
-        ) from error
+    kept = kept_graph(
+        source.cache, card.backbone.fingerprint, card.input.size, lambda: source.module().backbone
+    )
     return onnx.load(kept)
-
-
-def _convert(source: Source) -> bytes:
-    model = source.module()
-    with quick_imports():
-        import torch
-
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    size, architecture = source.card.input.size, source.card.backbone.architecture
-    try:
-        with warnings.catch_warnings():
-            # Deprecations inside the exporter are its authors' to fix.
-            warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                model.backbone,
-                (torch.zeros(2, 3, size, size),),
-                dynamo=True,
-                opset_version=OPSET,
-                input_names=[INPUT],
-                output_names=[FEATURES],
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
-                verbose=False,
-            )
-    except torch.onnx.errors.OnnxExporterError as error:
-        raise ExportError(
-            f"{architecture} cannot be written as ONNX: {error}. Choose another backbone in conf/domain."
-        ) from error
-    if program is None:
-        raise ExportError("The ONNX exporter returned nothing, expected a program. Run the stage again.")
-    proto = program.model_proto
-    _forget_where(proto.graph)
-    return bytes(proto.SerializeToString())
-
-
-def _forget_where(graph: onnx.GraphProto) -> None:
-    # The exporter notes a stack trace beside every node, with the paths of this machine.
-    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
-        del part.metadata_props[:]
 
 
 def take_pixels(graph: onnx.GraphProto, channels: Channels, full: int) -> None:

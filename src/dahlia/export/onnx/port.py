@@ -15,9 +15,7 @@ from dahlia.export.onnx.graph import (
     BGR,
     FILE_NAME,
     FULL_RANGE,
-    INPUT,
     LABEL,
-    OPSET,
     OUTPUT,
     PIXEL_FORMAT,
     PIXEL_RANGE,
@@ -30,6 +28,7 @@ from dahlia.export.onnx.graph import (
 )
 from dahlia.export.onnx.precision import to_float16, to_int8
 from dahlia.export.port import Batch, Opened, Run, Source, Usage, unusable
+from dahlia.modeling.backbone_graph import INPUT, OPSET
 from dahlia.modeling.card import ModelCard
 
 _PROBES = 4

@@ -21,8 +21,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from dahlia.dataset.imaging import Pixels, to_tensor_layout
 from dahlia.errors import ExportError
-from dahlia.export.onnx.graph import HEAD, INPUT, first_steps
+from dahlia.export.onnx.graph import HEAD, first_steps
 from dahlia.export.port import Batch, Source
+from dahlia.modeling.backbone_graph import INPUT
 from dahlia.params import Channels
 
 if TYPE_CHECKING:

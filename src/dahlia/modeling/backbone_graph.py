@@ -1,0 +1,97 @@
+"""The ONNX graph of a backbone: converted once per weights, size and opset, and kept.
+
+Features are computed with it, and every export starts from it: whichever comes first converts, and what comes
+later needs no torch.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from glob import escape
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dahlia.errors import ExportError
+from dahlia.files import sha256_of, staged_file
+from dahlia.imports import quick_imports
+
+if TYPE_CHECKING:
+    import onnx
+
+    from dahlia.modeling.backbones import Backbone
+
+OPSET = 20  # ONNX Runtime 1.17 and later
+INPUT = "data"
+FEATURES = "features"
+BATCH = "batch"
+_DIGITS = 16  # of SHA-256, in the names of files
+
+
+def kept_graph(folder: Path, fingerprint: str, size: int, backbone: Callable[[], Backbone]) -> Path:
+    """The file of a graph: `data` float32 (N, 3, size, size) RGB, 0 to 255, to `features` (N, D).
+
+    Its name ends with its digest. A file that does not fit its own is removed, and made again.
+
+    Args:
+        folder: where graphs are kept; made where it is missing.
+        fingerprint: of the backbone.
+        size: input edge in pixels.
+        backbone: gives the backbone, on the CPU; called only where no graph was kept.
+
+    Raises:
+        ExportError: an operation of the backbone has no ONNX form.
+        DahliaError: the file cannot be written.
+    """
+    name = f"{fingerprint[:_DIGITS]}-{size}-opset{OPSET}"
+    for kept in sorted(folder.glob(f"{escape(name)}-*.onnx")):
+        if kept.stem == f"{name}-{sha256_of(kept)[:_DIGITS]}":
+            return kept
+        kept.unlink(missing_ok=True)
+    return _keep(folder, name, _convert(backbone(), size))
+
+
+def _keep(folder: Path, name: str, graph: bytes) -> Path:
+    path = folder / f"{name}-{sha256(graph).hexdigest()[:_DIGITS]}.onnx"
+    with staged_file(path) as staged:
+        staged.write_bytes(graph)
+    return path
+
+
+def _convert(backbone: Backbone, size: int) -> bytes:
+    with quick_imports():
+        import torch
+
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # Deprecations inside the exporter are its authors' to fix.
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                backbone,
+                (torch.zeros(2, 3, size, size),),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=[INPUT],
+                output_names=[FEATURES],
+                dynamic_shapes=({0: torch.export.Dim(BATCH)},),
+                verbose=False,
+            )
+    except torch.onnx.errors.OnnxExporterError as error:
+        raise ExportError(
+            f"{backbone.architecture} cannot be written as ONNX: {error}. Choose another backbone in "
+            "conf/domain."
+        ) from error
+    if program is None:
+        raise ExportError("The ONNX exporter returned nothing, expected a program. Run the stage again.")
+    proto = program.model_proto
+    _forget_where(proto.graph)
+    return bytes(proto.SerializeToString())
+
+
+def _forget_where(graph: onnx.GraphProto) -> None:
+    # The exporter notes a stack trace beside every node, with the paths of this machine.
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del part.metadata_props[:]

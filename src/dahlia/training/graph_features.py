@@ -1,0 +1,174 @@
+"""Features on the CPU: the graph of the backbone in ONNX Runtime, a photo in each thread.
+
+A thread decodes a photo, looks at it in its views, and runs the graph for one view after the other. No two
+are computed together, so features do not depend on what else is missing. Threads within a session would wait
+for each other at every operation, and processes that decode would take a second to start.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from dahlia.errors import DatasetError, ExportError, TrainingError, runtime_errors
+from dahlia.modeling.backbone_graph import BATCH, FEATURES, INPUT, kept_graph
+from dahlia.modeling.backbones import Backbone
+from dahlia.processes import usable_cores
+from dahlia.terminal import progress_bar
+from dahlia.training.feature_cache import FeatureCache, Key, require_finite
+from dahlia.training.photo_views import PhotoViews
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+Vectors = npt.NDArray[np.float32]
+Answer = tuple[list[Key], Vectors]
+TOLERANCE = 1e-5  # absolute, of parts of unit length; rounding alone makes less than 1e-6
+_AHEAD = 4  # photos for each thread that are computed before earlier ones are kept
+_Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
+
+
+class GraphFeatures:
+    """Computes features as the backbone does, to within `TOLERANCE`.
+
+    Args:
+        backbone: on the CPU; stays as it is.
+        size: input edge in pixels.
+        graphs: a folder where its graph is kept, or will be.
+
+    Raises:
+        ExportError: the backbone has no ONNX form, or its graph does not answer as it does.
+    """
+
+    def __init__(self, backbone: Backbone, size: int, graphs: Path) -> None:
+        self.architecture = backbone.architecture
+        self.size = size
+        self._session = _session(kept_graph(graphs, backbone.fingerprint, size, lambda: backbone))
+        self._require_agreement(backbone)
+
+    def compute(
+        self, missing: Sequence[Key], paths: Mapping[str, Path], cache: FeatureCache, rows: int
+    ) -> None:
+        """Compute features into the cache, and show progress. What is computed before an error is kept.
+
+        Args:
+            missing: what the cache lacks.
+            paths: of the photos, by their id.
+            cache: where to.
+            rows: features that are written at once, about.
+
+        Raises:
+            DatasetError: an image changed or vanished after ingest.
+            TrainingError: a feature is not finite, or the runtime has no memory left.
+        """
+        photos = PhotoViews(missing, paths, self.size)
+        cv2.setNumThreads(1)  # OpenCV's own threads would compete with ours
+        answers = in_threads(lambda place: self._of_photo(photos, place), range(len(photos)), threads())
+        with progress_bar("features") as progress:
+            _keep(progress.track(answers, total=len(photos)), cache, rows)
+
+    def _of_photo(self, photos: PhotoViews, place: int) -> Answer:
+        item = photos[place]
+        if isinstance(item, DatasetError):
+            raise item
+        keys, pixels = item
+        vectors = np.stack([self._of_view(view) for view in pixels.numpy()])
+        require_finite(vectors, self.architecture)
+        return keys, vectors
+
+    def _of_view(self, pixels: npt.NDArray[np.uint8]) -> Vectors:
+        try:
+            found = self._session.run([FEATURES], {INPUT: pixels[None].astype(np.float32)})[0]
+        except runtime_errors() as error:
+            raise TrainingError(
+                f"ONNX Runtime could not compute features of {self.architecture} at {self.size} px "
+                f"({str(error).splitlines()[0]}). If memory is short, end other programs, then run again."
+            ) from error
+        return np.asarray(found[0], np.float32)
+
+    def _require_agreement(self, backbone: Backbone) -> None:
+        pixels = np.random.default_rng(0).integers(0, 256, (3, self.size, self.size), np.uint8)
+        with torch.inference_mode():
+            expected = backbone(torch.from_numpy(pixels).float()[None])[0].numpy()
+        with np.errstate(invalid="ignore"):  # of weights that are not finite, as the features will tell
+            error = np.abs(self._of_view(pixels) - expected).max()
+        if error > TOLERANCE:
+            raise ExportError(
+                f"The graph of {self.architecture} gives features that differ from torch's by {error:.1g}, "
+                f"expected {TOLERANCE:g} at most. Choose another backbone in conf/domain."
+            )
+
+
+def threads() -> int:
+    """As many as there are cores for this process, and as torch takes where it was told to take fewer."""
+    return max(1, min(usable_cores(), torch.get_num_threads()))
+
+
+def in_threads(make: Callable[[_Given], _Made], given: Iterable[_Given], workers: int) -> Iterator[_Made]:
+    """What `make` gives, in order; not much is made before it is asked for.
+
+    Who stops early, or is interrupted, waits only for what is being made.
+
+    Args:
+        make: called in several threads at once. What it raises is raised in its turn.
+        given: to each of which it is applied.
+        workers: threads.
+    """
+    pool = ThreadPoolExecutor(workers)
+    waiting: deque[Future[_Made]] = deque()
+    try:
+        for one in given:
+            waiting.append(pool.submit(make, one))
+            if len(waiting) >= _AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _keep(answers: Iterable[Answer], cache: FeatureCache, rows: int) -> None:
+    keys: list[Key] = []
+    vectors: list[Vectors] = []
+
+    def put() -> None:
+        ready, computed = keys.copy(), vectors.copy()
+        keys.clear()
+        vectors.clear()
+        if ready:
+            cache.put(ready, np.concatenate(computed))
+
+    try:
+        for own, found in answers:
+            keys.extend(own)
+            vectors.append(found)
+            if len(keys) >= rows:
+                put()
+    finally:
+        put()
+
+
+def _session(graph: Path) -> InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_free_dimension_override_by_name(BATCH, 1)
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except runtime_errors() as error:
+        raise ExportError(
+            f"ONNX Runtime cannot load {graph}: {str(error).splitlines()[0]}. Choose another backbone in "
+            "conf/domain."
+        ) from error
