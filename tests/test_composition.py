@@ -17,6 +17,8 @@ from small_projects import REPOSITORY, shipped
 
 IDS = {  # of Custom Vision's classification domains
     "general": ("General", "ee85a74c-405e-4adc-bb47-ffa8ca0c9f31"),
+    "general_a1": ("General [A1]", "a8e3c40f-fb4a-466f-832a-5e457ae4a344"),
+    "general_a2": ("General [A2]", "2e37d7fb-3a54-486a-b4d6-cfc369af0018"),
     "food": ("Food", "c151d5b5-dd07-472a-acc8-15d29dea8518"),
     "landmarks": ("Landmarks", "ca455789-012d-4b50-9fec-5bb63841c793"),
     "retail": ("Retail", "b30a91ae-e3c1-4f73-a81e-c270bff27c39"),

@@ -30,8 +30,8 @@ def test_domains_are_those_of_the_pipeline_and_others_that_clients_know() -> Non
     listed = [(one.type, one.name, one.pipeline, one.exportable, one.enabled) for one in DOMAINS]
     assert listed == [
         (classification, "General", "general", False, True),
-        (classification, "General [A1]", "general", False, True),
-        (classification, "General [A2]", "general", False, True),
+        (classification, "General [A1]", "general_a1", False, True),
+        (classification, "General [A2]", "general_a2", False, True),
         (classification, "Food", "food", False, True),
         (classification, "Landmarks", "landmarks", False, True),
         (classification, "Retail", "retail", False, True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dahlia.export.formats import FAMILIES, FORMATS
 from dahlia.params import DomainParams
@@ -11,7 +11,8 @@ from dahlia.project import shipped_domains
 from dahlia.server.contract import models
 from dahlia.server.contract.enums import DomainType, not_found
 
-_COMPACT_MEGABYTES = 6  # of the network that the compact domains train
+# Of `model.onnx` in float32, by the networks of the shipped domains.
+_MEGABYTES = {"tf_efficientnet_lite0": 14, "tf_efficientnet_lite2": 20}
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class DomainRecord:
         pipeline: the choice in `conf/domain`; None for what cannot be trained here.
         platforms: what its iterations can be exported to; none where they are served only.
         enabled: whether new projects may be of it.
+        megabytes: of an exported model, about.
     """
 
     id: str
@@ -33,6 +35,7 @@ class DomainRecord:
     pipeline: str | None
     platforms: tuple[str, ...] = ()
     enabled: bool = True
+    megabytes: int = _MEGABYTES["tf_efficientnet_lite0"]
 
     @property
     def exportable(self) -> bool:
@@ -44,7 +47,7 @@ class DomainRecord:
         information = None
         if self.exportable:
             information = models.ModelInformation(
-                estimated_model_size_in_megabytes=_COMPACT_MEGABYTES,
+                estimated_model_size_in_megabytes=self.megabytes,
                 description="A compact network that runs on phones and edge devices.",
             )
         return models.Domain(
@@ -75,17 +78,11 @@ _DETECTION = tuple(
         ("7ec2ac80-887b-48a6-8df9-8b1357765430", "General (compact) [S1]", True),
     )
 )
-# A1 and A2 name generations of the original's networks; here one network serves all three.
-_GENERATIONS = (
-    ("a8e3c40f-fb4a-466f-832a-5e457ae4a344", "General [A1]"),
-    ("2e37d7fb-3a54-486a-b4d6-cfc369af0018", "General [A2]"),
-)
 
 
 def _all_domains() -> tuple[DomainRecord, ...]:
     trained = {choice: _record(choice, domain) for choice, domain in shipped_domains().items()}
-    generations = [replace(trained["general"], id=identity, name=name) for identity, name in _GENERATIONS]
-    return tuple(sorted([*trained.values(), *generations, *_DETECTION], key=_place))
+    return tuple(sorted([*trained.values(), *_DETECTION], key=_place))
 
 
 def _record(choice: str, domain: DomainParams) -> DomainRecord:
@@ -96,6 +93,7 @@ def _record(choice: str, domain: DomainParams) -> DomainRecord:
         pipeline=None if domain.withdrawn else choice,
         platforms=_platforms(domain.exports),
         enabled=domain.withdrawn is None,
+        megabytes=_MEGABYTES[domain.backbone.architecture],
     )
 
 
