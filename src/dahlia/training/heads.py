@@ -6,7 +6,7 @@ features, so they are fitted as one convex problem: one matrix product per step 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,10 +17,12 @@ from dahlia.errors import TrainingError
 from dahlia.kinds import Kind
 from dahlia.terminal import progress_bar
 from dahlia.training.optimisation import LOSSES, minimise
+from dahlia.training.threads import in_threads, one_thread
 
 # p (1 - p) of a typical prediction while a head is being fitted; it only decides the speed.
 _TYPICAL_CURVATURE = 0.1
 _HEADS_AT_ONCE = 16
+_LARGE = 10**8  # multiplications of a product; threads that take turns with the interpreter lose below
 _ROWS_AT_ONCE = 4096
 _TOLERANCE = 1e-4
 _LEAST_GAIN = 1e-6
@@ -70,6 +72,7 @@ class Heads:
     weight: Tensor
     bias: Tensor
 
+    @one_thread()
     def logits(self, features: Tensor, head: int) -> Tensor:
         """(M, D) features to (M, K) logits of one head."""
         return features @ self.weight[head] + self.bias[head]
@@ -85,7 +88,7 @@ class _Fit:
     optimum.
 
     Args:
-        problems: what to fit.
+        problems: what to fit; their features (N, A) are along the axes.
         principal: of the problems' features.
         max_iterations: L-BFGS steps per strength at most.
     """
@@ -93,7 +96,7 @@ class _Fit:
     def __init__(self, problems: HeadProblems, principal: PrincipalAxes, max_iterations: int) -> None:
         self.max_iterations = max_iterations
         self.loss = LOSSES[problems.kind]
-        self.features, self.targets = _in_axes(problems.features, principal), problems.targets
+        self.features, self.targets = problems.features, problems.targets
         rows = problems.rows.float()
         self.share = rows / rows.sum(1, keepdim=True)
         self.centre, self.axes = principal.centre.float(), principal.axes.float()
@@ -173,18 +176,29 @@ def fit_heads(
         TrainingError: a loss is not finite.
     """
     falling = sorted(strengths, reverse=True)
-    principal = principal or principal_axes(problems.features)
-    paths = []
+    axes = principal or principal_axes(problems.features)
+    with one_thread():
+        features = _in_axes(problems.features, axes)
     with progress_bar("heads") as progress:
-        for rows in torch.split(problems.rows, _HEADS_AT_ONCE):
-            fitting = _Fit(replace(problems, rows=rows), principal, max_iterations)
-            paths.append([fitting.at(strength) for strength in progress.track(falling)])
+
+        def path(rows: Tensor) -> Iterator[Heads]:
+            fitting = _Fit(replace(problems, rows=rows, features=features), axes, max_iterations)
+            return (fitting.at(strength) for strength in progress.track(falling))
+
+        paths = in_threads(path, torch.split(problems.rows, _heads_at_once(features, problems.targets)))
     return [
         Heads(torch.cat([heads.weight for heads in same]), torch.cat([heads.bias for heads in same]))
         for same in zip(*paths, strict=True)
     ]
 
 
+def _heads_at_once(features: Tensor, targets: Tensor) -> int:
+    """By the problem only, not by the cores: the last bits of a product may change with its width."""
+    large = features.numel() * targets.shape[1] * _HEADS_AT_ONCE > _LARGE
+    return _HEADS_AT_ONCE // 2 if large else _HEADS_AT_ONCE
+
+
+@one_thread()
 def principal_axes(features: Tensor) -> PrincipalAxes:
     """The principal axes of features (N, D), in float64; of many features no float64 copy is made."""
     count, size = features.shape

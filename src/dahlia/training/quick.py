@@ -20,6 +20,7 @@ from dahlia.errors import TrainingError
 from dahlia.kinds import Kind
 from dahlia.modeling.likelihoods import LIKELIHOODS, fit_temperature
 from dahlia.training.heads import HeadProblems, Heads, PrincipalAxes, fit_heads, principal_axes
+from dahlia.training.threads import one_thread
 
 _LEAST_FOLDS = 3
 Logits = npt.NDArray[np.float64]
@@ -128,6 +129,7 @@ class _FittedHeads:
         heads, number = self.paths[strength], self.number[tuple(sorted(left_out))]
         return heads.weight[number], heads.bias[number]
 
+    @one_thread()
     def logits(self, left_out: tuple[int, ...], part: int, strength: int) -> Logits:
         head = self.number[tuple(sorted(left_out))]
         rows = torch.from_numpy(self.folds == part)
