@@ -13,9 +13,8 @@ import sys
 import time
 from typing import Any
 
-WAYS: dict[
-    str, dict[str, str]
-] = {  # before `fit_heads` took threads of its own: torch's, which spin or sleep while they wait
+# Before `fit_heads` took threads of its own: torch's, which spin or sleep while they wait.
+WAYS: dict[str, dict[str, str]] = {
     "ours": {},
     "torch's, spinning": {"OMP_WAIT_POLICY": "ACTIVE"},
     "torch's, sleeping": {"OMP_WAIT_POLICY": "PASSIVE"},
@@ -47,7 +46,7 @@ def fit(way: str, tags: int, photos: int, size: int) -> tuple[float, float]:
     if way.startswith("torch's"):
         changed: Any = heads
         changed.one_thread = contextlib.nullcontext
-        changed.in_threads = lambda work, parts: [list(work(part)) for part in parts]
+        changed.in_threads = lambda make, given, *_: map(make, given)
         changed._heads_at_once = lambda *_: 16
         changed.principal_axes = changed.principal_axes.__wrapped__
     wall, processor = time.perf_counter(), time.process_time()

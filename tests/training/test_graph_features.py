@@ -15,7 +15,7 @@ from dahlia.params import TrainerParams
 from dahlia.training import features, graph_features
 from dahlia.training.feature_cache import FeatureCache, Key
 from dahlia.training.features import extract_features
-from dahlia.training.graph_features import GraphFeatures, in_threads, threads
+from dahlia.training.graph_features import GraphFeatures
 from dahlia.training.photo_views import PhotoViews
 from dahlia.training.torch_features import compute_by_torch
 from small_projects import SIZE, SmallProject
@@ -79,7 +79,7 @@ def test_threads_do_not_change_features(
 ) -> None:
     graph, found = GraphFeatures(tiny_backbone, SIZE, case.graphs), []
     for number in (1, 2, 5):
-        monkeypatch.setattr(graph_features, "threads", lambda number=number: number)
+        monkeypatch.setattr(graph_features, "thread_count", lambda number=number: number)
         graph.compute(case.keys, case.paths, case.cache(f"cache {number}"), rows=8)
         found.append(case.cache(f"cache {number}").get(case.keys))
     assert all(np.array_equal(found[0], other) for other in found[1:])
@@ -190,24 +190,3 @@ def test_who_computes(
 def test_auto_is_torch_where_there_is_an_accelerator(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: there)
     assert features._is_plain(TrainerParams()) is not there
-
-
-def test_threads_are_bounded_by_cores_and_by_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    for cores, expected in ((1, 1), (2, 2), (8, 3)):
-        monkeypatch.setattr(graph_features, "usable_cores", lambda cores=cores: cores)
-        assert threads() == expected
-
-
-def test_in_threads_gives_in_order_and_not_much_ahead() -> None:
-    made: list[int] = []
-
-    def make(number: int) -> int:
-        made.append(number)
-        return number
-
-    found = in_threads(make, range(1000), workers=3)
-    assert [next(found) for _ in range(5)] == [0, 1, 2, 3, 4]
-    found.close()  # type: ignore[attr-defined]
-    assert len(made) < 30
-    assert list(in_threads(make, range(50), workers=3)) == list(range(50))

@@ -3,49 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import Event
 
 import pytest
 import torch
 
+from dahlia.training import threads
 from dahlia.training.heads import HeadProblems, Heads, fit_heads
 from dahlia.training.threads import in_threads, one_thread
 
 
 @pytest.fixture(autouse=True)
-def threads() -> Iterator[None]:
+def three_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     yield
     torch.set_num_threads(before)
 
 
-def counting(part: int) -> Iterator[int]:
-    for number in range(part):
-        assert torch.get_num_threads() == 1
-        yield 10 * part + number
+def test_threads_are_bounded_by_cores_and_by_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    for cores, expected in ((1, 1), (2, 2), (8, 3)):
+        monkeypatch.setattr(threads, "usable_cores", lambda cores=cores: cores)
+        assert threads.thread_count() == expected
 
 
-def failing(part: int) -> Iterator[int]:
-    yield part
-    if part == 2:
-        raise ValueError("two")
+def test_in_threads_gives_in_order_and_not_much_ahead() -> None:
+    made: list[int] = []
+
+    def make(number: int) -> int:
+        made.append(number)
+        return number
+
+    found = in_threads(make, range(1000), workers=3)
+    assert [next(found) for _ in range(5)] == [0, 1, 2, 3, 4]
+    found.close()  # type: ignore[attr-defined]
+    assert len(made) < 30
+    assert list(in_threads(make, range(50), workers=3)) == list(range(50))
 
 
-def test_results_are_in_the_order_of_the_parts() -> None:
-    assert in_threads(counting, [3, 0, 1, 2, 1]) == [[30, 31, 32], [], [10], [20, 21], [10]]
-    assert torch.get_num_threads() == 3
+def test_torch_computes_alone_in_each_thread() -> None:
+    assert list(in_threads(lambda _: torch.get_num_threads(), range(9), workers=3)) == [1] * 9
 
 
-@pytest.mark.parametrize("parts", [[2], [1, 2, 3]], ids=["one", "several"])
-def test_an_error_leaves_the_number_of_threads(parts: list[int]) -> None:
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_error_stops_what_has_begun(workers: int) -> None:
+    stopped = Event()
+
+    def make(number: int) -> int:
+        if number == 2:
+            raise ValueError("two")
+        stopped.wait(0.01 * number)
+        return number
+
+    found = in_threads(make, range(40), workers, stopped)
+    assert [next(found), next(found)] == [0, 1]
     with pytest.raises(ValueError, match="two"):
-        in_threads(failing, parts)
-    assert torch.get_num_threads() == 3
+        next(found)
+    assert stopped.is_set()
 
 
 def test_one_thread_within() -> None:
-    with one_thread() as before:
-        assert (before, torch.get_num_threads()) == (3, 1)
+    with one_thread():
+        assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 3
 
 

@@ -7,11 +7,9 @@ for each other at every operation, and processes that decode would take a second
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -21,10 +19,10 @@ import torch
 from dahlia.errors import DatasetError, ExportError, TrainingError, runtime_errors
 from dahlia.modeling.backbone_graph import BATCH, FEATURES, INPUT, kept_graph
 from dahlia.modeling.backbones import Backbone
-from dahlia.processes import usable_cores
 from dahlia.terminal import progress_bar
 from dahlia.training.feature_cache import FeatureCache, Key, require_finite
 from dahlia.training.photo_views import PhotoViews
+from dahlia.training.threads import in_threads, thread_count
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -32,9 +30,6 @@ if TYPE_CHECKING:
 Vectors = npt.NDArray[np.float32]
 Answer = tuple[list[Key], Vectors]
 TOLERANCE = 1e-5  # absolute, of parts of unit length; rounding alone makes less than 1e-6
-_AHEAD = 4  # photos for each thread that are computed before earlier ones are kept
-_Given = TypeVar("_Given")
-_Made = TypeVar("_Made")
 
 
 class GraphFeatures:
@@ -72,7 +67,7 @@ class GraphFeatures:
         """
         photos = PhotoViews(missing, paths, self.size)
         cv2.setNumThreads(1)  # OpenCV's own threads would compete with ours
-        answers = in_threads(lambda place: self._of_photo(photos, place), range(len(photos)), threads())
+        answers = in_threads(lambda place: self._of_photo(photos, place), range(len(photos)), thread_count())
         with progress_bar("features") as progress:
             _keep(progress.track(answers, total=len(photos)), cache, rows)
 
@@ -106,34 +101,6 @@ class GraphFeatures:
                 f"The graph of {self.architecture} gives features that differ from torch's by {error:.1g}, "
                 f"expected {TOLERANCE:g} at most. Choose another backbone in conf/domain."
             )
-
-
-def threads() -> int:
-    """As many as there are cores for this process, and as torch takes where it was told to take fewer."""
-    return max(1, min(usable_cores(), torch.get_num_threads()))
-
-
-def in_threads(make: Callable[[_Given], _Made], given: Iterable[_Given], workers: int) -> Iterator[_Made]:
-    """What `make` gives, in order; not much is made before it is asked for.
-
-    Who stops early, or is interrupted, waits only for what is being made.
-
-    Args:
-        make: called in several threads at once. What it raises is raised in its turn.
-        given: to each of which it is applied.
-        workers: threads.
-    """
-    pool = ThreadPoolExecutor(workers)
-    waiting: deque[Future[_Made]] = deque()
-    try:
-        for one in given:
-            waiting.append(pool.submit(make, one))
-            if len(waiting) >= _AHEAD * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _keep(answers: Iterable[Answer], cache: FeatureCache, rows: int) -> None:

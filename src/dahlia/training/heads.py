@@ -6,9 +6,10 @@ features, so they are fitted as one convex problem: one matrix product per step 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from threading import Event
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from dahlia.errors import TrainingError
 from dahlia.kinds import Kind
 from dahlia.terminal import progress_bar
 from dahlia.training.optimisation import LOSSES, minimise
-from dahlia.training.threads import in_threads, one_thread
+from dahlia.training.threads import in_threads, one_thread, thread_count
 
 # p (1 - p) of a typical prediction while a head is being fitted; it only decides the speed.
 _TYPICAL_CURVATURE = 0.1
@@ -177,15 +178,17 @@ def fit_heads(
     """
     falling = sorted(strengths, reverse=True)
     axes = principal or principal_axes(problems.features)
-    with one_thread():
+    stopped, workers = Event(), thread_count()
+    with progress_bar("heads") as progress, one_thread():  # the number of threads is also one of the process
         features = _in_axes(problems.features, axes)
-    with progress_bar("heads") as progress:
+        parts = torch.split(problems.rows, _heads_at_once(features, problems.targets))
 
-        def path(rows: Tensor) -> Iterator[Heads]:
+        def path(rows: Tensor) -> list[Heads]:
             fitting = _Fit(replace(problems, rows=rows, features=features), axes, max_iterations)
-            return (fitting.at(strength) for strength in progress.track(falling))
+            wanted = (strength for strength in progress.track(falling) if not stopped.is_set())
+            return [fitting.at(strength) for strength in wanted]
 
-        paths = in_threads(path, torch.split(problems.rows, _heads_at_once(features, problems.targets)))
+        paths = list(in_threads(path, parts, workers, stopped))
     return [
         Heads(torch.cat([heads.weight for heads in same]), torch.cat([heads.bias for heads in same]))
         for same in zip(*paths, strict=True)

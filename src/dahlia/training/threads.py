@@ -1,60 +1,70 @@
 """Threads that compute apart, where torch's own would wait for each other.
 
 torch cuts an operation in a part per core, and goes on when the last part is done. Other programs on a core
-hold one part up, and with it all; of the small operations of a solver there are thousands. Threads that each
-compute something whole wait once, at their end. And sums in one thread have one order: results are the same
-to the last bit, however many cores there are.
+hold one part up, and with it all; of the small operations of a solver there are thousands. Where the threads
+spin while they wait (OpenMP's default), they take the time of those they wait for: with four busy programs on
+two cores a fit took 40 times as long. Threads that each compute something whole wait once, at their end. And
+sums in one thread have one order: results are the same to the last bit, however many cores there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
 from typing import TypeVar
 
 import torch
 
-T = TypeVar("T")
-R = TypeVar("R")
+from dahlia.processes import usable_cores
+
+_AHEAD = 4  # results for each thread that are made before earlier ones are asked for
+_Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
+
+
+def thread_count() -> int:
+    """As many as there are cores for this process, and as torch takes where it was told to take fewer."""
+    return max(1, min(usable_cores(), torch.get_num_threads()))
 
 
 @contextmanager
-def one_thread() -> Iterator[int]:
-    """Within, torch computes in the calling thread only; gives the number it had and gets back."""
+def one_thread() -> Iterator[None]:
+    """Within, torch computes in the calling thread only; afterwards in as many as before."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield threads
+        yield
     finally:
         torch.set_num_threads(threads)
 
 
-def in_threads(work: Callable[[T], Iterator[R]], parts: Sequence[T]) -> list[list[R]]:
-    """What the work on each part gives, in the order of the parts; as many at once as torch has threads.
+def in_threads(
+    make: Callable[[_Given], _Made], given: Iterable[_Given], workers: int, stopped: Event | None = None
+) -> Iterator[_Made]:
+    """What `make` gives, in order; not much is made before it is asked for.
 
-    An error or interruption ends the work on the other parts at what they give next.
+    Who stops early, or is interrupted, waits only for what is being made.
+
+    Args:
+        make: called in several threads at once. What it raises is raised in its turn.
+        given: to each of which it is applied.
+        workers: threads, in each of which torch computes alone.
+        stopped: is set when nothing more is wanted, for a `make` that can end before its time.
     """
-    ended = Event()
-
-    def run(part: T) -> list[R]:
-        torch.set_num_threads(1)  # of this thread: OpenMP and MKL count per thread
-        results = []
-        for result in work(part):
-            results.append(result)
-            if ended.is_set():
-                break
-        return results
-
-    with one_thread() as threads:
-        if min(threads, len(parts)) <= 1:
-            return [list(work(part)) for part in parts]
-        with ThreadPoolExecutor(min(threads, len(parts))) as pool:
-            futures = [pool.submit(run, part) for part in parts]
-            try:
-                return [future.result() for future in futures]
-            except BaseException:
-                ended.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+    # OpenMP and MKL count per thread.
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+    waiting: deque[Future[_Made]] = deque()
+    try:
+        for one in given:
+            waiting.append(pool.submit(make, one))
+            if len(waiting) >= _AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        if stopped is not None:
+            stopped.set()
+        pool.shutdown(cancel_futures=True)
