@@ -1,7 +1,7 @@
 """Accuracy on few photos a tag, on photos that no part of training or selection saw, against peers.
 
     python benchmarks/fewshot.py DIR [DIR ...] --images 5 10 30 50 --draws 3 --methods quick scikit-learn
-        [--earlier FILE] [--teacher FILE] [--results FILE] [--plot FILE]
+        [--teacher FILE] [--results FILE] [--plot FILE]
 
 A DIR holds `train/<tag>/` and `test/<tag>/`; one without `test/` is judged by leave-one-out on all its
 photos (`quick` and `scikit-learn` alone). Each draw takes so many training photos a tag by chance. Results
@@ -22,15 +22,32 @@ from statistics import mean
 from typing import Any
 
 from dahlia.composition import compose
+from dahlia.config import check_params
 from dahlia.dataset.records import ImageRecord
 from dahlia.files import write_json
 from dahlia.params import Params
-from fewshot_methods import Method, ours, plain_fine_tune, scikit_learn, teacher_features, with_weights
+from fewshot_methods import Method, ours, plain_fine_tune, scikit_learn, teacher_features
 from packs import divided, draw, survey
 
 REPOSITORY = Path(__file__).parents[1]
 QUICK, ADVANCED, PEER, TEACHER = "quick", "advanced", "scikit-learn", "teacher's features"
-PLAIN, RANDOM, EARLIER = "plain fine-tune", "plain, random weights", "quick, earlier weights"
+BUNDLED, GENERAL, BEST = "quick, bundled", "quick, General", "quick, General [A1]"
+PLAIN, RANDOM = "plain fine-tune", "plain, random weights"
+_SMALL = [
+    "domain.backbone.architecture=mobilenetv4_conv_small",
+    "domain.backbone.weights=bundled",
+    "domain.input.size=160",
+    "domain.input.smoothing=0.16",
+    "domain.recipe.views=[plain,mirror,zoom,zoom_mirror]",
+]
+OVERRIDES = {
+    ADVANCED: ["training=advanced"],
+    BUNDLED: _SMALL,
+    GENERAL: ["domain=general"],
+    BEST: ["domain=general_a1"],
+    PLAIN: _SMALL,  # the larger network would take an hour a draw
+    RANDOM: [*_SMALL, "domain.backbone.weights=none"],
+}
 MOST_FOLDS = 20
 Row = dict[str, Any]
 
@@ -42,7 +59,6 @@ class Contest:
     name: str
     method: Method
     params: Params
-    weights: str
 
 
 def main() -> None:
@@ -67,22 +83,16 @@ def main() -> None:
 
 def contest(name: str, options: argparse.Namespace) -> Contest:
     """A method by its name."""
-    quick = compose(REPOSITORY)
-    if name == ADVANCED:
-        return Contest(
-            name, ours, with_weights(compose(REPOSITORY, ["training=advanced"]), "bundled"), "bundled"
-        )
-    for needing, file in ((EARLIER, options.earlier), (TEACHER, options.teacher)):
-        if name == needing and file is None:
-            raise SystemExit(f"`{name}` needs --{'earlier' if name == EARLIER else 'teacher'} FILE.")
-    weights = {RANDOM: "none", EARLIER: str(options.earlier)}.get(name, "bundled")
     methods: dict[str, Method] = {
         PEER: scikit_learn,
         PLAIN: plain_fine_tune,
         RANDOM: plain_fine_tune,
         TEACHER: partial(teacher_features, weights=options.teacher),
     }
-    return Contest(name, methods.get(name, ours), with_weights(quick, weights), weights)
+    if name == TEACHER and options.teacher is None:
+        raise SystemExit(f"`{name}` needs --teacher FILE.")
+    overrides = OVERRIDES.get(name, [])
+    return Contest(name, methods.get(name, ours), check_params(compose(REPOSITORY, overrides), "conf/"))
 
 
 def missing(
@@ -169,7 +179,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--images", nargs="+", type=int, default=[5, 10, 30, 50])
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--methods", nargs="+", default=[QUICK, PEER], metavar="METHOD")
-    parser.add_argument("--earlier", type=Path)
     parser.add_argument("--teacher", type=Path)
     parser.add_argument("--results", type=Path, default=Path(".dahlia/fewshot.json"))
     parser.add_argument("--plot", type=Path)

@@ -16,7 +16,6 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from dahlia.config import check_params
 from dahlia.dataset.imaging import load, to_tensor_layout
 from dahlia.evaluation.evaluation import evaluate
 from dahlia.modeling.backbones import load_backbone
@@ -183,8 +182,9 @@ def features(data: TrainingData, params: Params, root: Path) -> npt.NDArray[np.f
     domain = params.domain
     backbone = load_backbone(domain.backbone.architecture, domain.backbone.weights, domain.input.smoothing)
     size = params.domain.input.size
+    learned = data.where(data.training)
     return extract_features(
-        dict.fromkeys(params.domain.recipe.views, data.records),
+        {"plain": data.records, **dict.fromkeys(params.domain.recipe.views[1:], learned)},
         root=root,
         backbone=backbone,
         size=size,
@@ -193,12 +193,6 @@ def features(data: TrainingData, params: Params, root: Path) -> npt.NDArray[np.f
         batch_size=params.training.batch_size,
         trainer=params.trainer,
     )["plain"]
-
-
-def with_weights(values: dict[str, Any], weights: str) -> Params:
-    """The composed parameters with other backbone weights."""
-    backbone = values["domain"]["backbone"] | {"weights": weights}
-    return check_params(values | {"domain": values["domain"] | {"backbone": backbone}}, "conf/")
 
 
 def _cropped(image: npt.NDArray[np.uint8], size: int, chance: np.random.Generator) -> npt.NDArray[np.uint8]:
