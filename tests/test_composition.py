@@ -73,8 +73,11 @@ def test_the_domains_are_those_of_custom_vision(found: dict[str, DomainParams]) 
 
 def test_domains_differ_in_what_they_do(found: dict[str, DomainParams]) -> None:
     for one, other in itertools.combinations(USABLE, 2):
-        mine, theirs = found[one], found[other]
-        assert (mine.backbone, mine.input, mine.recipe) != (theirs.backbone, theirs.input, theirs.recipe)
+        mine, theirs = (
+            (domain.backbone, domain.input, domain.recipe, domain.exports)
+            for domain in (found[one], found[other])
+        )
+        assert mine != theirs
 
 
 @pytest.mark.parametrize("name", [name for name in USABLE if f"{name}_compact" in IDS])
