@@ -176,7 +176,7 @@ def card(*tags: str) -> ModelCard:
         tags=tuple(TagCard(id=f"{tag} of the pipeline", name=tag) for tag in tags),
         input=InputCard(size=160),
         backbone=BackboneCard(
-            architecture="mobilenetv4_conv_small", weights="bundled", fingerprint="f" * 64, features=4,
+            architecture="tf_efficientnet_lite0", weights="package", fingerprint="f" * 64, features=4,
             mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5),
         ),
         temperature=1.0,

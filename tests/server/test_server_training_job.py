@@ -324,7 +324,7 @@ def test_a_training_starts_from_another_iteration(
         assert list(load_file(folder / named)) == ["stem.weight"]
         order(server, garden)
         eventually(lambda: states(server) == ["done"] * 3)
-        assert load_params(folder / layout.PARAMS).domain.backbone.weights == "bundled"
+        assert load_params(folder / layout.PARAMS).domain.backbone.weights == "package"
 
 
 def test_a_model_with_another_network_is_no_start(
