@@ -6,7 +6,6 @@ Blurred, dark, bright and odd-sized images are those that cleanvision finds.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -24,6 +23,7 @@ from dahlia.dataset.photo_files import read_file
 from dahlia.dataset.records import Annotation, clipped
 from dahlia.errors import ImageError
 from dahlia.imports import quick_imports
+from dahlia.processes import usable_cores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,7 @@ def inspect_all(
     """
     _prepare()
     chunks = [annotations[start : start + CHUNK] for start in range(0, len(annotations), CHUNK)]
-    pool = ThreadPoolExecutor(workers or os.cpu_count())
+    pool = ThreadPoolExecutor(workers or usable_cores())
     try:
         for rows in pool.map(lambda chunk: _inspect_chunk(chunk, root, max_bytes), chunks):
             yield from rows

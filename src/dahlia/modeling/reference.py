@@ -7,7 +7,6 @@ export do.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 from dahlia.dataset.imaging import Pixels, load, to_tensor_layout
 from dahlia.dataset.manifest import read_photo, read_table
 from dahlia.dataset.records import ImageRecord
+from dahlia.processes import usable_cores
 
 if TYPE_CHECKING:
     from dahlia.modeling.classifier import Classifier
@@ -83,7 +83,7 @@ def whole_photos(records: Sequence[ImageRecord], root: Path, size: int) -> npt.N
     def pixels(record: ImageRecord) -> Pixels:
         return load(read_photo(root / record.path, record.id), size, scaled=False)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         return to_tensor_layout(list(pool.map(pixels, records)))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import struct
@@ -20,6 +19,7 @@ import numpy as np
 from dahlia.errors import VerificationError
 from dahlia.export.port import Batch
 from dahlia.files import staged_directory
+from dahlia.user_cache import user_cache
 
 _SCRIPT = Path(__file__).with_name("run.mjs")
 # Of silence; a batch takes some milliseconds an image.
@@ -146,15 +146,14 @@ def find_node() -> str:
 def installed_packages() -> Path:
     """The folder with TensorFlow.js in `node_modules`; installed by npm where it is not there yet.
 
-    It lies in the user's cache (`XDG_CACHE_HOME`, else `~/.cache`), in `dahlia/tfjs-VERSION`.
+    It lies in the user's cache, in `tfjs-VERSION`.
 
     Raises:
         VerificationError: npm is missing, or fails, or takes longer than four minutes.
     """
     wanted = json.loads((_HERE / "package.json").read_text(encoding="utf-8"))
     version = wanted["dependencies"]["@tensorflow/tfjs-core"]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "dahlia" / f"tfjs-{version}"
+    folder = user_cache(f"tfjs-{version}")
     if not folder.exists():
         with staged_directory(folder) as staged:
             _install(staged, version)
