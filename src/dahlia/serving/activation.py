@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 
 _STEP = 0.003  # of the length of the average features: float32 and kinks of the tail then cost below 1 %
-_MEMORY = 2.5  # bytes for each of the graphs': measured 2.3 to 2.6
+_MEMORY = 2.5  # bytes for each of the graphs': measured 2.1 to 2.6
 
 
 class Activation:

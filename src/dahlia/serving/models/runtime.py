@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 INPUT = "data"
 OUTPUT = "model_output"
 
-_MEMORY = 2  # bytes for each of the file: the weights as the kernels want them, and the arena of the maps
+_MEMORY = 1.25  # bytes for each of the file: the weights as the kernels want them; measured 1.1 to 1.2
+_arena_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Model:
         card: what it is, with its K tags in the order of the columns.
         iteration: the iteration's id, a UUID.
         number: the iteration's number.
-        memory: bytes that it takes, about.
+        memory: bytes that it takes, about, beside the arena that all share.
     """
 
     def __init__(
@@ -104,17 +107,40 @@ def load_model(folder: Path, iteration: str, number: int, threads: int = 1) -> M
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
+    _share_arena()
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    # What stays as long as the model is no part of the arena, which gives nothing back.
+    options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
     graph, size = folder / "model.onnx", card.input.size
     try:
         # By its path: a session would keep the bytes.
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         shape = session.run([OUTPUT], {INPUT: np.zeros((1, 3, size, size), np.float32)})[0].shape
-        memory = _MEMORY * graph.stat().st_size
+        memory = int(_MEMORY * graph.stat().st_size)
     except runtime_errors() as error:
         raise _unusable(folder, str(error).splitlines()[0]) from error
     if shape != (1, len(card.tags)):
         raise _unusable(folder, f"it gives {shape}, expected (1, {len(card.tags)})")
     return Model(session, card, iteration, number, memory)
+
+
+def _share_arena() -> None:
+    with _arena_lock:
+        _register_arena()
+
+
+@functools.cache
+def _register_arena() -> None:
+    """Let all models of this process keep the maps between their layers in one arena.
+
+    A session's own keeps what as many threads as ever asked it at once took: with four threads and an
+    EfficientNet-Lite2 at 260 px, 60 MB for each model that is loaded.
+    """
+    import onnxruntime
+
+    kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    place = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, onnxruntime.OrtMemType.DEFAULT)
+    onnxruntime.create_and_register_allocator(place, None)
 
 
 def _unusable(folder: Path, reason: str) -> ServiceError:
