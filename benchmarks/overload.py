@@ -1,6 +1,6 @@
 """What the prediction service does at four times the load that it can take.
 
-    python benchmarks/overload.py [--architecture mobilenetv3_large_100] [--seconds 20] [--times 4]
+    python benchmarks/overload.py [--domain general_compact] [--seconds 20] [--times 4]
 
 First the sustainable rate: 8 connections that each ask again once they are answered. Then requests at a
 fixed rate, whatever comes back: on connections that stay open, and once more with a connection for each. The
@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from open_load import Load, Outcome, run_first
-from serving_model import publish_models
+from serving_model import network_of, publish_models
 from serving_processes import bentoml_command, running
 
 MOST_P99 = 2.0
@@ -36,7 +36,7 @@ def main() -> None:
     options = _arguments()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        publish_models(folder, options.architecture)
+        publish_models(folder, network_of(options.domain))
         with running(["nice", "-n", "5", *bentoml_command()], folder, {}) as server:
             load = Load(server, _photo())
             run_first()
@@ -133,7 +133,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--architecture", default="mobilenetv3_large_100")
+    parser.add_argument("--domain", default="general_compact", help="whose network is served")
     parser.add_argument("--seconds", type=float, default=20, help="of each load")
     parser.add_argument("--times", type=float, default=4, help="the sustainable rate")
     return parser.parse_args()

@@ -1,6 +1,10 @@
 """Requests per second of the prediction service, beside what others would run.
 
     python benchmarks/serving.py [--architecture mobilenetv3_large_100] [--seconds 5] [--rounds 3]
+    python benchmarks/serving.py --domain general_compact general
+
+With `--domain` the networks of domains are compared with the bundled one (see `serving_domains.py`). Without,
+the service is compared with other servers of one network, that of `general_compact`:
 
 Everything is measured in one run on one machine, with one model and the same JPEG files, by `wrk`, which
 shares the cores. Rounds alternate between the servers; figures are medians of the rounds. The plain server is
@@ -15,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import shutil
 import statistics
@@ -23,55 +26,44 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 
-import cv2
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from serving_model import PROJECT_ID, publish_models
-from serving_processes import Running, bentoml_command, memory, processes, running
+from serving_domains import compare
+from serving_load import HERE, SIZES, Target, ask, draw, our_service, require_wrk, route, wrk
+from serving_model import Network, network_of, publish_models
+from serving_processes import bentoml_command, memory, processes, running
 
-HERE = Path(__file__).parent
-SIZES = {"1260x900": (900, 1260), "640x480": (480, 640)}
+USUAL = "general_compact"
 CONNECTIONS = (1, 8, 32)
 MANY = 20
-PATIENCE = 60  # seconds in which a refused request must be answered where one answer is needed
 OURS, STORING, EMPTY, INSIDE = "Dahlia", "Dahlia, storing", "BentoML, no model", "in process, no HTTP"
 PLAIN = ("FastAPI, async def", "FastAPI, def")
 
 Figures = dict[tuple[str, str, int], dict[str, float]]
 
 
-@dataclass(frozen=True)
-class Target:
-    """Something that answers."""
-
-    name: str
-    address: str
-    field: str
-    pid: int
-
-
 def main() -> None:
     options = _arguments()
-    if shutil.which("wrk") is None:
-        raise SystemExit("Expected wrk on the PATH, found none. Install it, for example: apt-get install wrk")
+    require_wrk()
+    if options.domain:
+        compare([network_of(domain) for domain in options.domain], options.seconds, options.rounds)
+        return
+    chosen = options.architecture
+    network = Network(chosen, chosen) if chosen else network_of(USUAL)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        photos = {size: _draw(folder / f"{size}.jpg", *shape) for size, shape in SIZES.items()}
-        publish_models(folder / "one", options.architecture)
-        publish_models(folder / "many", options.architecture, MANY)
+        photos = {size: draw(folder / f"{size}.jpg", *shape) for size, shape in SIZES.items()}
+        publish_models(folder / "one", network)
+        publish_models(folder / "many", network, MANY)
         figures = _rates(folder, photos, options.seconds, options.rounds)
         starts = [_first_answer(folder / "one", photos["1260x900"]) for _ in range(options.rounds)]
         one, more = _memory(folder / "many", photos["1260x900"])
-    _print(figures, options.architecture)
+    _print(figures, f"{network.architecture}, {network.size} px")
     _judge(figures)
     print(f"A worker with one model: {one / 1e6:.0f} MB (at most 450)")
     print(f"With {MANY} models of one backbone: {more / 1e6:.0f} MB more (at most 1000)")
@@ -88,7 +80,7 @@ def _rates(folder: Path, photos: Mapping[str, Path], seconds: float, rounds: int
                 for count in CONNECTIONS:
                     for target in targets:
                         if count == 8 or target.name in (OURS, *PLAIN):
-                            measured = _wrk(target, photo, count, seconds)
+                            measured = wrk(target, photo, count, seconds)
                             found.setdefault((target.name, size, count), []).append(measured)
                     if count <= 8:
                         measured = _in_process(folder / "one", photo, count, seconds)
@@ -107,51 +99,20 @@ def _servers(stack: ExitStack, folder: Path) -> list[Target]:
     uvicorn = [sys.executable, "-m", "uvicorn", "serving_peers:app", "--workers", "2", "--no-access-log"]
     empty = folder / "empty"
     shutil.copytree(peers, empty)
-    ours = stack.enter_context(_ours(folder / "one"))
+    ours = stack.enter_context(our_service(folder / "one"))
     shutil.copytree(folder / "one" / "published", folder / "storing" / "published")
-    storing = stack.enter_context(_ours(folder / "storing", DAHLIA_PREDICTIONS=str(folder / "kept")))
+    storing = stack.enter_context(our_service(folder / "storing", DAHLIA_PREDICTIONS=str(folder / "kept")))
     plain = stack.enter_context(
         running([*uvicorn, "--port", "{port}"], peers, {"MODEL": str(graph)}, ready="/docs")
     )
     nothing = stack.enter_context(running(bentoml_command("serving_peers:Empty"), empty, {}))
     return [
-        Target(OURS, _route(ours), "imageData", ours.pid),
-        Target(STORING, _route(storing).removesuffix("/nostore"), "imageData", storing.pid),
+        Target(OURS, route(ours), "imageData", ours.pid),
+        Target(STORING, route(storing).removesuffix("/nostore"), "imageData", storing.pid),
         Target(PLAIN[0], f"{plain.base}/predict", "file", plain.pid),
         Target(PLAIN[1], f"{plain.base}/predict_in_thread", "file", plain.pid),
         Target(EMPTY, f"{nothing.base}/predict", "file", nothing.pid),
     ]
-
-
-def _ours(folder: Path, **environment: str) -> AbstractContextManager[Running]:
-    return running(bentoml_command(), folder, environment)
-
-
-def _route(server: Running, name: str = "model1") -> str:
-    path = f"/customvision/v3.1/prediction/{PROJECT_ID}/classify/iterations/{name}/image/nostore"
-    return server.base + path
-
-
-def _wrk(target: Target, photo: Path, connections: int, seconds: float) -> dict[str, float]:
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
-    before = _cpu_seconds(target.pid)
-    output = subprocess.run(
-        [*command, "-s", str(HERE / "wrk.lua"), target.address],
-        env=os.environ | {"FILE": str(photo), "FIELD": target.field},
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    measured: dict[str, float] = json.loads(output.partition("RESULT ")[2])
-    if measured["failed"]:
-        raise RuntimeError(f"{target.name} failed {measured['failed']:.0f} requests:\n{output}")
-    spent = _cpu_seconds(target.pid) - before
-    answered = measured["rate"] * seconds
-    return measured | {"cpu": 1000 * spent / answered if answered else math.nan}
-
-
-def _cpu_seconds(pid: int) -> float:
-    return sum(sum(process.cpu_times()[:2]) for process in processes(pid))
 
 
 def _in_process(folder: Path, photo: Path, at_once: int, seconds: float) -> dict[str, float]:
@@ -166,48 +127,20 @@ def _in_process(folder: Path, photo: Path, at_once: int, seconds: float) -> dict
 
 def _first_answer(folder: Path, photo: Path) -> float:
     began = time.monotonic()
-    with _ours(folder) as server:
-        _ask(_route(server), photo)
+    with our_service(folder) as server:
+        ask(route(server), photo)
         return time.monotonic() - began
 
 
 def _memory(folder: Path, photo: Path) -> tuple[float, float]:
     """Bytes of a worker that has answered for one model, and what the others add."""
-    with _ours(folder, DAHLIA_WORKERS="1") as server:
+    with our_service(folder, DAHLIA_WORKERS="1") as server:
         held = []
         for names in (["model1"], [f"model{number}" for number in range(1, MANY + 1)]):
             for name in names * 5:
-                _ask(_route(server, name), photo)
+                ask(route(server, name), photo)
             held.append(max(memory(process.pid) for process in processes(server.pid)[1:]))
     return held[0], held[1] - held[0]
-
-
-def _ask(address: str, photo: Path) -> None:
-    request = urllib.request.Request(
-        address, photo.read_bytes(), {"Content-Type": "application/octet-stream"}
-    )
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            with urllib.request.urlopen(request, timeout=PATIENCE):
-                return
-        except urllib.error.HTTPError as refusal:
-            if refusal.code not in (429, 503) or time.monotonic() > end:
-                raise
-            time.sleep(0.05)
-
-
-def _draw(path: Path, height: int, width: int) -> Path:
-    """A picture as hard to decode as a photo of its size: smooth shapes, edges, and the noise of a camera."""
-    random = np.random.default_rng(0)
-    small = random.integers(0, 256, (height // 30, width // 30, 3), np.uint8)
-    picture = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32)
-    for _ in range(60):
-        corner, end = random.integers(0, (width, height), (2, 2))
-        cv2.rectangle(picture, corner, end, random.integers(0, 256, 3).tolist(), 2)
-    picture += random.normal(0, 2, picture.shape)
-    cv2.imwrite(str(path), picture.clip(0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 85])
-    return path
 
 
 def _print(figures: Figures, architecture: str) -> None:
@@ -255,7 +188,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--architecture", default="mobilenetv3_large_100")
+    parser.add_argument("--domain", nargs="+", help="domains to compare with the bundled network")
+    parser.add_argument("--architecture", help=f"of timm, at 224 px; default: the network of {USUAL}")
     parser.add_argument("--seconds", type=int, default=5, help="of one measurement")
     parser.add_argument("--rounds", type=int, default=3)
     return parser.parse_args()

@@ -1,14 +1,20 @@
-"""Published models to serve: a real network with random weights, which cost as much time as trained ones."""
+"""Published models to serve: the network of a domain, or any of timm, with a random head.
+
+What the weights are makes no difference to the time.
+"""
 
 from __future__ import annotations
 
 import sys
 import tempfile
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dahlia.composition import domains
 from dahlia.export.onnx import port
 from dahlia.export.port import Source
 from dahlia.files import write_json
@@ -20,26 +26,61 @@ if TYPE_CHECKING:
 PROJECT = "benchmark"
 PROJECT_ID = project_id(PROJECT)
 TAGS = tuple(f"tag {number}" for number in range(10))
-SIZE = 224
+REPOSITORY = Path(__file__).parents[1]
 
 
-def publish_models(folder: Path, architecture: str, count: int = 1) -> Path:
+@dataclass(frozen=True)
+class Network:
+    """What is served.
+
+    Attributes:
+        name: what it is called in tables.
+        architecture: timm's name.
+        size: pixels of a side.
+        weights: as in `domain.backbone.weights`.
+        smoothing: as in `domain.input.smoothing`.
+    """
+
+    name: str
+    architecture: str
+    size: int = 224
+    weights: str = "none"
+    smoothing: float = 0.0
+
+
+BUNDLED = Network("bundled", "mobilenetv4_conv_small", 160, "bundled", 0.16)
+"""The fastest that ships with Dahlia: what to train where the domains' networks are too slow."""
+
+
+def network_of(domain: str) -> Network:
+    """What a choice of `conf/domain` trains."""
+    known = domains(REPOSITORY)
+    if domain not in known:
+        raise SystemExit(f"Expected a domain, one of {', '.join(known)}; received {domain}.")
+    backbone, seen = known[domain].backbone, known[domain].input
+    return Network(domain, backbone.architecture, seen.size, backbone.weights, seen.smoothing)
+
+
+def publish_models(folder: Path, network: Network, count: int = 1) -> Path:
     """Write `folder/published`, which holds `count` iterations of one backbone, named `model1` and so on."""
     import torch
 
-    from dahlia.modeling.backbones import Backbone
+    from dahlia.modeling.backbones import load_backbone
     from dahlia.modeling.classifier import Classifier, save_bundle
     from dahlia.modeling.reference import ClassReference
 
     torch.manual_seed(0)
-    classifier = Classifier(Backbone(architecture, None), len(TAGS), "multiclass").eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of random weights
+        backbone = load_backbone(network.architecture, network.weights, network.smoothing)
+    classifier = Classifier(backbone, len(TAGS), "multiclass").eval()
     published = folder / "published"
     published.mkdir(parents=True)
     index = {}
     with tempfile.TemporaryDirectory() as scratch:
         for number in range(1, count + 1):
             torch.nn.init.normal_(classifier.head.weight)
-            card = _card(classifier.backbone)
+            card = _card(backbone, network.size)
             bundle = Path(scratch) / str(number)
             save_bundle(bundle, classifier, card, ClassReference((), np.zeros((0, len(TAGS)), np.float32)))
             target = published / f"iteration-{number}"
@@ -56,7 +97,7 @@ def publish_models(folder: Path, architecture: str, count: int = 1) -> Path:
     return published
 
 
-def _card(backbone: Backbone) -> ModelCard:
+def _card(backbone: Backbone, size: int) -> ModelCard:
     return ModelCard(
         project=PROJECT,
         project_id=PROJECT_ID,
@@ -64,7 +105,7 @@ def _card(backbone: Backbone) -> ModelCard:
         domain_id="ee85a74c-405e-4adc-bb47-ffa8ca0c9f31",
         classification="multiclass",
         tags=tuple(TagCard(id=tag_id(PROJECT, tag), name=tag) for tag in TAGS),
-        input=InputCard(size=SIZE),
+        input=InputCard(size=size),
         backbone=BackboneCard(
             architecture=backbone.architecture,
             weights="none",
@@ -72,6 +113,7 @@ def _card(backbone: Backbone) -> ModelCard:
             features=backbone.features,
             mean=(0.5, 0.5, 0.5),
             std=(0.5, 0.5, 0.5),
+            smoothing=backbone.smoothing,
             reads=backbone.reads,
         ),
         temperature=1.0,
@@ -83,4 +125,4 @@ def _card(backbone: Backbone) -> ModelCard:
 
 
 if __name__ == "__main__":
-    publish_models(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    publish_models(Path(sys.argv[1]), network_of(sys.argv[2]), int(sys.argv[3]))

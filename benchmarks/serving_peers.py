@@ -17,8 +17,6 @@ import numpy as np
 import onnxruntime
 from fastapi import FastAPI, UploadFile
 
-SIZE = 224
-
 app = FastAPI()
 
 
@@ -39,7 +37,8 @@ def predict_in_thread(file: UploadFile) -> dict[str, Any]:
 
 def answer(data: bytes) -> dict[str, Any]:
     image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    image = cv2.resize(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), (SIZE, SIZE))
+    size = session().get_inputs()[0].shape[-1]
+    image = cv2.resize(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), (size, size))
     batch = image.astype(np.float32).transpose(2, 0, 1)[np.newaxis]
     probabilities = session().run(["model_output"], {"data": batch})[0][0]
     return {"predictions": [{"tag": tag, "probability": float(p)} for tag, p in enumerate(probabilities)]}
