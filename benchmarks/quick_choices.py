@@ -1,10 +1,11 @@
 """How the quick recipe should look at photos: sizes, views, parts of the features, and their scale.
 
-    python benchmarks/quick_choices.py DIR [DIR ...] --images 10 50 --draws 3 [--weights FILE]
+    python benchmarks/quick_choices.py DIR [DIR ...] --images 10 50 --draws 3 [--domain general]
+        [--weights FILE]
 
 A DIR holds `train/<tag>/`; nothing else in it is looked at. Each choice is judged by the folds of the
 training photos: log loss and accuracy of held-out photos, means over sets and draws. One line per choice;
-the first is the general domain as it is, and each of the others differs from it in one thing.
+the first is the domain as it is, and each of the others differs from it in one thing.
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ def choices(params: Params, parts: tuple[int, ...]) -> list[Choice]:
         parts: lengths of the parts of the features; see `Backbone`.
     """
     now = Choice("as it is", params.domain.input.size, tuple(params.domain.recipe.views))
-    sizes = [replace(now, name=f"{size} px", size=size) for size in (128, 160, 192, 256) if size != now.size]
+    sizes = [
+        replace(now, name=f"{size} px", size=size) for size in (128, 160, 192, 224, 260) if size != now.size
+    ]
     alone = [
         replace(now, name="the map alone", columns=(0, parts[0])),
         replace(now, name="pre-logits alone", columns=(parts[0], None)),
@@ -126,13 +129,18 @@ def main() -> None:
     parser.add_argument("packs", nargs="+", type=Path)
     parser.add_argument("--images", nargs="+", type=int, default=[10, 50])
     parser.add_argument("--draws", type=int, default=3)
-    parser.add_argument("--weights", default="bundled")
-    parser.add_argument("--smoothing", type=float, default=0.16)
+    parser.add_argument("--domain", default="general_compact")
+    parser.add_argument("--weights", help="instead of the domain's")
+    parser.add_argument("--smoothing", type=float, help="instead of the domain's")
     options = parser.parse_args()
-    values = compose(REPOSITORY)
-    values["domain"]["backbone"]["weights"] = options.weights
+    values = compose(REPOSITORY, [f"domain={options.domain}"])
+    domain = values["domain"]
+    domain["backbone"]["weights"] = options.weights or domain["backbone"]["weights"]
+    if options.smoothing is not None:
+        domain["input"]["smoothing"] = options.smoothing
     params = check_params(values, "conf/")
-    backbone = load_backbone(params.domain.backbone.architecture, options.weights, options.smoothing)
+    seen = params.domain.backbone
+    backbone = load_backbone(seen.architecture, seen.weights, params.domain.input.smoothing)
     made = Table("choice", *(f"{pack.name} {n}" for pack in options.packs for n in options.images), "mean")
     with tempfile.TemporaryDirectory() as folder:
         surveyed = {pack.name: survey(pack, Path(folder) / pack.name, params) for pack in options.packs}
