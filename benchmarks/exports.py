@@ -4,8 +4,9 @@
 
 PROJECT is a project folder with iteration N. Every format is written to a zip and proven in a process of its
 own; graphs that other formats left behind are used, unless `--cold` deletes them before each. `write` counts
-imports and the proof. `load` opens the unpacked files again, `ms` is the median answer for one photo in the
-runtime that proved it (for Core ML elsewhere than on a Mac that is our interpreter).
+imports and the proof, in seconds of the clock and of processors. `load` opens the unpacked files again, `ms`
+is the median answer for one photo in the runtime that proved it (for Core ML elsewhere than on a Mac that is
+our interpreter). `points` is what the accuracy changes by, where the project has a test set.
 """
 
 from __future__ import annotations
@@ -25,11 +26,14 @@ from rich.console import Console
 from rich.table import Table
 
 from dahlia.export.formats import FORMATS, by_name
+from dahlia.export.verify import Comparison
 
 
 def main() -> None:
     options = _arguments()
-    table = Table("format", "zip MB", "write s", "load s", "ms", "largest difference", "same top tag", "MB")
+    table = Table(
+        "format", "zip MB", "write s", "CPU s", "load s", "ms", "difference", "same top tag", "points", "MB"
+    )
     started = time.perf_counter()
     spawn = multiprocessing.get_context("spawn")
     for name in options.formats:
@@ -61,7 +65,7 @@ def measured(project: Path, number: int, name: str) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         path, unpacked = Path(folder) / "export.zip", Path(folder) / "unpacked"
         proof = write_download(form, path, inputs, params.export, iteration.id)
-        written = time.perf_counter() - started
+        written, busy = time.perf_counter() - started, _processor_seconds()
         with zipfile.ZipFile(path) as packed:
             packed.extractall(unpacked)
         loading = time.perf_counter()
@@ -71,12 +75,25 @@ def measured(project: Path, number: int, name: str) -> list[str]:
     return [
         f"{size / 1e6:.1f}",
         f"{written:.1f}",
+        f"{busy:.1f}",
         f"{loaded:.2f}",
         f"{proof.milliseconds_per_image:.1f}",
         f"{proof.comparison.largest:.1e}",
-        f"{proof.comparison.agreement:.0%}",
+        f"{proof.comparison.agreement:.1%}",
+        _points(proof.comparison),
         f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}",
     ]
+
+
+def _processor_seconds() -> float:
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def _points(comparison: Comparison) -> str:
+    if comparison.judged_on != "test photos":
+        return "-"
+    return f"{100 * (comparison.after - comparison.before):+.1f} of {comparison.judged}"
 
 
 def _arguments() -> argparse.Namespace:

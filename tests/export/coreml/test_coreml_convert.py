@@ -48,6 +48,7 @@ def photos() -> Tensor:
     return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, SIZE, SIZE)).astype(np.float32))
 
 
+THREE = torch.linspace(-1, 2, 81).view(3, 3, 3, 3)
 KNOWN: dict[str, Callable[[Tensor], Tensor]] = {
     "addcmul": lambda x: torch.addcmul(x, x, x, value=0.5),
     "hardswish": functional.hardswish,
@@ -60,6 +61,9 @@ KNOWN: dict[str, Callable[[Tensor], Tensor]] = {
     "strided": lambda x: x[:, :, ::2, 1:],
     "attention": lambda x: functional.scaled_dot_product_attention(x, x + 1, x),
     "constant": lambda x: functional.pad(x, (1, 2, 3, 4), value=0.5),
+    "padded-again": lambda x: functional.conv2d(functional.pad(x, (0, 3, 2, 0)), THREE, stride=2, padding=1),
+    "padded-columns": lambda x: functional.conv2d(functional.pad(x, (2, 1)), THREE) + 1,
+    "padded-with-ones": lambda x: functional.conv2d(functional.pad(x, (0, 1, 0, 1), value=1.0), THREE),
     "nearest": lambda x: functional.interpolate(x, scale_factor=2.0, mode="nearest"),
 }
 
@@ -105,6 +109,25 @@ def test_an_operation_that_only_programs_have_is_named(
 
     with pytest.raises(ExportError, match=r"neural network .*gelu has no such form.*--flavour float32"):
         convert(Small(functional.gelu).eval(), source_once.card, "network", tmp_path)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_convolutions_put_zeros_around_images_themselves(
+    source_once: Source, tmp_path: Path, form: Form
+) -> None:
+    module = Small(lambda x: functional.conv2d(functional.pad(x, (0, 1, 0, 1)), THREE, stride=2)).eval()
+
+    converted = convert(module, source_once.card, form, tmp_path)
+
+    if converted.weights is None:
+        kinds = {layer.WhichOneof("layer") for layer in converted.model.neuralNetworkClassifier.layers}
+    else:
+        (block,) = converted.model.mlProgram.functions["main"].block_specializations.values()
+        kinds = {operation.type for operation in block.operations}
+    assert kinds & {"conv", "convolution"}
+    assert not kinds & {"pad", "padding", "constantPad"}
+    received = Interpreted(written(converted, tmp_path)).run(photos().numpy())
+    assert np.abs(received - module(photos()).numpy()).max() < 1e-5
 
 
 def test_lengths_are_computed_in_single_precision(source_once: Source, tmp_path: Path) -> None:

@@ -130,6 +130,20 @@ def test_norms_disappear_into_convolutions() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("zeros", "padding"),
+    [
+        pytest.param((0, 1, 0, 1), b"SAME", id="as TensorFlow pads"),
+        pytest.param((1, 0, 1, 0), b"VALID", id="as it does not"),
+    ],
+)
+def test_zeros_disappear_into_convolutions(zeros: tuple[int, ...], padding: bytes) -> None:
+    module = nn.Sequential(nn.ZeroPad2d(zeros), nn.Conv2d(3, 4, 3, 2)).eval()
+    nodes = {node.op: node for node in convert(module, SIZE, domain="Test").definition.node}
+    assert nodes["Conv2D"].attr["padding"].s == padding
+    assert ("Pad" in nodes) == (padding == b"VALID")
+
+
 def test_a_norm_whose_convolution_is_read_elsewhere_stays() -> None:
     convolution, norm = nn.Conv2d(3, 3, 1), measured(nn.BatchNorm2d(3))
 

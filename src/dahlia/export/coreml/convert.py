@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from dahlia.errors import ExportError
 from dahlia.export.coreml._runtime import ct
+from dahlia.export.coreml.padding import pipeline
 from dahlia.modeling.card import ModelCard
 from dahlia.params import Channels
 
@@ -94,6 +95,7 @@ def convert(module: nn.Module, card: ModelCard, form: Form, scratch: Path) -> Co
                 inputs=[ct.ImageType(name=INPUT, shape=(1, 3, size, size), color_layout=layout)],
                 classifier_config=ct.ClassifierConfig([tag.name for tag in card.tags], LABEL),
                 skip_model_load=True,
+                pass_pipeline=pipeline(),
                 **_settings(form, scratch),
             )
         except _FAILURES as error:

@@ -1,6 +1,6 @@
 """From a module of torch, traced into core operations, to a graph of TensorFlow, operation by operation.
 
-A batch norm behind a convolution disappears into it.
+A batch norm behind a convolution disappears into it, as do zeros put around its image.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import importlib
 import operator
 import re
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,6 +20,7 @@ from torch.fx.node import map_aggregate
 
 from dahlia.errors import ExportError
 from dahlia.export.tensorflow._runtime import tf
+from dahlia.export.tensorflow.folding import CONVOLUTION, fold, foldable_norm, foldable_padding
 from dahlia.export.tensorflow.graph import BGR_TO_RGB, FORMER_OUTPUT, INPUT, OUTPUT, ImageGraph
 from dahlia.export.tensorflow.values import (
     BATCH,
@@ -39,8 +39,6 @@ for _module in ("convolution", "elementwise", "reduction", "shape"):
     importlib.import_module(f"dahlia.export.tensorflow.{_module}")
 
 Channels = Literal["RGB", "BGR"]
-_CONVOLUTION = torch.ops.aten.convolution.default
-_BATCH_NORM = torch.ops.aten._native_batch_norm_legit_no_training.default
 
 
 def convert(module: nn.Module, size: int, *, domain: str, channels: Channels = "RGB") -> ImageGraph:
@@ -72,7 +70,8 @@ def convert(module: nn.Module, size: int, *, domain: str, channels: Channels = "
             arrange(written_out(result, conversion.batch), tuple(range(result.rank))), OUTPUT
         )
         tf.identity(answer, FORMER_OUTPUT)
-    return ImageGraph(graph.as_graph_def(), size)
+    used = tf.compat.v1.graph_util.extract_sub_graph(graph.as_graph_def(), [OUTPUT, FORMER_OUTPUT])
+    return ImageGraph(used, size)
 
 
 class _Conversion:
@@ -117,10 +116,14 @@ class _Conversion:
             return self.known[argument] if isinstance(argument, Node) else argument
 
         args = map_aggregate(node.args, read)
-        norm = _foldable_norm(node, self.known) if node.target is _CONVOLUTION else None
-        if norm is not None and self._follows_the_image(node):
-            self.folded[norm] = node
-            args = (args[0], *_fold(node, norm, self.known), *args[3:])
+        if node.target is CONVOLUTION and self._follows_the_image(node):
+            norm = foldable_norm(node, self.known)
+            if norm is not None:
+                self.folded[norm] = node
+                args = (args[0], *fold(node, norm, self.known), *args[3:])
+            padding = foldable_padding(node)
+            if padding is not None:
+                args = (read(padding.image), *args[1:4], padding.before, *args[5:])
         return args, map_aggregate(node.kwargs, read)
 
     def _follows_the_image(self, node: Node) -> bool:
@@ -160,37 +163,6 @@ def _scope(layer: str) -> str:
     # The slash at the end: a layer that is entered again goes on in its scope.
     path = re.sub(r"[^A-Za-z0-9_/]", "_", layer.replace(".", "/"))
     return f"model/{path}/" if path else "model/"
-
-
-def _foldable_norm(convolution: Node, known: Mapping[Node, Any]) -> Node | None:
-    """The batch norm that alone reads a convolution's result, where all its numbers are known."""
-    users = list(convolution.users)
-    if len(users) != 1 or users[0].target is not _BATCH_NORM:
-        return None
-    (norm,) = users
-    weight, bias, transposed = convolution.args[1], convolution.args[2], convolution.args[6]
-    parts = [part for part in (weight, bias, *norm.args[1:5]) if isinstance(part, Node)]
-    if transposed or not all(isinstance(known.get(part), Tensor) for part in parts):
-        return None
-    return norm
-
-
-def _fold(convolution: Node, norm: Node, known: Mapping[Any, Any]) -> tuple[Tensor, Tensor]:
-    """The weight and bias with which the convolution computes both, in float32 after float64."""
-
-    def read(argument: Any) -> Tensor | None:
-        return known[argument].double() if isinstance(argument, Node) else None
-
-    weight, bias = known[convolution.args[1]].double(), read(convolution.args[2])
-    gain, shift = read(norm.args[1]), read(norm.args[2])
-    mean, variance, epsilon = known[norm.args[3]].double(), known[norm.args[4]].double(), norm.args[6]
-    scale = (variance + epsilon).rsqrt()
-    if gain is not None:
-        scale = scale * gain
-    offset = (-mean if bias is None else bias - mean) * scale
-    if shift is not None:
-        offset = offset + shift
-    return (weight * scale.view(-1, *[1] * (weight.ndim - 1))).float(), offset.float()
 
 
 # Torch would take these apart, though they are one operation, or a well-known pattern, in TensorFlow too.

@@ -108,5 +108,4 @@ def _convert(source: Source, channels: Channels) -> bytes:
     from dahlia.export.tensorflow.convert import convert
 
     graph = convert(source.module(), source.card.input.size, domain=source.card.domain, channels=channels)
-    used = tf.compat.v1.graph_util.extract_sub_graph(graph.definition, [OUTPUT, FORMER_OUTPUT])
-    return bytes(used.SerializeToString(deterministic=True))
+    return bytes(graph.definition.SerializeToString(deterministic=True))
