@@ -24,7 +24,6 @@ pytestmark = pytest.mark.slow
 SIZE = 96
 FIXED = "vit_tiny_patch16_224"
 ARCHITECTURES = (
-    "mobilenetv4_conv_small",
     "mobilenetv3_large_100",
     "tf_efficientnet_lite0",
     "efficientnet_b0",

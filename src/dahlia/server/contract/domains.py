@@ -12,7 +12,7 @@ from dahlia.server.contract import models
 from dahlia.server.contract.enums import DomainType, not_found
 
 # Of `model.onnx` in float32, by the networks of the shipped domains.
-_MEGABYTES = {"tf_efficientnet_lite0": 14, "tf_efficientnet_lite2": 20}
+_MEGABYTES = {"tf_efficientnet_lite0": 13, "tf_efficientnet_lite2": 19}
 
 
 @dataclass(frozen=True)
