@@ -24,6 +24,8 @@ from small_projects import SIZE, SmallProject
 TRAINER = TrainerParams()
 TUNING = FineTuningParams(
     budget_minutes=600.0,  # a busy machine decides nothing
+    frozen_stages=0,
+    views=3,
     max_epochs=2,
     patience=3,
     learning_rate=1e-3,

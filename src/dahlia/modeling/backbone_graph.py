@@ -1,4 +1,4 @@
-"""The ONNX graph of a backbone: converted once per weights, size and opset, and kept.
+"""The ONNX graph of a backbone, or of its first stages: converted once per weights, size and opset, and kept.
 
 Features are computed with it, and every export starts from it: whichever comes first converts, and what comes
 later needs no torch.
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from glob import escape
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dahlia.errors import ExportError
 from dahlia.files import sha256_of, staged_file
@@ -21,8 +21,6 @@ from dahlia.imports import quick_imports
 if TYPE_CHECKING:
     import onnx
 
-    from dahlia.modeling.backbones import Backbone
-
 OPSET = 20  # ONNX Runtime 1.17 and later
 INPUT = "data"
 FEATURES = "features"
@@ -30,8 +28,18 @@ BATCH = "batch"
 _DIGITS = 16  # of SHA-256, in the names of files
 
 
-def kept_graph(folder: Path, fingerprint: str, size: int, backbone: Callable[[], Backbone]) -> Path:
-    """The file of a graph: `data` float32 (N, 3, size, size) RGB, 0 to 255, to `features` (N, D).
+class Convertible(Protocol):
+    """A module of torch, on the CPU, that knows whose it is.
+
+    Attributes:
+        architecture: timm's name.
+    """
+
+    architecture: str
+
+
+def kept_graph(folder: Path, fingerprint: str, size: int, backbone: Callable[[], Convertible]) -> Path:
+    """The file of a graph: `data` float32 (N, 3, size, size) RGB, 0 to 255, to `features` (N, D) or a map.
 
     Its name ends with its digest. A file that does not fit its own is removed, and made again.
 
@@ -60,7 +68,7 @@ def _keep(folder: Path, name: str, graph: bytes) -> Path:
     return path
 
 
-def _convert(backbone: Backbone, size: int) -> bytes:
+def _convert(backbone: Any, size: int) -> bytes:
     with quick_imports():
         import torch
 

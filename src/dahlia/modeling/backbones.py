@@ -98,10 +98,13 @@ class Backbone(nn.Module):
         """(N, 3, H, W) float32 RGB, 0 to 255, to (N, features)."""
         return torch.cat([functional.normalize(part, dim=1) for part in self._parts_of(pixels)], 1)
 
-    def _parts_of(self, pixels: Tensor) -> list[Tensor]:
+    def prepared(self, pixels: Tensor) -> Tensor:
+        """(N, 3, H, W) float32 RGB, 0 to 255, to what the network sees: normalised, and smoothed if asked."""
         seen = (pixels - self.mean) / self.std
-        if self.smoothing:
-            seen = functional.conv2d(seen, self.blur, padding=1, groups=3)
+        return functional.conv2d(seen, self.blur, padding=1, groups=3) if self.smoothing else seen
+
+    def _parts_of(self, pixels: Tensor) -> list[Tensor]:
+        seen = self.prepared(pixels)
         if self._widens:
             maps, (late,) = self.network.forward_intermediates(seen, 1)
         else:

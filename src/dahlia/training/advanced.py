@@ -1,10 +1,11 @@
-"""The advanced recipe: the backbone learns too, and must beat the quick head on held-out photos.
+"""The advanced recipe: the last stages of the backbone learn too, and must beat the quick head.
 
-One run per fold, each from the quick head that was fitted without it, then a final run on all photos. Every
-run follows one schedule, fixed before the first, and is judged after every epoch; how many of the epochs
-are used is chosen crosswise (`fine_tuning/judging.py`). What is finished is on disk
-(`fine_tuning/state.py`), so the same command goes on after a kill; what is over budget is not begun
-(`fine_tuning/run.py`).
+Held-out photos decide. One run per fold, each from the quick head that was fitted without it, then a final
+run on all photos. What the frozen stages make of a photo is the same for all of them and is computed once
+(`fine_tuning/map_memory.py`). Every run follows one schedule, fixed before the first, and is judged after
+every epoch; how many of the epochs are used is chosen crosswise (`fine_tuning/judging.py`). What is finished
+is on disk (`fine_tuning/progress.py`), so the same command goes on after a kill; what is over budget is not
+begun (`fine_tuning/run.py`).
 """
 
 from __future__ import annotations
@@ -22,15 +23,18 @@ from dahlia.modeling.classifier import Classifier
 from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.params import FineTuningParams, TrainerParams
 from dahlia.training.fine_tuning.judging import Judged, Logits, Problem, judge, judge_folds, loss
+from dahlia.training.fine_tuning.map_memory import map_views
 from dahlia.training.fine_tuning.progress import Budget, Clock, Plan, Timetable, TuningFolder, run_key
 from dahlia.training.fine_tuning.run import RECORD, Run, TuningContext, seconds_per_photo, start_of, tune
+from dahlia.training.fine_tuning.trunk import separable
 from dahlia.training.fine_tuning.tuner import restored
-from dahlia.training.fine_tuning.tuning_data import PhotoMemory, TuningData
+from dahlia.training.fine_tuning.tuning_data import Memory, PhotoMemory, TuningData
 from dahlia.training.quick import QuickResult
 from dahlia.training.trainer import devices_for
 
 # What is left of the budget for judging, for writing, and for a machine that is busier than it was.
 _USABLE_BUDGET = 0.8
+_SHARE_OF_MAPS = 0.2  # after which no further view is begun: passes gain more than views
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ def train_advanced(
     *,
     trainer: TrainerParams,
     memory: PhotoMemory | None = None,
+    graphs: Path | None = None,
     clock: Clock = time.monotonic,
 ) -> AdvancedResult | None:
     """Fine-tune once per fold and once on all, within the budget; go on where a killed run stopped.
@@ -77,6 +82,7 @@ def train_advanced(
         state: the folder for what is finished; emptied when the recipe ends.
         trainer: what the runs run on, and what watches them.
         memory: where decoded photos are kept; made where there is none.
+        graphs: a folder for the graph of the frozen stages; without one, torch computes them.
         clock: seconds that only grow.
 
     Returns:
@@ -89,7 +95,9 @@ def train_advanced(
     """
     problem = Problem(quick, data, folds, start.kind)
     folder = TuningFolder(state, run_key(start, quick, data, folds, params, trainer))
-    context = _prepare(start, problem, params, trainer, folder, memory or PhotoMemory(data.size), clock)
+    context = _prepare(
+        start, problem, params, trainer, folder, memory or PhotoMemory(data.size), graphs, clock
+    )
     result = _result(context, problem)
     folder.remove()
     return result
@@ -101,7 +109,8 @@ def _prepare(
     params: FineTuningParams,
     trainer: TrainerParams,
     folder: TuningFolder,
-    memory: PhotoMemory,
+    photos: PhotoMemory,
+    graphs: Path | None,
     clock: Clock,
 ) -> TuningContext:
     data, folds = problem.data, problem.folds
@@ -110,14 +119,47 @@ def _prepare(
     kept = folder.plan()
     spent = max([kept.spent if kept else 0.0, *_spent(folder, problem)])
     budget = Budget(params.budget_minutes * 60, spent, clock)
-    memory.fill(data.ids, data.paths, lambda: budget.left <= 0)
+    photos.fill(data.ids, data.paths, lambda: budget.left <= 0)
     plan = kept or Plan(0, 1, 1, 0, 0.0)
+    memory = _memory(start, data, params, trainer, photos, graphs, budget, plan)
     context = TuningContext(start, params, trainer, memory, budget, timetable, folder, plan)
     if kept is None or kept.epochs == 0:
         _plan(context, data)
     else:
         click.echo(f"train: resuming fine-tuning that was interrupted after {spent / 60:.1f} minutes")
     return context
+
+
+def _memory(
+    start: Classifier,
+    data: TuningData,
+    params: FineTuningParams,
+    trainer: TrainerParams,
+    photos: PhotoMemory,
+    graphs: Path | None,
+    budget: Budget,
+    plan: Plan,
+) -> Memory:
+    """Maps where stages are frozen, else photos. A resumed run learns from the views that it began with."""
+    stages = separable(start.backbone, params.frozen_stages)
+    if stages == 0 or budget.left <= 0:
+        return photos
+    began = budget.spent
+    maps = map_views(
+        start.backbone,
+        stages,
+        data,
+        photos,
+        views=plan.views or params.views,
+        trainer=trainer,
+        graphs=graphs,
+        enough=lambda: not plan.views and budget.spent - began > _SHARE_OF_MAPS * budget.seconds,
+        stop=lambda: budget.left <= 0,
+    )
+    if maps is None:
+        return photos
+    photos.clear()
+    return maps
 
 
 def _spent(folder: TuningFolder, problem: Problem) -> list[float]:
@@ -132,7 +174,8 @@ def _plan(context: TuningContext, data: TuningData) -> None:
         usable = context.budget.left - (1 - _USABLE_BUDGET) * context.budget.seconds
         epochs = context.timetable.affordable(0, 0, context.params.max_epochs, usable, pace)
         devices = devices_for(context.trainer, pace * epochs * context.timetable.draws[-1])
-    context.keep(epochs=epochs, devices=devices, horizon=epochs)
+    views = getattr(context.memory, "views", 0)
+    context.keep(epochs=epochs, devices=devices, horizon=epochs, views=views)
 
 
 def _result(context: TuningContext, problem: Problem) -> AdvancedResult | None:

@@ -47,7 +47,7 @@ class GraphFeatures:
     def __init__(self, backbone: Backbone, size: int, graphs: Path) -> None:
         self.architecture = backbone.architecture
         self.size = size
-        self._session = _session(kept_graph(graphs, backbone.fingerprint, size, lambda: backbone))
+        self._session = single_session(kept_graph(graphs, backbone.fingerprint, size, lambda: backbone))
         self._require_agreement(backbone)
 
     def compute(
@@ -124,7 +124,12 @@ def _keep(answers: Iterable[Answer], cache: FeatureCache, rows: int) -> None:
         put()
 
 
-def _session(graph: Path) -> InferenceSession:
+def single_session(graph: Path) -> InferenceSession:
+    """A session without threads of its own, for one photo at a time.
+
+    Raises:
+        ExportError: ONNX Runtime does not load the graph.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -118,6 +118,7 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
             params.training.fine_tuning,
             root / layout.ADVANCED,
             trainer=params.trainer,
+            graphs=layout.home(root) / layout.GRAPH_CACHE,
         )
         if tuned is not None:
             own = [(record.id, root / record.path) for record in data.where(~learned)]

@@ -26,7 +26,7 @@ from dahlia.training.fine_tuning.tuning_data import TuningData
 from dahlia.training.quick import QuickResult
 from dahlia.training.trainer import SafetensorsCheckpoints, precision
 
-_FORMAT = 2
+_FORMAT = 3
 _PREFIX = "tuning-"
 
 
@@ -40,6 +40,7 @@ class Plan:
         splits: parts of a batch where memory is short.
         horizon: epochs after which every run ends; at most `epochs`.
         spent: seconds, up to when this was written.
+        views: of each photo that runs learn from where stages are frozen.
     """
 
     epochs: int
@@ -47,6 +48,7 @@ class Plan:
     splits: int
     horizon: int
     spent: float
+    views: int = 0
 
 
 class TuningFolder:

@@ -17,8 +17,9 @@ from dahlia.modeling.classifier import Classifier, set_head
 from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.params import FineTuningParams, TrainerParams
 from dahlia.training.fine_tuning.progress import Budget, Pace, Plan, Timetable, TuningFolder
+from dahlia.training.fine_tuning.trunk import tail_of
 from dahlia.training.fine_tuning.tuner import FineTuner, predict_logits
-from dahlia.training.fine_tuning.tuning_data import PhotoMemory, TuningData
+from dahlia.training.fine_tuning.tuning_data import Memory, TuningData
 from dahlia.training.trainer import (
     SafetensorsCheckpoints,
     fit_options,
@@ -41,7 +42,7 @@ class TuningContext:
     start: Classifier
     params: FineTuningParams
     trainer: TrainerParams
-    memory: PhotoMemory
+    memory: Memory
     budget: Budget
     timetable: Timetable
     folder: TuningFolder
@@ -168,7 +169,8 @@ def _fit(context: TuningContext, run: Run, callback: EpochCallback, *, resumed: 
 
 def _tuner(context: TuningContext, data: TuningData, model: Classifier, where: str, epochs: int) -> FineTuner:
     memory, splits = context.memory, context.plan.splits
-    return FineTuner(model, data, memory, context.params, epochs=epochs, where=where, splits=splits)
+    learning = tail_of(model, memory.stages)
+    return FineTuner(learning, data, memory, context.params, epochs=epochs, where=where, splits=splits)
 
 
 class _Timer(Callback):

@@ -1,4 +1,4 @@
-"""Fine-tuning: the backbone and the head together, from the quick head on."""
+"""Fine-tuning: the backbone, or its last stages, and the head together, from the quick head on."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
-from dahlia.dataset.imaging import to_tensor_layout
 from dahlia.errors import DatasetError, TrainingError
 from dahlia.modeling.classifier import Classifier
 from dahlia.params import FineTuningParams
 from dahlia.training.fine_tuning.augmentation import Mixing
-from dahlia.training.fine_tuning.tuning_data import Batch, PhotoMemory, TuningData
+from dahlia.training.fine_tuning.tuning_data import Batch, Memory, TuningData
 from dahlia.training.optimisation import LOSSES, averaged_share, parameter_groups, rate_factor
 
 _WARM_UP = 0.1
@@ -39,9 +38,9 @@ class FineTuner(pl.LightningModule):
     exactly as if it had not been.
 
     Args:
-        model: what to start from; a copy is trained.
+        model: what to start from, without the stages that are frozen; a copy is trained.
         data: what to learn from.
-        memory: where decoded photos are.
+        memory: where decoded photos are, or maps.
         params: rates, smoothing and the like.
         epochs: of the whole schedule, of which the run may end early.
         where: for messages, for example `fold 2 of 5`.
@@ -52,7 +51,7 @@ class FineTuner(pl.LightningModule):
         self,
         model: Classifier,
         data: TuningData,
-        memory: PhotoMemory,
+        memory: Memory,
         params: FineTuningParams,
         *,
         epochs: int,
@@ -150,7 +149,7 @@ def restored(start: Classifier, state: Mapping[str, Tensor], share: float) -> Cl
 
 
 def predict_logits(
-    model: Classifier, photos: Sequence[tuple[str, Path]], memory: PhotoMemory
+    model: Classifier, photos: Sequence[tuple[str, Path]], memory: Memory
 ) -> npt.NDArray[np.float64]:
     """(N, K) uncalibrated logits of N photos (id and file), prepared as prediction prepares them.
 
@@ -163,7 +162,6 @@ def predict_logits(
     parts = [np.zeros((0, model.head.out_features))]
     with torch.inference_mode(), torch.autocast(device.type, enabled=False):
         for first in range(0, len(photos), _PREDICTED):
-            plain = [memory.get(name, path).plain for name, path in photos[first : first + _PREDICTED]]
-            pixels = torch.from_numpy(to_tensor_layout(plain)).to(device)
-            parts.append(model.head(model.backbone(pixels)).cpu().double().numpy())
+            seen = memory.plain(photos[first : first + _PREDICTED]).to(device)
+            parts.append(model.head(model.backbone(seen)).cpu().double().numpy())
     return np.concatenate(parts)

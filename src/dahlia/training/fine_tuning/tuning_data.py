@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -21,7 +22,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from dahlia.dataset.decoding_memory import share_among
-from dahlia.dataset.imaging import OVERSAMPLING, Pixels, decode_then, squash
+from dahlia.dataset.imaging import OVERSAMPLING, Pixels, decode_then, squash, to_tensor_layout
 from dahlia.dataset.manifest import read_photo
 from dahlia.errors import DatasetError
 from dahlia.training.fine_tuning.augmentation import Augmentation
@@ -56,7 +57,12 @@ class PhotoMemory:
     Args:
         size: input edge in pixels.
         limit: bytes; photos beyond it are decoded again each time.
+
+    Attributes:
+        stages: of the backbone that are frozen: none, for photos are what the first one sees.
     """
+
+    stages = 0
 
     def __init__(self, size: int, limit: int = _LIMIT) -> None:
         self.size, self.limit, self.held = size, limit, 0
@@ -87,6 +93,27 @@ class PhotoMemory:
         """
         return self.photos.get(image_id) or self._read(image_id, path)
 
+    def clear(self) -> None:
+        """Forget all photos; each is decoded again where it is wanted."""
+        self.photos.clear()
+        self.held = 0
+
+    def items(self, data: TuningData) -> Dataset[Item]:
+        """Augmented photos."""
+        return Augmented(data, self)
+
+    def loaders(self, photos: int) -> int:
+        """Processes that load."""
+        return _workers(photos)
+
+    def plain(self, photos: Sequence[tuple[str, Path]]) -> Tensor:
+        """(N, 3, size, size) float32: what prediction would feed of N photos (id and file).
+
+        Raises:
+            DatasetError: a photo changed or vanished after ingest.
+        """
+        return torch.from_numpy(to_tensor_layout([self.get(name, path).plain for name, path in photos]))
+
     def _read(self, image_id: str, path: Path) -> Photo:
         return decode_then(read_photo(path, image_id), self._photo, OVERSAMPLING * self.size)
 
@@ -103,10 +130,30 @@ def _reduce(image: Pixels, edge: int) -> Pixels:
     return np.asarray(cv2.resize(image, target, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-Batch = tuple[Tensor, Tensor] | DatasetError
+Item = tuple[Tensor, Tensor] | DatasetError
+Batch = Item
 Draw = tuple[int, int, int]
 _LOADER_PAYS_FROM = 64
 _MOST_WORKERS = 8
+
+
+class Memory(Protocol):
+    """What a network is fed with: photos, or maps of them where its first stages are frozen.
+
+    Attributes:
+        stages: that are frozen.
+    """
+
+    stages: int
+
+    def items(self, data: TuningData) -> Dataset[Item]:
+        """What is learned from, by (epoch, position, photo), with truths (K,) float32."""
+
+    def loaders(self, photos: int) -> int:
+        """Processes that load so many."""
+
+    def plain(self, photos: Sequence[tuple[str, Path]]) -> Tensor:
+        """(N, C, H, W) float32: what prediction would feed of N photos (id and file)."""
 
 
 @dataclass(frozen=True)
@@ -151,12 +198,12 @@ class TuningData:
         return math.ceil(math.ceil(photos / self._at_once(splits, world)) / splits)
 
     def loader(
-        self, memory: PhotoMemory, balancing: float, *, splits: int = 1, rank: int = 0, world: int = 1
+        self, memory: Memory, balancing: float, *, splits: int = 1, rank: int = 0, world: int = 1
     ) -> DataLoader[Batch]:
-        """Batches of augmented photos, (B, 3, size, size) uint8, and their (B, K) truth as float32.
+        """Batches of augmented photos, (B, 3, size, size) uint8, or maps, and their (B, K) truth as float32.
 
         Args:
-            memory: where decoded photos are.
+            memory: where decoded photos are, or maps.
             balancing: see `repeat_factors`.
             splits: in how many a batch is divided where memory is short.
             rank: of this device.
@@ -166,9 +213,9 @@ class TuningData:
             A loader whose items are batches, or the error of a photo that changed or vanished.
         """
         draws = Draws(repeat_factors(self.truth, balancing), self.seed, rank, world)
-        workers = _workers(len(self.ids))
+        workers = memory.loaders(len(self.ids))
         return DataLoader(
-            Augmented(self, memory),
+            memory.items(self),
             batch_size=self._at_once(splits, world),
             sampler=draws,
             num_workers=workers,
@@ -181,7 +228,7 @@ class TuningData:
         return max(1, self.batch_size // (splits * world))
 
 
-class Augmented(Dataset[tuple[Tensor, Tensor] | DatasetError]):
+class Augmented(Dataset[Item]):
     """Augmented photos by (epoch, position, photo): the same key gives the same pixels in every process.
 
     For a photo that changed or vanished the item is the error itself: raised in a loader's process, it would
@@ -195,7 +242,7 @@ class Augmented(Dataset[tuple[Tensor, Tensor] | DatasetError]):
     def __len__(self) -> int:
         return len(self.data.ids)
 
-    def __getitem__(self, key: Draw) -> tuple[Tensor, Tensor] | DatasetError:
+    def __getitem__(self, key: Draw) -> Item:
         """(3, size, size) uint8 and (K,) float32."""
         epoch, position, row = key
         try:
@@ -207,7 +254,7 @@ class Augmented(Dataset[tuple[Tensor, Tensor] | DatasetError]):
         return torch.from_numpy(pixels), torch.from_numpy(self.data.truth[row].astype(np.float32))
 
 
-def _join(items: list[tuple[Tensor, Tensor] | DatasetError]) -> Batch:
+def _join(items: list[Item]) -> Batch:
     photos: list[tuple[Tensor, Tensor]] = []
     for item in items:
         if isinstance(item, DatasetError):
