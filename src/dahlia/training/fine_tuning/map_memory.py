@@ -30,7 +30,7 @@ from dahlia.training.fine_tuning.tuning_data import Draw, Item, PhotoMemory, Tun
 from dahlia.training.graph_features import in_threads, single_session, threads
 from dahlia.training.trainer import uses_gpu
 
-LIMIT = 2**30
+LIMIT = 512 * 2**20
 _LEAST = 2  # the plain view and one to learn from
 Maps = npt.NDArray[np.float16]
 
