@@ -27,7 +27,7 @@ from dahlia.params import TrainerParams
 from dahlia.training.fine_tuning.augmentation import Augmentation, seed_of
 from dahlia.training.fine_tuning.trunk import Trunk
 from dahlia.training.fine_tuning.tuning_data import Draw, Item, PhotoMemory, TuningData
-from dahlia.training.graph_features import in_threads, single_session, threads
+from dahlia.training.threads import in_threads, thread_count
 from dahlia.training.trainer import uses_gpu
 
 LIMIT = 512 * 2**20
@@ -152,7 +152,7 @@ def _computer(
     """What makes a map of pixels (size, size, 3), and in how many threads."""
     if graphs is not None and not uses_gpu(trainer):
         try:
-            return _by_graph(trunk, size, graphs), threads()
+            return _by_graph(trunk, size, graphs), thread_count()
         except ExportError as error:
             warnings.warn(f"Maps are computed by torch, which takes longer. {error}", stacklevel=2)
     device = torch.device("cuda" if uses_gpu(trainer) else "cpu")
