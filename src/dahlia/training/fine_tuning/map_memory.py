@@ -27,6 +27,7 @@ from dahlia.params import TrainerParams
 from dahlia.training.fine_tuning.augmentation import Augmentation, seed_of
 from dahlia.training.fine_tuning.trunk import Trunk
 from dahlia.training.fine_tuning.tuning_data import Draw, Item, PhotoMemory, TuningData
+from dahlia.training.graph_features import single_session
 from dahlia.training.threads import in_threads, thread_count
 from dahlia.training.trainer import uses_gpu
 
