@@ -154,8 +154,8 @@ class FineTuningParams(Section):
     """How the advanced recipe moves the backbone; see `conf/training/advanced.yaml`."""
 
     budget_minutes: float = Field(gt=0)
-    frozen_stages: Annotated[int, Field(ge=0)]
-    views: Annotated[int, Field(ge=2)]
+    frozen_stages: Annotated[int, Field(ge=0)] = 0
+    views: Annotated[int, Field(ge=2)] = 9
     max_epochs: PositiveInt
     learning_rate: float = Field(gt=0)
     layer_decay: float = Field(gt=0, le=1)
