@@ -54,10 +54,13 @@ def case(project: SmallProject, graphs: Path) -> Case:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("smoothing", [0.0, 0.16])
 @pytest.mark.parametrize(
-    ("architecture", "size"),
-    [("mobilenetv4_conv_small", 160), ("tf_efficientnet_lite0", 224), ("tf_efficientnet_lite2", 260)],
+    ("architecture", "size", "smoothing"),
+    [
+        ("mobilenetv4_conv_small", 160, 0.16),
+        ("tf_efficientnet_lite0", 224, 0.0),
+        ("tf_efficientnet_lite2", 260, 0.16),
+    ],
 )
 def test_features_are_torchs(case: Case, architecture: str, size: int, smoothing: float) -> None:
     torch.manual_seed(0)

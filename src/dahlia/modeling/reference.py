@@ -34,7 +34,7 @@ SCHEMA = pa.schema(
         pa.field("probabilities", pa.list_(pa.float32()), nullable=False),
     ]
 )
-_BATCH = 16
+_BATCH = 8
 
 
 @dataclass(frozen=True)
