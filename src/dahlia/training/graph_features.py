@@ -81,14 +81,8 @@ class GraphFeatures:
         return keys, vectors
 
     def _of_view(self, pixels: npt.NDArray[np.uint8]) -> Vectors:
-        try:
-            found = self._session.run([FEATURES], {INPUT: pixels[None].astype(np.float32)})[0]
-        except runtime_errors() as error:
-            raise TrainingError(
-                f"ONNX Runtime could not compute features of {self.architecture} at {self.size} px "
-                f"({str(error).splitlines()[0]}). If memory is short, end other programs, then run again."
-            ) from error
-        return np.asarray(found[0], np.float32)
+        of_what = f"features of {self.architecture} at {self.size} px"
+        return answer(self._session, pixels[None].astype(np.float32), of_what)
 
     def _require_agreement(self, backbone: Backbone) -> None:
         pixels = np.random.default_rng(0).integers(0, 256, (3, self.size, self.size), np.uint8)
@@ -122,6 +116,21 @@ def _keep(answers: Iterable[Answer], cache: FeatureCache, rows: int) -> None:
                 put()
     finally:
         put()
+
+
+def answer(session: InferenceSession, pixels: npt.NDArray[np.float32], of_what: str) -> Vectors:
+    """What a kept graph makes of one photo, (1, 3, size, size) RGB, 0 to 255.
+
+    Raises:
+        TrainingError: the runtime has no memory left.
+    """
+    try:
+        return np.asarray(session.run([FEATURES], {INPUT: pixels})[0][0], np.float32)
+    except runtime_errors() as error:
+        raise TrainingError(
+            f"ONNX Runtime could not compute {of_what} ({str(error).splitlines()[0]}). If memory is short, "
+            "end other programs, then run again."
+        ) from error
 
 
 def single_session(graph: Path) -> InferenceSession:

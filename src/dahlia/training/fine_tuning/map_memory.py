@@ -20,14 +20,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from dahlia.dataset.imaging import Pixels, to_tensor_layout
-from dahlia.errors import ExportError, TrainingError, runtime_errors
-from dahlia.modeling.backbone_graph import FEATURES, INPUT, kept_graph
+from dahlia.errors import ExportError
+from dahlia.modeling.backbone_graph import kept_graph
 from dahlia.modeling.backbones import Backbone
 from dahlia.params import TrainerParams
 from dahlia.training.fine_tuning.augmentation import Augmentation, seed_of
 from dahlia.training.fine_tuning.trunk import Trunk
 from dahlia.training.fine_tuning.tuning_data import Draw, Item, PhotoMemory, TuningData
-from dahlia.training.graph_features import single_session
+from dahlia.training.graph_features import answer, single_session
 from dahlia.training.threads import in_threads, thread_count
 from dahlia.training.trainer import uses_gpu
 
@@ -163,15 +163,10 @@ def _computer(
 def _by_graph(trunk: Trunk, size: int, graphs: Path) -> Callable[[Pixels], Maps]:
     session = single_session(kept_graph(graphs, trunk.fingerprint, size, lambda: trunk))
 
+    of_what = f"the first stages of {trunk.architecture} at {size} px"
+
     def compute(pixels: Pixels) -> Maps:
-        try:
-            found = session.run([FEATURES], {INPUT: to_tensor_layout([pixels])})[0]
-        except runtime_errors() as error:
-            raise TrainingError(
-                f"ONNX Runtime could not compute the first stages of {trunk.architecture} at {size} px "
-                f"({str(error).splitlines()[0]}). If memory is short, end other programs, then run again."
-            ) from error
-        return np.asarray(found[0], np.float16)
+        return answer(session, to_tensor_layout([pixels]), of_what).astype(np.float16)
 
     return compute
 
