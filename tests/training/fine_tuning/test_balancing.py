@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dahlia.training.fine_tuning.augmentation import seed_of
-from dahlia.training.fine_tuning.tuning_data import Draws, repeat_factors
+from dahlia.training.fine_tuning.sampling import Draws, repeat_factors
 
 
 def tagged(*rows: str) -> np.ndarray:

@@ -25,8 +25,9 @@ from dahlia.modeling.backbone_graph import kept_graph
 from dahlia.modeling.backbones import Backbone
 from dahlia.params import TrainerParams
 from dahlia.training.fine_tuning.augmentation import Augmentation, seed_of
+from dahlia.training.fine_tuning.sampling import Draw
 from dahlia.training.fine_tuning.trunk import Trunk
-from dahlia.training.fine_tuning.tuning_data import Draw, Item, PhotoMemory, TuningData
+from dahlia.training.fine_tuning.tuning_data import Item, PhotoMemory, TuningData
 from dahlia.training.graph_features import answer, single_session
 from dahlia.training.threads import in_threads, thread_count
 from dahlia.training.trainer import uses_gpu
