@@ -13,8 +13,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dahlia.dataset.manifest import LATER, read_table
 from dahlia.dataset.manifest import SCHEMA as MANIFEST_SCHEMA
-from dahlia.dataset.manifest import read_table
 from dahlia.dataset.records import Annotation, ImageRecord, Region, Subset, project_path
 from dahlia.files import staged_file
 
@@ -34,6 +34,7 @@ SCHEMA = pa.schema(
         pa.field("blurriness_grayscale_std", pa.float64()),
         pa.field("brightness_perc_5", pa.float64()),
         pa.field("brightness_perc_99", pa.float64()),
+        MANIFEST_SCHEMA.field("group"),
     ]
 )
 
@@ -62,6 +63,7 @@ class Inspection:
         blurriness_grayscale_std: deviation of the grey histogram.
         brightness_perc_5: 5th percentile of brightness, 0 to 1.
         brightness_perc_99: 99th percentile of brightness, 0 to 1.
+        group: see `Annotation.group`.
     """
 
     path: str
@@ -82,6 +84,7 @@ class Inspection:
     blurriness_grayscale_std: float | None = None
     brightness_perc_5: float | None = None
     brightness_perc_99: float | None = None
+    group: str | None = None
 
 
 def uninspected(annotation: Annotation, root: Path) -> Inspection:
@@ -92,6 +95,7 @@ def uninspected(annotation: Annotation, root: Path) -> Inspection:
         subset=annotation.subset,
         tags=annotation.tags,
         regions=annotation.regions,
+        group=annotation.group,
     )
 
 
@@ -104,12 +108,12 @@ def save_inspection(path: Path, rows: Sequence[Inspection]) -> None:
 
 
 def load_inspection(path: Path) -> list[Inspection]:
-    """Read what `save_inspection` wrote.
+    """Read what `save_inspection` wrote, in an earlier version too.
 
     Raises:
         DatasetError: the file is missing or has another schema.
     """
-    rows = read_table(path, SCHEMA, "dvc repro ingest").to_pylist()
+    rows = read_table(path, SCHEMA, "dvc repro ingest", LATER).to_pylist()
     return [
         Inspection(
             **{**row, "tags": tuple(row["tags"]), "regions": tuple(Region(**r) for r in row["regions"])}
@@ -131,7 +135,8 @@ def merge_copies(rows: Iterable[Inspection]) -> list[ImageRecord]:
     """The manifest's rows, sorted by id.
 
     Files with the same bytes become one row: their tags and regions together; the subset `test` where
-    any of them is in the test set, so that training never sees it; the path of the first of that subset.
+    any of them is in the test set, so that training never sees it; the path of the first of that subset;
+    the group of the first that has one.
     Whether such a row may be used is for validation to say.
     """
     return [_merge(name, same) for name, same in sorted(copies_by_id(rows).items())]
@@ -149,4 +154,5 @@ def _merge(name: str, same: list[Inspection]) -> ImageRecord:
         subset=first.subset,
         source=first.source,
         phash=first.phash or "",
+        group=next((row.group for row in (first, *same) if row.group), None),
     )

@@ -40,8 +40,10 @@ SCHEMA = pa.schema(
         pa.field("subset", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
         pa.field("phash", pa.string(), nullable=False),
+        pa.field("group", pa.string()),
     ]
 )
+LATER = ("group",)  # columns of `SCHEMA` that manifests of earlier versions do not have
 
 
 def save_manifest(path: Path, records: Sequence[ImageRecord]) -> None:
@@ -58,12 +60,12 @@ def save_manifest(path: Path, records: Sequence[ImageRecord]) -> None:
 
 
 def load_manifest(path: Path) -> list[ImageRecord]:
-    """Read a manifest.
+    """Read a manifest; one of an earlier version has no groups.
 
     Raises:
         DatasetError: the file is missing, has another schema, or a value is out of its range.
     """
-    rows = read_table(path, SCHEMA, "dvc repro ingest").to_pylist()
+    rows = read_table(path, SCHEMA, "dvc repro ingest", LATER).to_pylist()
     _check(rows, path)
     return [
         ImageRecord(
@@ -74,7 +76,10 @@ def load_manifest(path: Path) -> list[ImageRecord]:
 
 
 def fingerprint(records: Sequence[ImageRecord]) -> str:
-    """A SHA-256 over ids, tags, regions and subsets: equal exactly when the labelled data is."""
+    """A SHA-256 over ids, tags, regions and subsets: equal exactly when the labelled data is.
+
+    Groups are no part of it: nothing is learned from them, they say how the result is measured.
+    """
     digest = hashlib.sha256()
     for record in sorted(records, key=lambda record: record.id):
         regions = sorted(
@@ -84,24 +89,27 @@ def fingerprint(records: Sequence[ImageRecord]) -> str:
     return digest.hexdigest()
 
 
-def read_table(path: Path, schema: pa.Schema, remedy: str) -> pa.Table:
+def read_table(path: Path, schema: pa.Schema, remedy: str, later: Sequence[str] = ()) -> pa.Table:
     """Read a Parquet file that must have exactly `schema`; see `opened_table`.
 
     Raises:
         DatasetError: the file is missing, damaged, or has another schema.
     """
-    with opened_table(path, schema, remedy) as file:
+    with opened_table(path, schema, remedy, later) as file:
         return file.read()
 
 
 @contextmanager
-def opened_table(path: Path, schema: pa.Schema, remedy: str) -> Iterator[pq.ParquetFile]:
+def opened_table(
+    path: Path, schema: pa.Schema, remedy: str, later: Sequence[str] = ()
+) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file that must have exactly `schema`, to be read in parts.
 
     Args:
         path: the file.
         schema: the fields that it must have, in order.
         remedy: the command that makes the file again, named in error messages.
+        later: names of fields that files of earlier versions lack, all of them or none.
 
     Raises:
         DatasetError: the file is missing, damaged, or has another schema.
@@ -110,7 +118,8 @@ def opened_table(path: Path, schema: pa.Schema, remedy: str) -> Iterator[pq.Parq
         # The dataset API, which pq.read_table would import, costs each stage 0.2 s. Without a small buffer, a
         # column is read whole before its first rows are had.
         with pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False) as file:
-            if not file.schema_arrow.equals(schema, check_metadata=False):
+            earlier = pa.schema([field for field in schema if field.name not in later])
+            if not any(file.schema_arrow.equals(one, check_metadata=False) for one in (schema, earlier)):
                 raise DatasetError(
                     f"{path} has the columns {file.schema_arrow.names}, expected {schema.names} with the "
                     f"types of this version. Run `{remedy}` to make it again."

@@ -39,6 +39,8 @@ class Annotation:
         source: where it was said, for messages: `folder`, `labels.csv:12`, `instances.json`.
         split: what the source calls the part that the image is in; None where it has no parts.
         hint: which file may be meant, where `path` does not exist; a clause, or empty.
+        group: the scene, place, session, product, animal or customer that the image shares with others, as
+            the user has named it; None where nothing is named. One name is one group, whatever the tags.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class Annotation:
     source: str = "folder"
     split: Split | None = None
     hint: str = ""
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class ImageRecord:
         subset: `train` or `test`.
         source: see `Annotation.source`.
         phash: 64-bit perceptual hash, 16 hexadecimal digits; near-duplicates differ in few bits.
+        group: see `Annotation.group`.
     """
 
     id: str
@@ -75,6 +79,7 @@ class ImageRecord:
     subset: Subset
     source: str
     phash: str
+    group: str | None = None
 
 
 SLACK_PIXELS = 1.5  # formats count pixels from 0 or from 1, and include the last one or do not

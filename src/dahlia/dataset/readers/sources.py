@@ -67,7 +67,7 @@ def merge(annotations: Iterable[Annotation]) -> list[Annotation]:
     """One annotation per file, sorted by path; tags and regions keep their order.
 
     Raises:
-        DatasetError: a file is said to be both train and test.
+        DatasetError: a file is said to be both train and test, or to be in two groups.
     """
     grouped: dict[Path, list[Annotation]] = {}
     for annotation in annotations:
@@ -164,7 +164,15 @@ def _join(path: Path, parts: list[Annotation]) -> Annotation:
                 f"{part.source}: {path.name} is in `{part.subset}` here and in `{first.subset}` at "
                 f"{first.source}. Keep one of the two."
             )
+    named = [part for part in parts if part.group]
+    for part in named:
+        if part.group != named[0].group:
+            raise DatasetError(
+                f"{part.source}: {path.name} is in the group “{part.group}” here and in "
+                f"“{named[0].group}” at {named[0].source}. Keep one of the two."
+            )
     regions = tuple(region for part in parts for region in part.regions)
     tags = tags_of((tag for part in parts for tag in part.tags), regions)
     split = next((part.split for part in parts if part.split), None)
-    return Annotation(path, tags, regions, first.subset, first.source, split, first.hint)
+    group = named[0].group if named else None
+    return Annotation(path, tags, regions, first.subset, first.source, split, first.hint, group)
