@@ -77,6 +77,7 @@ class IngestParams(Section):
     ]
     source: str
     split_folders: Literal["auto", "splits", "tags"] = "auto"  # older projects do not have it
+    groups: Literal["auto", "folders", "none"] = "auto"  # nor this
     workers: int = Field(ge=0)
 
 

@@ -84,6 +84,21 @@ def ashes_and_negatives(count: int) -> Callable[[Path], Annotations]:
     return lambda root: only_ashes(root) + more("Nothing", count)(root)
 
 
+def grouped(*groups: str | None) -> Callable[[Path], Annotations]:
+    """In place of the garden: six photos of each tag, and their groups."""
+
+    def planted(root: Path) -> Annotations:
+        for path in root.glob("*.jpg"):
+            path.unlink()
+        return [
+            Annotation(write(root / f"{tag}_{n}.jpg", encoded(photo(place * 100 + n))), (tag,), group=group)
+            for place, tag in enumerate(("ash", "elm"))
+            for n, group in enumerate(groups[place * 6 : place * 6 + 6] if len(groups) > 6 else groups)
+        ]
+
+    return planted
+
+
 CASES = [
     Case("missing-file", gone, found="labels.csv:4", set_aside=SIDE),
     Case("zero-byte", file(b""), found="an empty file", set_aside=SIDE),
@@ -208,6 +223,26 @@ CASES = [
     ),
     Case("too-few-images", more("oak", 3), (), ("oak",), "3 images for training, 2 missing"),
     Case("few-images", more("oak", 5), (), ("oak",), "5 images for training, 1 missing"),
+    Case("useless-groups", grouped(*"aaaaaa"), (), found="all 12 images in one group"),
+    Case("useless-groups", grouped(*"abcdefghijkl"), (), found="12 groups of one image each"),
+    Case("useless-groups", grouped(*"aaaaaabbbbbb"), (), found="the images of each of 2 tags all in one"),
+    Case("few-groups", grouped(*"aabcdeaaaaaa"), (), ("elm",), "all images of “elm” in one group"),
+    Case("few-groups", grouped(*"abcabc"), (), ("ash", "elm"), "“ash” in 3, “elm” in 3"),
+    Case("few-groups", grouped(*"aaa", None, None, None), (), ("ash", "elm"), "“ash” in 4, “elm” in 4"),
+    Case("groups-partly", grouped(*"aab", None, None, None), (), found="6 of 12 training images in 2 groups"),
+    Case(
+        "groups-in-both",
+        files(grouped(*"abcdef"), file(PHOTO, subset="test", group="b", name="test.jpg")),
+        (),
+        found="1 group with images in both: b",
+    ),
+    Case("similar-group-names", grouped("Plot 1", "plot 1", *"abcd"), (), found="“Plot 1”, “plot 1”"),
+    Case(
+        "same-bytes-two-groups",
+        files(file(PHOTO, group="x"), file(PHOTO, group="y", name="tree.jpg")),
+        ("side.jpg", "tree.jpg"),
+        found="in “x” and “y”",
+    ),
     Case("imbalance", more("ash", 13), (), ("ash", "elm"), "“ash” has 19 images, “elm” 6: 3.2 times"),
 ]
 
@@ -283,6 +318,12 @@ def test_what_readers_tell_becomes_a_finding(tmp_path: Path, code: str) -> None:
         ("wrong-extension", file(PHOTO, name="side.JPEG"), {}),
         ("few-images", files(more("oak", 6)), {}),
         ("imbalance", more("ash", 12), {}),
+        ("groups-partly", grouped(*"abcdef"), {}),
+        ("few-groups", grouped(*"aabcde"), {}),
+        ("few-groups", grouped(*"aaaaaa"), {}),
+        ("useless-groups", grouped(*"abcdef"), {}),
+        ("useless-groups", grouped("a", None, None, None, None, None), {}),
+        ("same-bytes-two-groups", files(file(PHOTO, group="x"), file(PHOTO, name="tree.jpg")), {}),
     ],
 )
 def test_what_is_no_finding(

@@ -87,6 +87,28 @@ RULES: dict[str, Rule] = {
         "Keep the tag that is right, or set `project.classification: multilabel`; until then each tag gets "
         "an equal share of the image.",
     ),
+    "useless-groups": Rule(
+        "warning",
+        "Groups that separate nothing",
+        "Name what photos share and a new photo will not: the place, the session, the product, the animal. "
+        "To have photos grouped by what they show, set `ingest.groups: none`.",
+    ),
+    "few-groups": Rule(
+        "warning",
+        "Tags in few groups",
+        "Add photos of other scenes. The accuracy on photos of new scenes is less certain for these tags, "
+        "and is not measured for one whose photos are all in one group.",
+    ),
+    "similar-group-names": Rule(
+        "warning",
+        "Group names that differ only in case, space or signs that are not shown",
+        "Give both the same name, if they are one group; until then they are two.",
+    ),
+    "same-bytes-two-groups": Rule(
+        "warning",
+        "One image in two groups",
+        "Keep one file; until then the group of the first one counts.",
+    ),
     "near-duplicate-tags": Rule(
         "warning",
         "Near-duplicates under different tags",
@@ -113,7 +135,8 @@ RULES: dict[str, Rule] = {
     "nested-folders": Rule(
         "warning",
         "Tags with several folders inside",
-        "If the folders inside are the tags, move them out of the one around them.",
+        "If the folders inside are the tags, move them out of the one around them. If each is a place, a "
+        "session or the like, set `ingest.groups: folders`.",
     ),
     "loose-names": Rule(
         "advice", "Names that differ from the files'", "Nothing has to be done: each name fits one file."
@@ -174,6 +197,16 @@ RULES: dict[str, Rule] = {
     "same-bytes": Rule("advice", "The same file twice", "Delete one of them; it counts once."),
     "few-images": Rule(
         "advice", "Tags with few images", "Add varied images of it: other places, light, angles, backgrounds."
+    ),
+    "groups-partly": Rule(
+        "advice",
+        "Images without a group",
+        "Name the group of each image, if you can; images without one are grouped by what they show.",
+    ),
+    "groups-in-both": Rule(
+        "advice",
+        "Groups both in training and in the test set",
+        "Take photos of other scenes for the test set, if its figures are to be of new scenes.",
     ),
     "untagged": Rule("advice", "Images without a tag", "Tag them, or take them out."),
 }

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 from dahlia.dataset.exclusion import Excluded, set_aside, without
 from dahlia.dataset.findings import EXPECTED_OF_SOURCES, Finding, ranked
+from dahlia.dataset.groups import NamedGroups, named_groups
 from dahlia.dataset.inspection import Inspection
 from dahlia.dataset.records import ImageRecord
-from dahlia.dataset.rules import copies, images, tags
+from dahlia.dataset.rules import copies, groups, images, tags
 from dahlia.dataset.rules.survey import Survey
 from dahlia.dataset.source_summary import SourceSummary
 from dahlia.errors import ValidationError
@@ -29,6 +30,7 @@ OF_FILES: _Rules = (
     tags.tags_of_images,
     tags.merged_negatives,
     tags.names,
+    groups.names,
     images.regions,
     images.looks,
 )
@@ -37,6 +39,7 @@ OF_WHAT_IS_LEFT: _Rules = (
     tags.unknown_test_tags,
     tags.enough_images,
     tags.balance,
+    groups.what_groups_say,
 )
 
 
@@ -52,6 +55,7 @@ class Validation:
         excluded: what is set aside; empty unless errors are skipped.
         stops: the errors that stop the pipeline.
         source: how ingest understood the source; None where it did not say.
+        groups: how the usable training images are grouped by name; None where none of them is.
     """
 
     findings: tuple[Finding, ...]
@@ -61,6 +65,7 @@ class Validation:
     excluded: tuple[Excluded, ...]
     stops: tuple[Finding, ...]
     source: SourceSummary | None = None
+    groups: NamedGroups | None = None
 
 
 def validate(
@@ -95,6 +100,7 @@ def validate(
         excluded=tuple(flawed) if skip else (),
         stops=tuple(finding for finding in errors if not (skip and finding.set_aside)),
         source=source,
+        groups=named_groups(used),
     )
 
 

@@ -27,9 +27,17 @@ _MOST_NAMES = 20  # of files that are passed over, for each reason
     default="auto",
     help="What folders are that may be splits; tags: every folder is a tag.",
 )
+@click.option(
+    "--groups",
+    type=click.Choice(["auto", "folders", "none"]),
+    default="auto",
+    help="What names groups of photos; folders: those inside the folders of tags.",
+)
 @click.option("--passed-over", is_flag=True, help="List the files that are passed over, too.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
-def inspect(source: Path, format_: str, split_folders: Any, passed_over: bool, as_json: bool) -> None:
+def inspect(
+    source: Path, format_: str, split_folders: Any, groups: Any, passed_over: bool, as_json: bool
+) -> None:
     """Show what would be read of photos, without training.
 
     SOURCE is a folder, an annotation file, or a ZIP or tar archive. The parameters of the project in the
@@ -37,7 +45,8 @@ def inspect(source: Path, format_: str, split_folders: Any, passed_over: bool, a
     """
     from dahlia.inspect.look import look_at
 
-    look = look_at(source, Path.cwd(), format=format_, split_folders=split_folders, track=_tracked)
+    options = {"format": format_, "split_folders": split_folders, "groups": groups}
+    look = look_at(source, Path.cwd(), **options, track=_tracked)
     if as_json:
         click.echo(look.model_dump_json(indent=2))
     else:
@@ -85,8 +94,11 @@ def _tags(look: Look) -> Table:
     table = Table("tag", box=None)
     table.add_column("training", justify="right")
     table.add_column("test", justify="right")
+    if look.groups:
+        table.add_column("groups", justify="right")
     for name, (train, test) in look.tags.items():
-        table.add_row(escape(printable(name)), f"{train:,}", f"{test:,}")
+        grouped = [f"{look.groups.tags.get(name, 0):,}"] if look.groups else []
+        table.add_row(escape(printable(name)), f"{train:,}", f"{test:,}", *grouped)
     return table
 
 

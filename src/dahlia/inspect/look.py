@@ -18,9 +18,10 @@ from pydantic import ValidationError as PydanticError
 
 from dahlia import __version__, layout
 from dahlia.dataset import archives
+from dahlia.dataset.groups import NamedGroups
 from dahlia.dataset.photo_files import is_there
 from dahlia.dataset.readers import read
-from dahlia.dataset.readers.folder import SplitFolders
+from dahlia.dataset.readers.folder import Groups, SplitFolders
 from dahlia.dataset.readers.reading import Reading
 from dahlia.dataset.source_summary import SourceSummary, summarise
 from dahlia.errors import DahliaError
@@ -56,12 +57,14 @@ class Look(BaseModel):
         images: distinct images that can be used.
         tags: for each tag, by name, its usable images for training and in the test set.
         findings: by code, the gravest first.
+        groups: how the usable training images are grouped by name; None where none of them is.
     """
 
     source: SourceSummary
     images: int
     tags: dict[str, tuple[int, int]]
     findings: list[Kind]
+    groups: NamedGroups | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ def look_at(
     *,
     format: str = "auto",
     split_folders: SplitFolders = "auto",
+    groups: Groups = "auto",
     track: Track = lambda rows, _: rows,
 ) -> Look:
     """Read a source, and validate it.
@@ -87,12 +91,13 @@ def look_at(
         project: the project folder, whose parameters count; the defaults do where it is none.
         format: see `dahlia.dataset.readers.read`.
         split_folders: see `dahlia.dataset.readers.folder`.
+        groups: see `dahlia.dataset.readers.read`.
         track: is given the rows of photos that are decoded, and their number.
 
     Raises:
         DahliaError: the source or the parameters cannot be read.
     """
-    reading = read(source, format, split_folders=split_folders)
+    reading = read(source, format, split_folders=split_folders, groups=groups)
     facts = [_facts(annotation.path) for annotation in reading.annotations]
     parameters = _parameters(project)
     key = _key(reading, facts, parameters)
@@ -112,7 +117,13 @@ def _validated(reading: Reading, rows: list[Inspection], params: Params) -> Look
 
     source = summarise(reading, reading.root)
     validation = validate(rows, merge_copies(rows), params, source)
-    return Look(source=source, images=validation.images, tags=validation.tags, findings=_by_code(validation))
+    return Look(
+        source=source,
+        images=validation.images,
+        tags=validation.tags,
+        findings=_by_code(validation),
+        groups=validation.groups,
+    )
 
 
 def _by_code(validation: Validation) -> list[Kind]:
@@ -158,7 +169,10 @@ def _rows(
     fresh = {row.path: row for row in track(inspected, len(waiting))}
     found = [fresh[name] if name in fresh else known[name, fact] for _, name, fact in pairs]
     # The cache has the facts of each file in place of what the source says, which may change without it.
-    kept = [replace(row, source=fact, tags=(), regions=()) for row, fact in zip(found, facts, strict=True)]
+    kept = [
+        replace(row, source=fact, tags=(), regions=(), group=None)
+        for row, fact in zip(found, facts, strict=True)
+    ]
     _quietly(lambda: save_inspection(path, kept))
     return [
         replace(
@@ -169,6 +183,7 @@ def _rows(
             regions=tuple(clipped(region, row.width, row.height) for region in annotation.regions)
             if row.width and row.height
             else annotation.regions,
+            group=annotation.group,
         )
         for row, annotation in zip(found, reading.annotations, strict=True)
     ]

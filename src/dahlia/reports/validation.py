@@ -67,6 +67,7 @@ def summary(validation: Validation) -> dict[str, Any]:
         "excluded": [asdict(row) for row in validation.excluded],
         "counts": _severities(validation.findings),
         "tags": {name: {"train": train, "test": test} for name, (train, test) in validation.tags.items()},
+        "groups": asdict(validation.groups) if validation.groups else None,
         "findings": [
             {
                 "code": finding.code,
@@ -103,6 +104,7 @@ def render(validation: Validation, project: str, root: Path, max_bytes: int) -> 
         "severity_names": SEVERITY_NAMES,
         "most_listed": MOST_LISTED,
         "tags": [(name, train, test) for name, (train, test) in tags],
+        "groups": validation.groups,
         "most": max((max(counts) for _, counts in tags), default=1) or 1,
     }
     return page.render("validation.html", values)

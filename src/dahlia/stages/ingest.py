@@ -32,6 +32,7 @@ def run(params: Params, root: Path) -> None:
         root / params.ingest.source,
         params.ingest.format,
         split_folders=params.ingest.split_folders,
+        groups=params.ingest.groups,
         skip=[root / layout.DATASET],  # our own, when the source is `data`
     )
     print(f"ingest: {printable(reading.recognised())}\ningest: {reading.accounted()}", flush=True)

@@ -26,7 +26,7 @@ from dahlia.dataset.readers import (
     voc,
     yolo,
 )
-from dahlia.dataset.readers.folder import SplitFolders
+from dahlia.dataset.readers.folder import Groups, SplitFolders
 from dahlia.dataset.readers.reading import Loaded, Note, Reading, counted
 from dahlia.dataset.readers.tree import Tree
 from dahlia.dataset.readers.unread import hint, lists_of_splits, naming_photos, unread_note
@@ -69,10 +69,16 @@ FORMATS: dict[str, Format] = {
     "csv": table,
 }
 NAMES = [FOLDER, *FORMATS]
+_WITH_GROUPS = ("csv", "coco", "createml", "cvat", "labelstudio")
 
 
 def read(
-    source: Path, format: str = "auto", *, split_folders: SplitFolders = "auto", skip: Sequence[Path] = ()
+    source: Path,
+    format: str = "auto",
+    *,
+    split_folders: SplitFolders = "auto",
+    groups: Groups = "auto",
+    skip: Sequence[Path] = (),
 ) -> Reading:
     """Read what a source says of its images, without opening them.
 
@@ -80,6 +86,7 @@ def read(
         source: a folder, or the annotation file itself.
         format: one of `NAMES`, or `auto`: the annotations that are found, else a folder per tag.
         split_folders: see `dahlia.dataset.readers.folder`.
+        groups: `folders`: the folders inside those of tags name groups; `none`: no names of groups count.
         skip: folders, resolved, that are not part of the source.
 
     Returns:
@@ -88,7 +95,7 @@ def read(
 
     Raises:
         DatasetError: the source is not there, cannot be parsed (the message names file and line),
-            names a file outside itself, or holds no images.
+            names a file outside itself, or holds no images; or folders are to name groups, and none can.
     """
     if format not in ("auto", *NAMES):
         raise DatasetError(f"There is no annotation format `{format}`{nearest(format, ['auto', *NAMES])}")
@@ -106,13 +113,13 @@ def read(
             "`ingest.source` to the folder or file that you have."
         )
     tree = _tree(path, source, format, skip)
-    name, loaded = _loaded(tree, format, split_folders)
+    name, loaded = _loaded(tree, format, split_folders, groups)
     if not loaded.annotations:
         raise DatasetError(
             f"Expected images in {source}, read as `{name}`, found none. Add some, or set "
             "`ingest.format` to the format that it has."
         )
-    return _accounted(tree, name, loaded)
+    return _accounted(tree, name, _grouped(loaded, name, groups))
 
 
 def write(annotations: Sequence[Annotation], target: Path, format: str) -> None:
@@ -128,6 +135,11 @@ def write(annotations: Sequence[Annotation], target: Path, format: str) -> None:
     """
     if format not in NAMES:
         raise DatasetError(f"There is no annotation format `{format}`{nearest(format, NAMES)}")
+    if format not in _WITH_GROUPS and any(annotation.group for annotation in annotations):
+        raise DatasetError(
+            f"Expected annotations without groups, which `{format}` does not hold. Write one of "
+            f"{', '.join(_WITH_GROUPS)} instead."
+        )
     save = folder.save if format == FOLDER else FORMATS[format].save
     save(annotations, target)
 
@@ -141,9 +153,26 @@ def _tree(path: Path, source: Path, format: str, skip: Sequence[Path]) -> Tree:
     return Tree(root, path.relative_to(root).as_posix(), skip)
 
 
-def _loaded(tree: Tree, format: str, split_folders: SplitFolders) -> tuple[str, Loaded]:
+def _grouped(loaded: Loaded, name: str, groups: Groups) -> Loaded:
+    """Without names of groups where none are wanted.
+
+    Raises:
+        DatasetError: folders are to name groups, and the source is no folder per tag.
+    """
+    if groups == "folders" and name != FOLDER:
+        raise DatasetError(
+            f"Expected a folder per tag with folders of groups inside, as `ingest.groups: folders` says, "
+            f"received annotations in the format `{name}`. Name the groups there (formats that can: "
+            f"{', '.join(_WITH_GROUPS)}), or set `ingest.groups: auto`."
+        )
+    if groups == "none":
+        return replace(loaded, annotations=[replace(one, group=None) for one in loaded.annotations])
+    return loaded
+
+
+def _loaded(tree: Tree, format: str, split_folders: SplitFolders, groups: Groups) -> tuple[str, Loaded]:
     if format == FOLDER:
-        return FOLDER, folder.load(tree, split_folders)
+        return FOLDER, folder.load(tree, split_folders, groups)
     if format != "auto":
         return format, FORMATS[format].load(tree, FORMATS[format].found_in(tree))
     found = {name: documents for name, form in FORMATS.items() if (documents := form.found_in(tree))}
@@ -166,7 +195,7 @@ def _loaded(tree: Tree, format: str, split_folders: SplitFolders) -> tuple[str, 
                 f"`ingest.format: {name}` for the first and `ingest.format: folder` for the second."
             )
     tree.read.clear()
-    return FOLDER, _folders(tree, split_folders)
+    return FOLDER, _folders(tree, split_folders, groups)
 
 
 def _named(tree: Tree, loaded: Loaded) -> int:
@@ -176,10 +205,10 @@ def _named(tree: Tree, loaded: Loaded) -> int:
     return sum(is_there(one.path) for one in said)
 
 
-def _folders(tree: Tree, split_folders: SplitFolders) -> Loaded:
+def _folders(tree: Tree, split_folders: SplitFolders, groups: Groups) -> Loaded:
     """A folder per tag, where nothing else was named as the format."""
     try:
-        loaded = folder.load(tree, split_folders)
+        loaded = folder.load(tree, split_folders, groups)
     except DatasetError as error:
         raise DatasetError(f"{error}{hint(tree, FORMATS)}") from error
     unread = naming_photos(tree)

@@ -7,8 +7,8 @@
 A file is of the split that its name says, else its folder's. `bbox` is left, top, width, height in pixels of
 the `width` x `height` that the file gives for the image; where it gives none, of the photo's own. Without
 `bbox`, the box around `segmentation` is taken; without both, the annotation tags the image as a whole, as do
-those with `iscrowd`, whose box is around a group. An image may have a `subset`, `train` or `test`; other
-readers pass over it.
+those with `iscrowd`, whose box is around a group. An image may have a `subset`, `train` or `test`, and a
+`group` that it is in (see `dahlia.dataset.groups`); other readers pass over them.
 
 Source: https://cocodataset.org/#format-data, section 1.
 """
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from dahlia.config import nearest
+from dahlia.dataset.groups import group_name
 from dahlia.dataset.readers.boxes import Box, Size, box_of_segmentation, region_of, size_of
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.json_documents import Entry, content_of, documents_of, entries_of, none_found
@@ -85,6 +86,8 @@ def save(annotations: Sequence[Annotation], target: Path) -> None:
         images.append({"id": number_, "file_name": name, "width": width, "height": height})
         if annotation.subset == "test":
             images[-1]["subset"] = "test"
+        if annotation.group:
+            images[-1]["group"] = annotation.group
         for entry in _entries(annotation, ids, width, height):
             entries.append({"id": len(entries) + 1, "image_id": number_, **entry})
     categories = [{"id": ids[tag], "name": tag} for tag in tags]
@@ -227,6 +230,7 @@ def _annotation(photo: _Photo, document: str, split: Split | None) -> Annotation
         source=document,
         split=own,
         hint=photo.hint,
+        group=group_name(photo.entry.get("group"), f"{photo.where}, `group`"),
     )
 
 

@@ -6,7 +6,8 @@
 
 Photos lie beside the file, or in `images/` there. A file is of the split that its name says, else its
 folder's: `train/_annotations.createml.json`. A label without coordinates tags the photo as a whole. A photo
-may have a `subset`, `train` or `test`; other readers pass over it.
+may have a `subset`, `train` or `test`, and a `group` that it is in (see `dahlia.dataset.groups`); other
+readers pass over them.
 
 Source: https://developer.apple.com/documentation/createml/building-an-object-detector-data-source.
 """
@@ -17,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from dahlia.dataset.groups import group_name
 from dahlia.dataset.readers.boxes import Size, region_of, size_of
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.json_documents import (
@@ -89,6 +91,7 @@ def _document(tree: Tree, document: str, split: Split | None, finder: PhotoFinde
             source=document,
             split=own,
             hint=hint,
+            group=group_name(keys.get("group"), f"{where}, `group`"),
         )
 
 
@@ -143,4 +146,8 @@ def _entry(annotation: Annotation, root: Path) -> Entry:
         }
         labels.append({"label": region.tag, "coordinates": coordinates})
     entry: Entry = {"image": relative_name(annotation.path, root), "annotations": labels}
-    return {**entry, "subset": "test"} if annotation.subset == "test" else entry
+    if annotation.subset == "test":
+        entry["subset"] = "test"
+    if annotation.group:
+        entry["group"] = annotation.group
+    return entry

@@ -9,7 +9,8 @@
     </annotations>
 
 Pixels are counted from 0. Of what is no upright box, the box around it is taken. Images lie beside the file,
-or in `images/` there, also in a folder of their subset. A subset `Test` is the user's own test set.
+or in `images/` there, also in a folder of their subset. A subset `Test` is the user's own test set. An
+image may have a `group` that it is in (see `dahlia.dataset.groups`), which CVAT itself does not write.
 
 Source: https://docs.cvat.ai/docs/manual/advanced/xml_format/, "Annotation".
 """
@@ -21,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from dahlia.dataset.groups import group_name
 from dahlia.dataset.readers.boxes import size_of
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.reading import Loaded, outline_note
@@ -77,7 +79,8 @@ def save(annotations: Sequence[Annotation], target: Path) -> None:
         name = relative_name(annotation.path, target.parent)
         subset = {"subset": "Test" if annotation.subset == "test" else "Train"}
         size = {"width": str(width), "height": str(height)}
-        image = ET.SubElement(root, "image", {"id": str(index), "name": name, **subset, **size})
+        group = {"group": annotation.group} if annotation.group else {}
+        image = ET.SubElement(root, "image", {"id": str(index), "name": name, **subset, **size, **group})
         for tag in plain_tags(annotation):
             ET.SubElement(image, "tag", {"label": tag})
         for region in annotation.regions:
@@ -115,7 +118,8 @@ def _document(
             outlines[document] = outlines.get(document, 0) + count
         regions = tuple(_regions(shapes, image, path))
         tags = tags_of(tag for tag, _ in said)
-        yield Annotation(path, tags, regions, subset_of(split), document, split, hint)
+        group = group_name(image.get("group"), f"{where}, `group`")
+        yield Annotation(path, tags, regions, subset_of(split), document, split, hint, group)
 
 
 def _places(folder: str, subset: str) -> list[str]:

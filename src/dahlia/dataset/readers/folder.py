@@ -1,7 +1,7 @@
 """A folder per tag, with or without folders for splits around them.
 
     photos/Hemlock/1.jpg          tag Hemlock
-    photos/Hemlock/2024/2.jpg     tag Hemlock: folders below a tag belong to it
+    photos/Hemlock/2024/2.jpg     tag Hemlock: folders below a tag belong to it, and name a group if asked for
     photos/test/Hemlock/3.jpg     tag Hemlock, of the user's own test set
     photos/test/4.jpg             set aside: a test image without a tag measures nothing
     photos/5.jpg                  an image without tags
@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dahlia.dataset.readers.folder_doubts import DATES, doubt, nested_note
+from dahlia.dataset.groups import group_name
+from dahlia.dataset.readers.folder_doubts import DATES, doubt, nested_note, says_kind_of_file
 from dahlia.dataset.readers.litter import PLAIN_FOLDERS, is_litter
 from dahlia.dataset.readers.reading import Loaded
 from dahlia.dataset.readers.sources import merge, tag_name
@@ -31,36 +32,47 @@ from dahlia.dataset.records import Annotation, Split
 from dahlia.errors import DatasetError
 
 SplitFolders = Literal["auto", "splits", "tags"]
+Groups = Literal["auto", "folders", "none"]
 
 _WRAPPERS = 2
 
 
-def load(tree: Tree, split_folders: SplitFolders = "auto") -> Loaded:
+def load(tree: Tree, split_folders: SplitFolders = "auto", groups: Groups = "auto") -> Loaded:
     """Read a folder per tag.
 
     Args:
         tree: the source.
         split_folders: what folders are that are named after splits; `tags`: that all folders are tags.
+        groups: `folders`: that a folder inside a tag's names a group, with all that lies below it. The same
+            name under two tags is the same group.
 
     Raises:
         DatasetError: it holds no images below a tag; or folders may be tags or splits, or are splits alone;
-            or they may be no tags.
+            or they may be no tags; or folders are to name groups, and there are none inside those of tags.
     """
     plan = _plan(tree, split_folders)
-    groups = [
+    by_folder = groups == "folders"
+    places = [
         (plan.base, plan.tags),
         *((inner, tree.folders.get(inner, [])) for _, inner in plan.splits.values()),
     ]
-    if split_folders != "tags" and (reason := doubt(tree, groups)):
+    if split_folders != "tags" and (reason := doubt(tree, places, grouped=by_folder)):
         raise DatasetError(reason)
-    annotations = merge(_annotations(tree, plan))
+    annotations = merge(_annotations(tree, plan, by_folder))
     if not any(annotation.tags for annotation in annotations):
         raise DatasetError(
             f"Expected a folder per tag below {tree.root}, found {_inventory(tree)}. "
             f"Put photos in {tree.root}/<tag>/."
         )
     inside = f", inside `{plan.base}`" if plan.base else ""
-    return Loaded(annotations, f"{_layout(plan)}{inside}", nested_note(tree, groups))
+    if not by_folder:
+        return Loaded(annotations, f"{_layout(plan)}{inside}", nested_note(tree, places))
+    if not any(annotation.group for annotation in annotations):
+        raise DatasetError(
+            f"Expected folders of groups inside those of tags in {tree.root}, as `ingest.groups: folders` "
+            "says, found none. Put photos in <tag>/<group>/, or set `ingest.groups: auto`."
+        )
+    return Loaded(annotations, f"{_layout(plan)}{inside}, with groups inside")
 
 
 def has_tags(tree: Tree) -> bool:
@@ -190,26 +202,43 @@ def _inner(tree: Tree, folder: str, split: Split) -> str:
     return folder
 
 
-def _annotations(tree: Tree, plan: _Plan) -> Iterator[Annotation]:
+def _annotations(tree: Tree, plan: _Plan, by_folder: bool) -> Iterator[Annotation]:
     split: Split | None = "train" if plan.splits else None
     for folder in dict.fromkeys(("", plan.base)):
         yield from (Annotation(tree.path(name), split=split) for name in tree.directly_in(folder))
     for name in plan.tags:
-        yield from _of_tag(tree, _join(plan.base, name), split)
+        yield from _of_tag(tree, _join(plan.base, name), split, by_folder)
     for split_, inner in plan.splits.values():
         if split_ != "test":
             yield from (Annotation(tree.path(name), split=split_) for name in tree.directly_in(inner))
         for name in tree.folders.get(inner, []):
-            yield from _of_tag(tree, _join(inner, name), split_)
+            yield from _of_tag(tree, _join(inner, name), split_, by_folder)
 
 
-def _of_tag(tree: Tree, folder: str, split: Split | None) -> Iterator[Annotation]:
+def _of_tag(tree: Tree, folder: str, split: Split | None, by_folder: bool) -> Iterator[Annotation]:
     names = tree.below(folder)
     if not names:
         return
     tag = tag_name(folder.rsplit("/", 1)[-1], str(tree.path(folder)))
+    around = _around_groups(tree, folder) if by_folder else ""
     for name in names:
-        yield Annotation(tree.path(name), (tag,), (), subset_of(split), split=split)
+        group = _group(tree, name, around) if by_folder else None
+        yield Annotation(tree.path(name), (tag,), (), subset_of(split), split=split, group=group)
+
+
+def _around_groups(tree: Tree, folder: str) -> str:
+    """Where a tag's groups lie: in its folder, or in one inside that only says how photos are kept."""
+    for _ in range(_WRAPPERS):
+        inside = tree.folders.get(folder, [])
+        if len(inside) != 1 or tree.directly_in(folder) or not says_kind_of_file(inside[0]):
+            break
+        folder = _join(folder, inside[0])
+    return folder
+
+
+def _group(tree: Tree, name: str, around: str) -> str | None:
+    group, _, inside = name.removeprefix(f"{around}/").partition("/")
+    return group_name(group, str(tree.path(f"{around}/{group}"))) if inside else None
 
 
 def _join(folder: str, name: str) -> str:

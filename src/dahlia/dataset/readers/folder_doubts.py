@@ -63,25 +63,31 @@ _NAMED = 3  # examples in a text
 _IF_TAGS = "If all folders there are tags, set `ingest.split_folders: tags`."
 
 
-def doubt(tree: Tree, groups: Iterable[tuple[str, Sequence[str]]]) -> str:
+def doubt(tree: Tree, places: Iterable[tuple[str, Sequence[str]]], *, grouped: bool = False) -> str:
     """Why folders may not be tags; empty where there is no reason.
 
     Args:
         tree: the source.
-        groups: folders, and the names of those in it that would be tags.
+        places: folders, and the names of those in it that would be tags.
+        grouped: whether the user says that folders inside those of tags are groups: two tags may share them.
 
     Returns:
         What was found, and what to do for each way in which it can be read.
     """
-    reasons = (_shared, _split, _plain, _dated)
-    found = (reason(tree, folder, names) for folder, names in groups for reason in reasons)
+    reasons = (_shared_splits if grouped else _shared, _split, _plain, _dated)
+    found = (reason(tree, folder, names) for folder, names in places for reason in reasons)
     return next((reason for reason in found if reason), "")
 
 
-def nested_note(tree: Tree, groups: Iterable[tuple[str, Sequence[str]]]) -> tuple[Note, ...]:
+def says_kind_of_file(name: str) -> bool:
+    """Whether a folder's name says how photos are kept, and nothing of them: `images`, `jpg`."""
+    return _letters(name) in _NO_TAGS
+
+
+def nested_note(tree: Tree, places: Iterable[tuple[str, Sequence[str]]]) -> tuple[Note, ...]:
     """A note of the tags whose photos lie in several folders inside the tag's, if any; see `doubt`."""
     found = {}
-    for folder, names in groups:
+    for folder, names in places:
         for name in names:
             if len(inner := _telling(tree, _join(folder, name))) > 1:
                 found[name] = inner
@@ -95,7 +101,7 @@ def nested_note(tree: Tree, groups: Iterable[tuple[str, Sequence[str]]]) -> tupl
 
 
 def _plain(tree: Tree, folder: str, names: Sequence[str]) -> str:
-    plain = [name for name in names if _letters(name) in _NO_TAGS]
+    plain = [name for name in names if says_kind_of_file(name)]
     if not plain:
         return ""
     return (
@@ -126,22 +132,37 @@ def _are_parts(names: Sequence[str]) -> bool:
 
 def _shared(tree: Tree, folder: str, names: Sequence[str]) -> str:
     """Folders that hold folders of the same names, and no photos beside them."""
+    outer, shared = _sharing(tree, folder, names)
+    if not outer:
+        return ""
+    if splits := split_folders(shared):
+        return _of_splits(tree, folder, outer, splits)
+    return (
+        f"Expected to know which folders are the tags in {tree.root / folder}: {_quoted(outer)} hold "
+        f"folders of the same names, {_quoted(shared)}. If the inner ones are the tags, put the "
+        "photos of each into one folder, or set `ingest.source` to one of the outer ones; if those are "
+        "splits, call them train, valid and test. If the outer ones are the tags, set "
+        "`ingest.split_folders: tags`; if besides the inner ones are places, sessions or the like, set "
+        "`ingest.groups: folders`."
+    )
+
+
+def _shared_splits(tree: Tree, folder: str, names: Sequence[str]) -> str:
+    """Folders that hold the same splits."""
+    outer, shared = _sharing(tree, folder, names)
+    splits = split_folders(shared)
+    return _of_splits(tree, folder, outer, splits) if splits else ""
+
+
+def _sharing(tree: Tree, folder: str, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Folders that hold folders of the same names, and these names; see `_telling`."""
     inside = {name: set(_telling(tree, _join(folder, name))) for name in names}
     counts = Counter(name for inner in inside.values() for name in inner)
     common = {name for name, count in counts.items() if count > 1}
     outer = [name for name, inner in inside.items() if len(common & inner) >= _SEVERAL]
     if len(outer) < _SEVERAL:
-        return ""
-    shared = common.intersection(*(inside[name] for name in outer)) or common
-    if splits := split_folders(sorted(shared)):
-        return _of_splits(tree, folder, outer, splits)
-    return (
-        f"Expected to know which folders are the tags in {tree.root / folder}: {_quoted(outer)} hold "
-        f"folders of the same names, {_quoted(sorted(shared))}. If the inner ones are the tags, put the "
-        "photos of each into one folder, or set `ingest.source` to one of the outer ones; if those are "
-        "splits, call them train, valid and test. If the outer ones are the tags, set "
-        "`ingest.split_folders: tags`."
-    )
+        return [], []
+    return outer, sorted(common.intersection(*(inside[name] for name in outer)) or common)
 
 
 def _split(tree: Tree, folder: str, names: Sequence[str]) -> str:
@@ -174,7 +195,7 @@ def _telling(tree: Tree, folder: str) -> list[str]:
     found: dict[str, None] = {}
     inside = tree.folders.get(folder, [])
     for name in inside:
-        if _letters(name) in _NO_TAGS or _is_dated(name) or len(inside) == 1:
+        if says_kind_of_file(name) or _is_dated(name) or len(inside) == 1:
             found.update(dict.fromkeys(_telling(tree, _join(folder, name))))
         else:
             found[name] = None

@@ -9,7 +9,7 @@ Positions are percent of the image's size. A rectangle is a region; of one that 
 ellipse the upright box around it is taken; key points and brushed masks tag the photo. Choices tag the photo,
 or, where they belong to a rectangle without a label, the region. Of several annotations of a task the first
 that was not cancelled counts; predictions and drafts are not read. `data` may have a `subset`, `train` or
-`test`.
+`test`, and a `group` that the photo is in (see `dahlia.dataset.groups`).
 
 Source: https://labelstud.io/guide/export, "Label Studio JSON format of annotated tasks".
 """
@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from dahlia.dataset.groups import group_name
 from dahlia.dataset.photo_files import is_there
 from dahlia.dataset.readers.boxes import Size
 from dahlia.dataset.readers.finder import PhotoFinder
@@ -114,6 +115,7 @@ def _document(
             source=document,
             split=own,
             hint=hint,
+            group=group_name(data.get("group"), f"{where}, `group`"),
         )
 
 
@@ -180,6 +182,8 @@ def _task(index: int, annotation: Annotation, root: Path) -> Entry:
     data: Entry = {"image": relative_name(annotation.path, root)}
     if annotation.subset == "test":
         data["subset"] = "test"
+    if annotation.group:
+        data["group"] = annotation.group
     results: list[Entry] = []
     if plain := plain_tags(annotation):
         results.append({"from_name": "tag", "type": "choices", "value": {"choices": plain}})

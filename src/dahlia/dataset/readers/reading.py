@@ -86,7 +86,16 @@ class Reading:
         """What was recognised, in a line."""
         splits = ", ".join(f"{name} {count:,}" for name, count in self.splits.items())
         parts = f"{splits} photos" if splits else f"{len(self.annotations):,} photos"
-        return f"{self.layout}: {parts}; {_tags(list(self.tags))}"
+        return f"{self.layout}: {parts}; {_tags(list(self.tags))}{self._groups()}"
+
+    def _groups(self) -> str:
+        named = Counter(one.group for one in self.annotations if one.group)
+        if not named:
+            return ""
+        groups = counted(len(named), "group")
+        if named.total() == len(self.annotations):
+            return f"; {groups}"
+        return f"; {groups} of {named.total():,} photos"
 
     def accounted(self) -> str:
         """What became of the source's files, in a line."""

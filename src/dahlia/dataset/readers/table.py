@@ -1,14 +1,15 @@
 """A table of files and tags: CSV, with `,`, `;`, `|` or tabs, UTF-8 or UTF-16 with a mark.
 
-    file,tag,left,top,width,height,subset
-    images/a.jpg,fork,0.1,0.2,0.5,0.25,train
+    file,tag,left,top,width,height,subset,group
+    images/a.jpg,fork,0.1,0.2,0.5,0.25,train,kitchen
 
 `file` is relative to the table. A file may have several rows. Tags are in columns called `tag`, one in a cell
 as it is written, in columns without a name, and in cells beyond the header; or in a column `tags` with `;`,
 `|` or `,` between them. With `left`, `top`, `width` and `height`, fractions of the image's size, a row is a
 region for each of its tags; with these four cells empty it is about the image as a whole. `subset` is `train`
 (also when empty), `valid` or `test`; so is any column that has nothing but splits in it, and `is_test` with 0
-and 1 does too. Other columns are not read, except that one which looks like a misspelt known one is refused.
+and 1 does too. `group` names the group that the image is in (see `dahlia.dataset.groups`). Other columns are
+not read, except that one which looks like a misspelt known one is refused.
 
 Tables of others are read too: with other usual names of the columns, `xmin`, `ymin`, `xmax` and `ymax` in
 pixels, a column of 0 and 1 for each tag, without a header, or one table for each split, by its name or its
@@ -25,6 +26,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from dahlia.dataset.groups import group_name
 from dahlia.dataset.readers.boxes import size_of
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.folder import has_tags
@@ -87,14 +89,16 @@ def save(annotations: Sequence[Annotation], target: Path) -> None:
     """
     boxes = any(annotation.regions for annotation in annotations)
     subsets = any(annotation.subset == "test" for annotation in annotations)
+    groups = any(annotation.group for annotation in annotations)
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["file", "tag", *(BOX if boxes else ()), *(["subset"] if subsets else ())])
+    header = ["file", "tag", *(BOX if boxes else ())]
+    writer.writerow([*header, *(["subset"] if subsets else ()), *(["group"] if groups else ())])
     for annotation in annotations:
         name = relative_name(annotation.path, target.parent)
+        said = [*([annotation.subset] if subsets else ()), *([annotation.group or ""] if groups else ())]
         for tag, box in _cells(annotation):
-            row = [name, tag, *(box if boxes else ()), *([annotation.subset] if subsets else ())]
-            writer.writerow(row)
+            writer.writerow([name, tag, *(box if boxes else ()), *said])
     write_text(target, buffer.getvalue())
 
 
@@ -124,7 +128,7 @@ class _Table:
     def _annotation(self, row: list[str], line: int) -> Annotation:
         where = f"{self.path}:{line}"
         columns = self.columns
-        if len(row) > columns.count and (columns.box or columns.corners):
+        if len(row) > columns.count and (columns.box or columns.corners or columns.group is not None):
             raise DatasetError(
                 f"{where}: expected {columns.count} cells, received {len(row)}. Quote cells that contain "
                 f"{self.delimiter!r}."
@@ -141,6 +145,7 @@ class _Table:
             source=f"{self._document}:{line}",
             split=split,
             hint=hint,
+            group=self._group(cells, where),
         )
 
     def _tags(self, cells: list[str]) -> Iterator[str]:
@@ -195,6 +200,10 @@ class _Table:
                 "rename the column if it says something else."
             )
         return split
+
+    def _group(self, cells: list[str], where: str) -> str | None:
+        place = self.columns.group
+        return None if place is None else group_name(cells[place], f"{where}, column `group`")
 
     def _marked(self, cells: list[str], where: str) -> Split:
         marks = self.columns.marks

@@ -23,6 +23,7 @@ _FILES = (
 )  # fmt: skip
 _TAGS = ("tags", "labels", "classes", "label", "class", "classname", "labelname", "category", "categories")
 _SUBSETS = ("subset", "split", "set", "partition", "fold")
+_GROUPS = ("group", "groups", "groupid", "groupname")
 _CORNERS = (CORNERS, ("x1", "y1", "x2", "y2"), ("left", "top", "right", "bottom"))
 _FLAGS = frozenset({"", "0", "1", "0.0", "1.0", "true", "false"})
 YES = frozenset({"1", "1.0", "true"})
@@ -46,6 +47,7 @@ class Columns:
         size: width and height of the image in pixels, beside corners; or none.
         subset: says which split the image is in.
         marks: tells with 0 and 1 whether the image is in the split, by place.
+        group: names the group that the image is in.
         count: how many columns there are.
         has_header: whether the first row is one.
     """
@@ -59,6 +61,7 @@ class Columns:
     size: tuple[int, ...] = ()
     subset: int | None = None
     marks: tuple[tuple[int, Split], ...] = ()
+    group: int | None = None
     count: int = 0
     has_header: bool = True
 
@@ -82,7 +85,8 @@ def columns_of(rows: Sequence[Sequence[str]]) -> Columns | str:
     columns = _with_boxes(Columns(file, count=len(names)), names)
     if problem := _problem(header, names, columns):
         return problem
-    return _with_tags(_with_splits(columns, names, header, rows[1:]), names, header, rows[1:])
+    columns = _with_group(_with_splits(columns, names, header, rows[1:]), names, rows[1:])
+    return _with_tags(columns, names, header, rows[1:])
 
 
 def _with_boxes(columns: Columns, names: list[str]) -> Columns:
@@ -142,6 +146,15 @@ def _with_splits(
     return replace(columns, marks=tuple(marks.items()))
 
 
+def _with_group(columns: Columns, names: list[str], rows: Sequence[Sequence[str]]) -> Columns:
+    """Adds the column of groups, unless it says splits, or is one of 0 and 1 where such columns are tags."""
+    place = next((names.index(name) for name in _GROUPS if name in names), None)
+    tagged = any(name in ("tag", *_TAGS) for name in names)
+    if place is None or place == columns.subset or (not tagged and _is_flag(place, rows)):
+        return columns
+    return replace(columns, group=place)
+
+
 def _marked(name: str) -> Split | None:
     prefix = _MARK.match(name)
     return split_of(name[prefix.end() :] if prefix else name)
@@ -172,7 +185,7 @@ def _with_tags(
         return f"the columns {both} may both hold tags. Rename the one that does `tags`."
     if chosen:
         return replace(columns, tag=tag, tags=tuple(chosen))
-    used = {columns.file, *columns.box, *columns.corners, *columns.size, columns.subset}
+    used = {columns.file, *columns.box, *columns.corners, *columns.size, columns.subset, columns.group}
     used |= {place for place, _ in columns.marks}
     rest = [place for place in range(len(names)) if place not in used and names[place]]
     if rest and rows and all(_is_flag(place, rows) for place in rest):

@@ -42,6 +42,10 @@ def _copies(copies: list[Inspection], several_tags: bool) -> Iterator[Finding]:
         yield Finding(
             "train-and-test", "an image in one of the two", "the same bytes in both", files, tags, training
         )
+    groups = sorted({row.group for row in copies if row.group})
+    if len(groups) > 1:
+        found = f"the same bytes in {_listed(tuple(groups))}"
+        yield Finding("same-bytes-two-groups", "one group for an image", found, files, tags)
     if len({frozenset(row.tags) for row in copies if row.tags}) > 1:
         found = f"the same bytes under {_listed(tags)}"
         if several_tags:

@@ -50,16 +50,16 @@ def names(survey: Survey) -> Iterator[Finding]:
     alike: dict[str, set[str]] = defaultdict(set)
     for row in survey.rows:
         for tag in row.tags:
-            alike[_plain(tag)].add(tag)
+            alike[as_it_looks(tag)].add(tag)
     for spellings in alike.values():
         if len(spellings) > 1:
             tags = tuple(sorted(spellings))
             yield Finding("similar-tag-names", "one spelling for a tag", _quoted(tags), tags=tags)
 
 
-def _plain(tag: str) -> str:
-    """A name as it looks, without case: signs that are not shown make no difference."""
-    shown = "".join(sign for sign in tag if unicodedata.category(sign) != "Cf")
+def as_it_looks(name: str) -> str:
+    """A name without case, and without signs that are not shown."""
+    shown = "".join(sign for sign in name if unicodedata.category(sign) != "Cf")
     return " ".join(shown.casefold().split())
 
 
