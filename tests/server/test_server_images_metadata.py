@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from image_cases import entry, uploaded
+from image_cases import entry, upload, uploaded
 from project_cases import UNKNOWN, make_project, refused, set_limit
 from starlette.testclient import TestClient
 
@@ -41,6 +41,24 @@ def test_entries_are_set_and_others_stay(client: TestClient, server: Server, pro
     assert found["metadata"] == metadata
     with server.database.read() as session:  # no training would see it
         assert project_of(session, project).revision == before
+
+
+def revision(server: Server, project: str) -> int:
+    with server.database.read() as session:
+        return project_of(session, project).revision
+
+
+def test_a_training_sees_another_group(client: TestClient, server: Server, project: str) -> None:
+    (image,) = uploaded(client, project, entry(1), metadata={"group": "plot 1"})
+    first = revision(server, project)
+    update(client, project, image, group=" plot  1", shelf="3")
+    assert revision(server, project) == first  # it is the same one
+    update(client, project, image, group="plot 2")
+    assert revision(server, project) == first + 1
+    upload(client, project, entry(1), metadata={"group": "plot 3"})
+    assert revision(server, project) == first + 2
+    update(client, project, image, group="")
+    assert revision(server, project) == first + 3
 
 
 def test_images_that_cannot_take_it(client: TestClient, server: Server, project: str) -> None:

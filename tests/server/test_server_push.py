@@ -52,6 +52,18 @@ def test_a_project_arrives_with_its_tags(project: Path, remote: Remote) -> None:
     assert tags == {"apple": 2, "pear": 1}
 
 
+def test_groups_arrive_as_metadata(project: Path, remote: Remote) -> None:
+    rows = ["apple/1.png,apple,plot 2", "apple/2.png,apple,", "pear/1.png,pear,plot 1"]
+    (project / "data/images/labels.csv").write_text("\n".join(["file,tag,group", *rows, ""]))
+    for extra in ("pear/broken.jpg", "test/pear/2.png"):
+        (project / "data/images" / extra).unlink()
+    pushed = push(project, remote)
+    assert pushed.sent == 3
+    images = remote.get(f"/projects/{pushed.project_id}/images")
+    found = {(image["tags"][0]["tagName"], image.get("metadata", {}).get("group")) for image in images}
+    assert found == {("apple", "plot 2"), ("apple", None), ("pear", "plot 1")}
+
+
 def test_a_second_push_into_the_same_project_sends_what_is_new(project: Path, remote: Remote) -> None:
     first = push(project, remote)
     Image.new("RGB", (300, 300), (1, 2, 3)).save(project / "data" / "images" / "pear" / "3.png")

@@ -10,6 +10,7 @@ from job_cases import (
 )
 from sqlalchemy import select
 
+from dahlia.dataset.groups import tidy_group
 from dahlia.dataset.records import Region
 from dahlia.errors import TrainingError
 from dahlia.server.context import Server
@@ -53,6 +54,18 @@ def test_a_training_sees_what_was_tagged_when_it_was_asked_for(server: Server) -
     assert (seen.kind, seen.negative_tag, seen.budget_minutes) == ("multiclass", "Negative", None)
     later = {photo.sha256: photo.tags for photo in snapshot_of(server, second).photos}
     assert later == {kept: ("crimson",), both: ("blue", "crimson"), boxed: (), late: ("Negative",)}
+
+
+def test_metadata_names_groups(server: Server) -> None:
+    project = plant(server, "red")
+    details = [{"group": "plot\n1 "}, {"group": ""}, {"Group": "x"}, {}, {"group": "\x07" + "y" * 300}]
+    shas = [add_photo(server, project, bytes([number]), "red") for number in range(len(details))]
+    with server.database.write() as session:
+        for sha256, said in zip(shas, details, strict=True):
+            session.scalars(select(ImageRow).where(ImageRow.sha256 == sha256)).one().details = said
+    groups = [photo.group for photo in snapshot_of(server, order(server, project)).photos]
+    assert groups[:4] == ["plot 1", None, None, None]
+    assert groups[4] == tidy_group("y" * 300)
 
 
 def test_only_the_chosen_tags_are_seen(server: Server) -> None:

@@ -119,8 +119,17 @@ def test_the_table_is_read_as_it_was_meant(photo_set: PhotoSet, folder: Path) ->
     assert found.keys() == {photo.name for photo in photo_set.photos if photo.tags or photo.regions}
     assert found[boxed.name].regions == boxed.regions
     assert found[boxed.name].tags == ("leaf",)
+    assert not any(row.group for row in found.values())
     assert found[photo_set.photos[-1].name].tags == ('a, "b"; c', "é")
     assert all(sha256_of(row.path) == row.path.stem for row in found.values())
+
+
+def test_groups_are_in_the_table(photo_set: PhotoSet, folder: Path) -> None:
+    first, *rest = photo_set.photos
+    photo_set.photos = [replace(first, group='plot "1", left'), *rest]
+    lay_out(folder, photo_set.snapshot(), photo_set.fetch)
+    found = read(folder / "data/annotations.csv", "csv").annotations
+    assert {row.path.name: row.group for row in found if row.group} == {first.name: 'plot "1", left'}
 
 
 def test_only_what_differs_is_touched(photo_set: PhotoSet, folder: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from dahlia.server.context import Server
 from dahlia.server.contract.enums import CLASSIFIERS, IterationStatus
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import IterationRow
+from dahlia.server.images.metadata import GROUP
 from dahlia.server.jobs.training_data import read_snapshot
 from dahlia.server.projects.projects import find_project
 from dahlia.server.storage.names import history_key, image_key
@@ -197,7 +198,10 @@ def push(
     """
     params = load_params(folder / layout.PARAMS)
     reading = read(
-        folder / params.ingest.source, params.ingest.format, split_folders=params.ingest.split_folders
+        folder / params.ingest.source,
+        params.ingest.format,
+        split_folders=params.ingest.split_folders,
+        groups=params.ingest.groups,
     )
     annotations = reading.annotations
     there = {one.path for one in annotations if is_there(one.path)}
@@ -207,8 +211,10 @@ def push(
     announce(identity)
     tags = _tags(remote, identity, wanted, params)
     sent = known = 0
-    for batch in _batches(wanted):
-        body = {"images": [_entry(one, tags) for one in batch]}
+    for batch in _batches(sorted(wanted, key=lambda one: one.group or "")):
+        # What the API takes as metadata is of all images of a request.
+        named = {"metadata": {GROUP: batch[0].group}} if batch[0].group else {}
+        body = {"images": [_entry(one, tags) for one in batch], **named}
         results = remote.post(f"/projects/{identity}/images/files", body)["images"]
         for one, result in zip(batch, results, strict=True):
             sent += result["status"] == "OK"
@@ -237,12 +243,14 @@ def _tags(remote: Remote, project: str, annotations: Sequence[Annotation], param
     return known
 
 
-def _batches(annotations: Sequence[Annotation]) -> Iterator[list[Annotation]]:
+def _batches(annotations: Iterable[Annotation]) -> Iterator[list[Annotation]]:
+    """What fits into a request each: images of one group, or of none."""
     batch: list[Annotation] = []
     size = 0
     for one in annotations:
         more = size_of(one.path)
-        if batch and (len(batch) == _BATCH or size + more > _BATCH_BYTES):
+        full = len(batch) == _BATCH or size + more > _BATCH_BYTES
+        if batch and (full or one.group != batch[0].group):
             yield batch
             batch, size = [], 0
         batch.append(one)

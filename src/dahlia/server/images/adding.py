@@ -23,6 +23,7 @@ from dahlia.server.images.labels import (
     labels_of,
     live_tags,
 )
+from dahlia.server.images.metadata import group_of
 
 if TYPE_CHECKING:
     from dahlia.settings.sections import LimitsSection
@@ -175,8 +176,10 @@ class _Batch:
         drafts = list(self._drafts.values())
         fresh = [draft for draft in drafts if draft.row is None]
         self._insert_images(fresh, now)
+        regrouped = False
         for draft in drafts:
             if draft.row is not None and draft.row.details != draft.details:
+                regrouped = regrouped or group_of(draft.row.details) != group_of(draft.details)
                 draft.row.details = draft.details
         tags = [(_key(draft), tag) for draft in drafts for tag in sorted(draft.labels.tags - draft.had.tags)]
         regions = [
@@ -186,7 +189,7 @@ class _Batch:
         ]
         insert_tags(self._session, self._project, tags, now)
         insert_regions(self._session, self._project, regions, now)
-        if fresh or tags or regions:
+        if fresh or tags or regions or regrouped:
             self._project.revision += 1
 
     def _problem(self, present: _Draft | None, details: Mapping[str, str]) -> ImageCreateStatus | None:

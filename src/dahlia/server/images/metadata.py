@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select
 from sqlalchemy.orm import Session
 
+from dahlia.dataset.groups import tidy_group
 from dahlia.errors import ServiceError
 from dahlia.server.contract.enums import MetadataStatus
 from dahlia.server.contract.models import ImageMetadataUpdateEntry
@@ -21,6 +22,7 @@ from dahlia.server.database.tables import ImageRow, ProjectRow
 if TYPE_CHECKING:
     from dahlia.settings.sections import LimitsSection
 
+GROUP = "group"  # the entry that names the group of an image; see `dahlia.dataset.groups`
 MAX_LENGTH = 8192  # characters
 MAX_COMPARISONS = 32
 MAX_DEPTH = 16
@@ -64,6 +66,8 @@ def update_metadata(
 ) -> list[ImageMetadataUpdateEntry]:
     """Set entries of images' metadata; entries of other names stay.
 
+    The project's revision rises if that puts an image into another group.
+
     Args:
         session: that locked the project.
         project: of the images.
@@ -77,7 +81,15 @@ def update_metadata(
     live = ImageRow.project_key == project.key, ImageRow.removed.is_(None)
     rows = session.scalars(select(ImageRow).where(*live, ImageRow.id.in_(identities)))
     found = {row.id: row for row in rows}
-    return [_updated(identity, found.get(identity), metadata, limits) for identity in identities]
+    groups = {row.id: group_of(row.details) for row in found.values()}
+    entries = [_updated(identity, found.get(identity), metadata, limits) for identity in identities]
+    project.revision += any(group_of(row.details) != groups[row.id] for row in found.values())
+    return entries
+
+
+def group_of(metadata: Mapping[str, str]) -> str | None:
+    """The group that an image's metadata names, as the pipeline spells it; None where there is none."""
+    return tidy_group(metadata.get(GROUP, ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from dahlia.server.contract.enums import TagType, TrainingType
 from dahlia.server.database.changes import visible
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.database.work_tables import IterationRow
+from dahlia.server.images.metadata import group_of
 from dahlia.server.storage.names import iteration_prefix
 from dahlia.server.workspaces.snapshot import Photo, Snapshot, spelling
 
@@ -72,20 +73,27 @@ def read_snapshot(session: Session, project: ProjectRow, iteration: IterationRow
 
 
 def read_photos(session: Session, iteration: IterationRow) -> list[SizedPhoto]:
-    """The tagged images of an iteration, the oldest first, tags by the names that its model knows."""
+    """The tagged images of an iteration, the oldest first, tags by the names that its model knows.
+
+    Their groups are those of now: metadata does not keep what it was.
+    """
     names = _names(session, iteration)
     tags = _tags(session, iteration, names)
     regions = _regions(session, iteration, names)
-    columns = (ImageRow.key, ImageRow.sha256, ImageRow.suffix, ImageRow.width, ImageRow.height)
+    content = (ImageRow.sha256, ImageRow.suffix, ImageRow.width, ImageRow.height, ImageRow.details)
     rows = session.execute(
-        select(*columns)
+        select(ImageRow.key, *content)
         .where(*_seen(iteration, ImageRow))
         .order_by(ImageRow.key)
         .execution_options(yield_per=2000)
     )
     return [
-        SizedPhoto(Photo(sha256, suffix, tuple(sorted(tags[key])), tuple(regions[key])), width, height)
-        for key, sha256, suffix, width, height in rows
+        SizedPhoto(
+            Photo(sha256, suffix, tuple(sorted(tags[key])), tuple(regions[key]), group_of(details)),
+            width,
+            height,
+        )
+        for key, sha256, suffix, width, height, details in rows
         if key in tags or key in regions
     ]
 

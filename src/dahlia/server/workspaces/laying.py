@@ -127,14 +127,14 @@ def bring(folder: Path, photos: Mapping[str, Photo], fetch: Fetch) -> None:
 
 
 def annotate(folder: Path, photos: Mapping[str, Photo]) -> None:
-    """Write the table of tags and regions; the same photos give the same bytes.
+    """Write the table of tags, regions and groups; the same photos give the same bytes.
 
     Raises:
         DahliaError: the disk is full, or cannot be written.
     """
     images = (folder / IMAGES).resolve()
     annotations = [
-        Annotation(images / name, tags_of(photo.tags, photo.regions), photo.regions)
+        Annotation(images / name, tags_of(photo.tags, photo.regions), photo.regions, group=photo.group)
         for name, photo in photos.items()
     ]
     table.save(annotations, folder / ANNOTATIONS)

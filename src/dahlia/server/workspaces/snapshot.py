@@ -24,12 +24,14 @@ class Photo:
         suffix: `.jpg`, `.png`, ...
         tags: names; an image without any is not in the workspace.
         regions: tagged rectangles.
+        group: see `dahlia.dataset.records.Annotation`.
     """
 
     sha256: str
     suffix: str
     tags: tuple[str, ...]
     regions: tuple[Region, ...] = ()
+    group: str | None = None
 
     @property
     def name(self) -> str:
