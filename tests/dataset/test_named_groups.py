@@ -65,6 +65,25 @@ def test_a_table_has_a_column_of_groups(tmp_path: Path, content: str, expected: 
 
 
 @pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("file,tag,patient_id\na.jpg,x,1\nb.jpg,x,1\nc.jpg,x,2\n", "`patient_id` has 2 values in 3 rows"),
+        ("file,tag,Location\na.jpg,x,A\nb.jpg,y,A\nc.jpg,y,B\n", "`Location` has 2 values in 3 rows"),
+        ("file,tag,patient_id,group\na.jpg,x,1,q\nb.jpg,x,1,q\nc.jpg,x,2,r\n", ""),
+        ("file,tag,site\na.jpg,x,1\nb.jpg,x,2\nc.jpg,y,3\n", ""),  # each photo in its own
+        ("file,tag,site\na.jpg,x,1\nb.jpg,x,1\nc.jpg,x,1\n", ""),
+        ("file,tag,product\na.jpg,x,1\nb.jpg,x,1\nc.jpg,y,2\n", ""),  # the tags in other words
+        ("file,tag,camera\na.jpg,x,\nb.jpg,x,\nc.jpg,x,2\n", ""),
+    ],
+)
+def test_a_column_that_may_name_groups_is_told(tmp_path: Path, content: str, told: str) -> None:
+    reading = table(tmp_path, content)
+    assert [one.group for one in reading.annotations if "group" not in content] in ([], [None] * 3)
+    found = [note.found for note in reading.notes if note.code == "unread-groups"]
+    assert [told in text for text in found] == [True] * bool(told)
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         (
@@ -123,7 +142,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, format: str) -> None:
     readers.write(said, target, format)
     reading = readers.read(target, format)
     assert [one.group for one in reading.annotations] == ["yard, “left”", "3", None]
-    assert reading.recognised().endswith("; 2 groups of 2 photos")
+    assert reading.recognised().endswith("; 2 of them in 2 groups")
     plain = readers.read(target, format, groups="none")
     assert [one.group for one in plain.annotations] == [None] * 3
     assert brief([replace(one, group=None) for one in reading.annotations]) == brief(plain.annotations)

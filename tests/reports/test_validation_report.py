@@ -12,6 +12,7 @@ from report_pages import Page
 
 from dahlia.dataset.exclusion import Excluded
 from dahlia.dataset.findings import RULES, Finding
+from dahlia.dataset.groups import NamedGroups
 from dahlia.dataset.validation import Validation
 from dahlia.reports.validation import EDGE, PICTURES, render, summary, write_reports
 from validation_photos import encoded, photo, write
@@ -60,6 +61,16 @@ def test_json_holds_every_finding_and_is_deterministic(tmp_path: Path) -> None:
         "found": "half of one",
         "mend": RULES["truncated"].remedy,
     }
+
+
+def test_groups_are_counted_where_there_are_some(tmp_path: Path) -> None:
+    groups = NamedGroups(groups=3, named=9, unnamed=1, tags={"ash": 2, "elm": 1})
+    words = Page(render(outcome(groups=groups), "Garden", tmp_path, LIMIT)).words
+    assert "9 training images are in 3 groups that you named" in words
+    assert "TrainingTestGroups ash 622 elm 401" in words
+    assert summary(outcome(groups=groups))["groups"]["tags"] == {"ash": 2, "elm": 1}
+    assert "Groups" not in Page(page(tmp_path)).words
+    assert summary(outcome())["groups"] is None
 
 
 def test_names_are_text_and_not_markup(tmp_path: Path) -> None:

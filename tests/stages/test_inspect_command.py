@@ -55,6 +55,23 @@ def test_what_would_be_read(tmp_path: Path, decoded: Sequence[str]) -> None:
     assert "left behind by a system: Thumbs.db" in look(photos, "--passed-over").output
 
 
+def test_groups_are_counted(tmp_path: Path, decoded: list[str]) -> None:
+    photos = plant(tmp_path, ash=6, elm=6) / "data/photos"
+    for tag, number in (("ash", 0), ("ash", 1), ("elm", 0)):
+        (photos / tag / "garden [b]").mkdir(exist_ok=True)
+        (photos / f"{tag}/{number}.jpg").rename(photos / f"{tag}/garden [b]/{number}.jpg")
+    result = look(photos, "--groups", "folders")
+    lines = [line.split() for line in result.output.splitlines()]
+    assert "; 3 of them in 1 group" in result.output
+    assert ["tag", "training", "test", "groups"] in lines
+    assert ["elm", "6", "0", "1"] in lines
+    assert "groups-partly: 3 of 12 training images in 1 group" in result.output
+    assert as_json(photos)["groups"] is None  # other names, of the same photos
+    found = as_json(photos, "--groups", "folders")
+    assert found["groups"] == {"groups": 1, "named": 3, "unnamed": 9, "tags": {"ash": 1, "elm": 1}}
+    assert len(decoded) == 12
+
+
 def test_the_second_look_decodes_nothing(tmp_path: Path, decoded: list[str]) -> None:
     photos = plant(tmp_path, ash=6, elm=6) / "data/photos"
     first = look(photos).output

@@ -198,6 +198,12 @@ RULES: dict[str, Rule] = {
     "few-images": Rule(
         "advice", "Tags with few images", "Add varied images of it: other places, light, angles, backgrounds."
     ),
+    "unread-groups": Rule(
+        "advice",
+        "Columns that may name groups",
+        "Call the column `group`, if photos that share a value in it resemble each other for reasons that a "
+        "new photo will not share.",
+    ),
     "groups-partly": Rule(
         "advice",
         "Images without a group",
@@ -223,6 +229,7 @@ EXPECTED_OF_SOURCES = {
     "renamed-photo": "the name of the photo in its annotation file",
     "missing-split": "the photos of each split",
     "shared-split": "each photo in one split",
+    "unread-groups": "groups of photos in a column `group`",
     "region-outline": "a box for each region",
     "region-keypoints": "a box for each region",
     "region-confidence": "regions that a person has drawn",

@@ -142,8 +142,8 @@ def _shared(tree: Tree, folder: str, names: Sequence[str]) -> str:
         f"folders of the same names, {_quoted(shared)}. If the inner ones are the tags, put the "
         "photos of each into one folder, or set `ingest.source` to one of the outer ones; if those are "
         "splits, call them train, valid and test. If the outer ones are the tags, set "
-        "`ingest.split_folders: tags`; if besides the inner ones are places, sessions or the like, set "
-        "`ingest.groups: folders`."
+        "`ingest.groups: folders` where the inner ones are places, sessions or the like, and else "
+        "`ingest.split_folders: tags`."
     )
 
 

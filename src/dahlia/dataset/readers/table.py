@@ -78,6 +78,7 @@ def load(tree: Tree, documents: Sequence[str]) -> Loaded:
         tags = counted(len(joined), "tag has", "tags have")
         found = f"{tags} a `;` or `|` in the name, such as {joined[0]!r}"
         notes.append(Note("joined-tags", found, tags=tuple(joined)))
+    notes += [note for table in tables if (note := table.unread_groups())]
     return Loaded(annotations, _layout(tables), tuple(notes))
 
 
@@ -124,6 +125,21 @@ class _Table:
     def annotations(self) -> Iterator[Annotation]:
         for line, row in self._rows[1 if self.columns.has_header else 0 :]:
             yield self._annotation(row, line)
+
+    def unread_groups(self) -> Note | None:
+        """A note of a column that may name groups, if its values divide the photos of a tag."""
+        place, columns = self.columns.like_group, self.columns
+        if place is None:
+            return None
+        rows = [row for _, row in self._rows[1:] if place < len(row) and row[place].strip()]
+        values = {row[place].strip() for row in rows}
+        tags = [tuple(row[at] for at in (*columns.tag, *columns.tags) if at < len(row)) for row in rows]
+        parts = {(of, row[place].strip()) for of, row in zip(tags, rows, strict=True)}
+        if not 1 < len(values) < len(rows) or len(parts) == len(set(tags)):
+            return None
+        name = self._rows[0][1][place].strip()
+        found = f"the column `{name}` has {len(values):,} values in {len(rows):,} rows, and is not read"
+        return Note("unread-groups", f"{self._document}: {found}")
 
     def _annotation(self, row: list[str], line: int) -> Annotation:
         where = f"{self.path}:{line}"

@@ -24,6 +24,13 @@ _FILES = (
 _TAGS = ("tags", "labels", "classes", "label", "class", "classname", "labelname", "category", "categories")
 _SUBSETS = ("subset", "split", "set", "partition", "fold")
 _GROUPS = ("group", "groups", "groupid", "groupname")
+# What may name groups, and is not read unless it is called so; also with `id` at the end.
+_LIKE_GROUPS = frozenset(
+    {
+        *("scene", "session", "place", "site", "location", "plot", "patient", "subject", "lesion", "animal"),
+        *("individual", "customer", "product", "camera", "trap", "video", "sequence", "seq", "burst"),
+    }
+)
 _CORNERS = (CORNERS, ("x1", "y1", "x2", "y2"), ("left", "top", "right", "bottom"))
 _FLAGS = frozenset({"", "0", "1", "0.0", "1.0", "true", "false"})
 YES = frozenset({"1", "1.0", "true"})
@@ -48,6 +55,7 @@ class Columns:
         subset: says which split the image is in.
         marks: tells with 0 and 1 whether the image is in the split, by place.
         group: names the group that the image is in.
+        like_group: may do so too, but is not called so.
         count: how many columns there are.
         has_header: whether the first row is one.
     """
@@ -62,6 +70,7 @@ class Columns:
     subset: int | None = None
     marks: tuple[tuple[int, Split], ...] = ()
     group: int | None = None
+    like_group: int | None = None
     count: int = 0
     has_header: bool = True
 
@@ -150,7 +159,10 @@ def _with_group(columns: Columns, names: list[str], rows: Sequence[Sequence[str]
     """Adds the column of groups, unless it says splits, or is one of 0 and 1 where such columns are tags."""
     place = next((names.index(name) for name in _GROUPS if name in names), None)
     tagged = any(name in ("tag", *_TAGS) for name in names)
-    if place is None or place == columns.subset or (not tagged and _is_flag(place, rows)):
+    if place is None:
+        likely = (at for at, name in enumerate(names) if name.removesuffix("id") in _LIKE_GROUPS)
+        return replace(columns, like_group=next(likely, None))
+    if place == columns.subset or (not tagged and _is_flag(place, rows)):
         return columns
     return replace(columns, group=place)
 
