@@ -142,7 +142,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, format: str) -> None:
     readers.write(said, target, format)
     reading = readers.read(target, format)
     assert [one.group for one in reading.annotations] == ["yard, “left”", "3", None]
-    assert reading.recognised().endswith("; 2 of them in 2 groups")
+    assert reading.recognised().endswith("; 2 photos in 2 groups")
     plain = readers.read(target, format, groups="none")
     assert [one.group for one in plain.annotations] == [None] * 3
     assert brief([replace(one, group=None) for one in reading.annotations]) == brief(plain.annotations)

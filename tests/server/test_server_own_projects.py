@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from prediction_cases import SURE, picture
 from project_cases import UNKNOWN
 from sqlalchemy import event
 
+from dahlia.server.jobs.training_data import VALIDATION, artifact_key
 from dahlia.server.keys.keys import Scope
 
 pytestmark = pytest.mark.both_databases
@@ -59,9 +61,21 @@ def test_the_validation_names_images(own: Own) -> None:
     (finding,) = found["findings"]
     assert [one["imageId"] for one in finding["images"]] == [image for image, _ in own.case.images["red"][:2]]
     assert (finding["code"], finding["whatToDo"]) == ("near-duplicate", "Take one out.")
-    assert {"tag": "red", "train": 10, "test": 0} in found["tags"]
+    assert {"tag": "red", "train": 10, "test": 0, "groups": None} in found["tags"]
+    assert found["groups"] is None  # as in reports of before groups
     (excluded,) = found["excluded"]
     assert (excluded["name"], excluded["imageId"], excluded["code"]) == ("gone.jpg", None, "truncated")
+
+
+def test_the_validation_counts_groups(own: Own) -> None:
+    key = artifact_key(own.iteration, VALIDATION)
+    report = json.loads(own.server.storage.get(key)) | {
+        "groups": {"groups": 3, "named": 9, "unnamed": 21, "tags": {"red": 2}}
+    }
+    own.server.storage.put(key, json.dumps(report).encode())
+    found = own.client.get(own.path + "/validation").json()
+    assert found["groups"] == 3
+    assert {"tag": "red", "train": 10, "test": 0, "groups": 2} in found["tags"]
 
 
 @pytest.mark.parametrize("route", ["evaluation", "report", "validation", "validation/report"])

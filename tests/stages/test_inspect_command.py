@@ -62,7 +62,7 @@ def test_groups_are_counted(tmp_path: Path, decoded: list[str]) -> None:
         (photos / f"{tag}/{number}.jpg").rename(photos / f"{tag}/garden [b]/{number}.jpg")
     result = look(photos, "--groups", "folders")
     lines = [line.split() for line in result.output.splitlines()]
-    assert "; 3 of them in 1 group" in result.output
+    assert "; 3 photos in 1 group" in result.output
     assert ["tag", "training", "test", "groups"] in lines
     assert ["elm", "6", "0", "1"] in lines
     assert "groups-partly: 3 of 12 training images in 1 group" in result.output

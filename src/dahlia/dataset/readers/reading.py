@@ -95,7 +95,7 @@ class Reading:
         groups = counted(len(named), "group")
         if named.total() == len(self.annotations):
             return f"; {groups}"
-        return f"; {named.total():,} of them in {groups}"
+        return f"; {counted(named.total(), 'photo')} in {groups}"
 
     def accounted(self) -> str:
         """What became of the source's files, in a line."""

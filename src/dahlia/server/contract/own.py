@@ -235,6 +235,9 @@ class TagCounts(Answer):
     tag: str
     train: int
     test: int
+    groups: int | None = Field(
+        description="in how many groups of metadata they are; null where there are none"
+    )
 
 
 class IterationValidation(Answer):
@@ -244,6 +247,7 @@ class IterationValidation(Answer):
     files: int
     images: int = Field(description="that were used")
     counts: dict[str, int] = Field(description="findings by severity")
+    groups: int | None = Field(description="that metadata names; null where there are none")
     tags: tuple[TagCounts, ...]
     findings: tuple[Finding, ...]
     excluded: tuple[ExcludedImage, ...]

@@ -115,12 +115,17 @@ def validation_of(server: Server, row: IterationRow, addresses: Addresses) -> It
         shown = _shown(images.get(sha256_of_key(path)), addresses)
         return {"name": path.rpartition("/")[2], **shown}
 
+    groups = found.get("groups") or {"groups": None, "tags": {}}  # reports of earlier versions have none
     return IterationValidation(
         stops=found["stops"],
         files=found["files"],
         images=found["images"],
         counts=found["counts"],
-        tags=tuple(TagCounts(tag=tag, **counts) for tag, counts in found["tags"].items()),
+        groups=groups["groups"],
+        tags=tuple(
+            TagCounts(tag=tag, **counts, groups=groups["tags"].get(tag))
+            for tag, counts in found["tags"].items()
+        ),
         findings=tuple(_finding(one, file) for one in found["findings"]),
         excluded=tuple(ExcludedImage(**file(one["path"]), code=one["code"]) for one in found["excluded"]),
         report_uri=addresses.file(artifact_key(row.id, VALIDATION_PAGE)),
