@@ -20,7 +20,7 @@ def run(params: Params, root: Path) -> None:
     """Write the reports and the list of what is set aside, then stop if errors are left.
 
     Args:
-        params: reads `project` and `validate`.
+        params: reads `project`, `split.folds` and `validate`.
         root: the project folder.
 
     Raises:
