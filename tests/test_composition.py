@@ -128,7 +128,7 @@ def test_overrides(override: str, key: tuple[str, ...], value: object) -> None:
         ("domain=", "`domain` has no choice ''; known: adult, food"),
         ("trainig=quick", "unknown group `trainig`; did you mean training?"),
         ("split.fold=3", r"unknown key `split\.fold`; did you mean folds?"),
-        ("split.folds.x=3", "cannot be composed with split.folds.x=3: "),
+        ("split.folds.x=3", r"conf/ has no `split\.folds\.x`"),
         ("split.folds=3,4", "cannot be composed with split.folds=3,4: Ambiguous"),
         ("domain.backbone=resnet18", "`domain.backbone` cannot be 'resnet18'"),
         ("validate.on_error=stpo", "`validate.on_error` cannot be 'stpo'; did you mean stop?"),
@@ -157,6 +157,16 @@ def test_a_project_of_an_older_version_names_what_to_copy(root: Path, override: 
     assert "trainer" not in compose(root)
     with pytest.raises(ConfigError, match=r"no group `trainer`: .*older version.* Copy trainer/ from .*conf"):
         compose(root, [override])
+
+
+def test_a_key_that_an_older_project_lacks(root: Path) -> None:
+    path = root / "conf/training/advanced.yaml"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join(line for line in lines if "frozen_stages" not in line), encoding="utf-8")
+    with pytest.raises(
+        ConfigError, match=r"conf/ has no `training\.fine_tuning\.frozen_stages`\. .*dahlia init"
+    ):
+        compose(root, ["training=advanced", "training.fine_tuning.frozen_stages=5"])
 
 
 def test_what_is_refused_is_not_written(root: Path) -> None:

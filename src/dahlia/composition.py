@@ -20,6 +20,7 @@ from dahlia.params import DomainParams, Params
 from dahlia.targets import check_targets
 
 CONF = Path("conf")
+_NO_SUCH_KEY = re.compile(r"Could not override '([^']+)'")  # what Hydra says
 _UNREADABLE = "an interpolation ${...} cannot be read, or a value is of a kind that Hydra does not take"
 _Checked = TypeVar("_Checked", bound=BaseModel)
 
@@ -129,9 +130,14 @@ def _composed(root: Path, name: str, overrides: Sequence[str]) -> dict[str, Any]
     except (HydraException, OmegaConfBaseException) as error:
         reason = masked(next(iter(str(error).strip().splitlines()), _UNREADABLE))
         changed = " ".join(map(masked, overrides)) or "its defaults"
+        if unknown := _NO_SUCH_KEY.match(reason):
+            raise ConfigError(
+                f"{CONF}/ has no `{unknown[1]}`. Correct the name; if a newer Dahlia than this project's "
+                f"{CONF}/ added it, copy the file that has it from a new project (`dahlia init DIR`)."
+            ) from error
         raise ConfigError(
-            f"{CONF}/ cannot be composed with {changed}: {reason}. Correct the override or the file, and "
-            "compose again with `dahlia params`."
+            f"{CONF}/ cannot be composed with {changed}: {reason.rstrip('.')}. Correct the override or the "
+            "file, and compose again with `dahlia params`."
         ) from error
     except RecursionError:
         raise ConfigError(f"{CONF}/ holds a value that contains itself. Correct the file.") from None

@@ -113,6 +113,15 @@ def test_packages_without_the_one_file(site: Path, what: str) -> None:
         read_packaged(record_of(DATA))
 
 
+@pytest.mark.parametrize("damaged", ["RECORD", "METADATA"])
+def test_a_package_whose_own_files_are_damaged(site: Path, damaged: str) -> None:
+    install(site, DATA)
+    (found,) = site.glob(f"*.dist-info/{damaged}")
+    found.write_bytes(b"\xff\xfe\x00 not text")
+    with pytest.raises(WeightsError, match=INSTALL_AGAIN):
+        read_packaged(record_of(DATA))
+
+
 class Writes:
     """Unpickled by Python itself, it makes a file."""
 
@@ -143,11 +152,12 @@ def test_a_pickle_that_would_run_something(site: Path, tmp_path: Path, nested: b
         (torch.zeros(1), "and holds a Tensor"),
         (FEW | {"epoch": 3}, "'epoch' in it is of type int"),
         ({"state": FEW}, "'state' in it is of type dict"),
-        ({3: torch.zeros(1)}, "3 in it is of type torch.strided tensor"),
+        ({3: torch.zeros(1)}, "has the name 3"),
+        ({"_fc.bias": torch.zeros(1, device="meta")}, "'_fc.bias' in it is of type torch.strided tensor"),
         ({"_fc.bias": nn.Parameter(torch.zeros(1))}, "'_fc.bias' in it is of type Parameter"),
         ({"_fc.bias": torch.eye(2).to_sparse()}, "'_fc.bias' in it is of type torch.sparse_coo tensor"),
     ],
-    ids=["list", "tensor", "number", "nested", "key", "parameter", "sparse"],
+    ids=["list", "tensor", "number", "nested", "key", "meta", "parameter", "sparse"],
 )
 @pytest.mark.filterwarnings("ignore:Validating sparse tensor invariants")
 def test_more_than_tensors(site: Path, content: object, message: str) -> None:

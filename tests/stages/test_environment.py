@@ -17,10 +17,8 @@ BUNDLED_SUM = "sha256:" + str(BUNDLED["mobilenetv4_conv_small"].sha256)
 Told = pytest.CaptureFixture[str]
 
 
-def with_weights(weights: str) -> Params:
-    domain = shipped()["domain"] | {
-        "backbone": {"architecture": "mobilenetv4_conv_small", "weights": weights}
-    }
+def with_weights(weights: str, architecture: str = "mobilenetv4_conv_small") -> Params:
+    domain = shipped()["domain"] | {"backbone": {"architecture": architecture, "weights": weights}}
     return Params.model_validate(shipped() | {"domain": domain})
 
 
@@ -39,6 +37,27 @@ def test_what_trains_is_noted(tmp_path: Path, capsys: Told, weights: str, noted:
     assert written == {"dahlia": dahlia.__version__, "weights": noted}
     assert told == f"environment: Dahlia {dahlia.__version__}, mobilenetv4_conv_small, {weights}"
     assert ran(with_weights(weights), tmp_path, capsys) == (written, told)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "weights", "size", "message"),
+    [
+        ("mobilenetv4_conv_small", "pakage", 160, "`backbone.weights` is 'pakage', expected auto, bundled"),
+        ("tf_efficientnet_lite0", "bundled", 224, "No weights are bundled for tf_efficientnet_lite0"),
+        ("vit_tiny_patch16_224", "package", 224, "No package has weights of vit_tiny_patch16_224"),
+        ("tf_efficientnet_lite0", "package", 63, "needs photos of at least 64 px"),
+    ],
+)
+def test_a_choice_that_cannot_be_trained_is_no_fact(
+    tmp_path: Path, architecture: str, weights: str, size: int, message: str
+) -> None:
+    domain = shipped()["domain"] | {
+        "backbone": {"architecture": architecture, "weights": weights},
+        "input": {"size": size, "smoothing": 0.0},
+    }
+    with pytest.raises(WeightsError, match=message):
+        environment.run(Params.model_validate(shipped() | {"domain": domain}), tmp_path)
+    assert not (tmp_path / layout.ENVIRONMENT).exists()
 
 
 def test_it_says_why_a_model_is_trained_again(
@@ -67,10 +86,7 @@ def test_another_version_of_a_package_trains_again(
     tmp_path: Path, capsys: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
-    domain = shipped()["domain"] | {
-        "backbone": {"architecture": "tf_efficientnet_lite0", "weights": "package"}
-    }
-    params = Params.model_validate(shipped() | {"domain": domain})
+    params = with_weights("package", "tf_efficientnet_lite0")
     link = tmp_path / layout.ENVIRONMENT_LINKS / "weights"
     noted = []
     for version in ("0.1.0", "0.2.0"):
@@ -92,7 +108,7 @@ def test_a_package_that_is_missing_is_left_to_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Told
 ) -> None:
     monkeypatch.setattr(environment, "weights_file", lambda *_: None)
-    written, _ = ran(with_weights("package"), tmp_path, capsys)
+    written, _ = ran(with_weights("package", "tf_efficientnet_lite0"), tmp_path, capsys)
     assert written["weights"] == "package"
 
 

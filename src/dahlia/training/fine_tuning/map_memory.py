@@ -33,6 +33,7 @@ from dahlia.training.threads import in_threads, thread_count
 from dahlia.training.trainer import uses_gpu
 
 LIMIT = 512 * 2**20
+_TOLERANCE = 2e-3  # relative to the largest value: two steps of float16 there
 _LEAST = 2  # the plain view and one to learn from
 Maps = npt.NDArray[np.float16]
 
@@ -169,7 +170,22 @@ def _by_graph(trunk: Trunk, size: int, graphs: Path) -> Callable[[Pixels], Maps]
     def compute(pixels: Pixels) -> Maps:
         return answer(session, to_tensor_layout([pixels]), of_what).astype(np.float16)
 
+    _require_agreement(compute, _by_torch(trunk, torch.device("cpu")), size, of_what)
     return compute
+
+
+def _require_agreement(
+    graph: Callable[[Pixels], Maps], module: Callable[[Pixels], Maps], size: int, of_what: str
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
+    found, expected = graph(pixels).astype(np.float32), module(pixels).astype(np.float32)
+    with np.errstate(invalid="ignore"):  # of weights that are not finite, as the loss will tell
+        error = np.abs(found - expected).max() / max(np.abs(expected).max(), 1.0)
+    if error > _TOLERANCE:
+        raise ExportError(
+            f"The graph of {of_what} gives maps that differ from torch's by {error:.1g} of the largest "
+            f"value, expected {_TOLERANCE:g} at most. Choose another backbone in conf/domain."
+        )
 
 
 def _by_torch(trunk: Trunk, device: torch.device) -> Callable[[Pixels], Maps]:

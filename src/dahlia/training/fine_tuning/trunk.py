@@ -15,13 +15,34 @@ from dahlia.modeling.backbones import Backbone
 from dahlia.modeling.classifier import Classifier
 
 _STEM = ("conv_stem", "bn1", "blocks")
+_TOLERANCE = 1e-5  # absolute, of parts of unit length
 
 
-def separable(backbone: Backbone, stages: int) -> int:
-    """How many of the first `stages` can be computed apart; none of networks that have no such stages."""
+def separable(backbone: Backbone, stages: int, size: int) -> int:
+    """How many of the first `stages` can be computed apart, so that the rest makes the same features of them.
+
+    None of networks that have no such stages, and none where the two parts together are another network: some
+    have a layer that neither part contains.
+
+    Args:
+        backbone: on the CPU, in evaluation mode.
+        stages: wanted.
+        size: input edge in pixels.
+    """
     if not all(hasattr(backbone.network, name) for name in _STEM):
         return 0
-    return min(stages, len(backbone.network.blocks) - 1)
+    stages = min(stages, len(backbone.network.blocks) - 1)
+    return stages if stages > 0 and _same_together(backbone, stages, size) else 0
+
+
+def _same_together(backbone: Backbone, stages: int, size: int) -> bool:
+    pixels = torch.randint(256, (1, 3, size, size), generator=torch.Generator().manual_seed(0)).float()
+    with torch.inference_mode():
+        try:
+            together = _tail(backbone, stages)(Trunk(backbone, stages)(pixels))
+        except RuntimeError:  # shapes that do not fit each other
+            return False
+        return torch.allclose(together, backbone(pixels), rtol=0, atol=_TOLERANCE, equal_nan=True)
 
 
 class Trunk(nn.Module):
@@ -62,10 +83,16 @@ def tail_of(model: Classifier, stages: int) -> Classifier:
     if stages == 0:
         return model
     tail = copy.deepcopy(model)
-    network = tail.backbone.network
+    tail.backbone = _tail(model.backbone, stages)
+    return tail
+
+
+def _tail(backbone: Backbone, stages: int) -> Backbone:
+    tail = copy.deepcopy(backbone)
+    network = tail.network
     network.conv_stem, network.bn1 = nn.Identity(), nn.Identity()
     for number in range(stages):
         network.blocks[number] = nn.Identity()
-    tail.backbone.mean, tail.backbone.std = torch.zeros(1), torch.ones(1)
-    tail.backbone.smoothing = 0.0
+    tail.mean, tail.std = torch.zeros(1), torch.ones(1)
+    tail.smoothing = 0.0
     return tail
