@@ -108,6 +108,7 @@ def test_what_must_not_be_mirrored_is_not(found: dict[str, DomainParams], name: 
         ("split.folds=10", ("split", "folds"), 10),
         ("project.name=rose garden", ("project", "name"), "rose garden"),
         ("project.negative_tag=null", ("project", "negative_tag"), None),
+        ("project.negatives=none", ("project", "negatives"), "none"),
         ("validate=skip", ("validate", "on_error"), "skip"),
         ("domain=food", ("domain", "name"), "Food"),
         ("domain.backbone.weights=hub:e2400_r224_in1k", ("domain", "backbone", "weights"), None),
@@ -167,6 +168,13 @@ def test_a_key_that_an_older_project_lacks(root: Path) -> None:
         ConfigError, match=r"conf/ has no `training\.fine_tuning\.frozen_stages`\. .*dahlia init"
     ):
         compose(root, ["training=advanced", "training.fine_tuning.frozen_stages=5"])
+
+
+def test_an_older_project_stays_without_negatives(root: Path) -> None:
+    path = root / "conf/project/default.yaml"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join(line for line in lines if not line.startswith("negatives")), encoding="utf-8")
+    assert write_params(root).project.negatives == "none"
 
 
 def test_what_is_refused_is_not_written(root: Path) -> None:

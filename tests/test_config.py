@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from dahlia.composition import template
 from dahlia.config import check_domain, check_params, known_keys, load_params, nearest
 from dahlia.errors import ConfigError
 from small_projects import shipped
@@ -40,6 +41,17 @@ def test_what_conf_composes_is_accepted() -> None:
     assert params.validate_.max_edge == shipped()["validate"]["max_edge"]
 
 
+def test_projects_of_an_older_version_train_without_negatives() -> None:
+    assert check_params(shipped(), "params.yaml").project.negatives == "builtin"
+    older = changed(lambda values: values["project"].pop("negatives"))
+    assert check_params(older, "params.yaml").project.negatives == "none"
+
+
+def test_other_negatives_train_again() -> None:
+    stages = yaml.safe_load((template() / "dvc.yaml").read_text("utf-8"))["stages"]
+    assert {"project", "project.negatives"} & set(stages["train"]["params"])
+
+
 REFUSED: dict[str, tuple[Change, str]] = {
     "unknown section": (put("trainig", {}), "unknown key `trainig`; did you mean training"),
     "unknown key": (put("split.fold", 3), "unknown key `split.fold`; did you mean folds?"),
@@ -55,6 +67,8 @@ REFUSED: dict[str, tuple[Change, str]] = {
         put("ingest.format", "?"),
         "; known: auto, folder, csv, coco, voc, cvat, yolo, openimages, labelstudio, createml, labelme.",
     ),
+    "unknown negatives": (put("project.negatives", "buildin"), "cannot be 'buildin'; did you mean builtin?"),
+    "no negatives by null": (put("project.negatives", None), "`project.negatives` cannot be"),
     "unknown view": (put("domain.recipe.views", ["plan"]), "views.0` cannot be 'plan'; did you mean plain?"),
     "text for a number": (put("split.folds", "five"), "`split.folds` cannot be 'five': .*integer"),
     "number in quotes": (put("split.folds", "5"), "`split.folds` cannot be '5': .*integer"),

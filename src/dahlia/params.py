@@ -51,11 +51,17 @@ class Section(BaseModel):
 
 
 class ProjectParams(Section):
-    """What the project is."""
+    """What the project is.
+
+    `negatives` are photos of other things, which teach a model what is none of its tags. Parameters that an
+    older version wrote do not have it and mean `none`: they train as they did before, and probabilities keep
+    their meaning until somebody asks for another one.
+    """
 
     name: str = Field(pattern=PROJECT_NAME)
     classification: Classification
     negative_tag: str | None
+    negatives: Literal["builtin", "none"] = "none"
     seed: int = Field(ge=0)
 
 
