@@ -19,8 +19,9 @@ from azure.cognitiveservices.vision.customvision.training.models import (
     Region,
     TagFilter,
 )
-from contract_projects import COMPACT, NOBODY, Photos, batch_of, upload
+from contract_projects import COMPACT, NOBODY, Photos, batch_of, upload, wait_until
 from contract_recorder import Recorded, Refusal, covers
+from contract_server import RunningServer
 from msrest.exceptions import HttpOperationError
 
 from photo_server import WebServer
@@ -88,6 +89,23 @@ def test_projects(training: Recorded) -> None:
 
     assert training.delete_project(made.id) is None
     assert code_of(training.get_project, made.id) == "NotFoundProject"
+
+
+def test_the_negative_set_by_hand(training: Recorded, server: RunningServer, project: str) -> None:
+    place = f"{server.base}/customvision/v3.4-preview/training/projects/{project}"
+    body, key = {"settings": {"useNegativeSet": False}}, {"Training-Key": server.training_key}
+    answer = requests.patch(place, json=body, headers=key, timeout=60)
+    assert answer.status_code == 200, answer.text
+    found = training.get_project(project)
+    assert found.settings.use_negative_set is False
+    assert found.settings.domain_id == COMPACT
+    found.name, found.settings.use_negative_set = "Renamed", True  # which the SDK does not send
+    changed = training.update_project(project, found)
+    assert (changed.name, changed.settings.use_negative_set) == ("Renamed", False)
+    copy = training.import_project(training.export_project(project).token)
+    assert copy.settings.use_negative_set is False
+    wait_until(lambda: training.get_project(copy.id).status == "Succeeded")
+    training.delete_project(copy.id)
 
 
 def test_a_project_with_all_options(training: Recorded) -> None:

@@ -137,6 +137,7 @@ def order(
                 "id": new_id(), "project_key": row.key, "number": number, "name": f"Iteration {number}",
                 "status": "Training", "created": now, "modified": now, "trained": None, "epoch": row.epoch,
                 "revision": row.revision, "domain_id": row.domain_id, "classification": row.classification,
+                "use_negative_set": row.use_negative_set,
                 "training_type": "Regular", "budget_hours": 0, "minutes": 0, "chosen_tags": [],
                 "tag_ids": dict(project.tags if tags is None else tags), "base_project_id": None,
                 "base_iteration_id": None, "publish_name": None, "publish_resource": None, "error": None,

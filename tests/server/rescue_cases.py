@@ -62,6 +62,9 @@ def fill(server: Server, *, records: bool = True) -> dict[str, str]:
             client, "Grandma's garden", classificationType="Multiclass", description="roses"
         )
         kitchen = make_project(client, "kitchen", classificationType="Multilabel")
+        if records:  # models say nothing of it
+            body = {"settings": {"useNegativeSet": False}}
+            client.patch(f"/projects/{garden['id']}", json=body).raise_for_status()
         tags = {name: make_tag(client, garden, name, description=name)["id"] for name in TAGS}
         photos = [
             uploaded(client, garden["id"], *(entry(100 * place + number, tags[name]) for number in range(4)))

@@ -23,6 +23,7 @@ from dahlia.server.backup.writing import held, write_backup
 from dahlia.server.cleaning.orphans import find_orphans
 from dahlia.server.context import Server, open_server
 from dahlia.server.database.tables import ImageRow, ProjectRow
+from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.keys.keys import Scope, create_key, find_access
 from dahlia.server.ownership import read_identity
 from dahlia.server.pairing import PairingError, check
@@ -406,6 +407,27 @@ def test_a_backup_of_the_schema_before_is_restored(server: Server, empty: Server
             old.writestr(info, data)
     assert restore_backup(empty, tmp_path / "old.zip").rows["images"] == 3
     check(empty.database, empty.storage)
+
+
+def test_a_backup_of_before_there_was_a_negative_set(server: Server, empty: Server, tmp_path: Path) -> None:
+    project = add_project(server, "garden")
+    train(server, project.id, use_negative_set=True)
+    write_backup(server, tmp_path / "backup.zip")
+    with zipfile.ZipFile(tmp_path / "backup.zip") as new, zipfile.ZipFile(tmp_path / "old.zip", "w") as old:
+        for info in new.infolist():
+            data = new.read(info)
+            if info.filename == "about.json":
+                data = json.dumps(json.loads(data) | {"schema_revision": "0005"}).encode()
+            elif Path(info.filename).stem in ("projects", "iterations"):
+                rows = [json.loads(line) for line in data.splitlines()]
+                kept = [{k: row[k] for k in row if k != "use_negative_set"} for row in rows]
+                assert all(len(row) < len(whole) for row, whole in zip(kept, rows, strict=True))
+                data = "".join(json.dumps(row) + "\n" for row in kept).encode()
+            old.writestr(info, data)
+    restore_backup(empty, tmp_path / "old.zip")
+    with empty.database.read() as session:
+        assert session.scalars(select(ProjectRow.use_negative_set)).all() == [True]
+        assert session.scalars(select(IterationRow.use_negative_set)).all() == [False]
 
 
 def test_what_mlflow_left_damaged_is_named_and_the_rest_is_saved(lite: Server, tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from project_cases import train
 from server_rows import add_project
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from dahlia.errors import ConfigError, ServiceError
 from dahlia.server.context import Server
@@ -16,7 +17,8 @@ from dahlia.server.database import schema
 from dahlia.server.database.changes import changed
 from dahlia.server.database.errors import DatabaseError
 from dahlia.server.database.sessions import Database
-from dahlia.server.database.tables import ProjectRow, SecretRow, TagRow
+from dahlia.server.database.tables import DiscardRow, ProjectRow, SecretRow, TagRow
+from dahlia.server.database.work_tables import IterationRow
 
 pytestmark = pytest.mark.both_databases
 
@@ -24,6 +26,24 @@ pytestmark = pytest.mark.both_databases
 def test_migrations_make_what_the_tables_say(server: Server) -> None:
     with server.database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.METADATA) == []
+
+
+def test_rows_of_before_there_was_a_negative_set(server: Server) -> None:
+    from alembic import command
+
+    project = add_project(server, use_negative_set=False)
+    train(server, project.id, use_negative_set=True)
+    gone = train(server, project.id)
+    config = schema._config()
+    for action, revision in ((command.downgrade, "0005"), (command.upgrade, "head")):
+        with server.database.engine.connect().execution_options(writes=True) as connection:
+            config.attributes["connection"] = connection
+            action(config, revision)
+    with server.database.write() as session:
+        assert session.scalars(select(ProjectRow.use_negative_set)).all() == [True]
+        assert session.scalars(select(IterationRow.use_negative_set)).all() == [False, False]
+        session.execute(delete(IterationRow).where(IterationRow.id == gone))
+        assert session.scalars(select(DiscardRow.kind)).all() == ["iteration"], "the triggers are still there"
 
 
 def test_a_schema_that_is_up_to_date_stays(server: Server) -> None:

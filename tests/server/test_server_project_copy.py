@@ -178,6 +178,19 @@ def test_iterations_come_along_unpublished(
     assert client.delete(f"/projects/{project['id']}").status_code == 400, "the original stays published"
 
 
+def test_the_negative_set_comes_along(client: TestClient, server: Server, project: dict[str, Any]) -> None:
+    client.patch(f"/projects/{project['id']}", json={"settings": {"useNegativeSet": False}})
+    train(server, project["id"], use_negative_set=True)
+    train(server, project["id"], use_negative_set=False)
+    copy = begin(client, project)
+    assert copy["settings"]["useNegativeSet"] is False
+    run_import(server, payloads(server)[0])
+    with server.database.read() as session:
+        target = session.scalars(select(ProjectRow).where(ProjectRow.id == copy["id"])).one()
+        rows = session.scalars(_of(IterationRow, target)).all()
+        assert [row.use_negative_set for row in rows[-2:]] == [True, False]
+
+
 def test_changes_meanwhile_are_not_in_the_copy(
     client: TestClient, server: Server, project: dict[str, Any]
 ) -> None:

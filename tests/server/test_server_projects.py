@@ -246,6 +246,26 @@ def test_sending_a_project_back_as_it_was_is_no_reason_to_train(client: TestClie
     assert revision(server, project) == before + 1
 
 
+@pytest.mark.parametrize("domain", [COMPACT, DETECTION])
+def test_the_negative_set_is_a_choice(client: TestClient, server: Server, domain: str) -> None:
+    project = make_project(client, domainId=domain)
+    before = revision(server, project)
+    for sent, stored, changes in [
+        (None, True, 0), (True, True, 0), (False, False, 1), (None, False, 1), ("true", True, 2),
+    ]:  # fmt: skip
+        settings = patch(client, project, settings={"useNegativeSet": sent}).json()["settings"]
+        assert settings == project["settings"] | {"useNegativeSet": stored}, sent
+        assert revision(server, project) == before + changes, sent
+    assert patch(client, project, settings={"use_negative_set": False}).status_code == 200
+    for version, name in (("v1.2", "UseNegativeSet"), ("v2.2", "useNegativeSet"), ("v3.0", "useNegativeSet")):
+        place = f"http://testserver/customvision/{version}/training/projects/{project['id']}"
+        answer = {key.lower(): value for key, value in client.get(place).json().items()}
+        assert answer["settings"][name] is False
+    assert patch(client, project, name="other").json()["settings"]["useNegativeSet"] is False
+    told = client.get(f"http://testserver/dahlia/v1/projects/{project['id']}").json()
+    assert told["settings"]["useNegativeSet"] is False
+
+
 UNCHANGEABLE: list[tuple[dict[str, Any], str]] = [
     ({"name": ""}, "BadRequestProjectName"),
     ({"description": "\x1b[31m"}, "BadRequestProjectDescription"),
@@ -259,6 +279,8 @@ UNCHANGEABLE: list[tuple[dict[str, Any], str]] = [
         "BadRequestProjectImagePreprocessingSettings",
     ),
     ({"settings": {"classificationType": "Both"}}, "BadRequestInvalid"),
+    ({"settings": {"useNegativeSet": "builtin"}}, "BadRequestInvalid"),
+    ({"useNegativeSet": False}, "BadRequestInvalid"),
 ]
 
 

@@ -52,6 +52,22 @@ def test_a_project_arrives_with_its_tags(project: Path, remote: Remote) -> None:
     assert tags == {"apple": 2, "pear": 1}
 
 
+@pytest.mark.parametrize(("line", "use"), [("builtin", True), ("none", False), (None, False)])
+def test_the_negatives_arrive_as_a_setting(
+    project: Path, remote: Remote, line: str | None, use: bool
+) -> None:
+    params = project / "params.yaml"
+    was = "  negatives: builtin\n"
+    assert was in params.read_text()
+    params.write_text(params.read_text().replace(was, f"  negatives: {line}\n" if line else ""))
+    pushed = push(project, remote)
+    settings = remote.get(f"/projects/{pushed.project_id}")["settings"]
+    assert settings["useNegativeSet"] is use
+    params.write_text(params.read_text().replace("negatives: none", "negatives: builtin"))
+    push(project, remote, pushed.project_id)
+    assert remote.get(f"/projects/{pushed.project_id}")["settings"] == settings, "it is the server's by now"
+
+
 def test_groups_arrive_as_metadata(project: Path, remote: Remote) -> None:
     rows = ["apple/1.png,apple,plot 2", "apple/2.png,apple,", "pear/1.png,pear,plot 1"]
     (project / "data/images/labels.csv").write_text("\n".join(["file,tag,group", *rows, ""]))

@@ -131,6 +131,9 @@ def test_what_was_trained_is_there_again(servers: tuple[Server, Server]) -> None
         assert predicted(client, ids["garden"], newest) == answers
     assert files_of(second) == files
     with second.database.read() as session:
+        used = select(IterationRow.name, IterationRow.use_negative_set).order_by(IterationRow.id)
+        with first.database.read() as original:
+            assert session.execute(used).all() == original.execute(used).all()
         assert session.scalars(select(AuditRow.action).order_by(AuditRow.key)).first() == "rescue"
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -71,6 +72,7 @@ def test_a_record_is_of_the_iterations_epoch(server: Server, tmp_path: Path) -> 
         write_record(tmp_path, session, project, row, trained=NOW, minutes=3, run_id="run")
         ids = {one.sha256: one.id for one in session.scalars(select(ImageRow))}
     record = Record.model_validate_json((tmp_path / RECORD).read_bytes())
+    assert (record.project.use_negative_set, record.iteration.use_negative_set) == (True, True)
     assert (record.project.id, record.project.name, record.iteration.id) == (garden.id, "garden", made)
     assert (record.iteration.tag_ids, record.minutes, record.run_id) == (garden.tags, 3, "run")
     assert {tag.name: tag.id for tag in record.tags} == garden.tags
@@ -81,3 +83,17 @@ def test_a_record_is_of_the_iterations_epoch(server: Server, tmp_path: Path) -> 
     (region,) = images[0].regions
     assert (region.tag, region.left, region.height) == (garden.tags["blue"], 0.1, 0.4)
     assert b"secret" not in (tmp_path / RECORD).read_bytes()
+
+
+def test_a_record_of_before_there_was_a_negative_set(server: Server, tmp_path: Path) -> None:
+    garden = plant(server, "red")
+    made = order(server, garden)
+    with server.database.read() as session:
+        row = session.scalars(select(IterationRow).where(IterationRow.id == made)).one()
+        project = session.get_one(ProjectRow, garden.key)
+        write_record(tmp_path, session, project, row, trained=NOW, minutes=3, run_id="run")
+    content = json.loads((tmp_path / RECORD).read_text())
+    for part in ("project", "iteration"):
+        del content[part]["use_negative_set"]
+    record = Record.model_validate_json(json.dumps(content))
+    assert (record.project.use_negative_set, record.iteration.use_negative_set) == (True, False)

@@ -177,6 +177,31 @@ def test_nothing_to_train_until_something_changes(client: TestClient, server: Se
     assert train(client, case).status_code == 200
 
 
+def test_another_negative_set_is_news(client: TestClient, server: Server) -> None:
+    case = new_project(server)
+    for use in (True, False):
+        client.patch(case.path, json={"settings": {"useNegativeSet": use}}).raise_for_status()
+        answer = train(client, case, forceTrain=False)
+        assert answer.status_code == 200, answer.text
+        complete(server, answer.json()["id"])
+        assert code_of(train(client, case, forceTrain=False)) == "BadRequestTrainingNotNeeded"
+    with server.database.read() as session:
+        rows = session.scalars(select(IterationRow).order_by(IterationRow.key))
+        assert [row.use_negative_set for row in rows] == [True, False]
+
+
+def test_what_was_trained_before_there_was_a_negative_set_may_be_repeated(
+    client: TestClient, server: Server
+) -> None:
+    case = new_project(server)
+    identity = train(client, case).json()["id"]
+    complete(server, identity)
+    with server.database.write() as session:  # as the migration leaves it
+        row = session.scalars(select(IterationRow).where(IterationRow.id == identity)).one()
+        row.use_negative_set = False
+    assert train(client, case, forceTrain=False).status_code == 200
+
+
 def test_a_training_that_failed_may_be_repeated(client: TestClient, server: Server) -> None:
     case = new_project(server)
     identity = train(client, case).json()["id"]

@@ -68,6 +68,16 @@ def test_metadata_names_groups(server: Server) -> None:
     assert groups[4] == tidy_group("y" * 300)
 
 
+def test_the_negative_set_is_that_of_when_it_was_asked_for(server: Server) -> None:
+    project = plant(server, "red")
+    first = order(server, project)
+    with server.database.write() as session:
+        session.get_one(ProjectRow, project.key).use_negative_set = False
+        session.scalars(select(JobRow)).one().state = "done"
+    second = order(server, project)
+    assert [snapshot_of(server, one).use_negative_set for one in (first, second)] == [True, False]
+
+
 def test_only_the_chosen_tags_are_seen(server: Server) -> None:
     project = plant(server, "red", "blue", "Negative")
     one = add_photo(server, project, b"one", "red", "blue", region="blue")

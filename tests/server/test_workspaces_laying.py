@@ -85,6 +85,13 @@ def test_settings_change_back(photo_set: PhotoSet, folder: Path) -> None:
     assert load_params(folder / "params.yaml").project.negative_tag is None
 
 
+@pytest.mark.parametrize(("use", "negatives"), [(True, "builtin"), (False, "none")])
+def test_params_name_the_negatives(photo_set: PhotoSet, folder: Path, use: bool, negatives: str) -> None:
+    lay_out(folder, photo_set.snapshot(use_negative_set=use), photo_set.fetch)
+    assert load_params(folder / "params.yaml").project.negatives == negatives
+    assert compose(folder, ["domain=retail"])["project"]["negatives"] == negatives
+
+
 @pytest.mark.parametrize("name", ["null", "~", "yes", "1e3", "Negative", "- x", "'", "a: b", "{a}"])
 def test_negative_tags_are_text(photo_set: PhotoSet, folder: Path, name: str) -> None:
     lay_out(folder, photo_set.snapshot(negative_tag=name), photo_set.fetch)

@@ -47,6 +47,7 @@ class PhotoSet:
             project=NAME,
             kind="multiclass",
             negative_tag=None,
+            use_negative_set=True,
             domain="general_compact",
             recipe="quick",
             budget_minutes=None,

@@ -160,6 +160,10 @@ class Remote:
         """The same, for something new."""
         return self._ask("POST", path, json=body, params=query)
 
+    def patch(self, path: str, body: object) -> Any:
+        """The same, for changes."""
+        return self._ask("PATCH", path, json=body)
+
     def _ask(self, method: str, path: str, **options: Any) -> Any:
         import requests
 
@@ -232,7 +236,10 @@ def _create(remote: Remote, params: Params) -> str:
         domainId=params.domain.id,
         classificationType=CLASSIFIERS[params.kind],
     )
-    return str(answer["id"])
+    identity = str(answer["id"])
+    if params.project.negatives == "none":
+        remote.patch(f"/projects/{identity}", {"settings": {"useNegativeSet": False}})
+    return identity
 
 
 def _tags(remote: Remote, project: str, annotations: Sequence[Annotation], params: Params) -> dict[str, str]:

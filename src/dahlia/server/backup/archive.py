@@ -143,7 +143,13 @@ def load(session: Session, table: Table, lines: Iterable[bytes]) -> int:
     count, batch = 0, []
     for line in lines:
         values = json.loads(line)
-        batch.append({column.name: _typed(column.type, _value(values, column)) for column in table.columns})
+        batch.append(
+            {
+                column.name: _typed(column.type, _value(values, column))
+                for column in table.columns
+                if column.name in values or column.server_default is None
+            }
+        )
         if len(batch) == _BATCH:
             session.execute(insert(table), batch)
             count, batch = count + len(batch), []
@@ -188,7 +194,7 @@ def _plain(kind: object, value: Any) -> Any:
 
 
 def _value(values: dict[str, Any], column: Column[Any]) -> Any:
-    # What may be empty may be missing: backups of the schema before lack such columns.
+    # What may be empty may be missing, as what has a default: backups of earlier schemas lack such columns.
     return values.get(column.name) if column.nullable else values[column.name]
 
 

@@ -27,11 +27,13 @@ class ImageProcessingChange(Body):
 
 
 class SettingsChange(Body):
-    """Settings of a project; absent fields stay as they are."""
+    """Settings of a project; absent fields stay as they are.
+
+    SDKs have `useNegativeSet` as read-only and never send it: it is there for requests by hand.
+    """
 
     read_only: ClassVar[frozenset[str]] = frozenset(
         {
-            "useNegativeSet",
             "detectionParameters",
             "exportModelContainerUri",
             "notificationQueueUri",
@@ -40,6 +42,7 @@ class SettingsChange(Body):
     domain_id: str | None = None
     classification_type: Classifier | None = None
     target_export_platforms: tuple[str, ...] | None = None
+    use_negative_set: bool | None = None
     image_processing_settings: ImageProcessingChange | None = None
 
 

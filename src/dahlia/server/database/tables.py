@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, LargeBinary, String, Text, Uuid, text
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, LargeBinary, String, Text, Uuid, text, true
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from dahlia.kinds import Kind
@@ -42,6 +42,7 @@ class ProjectRow(Table):
     Attributes:
         pipeline_name: what the pipeline calls it; stays when the project is renamed.
         classification: `Multiclass` or `Multilabel`; None for detection.
+        use_negative_set: whether trainings use the built-in negative set.
         epoch: see the module.
         revision: rises with every change that a training would see.
     """
@@ -56,6 +57,7 @@ class ProjectRow(Table):
     domain_id: Mapped[str] = mapped_column(Identity)
     classification: Mapped[str | None]
     export_platforms: Mapped[list[str]]
+    use_negative_set: Mapped[bool] = mapped_column(server_default=true())
     augmentation: Mapped[dict[str, bool]]
     container_uri: Mapped[str | None]
     queue_uri: Mapped[str | None]

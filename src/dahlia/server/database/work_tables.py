@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import ForeignKey, Index, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dahlia.kinds import Kind
@@ -26,6 +26,7 @@ class IterationRow(Table):
         status: `Training`, `Completed` or `Failed`.
         epoch: of the project when it was trained; see `dahlia.server.database.tables`.
         revision: of the project when it was trained.
+        use_negative_set: whether it was trained with the built-in negative set.
         chosen_tags: ids of the tags that it was trained on; all where there are none.
         tag_ids: the names of its tags as the model knows them, and their ids.
         run_id: of its MLflow run.
@@ -57,6 +58,7 @@ class IterationRow(Table):
     revision: Mapped[int]
     domain_id: Mapped[str] = mapped_column(Identity)
     classification: Mapped[str | None]
+    use_negative_set: Mapped[bool] = mapped_column(server_default=false())
     training_type: Mapped[str]
     budget_hours: Mapped[int]
     minutes: Mapped[int]

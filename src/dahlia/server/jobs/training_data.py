@@ -65,6 +65,7 @@ def read_snapshot(session: Session, project: ProjectRow, iteration: IterationRow
         project=project.pipeline_name,
         kind=iteration.kind,
         negative_tag=_negative_tag(session, project, iteration),
+        use_negative_set=iteration.use_negative_set,
         domain=domain.pipeline,
         recipe="advanced" if advanced else "quick",
         budget_minutes=60.0 * iteration.budget_hours if advanced and iteration.budget_hours else None,

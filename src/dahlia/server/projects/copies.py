@@ -112,6 +112,7 @@ def begin_copy(session: Session, server: Server, token: str, name: str | None) -
         domain_id=source.domain_id,
         classification=source.classification,
         export_platforms=list(source.export_platforms),
+        use_negative_set=source.use_negative_set,
         augmentation=dict(source.augmentation),
         container_uri=source.container_uri,
         queue_uri=source.queue_uri,

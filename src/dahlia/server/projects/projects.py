@@ -82,6 +82,7 @@ def create_project(session: Session, server: Server, wanted: NewProject) -> Proj
         domain_id=domain.id,
         classification=chosen_classification(wanted.classification, domain),
         export_platforms=chosen_platforms(wanted.platforms, domain),
+        use_negative_set=True,
         augmentation=dict(AUGMENTATION),
         container_uri=chosen_uri(options.export_model_container_uri, "exportModelContainerUri"),
         queue_uri=chosen_uri(options.notification_queue_uri, "notificationQueueUri"),
@@ -123,8 +124,8 @@ def add_project(session: Session, server: Server, *, name: str, **columns: objec
 def change_project(session: Session, server: Server, identity: str, change: ProjectChange) -> ProjectRow:
     """Change a project; what is left out, or null, stays.
 
-    Images keep their tags, however many, when Multilabel becomes Multiclass. A change of domain or
-    classification makes a new training worth its while.
+    Images keep their tags, however many, when Multilabel becomes Multiclass. A change of domain,
+    classification or negative set makes a new training worth its while.
 
     Raises:
         ServiceError: there is no such project, or it cannot be changed so.
@@ -195,13 +196,15 @@ def _change_settings(row: ProjectRow, change: SettingsChange) -> None:
     classification = row.classification
     if change.classification_type is not None:
         classification = chosen_classification(change.classification_type, domain)
-    if (domain.id, classification) != (row.domain_id, row.classification):
+    negatives = row.use_negative_set if change.use_negative_set is None else change.use_negative_set
+    chosen = domain.id, classification, negatives
+    if chosen != (row.domain_id, row.classification, row.use_negative_set):
         row.revision += 1
     platforms = (
         row.export_platforms if change.target_export_platforms is None else change.target_export_platforms
     )
     row.export_platforms = chosen_platforms(platforms, domain)
-    row.domain_id, row.classification = domain.id, classification
+    row.domain_id, row.classification, row.use_negative_set = chosen
     processing = change.image_processing_settings
     if processing is not None and processing.augmentation_methods is not None:
         row.augmentation = chosen_augmentation(processing.augmentation_methods, row.augmentation)

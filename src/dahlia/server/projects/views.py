@@ -140,7 +140,7 @@ def _settings(row: ProjectRow) -> ProjectSettings:
         domain_id=row.domain_id,
         classification_type=CLASSIFIERS[row.kind],
         target_export_platforms=tuple(row.export_platforms),
-        use_negative_set=True,
+        use_negative_set=row.use_negative_set,
         detection_parameters=None,
         image_processing_settings=ImageProcessingSettings(augmentation_methods=row.augmentation),
         export_model_container_uri=row.container_uri,

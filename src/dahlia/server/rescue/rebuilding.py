@@ -162,6 +162,7 @@ def _project(found: Sequence[Found]) -> dict[str, Any]:
             "pipeline_name",
             "domain_id",
             "classification",
+            "use_negative_set",
             "augmentation",
             "created",
         )
@@ -178,6 +179,7 @@ def _project(found: Sequence[Found]) -> dict[str, Any]:
         "domain_id": domain_of(card.domain_id).id,
         "classification": CLASSIFIERS[card.kind],
         "export_platforms": [],
+        "use_negative_set": True,
         "augmentation": dict(AUGMENTATION),
         "created": oldest.moment,
     }
@@ -210,8 +212,8 @@ def _recorded(found: Found) -> dict[str, Any]:
     assert found.record is not None
     part = found.record.iteration
     names = (
-        "name", "created", "domain_id", "classification", "training_type", "budget_hours", "base_project_id",
-        "base_iteration_id",
+        "name", "created", "domain_id", "classification", "use_negative_set", "training_type", "budget_hours",
+        "base_project_id", "base_iteration_id",
     )  # fmt: skip
     return {name: getattr(part, name) for name in names} | {
         "chosen_tags": list(part.chosen_tags),
@@ -228,6 +230,7 @@ def _guessed(found: Found, number: int) -> dict[str, Any]:
         "created": found.moment,
         "domain_id": domain_of(card.domain_id).id,
         "classification": CLASSIFIERS[card.kind],
+        "use_negative_set": False,  # versions that had one left a record
         "training_type": TrainingType.ADVANCED if advanced else TrainingType.REGULAR,
         "budget_hours": 0,
         "minutes": 1,

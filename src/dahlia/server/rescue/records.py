@@ -56,7 +56,10 @@ class _Part(BaseModel):
 
 
 class ProjectPart(_Part):
-    """The project; addresses that may hold credentials are not written."""
+    """The project; addresses that may hold credentials are not written.
+
+    Records of earlier versions do not have `use_negative_set`, which the API said of every project.
+    """
 
     id: str
     name: str
@@ -65,6 +68,7 @@ class ProjectPart(_Part):
     domain_id: str
     classification: Classifier | None
     export_platforms: tuple[str, ...]
+    use_negative_set: bool = True
     augmentation: dict[str, bool]
     created: datetime
 
@@ -80,7 +84,10 @@ class TagPart(_Part):
 
 
 class IterationPart(_Part):
-    """The iteration; see `dahlia.server.database.work_tables.IterationRow`."""
+    """The iteration; see `dahlia.server.database.work_tables.IterationRow`.
+
+    Records of earlier versions do not have `use_negative_set`: those iterations were trained without.
+    """
 
     id: str
     number: int
@@ -88,6 +95,7 @@ class IterationPart(_Part):
     created: datetime
     domain_id: str
     classification: Classifier | None
+    use_negative_set: bool = False
     training_type: TrainingType
     budget_hours: int
     chosen_tags: tuple[str, ...]

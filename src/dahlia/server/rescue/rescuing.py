@@ -152,8 +152,8 @@ def insert_unnamed(session: Session, photos: Mapping[str, StoredPhoto], named: s
     project = ProjectRow(
         id=identity, name=RESCUED, description=_ABOUT, pipeline_name=pipeline_name(RESCUED, identity),
         domain_id=DEFAULT.id, classification=Classifier.MULTILABEL, export_platforms=[],
-        augmentation=dict(AUGMENTATION), container_uri=None, queue_uri=None, status=ProjectStatus.SUCCEEDED,
-        created=now, modified=now, epoch=1, revision=1, iterations_made=0,
+        use_negative_set=True, augmentation=dict(AUGMENTATION), container_uri=None, queue_uri=None,
+        status=ProjectStatus.SUCCEEDED, created=now, modified=now, epoch=1, revision=1, iterations_made=0,
     )  # fmt: skip
     session.add(project)
     session.flush()

@@ -253,6 +253,7 @@ def _root_config(defaults: list[str | dict[str, str]], snapshot: Snapshot) -> st
             "name": _text_of(snapshot.project),
             "classification": snapshot.kind,
             "negative_tag": _text_of(snapshot.negative_tag),
+            "negatives": "builtin" if snapshot.use_negative_set else "none",
         },
         "ingest": {"format": "csv", "source": ANNOTATIONS.as_posix()},
         # The API takes images with several tags in every project.

@@ -47,6 +47,7 @@ class Snapshot:
         project: the pipeline's name of the project (see `pipeline_name`).
         kind: what its model is to say of a photo.
         negative_tag: the name of the project's negative tag, if it has one.
+        use_negative_set: whether the model learns from the built-in negative set too.
         domain: a choice of `conf/domain`, such as `general_compact`.
         recipe: quick, or advanced within a budget.
         budget_minutes: of the advanced recipe; None: what `conf/training/advanced.yaml` ships.
@@ -56,6 +57,7 @@ class Snapshot:
     project: str
     kind: Kind
     negative_tag: str | None
+    use_negative_set: bool
     domain: str
     recipe: Literal["quick", "advanced"]
     budget_minutes: float | None
