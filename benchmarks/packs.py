@@ -12,7 +12,7 @@ from dahlia.dataset.inspector import inspect_all
 from dahlia.dataset.readers import read
 from dahlia.dataset.records import ImageRecord
 from dahlia.dataset.rules.copies import near_duplicate_groups
-from dahlia.dataset.splitting import assign_folds
+from dahlia.dataset.splitting import assign_folds, automatic_folds
 from dahlia.params import Params
 from dahlia.training.recipes import TrainingData, gather
 
@@ -40,5 +40,7 @@ def draw(records: Sequence[ImageRecord], count: int, seed: int) -> list[ImageRec
 def divided(records: Sequence[ImageRecord], params: Params, seed: int) -> TrainingData:
     """The photos in folds, near-duplicates together, as the pipeline divides them."""
     groups = near_duplicate_groups([record.phash for record in records], params.validate_.near_duplicate_bits)
-    folds = assign_folds(list(records), groups.tolist(), params.split.folds, seed, {})
+    wanted = params.split.folds
+    count = automatic_folds(records, groups.tolist()) if wanted == "auto" else wanted
+    folds = assign_folds(list(records), groups.tolist(), count, seed, {})
     return gather(records, folds, kind="multiclass", negative_tag=None)

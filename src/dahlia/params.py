@@ -106,7 +106,8 @@ class ValidateParams(Section):
 class SplitParams(Section):
     """How images are divided into folds."""
 
-    folds: int = Field(ge=3, le=20)  # one to judge, one to choose on, and one to learn from
+    # one to judge, one to choose on, and one to learn from
+    folds: Literal["auto"] | Annotated[int, Field(ge=3, le=20)]
 
 
 class BackboneParams(Section):

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dahlia.dataset.fold_numbers import FEWEST, LEVELS, automatic, recalled
 from dahlia.dataset.manifest import TEST_FOLD
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import DatasetError
@@ -39,7 +40,8 @@ def assign_folds(
     Whole groups are assigned, those of the rarest tag first, each to the fold that has the fewest images
     of that tag, then the fewest images: the iterative stratification of Sechidis, Tsoumakas and Vlahavas
     (2011). Without groups and with one tag an image, the images of a tag in two folds differ by at most
-    one. Chance is a hash of seed and id, so the order of `records` has no effect.
+    one. Chance is a hash of seed and id, so the order of `records` has no effect. 10 and 20 folds are parts
+    of 5 (see `dahlia.dataset.fold_numbers`), divided in the same way; some stay empty where images are few.
 
     Args:
         records: N images.
@@ -47,8 +49,8 @@ def assign_folds(
         folds: 2 or more.
         seed: decides where chance does.
         previous: the folds of an earlier split. An image keeps its fold as others come and go; of a
-            group that has grown together from several folds, the smaller part moves. Ignored if it was
-            made with another number of folds.
+            group that has grown together from several folds, the smaller part moves. Between 5, 10 and 20
+            folds it is merged or divided; ignored if it was made with another number of folds.
 
     Returns:
         The fold of each id, 0 to `folds - 1`; `TEST_FOLD` for the user's own test set.
@@ -58,20 +60,52 @@ def assign_folds(
             division leaves it in the training part of every fold; or there are fewer groups than folds.
     """
     units = _units(records, groups, seed)
-    _check(units, folds)
-    assignment = _Assignment(folds)
-    if max(previous.values(), default=TEST_FOLD) + 1 == folds:
-        units = assignment.keep(units, previous)
-    assignment.stratify(units)
+    whole = FEWEST if folds in LEVELS else folds
+    _check(units, whole)
+    earlier, level = recalled(previous, folds)
+    assignment = _Assignment(whole)
+    new = assignment.keep(units, {name: fold % whole for name, fold in earlier.items()})
+    assignment.stratify(new)
     assignment.repair()
+    if folds > whole:
+        assignment = _parts(assignment.placed, folds, earlier, level)
     assigned = {record.id: TEST_FOLD for record in records if record.subset == "test"}
     return assigned | {name: fold for unit, fold in assignment.placed.items() for name in unit.ids}
 
 
-class _Assignment:
-    """Which unit is in which fold, and how many images of each tag that makes."""
+def _parts(whole: Mapping[_Unit, int], folds: int, earlier: Mapping[str, int], level: int) -> _Assignment:
+    """Divide folds into parts; `earlier` numbers of `level` folds say what part an image was in."""
 
-    def __init__(self, folds: int) -> None:
+    def allowed(unit: _Unit, home: int) -> list[int]:
+        parts = range(home, folds, FEWEST)
+        votes = Counter(
+            earlier[name] for name in unit.ids if name in earlier and earlier[name] % FEWEST == home
+        )
+        kept = max(votes, key=lambda fold: (votes[fold], -fold)) if votes else None
+        return [part for part in parts if kept is None or part % level == kept]
+
+    assignment = _Assignment(folds, {unit: allowed(unit, home) for unit, home in whole.items()})
+    assignment.stratify(assignment.settle(list(whole)))
+    return assignment
+
+
+def automatic_folds(records: Sequence[ImageRecord], groups: Sequence[int]) -> int:
+    """What `split.folds: auto` means for these images; see `dahlia.dataset.fold_numbers.automatic`."""
+    units = _units(records, groups, 0)
+    of_tags = Counter(tag for unit in units for tag in unit.tags if tag != _UNTAGGED)
+    return automatic(sum(len(unit.ids) for unit in units), min(of_tags.values(), default=0))
+
+
+class _Assignment:
+    """Which unit is in which fold, and how many images of each tag that makes.
+
+    Args:
+        folds: how many.
+        allowed: the folds that a unit may come into; all where it has none.
+    """
+
+    def __init__(self, folds: int, allowed: Mapping[_Unit, Sequence[int]] | None = None) -> None:
+        self.allowed = allowed or {}
         self.placed: dict[_Unit, int] = {}
         self.tags: list[Counter[str]] = [Counter() for _ in range(folds)]
         self.sizes = [0] * folds
@@ -86,6 +120,13 @@ class _Assignment:
             else:
                 new.append(unit)
         return new
+
+    def settle(self, units: Sequence[_Unit]) -> list[_Unit]:
+        """Place the units that may come into one fold alone; return the others."""
+        for unit in units:
+            if len(self.allowed[unit]) == 1:
+                self._place(unit, self.allowed[unit][0])
+        return [unit for unit in units if unit not in self.placed]
 
     def stratify(self, units: Sequence[_Unit]) -> None:
         queues: dict[str, list[_Unit]] = defaultdict(list)
@@ -123,6 +164,8 @@ class _Assignment:
     def _neediest(self, tag: str, unit: _Unit) -> int:
         count = len(self.sizes)
         shift = int.from_bytes(unit.draw[:8], "big")
+        if unit in self.allowed:  # the last first: the highest number tells how many folds were made
+            return min(self.allowed[unit], key=lambda fold: (self.tags[fold][tag], self.sizes[fold], -fold))
         return min(
             range(count), key=lambda fold: (self.tags[fold][tag], self.sizes[fold], (fold + shift) % count)
         )

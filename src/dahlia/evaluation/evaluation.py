@@ -15,7 +15,7 @@ from dahlia.dataset.records import ImageRecord
 from dahlia.errors import EvaluationError
 from dahlia.evaluation.calibration import calibration, tag_losses
 from dahlia.evaluation.figures import Confusion, Evaluation, LabelIssue, Mistake, SetFigures
-from dahlia.evaluation.intervals import independent_share
+from dahlia.evaluation.intervals import independent_share, learned_share
 from dahlia.evaluation.judges import JUDGES
 from dahlia.evaluation.learning import check_fits, learning
 from dahlia.evaluation.metrics import Rules, curves, measure, right
@@ -59,7 +59,8 @@ def evaluate(
         check_fits(curve, held_out)
     folds = len(np.unique(held_out.fold))
     weights = draw_weights(params.bootstrap_samples, len(held_out.ids), seed)
-    rules = Rules(params.threshold, params.confidence, independent_share(folds), weights)
+    learned = learned_share(held_out.truth, held_out.fold)
+    rules = Rules(params.threshold, params.confidence, independent_share(folds), weights, learned)
     paths = {record.id: record.path for record in records}
     return Evaluation.model_validate(
         {
@@ -69,6 +70,7 @@ def evaluate(
             "threshold": params.threshold,
             "confidence": params.confidence,
             "folds": folds,
+            "learned_share": learned,
             "held_out": _judge(held_out, params, rules, negative_tag, paths),
             "test": _judge_test(test, params, seed, negative_tag, paths) if test.ids else None,
             "thresholds": recommend(held_out, params.threshold, weights),

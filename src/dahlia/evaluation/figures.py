@@ -242,8 +242,8 @@ class LearningPoint(_Part):
         share: of the other folds' images.
         images: that were learned from, on average; for a tag, those that have it.
         value: the share of held-out images that were right.
-        low: in the worst fold.
-        high: in the best fold.
+        low: in the worst fold; of more than five, in the worst of five unions.
+        high: in the best.
     """
 
     share: Figure
@@ -307,6 +307,8 @@ class Evaluation(_Part):
         threshold: the probability from which a prediction counts.
         confidence: of the intervals, for example 0.95.
         folds: the number of folds behind the held-out predictions.
+        learned_share: how many of a tag's images the model that judged one of them had learned from, on
+            average; None in older files.
         held_out: images of the dataset, each judged by a model that did not see it.
         test: the user's own test set, judged by the final model; None where there is none.
         thresholds: one per tag.
@@ -321,6 +323,7 @@ class Evaluation(_Part):
     threshold: Figure
     confidence: Figure
     folds: int
+    learned_share: Figure | None = None
     held_out: SetFigures
     test: SetFigures | None
     thresholds: tuple[Threshold, ...]

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from dahlia.dataset.fold_numbers import FEWEST
 from dahlia.errors import EvaluationError
 from dahlia.evaluation.figures import Learning, LearningPoint, LearningSeries
 from dahlia.evaluation.intervals import independent_share
@@ -146,7 +147,8 @@ def _counts(folds: Sequence[FoldOutcomes], shares: int, half: int) -> _Counts:
 
 def _point(folds: Sequence[FoldOutcomes], at: int, share: float, counts: _Counts) -> LearningPoint:
     apart = [(fold.learned[at], _counts([fold], at + 1, at)) for fold in folds if fold.outcomes]
-    rates = [each.right[at] / each.images for _, each in apart]
+    unions = [_counts(folds[start::FEWEST], at + 1, at) for start in range(min(FEWEST, len(folds)))]
+    rates = [each.right[at] / each.images for each in unions if each.images]
     return LearningPoint(
         share=share,
         images=sum(learned * each.images for learned, each in apart) / counts.images,

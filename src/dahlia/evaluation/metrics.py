@@ -27,22 +27,24 @@ class Rules:
         confidence: of the intervals.
         share: see `dahlia.evaluation.intervals.independent_share`.
         weights: (B, N) see `dahlia.evaluation.resampling`.
+        learned: see `dahlia.evaluation.intervals.learned_share`.
     """
 
     threshold: float
     confidence: float
     share: float
     weights: Weights
+    learned: float = 1.0
 
     def proportion(self, successes: int, images: int) -> Estimate:
         """See `dahlia.evaluation.intervals.proportion`."""
-        return proportion(successes, images, self.confidence, self.share)
+        return proportion(successes, images, self.confidence, self.share, self.learned)
 
     def resampled(
         self, value: float | None, draws: Values, images: int, trials: float | None = None
     ) -> Estimate:
         """See `dahlia.evaluation.intervals.resampled`."""
-        return resampled(value, draws, images, self.confidence, self.share, trials)
+        return resampled(value, draws, images, self.confidence, self.share, trials, self.learned)
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,13 @@ class Bernoulli:
 LIKELIHOODS: dict[Kind, Likelihood] = {"multiclass": Categorical(), "multilabel": Bernoulli()}
 
 
-def fit_temperature(logits: npt.NDArray[np.float64], truth: npt.NDArray[np.bool_], kind: Kind) -> float:
+def fit_temperature(
+    logits: npt.NDArray[np.float64],
+    truth: npt.NDArray[np.bool_],
+    kind: Kind,
+    *,
+    prior_images: float = _PRIOR_IMAGES,
+) -> float:
     """The temperature that makes held-out predictions most likely.
 
     Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, 2017. A log-normal prior
@@ -132,6 +138,7 @@ def fit_temperature(logits: npt.NDArray[np.float64], truth: npt.NDArray[np.bool_
         logits: (N, K) of images that the scored model did not see.
         truth: (N, K) bool.
         kind: of the model.
+        prior_images: the weight of the prior: how many images that say 1 it counts as, about.
 
     Returns:
         A number between 0.05 and 20; above 1 the model was too sure of itself.
@@ -141,7 +148,7 @@ def fit_temperature(logits: npt.NDArray[np.float64], truth: npt.NDArray[np.bool_
     def objective(log_temperature: float) -> float:
         scaled = logits / np.exp(log_temperature)
         loss = LIKELIHOODS[kind].negative_log_likelihood(scaled, truth)
-        return loss + (0.5 * _PRIOR_IMAGES * log_temperature**2)
+        return loss + 0.5 * prior_images * log_temperature**2
 
     bounds = (float(np.log(_BOUNDS[0])), float(np.log(_BOUNDS[1])))
     found = minimize_scalar(objective, bounds=bounds, method="bounded", options={"xatol": 1e-4})

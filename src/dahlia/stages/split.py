@@ -8,10 +8,11 @@ from pathlib import Path
 
 from dahlia import layout
 from dahlia.dataset.exclusion import load_excluded, without
+from dahlia.dataset.fold_numbers import recalled
 from dahlia.dataset.manifest import TEST_FOLD, load_folds, load_manifest, save_folds
 from dahlia.dataset.records import ImageRecord
 from dahlia.dataset.rules.copies import near_duplicate_groups
-from dahlia.dataset.splitting import assign_folds
+from dahlia.dataset.splitting import assign_folds, automatic_folds
 from dahlia.dataset.tag_rules import TAG_RULES, TagRules
 from dahlia.params import Params
 
@@ -30,14 +31,14 @@ def run(params: Params, root: Path) -> None:
     records = list(_to_divide(usable, TAG_RULES[params.kind], params.project.negative_tag))
     groups = near_duplicate_groups([record.phash for record in records], params.validate_.near_duplicate_bits)
     previous = load_folds(root / layout.FOLDS) if (root / layout.FOLDS).exists() else {}
-    folds = assign_folds(records, groups.tolist(), params.split.folds, params.project.seed, previous)
+    wanted = params.split.folds
+    count = automatic_folds(records, groups.tolist()) if wanted == "auto" else wanted
+    folds = assign_folds(records, groups.tolist(), count, params.project.seed, previous)
     save_folds(root / layout.FOLDS, folds)
     test = sum(fold == TEST_FOLD for fold in folds.values())
-    kept = sum(previous.get(name) == fold for name, fold in folds.items() if fold != TEST_FOLD)
-    print(
-        f"split: {len(folds) - test:,} images in {params.split.folds} folds, "
-        f"{kept:,} as before; {test:,} for testing"
-    )
+    earlier, level = recalled(previous, count)
+    kept = sum(earlier[name] == fold % level for name, fold in folds.items() if name in earlier and fold >= 0)
+    print(f"split: {len(folds) - test:,} images in {count} folds, {kept:,} as before; {test:,} for testing")
 
 
 def _to_divide(

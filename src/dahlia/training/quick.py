@@ -4,18 +4,23 @@ For every fold i the head that predicts it is fitted on the other folds, and so 
 it: the strength of regularisation and the temperature come from heads that saw neither fold i nor the
 fold j on which they are compared (nested cross-validation). So held-out figures are of images that no
 part of training or selection saw.
+
+Of more than five folds, strengths are compared by heads that saw neither of two fifths, and temperatures,
+which depend on how much a head has learned from, by heads that saw neither of two folds, at the strengths
+chosen: an eighth of the work that all pairs at all strengths would be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from dahlia.dataset.fold_numbers import FEWEST
 from dahlia.errors import TrainingError
 from dahlia.kinds import Kind
 from dahlia.modeling.likelihoods import LIKELIHOODS, fit_temperature
@@ -23,7 +28,10 @@ from dahlia.training.heads import HeadProblems, Heads, PrincipalAxes, fit_heads,
 from dahlia.training.threads import one_thread
 
 _LEAST_FOLDS = 3
+_PRIOR_IMAGES = 20.0  # frozen features: heads are calibrated already, and few images say little of how far
 Logits = npt.NDArray[np.float64]
+Parts = tuple[int, ...]
+"""Folds that are left out, or judged, together."""
 
 
 @dataclass(frozen=True)
@@ -76,103 +84,131 @@ def train_quick(
         TrainingError: there are fewer than three folds, or a loss is not finite.
     """
     strengths = sorted(strengths, reverse=True)
-    parts = [int(part) for part in np.unique(folds)]
+    parts: list[Parts] = [(int(part),) for part in np.unique(folds)]
     if len(parts) < _LEAST_FOLDS:
         raise TrainingError(
             f"Training needs images in at least {_LEAST_FOLDS} folds (one to judge, one to choose on, one to "
             f"learn from), received {len(parts)}. Add photos, then run `dvc repro`."
         )
-    left_out: list[tuple[int, ...]] = [(), *((part,) for part in parts), *combinations(parts, 2)]
+    unions = _unions(parts)
+    left_out = list(dict.fromkeys([(), *parts, *unions, *map(_together, combinations(unions, 2))]))
     problems = _problems(views, truth, folds, left_out, kind)
     principal = principal_axes(problems.features)
     paths = fit_heads(problems, strengths, max_iterations=max_iterations, principal=principal)
-    plain = torch.from_numpy(views[0])
-    fitted = _FittedHeads(paths, {out: number for number, out in enumerate(left_out)}, plain, folds)
+    fitted = _FittedHeads(torch.from_numpy(views[0]), truth, folds, kind)
+    fitted.add(left_out, dict(enumerate(paths)))
+
+    chosen: dict[Parts, int] = {}
+    for union in unions:
+        best = fitted.best([other for other in unions if other != union], union, len(strengths))
+        chosen |= {part: best for part in parts if set(part) <= set(union)}
+    if unions != parts:
+        pairs = [_together(pair) for pair in combinations(parts, 2)]
+        used = sorted(set(chosen.values()))
+        again = fit_heads(
+            _problems(views, truth, folds, pairs, kind),
+            [strengths[number] for number in used],
+            max_iterations=max_iterations,
+            principal=principal,
+        )
+        fitted.add(pairs, dict(zip(used, again, strict=True)))
 
     likelihood, shape = LIKELIHOODS[kind], truth.shape
     calibrated, uncalibrated = np.zeros(shape), np.zeros(shape)
     fold_heads = {}
     for part in parts:
-        inner = [other for other in parts if other != part]
-        rows = folds == part
-        strength, temperature = _choose(fitted, inner, (part,), truth, kind, strengths)
-        logits = fitted.logits((part,), part, strength)
+        rows = np.isin(folds, part)
+        temperature = fitted.temperature([other for other in parts if other != part], part, chosen[part])
+        logits = fitted.logits(part, part, chosen[part])
         calibrated[rows] = likelihood.probabilities(logits / temperature)
         uncalibrated[rows] = likelihood.probabilities(logits)
-        fold_heads[part] = fitted.head((part,), strength)
-    best, temperature = _choose(fitted, parts, (), truth, kind, strengths)
+        fold_heads[part[0]] = fitted.head(part, chosen[part])
+    losses = [fitted.loss(parts, (), number) for number in range(len(strengths))]
+    best = int(np.argmin(losses))
     final = paths[best]
     return QuickResult(
         weight=final.weight[0],
         bias=final.bias[0],
-        temperature=temperature,
+        temperature=fitted.temperature(parts, (), best),
         strength=strengths[best],
         probabilities=calibrated,
         uncalibrated=uncalibrated,
         fold_heads=fold_heads,
-        search=[
-            (strength, _loss(fitted, parts, (), truth, kind, number) / len(truth))
-            for number, strength in enumerate(strengths)
-        ],
+        search=[(strength, loss / len(truth)) for strength, loss in zip(strengths, losses, strict=True)],
         principal=principal,
     )
 
 
-@dataclass(frozen=True)
 class _FittedHeads:
-    paths: list[Heads]
-    number: dict[tuple[int, ...], int]
-    plain: torch.Tensor
-    folds: npt.NDArray[np.int32]
+    """Heads by the folds that they have not seen and the number of their strength, and what they say.
 
-    def head(self, left_out: tuple[int, ...], strength: int) -> tuple[torch.Tensor, torch.Tensor]:
-        heads, number = self.paths[strength], self.number[tuple(sorted(left_out))]
+    Args:
+        plain: (N, D) the view that is judged.
+        truth: (N, K).
+        folds: (N,).
+        kind: of the model.
+    """
+
+    def __init__(
+        self, plain: torch.Tensor, truth: npt.NDArray[np.bool_], folds: npt.NDArray[np.int32], kind: Kind
+    ) -> None:
+        self.plain, self.truth, self.folds, self.kind = plain, truth, folds, kind
+        self._heads: dict[tuple[Parts, int], tuple[Heads, int]] = {}
+
+    def add(self, left_out: Sequence[Parts], paths: Mapping[int, Heads]) -> None:
+        """Keep heads, one per entry of `left_out` at each strength."""
+        for strength, heads in paths.items():
+            for number, out in enumerate(left_out):
+                self._heads.setdefault((out, strength), (heads, number))
+
+    def head(self, left_out: Parts, strength: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Weight (D, K) and bias (K,)."""
+        heads, number = self._heads[left_out, strength]
         return heads.weight[number], heads.bias[number]
 
     @one_thread()
-    def logits(self, left_out: tuple[int, ...], part: int, strength: int) -> Logits:
-        head = self.number[tuple(sorted(left_out))]
-        rows = torch.from_numpy(self.folds == part)
-        return self.paths[strength].logits(self.plain[rows], head).double().numpy()
+    def logits(self, left_out: Parts, judged: Parts, strength: int) -> Logits:
+        """(M, K) of the images of the folds `judged`."""
+        heads, number = self._heads[left_out, strength]
+        rows = torch.from_numpy(np.isin(self.folds, judged))
+        return heads.logits(self.plain[rows], number).double().numpy()
 
-
-def _choose(
-    fitted: _FittedHeads,
-    parts: list[int],
-    outer: tuple[int, ...],
-    truth: npt.NDArray[np.bool_],
-    kind: Kind,
-    strengths: Sequence[float],
-) -> tuple[int, float]:
-    losses = [_loss(fitted, parts, outer, truth, kind, n) for n in range(len(strengths))]
-    best = int(np.argmin(losses))
-    logits = np.concatenate([fitted.logits((*outer, part), part, best) for part in parts])
-    kept = np.concatenate([truth[fitted.folds == part] for part in parts])
-    return best, fit_temperature(logits, kept, kind)
-
-
-def _loss(
-    fitted: _FittedHeads,
-    parts: list[int],
-    outer: tuple[int, ...],
-    truth: npt.NDArray[np.bool_],
-    kind: Kind,
-    strength: int,
-) -> float:
-    likelihood = LIKELIHOODS[kind]
-    return sum(
-        likelihood.negative_log_likelihood(
-            fitted.logits((*outer, part), part, strength), truth[fitted.folds == part]
+    def loss(self, judged: Sequence[Parts], outer: Parts, strength: int) -> float:
+        """Nats, summed over the images of `judged`, each by the head that saw neither it nor `outer`."""
+        return sum(
+            LIKELIHOODS[self.kind].negative_log_likelihood(
+                self.logits(_together((outer, part)), part, strength), self.truth[np.isin(self.folds, part)]
+            )
+            for part in judged
         )
-        for part in parts
-    )
+
+    def best(self, judged: Sequence[Parts], outer: Parts, strengths: int) -> int:
+        """The number of the strength with the lowest such loss."""
+        return int(np.argmin([self.loss(judged, outer, number) for number in range(strengths)]))
+
+    def temperature(self, judged: Sequence[Parts], outer: Parts, strength: int) -> float:
+        """Of the images of `judged`, each by the head that saw neither it nor `outer`."""
+        logits = [self.logits(_together((outer, part)), part, strength) for part in judged]
+        truth = [self.truth[np.isin(self.folds, part)] for part in judged]
+        return fit_temperature(
+            np.concatenate(logits), np.concatenate(truth), self.kind, prior_images=_PRIOR_IMAGES
+        )
+
+
+def _unions(parts: Sequence[Parts]) -> list[Parts]:
+    """Of more than five folds, five unions of them."""
+    return [_together(parts[at::FEWEST]) for at in range(min(FEWEST, len(parts)))]
+
+
+def _together(parts: Iterable[Parts]) -> Parts:
+    return tuple(sorted(chain.from_iterable(parts)))
 
 
 def _problems(
     views: Sequence[npt.NDArray[np.float32]],
     truth: npt.NDArray[np.bool_],
     folds: npt.NDArray[np.int32],
-    left_out: list[tuple[int, ...]],
+    left_out: Sequence[Parts],
     kind: Kind,
 ) -> HeadProblems:
     in_views = np.concatenate([folds] * len(views))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import numpy.typing as npt
 import torch
 
 from dahlia import layout
+from dahlia.dataset.fold_numbers import FEWEST, merged
 from dahlia.dataset.manifest import TEST_FOLD
 from dahlia.dataset.records import ImageRecord
 from dahlia.dataset.tag_rules import EXPECTED_TAGS, TAG_RULES, too_few_tags
@@ -86,12 +88,13 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
     learned = data.training
     seen = [features["plain"][learned], *(features[view] for view in views[1:])]
     photos = seen, data.truth[learned], data.folds[learned]
-    quick = train_quick(
-        *photos,
+    heads = partial(
+        train_quick,
         kind=params.kind,
         strengths=params.training.regularisation,
         max_iterations=params.training.max_iterations,
     )
+    quick = heads(*photos)
     curve = measure_learning_curve(
         *photos,
         quick,
@@ -110,11 +113,13 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
     if params.training.fine_tuning is not None:
         from dahlia.training.advanced import train_advanced
 
+        # Each fold takes a run of minutes, and both recipes must have learned from as many photos.
+        fewer = merged(data.folds[learned])
         tuned = train_advanced(
             model,
-            quick,
+            heads(*photos[:2], fewer) if len(np.unique(photos[2])) > FEWEST else quick,
             tuning_data(data, params, root),
-            data.folds[learned],
+            fewer,
             params.training.fine_tuning,
             root / layout.ADVANCED,
             trainer=params.trainer,
@@ -123,11 +128,11 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
         if tuned is not None:
             own = [(record.id, root / record.path) for record in data.where(~learned)]
             logits[~learned] = predict_logits(tuned.model, own, PhotoMemory(params.domain.input.size))
-            predictions = _predictions(data, logits, tuned, params.kind)
+            predictions = _predictions(data, logits, tuned, params.kind, fewer)
             return Trained(
                 tuned.model, "advanced", predictions, tuned.temperature, quick.strength, views, history, curve
             )
-    predictions = _predictions(data, logits, quick, params.kind)
+    predictions = _predictions(data, logits, quick, params.kind, data.folds[learned])
     return Trained(model, "quick", predictions, quick.temperature, quick.strength, views, history, curve)
 
 
@@ -175,7 +180,11 @@ def tuning_data(data: TrainingData, params: Params, root: Path) -> TuningData:
 
 
 def _predictions(
-    data: TrainingData, logits: Logits, judged: QuickResult | AdvancedResult, kind: Kind
+    data: TrainingData,
+    logits: Logits,
+    judged: QuickResult | AdvancedResult,
+    kind: Kind,
+    folds: npt.NDArray[np.int32],
 ) -> ClassPredictions:
     """Held-out rows as the folds gave them; the others from the final model's `logits`."""
     learned = data.training
@@ -183,11 +192,13 @@ def _predictions(
     calibrated = likelihood.probabilities(logits / judged.temperature)
     uncalibrated = likelihood.probabilities(logits)
     calibrated[learned], uncalibrated[learned] = judged.probabilities, judged.uncalibrated
+    held_out = data.folds.copy()
+    held_out[learned] = folds
     return ClassPredictions(
         ids=tuple(record.id for record in data.records),
         tags=data.tags,
         kind=kind,
-        fold=data.folds,
+        fold=held_out,
         truth=data.truth,
         probabilities=calibrated,
         uncalibrated=uncalibrated,
