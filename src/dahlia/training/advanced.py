@@ -212,10 +212,11 @@ def _finished(
 ) -> AdvancedResult:
     start = start_of(context, _final(context, problem))
     model = restored(start, kept["state_dict"], context.params.interpolation)
-    model.temperature.fill_(judged.temperature)
+    model.temperature.fill_(judged.scaling.temperature)
+    model.head.bias.data += judged.scaling.bias
     return AdvancedResult(
         model=model,
-        temperature=judged.temperature,
+        temperature=judged.scaling.temperature,
         probabilities=judged.probabilities,
         uncalibrated=judged.uncalibrated,
         epochs=epochs,

@@ -8,6 +8,10 @@ part of training or selection saw.
 Of more than five folds, strengths are compared by heads that saw neither of two fifths, and temperatures,
 which depend on how much a head has learned from, by heads that saw neither of two folds, at the strengths
 chosen: an eighth of the work that all pairs at all strengths would be.
+
+On few photos the strength with the lowest loss, and the temperature fitted at it, are largely luck, and the
+luckiest is too sure of itself. So the two are chosen together, by loss once calibrated, and with priors: the
+temperature is near 1 (a regularised head is nearly calibrated), the strength near the middle of those given.
 """
 
 from __future__ import annotations
@@ -23,12 +27,13 @@ import torch
 from dahlia.dataset.fold_numbers import FEWEST
 from dahlia.errors import TrainingError
 from dahlia.kinds import Kind
-from dahlia.modeling.likelihoods import LIKELIHOODS, fit_temperature
+from dahlia.modeling.likelihoods import LIKELIHOODS, Scaling, calibrate
 from dahlia.training.heads import HeadProblems, Heads, PrincipalAxes, fit_heads, principal_axes
 from dahlia.training.threads import one_thread
 
 _LEAST_FOLDS = 3
-_PRIOR_IMAGES = 20.0  # frozen features: heads are calibrated already, and few images say little of how far
+_PRIOR_IMAGES = 20.0
+_PRIOR_DECADES = 1.0  # standard deviation of the strength's logarithm
 Logits = npt.NDArray[np.float64]
 Parts = tuple[int, ...]
 """Folds that are left out, or judged, together."""
@@ -40,13 +45,14 @@ class QuickResult:
 
     Attributes:
         weight: (D, K) of the final head.
-        bias: (K,).
+        bias: (K,), of which calibration has a part where tags are right or wrong by themselves.
         temperature: of the final head.
         strength: its regularisation.
         probabilities: (N, K) held-out, calibrated.
         uncalibrated: (N, K) the same without temperature.
-        fold_heads: for each fold the (D, K) weight and (K,) bias fitted without it.
-        search: for each strength the held-out loss per image (nats), for the curve.
+        fold_heads: for each fold the (D, K) weight and (K,) bias fitted without it, likewise.
+        search: for each strength what it is chosen by: the held-out loss per image (nats) once calibrated,
+            with the priors' share.
         principal: axes of the features of all views, for fitting more heads on them.
     """
 
@@ -100,7 +106,7 @@ def train_quick(
 
     chosen: dict[Parts, int] = {}
     for union in unions:
-        best = fitted.best([other for other in unions if other != union], union, len(strengths))
+        best = int(np.argmin(fitted.losses([other for other in unions if other != union], union, strengths)))
         chosen |= {part: best for part in parts if set(part) <= set(union)}
     if unions != parts:
         pairs = [_together(pair) for pair in combinations(parts, 2)]
@@ -118,18 +124,19 @@ def train_quick(
     fold_heads = {}
     for part in parts:
         rows = np.isin(folds, part)
-        temperature = fitted.temperature([other for other in parts if other != part], part, chosen[part])
+        scaling = fitted.scaling([other for other in parts if other != part], part, chosen[part])
         logits = fitted.logits(part, part, chosen[part])
-        calibrated[rows] = likelihood.probabilities(logits / temperature)
-        uncalibrated[rows] = likelihood.probabilities(logits)
-        fold_heads[part[0]] = fitted.head(part, chosen[part])
-    losses = [fitted.loss(parts, (), number) for number in range(len(strengths))]
+        calibrated[rows] = likelihood.probabilities(scaling.of(logits))
+        uncalibrated[rows] = likelihood.probabilities(logits + scaling.bias)
+        weight, bias = fitted.head(part, chosen[part])
+        fold_heads[part[0]] = weight, bias + scaling.bias
+    losses = fitted.losses(parts, (), strengths)
     best = int(np.argmin(losses))
-    final = paths[best]
+    final, scaling = paths[best], fitted.scaling(parts, (), best)
     return QuickResult(
         weight=final.weight[0],
-        bias=final.bias[0],
-        temperature=fitted.temperature(parts, (), best),
+        bias=final.bias[0] + scaling.bias,
+        temperature=scaling.temperature,
         strength=strengths[best],
         probabilities=calibrated,
         uncalibrated=uncalibrated,
@@ -173,26 +180,19 @@ class _FittedHeads:
         rows = torch.from_numpy(np.isin(self.folds, judged))
         return heads.logits(self.plain[rows], number).double().numpy()
 
-    def loss(self, judged: Sequence[Parts], outer: Parts, strength: int) -> float:
-        """Nats, summed over the images of `judged`, each by the head that saw neither it nor `outer`."""
-        return sum(
-            LIKELIHOODS[self.kind].negative_log_likelihood(
-                self.logits(_together((outer, part)), part, strength), self.truth[np.isin(self.folds, part)]
-            )
-            for part in judged
-        )
+    def losses(self, judged: Sequence[Parts], outer: Parts, strengths: Sequence[float]) -> list[float]:
+        """For each strength the loss once calibrated, and what the priors take; see `scaling`."""
+        decades = np.log10(strengths) - np.mean(np.log10(strengths))
+        return [
+            self.scaling(judged, outer, number).loss + 0.5 * (decade / _PRIOR_DECADES) ** 2
+            for number, decade in enumerate(decades)
+        ]
 
-    def best(self, judged: Sequence[Parts], outer: Parts, strengths: int) -> int:
-        """The number of the strength with the lowest such loss."""
-        return int(np.argmin([self.loss(judged, outer, number) for number in range(strengths)]))
-
-    def temperature(self, judged: Sequence[Parts], outer: Parts, strength: int) -> float:
-        """Of the images of `judged`, each by the head that saw neither it nor `outer`."""
+    def scaling(self, judged: Sequence[Parts], outer: Parts, strength: int) -> Scaling:
+        """Fitted on the images of `judged`, each by the head that saw neither it nor `outer`."""
         logits = [self.logits(_together((outer, part)), part, strength) for part in judged]
         truth = [self.truth[np.isin(self.folds, part)] for part in judged]
-        return fit_temperature(
-            np.concatenate(logits), np.concatenate(truth), self.kind, prior_images=_PRIOR_IMAGES
-        )
+        return calibrate(np.concatenate(logits), np.concatenate(truth), self.kind, prior_images=_PRIOR_IMAGES)
 
 
 def _unions(parts: Sequence[Parts]) -> list[Parts]:

@@ -20,10 +20,11 @@ def problem(seed: int = 0, epochs: int = 5) -> tuple[np.ndarray, np.ndarray, np.
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_best_epoch_is_found(kind: str) -> None:
     logits, truth, folds = problem()
-    epochs, temperature = best_epoch(logits, truth, kind)
+    epochs, scaling = best_epoch(logits, truth, kind)
     judged = judge(logits, truth, folds, kind)
     assert epochs == judged.epochs == 3
-    assert judged.temperature == temperature > 0
+    assert judged.scaling == scaling
+    assert scaling.temperature > 0
     assert loss(judged.probabilities, truth, kind) < loss(np.full(truth.shape, 1 / 3), truth, kind)
 
 

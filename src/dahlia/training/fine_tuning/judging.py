@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dahlia.kinds import Kind
-from dahlia.modeling.likelihoods import LIKELIHOODS, fit_temperature
+from dahlia.modeling.likelihoods import LIKELIHOODS, Scaling, calibrate
 from dahlia.training.fine_tuning.run import RECORD, Run, TuningContext, is_whole, tune
 from dahlia.training.fine_tuning.tuning_data import TuningData
 from dahlia.training.quick import QuickResult
@@ -36,13 +36,13 @@ class Judged:
         probabilities: (N, K) calibrated; epoch and temperature of a row were chosen without its fold.
         uncalibrated: (N, K) the same without temperature.
         epochs: of the final model, chosen on all folds.
-        temperature: of the final model.
+        scaling: of the final model's logits.
     """
 
     probabilities: Logits
     uncalibrated: Logits
     epochs: int
-    temperature: float
+    scaling: Scaling
 
 
 def judge(logits: Logits, truth: Truth, folds: npt.NDArray[np.int32], kind: Kind) -> Judged:
@@ -58,22 +58,21 @@ def judge(logits: Logits, truth: Truth, folds: npt.NDArray[np.int32], kind: Kind
     probabilities, uncalibrated = np.zeros(truth.shape), np.zeros(truth.shape)
     for part in np.unique(folds):
         rows = folds == part
-        epochs, temperature = best_epoch(logits[:, ~rows], truth[~rows], kind)
-        probabilities[rows] = likelihood.probabilities(logits[epochs - 1, rows] / temperature)
-        uncalibrated[rows] = likelihood.probabilities(logits[epochs - 1, rows])
-    epochs, temperature = best_epoch(logits, truth, kind)
-    return Judged(probabilities, uncalibrated, epochs, temperature)
+        epochs, scaling = best_epoch(logits[:, ~rows], truth[~rows], kind)
+        probabilities[rows] = likelihood.probabilities(scaling.of(logits[epochs - 1, rows]))
+        uncalibrated[rows] = likelihood.probabilities(logits[epochs - 1, rows] + scaling.bias)
+    return Judged(probabilities, uncalibrated, *best_epoch(logits, truth, kind))
 
 
-def best_epoch(logits: Logits, truth: Truth, kind: Kind) -> tuple[int, float]:
-    """The number of epochs, 1 to E, with the lowest loss once calibrated, and its temperature."""
-    temperatures = [fit_temperature(epoch, truth, kind) for epoch in logits]
+def best_epoch(logits: Logits, truth: Truth, kind: Kind) -> tuple[int, Scaling]:
+    """The number of epochs, 1 to E, with the lowest loss once calibrated, and what calibrates them."""
+    scalings = [calibrate(epoch, truth, kind) for epoch in logits]
     losses = [
-        LIKELIHOODS[kind].negative_log_likelihood(epoch / temperature, truth)
-        for epoch, temperature in zip(logits, temperatures, strict=True)
+        LIKELIHOODS[kind].negative_log_likelihood(scaling.of(epoch), truth)
+        for epoch, scaling in zip(logits, scalings, strict=True)
     ]
     best = int(np.argmin(losses))
-    return best + 1, temperatures[best]
+    return best + 1, scalings[best]
 
 
 def loss(probabilities: Logits, truth: Truth, kind: Kind) -> float:
