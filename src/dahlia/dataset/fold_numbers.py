@@ -16,11 +16,11 @@ from dahlia.dataset.manifest import TEST_FOLD
 FEWEST = 5
 LEVELS = (FEWEST, 10, 20)
 _MORE = 10
-_MOST_IMAGES = 200  # above, a tenth is hardly better than a fifth, and heads cost more
+_MOST_IMAGES, _MOST_OF_A_TAG = 200, 50  # from there on a tenth is no better than a fifth, and heads cost more
 
 
 def automatic(images: int, rarest: int) -> int:
-    """What `split.folds: auto` means: 10 where photos are few, and 10 of each tag; else 5.
+    """What `split.folds: auto` means: 10 where photos are few, but at least 10 of each tag; else 5.
 
     A fold must take the same share of every tag. Where it takes one of a tag's few photos and none of
     another's, the model that judges the photo knows less of its tag than of the others, and is wrong more
@@ -30,7 +30,8 @@ def automatic(images: int, rarest: int) -> int:
         images: for training.
         rarest: how many different ones have the rarest tag.
     """
-    return _MORE if images <= _MOST_IMAGES and rarest >= _MORE else FEWEST
+    few = images <= _MOST_IMAGES and rarest < _MOST_OF_A_TAG
+    return _MORE if few and rarest >= _MORE else FEWEST
 
 
 def merged(folds: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
