@@ -103,11 +103,19 @@ class ValidateParams(Section):
     min_region_edge: float = Field(gt=0, lt=1)
 
 
+def _folds(value: object) -> int | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    # one to judge, one to choose on, and one to learn from
+    if isinstance(value, int) and not isinstance(value, bool) and 3 <= value <= 20:
+        return value
+    raise ValueError("expected auto or a number of folds, an integer from 3 to 20")
+
+
 class SplitParams(Section):
     """How images are divided into folds."""
 
-    # one to judge, one to choose on, and one to learn from
-    folds: Literal["auto"] | Annotated[int, Field(ge=3, le=20)]
+    folds: Annotated[int | Literal["auto"], PlainValidator(_folds)]
 
 
 class BackboneParams(Section):

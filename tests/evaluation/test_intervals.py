@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from dahlia.evaluation.intervals import clopper_pearson, independent_share, proportion, resampled
+from dahlia.evaluation.intervals import (
+    clopper_pearson,
+    independent_share,
+    learned_share,
+    proportion,
+    resampled,
+)
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 10), (1, 10), (5, 10), (9, 10), (10, 10), (93, 100)])
@@ -63,3 +69,31 @@ def test_covers_the_true_rate(rate: float, images: int) -> None:
     ends = {count: clopper_pearson(count, images, 0.95) for count in np.unique(draws).tolist()}
     covered = np.mean([ends[count][0] <= rate <= ends[count][1] for count in draws.tolist()])
     assert 0.94 <= covered <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("truth", "folds", "share"),
+    [
+        ([[1, 0], [1, 0], [0, 1], [0, 1]], [0, 1, 0, 1], 0.5),
+        ([[1], [1], [1], [1], [1]], [0, 1, 2, 3, 4], 0.8),
+        ([[1, 0], [1, 0], [1, 0], [1, 1]], [0, 0, 1, 1], 0.4),  # of four photos a half, of one none
+        ([[1, 1], [1, 1], [0, 0]], [0, 1, 2], 0.5),  # photos without tags say nothing
+        ([[0], [0]], [0, 1], 0.5),  # no tag at all: what folds say
+    ],
+)
+def test_what_was_learned_of_a_tag(truth: list[list[int]], folds: list[int], share: float) -> None:
+    assert learned_share(np.array(truth, bool), np.array(folds, np.int32)) == pytest.approx(share)
+
+
+def test_what_the_final_model_has_learned_more_raises_the_upper_end_alone() -> None:
+    same, less = proportion(20, 40, 0.95), proportion(20, 40, 0.95, learned=0.64)
+    assert (less.value, less.low) == (same.value, same.low)
+    assert less.high is not None
+    assert same.high is not None
+    assert 1 - less.high == pytest.approx(0.8 * (1 - same.high))
+
+
+@pytest.mark.parametrize(("wrong", "certain"), [(0, True), (1, True), (2, True), (3, False), (20, False)])
+def test_less_than_half_an_image_is_none(wrong: int, certain: bool) -> None:
+    assert (proportion(40 - wrong, 40, 0.95).high == 1) == certain
+    assert (proportion(wrong, 40, 0.95).low == 0) == certain

@@ -164,3 +164,67 @@ def test_too_few_folds(parts: int) -> None:
     features, truth, folds = clouds()
     with pytest.raises(TrainingError, match=f"at least 3 folds.*received {parts}"):
         trained(features, truth, folds % parts)
+
+
+def in_ten(count: int = 60) -> tuple[Features, Truth, Folds]:
+    features, truth, _ = clouds(count, apart=0.5)
+    return features, truth, (np.arange(count) // 3 % 10).astype(np.int32)
+
+
+@pytest.mark.portable
+@KINDS
+def test_of_ten_folds_labels_have_no_say_in_their_own_judgement(classification: str) -> None:
+    features, truth, folds = in_ten()
+    before = trained(features, truth, folds, classification)
+    for part in (2, 7):
+        rows = folds == part
+        turned = truth.copy()
+        turned[rows] = np.roll(turned[rows], 1, axis=1)
+        after = trained(features, turned, folds, classification)
+        np.testing.assert_array_equal(after.probabilities[rows], before.probabilities[rows])
+        assert np.abs(after.probabilities[~rows] - before.probabilities[~rows]).max() > 0.1
+
+
+@KINDS
+def test_of_ten_folds_each_is_judged_by_a_head_fitted_on_the_other_nine(classification: str) -> None:
+    features, truth, folds = in_ten()
+    ten = trained(features, truth, folds, classification)
+    for part in range(10):
+        weight, bias = ten.fold_heads[part]
+        logits = features[folds == part].astype(np.float64) @ weight.double().numpy() + bias.double().numpy()
+        np.testing.assert_allclose(
+            ten.uncalibrated[folds == part], LIKELIHOODS[classification].probabilities(logits), atol=1e-5
+        )
+
+
+def test_few_photos_choose_no_extreme() -> None:
+    """Of twelve photos held-out losses say little; what is chosen stays near the middle, and near 1."""
+    features, truth, folds = clouds(count=12, apart=0.3)
+    strengths = [10.0**-n for n in range(1, 10)]
+    chosen = [
+        train_quick(
+            [features],
+            np.roll(truth, shift, axis=0),
+            folds,
+            kind="multiclass",
+            strengths=strengths,
+            max_iterations=60,
+        )
+        for shift in range(3)
+    ]
+    assert all(1e-7 < result.strength < 1e-3 for result in chosen)
+    assert all(0.5 < result.temperature < 2 for result in chosen)
+
+
+def test_tags_found_too_rarely_are_corrected() -> None:
+    """Heads that have seen few photos with a tag are too sure that the next one has not."""
+    rng = np.random.default_rng(5)
+    truth = rng.random((400, 6)) < 0.12
+    features = truth @ rng.normal(size=(6, 60)) + rng.normal(size=(400, 60))
+    features = (features / np.linalg.norm(features, axis=1, keepdims=True)).astype(np.float32)
+    few = np.arange(400) < 50
+    result = trained(features[few], truth[few], (np.arange(50) % 5).astype(np.int32), "multilabel")
+    logits = features[~few] @ result.weight.numpy() + result.bias.numpy()
+    stated = LIKELIHOODS["multilabel"].probabilities(logits.astype(np.float64) / result.temperature)
+    assert stated.mean() == pytest.approx(truth[~few].mean(), rel=0.25)
+    assert result.probabilities.mean() == pytest.approx(truth[few].mean(), rel=0.25)

@@ -110,14 +110,14 @@ def train_quick(
         chosen |= {part: best for part in parts if set(part) <= set(union)}
     if unions != parts:
         pairs = [_together(pair) for pair in combinations(parts, 2)]
-        used = sorted(set(chosen.values()))
-        again = fit_heads(
-            _problems(views, truth, folds, pairs, kind),
-            [strengths[number] for number in used],
-            max_iterations=max_iterations,
-            principal=principal,
-        )
-        fitted.add(pairs, dict(zip(used, again, strict=True)))
+        closer = _problems(views, truth, folds, pairs, kind)
+        # One after the other: from where a path of strengths begins, its ends differ in the last digits, and
+        # what is chosen for one fold must not touch another.
+        for number in sorted(set(chosen.values())):
+            (heads,) = fit_heads(
+                closer, [strengths[number]], max_iterations=max_iterations, principal=principal
+            )
+            fitted.add(pairs, {number: heads})
 
     likelihood, shape = LIKELIHOODS[kind], truth.shape
     calibrated, uncalibrated = np.zeros(shape), np.zeros(shape)

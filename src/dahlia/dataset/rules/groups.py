@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from dahlia.dataset.findings import Finding
+from dahlia.dataset.fold_numbers import FEWEST
 from dahlia.dataset.groups import named_groups
 from dahlia.dataset.readers.reading import counted
 from dahlia.dataset.rules.survey import Survey
@@ -58,7 +59,8 @@ def _useless(survey: Survey, groups: int, named: int, unnamed: int) -> str:
 
 
 def _few(survey: Survey) -> Iterator[Finding]:
-    folds, counts = survey.params.split.folds, survey.counts("train")
+    wanted, counts = survey.params.split.folds, survey.counts("train")
+    folds = FEWEST if wanted == "auto" else wanted
     few = {
         tag: len(part) for tag, part in sorted(_parts(survey).items()) if len(part) < min(folds, counts[tag])
     }
