@@ -172,3 +172,14 @@ def test_judging_loads_nothing_heavy() -> None:
 def numbers(found: Score) -> list[float]:
     parts = [dataclasses.asdict(one) for one in (*found.per_tag, found)]
     return [value for part in parts for value in part.values() if isinstance(value, float)]
+
+
+def test_deviations_are_those_between_five_folds() -> None:
+    found = predictions_of(120, 4, "multiclass", test=20)
+    rows = np.arange(len(found.ids))
+    tested = found.fold == TEST_FOLD
+    of_five, of_ten = (
+        dataclasses.replace(found, fold=np.where(tested, TEST_FOLD, rows % folds).astype(np.int32))
+        for folds in (5, 10)
+    )
+    assert score(of_ten, 0.4) == score(of_five, 0.4)

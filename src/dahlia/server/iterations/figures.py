@@ -13,9 +13,9 @@ that the API and the report say the same:
 Only held-out predictions count. The user's own test set, of which the API knows nothing, is judged in the
 report. What is not defined, the precision of a tag that is never predicted, is 0.0, as the API has no null.
 
-The deviations are those between the folds: the original judged by cross-validation too. They are standard
-deviations of the figures that the folds have (not estimates for more folds: no unbiased one exists, Bengio
-and Grandvalet 2004), and 0.0 where fewer than two folds have one.
+The deviations are those between the folds, merged to five where there are more: the original judged by
+cross-validation too. They are standard deviations of the figures that the folds have (not estimates for more
+folds: no unbiased one exists, Bengio and Grandvalet 2004), and 0.0 where fewer than two folds have one.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dahlia.dataset.fold_numbers import merged
 from dahlia.dataset.manifest import TEST_FOLD
 from dahlia.errors import EvaluationError
 from dahlia.evaluation.resampling import average_precisions
@@ -144,11 +145,13 @@ class FixedFigures:
     """What does not depend on the threshold, reckoned once.
 
     Attributes:
+        fold: (N,) of each image, merged to five: of ten, a fold may have a single image of a tag.
         folds: (F,) those that were held out.
         actual: (F, K) images of the fold that have the tag.
         average_precision: (K,) 0.0 for a tag that no image has.
     """
 
+    fold: npt.NDArray[np.int32]
     folds: npt.NDArray[np.int32]
     actual: Counts
     average_precision: Values
@@ -174,7 +177,7 @@ def score(predictions: ClassPredictions, threshold: float, fixed: FixedFigures |
     if not 0 <= threshold <= 1:
         raise EvaluationError(f"The threshold must be between 0 and 1, received {threshold}. Send another.")
     known = fixed or fixed_figures_of(predictions)
-    counts = (*_counts(predictions, known.folds, threshold), known.actual)
+    counts = (*_counts(predictions, known, threshold), known.actual)
     columns = [*_figures(*counts), known.average_precision]
     precision, precision_std, recall, recall_std = (
         float(figure[0]) for figure in _figures(*(count.sum(axis=1, keepdims=True) for count in counts))
@@ -198,18 +201,20 @@ def fixed_figures_of(predictions: ClassPredictions) -> FixedFigures:
     Raises:
         EvaluationError: no image was held out.
     """
-    folds = np.unique(predictions.fold[predictions.fold != TEST_FOLD])
+    held_out = predictions.fold != TEST_FOLD
+    fold = predictions.fold.copy()
+    fold[held_out] = merged(fold[held_out])
+    folds = np.unique(fold[held_out])
     if not len(folds):
         raise EvaluationError(
             "This iteration has no held-out predictions, expected at least one. Train the project again."
         )
-    held_out = predictions.fold != TEST_FOLD
     aps = [
         _average_precision(predictions.truth[held_out, column], predictions.probabilities[held_out, column])
         for column in range(len(predictions.tags))
     ]
-    actual = np.array([predictions.truth[predictions.fold == fold].sum(axis=0) for fold in folds], np.int64)
-    return FixedFigures(folds, actual, np.array(aps))
+    actual = np.array([predictions.truth[fold == part].sum(axis=0) for part in folds], np.int64)
+    return FixedFigures(fold, folds, actual, np.array(aps))
 
 
 def _main(evaluation: dict[str, Any]) -> MainFigures:
@@ -237,17 +242,15 @@ def _average_precision(truth: npt.NDArray[np.bool_], scores: Values) -> float:
     return float(average_precisions(*kept, np.ones((1, len(kept[0]))))[0])
 
 
-def _counts(
-    predictions: ClassPredictions, folds: npt.NDArray[np.int32], threshold: float
-) -> tuple[Counts, Counts]:
+def _counts(predictions: ClassPredictions, known: FixedFigures, threshold: float) -> tuple[Counts, Counts]:
     """Predictions that count (F, K), and of them those that are right."""
-    shape = (len(folds), len(predictions.tags))
+    shape = (len(known.folds), len(predictions.tags))
     predicted, correct = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     step = max(1, _CELLS_AT_ONCE // shape[1])
     for start in range(0, len(predictions.ids), step):
         rows = slice(start, start + step)
         # Counts of so few rows are exact in float32, and its matrix product adds up all folds at once.
-        member = (predictions.fold[rows] == folds[:, None]).astype(np.float32)
+        member = (known.fold[rows] == known.folds[:, None]).astype(np.float32)
         counted = predictions.probabilities[rows] >= threshold
         predicted += (member @ counted.astype(np.float32)).astype(np.int64)
         correct += (member @ (counted & predictions.truth[rows]).astype(np.float32)).astype(np.int64)
