@@ -32,7 +32,7 @@ from dahlia.training.heads import HeadProblems, Heads, PrincipalAxes, fit_heads,
 from dahlia.training.threads import one_thread
 
 _LEAST_FOLDS = 3
-_PRIOR_IMAGES = 20.0
+PRIOR_IMAGES = 20.0  # the precision of the prior of the temperature of heads, see `calibrate`
 _PRIOR_DECADES = 1.0  # standard deviation of the strength's logarithm
 Logits = npt.NDArray[np.float64]
 Parts = tuple[int, ...]
@@ -192,7 +192,7 @@ class _FittedHeads:
         """Fitted on the images of `judged`, each by the head that saw neither it nor `outer`."""
         logits = [self.logits(_together((outer, part)), part, strength) for part in judged]
         truth = [self.truth[np.isin(self.folds, part)] for part in judged]
-        return calibrate(np.concatenate(logits), np.concatenate(truth), self.kind, prior_images=_PRIOR_IMAGES)
+        return calibrate(np.concatenate(logits), np.concatenate(truth), self.kind, prior_images=PRIOR_IMAGES)
 
 
 def _unions(parts: Sequence[Parts]) -> list[Parts]:
