@@ -194,8 +194,12 @@ def publish(number: int, name: str) -> None:
 
     To roll back, publish an older iteration under the same name.
     """
+    from dahlia.tracking.tables import expected
+
     published = _registry().publish(number, name)
     click.echo(f"Iteration {published.number} is published as {name}.")
+    if told := expected(published):
+        click.echo(told)
 
 
 @cli.command()

@@ -19,6 +19,7 @@ from dahlia.evaluation.intervals import independent_share, learned_share
 from dahlia.evaluation.judges import JUDGES
 from dahlia.evaluation.learning import check_fits, learning
 from dahlia.evaluation.metrics import Rules, curves, measure, right
+from dahlia.evaluation.new_scenes import new_scenes
 from dahlia.evaluation.resampling import draw_weights, recommend
 from dahlia.files import load_json, write_text
 from dahlia.modeling.predictions import ClassPredictions, LearningCurve
@@ -76,6 +77,7 @@ def evaluate(
             "thresholds": recommend(held_out, params.threshold, weights),
             "label_issues": find_label_issues(held_out, paths),
             "learning": learning(curve, params.confidence) if curve is not None else None,
+            "new_scenes": new_scenes(held_out, params, seed),
         }
     )
 
@@ -115,10 +117,12 @@ def _shape_problem(predictions: ClassPredictions) -> str | None:
     if len(set(predictions.ids)) != len(predictions.ids):
         return "an image appears twice, expected one row per image"
     expected = (len(predictions.ids), len(predictions.tags))
-    for name in ("truth", "probabilities", "uncalibrated"):
-        shape = getattr(predictions, name).shape
-        if shape != expected:
-            return f"{name} has the shape {shape}, expected {expected} (images x tags)"
+    tables = {name: getattr(predictions, name) for name in ("truth", "probabilities", "uncalibrated")}
+    if predictions.new_scenes is not None:
+        tables["new_scene"] = predictions.new_scenes.probabilities
+    for name, table in tables.items():
+        if table.shape != expected:
+            return f"{name} has the shape {table.shape}, expected {expected} (images x tags)"
     return None
 
 
@@ -129,6 +133,10 @@ def _value_problem(predictions: ClassPredictions) -> str | None:
         if bad.any():
             row = int(np.argmax(bad))
             return f"{name} of image {predictions.ids[row]} are {values[row].tolist()}, expected 0 to 1"
+    if predictions.new_scenes is not None:
+        values = predictions.new_scenes.probabilities[predictions.new_scenes.judged]
+        if not ((values >= 0) & (values <= 1)).all():
+            return "new_scene holds numbers that are not between 0 and 1"
     return JUDGES[predictions.kind].problem(predictions)
 
 

@@ -297,6 +297,47 @@ class Learning(_Part):
     sentences: tuple[str, ...]
 
 
+class SceneTag(_Part):
+    """The scenes of a tag.
+
+    Attributes:
+        tag: its name.
+        images: held-out images that have it.
+        scenes: that they are of.
+        judged: whether any of them could be judged without its scene.
+    """
+
+    tag: str
+    images: int
+    scenes: int
+    judged: bool
+
+
+class NewScenes(_Part):
+    """How good the model is on images of scenes that it has not seen.
+
+    Attributes:
+        accuracy: correct / images; its interval draws scenes, not images. Undefined where nothing could be
+            judged. Of heads that are fitted as the quick recipe fits them, whichever recipe won.
+        correct: images judged right, as `OverallFigures.correct` counts.
+        images: that could be judged: not those of tags that have one scene only.
+        scenes: that the held-out images are of; an image that shares its scene with no other is one.
+        shared: images that share their scene with others.
+        named: whether the user named scenes; else all were found by what images share.
+        tags: K, in the order of the columns.
+        sentences: the verdict, which figure to expect when, and what neither covers.
+    """
+
+    accuracy: Estimate
+    correct: int
+    images: int
+    scenes: int
+    shared: int
+    named: bool
+    tags: tuple[SceneTag, ...]
+    sentences: tuple[str, ...]
+
+
 class Evaluation(_Part):
     """Everything that evaluation finds.
 
@@ -314,6 +355,7 @@ class Evaluation(_Part):
         thresholds: one per tag.
         label_issues: most likely wrong first; of the held-out images.
         learning: whether more images would help; None where training did not measure it.
+        new_scenes: of the held-out images; None where training looked for no scenes.
     """
 
     format: Literal[1] = 1
@@ -329,3 +371,4 @@ class Evaluation(_Part):
     thresholds: tuple[Threshold, ...]
     label_issues: tuple[LabelIssue, ...]
     learning: Learning | None = None
+    new_scenes: NewScenes | None = None

@@ -67,6 +67,8 @@ def summary_table(evaluation: Evaluation) -> Table:
     overall = evaluation.held_out.overall
     first, second = headline(evaluation, evaluation.held_out)
     title = f"{first}.\n{second}."
+    if evaluation.new_scenes:
+        title += f"\n{escape(evaluation.new_scenes.sentences[0])}"
     if evaluation.learning:
         title += f"\n{escape(evaluation.learning.sentences[0])}"
     table = Table(
@@ -107,6 +109,12 @@ def save_metrics(path: Path, evaluation: Evaluation) -> None:
         "nll": evaluation.held_out.calibration.after.nll,
         "likely_wrong_tags": len(evaluation.label_issues),
     }
+    if evaluation.new_scenes:
+        scenes = evaluation.new_scenes
+        numbers["new_scenes_accuracy"] = scenes.accuracy.value
+        numbers["new_scenes_accuracy_low"] = scenes.accuracy.low
+        numbers["new_scenes_accuracy_high"] = scenes.accuracy.high
+        numbers["scenes"] = scenes.scenes
     if evaluation.test:
         numbers["test_images"] = evaluation.test.overall.images
         numbers["test_accuracy"] = evaluation.test.overall.accuracy.value

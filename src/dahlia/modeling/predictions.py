@@ -21,6 +21,7 @@ from dahlia.dataset.manifest import TEST_FOLD, opened_table
 from dahlia.errors import DatasetError, TrainingError
 from dahlia.files import load_json, staged_file, write_text
 from dahlia.kinds import Classification, Kind
+from dahlia.modeling.scene_predictions import ScenePredictions
 
 SCHEMA = pa.schema(
     [
@@ -29,8 +30,11 @@ SCHEMA = pa.schema(
         pa.field("truth", pa.list_(pa.bool_()), nullable=False),
         pa.field("probabilities", pa.list_(pa.float64()), nullable=False),
         pa.field("uncalibrated", pa.list_(pa.float64()), nullable=False),
+        pa.field("scene", pa.int32(), nullable=False),
+        pa.field("new_scene", pa.list_(pa.float64()), nullable=False),
     ]
 )
+LATER = ("scene", "new_scene")  # columns of `SCHEMA` that files of earlier versions do not have
 _ROWS_AT_ONCE = 1024
 
 
@@ -47,6 +51,7 @@ class ClassPredictions:
         truth: (N, K) bool.
         probabilities: (N, K) calibrated, 0 to 1. The temperature of a row was chosen without it.
         uncalibrated: (N, K) the same before calibration.
+        new_scenes: what models say that saw no image of the same scene; None where no scenes were looked for.
     """
 
     ids: tuple[str, ...]
@@ -56,6 +61,7 @@ class ClassPredictions:
     truth: npt.NDArray[np.bool_]
     probabilities: npt.NDArray[np.float64]
     uncalibrated: npt.NDArray[np.float64]
+    new_scenes: ScenePredictions | None = None
 
     def where(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> ClassPredictions:
         """The rows for which a mask (N,) holds, or those with these numbers, in their order."""
@@ -66,6 +72,7 @@ class ClassPredictions:
             truth=self.truth[rows],
             probabilities=self.probabilities[rows],
             uncalibrated=self.uncalibrated[rows],
+            new_scenes=self.new_scenes and self.new_scenes.where(rows),
         )
 
     def by_id(self) -> ClassPredictions:
@@ -85,43 +92,53 @@ class ClassPredictions:
 
 def save_predictions(path: Path, predictions: ClassPredictions) -> None:
     """Write Parquet; tags and kind travel in the schema's metadata."""
-    header = {"tags": predictions.tags, "classification": predictions.kind}
+    header: dict[str, object] = {"tags": predictions.tags, "classification": predictions.kind}
+    columns = {
+        "id": pa.array(predictions.ids, pa.string()),
+        "fold": pa.array(predictions.fold, pa.int32()),
+        "truth": _lists(predictions.truth),
+        "probabilities": _lists(predictions.probabilities),
+        "uncalibrated": _lists(predictions.uncalibrated),
+    }
+    if predictions.new_scenes is not None:
+        header["named_scenes"] = predictions.new_scenes.named
+        columns["scene"] = pa.array(predictions.new_scenes.scene, pa.int32())
+        columns["new_scene"] = _lists(predictions.new_scenes.probabilities)
+    schema = pa.schema([field for field in SCHEMA if field.name in columns])
     table = pa.Table.from_arrays(
-        [
-            pa.array(predictions.ids, pa.string()),
-            pa.array(predictions.fold, pa.int32()),
-            _lists(predictions.truth),
-            _lists(predictions.probabilities),
-            _lists(predictions.uncalibrated),
-        ],
-        schema=SCHEMA.with_metadata({"dahlia": json.dumps(header)}),
+        list(columns.values()), schema=schema.with_metadata({"dahlia": json.dumps(header)})
     )
     with staged_file(path) as staged:
         pq.write_table(table, staged, compression="zstd")
 
 
-def load_predictions(path: Path, *, uncalibrated: bool = True) -> ClassPredictions:
+def load_predictions(path: Path, *, uncalibrated: bool = True, new_scenes: bool = True) -> ClassPredictions:
     """Read what `save_predictions` wrote.
 
     Args:
         path: the file.
         uncalibrated: False for who does not need them and half of the memory; the calibrated ones then stand
             in their place.
+        new_scenes: False for who does not need them; they are then None.
 
     Raises:
         DatasetError: the file is missing or has another schema.
     """
-    with opened_table(path, SCHEMA, "dvc repro train") as file:
+    with opened_table(path, SCHEMA, "dvc repro train", LATER) as file:
         header = json.loads(file.schema_arrow.metadata[b"dahlia"])
         shape = (file.metadata.num_rows, len(header["tags"]))
         wanted = ("probabilities", "uncalibrated") if uncalibrated else ("probabilities",)
+        with_scenes = new_scenes and "scene" in file.schema_arrow.names
+        numbers = {name: np.empty(shape[0], np.int32) for name in ("fold", "scene")[: 1 + with_scenes]}
         matrices = {"truth": np.empty(shape, bool)} | {name: np.empty(shape) for name in wanted}
-        fold = np.empty(shape[0], np.int32)
+        if with_scenes:
+            matrices["new_scene"] = np.empty(shape)
         ids: list[str] = []
-        for batch in file.iter_batches(_ROWS_AT_ONCE, columns=["id", "fold", *matrices]):
+        for batch in file.iter_batches(_ROWS_AT_ONCE, columns=["id", *numbers, *matrices]):
             rows = slice(len(ids), len(ids) + len(batch))
             ids += batch["id"].to_pylist()
-            fold[rows] = batch["fold"]
+            for name, column in numbers.items():
+                column[rows] = batch[name]
             for name, matrix in matrices.items():
                 values = batch[name].flatten().to_numpy(zero_copy_only=False)
                 matrix[rows] = values.reshape(-1, shape[1])
@@ -129,10 +146,13 @@ def load_predictions(path: Path, *, uncalibrated: bool = True) -> ClassPredictio
         ids=tuple(ids),
         tags=tuple(header["tags"]),
         kind=header["classification"],
-        fold=fold,
+        fold=numbers["fold"],
         truth=matrices["truth"],
         probabilities=matrices["probabilities"],
         uncalibrated=matrices[wanted[-1]],
+        new_scenes=ScenePredictions(numbers["scene"], matrices["new_scene"], header["named_scenes"])
+        if with_scenes
+        else None,
     )
 
 
@@ -142,7 +162,7 @@ def load_truth(path: Path) -> dict[str, tuple[str, ...]]:
     Raises:
         DatasetError: the file is missing or damaged, or has another schema.
     """
-    with opened_table(path, SCHEMA, "dvc repro train") as file:
+    with opened_table(path, SCHEMA, "dvc repro train", LATER) as file:
         try:
             tags = json.loads(file.schema_arrow.metadata[b"dahlia"])["tags"]
             return {

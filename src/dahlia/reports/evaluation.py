@@ -15,6 +15,7 @@ from dahlia.files import write_text
 from dahlia.modeling.predictions import ClassPredictions
 from dahlia.reports import charts, page
 from dahlia.reports.evaluation_view import calibration_words, curve_views, learning_view, set_view
+from dahlia.reports.scenes_view import scenes_view
 
 THUMBNAIL_EDGE = 200
 MOST_LABEL_ISSUES = 24
@@ -80,6 +81,7 @@ def _view(evaluation: Evaluation, predictions: ClassPredictions, title: str) -> 
         "curves": curve_views(held_out),
         "calibration_words": calibration_words(held_out),
         "learning": learning_view(evaluation),
+        "scenes": scenes_view(evaluation, predictions),
         "label_issues": evaluation.label_issues[:MOST_LABEL_ISSUES],
         "untagged": int((~predictions.held_out.truth.any(axis=1)).sum()),
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-HEADLINE = ("accuracy", "ap")
+HEADLINE = ("accuracy", "new_scenes_accuracy", "ap")
 _TITLES = {"parameter": "Parameter", "metric": "Metric", "tag": "Tag"}
 
 
@@ -98,6 +99,26 @@ def comparison_table(rows: Sequence[Row], first: int, second: int) -> Table:
         )
         kind = row.kind
     return table
+
+
+def expected(iteration: Iteration) -> str:
+    """How often photos are likely right, those like these and those of new scenes: a sentence, or empty."""
+    named = {"accuracy": "photos like these", "new_scenes_accuracy": "photos of new scenes"}
+    figures = [
+        f"{photos} {_range(iteration.metrics, metric)}"
+        for metric, photos in named.items()
+        if metric in iteration.metrics
+    ]
+    return f"Expected to be right: {'; '.join(figures)}." if figures else ""
+
+
+def _range(metrics: Mapping[str, float], metric: str) -> str:
+    """`94 % [87, 97]`: rounded outwards."""
+    low, high = metrics.get(f"{metric}_low"), metrics.get(f"{metric}_high")
+    value = f"{100 * metrics[metric]:.0f} %"
+    if low is None or high is None:
+        return value
+    return f"{value} [{math.floor(100 * low + 1e-6)}, {math.ceil(100 * high - 1e-6)}]"
 
 
 def _figure(value: str | float | None) -> str:

@@ -28,12 +28,14 @@ from dahlia.modeling.classifier import Classifier, set_head
 from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.modeling.predictions import ClassPredictions, LearningCurve
 from dahlia.modeling.pretrained import require_size
+from dahlia.modeling.scene_predictions import ScenePredictions
 from dahlia.params import Params
 from dahlia.training.feature_cache import FeatureCache
 from dahlia.training.features import extract_features, extraction_precision
 from dahlia.training.fine_tuning.tuner import predict_logits
 from dahlia.training.fine_tuning.tuning_data import PhotoMemory, TuningData
 from dahlia.training.learning_curve import measure_learning_curve
+from dahlia.training.new_scenes import predict_new_scenes
 from dahlia.training.quick import QuickResult, train_quick
 
 if TYPE_CHECKING:
@@ -103,6 +105,14 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
         max_iterations=params.training.max_iterations,
         seed=params.project.seed,
     )
+    scenes = predict_new_scenes(
+        *photos,
+        quick,
+        records=data.where(learned),
+        kind=params.kind,
+        max_iterations=params.training.max_iterations,
+        seed=params.project.seed,
+    )
     model = Classifier(backbone, len(data.tags), params.kind)
     set_head(model, quick.weight, quick.bias, quick.temperature)
     model.eval()
@@ -128,11 +138,11 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
         if tuned is not None:
             own = [(record.id, root / record.path) for record in data.where(~learned)]
             logits[~learned] = predict_logits(tuned.model, own, PhotoMemory(params.domain.input.size))
-            predictions = _predictions(data, logits, tuned, params.kind, fewer)
+            predictions = _predictions(data, logits, tuned, scenes, params.kind, fewer)
             return Trained(
                 tuned.model, "advanced", predictions, tuned.temperature, quick.strength, views, history, curve
             )
-    predictions = _predictions(data, logits, quick, params.kind, data.folds[learned])
+    predictions = _predictions(data, logits, quick, scenes, params.kind, data.folds[learned])
     return Trained(model, "quick", predictions, quick.temperature, quick.strength, views, history, curve)
 
 
@@ -183,6 +193,7 @@ def _predictions(
     data: TrainingData,
     logits: Logits,
     judged: QuickResult | AdvancedResult,
+    scenes: ScenePredictions,
     kind: Kind,
     folds: npt.NDArray[np.int32],
 ) -> ClassPredictions:
@@ -202,6 +213,7 @@ def _predictions(
         truth=data.truth,
         probabilities=calibrated,
         uncalibrated=uncalibrated,
+        new_scenes=scenes.among(learned),
     )
 
 

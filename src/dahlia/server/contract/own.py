@@ -271,6 +271,9 @@ class MainFigures(Answer):
     precision: Interval
     recall: Interval
     average_precision: Interval
+    new_scenes_accuracy: Interval | None = Field(
+        description="on images of scenes that the model has not seen; null of iterations of earlier versions"
+    )
 
 
 class IterationSummary(Answer):

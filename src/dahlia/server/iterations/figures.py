@@ -218,18 +218,19 @@ def fixed_figures_of(predictions: ClassPredictions) -> FixedFigures:
 
 
 def _main(evaluation: dict[str, Any]) -> MainFigures:
-    overall = evaluation["held_out"]["overall"]
+    overall, new_scenes = evaluation["held_out"]["overall"], evaluation.get("new_scenes")
 
-    def interval(name: str) -> Interval:
-        return Interval(**{part: overall[name][part] for part in ("value", "low", "high")})
+    def interval(figures: dict[str, Any], name: str) -> Interval:
+        return Interval(**{part: figures[name][part] for part in ("value", "low", "high")})
 
     return MainFigures(
         images=overall["images"],
         threshold=evaluation["threshold"],
-        accuracy=interval("accuracy"),
-        precision=interval("precision"),
-        recall=interval("recall"),
-        average_precision=interval("ap"),
+        accuracy=interval(overall, "accuracy"),
+        precision=interval(overall, "precision"),
+        recall=interval(overall, "recall"),
+        average_precision=interval(overall, "ap"),
+        new_scenes_accuracy=interval(new_scenes, "accuracy") if new_scenes else None,
     )
 
 

@@ -58,7 +58,7 @@ def stored_predictions(storage: Storage, iteration_id: str) -> ClassPredictions:
         path = Path(folder) / PREDICTIONS
         try:
             storage.fetch(artifact_key(iteration_id, PREDICTIONS), path)
-            return load_predictions(path)
+            return load_predictions(path, new_scenes=False)
         except (NotThere, DatasetError) as error:
             raise _no_performance(iteration_id) from error
 
