@@ -101,10 +101,10 @@ def _tag(held_out: ClassPredictions, found: ScenePredictions, column: int) -> Sc
 
 def _sentences(accuracy: Estimate, shared: int, tags: Sequence[SceneTag]) -> tuple[str, ...]:
     """The verdict first, then which figure to expect when, and what neither covers."""
-    lone = [f"“{tag.tag}”" for tag in tags if tag.images and not tag.judged]
+    lone = [f"“{tag.tag}”" for tag in tags if tag.images and tag.scenes < 2]
     if accuracy.value is None:
-        why = "all photos of a tag are of one scene" if lone else "there are too few scenes to divide"
-        return (f"How photos of new scenes come out cannot be told: {why}. Take some elsewhere.", OTHERS)
+        why = f"all photos of {_listed(lone)} are of one scene" if lone else "there are too few photos"
+        return f"How photos of new scenes come out cannot be told: {why}. Take some elsewhere.", OTHERS
     if not shared:
         return ALONE, OTHERS
     verdict = f"Photos of new scenes: the true rate is likely between {rate_range(accuracy)}."

@@ -11,7 +11,8 @@ tag are then grouped by average linkage up to the cut.
 Where a tag has two or three scenes, as many as half of its pairs are of one scene, and no longer few beside
 the others. So the power is also measured on the pairs above each possible cut alone. This finds too much
 where there is nothing, because what is above a cut lacks what is below it: of half of the pairs, where their
-logarithms are normally distributed, it makes a seventh chance's. `_BY_CHANCE_ABOVE` is a third of that.
+logarithms are normally distributed, it makes a seventh chance's. `_BY_CHANCE_ABOVE` is a third of that. A
+power that few photos show is uncertain, and is taken lower by one part in the root of their number.
 
 Features are read along their principal axes, each divided by the fourth root of its standard deviation: the
 few axes along which varieties differ (red and green apples) would otherwise hide what scenes share. More
@@ -84,7 +85,7 @@ def _found(
         pools = [*truth.T, among & ~truth.any(1)]
         parts = [part for pool in pools for part in _parts(np.flatnonzero(pool), points)]
         compared = [_Part(rows, _relative(points[rows])) for rows in parts]
-    cut = _cut([part.distances for part in compared])
+    cut = _cut([part.distances for part in compared], sum(len(part.rows) for part in compared))
     links = []
     for part in compared:
         labels = fcluster(linkage(part.distances, "average"), cut, "distance")
@@ -138,7 +139,7 @@ def _relative(points: torch.Tensor) -> Distances:
     return np.asarray(squareform(relative, checks=False), np.float64)
 
 
-def _cut(parts: Sequence[Distances]) -> float:
+def _cut(parts: Sequence[Distances], photos: int) -> float:
     """The largest of all distances up to which few enough pairs are chance's; 0 where there is none."""
     distances = np.sort(np.concatenate([np.zeros(0), *parts]))
     pairs = len(distances)
@@ -147,26 +148,28 @@ def _cut(parts: Sequence[Distances]) -> float:
     logs = np.log(np.maximum(distances, np.finfo(np.float64).tiny))
     ends = np.arange(0, pairs, max(1, pairs // _MOST_CUTS))
     share = (ends + 1) / pairs
-    all_pairs = _chance(logs, logs[ends], np.zeros(len(ends)))
-    above = _chance(logs, logs[ends], share)
+    certain = 1 - 1 / np.sqrt(photos)
+    all_pairs = _chance(logs, logs[ends], np.zeros(len(ends)), certain)
+    above = _chance(logs, logs[ends], share, certain)
     few = (all_pairs <= _BY_CHANCE * share) & (share < _WINDOW[0])
     few |= (above <= _BY_CHANCE_ABOVE * share) & (share <= _MOST_BELOW)
     return float(distances[ends[few][-1]]) if few.any() else 0.0
 
 
-def _chance(logs: Distances, at: Distances, below: Distances) -> Distances:
+def _chance(logs: Distances, at: Distances, below: Distances, certain: float) -> Distances:
     """The share of pairs that chance would bring within distances, by the power of the pairs above.
 
     Args:
         logs: (P,) logarithms of distances, rising.
         at: (C,) logarithms of the distances in question.
         below: (C,) the share of the pairs that is left out when the power is measured.
+        certain: by which the power is multiplied.
     """
     near, far = (
         logs[np.minimum((len(logs) * (below + share * (1 - below))).astype(np.int64), len(logs) - 1)]
         for share in _WINDOW
     )
-    power = np.log(_WINDOW[1] / _WINDOW[0]) / np.maximum(far - near, np.finfo(np.float32).eps)
+    power = certain * np.log(_WINDOW[1] / _WINDOW[0]) / np.maximum(far - near, np.finfo(np.float32).eps)
     chance: Distances = _WINDOW[0] * np.exp(power * np.minimum(at - near, 0)) * (1 - below)
     return chance
 
