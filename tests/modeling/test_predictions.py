@@ -11,6 +11,7 @@ import pytest
 
 from dahlia.errors import DatasetError
 from dahlia.modeling.predictions import ClassPredictions, load_predictions, load_truth, save_predictions
+from dahlia.modeling.scene_predictions import NO_SCENE, ScenePredictions
 
 
 def predictions_of(images: int, tags: int = 3) -> ClassPredictions:
@@ -82,3 +83,48 @@ def test_files_that_are_no_predictions(tmp_path: Path) -> None:
     path.write_bytes(whole[:2000] + bytes(2000) + whole[4000:])
     with pytest.raises(DatasetError, match="not a readable Parquet file"):
         load_predictions(path)
+
+
+def with_scenes(predictions: ClassPredictions) -> ClassPredictions:
+    images = len(predictions.ids)
+    probabilities = np.linspace(0, 1, images * 3).reshape(images, 3)
+    probabilities[::5] = np.nan
+    scenes = ScenePredictions(np.arange(images, dtype=np.int32) // 2, probabilities, named=True)
+    return dataclasses.replace(predictions, new_scenes=scenes)
+
+
+@pytest.mark.parametrize("images", [0, 1, 2500])
+def test_scenes_are_kept_beside_the_others(tmp_path: Path, images: int) -> None:
+    predictions = with_scenes(predictions_of(images))
+    save_predictions(tmp_path / "predictions.parquet", predictions)
+    loaded = load_predictions(tmp_path / "predictions.parquet")
+    assert loaded.new_scenes is not None
+    assert predictions.new_scenes is not None
+    assert loaded.new_scenes.named
+    assert np.array_equal(loaded.new_scenes.scene, predictions.new_scenes.scene)
+    assert np.array_equal(
+        loaded.new_scenes.probabilities, predictions.new_scenes.probabilities, equal_nan=True
+    )
+    assert_same(*(dataclasses.replace(each, new_scenes=None) for each in (loaded, predictions)))
+    assert tuple(load_truth(tmp_path / "predictions.parquet")) == predictions.ids
+
+
+def test_scenes_may_be_left_out(tmp_path: Path) -> None:
+    predictions = predictions_of(5)
+    save_predictions(tmp_path / "predictions.parquet", with_scenes(predictions))
+    assert_same(load_predictions(tmp_path / "predictions.parquet", new_scenes=False), predictions)
+
+
+def test_rows_with_their_scenes() -> None:
+    predictions = with_scenes(predictions_of(10))
+    chosen = predictions.where(np.array([7, 2])).new_scenes
+    assert chosen is not None
+    assert chosen.scene.tolist() == [3, 1]
+    assert chosen.judged.tolist() == [True, True]
+
+
+def test_images_beside_others_that_have_no_scene() -> None:
+    scenes = ScenePredictions(np.array([0, 1], np.int32), np.full((2, 3), 0.5), named=False)
+    spread = scenes.among(np.array([False, True, True, False]))
+    assert spread.scene.tolist() == [NO_SCENE, 0, 1, NO_SCENE]
+    assert spread.judged.tolist() == [False, True, True, False]

@@ -90,3 +90,14 @@ def test_what_cannot_be_read_now_is_read_with_the_next_request(files: Files, cac
     files.put("a", GOOD)
     assert sorted(cache.of(["a", "b"])) == ["a", "b"]
     assert len(files.read) == 3
+
+
+def test_photos_of_new_scenes_have_a_figure_where_training_judged_them(
+    files: Files, cache: MainFiguresCache
+) -> None:
+    files.put("a", GOOD)
+    files.put("b", json.dumps(json.loads(GOOD) | {"new_scenes": {"accuracy": _INTERVAL}}).encode())
+    found = cache.of(["a", "b"])
+    assert found["a"].new_scenes_accuracy is None
+    assert found["b"].new_scenes_accuracy is not None
+    assert found["b"].new_scenes_accuracy.low == 0.25
