@@ -67,7 +67,8 @@ def find_scenes(
     """
     names = list(named) or [None] * len(features)
     given = np.array([name is not None for name in names], bool)
-    links = [(names.index(name), row) for row, name in enumerate(names) if name is not None]
+    first: dict[str, int] = {}
+    links = [(first.setdefault(name, row), row) for row, name in enumerate(names) if name is not None]
     links += _found(features, truth & ~given[:, None], ~given, principal)
     return _connected(len(features), links)
 
