@@ -10,7 +10,7 @@ import pytest
 from report_pages import Page
 
 from dahlia.evaluation.evaluation import evaluate
-from dahlia.modeling.predictions import ClassPredictions
+from dahlia.modeling.predictions import ClassPredictions, LearningCurve
 from dahlia.modeling.scene_predictions import ScenePredictions
 from dahlia.params import EvaluateParams
 from dahlia.reports.evaluation import render
@@ -27,8 +27,8 @@ def with_scenes(
     return replace(predictions, new_scenes=ScenePredictions(numbers, sure, named))
 
 
-def drawn(predictions: ClassPredictions, params: EvaluateParams) -> Page:
-    evaluation = evaluate(predictions, params, seed=0, negative_tag=None)
+def drawn(predictions: ClassPredictions, params: EvaluateParams, curve: LearningCurve | None = None) -> Page:
+    evaluation = evaluate(predictions, params, seed=0, negative_tag=None, curve=curve)
     return Page(render(evaluation, predictions, lambda image: "data:image/jpeg;base64,", "Trees"))
 
 
@@ -79,3 +79,14 @@ def test_tags_that_share_most_come_first(generated: Make, params: EvaluateParams
     assert view is not None
     assert view.tags[0].scenes == 1
     assert view.hidden == 8
+
+
+@pytest.mark.parametrize(
+    ("recipe", "judge"), [("quick", "a model"), ("advanced", "heads of the quick recipe")]
+)
+def test_who_judged_is_said(
+    generated: Make, curved: Callable[..., LearningCurve], params: EvaluateParams, recipe: str, judge: str
+) -> None:
+    predictions = with_scenes(generated(60), [row // 4 for row in range(60)])
+    page = drawn(predictions, params, curved(predictions, recipe))
+    assert f"each was judged by {judge} that had seen no photo of its scene" in page.text
