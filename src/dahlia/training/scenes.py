@@ -31,7 +31,7 @@ import torch
 from dahlia.training.heads import PrincipalAxes
 from dahlia.training.threads import one_thread
 
-_BY_CHANCE = 0.4
+_BY_CHANCE = 0.5
 _BY_CHANCE_ABOVE = 0.05
 _WINDOW = (0.25, 0.5)  # of the pairs, nearest first: where the power is measured
 _MOST_BELOW = 0.5  # of the pairs
