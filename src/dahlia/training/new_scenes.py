@@ -20,7 +20,7 @@ from dahlia.kinds import Kind
 from dahlia.modeling.likelihoods import LIKELIHOODS, calibrate
 from dahlia.modeling.scene_predictions import ScenePredictions
 from dahlia.training.heads import HeadProblems, fit_heads, principal_axes
-from dahlia.training.quick import QuickResult
+from dahlia.training.quick import PRIOR_IMAGES, QuickResult
 from dahlia.training.scene_folds import SceneFolds, scene_folds
 from dahlia.training.scenes import find_scenes
 
@@ -108,6 +108,6 @@ def _calibrated(logits: Logits, truth: Mask, divided: SceneFolds, kind: Kind) ->
     probabilities = np.full(truth.shape, np.nan)
     for part in np.unique(divided.folds[divided.judged]):
         rows, others = divided.judged & (divided.folds == part), divided.judged & (divided.folds != part)
-        scaling = calibrate(logits[others], truth[others], kind)
+        scaling = calibrate(logits[others], truth[others], kind, prior_images=PRIOR_IMAGES)
         probabilities[rows] = LIKELIHOODS[kind].probabilities(scaling.of(logits[rows]))
     return probabilities
