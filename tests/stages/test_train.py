@@ -60,6 +60,8 @@ def test_what_training_leaves(project: SmallProject, capsys: pytest.CaptureFixtu
     said = capsys.readouterr().out
     assert said.startswith(
         "train: test_resnet with weights: file tiny.safetensors, as asked for\n"
+        "train: no negative set for test_resnet with these weights at 32 px: "
+        "photos of anything else will get a tag (docs/training.md)\n"
         "train: quick, test_resnet, 24 images, 2 tags"
     )
 
