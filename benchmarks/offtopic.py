@@ -6,8 +6,8 @@
 A DIR holds `train/<tag>/` and `test/<tag>/`; `--others` are folders whose photos are only asked about, and
 `--garden` adds the drawn sample. Models are trained by the quick recipe, with and without the gate, and asked
 about their own test photos and about those of all other sets. `--same` names pairs of sets that share a
-subject: they are not off-topic for each other. A row per domain and number of photos a tag; cells are means over
-sets and draws.
+subject: they are not off-topic for each other. A row per domain and number of photos a tag; cells are means
+over sets and draws.
 
 - rejected: off-topic photos of which every tag is below a half, without and with the gate.
 - AUROC: own against off-topic test photos by their most probable tag.
