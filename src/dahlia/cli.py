@@ -90,6 +90,22 @@ def pretrain(overrides: tuple[str, ...]) -> None:
     click.echo(f"{written}: name it in `domain.backbone.weights`.")
 
 
+@cli.command(hidden=True)  # like `pretrain`
+@click.argument("overrides", nargs=-1)
+def negatives(overrides: tuple[str, ...]) -> None:
+    """Make a negative set of a corpus, for one backbone and input size.
+
+    conf/negatives.yaml has the settings; OVERRIDES change them, such as corpus=photos.zip size=160.
+    """
+    from dahlia.composition import compose_alone
+    from dahlia_pretraining import NegativesParams
+
+    settings = compose_alone(Path(), "negatives", NegativesParams, overrides)
+    from dahlia_pretraining.negative_features import make_negative_set
+
+    click.echo(make_negative_set(settings, Path()))
+
+
 @cli.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 def init(directory: Path) -> None:

@@ -1,6 +1,7 @@
-"""Pretraining of a backbone on a large labelled corpus: `dahlia pretrain`, as `conf/pretrain.yaml` says.
+"""What is made of a corpus: a backbone by `dahlia pretrain`, a negative set by `dahlia negatives`.
 
-The core does not import it: the bundled weights were made with it, and others can be.
+`conf/pretrain.yaml` and `conf/negatives.yaml` have their settings. The core does not import it: the bundled
+weights and the negative sets that ship were made with it, and others can be.
 """
 
 from __future__ import annotations
@@ -39,4 +40,22 @@ class PretrainingParams(Section):
     part_weight: float = Field(ge=0)
     checkpoint_steps: PositiveInt
     trainer: TrainerParams
+    seed: int = Field(ge=0)
+
+
+class NegativesParams(Section):
+    """How a negative set is made of a corpus; see `conf/negatives.yaml`."""
+
+    corpus: str
+    source: str
+    licence: str
+    backbone: BackboneParams
+    size: int = Field(ge=32, le=1024)
+    smoothing: float = Field(ge=0, le=1 / 3)
+    out: str
+    stored_size: int = Field(ge=32, le=512)
+    photos: PositiveInt
+    generated: int = Field(ge=0)
+    axes: PositiveInt
+    left_out: int = Field(ge=0)
     seed: int = Field(ge=0)

@@ -190,3 +190,27 @@ def test_tiny_sets(
     predictions = generated(images, tags, classification, wrong=0)
     evaluation = evaluate(predictions, params, seed=0, negative_tag=None)
     assert evaluation.held_out.overall.images == images
+
+
+def test_with_a_gate_probabilities_may_sum_to_less(generated: Make, params: EvaluateParams) -> None:
+    predictions = generated(30)
+    lowered = replace(predictions, probabilities=predictions.probabilities * 0.3)
+    with pytest.raises(EvaluationError, match=r"sum to 0\.3, expected 1"):
+        evaluate(lowered, params, seed=0, negative_tag=None)
+    found = evaluate(replace(lowered, gated=True), params, seed=0, negative_tag=None)
+    assert found.taken_for_none is not None
+    assert len(found.taken_for_none) == 30
+    chances = [each.probability for each in found.taken_for_none]
+    assert chances == sorted(chances, reverse=True)
+    assert evaluate(predictions, params, seed=0, negative_tag=None).taken_for_none is None
+    raised = replace(predictions, probabilities=np.minimum(predictions.probabilities * 1.5, 1.0), gated=True)
+    with pytest.raises(EvaluationError, match="expected at most 1"):
+        evaluate(raised, params, seed=0, negative_tag=None)
+
+
+def test_photos_without_a_tag_are_not_taken_for_none(generated: Make, params: EvaluateParams) -> None:
+    predictions = generated(40, classification="multilabel")
+    low = replace(predictions, probabilities=predictions.probabilities * 0.01, gated=True)
+    found = evaluate(low, params, seed=0, negative_tag=None)
+    assert found.taken_for_none is not None
+    assert len(found.taken_for_none) == int(predictions.truth.any(1).sum())

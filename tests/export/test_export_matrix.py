@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from dahlia.export.artifacts import ExportInputs, export_inputs, require_allowed
 from dahlia.export.formats import FORMATS, Format
 from dahlia.params import Params
 from dahlia.stages import train
+from random_negatives import with_random_negatives
 from small_projects import ARCHITECTURE, FOLDS, REPOSITORY, SmallProject
 
 pytestmark = pytest.mark.slow
@@ -30,6 +32,7 @@ MODELS = (
     ("retail_compact", "multiclass"),
     ("landmarks_compact", "multilabel"),
 )
+GATED = MODELS[:2]  # with a negative set; the others have no gate
 SIZE = 64
 
 
@@ -63,7 +66,8 @@ def inputs(
     params = params_of(*request.param, tiny_weights)
     project = SmallProject(tmp_path_factory.mktemp("matrix") / "project", params, graphs)
     project.plant(red=10, green=10, blue=10)
-    train.run(params, project.root)
+    with with_random_negatives() if request.param in GATED else nullcontext():
+        train.run(params, project.root)
     inputs = export_inputs(project.root / layout.BUNDLE, project.records, project.root)
     return replace(inputs, source=replace(inputs.source, cache=graphs)), params
 

@@ -21,7 +21,7 @@ from dahlia.modeling.card import (
     project_id,
     tag_id,
 )
-from dahlia.modeling.classifier import Classifier, load_bundle, save_bundle, set_head
+from dahlia.modeling.classifier import Classifier, load_bundle, save_bundle, set_gate, set_head
 from dahlia.modeling.reference import ClassReference, ask_module, load_reference, spread
 from small_projects import SIZE, SmallProject
 
@@ -219,3 +219,16 @@ def test_a_photo_that_vanished_is_named(project: SmallProject, model: Classifier
     (project.root / project.records[3].path).unlink()
     with pytest.raises(DatasetError, match=r"003\.jpg could be read by ingest and cannot be now"):
         ask_module(model, project.records, project.root, SIZE)
+
+
+def test_a_gate_is_part_of_the_bundle(tmp_path: Path, model: Classifier) -> None:
+    set_gate(model, torch.randn(model.backbone.features), 0.25)
+    save_bundle(tmp_path / "gated", model, describe(model.backbone), REFERENCE)
+    loaded, _ = load_bundle(tmp_path / "gated")
+    assert torch.equal(answers(loaded), answers(model))
+
+
+def test_a_bundle_of_before_there_were_gates_reads_as_it_is(bundle: Path) -> None:
+    loaded, card = load_bundle(bundle)
+    assert loaded.gate is None
+    assert card.negatives is None

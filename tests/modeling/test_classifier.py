@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dahlia.modeling.backbones import Backbone
-from dahlia.modeling.classifier import HEADS, Classifier, set_head
+from dahlia.modeling.classifier import HEADS, Classifier, set_gate, set_head
 from dahlia.modeling.likelihoods import LIKELIHOODS
 
 PIXELS = torch.randint(0, 256, (5, 3, 32, 32), generator=torch.Generator().manual_seed(0)).float()
@@ -61,3 +61,21 @@ def test_a_head_is_set_in_place(tiny_backbone: Backbone) -> None:
     with torch.inference_mode():
         logits = (tiny_backbone(PIXELS) @ weight + bias) / 2.5
     torch.testing.assert_close(answers(model), logits.softmax(1))
+
+
+@pytest.mark.parametrize("classification", ["multiclass", "multilabel"])
+def test_a_gate_lowers_all_tags_alike(tiny_backbone: Backbone, classification: str) -> None:
+    model = make(tiny_backbone, classification)
+    before = answers(model)
+    set_gate(model, torch.randn(tiny_backbone.features), -0.5)
+    after = answers(model)
+    with torch.inference_mode():
+        share = torch.sigmoid(model.gate(model.backbone(PIXELS)))
+    torch.testing.assert_close(after, before * share)
+    assert torch.equal(before.argsort(1), after.argsort(1))
+
+
+def test_what_is_missing_to_one_is_none_of_the_tags() -> None:
+    chances = np.array([[0.5, 0.2], [0.6, 0.4], [0.0, 0.0]])
+    np.testing.assert_allclose(LIKELIHOODS["multiclass"].none(chances), [0.3, 0, 1], atol=1e-12)
+    np.testing.assert_allclose(LIKELIHOODS["multilabel"].none(chances), [0.4, 0.24, 1], atol=1e-12)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -149,3 +150,29 @@ def test_says_where_the_curve_ends_elsewhere(
     page = Page(drawn(predictions, changed, curve=curved(predictions, recipe)))
     assert words in page.text
     assert ("The last point is" in page.text) == (words.startswith("The last point is"))
+
+
+def gated(predictions: ClassPredictions, opening: float, images: int) -> ClassPredictions:
+    """The first images are taken for none."""
+    share = np.where(np.arange(len(predictions.ids)) < images, opening, 1.0)[:, None]
+    return replace(
+        predictions,
+        probabilities=predictions.probabilities * share,
+        uncalibrated=predictions.uncalibrated * share,
+        gated=True,
+    )
+
+
+def test_photos_taken_for_none_are_shown(generated: Make, params: EvaluateParams) -> None:
+    text = Page(drawn(gated(generated(30, wrong=0), 0.1, 15), params)).text
+    assert "15 photos of 30 look like none of the tags" in text
+    assert text.count("sure of none") == 12
+    assert "The 12 surest are shown" in text
+
+
+def test_a_model_that_takes_none_for_none_says_so(generated: Make, params: EvaluateParams) -> None:
+    assert "No held-out photo with a tag was taken for none." in drawn(gated(generated(30), 1.0, 0), params)
+
+
+def test_a_model_without_a_gate_says_nothing_of_it(generated: Make, params: EvaluateParams) -> None:
+    assert "none of the tags" not in drawn(generated(30), params)

@@ -137,6 +137,14 @@ TAILS = {
         SOFTMAX,
     ],
     "sigmoid": [PLAIN[0], LINEAR, "model_output = Sigmoid(logits)"],
+    "behind a gate": [
+        PLAIN[0],
+        LINEAR,
+        "ungated = Softmax<axis=-1>(logits)",
+        "narrow = ReduceMax<keepdims=1>(logits, last)",
+        "any_tag = Sigmoid(narrow)",
+        "model_output = Mul(ungated, any_tag)",
+    ],
     "logits alone": [PLAIN[0], "model_output = Gemm<transB=1>(mean, head, bias)"],
 }
 

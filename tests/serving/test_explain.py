@@ -47,7 +47,8 @@ def test_the_answer_in_numbers(client: TestClient, source: FakeSource) -> None:
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json; charset=utf-8"
     answer = response.json()
-    assert list(answer) == ["id", "project", "iteration", "created", "predictions", "activation"]
+    contract = ["id", "project", "iteration", "created", "predictions"]
+    assert list(answer) == [*contract, "none_of_these", "activation"]
     assert answer["predictions"][0]["tagName"] == "red"
     activation = answer["activation"]
     assert (activation["tagName"], activation["tagId"]) == ("red", tag_id(PROJECT, "red"))

@@ -23,6 +23,7 @@ from dahlia.modeling.classifier import load_bundle
 from dahlia.modeling.predictions import ClassPredictions, load_learning_curve, load_predictions
 from dahlia.stages import train
 from dahlia.training import recipes
+from random_negatives import with_random_negatives
 from small_projects import SmallProject, make_params
 
 PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
@@ -60,6 +61,8 @@ def test_what_training_leaves(project: SmallProject, capsys: pytest.CaptureFixtu
     said = capsys.readouterr().out
     assert said.startswith(
         "train: test_resnet with weights: file tiny.safetensors, as asked for\n"
+        "train: no negative set for test_resnet with these weights at 32 px: "
+        "photos of anything else will get a tag (docs/training.md)\n"
         "train: quick, test_resnet, 24 images, 2 tags"
     )
 
@@ -215,3 +218,31 @@ def test_what_stops_it_leaves_the_last_model(
     with pytest.raises(error, match=message):
         train.run(project.params, project.root)
     assert {path: path.read_bytes() for path in outputs(project.root)} == before
+
+
+def test_a_negative_set_gives_the_model_a_gate(project: SmallProject) -> None:
+    train.run(project.params, project.root)
+    before = load_predictions(project.root / layout.PREDICTIONS)
+    with with_random_negatives():
+        train.run(project.params, project.root)
+    after = load_predictions(project.root / layout.PREDICTIONS)
+    model, card = load_bundle(project.root / layout.BUNDLE)
+    assert (before.gated, after.gated) == (False, True)
+    assert model.gate is not None
+    assert card.negatives is not None
+    assert card.negatives.sources == {"numbers": 60}
+    # Each photo's tags keep their order and their ratios.
+    np.testing.assert_array_equal(before.probabilities.argmax(1), after.probabilities.argmax(1))
+    share = after.probabilities / before.probabilities
+    np.testing.assert_allclose(share, share[:, :1] * np.ones(share.shape[1]), rtol=1e-9)
+    assert (share <= 1).all()
+    assert (after.uncalibrated <= before.uncalibrated).all()
+
+
+def test_a_project_may_want_no_gate(project: SmallProject) -> None:
+    unwanted = project.params.project.model_copy(update={"negatives": "none"})
+    with with_random_negatives():
+        train.run(project.params.model_copy(update={"project": unwanted}), project.root)
+    model, card = load_bundle(project.root / layout.BUNDLE)
+    assert model.gate is None
+    assert card.negatives is None

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import EvaluationError
 from dahlia.evaluation.calibration import calibration, tag_losses
-from dahlia.evaluation.figures import Confusion, Evaluation, LabelIssue, Mistake, SetFigures
+from dahlia.evaluation.figures import Confusion, Evaluation, LabelIssue, Mistake, SetFigures, TakenForNone
 from dahlia.evaluation.intervals import independent_share, learned_share
 from dahlia.evaluation.judges import JUDGES
 from dahlia.evaluation.learning import check_fits, learning
@@ -22,7 +22,8 @@ from dahlia.evaluation.metrics import Rules, curves, measure, right
 from dahlia.evaluation.new_scenes import new_scenes
 from dahlia.evaluation.resampling import draw_weights, recommend
 from dahlia.files import load_json, write_text
-from dahlia.modeling.predictions import ClassPredictions, LearningCurve
+from dahlia.modeling.likelihoods import LIKELIHOODS
+from dahlia.modeling.predictions import HALF, ClassPredictions, LearningCurve
 from dahlia.params import EvaluateParams
 
 REMEDY = "Run `dvc repro train` to make models/predictions.parquet again."
@@ -78,6 +79,7 @@ def evaluate(
             "label_issues": find_label_issues(held_out, paths),
             "learning": learning(curve, params.confidence) if curve is not None else None,
             "new_scenes": new_scenes(held_out, params, seed),
+            "taken_for_none": taken_for_none(held_out, paths) if held_out.gated else None,
         }
     )
 
@@ -234,6 +236,26 @@ def find_label_issues(predictions: ClassPredictions, paths: Mapping[str, str]) -
             score=score,
         )
         for score, row, suggested in sorted(found, key=lambda issue: issue[:2])
+    )
+
+
+def taken_for_none(predictions: ClassPredictions, paths: Mapping[str, str]) -> tuple[TakenForNone, ...]:
+    """The images with a tag of which the model more likely says that none applies, surest first.
+
+    Args:
+        predictions: N held-out images, of models with a gate.
+        paths: image id to path.
+    """
+    chances = LIKELIHOODS[predictions.kind].none(predictions.probabilities)
+    found = np.flatnonzero((chances > HALF) & predictions.truth.any(axis=1))
+    return tuple(
+        TakenForNone(
+            image=predictions.ids[row],
+            path=paths.get(predictions.ids[row]),
+            truth=_names(predictions, predictions.truth[row]),
+            probability=float(chances[row]),
+        )
+        for row in sorted(found, key=lambda row: (-chances[row], predictions.ids[row]))
     )
 
 

@@ -235,6 +235,22 @@ class LabelIssue(_Part):
     score: Figure
 
 
+class TakenForNone(_Part):
+    """An image with tags that more likely shows none of them, if the model is believed.
+
+    Attributes:
+        image: the image's id.
+        path: the file, relative to the project folder; None where the manifest does not have it.
+        truth: its tags.
+        probability: that none of the tags applies, above a half.
+    """
+
+    image: str
+    path: str | None
+    truth: tuple[str, ...]
+    probability: Figure
+
+
 class LearningPoint(_Part):
     """How often held-out images were right after learning from so many.
 
@@ -356,6 +372,8 @@ class Evaluation(_Part):
         label_issues: most likely wrong first; of the held-out images.
         learning: whether more images would help; None where training did not measure it.
         new_scenes: of the held-out images; None where training looked for no scenes.
+        taken_for_none: held-out images that look like none of the tags, surest first; None where the model
+            has no gate.
     """
 
     format: Literal[1] = 1
@@ -372,3 +390,4 @@ class Evaluation(_Part):
     label_issues: tuple[LabelIssue, ...]
     learning: Learning | None = None
     new_scenes: NewScenes | None = None
+    taken_for_none: tuple[TakenForNone, ...] | None = None

@@ -112,15 +112,16 @@ class Multiclass:
     )
 
     def problem(self, predictions: ClassPredictions) -> str | None:
-        """An image without a tag, or probabilities that do not sum to 1."""
+        """An image without a tag, or probabilities that do not sum to 1; with a gate, to more."""
         bad = ~predictions.truth.any(axis=1)
         if bad.any():
             return f"image {predictions.ids[int(np.argmax(bad))]} has no tag, expected at least one"
-        bad = np.abs(predictions.probabilities.sum(axis=1) - 1) > SUM_TOLERANCE
+        surplus = predictions.probabilities.sum(axis=1) - 1
+        bad = (surplus if predictions.gated else np.abs(surplus)) > SUM_TOLERANCE
         if bad.any():
             row = int(np.argmax(bad))
-            total = predictions.probabilities[row].sum()
-            return f"probabilities of image {predictions.ids[row]} sum to {total:.4g}, expected 1"
+            total, most = predictions.probabilities[row].sum(), "at most 1" if predictions.gated else "1"
+            return f"probabilities of image {predictions.ids[row]} sum to {total:.4g}, expected {most}"
         return None
 
     def confusion(self, predictions: ClassPredictions, threshold: float) -> npt.NDArray[np.intp]:

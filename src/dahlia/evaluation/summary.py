@@ -108,6 +108,7 @@ def save_metrics(path: Path, evaluation: Evaluation) -> None:
         "ece": evaluation.held_out.calibration.after.ece,
         "nll": evaluation.held_out.calibration.after.nll,
         "likely_wrong_tags": len(evaluation.label_issues),
+        "taken_for_none": None if evaluation.taken_for_none is None else len(evaluation.taken_for_none),
     }
     if evaluation.new_scenes:
         scenes = evaluation.new_scenes

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dahlia.export.formats import Format
-from dahlia.export.port import LABELS, OUTPUTS, write_labels
+from dahlia.export.port import LABELS, output_of, write_labels
 from dahlia.modeling.card import ModelCard, save_card
 
 MANIFEST = "cvexport.manifest"
@@ -57,7 +57,7 @@ def metadata_properties(form: Format, card: ModelCard) -> dict[str, str]:
     values = {
         "Metadata.AdditionalModelInfo": "",
         "Metadata.Version": "1.2",
-        "Postprocess.Method": OUTPUTS[card.kind].method,
+        "Postprocess.Method": output_of(card).method,
         "Postprocess.Yolo.Biases": "[]",
         "Postprocess.Yolo.NmsThreshold": "0.0",
         "Preprocess.CropHeight": "0",
@@ -100,7 +100,7 @@ def readme(form: Format, card: ModelCard) -> str:
 # {card.project} ({title(form)})
 
 An image classifier of {len(names)} tags: {listed}. Made with Dahlia {card.dahlia_version} in the domain
-{card.domain}. `labels.txt` names the tags in the order of the model's answers; {OUTPUTS[card.kind].reading}.
+{card.domain}. `labels.txt` names the tags in the order of the model's answers; {output_of(card).reading}.
 
 ## Run it
 

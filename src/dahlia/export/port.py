@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -144,6 +144,8 @@ class Output:
         method: Custom Vision's name for it.
         meaning: of the numbers.
         reading: how a README tells people to read them.
+        gated_meaning: the same as `meaning`, of a model with a gate.
+        gated_reading: the same as `reading`, of a model with a gate.
         tags: how many of a model's tags a photo has, after their number.
     """
 
@@ -152,6 +154,8 @@ class Output:
     method: str
     meaning: str
     reading: str
+    gated_meaning: str
+    gated_reading: str
     tags: str
 
 
@@ -162,6 +166,8 @@ OUTPUTS: dict[Kind, Output] = {
         method="ClassificationMultiClass",
         meaning="calibrated probabilities that sum to 1",
         reading="one of them is right: probabilities sum to 1",
+        gated_meaning="calibrated probabilities that sum to at most 1; the rest is that of none of the tags",
+        gated_reading="at most one of them is right: what is missing to a sum of 1 is that none is",
         tags="tags",
     ),
     "multilabel": Output(
@@ -170,9 +176,19 @@ OUTPUTS: dict[Kind, Output] = {
         method="ClassificationMultiLabel",
         meaning="calibrated probabilities, each tag by itself",
         reading="any of them may be right: every probability is for itself",
+        gated_meaning="calibrated probabilities, each tag by itself; all are low where none is there",
+        gated_reading="any of them may be right, or none: every probability is for itself",
         tags="tags, one or more,",
     ),
 }
+
+
+def output_of(card: ModelCard) -> Output:
+    """What a model's files answer: that of its kind, and what a gate changes of it."""
+    output = OUTPUTS[card.kind]
+    if card.negatives is None:
+        return output
+    return replace(output, meaning=output.gated_meaning, reading=output.gated_reading)
 
 
 def write_labels(folder: Path, card: ModelCard) -> None:

@@ -69,6 +69,14 @@ class BackboneCard(_Part):
         return f"{source}, licence {self.licence}" if self.licence else source
 
 
+class NegativesCard(_Part):
+    """The negative set with which a gate was fitted: how many photos, where from, and their licence."""
+
+    photos: int
+    sources: dict[str, int]
+    licence: str
+
+
 class TrainingCard(_Part):
     """How it was trained."""
 
@@ -83,7 +91,7 @@ class ModelCard(_Part):
     """Everything but the numbers of `model.safetensors`.
 
     `channels` is the order in which programs that use an export give a pixel's colours; models of before it
-    was kept have that of their domain.
+    was kept have that of their domain. Without `negatives` there is no gate: a photo of anything gets a tag.
     """
 
     format: Literal[1] = 1
@@ -97,6 +105,7 @@ class ModelCard(_Part):
     channels: Channels = Field(default_factory=lambda given: usual_channels(given.get("domain", "")))
     backbone: BackboneCard
     temperature: float
+    negatives: NegativesCard | None = None
     training: TrainingCard
     data_fingerprint: str
     git_revision: str | None

@@ -23,36 +23,43 @@ from dahlia.modeling.reference import ClassReference, save_reference
 
 
 class Classifier(nn.Module):
-    """Backbone, linear head, temperature, and softmax or sigmoid in one graph.
+    """Backbone, linear head, temperature, softmax or sigmoid, and the gate in one graph.
 
     Args:
         backbone: D features.
         tags: K, the number of outputs.
         kind: decides what becomes of logits; see `HEADS`.
+        gated: whether there is a gate: the log odds that a photo shows any of the tags.
     """
 
     temperature: Tensor
 
-    def __init__(self, backbone: Backbone, tags: int, kind: Kind) -> None:
+    def __init__(self, backbone: Backbone, tags: int, kind: Kind, *, gated: bool = False) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = nn.Linear(backbone.features, tags)
+        self.gate = nn.Linear(backbone.features, 1) if gated else None
         self.kind = kind
         self.register_buffer("temperature", torch.ones(()))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """(N, 3, H, W) float32 RGB, 0 to 255, to (N, K) probabilities."""
-        return HEADS[self.kind](self.head(self.backbone(pixels)) / self.temperature)
+        features = self.backbone(pixels)
+        probabilities = HEADS[self.kind](self.head(features) / self.temperature)
+        if self.gate is None:
+            return probabilities
+        return probabilities * torch.sigmoid(self.gate(features))
 
 
 HEADS: dict[Kind, Callable[[Tensor], Tensor]] = {
     "multiclass": partial(torch.softmax, dim=-1),
     "multilabel": torch.sigmoid,
 }
-"""What makes probabilities of logits (..., K)."""
+"""What makes probabilities of logits (..., K), before the gate."""
 
 
 WEIGHTS_NAME = "model.safetensors"
+GATE = "gate.weight"
 
 
 def save_bundle(folder: Path, model: Classifier, card: ModelCard, reference: ClassReference) -> None:
@@ -83,7 +90,7 @@ def load_bundle(folder: Path) -> tuple[Classifier, ModelCard]:
     normalisation = (card.backbone.mean, card.backbone.std)
     seen = card.backbone
     backbone = Backbone(seen.architecture, network, normalisation, seen.smoothing, seen.reads)
-    model = Classifier(backbone, len(card.tags), card.kind)
+    model = Classifier(backbone, len(card.tags), card.kind, gated=GATE in tensors)
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
@@ -101,3 +108,12 @@ def set_head(model: Classifier, weight: torch.Tensor, bias: torch.Tensor, temper
         model.head.weight.copy_(weight.T)
         model.head.bias.copy_(bias)
         model.temperature.fill_(temperature)
+
+
+def set_gate(model: Classifier, weight: torch.Tensor, bias: float) -> None:
+    """Give the classifier a gate, (D,) and its bias, or another one."""
+    gate = nn.Linear(model.backbone.features, 1)
+    with torch.no_grad():
+        gate.weight.copy_(weight[None])
+        gate.bias.fill_(bias)
+    model.gate = gate.eval()

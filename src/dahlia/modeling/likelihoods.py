@@ -52,9 +52,15 @@ class Likelihood(Protocol):
     def accuracy(self, probabilities: npt.NDArray[np.floating], truth: Mask) -> float:
         """The share of `decisions` that are right at one half, 0 to 1."""
 
+    def none(self, probabilities: npt.NDArray[np.floating]) -> Values:
+        """(..., K) probabilities to (...) that none of the tags applies."""
+
 
 class Categorical:
-    """One tag is right, and probabilities sum to 1. Of an image with several tags, each has an equal part."""
+    """At most one tag is right. Of an image with several tags, each has an equal part.
+
+    Probabilities sum to 1, or to less where a model has a gate: the rest is that of no tag.
+    """
 
     decisions = "images"
     shifts = False
@@ -90,6 +96,10 @@ class Categorical:
         """The share of images whose most probable tag is one of theirs."""
         return float(truth[np.arange(len(truth)), probabilities.argmax(1)].mean())
 
+    def none(self, probabilities: npt.NDArray[np.floating]) -> Values:
+        """What is missing to 1."""
+        return np.asarray(np.clip(1 - probabilities.sum(-1, dtype=np.float64), 0, 1))
+
 
 class Bernoulli:
     """Each tag is right or wrong by itself."""
@@ -124,6 +134,10 @@ class Bernoulli:
     def accuracy(self, probabilities: npt.NDArray[np.floating], truth: Mask) -> float:
         """The share of pairs of image and tag that are decided rightly."""
         return float(((probabilities >= 0.5) == truth).mean())
+
+    def none(self, probabilities: npt.NDArray[np.floating]) -> Values:
+        """The product of their complements, as if tags came and went each by itself."""
+        return np.asarray((1 - probabilities.astype(np.float64)).prod(-1))
 
 
 LIKELIHOODS: dict[Kind, Likelihood] = {"multiclass": Categorical(), "multilabel": Bernoulli()}

@@ -45,13 +45,14 @@ class ClassPredictions:
     Attributes:
         ids: N image ids (see `ImageRecord.id`).
         tags: K tag names in the order of the columns.
-        kind: `multiclass` (rows sum to 1, at least one true tag each) or `multilabel`.
+        kind: `multiclass` (rows sum to 1, or less with a gate; at least one true tag each) or `multilabel`.
         fold: (N,) the fold that was held out; `TEST_FOLD` for the user's own test set, which is
             predicted by the final model.
         truth: (N, K) bool.
         probabilities: (N, K) calibrated, 0 to 1. The temperature of a row was chosen without it.
         uncalibrated: (N, K) the same before calibration.
         new_scenes: what models say that saw no image of the same scene; None where no scenes were looked for.
+        gated: whether the models have a gate, which lowers all probabilities of what looks like no tag.
     """
 
     ids: tuple[str, ...]
@@ -62,6 +63,7 @@ class ClassPredictions:
     probabilities: npt.NDArray[np.float64]
     uncalibrated: npt.NDArray[np.float64]
     new_scenes: ScenePredictions | None = None
+    gated: bool = False
 
     def where(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> ClassPredictions:
         """The rows for which a mask (N,) holds, or those with these numbers, in their order."""
@@ -92,7 +94,11 @@ class ClassPredictions:
 
 def save_predictions(path: Path, predictions: ClassPredictions) -> None:
     """Write Parquet; tags and kind travel in the schema's metadata."""
-    header: dict[str, object] = {"tags": predictions.tags, "classification": predictions.kind}
+    header: dict[str, object] = {
+        "tags": predictions.tags,
+        "classification": predictions.kind,
+        "gated": predictions.gated,
+    }
     columns = {
         "id": pa.array(predictions.ids, pa.string()),
         "fold": pa.array(predictions.fold, pa.int32()),
@@ -153,6 +159,7 @@ def load_predictions(path: Path, *, uncalibrated: bool = True, new_scenes: bool 
         new_scenes=ScenePredictions(numbers["scene"], matrices["new_scene"], header["named_scenes"])
         if with_scenes
         else None,
+        gated=header.get("gated", False),  # files of before there were gates do not say
     )
 
 

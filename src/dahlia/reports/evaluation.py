@@ -19,6 +19,7 @@ from dahlia.reports.scenes_view import scenes_view
 
 THUMBNAIL_EDGE = 200
 MOST_LABEL_ISSUES = 24
+MOST_TAKEN_FOR_NONE = 12
 
 
 def write_report(
@@ -83,6 +84,7 @@ def _view(evaluation: Evaluation, predictions: ClassPredictions, title: str) -> 
         "learning": learning_view(evaluation),
         "scenes": scenes_view(evaluation, predictions),
         "label_issues": evaluation.label_issues[:MOST_LABEL_ISSUES],
+        "taken_for_none": (evaluation.taken_for_none or ())[:MOST_TAKEN_FOR_NONE],
         "untagged": int((~predictions.held_out.truth.any(axis=1)).sum()),
     }
 

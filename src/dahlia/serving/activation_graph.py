@@ -133,6 +133,8 @@ def unsupported(reason: str) -> ServiceError:
 
 def _before_probabilities(makers: dict[str, Any], target: str) -> str:
     node = makers.get(target)
+    if node and node.op_type == "Mul":  # by a gate, which is the same for all tags
+        node = makers.get(node.input[0], node)
     return str(node.input[0]) if node and node.op_type in ("Softmax", "Sigmoid") else target
 
 

@@ -73,7 +73,7 @@ class Explainer:
         Raises:
             ServiceError: the image cannot be decoded, there is no such tag, or the network has no map.
         """
-        result, _ = await self._predictor.predict(published, image, keep=False)
+        result = (await self._predictor.predict(published, image, keep=False)).own
         tag = _tag(result["predictions"], asked)
         wants = as_png if _PNG in accept else as_json(result, tag)
         content = await self._predictor.run(self._work, published, tag["tagId"], image, wants)

@@ -27,9 +27,10 @@ from dahlia.serving.openapi_parts import (
     said,
     typed,
 )
+from dahlia.serving.prediction_api import ImagePrediction
 
 _BASE = "/customvision/v3.1/prediction/{projectId}"
-_GENERATED = ("ImagePrediction", "Prediction", "Refusal")
+_GENERATED = ("OwnPrediction", "Prediction", "Refusal")
 _IMAGE = "A JPEG, PNG, BMP, GIF, WebP, TIFF, HEIC or AVIF file of at most 4 MB."
 _ABOUT = """Photos are classified by the published iterations of a project. Two APIs give the same
 predictions: **Custom Vision** is for programs that were written for Azure's service, **Dahlia** is the
@@ -89,6 +90,8 @@ def describe(generated: Json) -> Page:
         generated: BentoML's own, from which the schemas of its answers are taken.
     """
     schemas = {name: generated["components"]["schemas"][name] for name in _GENERATED}
+    contract = ImagePrediction.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas["ImagePrediction"] = {key: value for key, value in contract.items() if key != "$defs"}
     return Page(
         openapi=generated["openapi"],
         info={"title": "Dahlia", "version": dahlia.__version__, "description": _ABOUT},
@@ -175,14 +178,14 @@ def _typed(known: Json) -> Json:
     wrong_type = {"415": said("It is no multipart form.", "Error")}
     late = {"504": said("The prediction took too long.", "Error")}
     errors = refusals("Error", "BentoMLError") | wrong_type | late
-    prediction = said("The prediction, with its map if that was asked for.", "ImagePrediction")
+    prediction = said("The prediction, with its map if that was asked for.", "OwnPrediction")
     prediction["content"] = {
         "application/json": {
-            "schema": {"anyOf": [ref("schemas", "ExplainedPrediction"), ref("schemas", "ImagePrediction")]}
+            "schema": {"anyOf": [ref("schemas", "ExplainedPrediction"), ref("schemas", "OwnPrediction")]}
         },
         "image/png": {"schema": FILE},
     }
-    either = {"anyOf": [ref("schemas", "ImagePrediction"), ref("schemas", "Refusal")]}
+    either = {"anyOf": [ref("schemas", "OwnPrediction"), ref("schemas", "Refusal")]}
     answers = {"type": "array", "items": either}
     predict = known["/predict"]["post"] | {
         "operationId": "Predict",

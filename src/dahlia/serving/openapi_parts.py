@@ -87,7 +87,7 @@ SCHEMAS: Json = {
     ),
     "ExplainedPrediction": {
         "allOf": [
-            ref("schemas", "ImagePrediction"),
+            ref("schemas", "OwnPrediction"),
             {
                 "type": "object",
                 "required": ["activation"],

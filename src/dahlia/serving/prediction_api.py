@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, Field
 from starlette.datastructures import Headers
 
@@ -20,6 +21,7 @@ from dahlia.http.form_images import TO_IMAGE, refuse_image
 from dahlia.http.parameters import check_prediction, query_of
 from dahlia.http.paths import Route, check_task
 from dahlia.http.replies import REQUEST, new_id, refused_image, reply, timestamp
+from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.serving.models.loading import ModelCache
 from dahlia.serving.models.publications import Publications, Published
 from dahlia.serving.models.runtime import Model, Scored
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 
 PARAMETERS = ("application", "iterationId", "store")  # of the query
+_DIGITS = 6  # of what is computed from float32 numbers
 STORED = "dahlia-stored"  # a header: whether image and answer are on this machine's disk
 
 
@@ -111,6 +114,12 @@ class ImagePrediction(BaseModel):
     predictions: list[Prediction] = Field(description="every tag, the most probable first")
 
 
+class OwnPrediction(ImagePrediction):
+    """The same, and what Custom Vision does not say."""
+
+    none_of_these: float = Field(description="probability that none of the tags applies, 0 to 1")
+
+
 def answer(model: Model, scored: Sequence[Scored]) -> dict[str, Any]:
     """The fields of an `ImagePrediction`, with a new id and the present time."""
     return {
@@ -139,10 +148,17 @@ class Answered(NamedTuple):
     Attributes:
         fields: of an `ImagePrediction`.
         stored: whether it is kept; None where it was not to be.
+        none_of_these: the probability that none of the tags applies.
     """
 
     fields: dict[str, Any]
     stored: bool | None
+    none_of_these: float
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The fields of an `OwnPrediction`."""
+        return self.fields | {"none_of_these": self.none_of_these}
 
 
 class Predictor:
@@ -213,8 +229,10 @@ class Predictor:
         except (ImageError, DecodingBusy) as error:
             raise refused_image(error) from error
         result = answer(model, scored)
+        chances = np.array([one.probability for one in scored])
+        none = round(float(LIKELIHOODS[model.card.kind].none(chances)), _DIGITS)
         if store is None:
-            return Answered(result, None)
+            return Answered(result, None, none)
         kept = store.offer(Kept(image, result, published.name, application, request))
         self.metrics.kept(published, kept)
-        return Answered(result, kept)
+        return Answered(result, kept, none)

@@ -36,7 +36,7 @@ from dahlia.serving.explanation import Explainer
 from dahlia.serving.models.loading import ModelCache, Servable, open_source
 from dahlia.serving.models.publications import NOTHING_YET, Publications
 from dahlia.serving.models.runtime import Model, load_model
-from dahlia.serving.prediction_api import ImagePrediction, Predictor
+from dahlia.serving.prediction_api import OwnPrediction, Predictor
 from dahlia.serving.stored.store import PredictionStore
 
 _SETTINGS = STATE.settings
@@ -117,7 +117,7 @@ class PredictionService:
     @bentoml.api(route="/predict")  # type: ignore[untyped-decorator]
     async def predict(
         self, image: Path, name: str | None = None, project: str | None = None
-    ) -> ImagePrediction:
+    ) -> OwnPrediction:
         """Classify an image.
 
         Args:
@@ -135,7 +135,7 @@ class PredictionService:
     @bentoml.api(  # type: ignore[untyped-decorator]
         route="/predict_batch", batchable=True, max_batch_size=32, max_latency_ms=10_000
     )
-    async def predict_batch(self, images: list[Path]) -> list[ImagePrediction | Refusal]:
+    async def predict_batch(self, images: list[Path]) -> list[OwnPrediction | Refusal]:
         """Classify several images, where exactly one name is published.
 
         Args:
@@ -143,22 +143,22 @@ class PredictionService:
         """
         return list(await asyncio.gather(*(self._one(image) for image in images)))
 
-    async def _one(self, image: Path) -> ImagePrediction | Refusal:
+    async def _one(self, image: Path) -> OwnPrediction | Refusal:
         try:
             return await self._answer(None, None, image)
         except ServiceError as error:
             self._predictor.metrics.refused(error.code)
             return Refusal(code=error.code, message=str(error))
 
-    async def _answer(self, project: str | None, name: str | None, image: Path) -> ImagePrediction:
+    async def _answer(self, project: str | None, name: str | None, image: Path) -> OwnPrediction:
         started = perf_counter()
         published = self._predictor.publications.any(project, name)
         answered = await self._predictor.predict(published, image.read_bytes(), keep=False)
         self._predictor.metrics.answered(published, perf_counter() - started)
-        return ImagePrediction.model_validate(answered.fields)
+        return OwnPrediction.model_validate(answered.own)
 
 
-def _raw(response: Response) -> ImagePrediction:
+def _raw(response: Response) -> OwnPrediction:
     return response  # type: ignore[return-value]  # BentoML passes a response through as it is
 
 

@@ -103,6 +103,7 @@ def _card(data: TrainingData, trained: Trained, params: Params, root: Path) -> M
             reads=backbone.reads,
         ),
         temperature=trained.temperature,
+        negatives=trained.negatives,
         training=TrainingCard(
             recipe=trained.recipe,
             regularisation=trained.strength,

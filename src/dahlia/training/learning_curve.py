@@ -35,6 +35,7 @@ def measure_learning_curve(
     kind: Kind,
     max_iterations: int,
     seed: int,
+    gate: npt.NDArray[np.float64] | None = None,
 ) -> LearningCurve:
     """Fit a head per fold and share, and judge it on the fold.
 
@@ -50,6 +51,8 @@ def measure_learning_curve(
         kind: of the model.
         max_iterations: of the solver.
         seed: of the draw.
+        gate: (N,) held-out probabilities by which those of `quick` were multiplied; heads on fewer photos
+            have the same gate.
 
     Raises:
         TrainingError: a loss is not finite.
@@ -59,7 +62,9 @@ def measure_learning_curve(
     problems = [(part, rows) for part in parts for rows in drawn[part]]
     logits = _held_out_logits(views, truth, folds, problems, quick, kind, max_iterations)
     likelihood = LIKELIHOODS[kind]
-    held_out = [*map(likelihood.probabilities, logits.swapaxes(0, 1)), quick.probabilities]
+    opening = np.ones(len(truth)) if gate is None else gate
+    held_out = [likelihood.probabilities(each) * opening[:, None] for each in logits.swapaxes(0, 1)]
+    held_out.append(quick.probabilities)
     given = [likelihood.given(probabilities, HALF) for probabilities in held_out]  # as evaluation judges
 
     def outcomes(among: Mask, right: Sequence[Mask]) -> tuple[FoldOutcomes, ...]:

@@ -19,6 +19,7 @@ from dahlia.dataset.records import ImageRecord
 from dahlia.kinds import Kind
 from dahlia.modeling.likelihoods import LIKELIHOODS, calibrate
 from dahlia.modeling.scene_predictions import ScenePredictions
+from dahlia.training.gate import GateProblem
 from dahlia.training.heads import HeadProblems, fit_heads, principal_axes
 from dahlia.training.quick import PRIOR_IMAGES, QuickResult
 from dahlia.training.scene_folds import SceneFolds, scene_folds
@@ -40,6 +41,7 @@ def predict_new_scenes(
     kind: Kind,
     max_iterations: int,
     seed: int,
+    gates: GateProblem | None = None,
 ) -> ScenePredictions:
     """Find the scenes, and predict each photo by a head that saw no photo of its scene.
 
@@ -52,6 +54,7 @@ def predict_new_scenes(
         kind: of the model.
         max_iterations: of the solver.
         seed: decides where chance does.
+        gates: gives a gate per fold of scenes, which the model has too.
 
     Raises:
         TrainingError: a loss is not finite.
@@ -67,6 +70,8 @@ def predict_new_scenes(
     elif divided is not None:
         logits = _logits(views, truth, divided.folds, quick, kind, max_iterations)
         probabilities = _calibrated(logits, truth, divided, kind)
+        if gates is not None:
+            probabilities *= gates.held_out(divided.folds, views[0])[:, None]
     return ScenePredictions(
         scene=scenes.astype(np.int32),
         probabilities=probabilities,

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import lightning.pytorch as pl
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,8 @@ from dahlia.dataset.tag_rules import EXPECTED_TAGS, TAG_RULES, too_few_tags
 from dahlia.errors import TrainingError
 from dahlia.kinds import Kind
 from dahlia.modeling.backbones import Backbone, load_backbone
-from dahlia.modeling.classifier import Classifier, set_head
+from dahlia.modeling.card import NegativesCard
+from dahlia.modeling.classifier import Classifier, set_gate, set_head
 from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.modeling.predictions import ClassPredictions, LearningCurve
 from dahlia.modeling.pretrained import require_size
@@ -35,6 +37,7 @@ from dahlia.training.features import extract_features, extraction_precision
 from dahlia.training.fine_tuning.tuner import predict_logits
 from dahlia.training.fine_tuning.tuning_data import PhotoMemory, TuningData
 from dahlia.training.learning_curve import measure_learning_curve
+from dahlia.training.negatives import behind, find_negatives, fit_gates, negatives_card
 from dahlia.training.new_scenes import predict_new_scenes
 from dahlia.training.quick import QuickResult, train_quick
 
@@ -59,6 +62,7 @@ class Trained:
         views: what the heads were fitted on.
         history: rows of numbers in the order in which they were measured, for curves.
         curve: what quick heads from fewer photos would have given, whichever recipe won.
+        negatives: what its gate was fitted with; None where it has no gate.
     """
 
     model: Classifier
@@ -69,6 +73,7 @@ class Trained:
     views: tuple[str, ...]
     history: list[dict[str, float]]
     curve: LearningCurve
+    negatives: NegativesCard | None = None
 
 
 def train(data: TrainingData, params: Params, root: Path) -> Trained:
@@ -97,21 +102,25 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
         max_iterations=params.training.max_iterations,
     )
     quick = heads(*photos)
+    negatives = find_negatives(params, backbone)
+    gated = fit_gates(*photos, negatives) if negatives else None
     curve = measure_learning_curve(
         *photos,
-        quick,
+        gated.of(quick) if gated else quick,
         tags=data.tags,
         kind=params.kind,
         max_iterations=params.training.max_iterations,
         seed=params.project.seed,
+        gate=gated.held_out if gated else None,
     )
     scenes = predict_new_scenes(
         *photos,
-        quick,
+        gated.of(quick) if gated else quick,
         records=data.where(learned),
         kind=params.kind,
         max_iterations=params.training.max_iterations,
         seed=params.project.seed,
+        gates=gated.problem if gated else None,
     )
     model = Classifier(backbone, len(data.tags), params.kind)
     set_head(model, quick.weight, quick.bias, quick.temperature)
@@ -139,11 +148,22 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
             own = [(record.id, root / record.path) for record in data.where(~learned)]
             logits[~learned] = predict_logits(tuned.model, own, PhotoMemory(params.domain.input.size))
             predictions = _predictions(data, logits, tuned, scenes, params.kind, fewer)
+            if gated:
+                click.echo("train: the fine-tuned backbone has other features than the negative set: no gate")
             return Trained(
                 tuned.model, "advanced", predictions, tuned.temperature, quick.strength, views, history, curve
             )
     predictions = _predictions(data, logits, quick, scenes, params.kind, data.folds[learned])
-    return Trained(model, "quick", predictions, quick.temperature, quick.strength, views, history, curve)
+    card = None
+    if negatives and gated:
+        card = negatives_card(negatives)
+        set_gate(model, torch.from_numpy(gated.gate.weight), gated.gate.bias)
+        opening = gated.gate.probabilities(features["plain"])
+        opening[learned] = gated.held_out
+        predictions = behind(predictions, opening)
+    return Trained(
+        model, "quick", predictions, quick.temperature, quick.strength, views, history, curve, card
+    )
 
 
 TRAINERS: dict[Kind, Callable[[TrainingData, Params, Path], Trained]] = {

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from dahlia.errors import ExportError, VerificationError
 from dahlia.export.coreml.interpreter.model import RUNTIME, Interpreted
-from dahlia.export.port import OUTPUTS, Batch, Opened, Source, Usage, unusable
+from dahlia.export.port import Batch, Opened, Source, Usage, output_of, unusable
 from dahlia.files import staged_directory, staged_file, write_json
 from dahlia.modeling.card import NAMESPACE, ModelCard
 
@@ -202,7 +202,7 @@ def describe(model: Any, card: ModelCard) -> None:
 def _task(card: ModelCard) -> str:
     names = [tag.name for tag in card.tags]
     shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
-    return f"Says which of {len(names)} {OUTPUTS[card.kind].tags} a photo has: {shown}."
+    return f"Says which of {len(names)} {output_of(card).tags} a photo has: {shown}."
 
 
 def write_package(path: Path, converted: Converted) -> None:

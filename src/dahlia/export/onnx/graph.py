@@ -29,6 +29,8 @@ BGR_TO_RGB, TO_255 = "bgr_to_rgb", "to_255"
 FILE_NAME = "model.onnx"
 OUTPUT = "model_output"
 HEAD = "head"
+GATE = "gate"
+GATED = "gated"
 _IR_VERSION = 9  # of ONNX Runtime 1.17
 
 
@@ -65,29 +67,44 @@ def save_graph(path: Path, proto: onnx.ModelProto) -> None:
 
 
 def _append_head(graph: onnx.GraphProto, bundle: Path, card: ModelCard) -> None:
-    """Head and temperature as one product, then what makes probabilities of it."""
-    weight, bias = _head(bundle)
-    weight, bias = weight / card.temperature, bias / card.temperature
-    names = [f"{HEAD}.weight", f"{HEAD}.bias"]
-    for name, values in zip(names, (weight, bias), strict=True):
-        graph.initializer.append(numpy_helper.from_array(values.astype(np.float32), name))
-    graph.node.append(helper.make_node("Gemm", [FEATURES, *names], ["logits"], name=HEAD, transB=1))
-    head = OUTPUTS[card.kind]
-    node = helper.make_node(head.activation, ["logits"], [OUTPUT], name="probabilities", **head.options)
+    """Head and temperature as one product, then what makes probabilities of it, and the gate."""
+    tensors = _head(bundle)
+    weight, bias = tensors[HEAD]
+    _linear(graph, HEAD, weight / card.temperature, bias / card.temperature, "logits")
+    head, gated = OUTPUTS[card.kind], GATE in tensors
+    answered = "ungated" if gated else OUTPUT
+    node = helper.make_node(head.activation, ["logits"], [answered], name="probabilities", **head.options)
     graph.node.append(node)
+    if gated:
+        _linear(graph, GATE, *tensors[GATE], "gate_logit")
+        opening = helper.make_node("Sigmoid", ["gate_logit"], ["any_tag"], name="any_tag")
+        graph.node.extend([opening, helper.make_node("Mul", [answered, "any_tag"], [OUTPUT], name=GATED)])
     batch = graph.input[0].type.tensor_type.shape.dim[0].dim_param
     output = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [batch, len(card.tags)])
     del graph.output[:]
     graph.output.append(output)
 
 
-def _head(bundle: Path) -> tuple[np.ndarray, np.ndarray]:
+def _linear(graph: onnx.GraphProto, name: str, weight: np.ndarray, bias: np.ndarray, output: str) -> None:
+    names = [f"{name}.weight", f"{name}.bias"]
+    for tensor, values in zip(names, (weight, bias), strict=True):
+        graph.initializer.append(numpy_helper.from_array(values.astype(np.float32), tensor))
+    graph.node.append(helper.make_node("Gemm", [FEATURES, *names], [output], name=name, transB=1))
+
+
+def _head(bundle: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Weight and bias of the head, and of the gate where there is one."""
     from safetensors import SafetensorError, safe_open
 
     path = bundle / "model.safetensors"
     try:
         with safe_open(path, "np") as tensors:
-            return tensors.get_tensor("head.weight"), tensors.get_tensor("head.bias")
+            names = set(tensors.keys())
+            return {
+                name: (tensors.get_tensor(f"{name}.weight"), tensors.get_tensor(f"{name}.bias"))
+                for name in (HEAD, GATE)
+                if name == HEAD or f"{name}.weight" in names
+            }
     except (OSError, SafetensorError) as error:
         raise TrainingError(
             f"{path} could not be read ({error}). Run `dvc repro train` to train it again."

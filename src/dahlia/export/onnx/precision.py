@@ -21,7 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from dahlia.dataset.imaging import Pixels, to_tensor_layout
 from dahlia.errors import ExportError
-from dahlia.export.onnx.graph import HEAD, first_steps
+from dahlia.export.onnx.graph import GATE, GATED, HEAD, first_steps
 from dahlia.export.port import Batch, Source
 from dahlia.modeling.backbone_graph import INPUT
 from dahlia.params import Channels
@@ -124,10 +124,10 @@ class _Reader:
 
 
 def _float32(graph: onnx.GraphProto) -> list[str]:
-    """The head, what precedes the network, and its first convolution."""
+    """Head and gate, what precedes the network, and its first convolution."""
     before = [step.name for step in first_steps(graph)]
     within = [node.name for node in graph.node if node.op_type == "Conv" and node.name not in before]
-    return [HEAD, *before, *within[:1]]
+    return [HEAD, GATE, GATED, *before, *within[:1]]
 
 
 def _as_taken(photos: list[Pixels], channels: Channels, full: int) -> Batch:
@@ -179,8 +179,8 @@ def to_float16(proto: onnx.ModelProto) -> onnx.ModelProto:
     """The graph in float16, with input and outputs in float32.
 
     Normalisation of the pixels, sums over maps, scaling to unit length and all behind it stay float32; of the
-    head the weights alone are kept in 16 bits. (The converter that comes with ONNX Runtime rounds the pixels
-    and the probabilities to 16 bits.)
+    head the weights alone are kept in 16 bits, of the gate nothing. (The converter that comes with ONNX
+    Runtime rounds the pixels and the probabilities to 16 bits.)
 
     Args:
         proto: in float32.

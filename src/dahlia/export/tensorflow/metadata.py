@@ -19,7 +19,7 @@ from flatbuffers.number_types import UOffsetTFlags
 from flatbuffers.table import Table
 
 from dahlia.errors import VerificationError
-from dahlia.export.port import LABELS, OUTPUTS
+from dahlia.export.port import LABELS, output_of
 from dahlia.export.tensorflow.graph import INPUT
 from dahlia.modeling.card import ModelCard
 
@@ -94,7 +94,7 @@ def _image(builder: Any, card: ModelCard) -> int:
 def _answer(builder: Any, card: ModelCard) -> int:
     file = {0: builder.CreateString(LABELS), 1: builder.CreateString("The tags, in the order of the axis.")}
     labels = _table(builder, 4, file, small={2: _TENSOR_AXIS_LABELS})
-    meaning = OUTPUTS[card.kind].meaning
+    meaning = output_of(card).meaning
     fields = {
         0: builder.CreateString(ANSWER),
         1: builder.CreateString(f"{meaning[0].upper()}{meaning[1:]}."),

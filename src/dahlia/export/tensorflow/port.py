@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dahlia.errors import VerificationError
-from dahlia.export.port import OUTPUTS, Batch, Opened, Run, Source, Usage, read_labels, unusable
+from dahlia.export.port import Batch, Opened, Run, Source, Usage, output_of, read_labels, unusable
 from dahlia.export.tensorflow._runtime import tf
 from dahlia.export.tensorflow.graph import BGR_TO_RGB, INPUT, OUTPUT, frozen_graph
 from dahlia.export.tensorflow.writers import save_model, write_frozen_pb
@@ -106,7 +106,7 @@ def image_notes(card: ModelCard) -> tuple[str, ...]:
     size, order = card.input.size, " ".join(card.channels)
     return (
         f"Input: float32 (N, {size}, {size}, 3), 0 to 255, colours as {order}; scaling is inside.",
-        f"Output: float32 (N, {len(card.tags)}), {OUTPUTS[card.kind].meaning}, in the order of `labels.txt`.",
+        f"Output: float32 (N, {len(card.tags)}), {output_of(card).meaning}, in the order of `labels.txt`.",
     )
 
 

@@ -332,4 +332,7 @@ class ActivationMap(Answer):
 class ExplainedPrediction(ImagePrediction):
     """An iteration's prediction of an image, and its explanation."""
 
+    none_of_these: float = Field(
+        alias="none_of_these", description="probability that none of the tags applies, 0 to 1"
+    )
     activation: ActivationMap
