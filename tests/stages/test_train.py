@@ -246,3 +246,13 @@ def test_a_project_may_want_no_gate(project: SmallProject) -> None:
     model, card = load_bundle(project.root / layout.BUNDLE)
     assert model.gate is None
     assert card.negatives is None
+
+
+def test_a_multilabel_project_has_a_gate_too(project: SmallProject, tiny_weights: Path) -> None:
+    project.params = make_params(tiny_weights, classification="multilabel")
+    with with_random_negatives():
+        predictions = run(project)
+    model, _ = load_bundle(project.root / layout.BUNDLE)
+    assert model.gate is not None
+    assert predictions.gated
+    assert ((predictions.probabilities >= 0) & (predictions.probabilities <= 1)).all()
