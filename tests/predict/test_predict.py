@@ -106,6 +106,20 @@ def test_a_line_of_json_for_each_photo(run: Run, photos: Path) -> None:
     assert "error" in rest[1]
 
 
+def test_a_photo_of_something_else(run: Run, photos: Path, project: FakeRegistry) -> None:
+    write_model(project.root / "2", favourite=1, gate=0.01)
+    _, out, _ = run(photos / "a.jpg")
+    assert "none of these" in out
+    assert "99.0%" in out
+    assert "green 0.6%" in out
+    _, out, _ = run("--json", photos / "a.jpg")
+    said = json.loads(out)
+    assert said["none_of_these"] == pytest.approx(0.99, abs=1e-6)
+    assert said["predictions"][0]["tagName"] == "green"
+    _, out, _ = run(photos / "a.jpg", "--iteration", 1)
+    assert "none of these" not in out
+
+
 def test_fewer_tags(run: Run, photos: Path) -> None:
     def tags(*options: object) -> list[str]:
         _, out, _ = run("--json", photos / "a.jpg", *options)

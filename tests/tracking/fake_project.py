@@ -99,20 +99,25 @@ def card(tags: Sequence[str] = TAGS) -> ModelCard:
     )
 
 
-def write_model(folder: Path, favourite: int = 0) -> None:
-    """Mean over the pixels of each channel, a linear layer, softmax."""
+def write_model(folder: Path, favourite: int = 0, gate: float = 1.0) -> None:
+    """Mean over the pixels of each channel, a linear layer, softmax, times `gate`."""
     folder.mkdir(parents=True, exist_ok=True)
     weights, bias = _weights(favourite)
     graph = helper.make_graph(
         [
             helper.make_node("ReduceMean", ["data"], ["mean"], axes=[2, 3], keepdims=0),
             helper.make_node("Gemm", ["mean", "weights", "bias"], ["scores"]),
-            helper.make_node("Softmax", ["scores"], ["model_output"], axis=1),
+            helper.make_node("Softmax", ["scores"], ["of_tags"], axis=1),
+            helper.make_node("Mul", ["of_tags", "gate"], ["model_output"]),
         ],
         "tiny",
         [helper.make_tensor_value_info("data", TensorProto.FLOAT, ["N", 3, SIZE, SIZE])],
         [helper.make_tensor_value_info("model_output", TensorProto.FLOAT, ["N", len(TAGS)])],
-        [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")],
+        [
+            numpy_helper.from_array(weights, "weights"),
+            numpy_helper.from_array(bias, "bias"),
+            numpy_helper.from_array(np.array(gate, np.float32), "gate"),
+        ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(model)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FAILED = 1  # exit status where a photo has no answer
 _TOP = 3  # tags in the table
+_DIGITS = 6  # of what is computed from float32 numbers
 _LONG = 20  # photos for which a bar shows the progress
 
 
@@ -76,7 +77,8 @@ def predict(
 
 
 def _cut(one: Predicted, most: int | None, threshold: float) -> Predicted:
-    return replace(one, scored=[pair for pair in one.scored if pair[1] >= threshold][:most])
+    kept = [pair for pair in one.answer.scored if pair[1] >= threshold][:most]
+    return replace(one, answer=replace(one.answer, scored=kept))
 
 
 @contextmanager
@@ -107,7 +109,11 @@ def _name(one: Predicted) -> str:
 def _facts(one: Predicted) -> dict[str, Any]:
     if one.problem is not None:
         return {"error": one.problem}
-    return {"predictions": [{"tagName": tag, "probability": value} for tag, value in one.scored]}
+    facts: dict[str, Any] = {
+        "predictions": [{"tagName": tag, "probability": value} for tag, value in one.answer.scored]
+    }
+    none = one.answer.none_of_these
+    return facts if none is None else facts | {"none_of_these": round(none, _DIGITS)}
 
 
 def _write_table(answers: Iterable[Predicted], model: str) -> int:
@@ -130,7 +136,10 @@ def _table(answered: Sequence[Predicted], model: str) -> Table:
     table.add_column("Probability", justify="right")
     table.add_column("Others", overflow="fold")
     for one in answered:
-        texts = [(escape(printable(tag)), f"{value:.1%}") for tag, value in one.scored]
+        texts = [(escape(printable(tag)), f"{value:.1%}") for tag, value in one.answer.scored]
+        none = one.answer.none_of_these or 0.0
+        if none > max((value for _, value in one.answer.scored), default=0.0):
+            texts = [("none of these", f"{none:.1%}"), *texts]
         first, *others = texts or [("-", "")]
         table.add_row(escape(printable(str(one.photo))), *first, ", ".join(map(" ".join, others)))
     return table

@@ -16,14 +16,17 @@ from dataclasses import dataclass
 from lzma import LZMAError
 from pathlib import Path
 
+import numpy as np
+
 from dahlia import layout
 from dahlia.config import load_params, nearest
 from dahlia.dataset.imaging import SERVED_PIXELS, load, to_tensor_layout
 from dahlia.dataset.readers.tree import Tree
 from dahlia.errors import ConfigError, DahliaError, DatasetError, TrackingError
 from dahlia.modeling.card import FILE_NAME
+from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.processes import usable_cores
-from dahlia.serving.models.runtime import load_model
+from dahlia.serving.models.runtime import Model, load_model
 from dahlia.tracking.iteration import normalise
 from dahlia.tracking.registry import Registry
 from dahlia.tracking.store import MODEL_NAME
@@ -32,7 +35,21 @@ MAX_MODEL_BYTES = 2 << 30
 _MOST_CARD_BYTES = 16 << 20
 _APP = "app"  # where an export for Docker has its model
 
-Answer = list[tuple[str, float]]
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of one photo.
+
+    Attributes:
+        scored: all tags and their probabilities, 0 to 1, the most probable first.
+        none_of_these: the probability that no tag applies; None where the model does not tell its kind.
+    """
+
+    scored: Sequence[tuple[str, float]]
+    none_of_these: float | None = None
+
+
+Predict = Callable[[bytes], Answer]
 
 
 @dataclass(frozen=True)
@@ -41,12 +58,11 @@ class Answering:
 
     Attributes:
         name: what it is, such as `iteration 3 (fruit)`.
-        predict: an image file to all tags with their probabilities, 0 to 1, the most probable first; safe to
-            call from several threads; raises ImageError.
+        predict: answers an image file; safe to call from several threads; raises ImageError.
     """
 
     name: str
-    predict: Callable[[bytes], Answer]
+    predict: Predict
 
 
 @contextmanager
@@ -82,10 +98,16 @@ def _recorded(root: Path, published: str | None, iteration: int | None) -> Answe
     number, name = _chosen(registry, published, iteration)
     found = registry.get(number)
     model = load_model(registry.servable(found), found.id, number)
-    return Answering(
-        f"iteration {number} ({name})" if name else f"iteration {number}",
-        lambda data: [(one.tag.name, one.probability) for one in model.predict(data)],
-    )
+    return Answering(f"iteration {number} ({name})" if name else f"iteration {number}", _answers_of(model))
+
+
+def _answers_of(model: Model) -> Predict:
+    def predict(data: bytes) -> Answer:
+        scored = [(one.tag.name, one.probability) for one in model.predict(data)]
+        chances = np.array([probability for _, probability in scored])
+        return Answer(scored, float(LIKELIHOODS[model.card.kind].none(chances)))
+
+    return predict
 
 
 def _chosen(registry: Registry, published: str | None, iteration: int | None) -> tuple[int, str | None]:
@@ -109,10 +131,7 @@ def _chosen(registry: Registry, published: str | None, iteration: int | None) ->
 
 def _exported(folder: Path, bundle: Path) -> Answering:
     if _has_card(folder):
-        model = load_model(folder, "", 0)
-        return Answering(
-            str(bundle), lambda data: [(one.tag.name, one.probability) for one in model.predict(data)]
-        )
+        return Answering(str(bundle), _answers_of(load_model(folder, "", 0)))
     from dahlia.export.onnx.port import input_size, opened
 
     with opened(folder) as export:  # what it yields goes on working afterwards
@@ -121,7 +140,7 @@ def _exported(folder: Path, bundle: Path) -> Answering:
     def predict(data: bytes) -> Answer:
         row = run(to_tensor_layout([load(data, size, max_decoded=SERVED_PIXELS)]))[0]
         scored = [(label, float(str(value))) for label, value in zip(labels, row, strict=True)]
-        return sorted(scored, key=lambda one: -one[1])
+        return Answer(sorted(scored, key=lambda one: -one[1]))
 
     return Answering(str(bundle), predict)
 
@@ -187,8 +206,6 @@ def _copy(packed: zipfile.ZipFile, name: str, target: Path, most: int) -> None:
 
 MAX_BYTES = 256 << 20  # of a photo: more is read by mistake
 
-Predict = Callable[[bytes], list[tuple[str, float]]]
-
 
 @dataclass(frozen=True)
 class Predicted:
@@ -196,12 +213,12 @@ class Predicted:
 
     Attributes:
         photo: its path, as it was named or found.
-        scored: tags and probabilities, the most probable first; empty where there is a problem.
+        answer: what the model says; of no tags where there is a problem.
         problem: why there is no answer.
     """
 
     photo: Path
-    scored: Sequence[tuple[str, float]] = ()
+    answer: Answer = Answer(())
     problem: str | None = None
 
 
