@@ -157,7 +157,7 @@ def test_a_stage_runs_with_the_parameters(
         "dahlia.stages.split.run", lambda params, root: seen.append((params.split.folds, root))
     )
     assert dahlia("stage", "split") == 0
-    assert seen == [(5, Path())]
+    assert seen == [("auto", Path())]
 
 
 def test_a_stage_outside_a_project(

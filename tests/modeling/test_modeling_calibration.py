@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from dahlia.modeling.likelihoods import LIKELIHOODS, calibrate
+from dahlia.modeling.likelihoods import LIKELIHOODS
+from dahlia.modeling.scaling import calibrate
 
 KINDS = pytest.mark.parametrize("classification", ["multiclass", "multilabel"])
 Case = tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]

@@ -99,7 +99,7 @@ def test_too_many_at_once(source: FakeSource, monkeypatch: pytest.MonkeyPatch) -
         async def compute(*_: object, **__: object) -> Answered:
             computing.set()
             await release.wait()
-            return Answered({}, None)
+            return Answered({}, None, 0.0)
 
         async def sent() -> dict[str, Any]:
             return {"type": "http.request", "body": picture()}

@@ -34,7 +34,7 @@ from dahlia.http.origins import Origins
 _ADDED = "pydantic-settings"
 """What the code needs, and the `bentofile.yaml` of projects of earlier versions does not list."""
 
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", "bundled", "template")  # for training and new projects
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "bundled", "negative_sets", "template")  # for training and new projects
 
 
 def static_files() -> Path | None:
@@ -52,7 +52,7 @@ def static_files() -> Path | None:
 
 
 def copy_package(target: Path) -> None:
-    """Copy the installed package to `target/dahlia`, without backbone weights and the project template.
+    """Copy the installed package to `target/dahlia`, without weights, negative sets and the project template.
 
     A Bento must answer where Dahlia is not installed, and a project folder holds no code.
     """

@@ -17,7 +17,8 @@ import torch
 
 from dahlia.dataset.records import ImageRecord
 from dahlia.kinds import Kind
-from dahlia.modeling.likelihoods import LIKELIHOODS, calibrate
+from dahlia.modeling.likelihoods import LIKELIHOODS
+from dahlia.modeling.scaling import calibrate
 from dahlia.modeling.scene_predictions import ScenePredictions
 from dahlia.training.gate import GateProblem
 from dahlia.training.heads import HeadProblems, fit_heads, principal_axes

@@ -27,7 +27,8 @@ import torch
 from dahlia.dataset.fold_numbers import FEWEST
 from dahlia.errors import TrainingError
 from dahlia.kinds import Kind
-from dahlia.modeling.likelihoods import LIKELIHOODS, Scaling, calibrate
+from dahlia.modeling.likelihoods import LIKELIHOODS
+from dahlia.modeling.scaling import Scaling, calibrate
 from dahlia.training.heads import HeadProblems, Heads, PrincipalAxes, fit_heads, principal_axes
 from dahlia.training.threads import one_thread
 

@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dahlia.kinds import Kind
-from dahlia.modeling.likelihoods import LIKELIHOODS, Scaling, calibrate
+from dahlia.modeling.likelihoods import LIKELIHOODS
+from dahlia.modeling.scaling import Scaling, calibrate
 from dahlia.training.fine_tuning.run import RECORD, Run, TuningContext, is_whole, tune
 from dahlia.training.fine_tuning.tuning_data import TuningData
 from dahlia.training.quick import QuickResult
