@@ -34,7 +34,8 @@ from dahlia.http.origins import Origins
 _ADDED = "pydantic-settings"
 """What the code needs, and the `bentofile.yaml` of projects of earlier versions does not list."""
 
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", "bundled", "negative_sets", "template")  # for training and new projects
+# For training and new projects.
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "bundled", "negative_sets", "template")
 
 
 def static_files() -> Path | None:
