@@ -105,7 +105,16 @@ def test_rows_that_cannot_be_read(tmp_path: Path, content: str, message: str) ->
 
 @pytest.mark.parametrize(
     ("value", "name"),
-    [(None, None), (float("nan"), None), (" ", None), ("None", None), (7, "7"), (7.0, "7"), (7.5, "7.5")],
+    [
+        (None, None),
+        (float("nan"), None),
+        (" ", None),
+        ("\u200b", None),
+        ("None", None),
+        (7, "7"),
+        (7.0, "7"),
+        (7.5, "7.5"),
+    ],
 )
 def test_names_from_values(value: object, name: str | None) -> None:
     assert group_name(value, "here") == name
@@ -118,7 +127,7 @@ def test_values_that_are_no_names(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "nan", "plot 1", "a\nb\x07 c\0", "é" * 300, "3.0", "\ud800", "x" * 9000]
+    "text", ["", " ", "\u200b\u200d", "nan", "plot 1", "a\nb\x07 c\0", "é" * 300, "3.0", "\ud800", "x" * 9000]
 )
 def test_any_text_becomes_a_name_that_is_taken(text: str) -> None:
     name = tidy_group(text)

@@ -14,6 +14,7 @@ from dahlia.modeling.negative_set import (
     SETS,
     NegativeRecord,
     NegativeSet,
+    list_sets,
     negative_set,
     read_negative_set,
     save_negative_set,
@@ -71,15 +72,32 @@ def test_another_backbone_or_size_has_none(tmp_path: Path) -> None:
 def test_a_set_of_something_else_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
     path = save_negative_set(tmp_path, some_set(RECORD.model_copy(update=change)))
     path.replace(tmp_path / set_name(FINGERPRINT, 64))
+    list_sets(tmp_path)
     with pytest.raises(WeightsError, match=r"expected to be of .* Install Dahlia again"):
         negative_set(FINGERPRINT, 64, tmp_path)
 
 
 @pytest.mark.parametrize("damage", [b"", b"no tensors", None])
-def test_a_damaged_one_is_refused(tmp_path: Path, damage: bytes | None) -> None:
+def test_what_is_no_set_is_refused(tmp_path: Path, damage: bytes | None) -> None:
     path = save_negative_set(tmp_path, some_set())
     path.write_bytes(path.read_bytes()[:-40] if damage is None else damage)
+    list_sets(tmp_path)
     with pytest.raises(WeightsError, match="not a whole negative set"):
+        negative_set(FINGERPRINT, 64, tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["a bit", "gone", "no list"])
+def test_a_damaged_installation_is_told(tmp_path: Path, damage: str) -> None:
+    path = save_negative_set(tmp_path, some_set())
+    if damage == "a bit":
+        data = bytearray(path.read_bytes())
+        data[-1] ^= 1
+        path.write_bytes(data)
+    elif damage == "gone":
+        path.unlink()
+    else:
+        (tmp_path / "SHA256SUMS").unlink()
+    with pytest.raises(WeightsError, match=r"Install Dahlia again, or set `project\.negatives` to none"):
         negative_set(FINGERPRINT, 64, tmp_path)
 
 

@@ -86,7 +86,7 @@ def group_name(value: object, where: str) -> str | None:
             f"{where}: expected at most {MAX_GROUP_LENGTH} characters in the name of a group, received "
             f"{len(name):,}. {_REMEDY}"
         )
-    return None if name.casefold() in NAMELESS else name
+    return None if _names_nothing(name) else name
 
 
 def tidy_group(text: str) -> str | None:
@@ -95,7 +95,11 @@ def tidy_group(text: str) -> str | None:
     if len(name) > MAX_GROUP_LENGTH:
         digest = hashlib.sha256(name.encode()).hexdigest()[:16]
         name = _spelt(f"{name[: MAX_GROUP_LENGTH - 20]} {digest}")
-    return None if name.casefold() in NAMELESS else name
+    return None if _names_nothing(name) else name
+
+
+def _names_nothing(name: str) -> bool:
+    return name.casefold() in NAMELESS or all(unicodedata.category(sign) == "Cf" for sign in name)
 
 
 def _spelt(text: str) -> str:

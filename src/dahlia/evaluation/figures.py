@@ -337,8 +337,8 @@ class NewScenes(_Part):
             judged. Of heads that are fitted as the quick recipe fits them, whichever recipe won.
         correct: images judged right, as `OverallFigures.correct` counts.
         images: that could be judged: not those of tags that have one scene only.
-        scenes: that the held-out images are of; an image that shares its scene with no other is one.
-        shared: images that share their scene with others.
+        scenes: that the judged images are of; an image that shares its scene with no other is one.
+        shared: held-out images that share their scene with others, judged or not.
         named: whether the user named scenes; else all were found by what images share.
         tags: K, in the order of the columns.
         sentences: the verdict, which figure to expect when, and what neither covers.

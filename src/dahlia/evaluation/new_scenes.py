@@ -55,7 +55,7 @@ def new_scenes(held_out: ClassPredictions, params: EvaluateParams, seed: int) ->
         accuracy=accuracy,
         correct=int(correct.sum()),
         images=len(correct),
-        scenes=len(np.unique(found.scene)),
+        scenes=len(np.unique(found.scene[found.judged])),
         shared=shared,
         named=found.named,
         tags=tags,

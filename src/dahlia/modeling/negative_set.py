@@ -18,10 +18,12 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
 from dahlia.dataset.imaging import RULES
 from dahlia.errors import WeightsError
-from dahlia.files import staged_file
+from dahlia.files import sha256_of, staged_file, write_text
 
 SETS = Path(__file__).parent / "negative_sets"
 _RECORD = "dahlia"
+_DIGESTS = "SHA256SUMS"
+_REMEDY = "Install Dahlia again, or set `project.negatives` to none."
 _LEVELS = 127
 _DIGITS = 16  # of the fingerprint, in the names of files
 Values = npt.NDArray[np.float64]
@@ -75,14 +77,19 @@ class NegativeSet:
 
 
 def negative_set(fingerprint: str, size: int, folder: Path = SETS) -> NegativeSet | None:
-    """The set of a backbone and input size; None where there is none.
+    """The set of a backbone and input size; None where the folder lists none.
 
     Raises:
-        WeightsError: its file is damaged, or of another backbone, size or way of decoding.
+        WeightsError: its file is missing or damaged, or of another backbone, size or way of decoding.
     """
     path = folder / set_name(fingerprint, size)
-    if not path.is_file():
+    digest = _listed(folder).get(path.name)
+    if digest is None:
         return None
+    if not path.is_file() or sha256_of(path) != digest:
+        raise WeightsError(
+            f"The negative set {path} is missing or damaged, expected SHA-256 {digest}. {_REMEDY}"
+        )
     found = read_negative_set(path)
     record = found.record
     expected, received = (fingerprint, size, RULES), (record.fingerprint, record.size, record.rules)
@@ -90,9 +97,25 @@ def negative_set(fingerprint: str, size: int, folder: Path = SETS) -> NegativeSe
         raise WeightsError(
             f"The negative set {path} was expected to be of backbone {fingerprint[:_DIGITS]} at {size} px, "
             f"decoding {RULES}, and is of {record.fingerprint[:_DIGITS]} at {record.size} px, decoding "
-            f"{record.rules}. Install Dahlia again, or set `project.negatives` to none."
+            f"{record.rules}. {_REMEDY}"
         )
     return found
+
+
+def list_sets(folder: Path) -> None:
+    """Write the digests of a folder's sets: the gate of a damaged one would be wrong without a word."""
+    lines = [f"{sha256_of(path)}  {path.name}\n" for path in sorted(folder.glob("*.safetensors"))]
+    write_text(folder / _DIGESTS, "".join(lines))
+
+
+def _listed(folder: Path) -> dict[str, str]:
+    try:
+        lines = (folder / _DIGESTS).read_text("utf-8").splitlines()
+        return {name: digest for digest, name in (line.split("  ") for line in lines)}
+    except (OSError, ValueError) as error:
+        raise WeightsError(
+            f"{folder / _DIGESTS} was expected to list negative sets, and cannot be read ({error}). {_REMEDY}"
+        ) from error
 
 
 def set_name(fingerprint: str, size: int) -> str:
@@ -117,6 +140,7 @@ def save_negative_set(folder: Path, made: NegativeSet) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with staged_file(path) as staged:
         save_file(tensors, staged, metadata={_RECORD: made.record.model_dump_json()})
+    list_sets(folder)
     return path
 
 
@@ -134,8 +158,7 @@ def read_negative_set(path: Path) -> NegativeSet:
             tensors = {name: file.get_tensor(name) for name in ("centre", "axes", "places", "steps")}
     except (SafetensorError, OSError, LookupError, ValueError, ValidationError) as error:
         raise WeightsError(
-            f"{path} is not a whole negative set ({' '.join(str(error).split())[:200]}). Install Dahlia "
-            "again, or set `project.negatives` to none."
+            f"{path} is not a whole negative set ({' '.join(str(error).split())[:200]}). {_REMEDY}"
         ) from error
     places = tensors["places"].astype(np.float64) * tensors["steps"]
     return NegativeSet(

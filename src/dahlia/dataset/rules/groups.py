@@ -72,7 +72,7 @@ def _few(survey: Survey) -> Iterator[Finding]:
     if several:
         text = ", ".join(f"“{tag}” in {few[tag]}" for tag in several[:_MOST_NAMED])
         rest = f" and {len(several) - _MOST_NAMED:,} more" if len(several) > _MOST_NAMED else ""
-        expected = f"for each tag as many groups as there are folds, {folds}"
+        expected = f"at least {folds} groups for each tag"
         yield Finding("few-groups", expected, f"{text}{rest}", tags=tuple(several))
 
 
