@@ -47,10 +47,10 @@ def published(training: Recorded, trained: Trained, name: str) -> Iterator[str]:
 
 
 def scores_of(answer: Any) -> dict[str, float]:
-    """The probabilities by tag; the largest comes first, and all of them sum to 1."""
+    """The probabilities by tag; the largest comes first, and what is missing to 1 is that of none."""
     scores = {one.tag_name: one.probability for one in answer.predictions}
     assert list(scores.values()) == sorted(scores.values(), reverse=True)
-    assert sum(scores.values()) == pytest.approx(1, abs=1e-4)
+    assert 0.5 < sum(scores.values()) <= 1 + 1e-4
     return scores
 
 

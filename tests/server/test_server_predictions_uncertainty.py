@@ -17,6 +17,8 @@ CASES = {
     "two tags": ([0.5, 0.5], "multiclass", 1.0),
     "five tags": ([0.2] * 5, "multiclass", 1.0),
     "two of four": ([0.5, 0.5, 0.0, 0.0], "multiclass", 0.5),
+    "surely none of the tags": ([0.0, 0.0], "multiclass", 0.0),
+    "one tag or none": ([0.5, 0.0, 0.0, 0.0], "multiclass", 0.5),
     "a single tag": ([1.0], "multiclass", 0.0),
 }
 

@@ -25,6 +25,7 @@ from dahlia.server.http.addresses import Addresses
 from dahlia.server.images.validation import Received
 
 FLOOR = 0.01  # probabilities below it are not kept one by one: 500 tags would be 500 rows for a prediction
+_ROUNDING = 1e-6  # of float32 probabilities that sum to 1
 Values = npt.NDArray[np.float64]
 
 
@@ -114,11 +115,12 @@ def uncertainties(probabilities: npt.ArrayLike, kind: Kind) -> Values:
     rounding).
 
     Multiclass: the entropy of the distribution, divided by that of K equal shares, log2(K): so projects with
-    many and with few tags use the same scale. The original's formula is not known.
+    many and with few tags use the same scale. What is missing to 1, the probability that no tag applies, is a
+    share too: a photo of something else is no doubtful one. The original's formula is not known.
 
     Args:
         probabilities: 0 to 1.
-        kind: `multiclass` (rows sum to 1) or `multilabel`.
+        kind: `multiclass` (rows sum to 1 at most) or `multilabel`.
     """
     unsure: Values = np.clip(_UNCERTAINTIES[kind](np.asarray(probabilities, np.float64)), 0.0, 1.0)
     return unsure
@@ -199,7 +201,9 @@ def _insert(session: Session, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _of_distribution(values: Values) -> Values:
-    unsure: Values = _bits(values).sum(axis=1) / np.log2(max(values.shape[1], 2))
+    rest = np.clip(1 - values.sum(axis=1), 0, 1)
+    rest[rest < _ROUNDING] = 0
+    unsure: Values = (_bits(values).sum(axis=1) + _bits(rest)) / np.log2(max(values.shape[1], 2))
     return unsure
 
 
