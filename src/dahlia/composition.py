@@ -133,7 +133,7 @@ def _composed(root: Path, name: str, overrides: Sequence[str]) -> dict[str, Any]
         if unknown := _NO_SUCH_KEY.match(reason):
             raise ConfigError(
                 f"{CONF}/ has no `{unknown[1]}`. Correct the name; if a newer Dahlia than this project's "
-                f"{CONF}/ added it, copy the file that has it from a new project (`dahlia init DIR`)."
+                f"{CONF}/ added it, add the line that a new project's {CONF}/ has (`dahlia init DIR`)."
             ) from error
         raise ConfigError(
             f"{CONF}/ cannot be composed with {changed}: {reason.rstrip('.')}. Correct the override or the "
