@@ -96,7 +96,7 @@ def test_the_documented_route(service: Service) -> None:
         assert f"{refused.headers['apim-request-id']} to /predict" in service.log
     with urllib.request.urlopen(f"{service.base}/docs.json", timeout=30) as response:
         described = json.load(response)["paths"]["/predict"]["post"]["responses"]["200"]
-    assert "ImagePrediction" in json.dumps(described)
+    assert "OwnPrediction" in json.dumps(described)
 
 
 def test_every_line_about_a_request_names_it(service: Service) -> None:
