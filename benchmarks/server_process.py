@@ -106,7 +106,7 @@ def _wait(log: Path, process: subprocess.Popen[bytes]) -> tuple[str, str]:
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until and process.poll() is None:
         text = log.read_text()
-        address = re.search(r"serves (http://\S+)", text)
+        address = re.search(r"(?:serves|is running at) (http://\S+)", text)
         key = re.search(r"^Training key:\s+(\w+)", text, re.MULTILINE)
         if address and key and "startup complete" in text:
             return address[1], key[1]
