@@ -1,9 +1,9 @@
 """What the model says of photos whose scene it has not seen.
 
 For each fold of scenes a head is fitted on the others, as the delivered one was fitted on all: with its views
-and its strength of regularisation. A strength chosen anew would be another one where photos come in bursts,
-and the figure that of another model than is delivered; it would also be nine times the work. The delivered
-strength is one of a few, so that it was chosen on all photos flatters little. What calibrates a fold is
+and its strength of regularisation. Choosing a strength on folds of scenes would often give another one, so
+the figure would be that of a model that is not delivered; it would also be nine times the work. The delivered
+strength was chosen on all photos, but it is one of a few, so this flatters little. What calibrates a fold is
 fitted on what was held out of the others.
 """
 

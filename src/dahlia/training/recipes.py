@@ -104,9 +104,10 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
     quick = heads(*photos)
     negatives = find_negatives(params, backbone)
     gated = fit_gates(*photos, negatives) if negatives else None
+    as_delivered = gated.of(quick) if gated else quick
     curve = measure_learning_curve(
         *photos,
-        gated.of(quick) if gated else quick,
+        as_delivered,
         tags=data.tags,
         kind=params.kind,
         max_iterations=params.training.max_iterations,
@@ -115,7 +116,7 @@ def train(data: TrainingData, params: Params, root: Path) -> Trained:
     )
     scenes = predict_new_scenes(
         *photos,
-        gated.of(quick) if gated else quick,
+        as_delivered,
         records=data.where(learned),
         kind=params.kind,
         max_iterations=params.training.max_iterations,
