@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from dahlia.composition import choices, compose, domains, write_params
-from dahlia.config import load_params
+from dahlia.config import check_domain, check_params, load_params
 from dahlia.errors import ConfigError
 from dahlia.params import DomainParams
 from small_projects import REPOSITORY, shipped
@@ -28,6 +28,9 @@ IDS = {  # of Custom Vision's classification domains
     "food_compact": ("Food (compact)", "8882951b-82cd-4c32-970b-d5f8cb8bf6d7"),
     "landmarks_compact": ("Landmarks (compact)", "b5cfd229-2ac7-4b2b-8d0a-2b0661344894"),
     "retail_compact": ("Retail (compact)", "6b4faeda-8396-481b-9f8b-177b9fa3097f"),
+}
+DETECTION = {  # of its detection domains
+    "detection_general_compact": ("General (compact)", "a27d5ca5-bb19-49d8-a70a-fec086c47f5b"),
 }
 USABLE = sorted(set(IDS) - {"adult"})
 GROUPS = sorted(path.name for path in (REPOSITORY / "conf").iterdir() if path.is_dir())
@@ -68,13 +71,27 @@ def test_every_choice_composes(group: str, choice: str) -> None:
 
 
 def test_the_domains_are_those_of_custom_vision(found: dict[str, DomainParams]) -> None:
-    assert {choice: (domain.name, domain.id) for choice, domain in found.items()} == IDS
+    assert {choice: (domain.name, domain.id) for choice, domain in found.items()} == IDS | DETECTION
+
+
+def test_the_kind_of_a_project_follows_from_its_domain() -> None:
+    kinds = {
+        name: check_params(compose(REPOSITORY, [f"domain={name}"]), "").kind for name in [*USABLE, *DETECTION]
+    }
+    assert {name for name, kind in kinds.items() if kind == "detection"} == set(DETECTION)
+
+
+def test_a_domain_has_a_detector_exactly_when_it_detects(found: dict[str, DomainParams]) -> None:
+    compact = found["detection_general_compact"].model_dump()
+    for changed in (compact | {"detector": None}, compact | {"task": "classification"}):
+        with pytest.raises(ConfigError, match="a domain of detection needs `detector`"):
+            check_domain(changed, "conf/domain/own.yaml")
 
 
 def test_domains_differ_in_what_they_do(found: dict[str, DomainParams]) -> None:
-    for one, other in itertools.combinations(USABLE, 2):
+    for one, other in itertools.combinations([*USABLE, *DETECTION], 2):
         mine, theirs = (
-            (domain.backbone, domain.input, domain.recipe, domain.exports)
+            (domain.backbone, domain.input, domain.recipe, domain.detector, domain.exports)
             for domain in (found[one], found[other])
         )
         assert mine != theirs
@@ -126,7 +143,7 @@ def test_overrides(override: str, key: tuple[str, ...], value: object) -> None:
     ("override", "message"),
     [
         ("domain=fod", "`domain` has no choice 'fod'; did you mean food?"),
-        ("domain=", "`domain` has no choice ''; known: adult, food"),
+        ("domain=", "`domain` has no choice ''; known: adult, .*food"),
         ("trainig=quick", "unknown group `trainig`; did you mean training?"),
         ("split.fold=3", r"unknown key `split\.fold`; did you mean folds?"),
         ("split.folds.x=3", r"conf/ has no `split\.folds\.x`"),

@@ -33,7 +33,7 @@ COMPARISON = re.compile(r"""(==|!=|\bin|\bis|\bis not) \(?["'](multiclass|multil
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_every_package_can_do_the_same(table: dict[str, object]) -> None:
-    assert set(table) == set(get_args(Classification))
+    assert set(table) - {"detection"} == set(get_args(Classification))
 
 
 @pytest.mark.parametrize(

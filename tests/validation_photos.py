@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from dahlia.params import IngestParams, Params, ProjectParams, SplitParams, ValidateParams
+from dahlia.project import shipped_domains
 
 PROJECT = {"name": "Garden", "classification": "multiclass", "negative_tag": "Nothing", "seed": 7}
 VALIDATE = {
@@ -28,12 +29,16 @@ VALIDATE = {
 
 
 def make_params(**changed: Any) -> Params:
-    """The sections that ingest, validate and split read; `changed` replaces values by key."""
+    """The sections that ingest, validate and split read; `changed` replaces values by key.
+
+    `domain` among them is the choice in `conf/domain`.
+    """
     return Params.model_construct(
         project=ProjectParams(**_merged(PROJECT, changed)),
         ingest=IngestParams(**_merged({"format": "auto", "source": "photos", "workers": 0}, changed)),
         validate_=ValidateParams(**_merged(VALIDATE, changed)),
         split=SplitParams(**_merged({"folds": 5}, changed)),
+        domain=shipped_domains()[changed.get("domain", "general_compact")],
     )
 
 

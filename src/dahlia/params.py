@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from dahlia.kinds import Classification, Kind
+from dahlia.kinds import TASKS, Classification, Kind, Task
 from dahlia.target_classes import TRAINER
 from dahlia.targets import checked_name, checked_target
 
@@ -144,6 +144,20 @@ class RecipeParams(Section):
     ]
 
 
+class DetectorParams(Section):
+    """What finds objects on the maps of the backbone.
+
+    `strides` are those of the maps, in pixels of the input: a place on each answers for one object. `output`
+    is what exports answer: `grid`, that of Custom Vision's compact detectors, or `boxes`, ready to draw.
+    """
+
+    strides: list[Literal[8, 16, 32]] = Field(min_length=1)
+    output: Literal["grid", "boxes"]
+    overlap: float = Field(gt=0, lt=1)
+    least: float = Field(gt=0, lt=1)
+    most: int = Field(ge=1, le=200)
+
+
 def usual_channels(domain: str) -> Channels:
     """What older projects and models, which do not have `channels`, mean by a domain's name."""
     return "RGB" if domain.endswith("[S1]") else "BGR"
@@ -152,18 +166,29 @@ def usual_channels(domain: str) -> Channels:
 class DomainParams(Section):
     """A Custom Vision domain; see `conf/domain`.
 
-    `channels` is the order in which programs that use an export give a pixel's colours.
+    `channels` is the order in which programs that use an export give a pixel's colours. `detector` is that of
+    detection domains.
     """
 
     id: str
     name: str
-    task: Literal["classification"]
+    task: Task
     withdrawn: str | None
     backbone: BackboneParams
     input: InputParams
     recipe: RecipeParams
+    detector: DetectorParams | None = None
     channels: Channels = Field(default_factory=lambda given: usual_channels(given.get("name", "")))
     exports: list[ExportFamily]
+
+    @model_validator(mode="after")
+    def _detects(self) -> DomainParams:
+        if TASKS[self.task].boxed != (self.detector is not None):
+            raise ValueError(
+                "a domain of detection needs `detector`, one of classification has none; choose a domain "
+                "with `dahlia params domain=NAME`"
+            )
+        return self
 
 
 class FineTuningParams(Section):
@@ -268,5 +293,5 @@ class Params(Section):
 
     @property
     def kind(self) -> Kind:
-        """What the project's models say of a photo; `domain.task` has no other choice yet."""
-        return self.project.classification
+        """What the project's models say of a photo."""
+        return TASKS[self.domain.task].kind or self.project.classification

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from dahlia.params import IngestParams, Params, ProjectParams, SplitParams, ValidateParams
+from dahlia.project import shipped_domains
 from dahlia.stages import ingest, validate
 
 SECTIONS: dict[str, dict[str, Any]] = {
@@ -32,7 +33,10 @@ SECTIONS: dict[str, dict[str, Any]] = {
 
 
 def make_params(**changed: Any) -> Params:
-    """The sections that ingest, validate and split read; `changed` replaces values by key."""
+    """The sections that ingest, validate and split read; `changed` replaces values by key.
+
+    `domain` among them is the choice in `conf/domain`.
+    """
     sections = {
         name: {key: changed.get(key, value) for key, value in values.items()}
         for name, values in SECTIONS.items()
@@ -42,6 +46,7 @@ def make_params(**changed: Any) -> Params:
         ingest=IngestParams(**sections["ingest"]),
         validate_=ValidateParams(**sections["validate"]),
         split=SplitParams(**sections["split"]),
+        domain=shipped_domains()[changed.get("domain", "general_compact")],
     )
 
 

@@ -37,6 +37,7 @@ class TagRules:
 TAG_RULES: dict[Kind, TagRules] = {
     "multiclass": TagRules(exclusive=True),
     "multilabel": TagRules(exclusive=False),
+    "detection": TagRules(exclusive=False, boxed=True),
 }
 
 

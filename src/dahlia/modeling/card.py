@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dahlia.errors import TrainingError
 from dahlia.files import load_json, write_text
-from dahlia.kinds import Classification, Kind
+from dahlia.kinds import Kind
 from dahlia.params import Channels, usual_channels
 
 NAMESPACE = uuid.UUID("6f0f5c4e-6a0b-5d0c-9a53-64a11ab1d0e5")
@@ -77,6 +77,21 @@ class NegativesCard(_Part):
     licence: str
 
 
+class DetectorCard(_Part):
+    """How a detector's answer is read.
+
+    `strides` are those of its maps, in pixels of the input; what `output` is, `DetectorParams` says. Of boxes
+    of one tag that overlap by more than `overlap` (intersection over union) the one with the highest score
+    stays; none is given below the score `least`, and at most `most` in a photo.
+    """
+
+    strides: tuple[int, ...]
+    output: Literal["grid", "boxes"]
+    overlap: float
+    least: float
+    most: int
+
+
 class TrainingCard(_Part):
     """How it was trained."""
 
@@ -92,6 +107,7 @@ class ModelCard(_Part):
 
     `channels` is the order in which programs that use an export give a pixel's colours; models of before it
     was kept have that of their domain. Without `negatives` there is no gate: a photo of anything gets a tag.
+    Of a detector, `classification` is `detection`, and `detector` is there.
     """
 
     format: Literal[1] = 1
@@ -99,13 +115,14 @@ class ModelCard(_Part):
     project_id: str
     domain: str
     domain_id: str
-    classification: Classification
+    classification: Kind
     tags: tuple[TagCard, ...] = Field(min_length=1)
     input: InputCard
     channels: Channels = Field(default_factory=lambda given: usual_channels(given.get("domain", "")))
     backbone: BackboneCard
     temperature: float
     negatives: NegativesCard | None = None
+    detector: DetectorCard | None = None
     training: TrainingCard
     data_fingerprint: str
     git_revision: str | None

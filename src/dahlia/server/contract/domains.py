@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from dahlia.export.formats import FAMILIES, FORMATS
+from dahlia.kinds import TASKS, Task
 from dahlia.params import DomainParams
 from dahlia.project import shipped_domains
 from dahlia.server.contract import models
@@ -65,7 +66,10 @@ def _platforms(families: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted({form.platform for form in FORMATS if form.family in families}))
 
 
-_KINDS: dict[str, DomainType] = {"classification": DomainType.CLASSIFICATION}
+_TYPES: dict[Task, DomainType] = {
+    "classification": DomainType.CLASSIFICATION,
+    "detection": DomainType.DETECTION,
+}
 # What the pipeline does not train yet.
 _DETECTION = tuple(
     DomainRecord(identity, name, DomainType.DETECTION, None, _platforms(FAMILIES if compact else ()))
@@ -82,15 +86,18 @@ _DETECTION = tuple(
 
 def _all_domains() -> tuple[DomainRecord, ...]:
     trained = {choice: _record(choice, domain) for choice, domain in shipped_domains().items()}
-    return tuple(sorted([*trained.values(), *_DETECTION], key=_place))
+    known = {domain.id for domain in trained.values()}
+    others = [domain for domain in _DETECTION if domain.id not in known]
+    return tuple(sorted([*trained.values(), *others], key=_place))
 
 
 def _record(choice: str, domain: DomainParams) -> DomainRecord:
     return DomainRecord(
         id=domain.id,
         name=domain.name,
-        type=_KINDS[domain.task],
-        pipeline=None if domain.withdrawn else choice,
+        type=_TYPES[domain.task],
+        # The server trains no detectors yet.
+        pipeline=None if domain.withdrawn or TASKS[domain.task].boxed else choice,
         platforms=_platforms(domain.exports),
         enabled=domain.withdrawn is None,
         megabytes=_MEGABYTES[domain.backbone.architecture],
