@@ -28,7 +28,8 @@ from dahlia_samples.photos import draw_flower_photo, draw_scene
 COLUMNS = ("file", "tag", "left", "top", "width", "height")
 
 _Result = TypeVar("_Result")
-_OURS = re.compile(r"((test/)?([a-z]+)/\3_\d+\.jpg|scene_\d+\.jpg|labels\.csv)")
+REGIONS = "regions.csv"
+_OURS = re.compile(r"((test/)?([a-z]+)/\3_\d+\.jpg|scene_\d+\.jpg|(regions|labels)\.csv)")
 _WORTH_A_POOL = 24
 _SMALLEST = 64
 
@@ -89,7 +90,7 @@ def generate_garden(
 def generate_scenes(
     target: Path, *, images: int, seed: int, size: int = 512, workers: int = 2
 ) -> list[Annotation]:
-    """Write `target/scene_000.jpg` and so on, and `target/labels.csv`, whole or not at all.
+    """Write `target/scene_000.jpg` and so on, and `target/regions.csv`, whole or not at all.
 
     The table has the columns `COLUMNS`, a row per region in fractions of the image.
 
@@ -117,7 +118,7 @@ def generate_scenes(
         ]
         regions = _map(_stage_scene, jobs, workers)
         names = [job.path.name for job in jobs]
-        _write_labels(staged / "labels.csv", names, regions)
+        _write_regions(staged / REGIONS, names, regions)
     return _annotations(target.resolve(), names, regions)
 
 
@@ -163,7 +164,7 @@ def _map(draw: Callable[[_Job], _Result], jobs: Sequence[_Job], workers: int) ->
     return [draw(job) for job in jobs]
 
 
-def _write_labels(path: Path, names: Sequence[str], regions: Sequence[tuple[Region, ...]]) -> None:
+def _write_regions(path: Path, names: Sequence[str], regions: Sequence[tuple[Region, ...]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -177,7 +178,7 @@ def _annotations(
     annotations, line = [], 2
     for name, boxes in zip(names, regions, strict=True):
         tags = tuple(dict.fromkeys(box.tag for box in boxes))
-        annotations.append(Annotation(folder / name, tags, boxes, source=f"labels.csv:{line}"))
+        annotations.append(Annotation(folder / name, tags, boxes, source=f"{REGIONS}:{line}"))
         line += len(boxes)
     return annotations
 

@@ -16,7 +16,7 @@ from dahlia_samples.render import Layer, Light, blur, cast, coverage, over, rend
 from dahlia_samples.scenery import backdrop, noise
 
 _ASPECTS = (1.0, 5 / 4, 4 / 3, 4 / 3)
-_LEAST_VISIBLE = 0.25
+_LEAST_VISIBLE = 1 / 3  # of a head; less is hard to name, and would be neither object nor background
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def draw_flower_photo(tag: str, rng: Generator, *, size: int = 512) -> NDArray[n
 
 
 def draw_scene(rng: Generator, *, size: int = 512) -> Scene:
-    """Draw one to five flowers of any tag, some overlapping; none is mostly hidden.
+    """Draw one to five flowers of any tag, some overlapping; at least a third of each head shows.
 
     Args:
         rng: all chance comes from here.
@@ -148,14 +148,16 @@ def _plant(
     flower = grow(TAGS[rng.integers(len(TAGS))], rng, centre, radius, fall)
     green, head = _layers(flower, light, frame)
     own = coverage(head, frame)
+    area = float(head.alpha.sum())
     clear = (1 - coverage(green, frame)) * (1 - own)
-    if any((other.visible * clear).sum() < _LEAST_VISIBLE * other.area for other in planted):
+    shown = [(own.sum(), area), *((float((other.visible * clear).sum()), other.area) for other in planted)]
+    if any(visible < _LEAST_VISIBLE * whole for visible, whole in shown):
         return
     for other in planted:
         other.visible = other.visible * clear
     for layer in (green, head):
         _drop(picture, layer, light, radius, flat)
-    planted.append(_Planted(flower.tag, float(head.alpha.sum()), own))
+    planted.append(_Planted(flower.tag, area, own))
 
 
 def _box(tag: str, mask: NDArray[np.bool_]) -> Region:

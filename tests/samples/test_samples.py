@@ -212,7 +212,7 @@ def test_some_boxes_overlap_and_some_are_cut_by_the_edge(scenes: list[Scene]) ->
 
 def test_scenes_are_written_with_their_table(tmp_path: Path) -> None:
     annotations = generate_scenes(tmp_path / "scenes", images=4, seed=3, size=SMALL)
-    with (tmp_path / "scenes" / "labels.csv").open(encoding="utf-8") as file:
+    with (tmp_path / "scenes" / "regions.csv").open(encoding="utf-8") as file:
         lines = list(csv.reader(file))
     assert lines[0] == ["file", "tag", "left", "top", "width", "height"]
     said = [
@@ -222,7 +222,7 @@ def test_scenes_are_written_with_their_table(tmp_path: Path) -> None:
     ]
     assert [(line[0], line[1], *map(float, line[2:])) for line in lines[1:]] == said
     for annotation in annotations:
-        number = int(annotation.source.removeprefix("labels.csv:"))
+        number = int(annotation.source.removeprefix("regions.csv:"))
         assert lines[number - 1][0] == annotation.path.name
         assert {region.tag for region in annotation.regions} == set(annotation.tags)
         assert len(shape(annotation.path)) == 3
