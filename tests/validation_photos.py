@@ -25,6 +25,7 @@ VALIDATE = {
     "max_imbalance": 3.0,
     "near_duplicate_bits": 4,
     "min_region_edge": 0.01,
+    "advised_boxes_per_tag": 15,
 }
 
 

@@ -88,7 +88,7 @@ class IngestParams(Section):
 
 
 class ValidateParams(Section):
-    """Limits of the dataset; see `conf/validate`."""
+    """Limits of the dataset; see `conf/validate`. Older projects do not have those of boxes."""
 
     on_error: Literal["stop", "skip"]
     several_tags: Literal["error", "warning"] = "error"  # older projects do not have it
@@ -101,6 +101,11 @@ class ValidateParams(Section):
     max_imbalance: float = Field(gt=1)
     near_duplicate_bits: int = Field(ge=0, le=16)
     min_region_edge: float = Field(gt=0, lt=1)
+    min_boxes_per_tag: PositiveInt = 5
+    advised_boxes_per_tag: PositiveInt = 15
+    max_boxes_per_image: PositiveInt = 300
+    min_box_pixels: float = Field(default=8.0, gt=0)
+    max_box_overlap: float = Field(default=0.9, gt=0, lt=1)
 
 
 def _folds(value: object) -> int | Literal["auto"]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
+from test_validation_of_boxes import CODES_OF_BOXES
 
 from dahlia.dataset.exclusion import Excluded, load_excluded, save_excluded, without
 from dahlia.dataset.findings import EXPECTED_OF_SOURCES, RULES, Finding
@@ -17,7 +18,6 @@ from dahlia.dataset.inspection import merge_copies
 from dahlia.dataset.inspector import inspect_all
 from dahlia.dataset.records import Annotation, Region
 from dahlia.dataset.source_summary import SourceNote, SourceSummary
-from dahlia.dataset.tag_rules import TAG_RULES, TagRules
 from dahlia.dataset.validation import Validation, refuse, validate
 from dahlia.errors import ValidationError
 from validation_photos import encoded, make_params, photo, write
@@ -36,7 +36,6 @@ class Case(NamedTuple):
     found: str = ""
     changed: Mapping[str, Any] = MappingProxyType({})
     set_aside: tuple[str, ...] = ()
-    boxed: bool = False
 
 
 def garden(root: Path) -> Annotations:
@@ -179,17 +178,6 @@ CASES = [
         files(file(PHOTO), file(encoded(photo(1000), quality=60), name="tree.jpg", subset="test")),
         ("side.jpg", "tree.jpg"),
     ),
-    Case(
-        "region-out-of-bounds",
-        region(0.8, 0.1, 0.3, 0.2),
-        found="0.8, 0.1, 0.3, 0.2",
-        set_aside=SIDE,
-        boxed=True,
-    ),
-    Case("region-out-of-bounds", region(-0.1, 0.1, 0.3, 0.2), set_aside=SIDE, boxed=True),
-    Case("region-out-of-bounds", region(float("nan"), 0.1, 0.3, 0.2), set_aside=SIDE, boxed=True),
-    Case("region-zero-size", region(0.1, 0.1, 0.0, 0.2), set_aside=SIDE, boxed=True),
-    Case("region-short-edge", region(0.1, 0.1, 0.009, 0.2), found="“ash”", boxed=True),
     Case("region-unused", region(0.8, 0.1, 0.3, 0.2), found="0.8, 0.1, 0.3, 0.2"),
     Case("region-unused", region(0.1, 0.1, 0.0, 0.2), tags=("ash",)),
     Case("region-unused", region(0.1, 0.1, 0.009, 0.2)),
@@ -267,9 +255,7 @@ def test_a_sound_dataset_has_no_findings(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:Image size:PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.code)
-def test_rule(tmp_path: Path, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    if case.boxed:
-        monkeypatch.setitem(TAG_RULES, "multiclass", TagRules(exclusive=True, boxed=True))
+def test_rule(tmp_path: Path, case: Case) -> None:
     annotations = garden(tmp_path) + case.extra(tmp_path)
     validation = validated(tmp_path, annotations, **case.changed)
     (finding,) = [finding for finding in validation.findings if finding.code == case.code]
@@ -285,7 +271,7 @@ def test_rule(tmp_path: Path, case: Case, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_every_rule_has_a_case() -> None:
-    assert {case.code for case in CASES} | set(EXPECTED_OF_SOURCES) == set(RULES)
+    assert {case.code for case in CASES} | set(EXPECTED_OF_SOURCES) | CODES_OF_BOXES == set(RULES)
 
 
 @pytest.mark.parametrize("code", EXPECTED_OF_SOURCES)

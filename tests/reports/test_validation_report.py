@@ -130,7 +130,7 @@ def test_a_file_that_cannot_be_shown_has_a_placeholder(tmp_path: Path, data: byt
             outcome(
                 Finding("truncated", "all", "half"), stops=(), excluded=(Excluded("a", None, "truncated"),)
             ),
-            "Ready to train. 1 file with errors is set aside.",
+            "Ready to train. 1 file is set aside.",
         ),
         (outcome(files=0, images=0, tags={}), "Images to use 0 "),
     ],

@@ -33,6 +33,10 @@ _ONE_TAG = "Keep the tag that is right, or set `project.classification: multilab
 _LEAK = "Take it out of the training images or out of the test set, or the figures will flatter the model."
 _ALIKE = "Keep both if they are different photos; retakes of one scene add little."
 _LOOK = "Check the photo. Keep it if the model will get photos like it; otherwise take a better one."
+_DRAW = (
+    "Draw a box around each object, or list the photo without any if it shows none. Until then it is not "
+    "used: a detector takes what is outside of boxes for background."
+)
 
 RULES: dict[str, Rule] = {
     "missing-file": Rule("error", "Files that are not there", "Put the file back, or take its row out."),
@@ -55,6 +59,24 @@ RULES: dict[str, Rule] = {
     "train-and-test": Rule("error", "Images both in training and in the test set", _LEAK),
     "region-out-of-bounds": Rule("error", "Regions that leave the image", "Draw the region again."),
     "region-zero-size": Rule("error", "Regions without an area", "Draw the region again, or remove it."),
+    "too-many-boxes": Rule(
+        "error",
+        "Photos with too many boxes",
+        "Cut the photo into parts, or draw boxes around objects that are large enough to be told apart.",
+    ),
+    "negative-box": Rule(
+        "error",
+        "Boxes with the negative tag",
+        "Remove these boxes: what is outside of boxes is background. If it is a tag like others, set "
+        "`project.negative_tag: null`.",
+    ),
+    "no-boxes": Rule(
+        "error",
+        "No boxes",
+        "Add the annotations to the source, and draw a box around each object. To learn from whole photos, "
+        "choose a domain of classification, for example `dahlia params domain=general_compact`.",
+    ),
+    "too-few-photos": Rule("error", "Too few photos", "Add photos with boxes."),
     "unknown-test-tag": Rule(
         "error",
         "Tags of the test set that training does not know",
@@ -67,6 +89,38 @@ RULES: dict[str, Rule] = {
     ),
     "too-few-tags": Rule("error", "Too few tags", "Add images of another tag, or of a negative one."),
     "too-few-images": Rule("error", "Tags with too few images", "Add images of it, or take the tag out."),
+    "too-few-boxes": Rule(
+        "error", "Tags with too few boxes", "Add photos of it with boxes, or take the tag out."
+    ),
+    "tag-without-box": Rule("warning", "Tags without a box", _DRAW),
+    "unlabelled-photo": Rule("warning", "Photos that nobody has annotated", _DRAW),
+    "few-boxes": Rule(
+        "warning",
+        "Tags with few boxes",
+        "Add photos of it with boxes: other places, light, angles, backgrounds.",
+    ),
+    "covered-box": Rule(
+        "warning",
+        "Boxes that cover each other",
+        "Remove one of two boxes around one object; two objects that hide each other have a box each.",
+    ),
+    "small-box": Rule(
+        "warning",
+        "Boxes that are too small for the network",
+        "Crop the photo closer to the objects, or choose a domain with a larger input (`dahlia domains`).",
+    ),
+    "photo-wide-boxes": Rule(
+        "warning",
+        "Boxes around whole photos",
+        "Draw the boxes around the objects. If each photo shows one object and nothing else, a domain of "
+        "classification fits better.",
+    ),
+    "boxes-alike": Rule(
+        "warning",
+        "Boxes that are all in one place",
+        "Add photos with the objects elsewhere and of other sizes; until then a detector learns the place "
+        "and not the object.",
+    ),
     "wrong-extension": Rule("warning", "Names of another format", "Rename the file."),
     "cut-off-end": Rule(
         "warning",
@@ -116,11 +170,11 @@ RULES: dict[str, Rule] = {
     ),
     "near-duplicate-test": Rule("warning", "Near-duplicates between training and test set", _LEAK),
     "near-duplicate": Rule("warning", "Near-duplicates", _ALIKE),
+    "uneven-boxes": Rule(
+        "warning", "Uneven boxes", "Add photos of the rarer tag; the model will favour the other."
+    ),
     "imbalance": Rule(
         "warning", "Uneven tags", "Add images of the rarer tag; the model will favour the other."
-    ),
-    "region-short-edge": Rule(
-        "warning", "Tiny regions", "Draw the region larger, or crop the image closer to the object."
     ),
     "unlisted-photo": Rule(
         "warning",
@@ -198,6 +252,11 @@ RULES: dict[str, Rule] = {
     "few-images": Rule(
         "advice", "Tags with few images", "Add varied images of it: other places, light, angles, backgrounds."
     ),
+    "negative-as-background": Rule(
+        "advice",
+        "Photos under the negative tag",
+        "Nothing has to be done: they count as photos without objects, and the tag is not learned.",
+    ),
     "unread-groups": Rule(
         "advice",
         "Columns that may name groups",
@@ -252,7 +311,7 @@ class Finding:
         files: the files that it is about, as in the inspection; none when it is about tags.
         tags: the tags that it names.
         set_aside: for an error about images, the files to leave out when errors are skipped. An error
-            without any cannot be skipped.
+            without any cannot be skipped. For a warning, the files that are always left out.
     """
 
     code: str

@@ -31,6 +31,7 @@ class SourceSummary(BaseModel):
         splits: images in each split of the source; empty where it has none.
         notes: what there is to tell.
         passed_over: names of files that are no part of the dataset, by reason, relative to the source.
+        unlabelled: photos of the dataset of which nobody has said anything, as the inspection names them.
     """
 
     format: str
@@ -39,6 +40,7 @@ class SourceSummary(BaseModel):
     splits: dict[str, int] = {}
     notes: tuple[SourceNote, ...] = ()
     passed_over: dict[str, tuple[str, ...]] = {}
+    unlabelled: tuple[str, ...] = ()
 
 
 def summarise(reading: Reading, root: Path, notes: tuple[Note, ...] = ()) -> SourceSummary:
@@ -67,6 +69,7 @@ def summarise(reading: Reading, root: Path, notes: tuple[Note, ...] = ()) -> Sou
             for note in (*reading.notes, *notes)
         ),
         passed_over={reason: tuple(names) for reason, names in sorted(passed_over.items())},
+        unlabelled=tuple(project_path(reading.root / name, root) for name in reading.unlabelled),
     )
 
 

@@ -11,7 +11,7 @@ from dahlia.dataset.findings import EXPECTED_OF_SOURCES, Finding, ranked
 from dahlia.dataset.groups import NamedGroups, named_groups
 from dahlia.dataset.inspection import Inspection
 from dahlia.dataset.records import ImageRecord
-from dahlia.dataset.rules import copies, groups, images, tags
+from dahlia.dataset.rules import box_counts, copies, groups, images, regions, tags
 from dahlia.dataset.rules.survey import Survey
 from dahlia.dataset.source_summary import SourceSummary
 from dahlia.errors import ValidationError
@@ -31,16 +31,38 @@ OF_FILES: _Rules = (
     tags.merged_negatives,
     tags.names,
     groups.names,
-    images.regions,
     images.looks,
 )
 OF_WHAT_IS_LEFT: _Rules = (
     copies.near_duplicates,
     tags.unknown_test_tags,
-    tags.enough_images,
-    tags.balance,
     groups.what_groups_say,
 )
+
+
+@dataclass(frozen=True)
+class _Own:
+    """The rules of projects in which regions are learned, or in which tags alone are."""
+
+    of_files: _Rules
+    of_what_is_left: _Rules
+
+
+_OWN = {
+    True: _Own(
+        (regions.flawed, regions.too_many, regions.without_boxes, regions.negatives),
+        (
+            regions.small,
+            regions.covered,
+            box_counts.enough_photos,
+            box_counts.enough_boxes,
+            box_counts.balance,
+            box_counts.places_of_boxes,
+        ),
+    ),
+    False: _Own((tags.untagged, regions.unused), (tags.enough_images, tags.balance)),
+}
+_UNUSABLE = frozenset({"annotation-without-tag"})  # there is an object, and nobody knows of which tag
 
 
 @dataclass(frozen=True)
@@ -52,7 +74,7 @@ class Validation:
         files: how many files the sources name.
         images: how many distinct images can be used.
         tags: for each tag, by name, its usable images for training and in the test set.
-        excluded: what is set aside; empty unless errors are skipped.
+        excluded: what is set aside: for warnings always, for errors if they are skipped.
         stops: the errors that stop the pipeline.
         source: how ingest understood the source; None where it did not say.
         groups: how the usable training images are grouped by name; None where none of them is.
@@ -84,20 +106,22 @@ def validate(
         params: the limits, and whether errors stop or are skipped.
         source: what ingest has to tell of the source.
     """
-    survey = Survey(rows, records, params)
-    findings = [*_told(source), *_apply(OF_FILES, survey)]
+    unlabelled = frozenset(source.unlabelled) if source else frozenset[str]()
+    survey = Survey(rows, records, params, unlabelled)
+    own = _OWN[survey.tag_rules.boxed]
+    findings = [*_told(source, survey), *_apply((*OF_FILES, *own.of_files), survey)]
     left = replace(survey, records=without(records, set_aside(findings, rows)))
-    findings = ranked(findings + _apply(OF_WHAT_IS_LEFT, left))
-    flawed = set_aside(findings, rows)
-    used = without(records, flawed)
+    findings = ranked(findings + _apply((*OF_WHAT_IS_LEFT, *own.of_what_is_left), left))
+    used = without(records, set_aside(findings, rows))
     skip = params.validate_.on_error == "skip"
+    flawed = set_aside((finding for finding in findings if skip or finding.severity != "error"), rows)
     errors = (finding for finding in findings if finding.severity == "error")
     return Validation(
         findings=tuple(findings),
         files=len({row.path for row in rows}),
         images=len(used),
         tags=_counts(used),
-        excluded=tuple(flawed) if skip else (),
+        excluded=tuple(flawed),
         stops=tuple(finding for finding in errors if not (skip and finding.set_aside)),
         source=source,
         groups=named_groups(used),
@@ -125,11 +149,18 @@ def refuse(validation: Validation, report: str) -> None:
     raise ValidationError("\n".join(text))
 
 
-def _told(source: SourceSummary | None) -> list[Finding]:
-    notes = source.notes if source else ()
+def _told(source: SourceSummary | None, survey: Survey) -> list[Finding]:
+    unusable = _UNUSABLE if survey.tag_rules.boxed else frozenset[str]()
     return [
-        Finding(note.code, EXPECTED_OF_SOURCES[note.code], note.found, note.files, note.tags)
-        for note in notes
+        Finding(
+            note.code,
+            EXPECTED_OF_SOURCES[note.code],
+            note.found,
+            note.files,
+            note.tags,
+            note.files if note.code in unusable else (),
+        )
+        for note in (source.notes if source else ())
     ]
 
 

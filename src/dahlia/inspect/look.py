@@ -221,7 +221,8 @@ def _key(reading: Reading, facts: Sequence[str], parameters: str) -> str:
     digest = hashlib.sha256(f"{__version__}\n{parameters}\n{reading.recognised()}\n".encode())
     for annotation, fact in zip(reading.annotations, facts, strict=True):
         digest.update(repr((annotation, fact)).encode(errors="surrogateescape"))
-    digest.update(repr((reading.notes, reading.litter, reading.documents)).encode(errors="surrogateescape"))
+    said = (reading.notes, reading.litter, reading.documents, reading.unlabelled)
+    digest.update(repr(said).encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 

@@ -6,7 +6,8 @@ source; `load(tree, documents)`, what they say; `save(annotations, target)`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -69,6 +70,7 @@ FORMATS: dict[str, Format] = {
     "csv": table,
 }
 NAMES = [FOLDER, *FORMATS]
+_LINE = re.compile(r":\d+$")  # of a table, in what says where something was said
 _WITH_GROUPS = ("csv", "coco", "createml", "cvat", "labelstudio")
 
 
@@ -247,10 +249,10 @@ def _attempt(tree: Tree, name: str, documents: Sequence[str], *, tagged: bool) -
 def _accounted(tree: Tree, name: str, loaded: Loaded) -> Reading:
     for document in tree.read:
         project_path(tree.path(document), tree.root)  # its name will be in files and messages
+    unlabelled = tuple(_unlabelled(tree, loaded))
     if tree.document is not None:
-        return Reading(
-            loaded.annotations, tree.root, name, loaded.layout, loaded.notes, (), (), (tree.document,), {}
-        )
+        one, said = (tree.document,), loaded.annotations
+        return Reading(said, tree.root, name, loaded.layout, loaded.notes, (), (), one, {}, unlabelled)
     named = {str(one.path) for one in loaded.annotations}
     photos, unlisted, litter = [], [], tree.litter
     images = set(tree.images)
@@ -276,4 +278,14 @@ def _accounted(tree: Tree, name: str, loaded: Loaded) -> Reading:
         tuple(unlisted),
         tuple(sorted(tree.read)),
         dict(sorted(litter.items())),
+        unlabelled,
     )
+
+
+def _unlabelled(tree: Tree, loaded: Loaded) -> Iterator[str]:
+    """Photos of which nothing is said; a file that says that there is no object has said something."""
+    for one in loaded.annotations:
+        name = tree.name(one.path)
+        said = one.tags or _LINE.sub("", one.source) in tree.read
+        if name in loaded.unlabelled or not said:
+            yield name

@@ -66,7 +66,8 @@ def load(tree: Tree, documents: Sequence[str]) -> Loaded:
     if not documents:
         raise none_found(tree, "labelstudio", _ADVICE)
     finder, tally, splits = PhotoFinder(tree), Tally(), splits_of_documents(tree, documents)
-    parts = [list(_document(tree, name, splits[name], finder, tally)) for name in documents]
+    finished: dict[str, bool] = {}
+    parts = [list(_document(tree, name, splits[name], finder, tally, finished)) for name in documents]
     annotations = merge(without_repeats(parts))
     if annotations and not has_tags(tree) and not any(is_there(one.path) for one in annotations):
         raise DatasetError(
@@ -74,7 +75,12 @@ def load(tree: Tree, documents: Sequence[str]) -> Loaded:
             f"{len(annotations):,}, such as {annotations[0].path.name}. Label Studio exports JSON without "
             "photos: copy them there."
         )
-    return Loaded(with_splits(tree.root, annotations), "Label Studio", (*finder.notes, *tally.notes))
+    return Loaded(
+        with_splits(tree.root, annotations),
+        "Label Studio",
+        (*finder.notes, *tally.notes),
+        frozenset(photo for photo, done in finished.items() if not done),
+    )
 
 
 def save(annotations: Sequence[Annotation], target: Path) -> None:
@@ -88,7 +94,12 @@ def save(annotations: Sequence[Annotation], target: Path) -> None:
 
 
 def _document(
-    tree: Tree, document: str, split: Split | None, finder: PhotoFinder, tally: Tally
+    tree: Tree,
+    document: str,
+    split: Split | None,
+    finder: PhotoFinder,
+    tally: Tally,
+    finished: dict[str, bool],
 ) -> Iterator[Annotation]:
     photos = TaskPhotos(tree, finder, photo_places(tree, document, split))
     for where, data, results in _tasks(content_of(tree, document), str(tree.path(document))):
@@ -105,6 +116,7 @@ def _document(
         ]
         if any(reading != readings[0] for reading in readings):
             tally.add("several-annotators", tree.name(path))
+        finished[tree.name(path)] = bool(readings) or finished.get(tree.name(path), False)
         own = _own_split(data, split)
         said = readings[0] if readings else []
         yield Annotation(

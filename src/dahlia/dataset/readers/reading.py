@@ -38,11 +38,14 @@ class Loaded:
         annotations: one for each file, sorted by path.
         layout: how the source was understood, in some words: `COCO, one file a split`.
         notes: what there is to tell.
+        unlabelled: photos that are named without anything being said of them, relative to the source; beside
+            those of which no annotation file has told.
     """
 
     annotations: list[Annotation]
     layout: str
     notes: tuple[Note, ...] = ()
+    unlabelled: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Reading:
         unlisted: photos in the source that no annotation names.
         documents: annotation files that were read.
         litter: what was passed over, with the reason.
+        unlabelled: those of `annotations` of which nothing is said, not even that there is no object.
     """
 
     annotations: list[Annotation]
@@ -70,6 +74,7 @@ class Reading:
     unlisted: tuple[str, ...]
     documents: tuple[str, ...]
     litter: dict[str, str]
+    unlabelled: tuple[str, ...] = ()
 
     @property
     def splits(self) -> dict[Split, int]:

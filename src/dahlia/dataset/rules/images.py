@@ -1,4 +1,4 @@
-"""Rules about single images: readable, of a supported size, named after their format; looks and regions."""
+"""Rules about single images: readable, of a supported size, named after their format; looks."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from dahlia.dataset import inspector
 from dahlia.dataset.findings import Finding
 from dahlia.dataset.formats import SUFFIXES
 from dahlia.dataset.inspection import Inspection
-from dahlia.dataset.records import Region
 from dahlia.dataset.rules.survey import Survey
-
-ROUNDING = 1e-5  # of the image's edge; annotation files round to six decimals
 
 
 def problems(survey: Survey) -> Iterator[Finding]:
@@ -93,37 +90,3 @@ def _found(code: str, row: Inspection) -> str:
     if code == "bright":
         return f"95 % of the pixels above {row.brightness_perc_5 or 0:.0%} brightness"
     return f"{row.width} x {row.height} pixels"
-
-
-def regions(survey: Survey) -> Iterator[Finding]:
-    """Regions that leave the image, have no area, or a very short edge; advice where tags alone count."""
-    least = survey.params.validate_.min_region_edge
-    for row in survey.whole:
-        findings = [finding for region in row.regions if (finding := _judge(row, region, least))]
-        if survey.tag_rules.boxed or not findings:
-            yield from findings
-            continue
-        more = f" and {len(findings) - 1} more" if len(findings) > 1 else ""
-        tags = tuple(dict.fromkeys(tag for finding in findings for tag in finding.tags))
-        found = f"{findings[0].found}{more}"
-        yield Finding("region-unused", findings[0].expected, found, (row.path,), tags)
-
-
-def _judge(row: Inspection, region: Region, least: float) -> Finding | None:
-    numbers = (region.left, region.top, region.width, region.height)
-    found = f"“{region.tag}” at left, top, width, height {', '.join(f'{n:.4g}' for n in numbers)}"
-    about = ((row.path,), (region.tag,))
-    if not (region.width > 0 and region.height > 0):
-        return Finding("region-zero-size", "a width and a height above 0", found, *about, (row.path,))
-    if not _inside(region):
-        return Finding("region-out-of-bounds", "fractions inside 0 to 1", found, *about, (row.path,))
-    if min(region.width, region.height) < least:
-        return Finding("region-short-edge", f"edges of at least {least:.0%} of the image's", found, *about)
-    return None
-
-
-def _inside(region: Region) -> bool:
-    return (
-        min(region.left, region.top) >= -ROUNDING
-        and max(region.left + region.width, region.top + region.height) <= 1 + ROUNDING
-    )

@@ -20,11 +20,13 @@ class Survey:
         rows: every file that a source names.
         records: the manifest's rows; for rules about tags only those that can be used.
         params: the parameters.
+        unlabelled: the files that the source holds and nobody has annotated, as in `rows`.
     """
 
     rows: Sequence[Inspection]
     records: Sequence[ImageRecord]
     params: Params
+    unlabelled: frozenset[str] = frozenset()
 
     @property
     def whole(self) -> list[Inspection]:
@@ -54,4 +56,14 @@ class Survey:
             for record in self.records
             if record.subset == subset
             for tag in self.tag_rules.learned(record.tags, ignored)
+        )
+
+    def boxes(self, subset: Subset) -> Counter[str]:
+        """Boxes per tag, the negative one left out, in the images of a subset."""
+        return Counter(
+            region.tag
+            for record in self.records
+            if record.subset == subset
+            for region in record.regions
+            if region.tag != self.params.project.negative_tag
         )

@@ -13,17 +13,22 @@ from dahlia.dataset.tag_rules import EXPECTED_TAGS, LEAST_TAGS, too_few_tags
 
 
 def tags_of_images(survey: Survey) -> Iterator[Finding]:
-    """Images with no tag, with too many, or with the negative one beside others."""
+    """Images with too many tags, or with the negative one beside others."""
     negative = survey.params.project.negative_tag
     for row in survey.whole:
-        if not row.tags:
-            yield Finding("untagged", "at least one tag", "none", (row.path,))
-        elif negative in row.tags and len(row.tags) > 1:
+        if negative in row.tags and len(row.tags) > 1:
             yield _wrong(row, "negative-and-regular", f"“{negative}” alone, or only regular tags")
         elif len(row.tags) > 1 and not survey.several_tags:
             yield _wrong(row, "image-with-two-tags", "one tag for an image")
         elif len(row.tags) > 1 and survey.tag_rules.exclusive:
             yield Finding("tags-shared", "one tag for an image", _quoted(row.tags), (row.path,), row.tags)
+
+
+def untagged(survey: Survey) -> Iterator[Finding]:
+    """Images without a tag; where regions are learned, they show what is background."""
+    for row in survey.whole:
+        if not row.tags:
+            yield Finding("untagged", "at least one tag", "none", (row.path,))
 
 
 def merged_negatives(survey: Survey) -> Iterator[Finding]:
