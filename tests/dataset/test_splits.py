@@ -191,3 +191,26 @@ def test_what_has_no_tag_in_folders_of_splits_is_set_aside(tmp_path: Path) -> No
     assert found.unlisted == ("pred/1.jpg", "pred/2.jpg", "test/3.jpg")
     assert [note.code for note in found.notes] == ["unlisted-photo"]
     assert found.accounted() == "11 files: 8 with an annotation, 3 set aside without one"
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("file,tag\ntrain/1.png,a\ntest/2.png,a\n", {"1.png": "train", "2.png": "test"}),
+        (
+            "file,tag\ntrain/1.png,a\nvalid/3.png,a\n4.png,a\n",
+            {"1.png": "train", "3.png": "train", "4.png": "train"},
+        ),
+        ("file,tag,subset\ntrain/1.png,a,test\ntest/2.png,a,train\n", {"1.png": "test", "2.png": "train"}),
+        ("file,tag\ntest/2.png,a\ntest/5.png,b\n", {"2.png": "train", "5.png": "train"}),
+    ],
+)
+def test_folders_of_photos_count_where_a_table_says_nothing_of_splits(
+    tmp_path: Path, table: str, expected: dict[str, str]
+) -> None:
+    for name in ("train/1.png", "test/2.png", "valid/3.png", "4.png", "test/5.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "labels.csv").write_text(table)
+    found = readers.read(tmp_path, "csv").annotations
+    assert {one.path.name: one.subset for one in found} == expected

@@ -31,7 +31,7 @@ from dahlia.dataset.readers.boxes import size_of
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.folder import has_tags
 from dahlia.dataset.readers.reading import Loaded, Note, counted
-from dahlia.dataset.readers.sources import decoded, merge, number, tag_name, tags_of, text_of
+from dahlia.dataset.readers.sources import decoded, merge, number, tag_name, tags_of, text_of, with_splits
 from dahlia.dataset.readers.splits import split_in, split_of, split_of_document, subset_of
 from dahlia.dataset.readers.table_columns import BOX, CORNERS, NO_SPLIT, YES, columns_of
 from dahlia.dataset.readers.targets import plain_tags, relative_name
@@ -67,7 +67,7 @@ def load(tree: Tree, documents: Sequence[str]) -> Loaded:
     _check_number(tree, documents)
     finder = PhotoFinder(tree)
     tables = [_Table(tree, name, finder) for name in documents]
-    annotations = merge(one for table in tables for one in table.annotations())
+    annotations = with_splits(tree.root, merge(one for table in tables for one in table.annotations()))
     several = sum((table.several for table in tables), Counter[str]())
     joined = sorted(set().union(*(table.joined for table in tables)))
     notes = list(finder.notes)
