@@ -16,8 +16,12 @@ from pathlib import Path
 
 import pytest
 
+import dahlia_samples
 from dahlia import __version__, cli
+from dahlia.config import load_params
+from dahlia.demo import demo_project
 from dahlia.errors import ConfigError, DahliaError, TrainingError, ValidationError
+from dahlia.project import task_of
 from dahlia.terminal import message
 from small_projects import REPOSITORY, SmallProject
 
@@ -213,6 +217,60 @@ def test_init_and_domains(
     monkeypatch.chdir(tmp_path / "garden")
     assert dahlia("params", "--check") == 0
     assert dahlia("domains") == 0
+
+
+def test_a_project_of_detection(
+    dahlia: Callable[..., object],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert dahlia("init", "--task", "detection", str(tmp_path / "garden")) == 0
+    assert "regions.csv" in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path / "garden")
+    assert dahlia("params", "--check") == 0
+    assert dahlia("sample", "--scenes", "3") == 0
+    assert Path("data/images/regions.csv").is_file()
+    assert dahlia("params", "domain=general_compact") == 0
+    assert load_params(Path("params.yaml")).kind == "multiclass"
+    assert dahlia("params", "domain=detection_general_compact") == 0
+    assert load_params(Path("params.yaml")).kind == "detection"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "drawn"),
+    [
+        (("--task", "detection"), {"scene_000.jpg", "scene_059.jpg", "regions.csv"}),
+        (("--images-per-tag", "1"), {"daisy", "daffodil", "dahlia"}),
+        (("--task", "classification", "--images-per-tag", "1"), {"daisy", "daffodil", "dahlia"}),
+    ],
+)
+def test_sample_photos_are_those_of_the_task(
+    dahlia: Callable[..., object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    drawn: set[str],
+) -> None:
+    def scenes(target: Path, *, images: int, seed: int) -> None:
+        target.mkdir()
+        for name in (*(f"scene_{number:03d}.jpg" for number in range(images)), "regions.csv"):
+            (target / name).touch()
+
+    monkeypatch.setattr(dahlia_samples, "generate_scenes", scenes)
+    assert dahlia("sample", "--out", str(tmp_path / "photos"), *arguments) == 0
+    found = {path.name for path in (tmp_path / "photos").iterdir()}
+    assert drawn <= found
+
+
+def test_a_demo_of_another_task_has_a_project_of_its_own(tmp_path: Path, folder: Path) -> None:
+    assert demo_project(folder, None) == folder
+    assert demo_project(folder, "classification") == folder
+    made = demo_project(folder, "detection")
+    assert made == folder / "demo-detection"
+    assert task_of(made) == "detection"
+    assert demo_project(folder, "detection") == made
+    assert demo_project(made, "detection") == made
 
 
 def test_a_full_disk_is_said(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dahlia import composition
 from dahlia.composition import choices, compose, domains, write_params
 from dahlia.config import check_domain, check_params, load_params
 from dahlia.errors import ConfigError
@@ -238,3 +239,31 @@ def test_a_domain_that_cannot_be_used(root: Path, text: str, message: str) -> No
 def test_a_folder_that_is_no_project(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"config\.yaml was expected and is not there.*dahlia init"):
         compose(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["domain=detection_general_compact", "project.classification=multilabel"],
+            r"`project.classification` is read in projects of classification, and the domain General "
+            r"\(compact\) is of detection. Leave it out",
+        ),
+        (
+            ["validate.min_box_pixels=4.0"],
+            "of detection, and the domain .* is of classification",
+        ),
+    ],
+)
+def test_settings_of_the_other_task(overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        compose(REPOSITORY, overrides)
+
+
+def test_settings_of_one_task_are_all_there_are(found: dict[str, DomainParams]) -> None:
+    values = compose(REPOSITORY, ["domain=detection_general_compact", "validate.min_box_pixels=4.0"])
+    assert values["validate"]["min_box_pixels"] == 4.0
+    for keys in composition.READ_BY_ONE.values():
+        for key in keys:
+            section, _, name = key.partition(".")
+            assert name in values[section]

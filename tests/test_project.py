@@ -14,7 +14,8 @@ from dahlia import project
 from dahlia.composition import compose
 from dahlia.config import load_params
 from dahlia.errors import ConfigError
-from dahlia.project import create_project, domains_table
+from dahlia.kinds import TASKS, Task
+from dahlia.project import STARTS, create_project, domains_table, shipped_domains
 from dahlia.provenance import git_revision
 from small_projects import REPOSITORY, shipped
 
@@ -67,6 +68,24 @@ def test_what_a_project_holds(tmp_path: Path) -> None:
     assert list((target / "data" / "images").iterdir()) == []
     assert compose(target)["domain"] == shipped()["domain"]
     assert names(target.parent) == {"garden"}
+
+
+def test_a_project_of_detection_has_a_domain_of_detection(tmp_path: Path) -> None:
+    create_project(tmp_path / "garden", "detection")
+    params = load_params(tmp_path / "garden" / "params.yaml")
+    assert (params.kind, params.project.name) == ("detection", "garden")
+    assert params.domain.detector is not None
+    assert compose(tmp_path / "garden")["domain"] == params.model_dump(by_alias=True)["domain"]
+    create_project(tmp_path / "other")
+    other = contents(tmp_path / "other")
+    differing = {name for name, data in contents(tmp_path / "garden").items() if data != other.get(name)}
+    assert differing == {"conf/config.yaml", "params.yaml"}
+
+
+@pytest.mark.parametrize("task", STARTS)
+def test_a_task_starts_with_a_domain_of_its_own(task: Task) -> None:
+    assert shipped_domains()[STARTS[task].domain].task == task
+    assert set(STARTS) == set(TASKS)
 
 
 def test_what_the_pipeline_makes_is_not_for_git(tmp_path: Path) -> None:
@@ -164,6 +183,10 @@ def test_the_table_of_domains() -> None:
     assert "food_compact" in table
     assert "0732100f-1a38-4e49-a514-c9b44c697ab5" in table
     assert "Adult (withdrawn)" in table
+    (compact,) = [
+        line.split() for line in table.splitlines() if line.startswith("detection_general_compact ")
+    ]
+    assert compact[1:5] == ["detection", "General", "(compact)", "416"]
 
 
 def test_a_folder_without_domains(tmp_path: Path) -> None:

@@ -15,12 +15,14 @@ import click
 from dahlia import __version__
 from dahlia.errors import ConfigError, DahliaError
 from dahlia.inspect.command import inspect
+from dahlia.kinds import TASKS, Task
 from dahlia.predict.command import predict
 from dahlia.server.commands import COMMANDS as SERVER_COMMANDS
 from dahlia.terminal import SectionedCommands, message, print_table
 
 STAGES = ("ingest", "validate", "split", "environment", "train", "evaluate", "export", "track")
 INTERRUPTED = 130
+_TASK = click.Choice(list(TASKS))
 
 
 @click.group(cls=SectionedCommands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -108,13 +110,14 @@ def negatives(overrides: tuple[str, ...]) -> None:
 
 @cli.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-def init(directory: Path) -> None:
+@click.option("--task", type=_TASK, default="classification", show_default=True, help="What its models do.")
+def init(directory: Path, task: Task) -> None:
     """Create an empty project in DIRECTORY."""
-    from dahlia.project import create_project
+    from dahlia.project import STARTS, create_project
 
-    create_project(directory)
+    create_project(directory, task)
     click.echo(
-        f"{directory} is ready. Put photos in {directory}/data/images/<tag>/, then:\n"
+        f"{directory} is ready. {STARTS[task].photos.format(folder=directory)}, then:\n"
         f"  cd {directory} && dvc repro && dahlia publish 1 --as NAME"
     )
 
@@ -144,18 +147,23 @@ def params(overrides: tuple[str, ...], check: bool) -> None:
 
 @cli.command()
 @click.option("--out", default="data/images", type=click.Path(path_type=Path), show_default=True)
+@click.option(
+    "--task", type=_TASK, help="A folder per tag, or scenes with regions.csv (default: for the project here)."
+)
 @click.option("--images-per-tag", default=60, type=click.IntRange(min=1), show_default=True)
 @click.option(
     "--scenes", default=0, type=click.IntRange(min=0), help="Draw N scenes with bounding boxes instead."
 )
 @click.option("--seed", default=0, type=click.IntRange(min=0), show_default=True)
-def sample(out: Path, images_per_tag: int, scenes: int, seed: int) -> None:
+def sample(out: Path, task: Task | None, images_per_tag: int, scenes: int, seed: int) -> None:
     """Generate sample photos: daisies, daffodils and dahlias."""
+    from dahlia.project import STARTS, task_of
     from dahlia_samples import generate_garden, generate_scenes
 
     if out.exists() and any(out.iterdir()):
         click.echo(f"{out} has files already; they are left as they are.")
         return
+    scenes = scenes or STARTS[task or task_of(Path())].scenes
     if scenes:
         generate_scenes(out, images=scenes, seed=seed)
     else:
@@ -164,16 +172,18 @@ def sample(out: Path, images_per_tag: int, scenes: int, seed: int) -> None:
 
 
 @cli.command()
+@click.option("--task", type=_TASK, help="If it is not that of the project here, a project is made for it.")
 @click.pass_context
-def demo(context: click.Context) -> None:
+def demo(context: click.Context, task: Task | None) -> None:
     """Run the whole pipeline once, on sample photos.
 
     It generates the photos, trains, publishes the result, and asks for a prediction.
     """
-    from dahlia.demo import run_demo
+    from dahlia.demo import demo_project, run_demo
 
-    context.invoke(sample)
-    run_demo(Path())
+    root = demo_project(Path(), task)
+    context.invoke(sample, out=root / "data" / "images", task=task)
+    run_demo(root)
 
 
 @cli.command()

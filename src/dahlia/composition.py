@@ -15,6 +15,7 @@ from dahlia.config import check_domain, check_params, check_section, known_keys,
 from dahlia.errors import ConfigError
 from dahlia.files import write_text
 from dahlia.imports import require_formats
+from dahlia.kinds import Task
 from dahlia.masking import masked, shown
 from dahlia.params import DomainParams, Params
 from dahlia.targets import check_targets
@@ -22,6 +23,22 @@ from dahlia.targets import check_targets
 CONF = Path("conf")
 _NO_SUCH_KEY = re.compile(r"Could not override '([^']+)'")  # what Hydra says
 _UNREADABLE = "an interpolation ${...} cannot be read, or a value is of a kind that Hydra does not take"
+READ_BY_ONE: dict[Task, tuple[str, ...]] = {
+    "classification": (
+        "project.classification",
+        "project.negatives",
+        "validate.several_tags",
+        "validate.min_images_per_tag",
+        "validate.min_region_edge",
+    ),
+    "detection": (
+        "validate.min_boxes_per_tag",
+        "validate.advised_boxes_per_tag",
+        "validate.max_boxes_per_image",
+        "validate.min_box_pixels",
+        "validate.max_box_overlap",
+    ),
+}
 _Checked = TypeVar("_Checked", bound=BaseModel)
 
 
@@ -33,7 +50,7 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """
     _check_names(_conf(root), overrides)
     composed = _composed(root, "config", overrides)
-    check_params(composed, f"{CONF}/")
+    _check_task(check_params(composed, f"{CONF}/"), overrides)
     return composed
 
 
@@ -179,6 +196,19 @@ def _check_names(conf: Path, overrides: Sequence[str]) -> None:
 
 def _groups(conf: Path) -> list[str]:
     return sorted(path.relative_to(conf).as_posix() for path in conf.rglob("*") if path.is_dir())
+
+
+def _check_task(params: Params, overrides: Sequence[str]) -> None:
+    """Refuse to set what projects of the task do not read. Every project has the defaults of both tasks."""
+    task, domain = params.domain.task, params.domain.name
+    for override in overrides:
+        key = override.partition("=")[0]
+        others = [other for other, keys in READ_BY_ONE.items() if other != task and key in keys]
+        if others:
+            raise ConfigError(
+                f"`{key}` is read in projects of {others[0]}, and the domain {domain} is of {task}. Leave it "
+                f"out, or choose a domain of {others[0]} (`dahlia domains`)."
+            )
 
 
 def _check_choice(conf: Path, group: str, choice: str) -> None:

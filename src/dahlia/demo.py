@@ -14,16 +14,41 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
 from dahlia import layout
 from dahlia.config import load_params
 from dahlia.errors import DahliaError
+from dahlia.kinds import Kind, Task
 from dahlia.params import Params
 
 NAME = "demo"
 _START_SECONDS = 90.0
+_MOST_SHOWN = 3
+_ROUTES: dict[Kind, str] = {"multiclass": "classify", "multilabel": "classify", "detection": "detect"}
+
+
+def demo_project(root: Path, task: Task | None) -> Path:
+    """The project to run: the one that is here, or if it is of another task, one in the folder `demo-<task>`.
+
+    Args:
+        root: where the command was called.
+        task: what is to be shown; None for what is here.
+
+    Raises:
+        DahliaError: parameters cannot be read, or a project cannot be laid out.
+    """
+    from dahlia.project import create_project, task_of
+
+    if task is None or task == task_of(root):
+        return root
+    folder = root / f"demo-{task}"
+    if not (folder / layout.PARAMS).is_file():
+        create_project(folder, task)
+        click.echo(f"{folder}: a new project, for {task}")
+    return folder
 
 
 def run_demo(root: Path) -> None:
@@ -34,17 +59,17 @@ def run_demo(root: Path) -> None:
     """
     root = root.resolve()
     _step("Running the pipeline: dvc repro")
-    _call("dvc", "repro")
+    _call(root, "dvc", "repro")
     params = load_params(root / layout.PARAMS)
     number = json.loads((root / layout.ITERATION).read_text(encoding="utf-8"))["number"]
     _step(f"Publishing iteration {number} as {NAME}")
-    _call(sys.executable, "-m", "dahlia", "publish", str(number), "--as", NAME)
-    photo = _photo(root, params)
+    _call(root, sys.executable, "-m", "dahlia", "publish", str(number), "--as", NAME)
+    photo = _photo(root)
     _step(f"Asking the service about {photo.relative_to(root)}")
     with _service(root) as address:
         for line in _ask(address, params, photo):
             click.echo(line)
-    _call(sys.executable, "-m", "dahlia", "report")
+    _call(root, sys.executable, "-m", "dahlia", "report")
     click.echo(f"The report:      {root / layout.EVALUATION_PAGE}")
     click.echo("All iterations:  mlflow ui --port 5000   then http://127.0.0.1:5000")
     click.echo("The endpoint:    bentoml serve --host 127.0.0.1   then http://127.0.0.1:3000")
@@ -54,18 +79,19 @@ def _step(text: str) -> None:
     click.secho(f"\n{text}", bold=True)
 
 
-def _call(*command: str) -> None:
-    if subprocess.run(command).returncode != 0:
+def _call(root: Path, *command: str) -> None:
+    if subprocess.run(command, cwd=root).returncode != 0:
         raise DahliaError(
             f"`{' '.join(command[-3:])}` failed; its output is above. Fix the cause and run it again: "
             "finished work is kept."
         )
 
 
-def _photo(root: Path, params: Params) -> Path:
+def _photo(root: Path) -> Path:
     from dahlia.dataset.manifest import load_manifest
 
-    return root / load_manifest(root / layout.MANIFEST)[0].path
+    records = load_manifest(root / layout.MANIFEST)
+    return root / next((record for record in records if record.regions), records[0]).path
 
 
 def _ask(address: str, params: Params, photo: Path) -> Iterator[str]:
@@ -74,7 +100,7 @@ def _ask(address: str, params: Params, photo: Path) -> Iterator[str]:
 
     url = (
         f"{address}/customvision/v3.1/prediction/{project_id(params.project.name)}"
-        f"/classify/iterations/{NAME}/image/nostore"
+        f"/{_ROUTES[params.kind]}/iterations/{NAME}/image/nostore"
     )
     headers = {"Content-Type": "application/octet-stream"}
     if key := read_settings().key:
@@ -86,8 +112,16 @@ def _ask(address: str, params: Params, photo: Path) -> Iterator[str]:
             answer = json.load(response)
     except urllib.error.HTTPError as error:
         raise DahliaError(f"The service answered {error.code}: {error.read().decode()}") from error
-    for prediction in answer["predictions"][:3]:
-        yield f"  {prediction['probability']:6.1%}  {prediction['tagName']}"
+    likeliest = sorted(answer["predictions"], key=lambda one: -one["probability"])
+    for prediction in likeliest[:_MOST_SHOWN]:
+        yield f"  {prediction['probability']:6.1%}  {prediction['tagName']}{_place(prediction)}"
+
+
+def _place(prediction: dict[str, Any]) -> str:
+    box = prediction.get("boundingBox")
+    if not box:
+        return ""
+    return "  " + ", ".join(f"{side} {box[side]:.2f}" for side in ("left", "top", "width", "height"))
 
 
 @contextmanager

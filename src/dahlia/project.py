@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dahlia import layout
 from dahlia.composition import CONF, domains, template, write_params
-from dahlia.config import check_domain, read_yaml
+from dahlia.config import check_domain, load_params, read_yaml
 from dahlia.errors import ConfigError
 from dahlia.files import staged_directory, write_text
+from dahlia.kinds import Task
 from dahlia.params import NAMING, PROJECT_NAME, DomainParams
 
 if TYPE_CHECKING:
@@ -36,8 +39,49 @@ IGNORED = """\
 """
 
 
-def create_project(target: Path) -> None:
+@dataclass(frozen=True)
+class Start:
+    """How a project of a task begins.
+
+    Attributes:
+        domain: the choice in `conf/domain`.
+        photos: where photos go, a sentence without its full stop; `{folder}` is the project's.
+        scenes: how many scenes with boxes are its sample photos; 0 for a folder of photos per tag.
+    """
+
+    domain: str
+    photos: str
+    scenes: int
+
+
+STARTS: dict[Task, Start] = {
+    "classification": Start("general_compact", "Put photos in {folder}/data/images/<tag>/", 0),
+    "detection": Start(
+        "detection_general_compact",
+        "Put photos in {folder}/data/images/, and beside them their boxes: a table regions.csv with\n"
+        "file,tag,left,top,width,height in fractions of the photo, or the export of a labelling tool, such as\n"
+        "COCO, YOLO or Pascal VOC",
+        60,
+    ),
+}
+
+
+def task_of(root: Path) -> Task:
+    """What the models of the project in a folder do; classification where there is no project.
+
+    Raises:
+        ConfigError: its parameters cannot be read.
+    """
+    path = root / layout.PARAMS
+    return load_params(path).domain.task if path.is_file() else "classification"
+
+
+def create_project(target: Path, task: Task = "classification") -> None:
     """Lay out an empty project: the pipeline, its configuration, Git and DVC.
+
+    Args:
+        target: a new or an empty folder; its name becomes the project's.
+        task: what its models will do.
 
     Raises:
         ConfigError: the folder exists and is not empty, or its name cannot be a project's.
@@ -56,7 +100,7 @@ def create_project(target: Path) -> None:
     # Somebody may stand in an empty folder: it is filled, not replaced by another of its name.
     filled = target.is_dir()
     with staged_directory(target / _STATE if filled else target) as staged:
-        _lay_out(staged, target.name)
+        _lay_out(staged, target.name, task)
         if filled:
             for part in sorted(staged.iterdir()):
                 part.rename(target / part.name)
@@ -71,12 +115,12 @@ def domains_table(root: Path) -> Table:
     """
     from rich.table import Table
 
-    table = Table("domain=", "Name", "Input", "Id", box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table("domain=", "Task", "Name", "Input", "Id", box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for choice, domain in domains(root).items():
         name, size = (
             (f"{domain.name} (withdrawn)", "") if domain.withdrawn else (domain.name, str(domain.input.size))
         )
-        table.add_row(choice, name, size, domain.id)
+        table.add_row(choice, domain.task, name, size, domain.id)
     for column in table.columns:
         column.no_wrap = True
     return table
@@ -92,7 +136,7 @@ def shipped_domains() -> dict[str, DomainParams]:
     return {path.stem: check_domain(read_yaml(path), str(path)) for path in sorted(folder.glob("*.yaml"))}
 
 
-def _lay_out(folder: Path, name: str) -> None:
+def _lay_out(folder: Path, name: str, task: Task) -> None:
     source = template()
     for part in SHARED:
         origin, copy = source / part, folder / part
@@ -102,16 +146,17 @@ def _lay_out(folder: Path, name: str) -> None:
         else:
             shutil.copy(origin, copy)
     (folder / "data" / "images").mkdir(parents=True)
-    _name_project(folder, name)
+    _name_project(folder, name, STARTS[task].domain)
     write_text(folder / ".gitignore", IGNORED)
     write_params(folder)
 
 
-def _name_project(folder: Path, name: str) -> None:
+def _name_project(folder: Path, name: str, domain: str) -> None:
     # What stands in the root wins over the groups, as its `_self_` comes last. `PROJECT_NAME` has no quotes.
     path = folder / CONF / "config.yaml"
     own = f'\n# This project\'s own values; they win over the groups.\nproject:\n  name: "{name}"\n'
-    write_text(path, path.read_text(encoding="utf-8") + own)
+    chosen = re.sub(r"(?m)^  - domain: \w+$", f"  - domain: {domain}", path.read_text(encoding="utf-8"))
+    write_text(path, chosen + own)
 
 
 def _start_git(folder: Path) -> None:
