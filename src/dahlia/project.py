@@ -58,9 +58,8 @@ STARTS: dict[Task, Start] = {
     "classification": Start("general_compact", "Put photos in {folder}/data/images/<tag>/", 0),
     "detection": Start(
         "detection_general_compact",
-        "Put photos in {folder}/data/images/, and beside them their boxes: a table regions.csv with\n"
-        "file,tag,left,top,width,height in fractions of the photo, or the export of a labelling tool, such as\n"
-        "COCO, YOLO or Pascal VOC",
+        "Put photos in {folder}/data/images/, and beside them their boxes: a table regions.csv with the\n"
+        "columns file,tag,left,top,width,height (fractions of the photo), or what a labelling tool exports",
         60,
     ),
 }
