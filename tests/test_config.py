@@ -69,6 +69,11 @@ REFUSED: dict[str, tuple[Change, str]] = {
     ),
     "unknown negatives": (put("project.negatives", "buildin"), "cannot be 'buildin'; did you mean builtin?"),
     "no negatives by null": (put("project.negatives", None), "`project.negatives` cannot be"),
+    "other case": (
+        put("project.negatives", "BUILTIN"),
+        "negatives` cannot be 'BUILTIN'; did you mean builtin?",
+    ),
+    "too few folds": (put("split.folds", 2), "`split.folds` cannot be 2: expected auto or a number"),
     "unknown view": (put("domain.recipe.views", ["plan"]), "views.0` cannot be 'plan'; did you mean plain?"),
     "text for a number": (
         put("split.folds", "five"),

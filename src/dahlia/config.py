@@ -84,8 +84,11 @@ def check_domain(values: object, origin: str) -> DomainParams:
 
 def nearest(word: str, known: list[str]) -> str:
     """`; did you mean a or b?` for the known words like `word`, else the list of all."""
-    close = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
-    if close:
+    spelled: dict[str, list[str]] = {}
+    for one in known:
+        spelled.setdefault(one.casefold(), []).append(one)
+    found = difflib.get_close_matches(word.casefold(), list(spelled), n=3, cutoff=0.6)
+    if close := [one for name in found for one in spelled[name]][:3]:
         return f"; did you mean {' or '.join(close)}?"
     return f"; known: {', '.join(known)}."
 
@@ -127,7 +130,7 @@ def explain(detail: ErrorDetails, model: type[BaseModel], within: str = "") -> s
         return f"`{key}` cannot be {found}{nearest(str(detail['input']), expected)}"
     if detail["type"] == "string_pattern_mismatch":
         return f"`{key}` cannot be {found}: expected {NAMING}."
-    return f"`{key}` cannot be {found}: {detail['msg']}."
+    return f"`{key}` cannot be {found}: {detail['msg'].removeprefix('Value error, ')}."
 
 
 def _fields(model: type[BaseModel]) -> dict[str, object]:
