@@ -55,6 +55,21 @@ def test_what_would_be_read(tmp_path: Path, decoded: Sequence[str]) -> None:
     assert "left behind by a system: Thumbs.db" in look(photos, "--passed-over").output
 
 
+def test_boxes_are_counted_and_judged_for_detection(tmp_path: Path, decoded: Sequence[str]) -> None:
+    photos = plant(tmp_path, ash=8, elm=2) / "data/photos"
+    lines = [f"ash/{n}.jpg,ash,0.{n},0.1,0.3,0.5" for n in range(1, 6)]
+    table = "\n".join(["file,tag,left,top,width,height", *lines, "ash/0.jpg,,,,,", "elm/0.jpg,elm,,,,"])
+    (photos / "regions.csv").write_text(table)
+    result = look(photos, "--task", "detection", "--format", "csv")
+    assert ["ash", "5", "0", "5"] in [line.split() for line in result.output.splitlines()]
+    assert "Photos without objects: 1" in result.output
+    assert "tag-without-box: elm/0.jpg: “elm” without a box" in result.output
+    assert "unlisted-photo" in result.output
+    found = as_json(photos, "--task", "detection", "--format", "csv")
+    assert (found["boxes"], found["background"]) == ({"ash": [5, 0]}, 1)
+    assert "tag-without-box" not in look(photos, "--format", "csv").output
+
+
 def test_groups_are_counted(tmp_path: Path, decoded: list[str]) -> None:
     photos = plant(tmp_path, ash=6, elm=6) / "data/photos"
     for tag, number in (("ash", 0), ("ash", 1), ("elm", 0)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -70,6 +71,14 @@ def test_folds_have_the_same_share_of_each_tag_and_of_photos_without_objects(tmp
         counts = Counter(found[f"p{n}"] for n in tagged)
         assert max(counts.values()) - min(counts.get(fold, 0) for fold in range(5)) <= 1
     assert "unnamed" not in found
+
+
+def test_boxes_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = prepare(garden(tmp_path), PARAMS)
+    assert "validate: 30 images with 35 boxes (10 without any) to use, 0 errors" in capsys.readouterr().out
+    report = json.loads((root / layout.REPORTS / "validation.json").read_text())
+    assert report["boxes"]["knife"] == {"train": 5, "test": 0}
+    assert report["background"] == 10
 
 
 def test_photos_keep_their_folds(tmp_path: Path) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from dahlia.dataset.exclusion import Excluded, set_aside, without
 from dahlia.dataset.findings import EXPECTED_OF_SOURCES, Finding, ranked
 from dahlia.dataset.groups import NamedGroups, named_groups
 from dahlia.dataset.inspection import Inspection
-from dahlia.dataset.records import ImageRecord
+from dahlia.dataset.records import ImageRecord, Subset
 from dahlia.dataset.rules import box_counts, copies, groups, images, regions, tags
 from dahlia.dataset.rules.survey import Survey
 from dahlia.dataset.source_summary import SourceSummary
@@ -78,6 +78,9 @@ class Validation:
         stops: the errors that stop the pipeline.
         source: how ingest understood the source; None where it did not say.
         groups: how the usable training images are grouped by name; None where none of them is.
+        boxes: for each tag, by name, the boxes in its usable images for training and in the test set; empty
+            where tags alone are learned.
+        background: how many of `images` show no object; 0 where tags alone are learned.
     """
 
     findings: tuple[Finding, ...]
@@ -88,6 +91,8 @@ class Validation:
     stops: tuple[Finding, ...]
     source: SourceSummary | None = None
     groups: NamedGroups | None = None
+    boxes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    background: int = 0
 
 
 def validate(
@@ -116,15 +121,18 @@ def validate(
     skip = params.validate_.on_error == "skip"
     flawed = set_aside((finding for finding in findings if skip or finding.severity != "error"), rows)
     errors = (finding for finding in findings if finding.severity == "error")
+    boxed = used if survey.tag_rules.boxed else []
     return Validation(
         findings=tuple(findings),
         files=len({row.path for row in rows}),
         images=len(used),
-        tags=_counts(used),
+        tags=_counts((tag, record.subset) for record in used for tag in record.tags),
         excluded=tuple(flawed),
         stops=tuple(finding for finding in errors if not (skip and finding.set_aside)),
         source=source,
         groups=named_groups(used),
+        boxes=_counts((region.tag, record.subset) for record in boxed for region in record.regions),
+        background=sum(not record.regions for record in boxed),
     )
 
 
@@ -168,8 +176,8 @@ def _apply(rules: _Rules, survey: Survey) -> list[Finding]:
     return [finding for rule in rules for finding in rule(survey)]
 
 
-def _counts(records: Iterable[ImageRecord]) -> dict[str, tuple[int, int]]:
-    counts = Counter((tag, record.subset) for record in records for tag in record.tags)
+def _counts(tags: Iterable[tuple[str, Subset]]) -> dict[str, tuple[int, int]]:
+    counts = Counter(tags)
     names = sorted({tag for tag, _ in counts})
     return {name: (counts[name, "train"], counts[name, "test"]) for name in names}
 

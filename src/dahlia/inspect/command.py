@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dahlia.kinds import TASKS, Task
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -33,10 +35,19 @@ _MOST_NAMES = 20  # of files that are passed over, for each reason
     default="auto",
     help="What names groups of photos; folders: those inside the folders of tags.",
 )
+@click.option(
+    "--task", type=click.Choice(list(TASKS)), help="What the photos are for (default: the project's)."
+)
 @click.option("--passed-over", is_flag=True, help="List the files that are passed over, too.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
 def inspect(
-    source: Path, format_: str, split_folders: Any, groups: Any, passed_over: bool, as_json: bool
+    source: Path,
+    format_: str,
+    split_folders: Any,
+    groups: Any,
+    task: Task | None,
+    passed_over: bool,
+    as_json: bool,
 ) -> None:
     """Show what would be read of photos, without training.
 
@@ -46,7 +57,7 @@ def inspect(
     from dahlia.inspect.look import look_at
 
     options = {"format": format_, "split_folders": split_folders, "groups": groups}
-    look = look_at(source, Path.cwd(), **options, track=_tracked)
+    look = look_at(source, Path.cwd(), **options, task=task, track=_tracked)
     if as_json:
         click.echo(look.model_dump_json(indent=2))
     else:
@@ -73,6 +84,8 @@ def _show(look: Look, *, passed_over: bool) -> None:
     if look.tags:
         print_table(_tags(look))
         click.echo()
+    if look.background:
+        click.echo(f"Photos without objects: {look.background:,}\n")
     if look.findings:
         print_table(_findings(look))
         for kind in look.findings:
@@ -94,11 +107,14 @@ def _tags(look: Look) -> Table:
     table = Table("tag", box=None)
     table.add_column("training", justify="right")
     table.add_column("test", justify="right")
+    if look.boxes:
+        table.add_column("boxes", justify="right")
     if look.groups:
         table.add_column("groups", justify="right")
     for name, (train, test) in look.tags.items():
         grouped = [f"{look.groups.tags.get(name, 0):,}"] if look.groups else []
-        table.add_row(escape(printable(name)), f"{train:,}", f"{test:,}", *grouped)
+        boxes = [f"{sum(look.boxes.get(name, (0, 0))):,}"] if look.boxes else []
+        table.add_row(escape(printable(name)), f"{train:,}", f"{test:,}", *boxes, *grouped)
     return table
 
 

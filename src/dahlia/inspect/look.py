@@ -26,6 +26,7 @@ from dahlia.dataset.readers.reading import Reading
 from dahlia.dataset.source_summary import SourceSummary, summarise
 from dahlia.errors import DahliaError
 from dahlia.files import write_text
+from dahlia.kinds import Task
 from dahlia.user_cache import is_own_file, user_cache
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Look(BaseModel):
         tags: for each tag, by name, its usable images for training and in the test set.
         findings: by code, the gravest first.
         groups: how the usable training images are grouped by name; None where none of them is.
+        boxes: likewise the boxes of each tag; empty where tags alone are learned.
+        background: how many of `images` show no object.
     """
 
     source: SourceSummary
@@ -65,6 +68,8 @@ class Look(BaseModel):
     tags: dict[str, tuple[int, int]]
     findings: list[Kind]
     groups: NamedGroups | None = None
+    boxes: dict[str, tuple[int, int]] = {}
+    background: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,7 @@ def look_at(
     format: str = "auto",
     split_folders: SplitFolders = "auto",
     groups: Groups = "auto",
+    task: Task | None = None,
     track: Track = lambda rows, _: rows,
 ) -> Look:
     """Read a source, and validate it.
@@ -92,6 +98,7 @@ def look_at(
         format: see `dahlia.dataset.readers.read`.
         split_folders: see `dahlia.dataset.readers.folder`.
         groups: see `dahlia.dataset.readers.read`.
+        task: what the photos are for, with the defaults; None for what the parameters say.
         track: is given the rows of photos that are decoded, and their number.
 
     Raises:
@@ -99,12 +106,12 @@ def look_at(
     """
     reading = read(source, format, split_folders=split_folders, groups=groups)
     facts = [_facts(annotation.path) for annotation in reading.annotations]
-    parameters = _parameters(project)
+    parameters = f"{task}\n{_parameters(project)}"
     key = _key(reading, facts, parameters)
     kept = _kept(reading.root)
     found = _load(kept.look, key)
     if found is None:
-        params = _params(project)
+        params = _params(project, task)
         rows = _rows(reading, facts, params, kept.rows, track)
         found = _validated(reading, rows, params)
         _keep(kept.look, found, key)
@@ -123,6 +130,8 @@ def _validated(reading: Reading, rows: list[Inspection], params: Params) -> Look
         tags=validation.tags,
         findings=_by_code(validation),
         groups=validation.groups,
+        boxes=validation.boxes,
+        background=validation.background,
     )
 
 
@@ -208,13 +217,17 @@ def _parameters(project: Path) -> str:
         return ""
 
 
-def _params(project: Path) -> Params:
+def _params(project: Path, task: Task | None) -> Params:
     from dahlia.composition import compose, template
     from dahlia.config import check_params, load_params
+    from dahlia.project import STARTS
 
     if (project / layout.PARAMS).is_file():
-        return load_params(project / layout.PARAMS)
-    return check_params(compose(template()), "conf/")
+        params = load_params(project / layout.PARAMS)
+        if task in (None, params.domain.task):
+            return params
+    domain = [f"domain={STARTS[task].domain}"] if task else []
+    return check_params(compose(template(), domain), "conf/")
 
 
 def _key(reading: Reading, facts: Sequence[str], parameters: str) -> str:

@@ -66,7 +66,9 @@ def summary(validation: Validation) -> dict[str, Any]:
         "images": validation.images,
         "excluded": [asdict(row) for row in validation.excluded],
         "counts": _severities(validation.findings),
-        "tags": {name: {"train": train, "test": test} for name, (train, test) in validation.tags.items()},
+        "tags": _by_subset(validation.tags),
+        "boxes": _by_subset(validation.boxes),
+        "background": validation.background,
         "groups": asdict(validation.groups) if validation.groups else None,
         "findings": [
             {
@@ -81,6 +83,10 @@ def summary(validation: Validation) -> dict[str, Any]:
             for finding in validation.findings
         ],
     }
+
+
+def _by_subset(counts: dict[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
+    return {name: {"train": train, "test": test} for name, (train, test) in counts.items()}
 
 
 def _source(validation: Validation) -> dict[str, Any] | None:

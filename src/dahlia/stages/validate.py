@@ -48,9 +48,18 @@ def run(params: Params, root: Path) -> None:
 def _line(validation: Validation) -> str:
     counts = Counter(finding.severity for finding in validation.findings)
     line = (
-        f"validate: {counted(validation.images, 'image')} to use, {counted(counts['error'], 'error')}, "
+        f"validate: {counted(validation.images, 'image')}{_boxes(validation)} to use, "
+        f"{counted(counts['error'], 'error')}, "
         f"{counted(counts['warning'], 'warning')}, {counted(counts['advice'], 'piece')} of advice"
     )
     if validation.excluded:
         line += f"; set aside: {len(validation.excluded):,}"
     return line
+
+
+def _boxes(validation: Validation) -> str:
+    if not validation.boxes:
+        return ""
+    boxes = sum(sum(counts) for counts in validation.boxes.values())
+    told = f" with {counted(boxes, 'box', 'boxes')}"
+    return f"{told} ({validation.background:,} without any)" if validation.background else told
