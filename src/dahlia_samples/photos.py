@@ -27,11 +27,13 @@ class Scene:
         image: (H, W, 3) RGB.
         regions: one per flower, the extent of what is visible of its head.
         masks: one per region, (H, W), true where the head is what shows in more than half of the pixel.
+        shares: one per region, how much of its head shows, at least a third; the edge may hide some, too.
     """
 
     image: NDArray[np.uint8]
     regions: tuple[Region, ...]
     masks: tuple[NDArray[np.bool_], ...]
+    shares: tuple[float, ...]
 
 
 @dataclass(slots=True)
@@ -93,7 +95,8 @@ def draw_scene(rng: Generator, *, size: int = 512) -> Scene:
     dapple(rng, picture)
     masks = tuple(flower.visible > 0.5 for flower in planted)
     regions = tuple(_box(flower.tag, mask) for flower, mask in zip(planted, masks, strict=True))
-    return Scene(expose(rng, picture), regions, masks)
+    shares = tuple(float(flower.visible.sum()) / flower.area for flower in planted)
+    return Scene(expose(rng, picture), regions, masks, shares)
 
 
 def _frame(rng: Generator, size: int) -> tuple[int, int]:

@@ -194,6 +194,13 @@ def test_scenes_hold_one_to_five_flowers_that_show(scenes: list[Scene]) -> None:
     assert all(mask.sum() > 40 for scene in scenes for mask in scene.masks)
 
 
+def test_at_least_a_third_of_each_head_shows(scenes: list[Scene]) -> None:
+    shares = [share for scene in scenes for share in scene.shares]
+    assert min(shares) >= 1 / 3
+    assert max(shares) <= 1.01
+    assert any(share < 0.7 for share in shares)
+
+
 def test_masks_of_a_scene_do_not_overlap(scenes: list[Scene]) -> None:
     overlaps = [np.sum(scene.masks, axis=0).max() for scene in scenes]
     assert max(overlaps) == 1
