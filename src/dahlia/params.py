@@ -263,6 +263,7 @@ class EvaluateParams(Section):
     """How the held-out predictions are judged."""
 
     threshold: float = Field(ge=0, le=1)
+    overlap: float = Field(default=0.5, gt=0, le=1)  # older projects do not have it
     confidence: float = Field(gt=0, lt=1)
     bootstrap_samples: PositiveInt
     calibration_bins: PositiveInt

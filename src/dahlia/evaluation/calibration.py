@@ -64,8 +64,29 @@ def _reliability(
     predictions: ClassPredictions, probabilities: Values, bins: int, confidence: float, share: float
 ) -> Reliability:
     confidences, correct = JUDGES[predictions.kind].confidences(predictions.truth, probabilities)
+    return reliability(confidences, correct, _scores(predictions, probabilities), bins, confidence, share)
+
+
+def reliability(
+    confidences: Values,
+    correct: npt.NDArray[np.bool_],
+    scores: tuple[float, float],
+    bins: int,
+    confidence: float,
+    share: float,
+) -> Reliability:
+    """How far M confidences can be believed.
+
+    Args:
+        confidences: (M,) 0 to 1; M above 0.
+        correct: (M,) whether each was right.
+        scores: Brier score and negative log-likelihood.
+        bins: see `calibration`.
+        confidence: likewise.
+        share: likewise.
+    """
     groups = equal_mass(confidences, bins)
-    brier, nll = _scores(predictions, probabilities)
+    brier, nll = scores
     return Reliability(
         ece=expected_calibration_error(confidences, correct, groups),
         ece_by_chance=_by_chance(confidences, groups),

@@ -24,7 +24,9 @@ def rounded(value: float) -> float:
 Figure = Annotated[float, AfterValidator(rounded)]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of an evaluation, strict and unchangeable."""
+
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
@@ -35,7 +37,7 @@ class _Part(BaseModel):
     )
 
 
-class Estimate(_Part):
+class Estimate(Part):
     """A figure with its interval.
 
     Attributes:
@@ -51,7 +53,7 @@ class Estimate(_Part):
     images: int
 
 
-class TagFigures(_Part):
+class TagFigures(Part):
     """One tag at the threshold.
 
     Attributes:
@@ -79,7 +81,7 @@ class TagFigures(_Part):
     auc: Figure | None
 
 
-class OverallFigures(_Part):
+class OverallFigures(Part):
     """All tags together.
 
     Attributes:
@@ -109,7 +111,7 @@ class OverallFigures(_Part):
     macro_f1: Estimate
 
 
-class Confusion(_Part):
+class Confusion(Part):
     """What was taken for what.
 
     Attributes:
@@ -121,14 +123,14 @@ class Confusion(_Part):
     counts: tuple[tuple[int, ...], ...]
 
 
-class ReliabilityBin(_Part):
+class ReliabilityBin(Part):
     """Predictions of like confidence: how sure they were (mean), and how often they were right."""
 
     confidence: Figure
     accuracy: Estimate
 
 
-class Reliability(_Part):
+class Reliability(Part):
     """How far probabilities can be believed.
 
     Attributes:
@@ -147,14 +149,14 @@ class Reliability(_Part):
     bins: tuple[ReliabilityBin, ...]
 
 
-class Calibration(_Part):
+class Calibration(Part):
     """Reliability before and after calibration."""
 
     before: Reliability
     after: Reliability
 
 
-class Curves(_Part):
+class Curves(Part):
     """A tag's curves, by falling threshold; empty where they are not defined."""
 
     tag: str
@@ -164,7 +166,7 @@ class Curves(_Part):
     true_positive_rate: tuple[Figure, ...]
 
 
-class Mistake(_Part):
+class Mistake(Part):
     """An image that was judged wrong, or right with a probability below the threshold.
 
     Attributes:
@@ -188,7 +190,7 @@ class Mistake(_Part):
     loss: Figure
 
 
-class SetFigures(_Part):
+class SetFigures(Part):
     """All figures of one set of images."""
 
     overall: OverallFigures
@@ -199,7 +201,7 @@ class SetFigures(_Part):
     mistakes: tuple[Mistake, ...]
 
 
-class Threshold(_Part):
+class Threshold(Part):
     """A recommended threshold.
 
     Attributes:
@@ -217,7 +219,7 @@ class Threshold(_Part):
     recall: Figure | None
 
 
-class LabelIssue(_Part):
+class LabelIssue(Part):
     """An image whose given tags are likely wrong.
 
     Attributes:
@@ -235,7 +237,7 @@ class LabelIssue(_Part):
     score: Figure
 
 
-class TakenForNone(_Part):
+class TakenForNone(Part):
     """An image with tags that more likely shows none of them, if the model is believed.
 
     Attributes:
@@ -251,7 +253,7 @@ class TakenForNone(_Part):
     probability: Figure
 
 
-class LearningPoint(_Part):
+class LearningPoint(Part):
     """How often held-out images were right after learning from so many.
 
     Attributes:
@@ -269,7 +271,7 @@ class LearningPoint(_Part):
     high: Figure
 
 
-class LearningSeries(_Part):
+class LearningSeries(Part):
     """A learning curve.
 
     Attributes:
@@ -290,7 +292,7 @@ class LearningSeries(_Part):
     gain_high: Figure | None
 
 
-class Learning(_Part):
+class Learning(Part):
     """Whether more images would help, from heads fitted on shares of those that are there.
 
     Attributes:
@@ -313,7 +315,7 @@ class Learning(_Part):
     sentences: tuple[str, ...]
 
 
-class SceneTag(_Part):
+class SceneTag(Part):
     """The scenes of a tag.
 
     Attributes:
@@ -329,7 +331,7 @@ class SceneTag(_Part):
     judged: bool
 
 
-class NewScenes(_Part):
+class NewScenes(Part):
     """How good the model is on images of scenes that it has not seen.
 
     Attributes:
@@ -354,7 +356,7 @@ class NewScenes(_Part):
     sentences: tuple[str, ...]
 
 
-class Evaluation(_Part):
+class Evaluation(Part):
     """Everything that evaluation finds.
 
     Attributes:

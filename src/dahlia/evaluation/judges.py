@@ -256,6 +256,8 @@ class Multilabel:
 
 
 JUDGES: dict[Kind, Judge] = {"multiclass": Multiclass(), "multilabel": Multilabel()}
+FIGURES: dict[Kind, str] = {kind: judge.figure for kind, judge in JUDGES.items()} | {"detection": "map50"}
+"""By which figure of `reports/metrics.json` trials are compared; the highest wins."""
 
 
 def _true_columns(predictions: ClassPredictions) -> npt.NDArray[np.intp]:

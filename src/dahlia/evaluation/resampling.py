@@ -101,14 +101,35 @@ def choose(truth: Mask, scores: Values, default: float, weights: Weights) -> flo
     Returns:
         `default`, or a value midway between two scores.
     """
-    if truth.all() or not truth.any():
+    if truth.all():
+        return default
+    return choose_among(truth, scores, default, weights, 0.0, np.zeros(len(weights)))
+
+
+def choose_among(
+    right: Mask, scores: Values, default: float, weights: Weights, missed: float, missed_weights: Values
+) -> float:
+    """The threshold for what was found, where some of what is there may not have been.
+
+    Args:
+        right: (M,) whether each found thing is right.
+        scores: (M,) probabilities.
+        default: the usual threshold.
+        weights: (B, M)
+        missed: how many were not found at any threshold.
+        missed_weights: (B,) the same in the draws.
+
+    Returns:
+        `default`, or a value midway between two scores.
+    """
+    if not right.any():
         return default
     order = np.argsort(-scores, kind="stable")
-    falling, positive = scores[order], truth[order].astype(np.float64)
+    falling, positive = scores[order], right[order].astype(np.float64)
     ends = step_ends(falling)
     candidates = _candidates(falling, ends)
-    f1 = _f1(positive, ends, np.ones((1, len(scores))))[0]
-    draws = _f1(positive, ends, weights[:, order])
+    f1 = _f1(positive, ends, np.ones((1, len(scores))), np.array([missed]))[0]
+    draws = _f1(positive, ends, weights[:, order], missed_weights)
     best = int(np.argmax(f1))
     allowed = np.std(draws[:, [best]] - draws, axis=0)
     good = np.flatnonzero(f1[best] - f1 <= allowed)
@@ -124,10 +145,10 @@ def _candidates(falling: Values, ends: npt.NDArray[np.intp]) -> Values:
     return midway
 
 
-def _f1(positive: Values, ends: npt.NDArray[np.intp], weights: Weights) -> Values:
+def _f1(positive: Values, ends: npt.NDArray[np.intp], weights: Weights, missed: Values) -> Values:
     found = np.cumsum(weights * positive, axis=1)
     chosen = np.cumsum(weights, axis=1)
-    f1: Values = 2 * found[:, ends] / (found[:, -1:] + chosen[:, ends])
+    f1: Values = 2 * found[:, ends] / (found[:, -1:] + missed[:, None] + chosen[:, ends])
     return f1
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dahlia.evaluation.figures import Curves, Estimate, Evaluation, SetFigures
+from dahlia.evaluation.figures import Calibration, Curves, Estimate, Evaluation, SetFigures
 from dahlia.evaluation.judges import JUDGES
 from dahlia.files import staged_directory, write_json
 from dahlia.modeling.predictions import ClassPredictions
@@ -127,6 +127,11 @@ def save_metrics(path: Path, evaluation: Evaluation) -> None:
 
 
 Row = Sequence[str | float]
+CONFUSION_HEADER = ("actual", "predicted")
+PR_HEADER = ("series", "order", "recall", "precision")
+ROC_HEADER = ("series", "order", "false_positive_rate", "true_positive_rate")
+RELIABILITY_HEADER = ("series", "order", "confidence", "accuracy", "images")
+LEARNING_HEADER = ("series", "order", "share", "right", "low", "high", "photos")
 
 
 def save_plots(folder: Path, evaluation: Evaluation, predictions: ClassPredictions) -> None:
@@ -140,25 +145,25 @@ def save_plots(folder: Path, evaluation: Evaluation, predictions: ClassPredictio
     with staged_directory(folder) as staged:
         held_out = predictions.held_out.by_id()
         pairs = JUDGES[held_out.kind].pairs(held_out, evaluation.threshold)
-        _write(staged / "confusion.csv", ("actual", "predicted"), pairs)
-        _write(
+        write_rows(staged / "confusion.csv", CONFUSION_HEADER, pairs)
+        write_rows(
             staged / "pr.csv",
-            ("series", "order", "recall", "precision"),
+            PR_HEADER,
             _along(evaluation.held_out.curves, "recall", "precision"),
         )
-        _write(
+        write_rows(
             staged / "roc.csv",
-            ("series", "order", "false_positive_rate", "true_positive_rate"),
+            ROC_HEADER,
             _along(evaluation.held_out.curves, "false_positive_rate", "true_positive_rate"),
         )
-        _write(
+        write_rows(
             staged / "calibration.csv",
-            ("series", "order", "confidence", "accuracy", "images"),
-            _reliability(evaluation),
+            RELIABILITY_HEADER,
+            reliability_rows(evaluation.held_out.calibration),
         )
-        _write(
+        write_rows(
             staged / "learning_curve.csv",
-            ("series", "order", "share", "right", "low", "high", "photos"),
+            LEARNING_HEADER,
             _learned(evaluation),
         )
 
@@ -170,8 +175,8 @@ def _along(curves: Sequence[Curves], x_name: str, y_name: str) -> Iterable[Row]:
             yield curve.tag, order, x, y
 
 
-def _reliability(evaluation: Evaluation) -> Iterable[Row]:
-    calibration = evaluation.held_out.calibration
+def reliability_rows(calibration: Calibration) -> Iterable[Row]:
+    """The bins before and after calibration, and the ideal line."""
     for series, reliability in (("before", calibration.before), ("after", calibration.after)):
         for order, each in enumerate(reliability.bins):
             yield series, order, each.confidence, each.accuracy.value or 0.0, each.accuracy.images
@@ -186,7 +191,8 @@ def _learned(evaluation: Evaluation) -> Iterable[Row]:
             yield series, order, point.share, point.value, point.low, point.high, point.images
 
 
-def _write(path: Path, header: tuple[str, ...], rows: Iterable[Row]) -> None:
+def write_rows(path: Path, header: tuple[str, ...], rows: Iterable[Row]) -> None:
+    """Write a file for `dvc plots`."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
