@@ -10,14 +10,16 @@ import pytest
 
 import dahlia
 from dahlia.dataset.tag_rules import TAG_RULES
-from dahlia.evaluation.judges import JUDGES
+from dahlia.evaluation.judges import FIGURES, JUDGES
+from dahlia.evaluation.saved import SUMMARIES
 from dahlia.export.port import OUTPUTS
 from dahlia.export.verify import PROOFS
-from dahlia.kinds import Classification
+from dahlia.kinds import Classification, Kind
 from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.server.contract.enums import CLASSIFIERS, KINDS
 from dahlia.server.iterations.training_request import TRAINABLE
 from dahlia.serving.models.runtime import READERS
+from dahlia.stages.evaluate import EVALUATORS
 
 TABLES = {
     "dataset": TAG_RULES,
@@ -28,12 +30,18 @@ TABLES = {
     "serving": READERS,
     "server": TRAINABLE,
 }
+COMPLETE = {"judged": EVALUATORS, "told": SUMMARIES, "compared": FIGURES}
 COMPARISON = re.compile(r"""(==|!=|\bin|\bis|\bis not) \(?["'](multiclass|multilabel|detection)["']""")
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_every_package_can_do_the_same(table: dict[str, object]) -> None:
     assert set(table) - {"detection"} == set(get_args(Classification))
+
+
+@pytest.mark.parametrize("table", COMPLETE.values(), ids=COMPLETE)
+def test_what_is_there_for_every_kind(table: dict[str, object]) -> None:
+    assert set(table) == {kind for part in get_args(Kind) for kind in get_args(part) or (part,)}
 
 
 @pytest.mark.parametrize(

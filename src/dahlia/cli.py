@@ -293,11 +293,10 @@ def predictions(limit: int | None, since: Any, target: Path | None, folder: Path
 @cli.command()
 def report() -> None:
     """Show the last evaluation as a table."""
-    from dahlia.evaluation.evaluation import load_evaluation
-    from dahlia.evaluation.summary import summary_table
+    from dahlia.evaluation.saved import load_saved, summary_of
     from dahlia.layout import EVALUATION
 
-    print_table(summary_table(load_evaluation(EVALUATION)))
+    print_table(summary_of(load_saved(EVALUATION)))
 
 
 _former = copy.copy(trial)  # its name in scripts that were written before

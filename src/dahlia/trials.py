@@ -169,7 +169,7 @@ def _run(root: Path, folder: Path, composed: Any) -> Trial:
     try:
         params = check_params(OmegaConf.to_container(composed, resolve=True), "conf/")
         workspace = _workspace(root, folder)
-        from dahlia.evaluation.judges import JUDGES
+        from dahlia.evaluation.judges import FIGURES
         from dahlia.stages import evaluate, train
         from dahlia.tracking.record import record_trial
 
@@ -180,7 +180,7 @@ def _run(root: Path, folder: Path, composed: Any) -> Trial:
         metrics = record_trial(root, workspace, params, overrides, sweep=folder.parent.name, began=began)
     except DahliaError as error:
         return Trial(overrides, _FAILED, None, str(error))
-    figure = JUDGES[params.kind].figure
+    figure = FIGURES[params.kind]
     if figure not in metrics:
         return Trial(
             overrides,
@@ -201,6 +201,7 @@ def _workspace(root: Path, folder: Path) -> Path:
 
 
 def _told(trial: Trial) -> str:
-    return (
-        f"failed. {trial.problem}" if trial.problem else f"score {trial.score:.3f}, log loss {trial.loss:.3f}"
-    )
+    if trial.problem:
+        return f"failed. {trial.problem}"
+    loss = "not defined" if trial.loss is None else f"{trial.loss:.3f}"
+    return f"score {trial.score:.3f}, log loss {loss}"

@@ -35,6 +35,7 @@ class Page(HTMLParser):
 
     def handle_startendtag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
         self.seen.append(tag)
+        self.attributes.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag

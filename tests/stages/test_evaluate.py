@@ -29,6 +29,7 @@ WRITTEN = ["evaluation.html", "evaluation.json", "metrics.json", "plots"]
 @pytest.fixture
 def params() -> Params:
     sections = SimpleNamespace(
+        kind="multiclass",
         project=ProjectParams(name="trees", classification="multiclass", negative_tag=None, seed=0),
         evaluate=EvaluateParams(
             threshold=0.5, confidence=0.95, bootstrap_samples=200, calibration_bins=10, worst_images=4

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dahlia.evaluation.detection.figures import BoxCurve, ByOverlap
 from dahlia.evaluation.figures import Curves, Estimate, LearningSeries, Reliability
 
 WIDTH, HEIGHT = 440, 350
@@ -88,7 +89,7 @@ def y_at(value: float) -> float:
     return round(BOTTOM - value * (BOTTOM - TOP), 2)
 
 
-def step_path(curve: Curves) -> str:
+def step_path(curve: Curves | BoxCurve) -> str:
     """The path of a precision/recall curve; the area under it is the average precision."""
     steps: list[tuple[float, float]] = []
     before = 0.0
@@ -96,6 +97,11 @@ def step_path(curve: Curves) -> str:
         steps += [(before, precision), (recall, precision)]
         before = recall
     return path(steps)
+
+
+def overlap_path(by_overlap: Sequence[ByOverlap]) -> str:
+    """The path through the average precision at rising overlaps; empty where it is not defined."""
+    return path([(each.overlap, each.map) for each in by_overlap if each.map is not None])
 
 
 def path(points: Sequence[tuple[float, float]]) -> str:

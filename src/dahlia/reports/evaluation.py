@@ -44,7 +44,7 @@ def write_report(
         title: the project's name.
     """
     paths = {record.id: root / record.path for record in records}
-    write_text(path, render(evaluation, predictions, _thumbnails(paths), title))
+    write_text(path, render(evaluation, predictions, thumbnails(paths), title))
 
 
 def render(
@@ -62,13 +62,7 @@ def render(
         title: the project's name.
     """
     view = _view(evaluation, predictions, title)
-    filters: dict[str, Callable[..., str]] = {
-        "number": two_decimals,
-        "percent": _percent,
-        "end": _end,
-        "words": in_words,
-    }
-    return page.render("evaluation.html", view | {"chart": charts, "thumbnail": thumbnail}, filters)
+    return page.render("evaluation.html", view | {"chart": charts, "thumbnail": thumbnail}, FILTERS)
 
 
 def _view(evaluation: Evaluation, predictions: ClassPredictions, title: str) -> dict[str, Any]:
@@ -80,7 +74,7 @@ def _view(evaluation: Evaluation, predictions: ClassPredictions, title: str) -> 
         "held_out": set_view(evaluation, held_out),
         "test": set_view(evaluation, evaluation.test) if evaluation.test else None,
         "curves": curve_views(held_out),
-        "calibration_words": calibration_words(held_out),
+        "calibration_words": calibration_words(held_out.calibration),
         "learning": learning_view(evaluation),
         "scenes": scenes_view(evaluation, predictions),
         "label_issues": evaluation.label_issues[:MOST_LABEL_ISSUES],
@@ -89,10 +83,17 @@ def _view(evaluation: Evaluation, predictions: ClassPredictions, title: str) -> 
     }
 
 
-def _thumbnails(paths: Mapping[str, Path]) -> Callable[[str], str | None]:
+def thumbnails(paths: Mapping[str, Path], edge: int = THUMBNAIL_EDGE) -> Callable[[str], str | None]:
+    """Image id to a small copy as a `data:` URI, or None where there is no such photo.
+
+    Args:
+        paths: image id to file.
+        edge: the longer edge of a copy, pixels.
+    """
+
     @cache
     def of(image: str) -> str | None:
-        return page.data_uri(paths[image], THUMBNAIL_EDGE) if image in paths else None
+        return page.data_uri(paths[image], edge) if image in paths else None
 
     return of
 
@@ -103,3 +104,12 @@ def _percent(value: float | None) -> str:
 
 def _end(value: float) -> str:
     return f"{value:.2f}"
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "number": two_decimals,
+    "percent": _percent,
+    "end": _end,
+    "words": in_words,
+}
+"""How numbers are written in reports of evaluations."""

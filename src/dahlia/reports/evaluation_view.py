@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dahlia.evaluation.figures import (
+    Calibration,
     Evaluation,
     Learning,
     LearningPoint,
@@ -98,9 +99,9 @@ def curve_views(figures: SetFigures) -> list[Curve]:
     return [curve for curve in defined if curve in kept]
 
 
-def calibration_words(figures: SetFigures) -> str:
+def calibration_words(calibration: Calibration) -> str:
     """What the calibration error means, in a sentence."""
-    after = figures.calibration.after
+    after = calibration.after
     points = f"{100 * after.ece:.0f}"
     chance = f"{100 * after.ece_by_chance:.0f}"
     verdict = (

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-HEADLINE = ("accuracy", "new_scenes_accuracy", "ap")
+HEADLINE = ("accuracy", "new_scenes_accuracy", "ap", "map50", "map")
+_EXPECTED = {
+    "Expected to be right": {"accuracy": "photos like these", "new_scenes_accuracy": "photos of new scenes"},
+    "Expected mean average precision at an overlap of 0.5": {"map50": "photos like these"},
+}
 _TITLES = {"parameter": "Parameter", "metric": "Metric", "tag": "Tag"}
 
 
@@ -102,14 +106,19 @@ def comparison_table(rows: Sequence[Row], first: int, second: int) -> Table:
 
 
 def expected(iteration: Iteration) -> str:
-    """How often photos are likely right, those like these and those of new scenes: a sentence, or empty."""
-    named = {"accuracy": "photos like these", "new_scenes_accuracy": "photos of new scenes"}
-    figures = [
-        f"{photos} {_range(iteration.metrics, metric)}"
-        for metric, photos in named.items()
-        if metric in iteration.metrics
+    """What to expect of photos like these, and of those of new scenes: a sentence, or empty."""
+    told = [
+        f"{what}: {'; '.join(figures)}."
+        for what, metrics in _EXPECTED.items()
+        if (
+            figures := [
+                f"{photos} {_range(iteration.metrics, metric)}"
+                for metric, photos in metrics.items()
+                if metric in iteration.metrics
+            ]
+        )
     ]
-    return f"Expected to be right: {'; '.join(figures)}." if figures else ""
+    return " ".join(told)
 
 
 def _range(metrics: Mapping[str, float], metric: str) -> str:

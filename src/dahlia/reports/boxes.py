@@ -1,0 +1,178 @@
+"""Photos with boxes drawn over them: shapes of an SVG, of which `boxes.html` makes markup.
+
+What people drew is a solid line, what a model found a dashed one, each in the colour of its tag on a dark rim
+that tells it from any photo. Who cannot tell colours apart has the line and the label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dahlia.dataset.records import ImageRecord
+
+EDGE = 400  # of the drawing's longer side; the unit of all lengths here
+COLOURS = 8
+MOST_LABELS = 14
+LABEL_HEIGHT = 23.0
+LETTER, PADDING = 9.6, 10.0
+LONGEST = 22  # letters of a label
+
+Line = Literal["solid", "dashed"]
+Rectangle = tuple[float, float, float, float]
+"""Left, top, right and bottom."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A box to draw.
+
+    Attributes:
+        place: left, top, width, height as fractions of the photo.
+        colour: the number of its tag.
+        line: solid for what people drew, dashed for what was found.
+        strong: drawn thick, with what is wrong; the others thin.
+        label: what to write at it; empty for nothing.
+    """
+
+    place: Sequence[float]
+    colour: int
+    line: Line = "solid"
+    strong: bool = True
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """The boxes of one colour and line, as one path."""
+
+    path: str
+    colour: int
+    line: Line
+    strong: bool
+
+
+@dataclass(frozen=True)
+class Label:
+    """A label, where it starts and how wide it is."""
+
+    x: float
+    y: float
+    width: float
+    text: str
+    full: str
+    colour: int
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A photo and what is drawn over it.
+
+    Attributes:
+        uri: of the photo, as a `data:` URI; None where it cannot be shown.
+        width: of the drawing.
+        height: likewise.
+        strokes: those on top last.
+        labels: as many as find room.
+        told: the labels of all boxes, for who cannot see the picture.
+    """
+
+    uri: str | None
+    width: float
+    height: float
+    strokes: tuple[Stroke, ...]
+    labels: tuple[Label, ...]
+    told: str
+
+
+def drawing(uri: str | None, size: tuple[int, int], outlines: Sequence[Outline]) -> Drawing:
+    """Draw boxes over a photo.
+
+    Args:
+        uri: of the photo.
+        size: width and height of the photo, pixels.
+        outlines: its boxes; labels are given to the first that ask for one and find room.
+    """
+    scale = EDGE / max(size)
+    width, height = (max(1.0, round(edge * scale, 1)) for edge in size)
+    corners = [_corners(outline.place, width, height) for outline in outlines]
+    return Drawing(
+        uri=uri,
+        width=width,
+        height=height,
+        strokes=tuple(_strokes(outlines, corners)),
+        labels=tuple(_labels(outlines, corners, width, height)),
+        told=", ".join(outline.label for outline in outlines if outline.label),
+    )
+
+
+def tagged(record: ImageRecord, colours: dict[str, int], uri: str | None) -> Drawing:
+    """A photo with the boxes that the manifest has of it.
+
+    Args:
+        record: of the photo.
+        colours: tag to the number of its colour.
+        uri: of the photo.
+    """
+    outlines = [
+        Outline((region.left, region.top, region.width, region.height), colours[region.tag], label=region.tag)
+        for region in record.regions
+    ]
+    return drawing(uri, (record.width, record.height), outlines)
+
+
+def _corners(place: Sequence[float], width: float, height: float) -> Rectangle:
+    left, top, across, down = place
+    return left * width, top * height, (left + across) * width, (top + down) * height
+
+
+def _strokes(outlines: Sequence[Outline], corners: Sequence[Rectangle]) -> Iterable[Stroke]:
+    groups: dict[tuple[bool, Line, int], list[str]] = {}
+    for outline, (left, top, right, bottom) in zip(outlines, corners, strict=True):
+        path = f"M{left:.1f} {top:.1f}H{right:.1f}V{bottom:.1f}H{left:.1f}Z"
+        key = (outline.strong, outline.line, outline.colour % COLOURS)
+        groups.setdefault(key, []).append(path)
+    order: dict[Line, int] = {"solid": 0, "dashed": 1}
+    for key in sorted(groups, key=lambda each: (each[0], order[each[1]], each[2])):
+        strong, line, colour = key
+        yield Stroke("".join(groups[key]), colour, line, strong)
+
+
+def _labels(
+    outlines: Sequence[Outline], corners: Sequence[Rectangle], width: float, height: float
+) -> Iterable[Label]:
+    taken: list[Rectangle] = []
+    for outline, box in zip(outlines, corners, strict=True):
+        if not outline.label or len(taken) == MOST_LABELS:
+            continue
+        text = outline.label if len(outline.label) <= LONGEST else outline.label[: LONGEST - 1] + "…"
+        wide = min(width, LETTER * len(text) + PADDING)
+        spots = [(x, y, x + wide, y + LABEL_HEIGHT) for x, y in _spots(box, wide, outline.line)]
+        spot = next((each for each in spots if _free(each, taken, width, height)), None)
+        if spot:
+            taken.append(spot)
+            left, top = round(spot[0], 1), round(spot[1], 1)
+            yield Label(left, top, round(wide, 1), text, outline.label, outline.colour % COLOURS)
+
+
+def _spots(box: Rectangle, wide: float, line: Line) -> Iterable[tuple[float, float]]:
+    """Where a label may be, outside first: at the top for what was found, at the bottom for the others."""
+    left, top, right, bottom = box
+    outside, inside = top - LABEL_HEIGHT, top
+    below, above = bottom, bottom - LABEL_HEIGHT
+    rows = {"dashed": (outside, below, inside, above), "solid": (below, outside, above, inside)}[line]
+    for y in rows:
+        yield left, y
+        yield right - wide, y
+    for y in rows:
+        yield 0.0, y
+
+
+def _free(spot: Rectangle, taken: Sequence[Rectangle], width: float, height: float) -> bool:
+    left, top, right, bottom = spot
+    if left < 0 or top < 0 or right > width or bottom > height:
+        return False
+    return not any(
+        left < other[2] and other[0] < right and top < other[3] and other[1] < bottom for other in taken
+    )
