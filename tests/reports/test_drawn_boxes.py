@@ -61,3 +61,8 @@ def test_regions_of_the_manifest_are_drawn() -> None:
     drawn = tagged(record, {"rose": 0, "daisy": 9}, None)
     assert {stroke.colour for stroke in drawn.strokes} == {0, 1}
     assert {label.text for label in drawn.labels} == {"rose", "daisy"}
+
+
+def test_what_is_no_number_is_left_out() -> None:
+    drawn = drawing(None, (40, 40), [Outline((float("nan"), 0, 1, 1), 0, label="x"), Outline(PLACE, 1)])
+    assert [stroke.colour for stroke in drawn.strokes] == [1]

@@ -13,6 +13,7 @@ from report_pages import Page
 from dahlia.dataset.exclusion import Excluded
 from dahlia.dataset.findings import RULES, Finding
 from dahlia.dataset.groups import NamedGroups
+from dahlia.dataset.records import ImageRecord, Region
 from dahlia.dataset.validation import Validation
 from dahlia.reports.validation import EDGE, PICTURES, render, summary, write_reports
 from validation_photos import encoded, photo, write
@@ -137,3 +138,22 @@ def test_a_file_that_cannot_be_shown_has_a_placeholder(tmp_path: Path, data: byt
 )
 def test_verdict(tmp_path: Path, validation: Validation, verdict: str) -> None:
     assert verdict in Page(render(validation, "Garden", tmp_path, LIMIT)).words
+
+
+def test_photos_show_their_boxes(tmp_path: Path) -> None:
+    write(tmp_path / "a.jpg", encoded(photo(1)))
+    write(tmp_path / "b.jpg", encoded(photo(2)))
+    regions = (Region("elm", 0.25, 0.25, 0.5, 0.5), Region("<oak>", 0.0, 0.0, 0.5, 0.25))
+    records = [
+        ImageRecord("0" * 64, "a.jpg", 64, 64, ("<oak>", "elm"), regions, "train", "csv", "0" * 16),
+        ImageRecord("1" * 64, "b.jpg", 64, 64, (), (), "train", "csv", "0" * 16),
+    ]
+    findings = [Finding("covered-box", "boxes", "two", (name,)) for name in ("a.jpg", "b.jpg")]
+    html = render(outcome(*findings), "Garden", tmp_path, LIMIT, records)
+    page = Page(html)
+    paths = [attributes.get("d") for tag, attributes in page.attributes if tag == "path"]
+    assert "M100.0 100.0H300.0V300.0H100.0Z" in paths
+    assert "<oak>" in page.words
+    assert page.seen.count("image") == 1
+    assert page.seen.count("img") == 1
+    assert "image" not in Page(render(outcome(*findings), "Garden", tmp_path, LIMIT)).seen

@@ -6,6 +6,7 @@ that tells it from any photo. Who cannot tell colours apart has the line and the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -92,8 +93,10 @@ def drawing(uri: str | None, size: tuple[int, int], outlines: Sequence[Outline])
     Args:
         uri: of the photo.
         size: width and height of the photo, pixels.
-        outlines: its boxes; labels are given to the first that ask for one and find room.
+        outlines: its boxes; labels are given to the first that ask for one and find room. What is no number
+            is left out.
     """
+    outlines = [outline for outline in outlines if all(math.isfinite(each) for each in outline.place)]
     scale = EDGE / max(size)
     width, height = (max(1.0, round(edge * scale, 1)) for edge in size)
     corners = [_corners(outline.place, width, height) for outline in outlines]

@@ -11,6 +11,7 @@ from dahlia.dataset.inspection import load_inspection
 from dahlia.dataset.manifest import load_manifest
 from dahlia.dataset.readers.reading import counted
 from dahlia.dataset.source_summary import load_summary
+from dahlia.dataset.tag_rules import TAG_RULES
 from dahlia.dataset.validation import Validation, refuse, validate
 from dahlia.params import Params
 from dahlia.reports.validation import write_reports
@@ -30,9 +31,8 @@ def run(params: Params, root: Path) -> None:
     """
     root = root.resolve()
     source = load_summary(root / layout.SOURCE)
-    validation = validate(
-        load_inspection(root / layout.INSPECTION), load_manifest(root / layout.MANIFEST), params, source
-    )
+    records = load_manifest(root / layout.MANIFEST)
+    validation = validate(load_inspection(root / layout.INSPECTION), records, params, source)
     save_excluded(root / layout.EXCLUDED, validation.excluded)
     write_reports(
         root / layout.REPORTS,
@@ -40,6 +40,7 @@ def run(params: Params, root: Path) -> None:
         project=params.project.name,
         root=root,
         max_bytes=params.validate_.max_bytes,
+        boxed=records if TAG_RULES[params.kind].boxed else (),
     )
     print(_line(validation))
     refuse(validation, layout.VALIDATION_PAGE.as_posix())
