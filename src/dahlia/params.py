@@ -149,18 +149,63 @@ class RecipeParams(Section):
     ]
 
 
+def _range(value: object) -> tuple[float, float]:
+    numbers = list(value) if isinstance(value, list | tuple) else []
+    if len(numbers) == 2 and all(isinstance(each, int | float) for each in numbers):
+        low, high = numbers
+        if 0.1 <= low <= high <= 10:
+            return float(low), float(high)
+    raise ValueError("expected two numbers from 0.1 to 10, the first not above the second")
+
+
+Range = Annotated[tuple[float, float], PlainValidator(_range)]
+
+
+class ViewParams(Section):
+    """How photos of a domain may be looked at while a detector learns from them.
+
+    `zoom` is how many times as large as in its photo an object may be, `mosaic_zoom` the same in mosaics of
+    four photos, and `mosaic` the share of views that are mosaics. `aspect` is how many times as wide as
+    high a photo may become, or the reverse. `colour` is 0 to 1, the strength of changes of brightness,
+    contrast, saturation and tint; `perspective` by what share of the edges a corner may move; `rotation` the
+    most degrees; `blur` the share of views that are blurred.
+    """
+
+    mirror: bool
+    zoom: Range
+    aspect: float = Field(ge=1, le=2)
+    mosaic: float = Field(ge=0, lt=1)
+    mosaic_zoom: Range
+    colour: float = Field(ge=0, le=1)
+    perspective: float = Field(ge=0, le=0.2)
+    rotation: float = Field(ge=0, le=45)
+    blur: float = Field(ge=0, le=1)
+
+
 class DetectorParams(Section):
     """What finds objects on the maps of the backbone.
 
     `strides` are those of the maps, in pixels of the input: a place on each answers for one object. `output`
     is what exports answer: `grid`, that of Custom Vision's compact detectors, or `boxes`, ready to draw.
+    `width` is the number of channels of neck and head.
     """
 
     strides: list[Literal[8, 16, 32]] = Field(min_length=1)
     output: Literal["grid", "boxes"]
+    width: int = Field(ge=16, le=256, multiple_of=8)
     overlap: float = Field(gt=0, lt=1)
     least: float = Field(gt=0, lt=1)
     most: int = Field(ge=1, le=200)
+    views: ViewParams
+
+    @model_validator(mode="after")
+    def _strides_fit(self) -> DetectorParams:
+        doubled = [self.strides[0] * 2**number for number in range(len(self.strides))]
+        if self.strides != doubled:
+            raise ValueError(f"expected strides that double, such as [8, 16, 32], received {self.strides}")
+        if self.output == "grid" and self.strides != [16, 32]:
+            raise ValueError(f"the output grid has the strides [16, 32], received {self.strides}")
+        return self
 
 
 def usual_channels(domain: str) -> Channels:
@@ -216,14 +261,27 @@ class FineTuningParams(Section):
     patience: PositiveInt
 
 
+class DetectionParams(Section):
+    """How detectors are trained; see `conf/training/quick.yaml`."""
+
+    steps: PositiveInt
+    batch_size: PositiveInt
+    views: int = Field(ge=2)
+    folds: int = Field(ge=2, le=5)
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    averaging: float = Field(ge=0, lt=1)
+
+
 class TrainingParams(Section):
-    """The recipe; see `conf/training`."""
+    """The recipe; see `conf/training`. Parameters of before there were detectors have no `detection`."""
 
     recipe: Literal["quick", "advanced"]
     regularisation: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
     max_iterations: PositiveInt
     batch_size: PositiveInt
     fine_tuning: FineTuningParams | None
+    detection: DetectionParams | None = None
 
     @model_validator(mode="after")
     def _one_recipe(self) -> TrainingParams:

@@ -1,0 +1,127 @@
+"""What a trained detector itself says of some photos: the measure of every export.
+
+The module says it once, when it is trained, and it travels in the bundle; see `dahlia.modeling.reference`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dahlia.boxes import Boxes
+from dahlia.dataset.manifest import read_table
+from dahlia.dataset.records import ImageRecord
+from dahlia.errors import DatasetError
+from dahlia.modeling.card import ModelCard
+from dahlia.modeling.detection.outputs import given
+from dahlia.modeling.reference import FILE_NAME, MOST_IMAGES, spread, whole_photos
+
+if TYPE_CHECKING:
+    from dahlia.modeling.detection.detector import Detector
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("tags", pa.list_(pa.int32()), nullable=False),
+        pa.field("places", pa.list_(pa.float32()), nullable=False),
+        pa.field("scores", pa.list_(pa.float32()), nullable=False),
+    ]
+)
+_BATCH = 4
+
+
+@dataclass(frozen=True)
+class BoxReference:
+    """The answers of a trained detector.
+
+    Attributes:
+        ids: N image ids.
+        found: of each, the boxes after suppression, the highest score first.
+    """
+
+    ids: tuple[str, ...]
+    found: tuple[Boxes, ...]
+
+
+def ask_detector(
+    model: Detector, card: ModelCard, records: Sequence[ImageRecord], root: Path
+) -> BoxReference:
+    """Run the detector on at most `MOST_IMAGES` of the photos.
+
+    Those of the user's own test set come first; the others are spread evenly over all.
+
+    Args:
+        model: on the CPU, in evaluation mode.
+        card: of a detector; says how boxes are suppressed.
+        records: the photos.
+        root: the project folder.
+
+    Raises:
+        DatasetError: a photo vanished or changed after ingest.
+    """
+    import torch
+
+    assert card.detector is not None, "the card of a detector has `detector`"
+    how = card.detector
+    by_id = {record.id: record for record in records}
+    held_out = [record.id for record in records if record.subset == "test"]
+    others = [record.id for record in records if record.subset != "test"]
+    ids = spread(held_out, MOST_IMAGES)
+    ids += spread(others, MOST_IMAGES - len(ids))
+    found: list[Boxes] = []
+    with torch.inference_mode():
+        for start in range(0, len(ids), _BATCH):
+            photos = [by_id[one] for one in ids[start : start + _BATCH]]
+            places, scores = model(torch.from_numpy(whole_photos(photos, root, card.input.size)))
+            found += [
+                given(place, score, overlap=how.overlap, least=how.least, most=how.most)
+                for place, score in zip(places.numpy(), scores.numpy(), strict=True)
+            ]
+    return BoxReference(tuple(ids), tuple(found))
+
+
+def save_box_reference(folder: Path, reference: BoxReference) -> None:
+    """Write `reference.parquet` into a folder that is being staged."""
+
+    def lists(rows: list[npt.NDArray[np.float32]] | list[npt.NDArray[np.int32]], name: str) -> pa.Array:
+        return pa.array([row.ravel().tolist() for row in rows], SCHEMA.field(name).type)
+
+    columns = [
+        pa.array(reference.ids, pa.string()),
+        lists([one.tags for one in reference.found], "tags"),
+        lists([one.places for one in reference.found], "places"),
+        lists([one.scores for one in reference.found], "scores"),
+    ]
+    pq.write_table(pa.Table.from_arrays(columns, schema=SCHEMA), folder / FILE_NAME)
+
+
+def load_box_reference(folder: Path) -> BoxReference:
+    """Read `reference.parquet` from a bundle.
+
+    Raises:
+        DatasetError: it is missing or damaged.
+    """
+    path = folder / FILE_NAME
+    rows = read_table(path, SCHEMA, "dvc repro train").to_pylist()
+    try:
+        found = tuple(
+            Boxes(
+                np.array(row["tags"], np.int32),
+                np.array(row["places"], np.float32).reshape(-1, 4),
+                np.array(row["scores"], np.float32),
+            )
+            for row in rows
+        )
+    except ValueError as error:
+        raise DatasetError(
+            f"{path} was expected to hold four numbers for each box ({error}). Run `dvc repro train` to make "
+            "it again."
+        ) from error
+    return BoxReference(tuple(row["id"] for row in rows), found)
