@@ -65,8 +65,14 @@ def suppressed(boxes: Boxes, overlap: float, least: float, most: int) -> Boxes:
     Returns:
         Those that stay, the highest score first; of equal ones the first given.
     """
+    return boxes.where(unsuppressed(boxes, overlap, least, most))
+
+
+def unsuppressed(boxes: Boxes, overlap: float, least: float, most: int) -> npt.NDArray[np.intp]:
+    """The numbers of the boxes that stay, in the order of their scores; see `suppressed`."""
     order = np.argsort(-boxes.scores, kind="stable")
-    left = boxes.where(order[boxes.scores[order] >= least])
+    order = order[boxes.scores[order] >= least]
+    left = boxes.where(order)
     kept: list[int] = []
     alive = np.ones(len(left), bool)
     for row in range(len(left)):
@@ -79,4 +85,4 @@ def suppressed(boxes: Boxes, overlap: float, least: float, most: int) -> Boxes:
         if len(later):
             shared = overlaps(left.places[row : row + 1], left.places[later])[0]
             alive[later[shared > overlap]] = False
-    return left.where(np.array(kept, np.intp))
+    return order[np.array(kept, np.intp)]

@@ -32,6 +32,7 @@ GRAPH_CACHE = Path(".dahlia/graphs")
 PRETRAINING = Path(".dahlia/pretraining")
 TRIALS = Path(".dahlia/trials")
 ADVANCED = Path(".dahlia/advanced")
+DETECTION = Path(".dahlia/detection")
 STAGE_TIMES = Path(".dahlia/stage-times")
 STORED = Path(".dahlia/predictions")  # what the service keeps of what it was asked
 

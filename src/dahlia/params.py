@@ -149,16 +149,18 @@ class RecipeParams(Section):
     ]
 
 
-def _range(value: object) -> tuple[float, float]:
-    numbers = list(value) if isinstance(value, list | tuple) else []
-    if len(numbers) == 2 and all(isinstance(each, int | float) for each in numbers):
-        low, high = numbers
-        if 0.1 <= low <= high <= 10:
-            return float(low), float(high)
-    raise ValueError("expected two numbers from 0.1 to 10, the first not above the second")
+def _rising(value: list[float]) -> list[float]:
+    if value[0] > value[1]:
+        raise ValueError(f"expected two numbers, the first not above the second, received {value}")
+    return value
 
 
-Range = Annotated[tuple[float, float], PlainValidator(_range)]
+Range = Annotated[
+    list[Annotated[float, Field(ge=0.1, le=10)]],
+    Field(min_length=2, max_length=2),
+    AfterValidator(_rising),
+]
+"""The lowest and the highest of what is drawn."""
 
 
 class ViewParams(Section):

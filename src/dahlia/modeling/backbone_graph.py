@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from glob import escape
 from hashlib import sha256
 from pathlib import Path
@@ -38,7 +38,13 @@ class Convertible(Protocol):
     architecture: str
 
 
-def kept_graph(folder: Path, fingerprint: str, size: int, backbone: Callable[[], Convertible]) -> Path:
+def kept_graph(
+    folder: Path,
+    fingerprint: str,
+    size: int,
+    backbone: Callable[[], Convertible],
+    outputs: Sequence[str] = (FEATURES,),
+) -> Path:
     """The file of a graph: `data` float32 (N, 3, size, size) RGB, 0 to 255, to `features` (N, D) or a map.
 
     Its name ends with its digest. A file that does not fit its own is removed, and made again.
@@ -48,6 +54,7 @@ def kept_graph(folder: Path, fingerprint: str, size: int, backbone: Callable[[],
         fingerprint: of the backbone.
         size: input edge in pixels.
         backbone: gives the backbone, on the CPU; called only where no graph was kept.
+        outputs: names of what it gives, where it gives several maps.
 
     Raises:
         ExportError: an operation of the backbone has no ONNX form.
@@ -58,7 +65,7 @@ def kept_graph(folder: Path, fingerprint: str, size: int, backbone: Callable[[],
         if kept.stem == f"{name}-{sha256_of(kept)[:_DIGITS]}":
             return kept
         kept.unlink(missing_ok=True)
-    return _keep(folder, name, _convert(backbone(), size))
+    return _keep(folder, name, _convert(backbone(), size, outputs))
 
 
 def _keep(folder: Path, name: str, graph: bytes) -> Path:
@@ -68,7 +75,7 @@ def _keep(folder: Path, name: str, graph: bytes) -> Path:
     return path
 
 
-def _convert(backbone: Any, size: int) -> bytes:
+def _convert(backbone: Any, size: int, outputs: Sequence[str]) -> bytes:
     with quick_imports():
         import torch
 
@@ -83,7 +90,7 @@ def _convert(backbone: Any, size: int) -> bytes:
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=[INPUT],
-                output_names=[FEATURES],
+                output_names=list(outputs),
                 dynamic_shapes=({0: torch.export.Dim(BATCH)},),
                 verbose=False,
             )

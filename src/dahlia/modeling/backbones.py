@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dahlia.errors import WeightsError
+from dahlia.modeling.card import BackboneCard
 from dahlia.modeling.pretrained import RECOMMENDED, Normalisation, as_normalisation
 from dahlia.modeling.tensors import COUNTER, weights_fingerprint
 from dahlia.modeling.weights import Origin, find_weights
@@ -114,6 +115,25 @@ class Backbone(nn.Module):
         if late.ndim == 4 and late.shape[channels] != last.shape[1]:
             return [late.mean((1, 2) if channels == 3 else (2, 3)), last]
         return [last]
+
+
+def card_of(backbone: Backbone) -> BackboneCard:
+    """What a model's card says of its backbone."""
+    mean, std = backbone.normalisation
+    return BackboneCard(
+        architecture=backbone.architecture,
+        weights=backbone.origin.weights,
+        source=backbone.origin.source,
+        reason=backbone.origin.reason,
+        licence=backbone.origin.licence,
+        note=backbone.origin.note,
+        fingerprint=backbone.fingerprint,
+        features=backbone.features,
+        mean=mean,
+        std=std,
+        smoothing=backbone.smoothing,
+        reads=backbone.reads,
+    )
 
 
 def load_backbone(architecture: str, weights: str, smoothing: float = 0.0) -> Backbone:

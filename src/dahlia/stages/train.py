@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,9 @@ import numpy as np
 from dahlia import __version__, layout
 from dahlia.dataset.manifest import fingerprint, load_folds, load_manifest
 from dahlia.dataset.tag_rules import TAG_RULES
-from dahlia.files import staged_file
 from dahlia.imports import quick_imports
+from dahlia.kinds import Kind
 from dahlia.modeling.card import (
-    BackboneCard,
     InputCard,
     ModelCard,
     TagCard,
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def run(params: Params, root: Path) -> None:
-    """Write the bundle, the held-out predictions, the history and the learning curve.
+    """Train the kind of model that the project has.
 
     Args:
         params: reads `project`, `domain` and `training`.
@@ -41,9 +40,22 @@ def run(params: Params, root: Path) -> None:
         DatasetError: an earlier stage's file is missing.
         TrainingError: the weights are not available, or the images cannot be learned from.
     """
+    RUNS[params.kind](params, root)
+
+
+def _train_detector(params: Params, root: Path) -> None:
+    with quick_imports():
+        from dahlia.training.detection.recipe import train_detector
+
+    train_detector(params, root)
+
+
+def _train_classifier(params: Params, root: Path) -> None:
+    """Write the bundle, the held-out predictions, the history and the learning curve."""
     with quick_imports():
         from dahlia.modeling.classifier import save_bundle
         from dahlia.modeling.reference import ask_module
+        from dahlia.training.history import save_history
         from dahlia.training.recipes import TRAINERS, gather
 
     data = gather(
@@ -55,7 +67,7 @@ def run(params: Params, root: Path) -> None:
     trained = TRAINERS[params.kind](data, params, root)
     reference = ask_module(trained.model, data.records, root, params.domain.input.size)
     save_predictions(root / layout.PREDICTIONS, trained.predictions)
-    _save_history(root / layout.HISTORY, trained.history)
+    save_history(root / layout.HISTORY, trained.history)
     save_learning_curve(
         root / layout.LEARNING_CURVE, trained.curve.model_copy(update={"recipe": trained.recipe})
     )
@@ -69,9 +81,17 @@ def run(params: Params, root: Path) -> None:
     )
 
 
+RUNS: dict[Kind, Callable[[Params, Path], None]] = {
+    "multiclass": _train_classifier,
+    "multilabel": _train_classifier,
+    "detection": _train_detector,
+}
+
+
 def _card(data: TrainingData, trained: Trained, params: Params, root: Path) -> ModelCard:
-    project, backbone = params.project, trained.model.backbone
-    mean, std = backbone.normalisation
+    from dahlia.modeling.backbones import card_of
+
+    project = params.project
     return ModelCard(
         project=project.name,
         project_id=project_id(project.name),
@@ -88,20 +108,7 @@ def _card(data: TrainingData, trained: Trained, params: Params, root: Path) -> M
         ),
         input=InputCard(size=params.domain.input.size),
         channels=params.domain.channels,
-        backbone=BackboneCard(
-            architecture=backbone.architecture,
-            weights=backbone.origin.weights,
-            source=backbone.origin.source,
-            reason=backbone.origin.reason,
-            licence=backbone.origin.licence,
-            note=backbone.origin.note,
-            fingerprint=backbone.fingerprint,
-            features=backbone.features,
-            mean=mean,
-            std=std,
-            smoothing=backbone.smoothing,
-            reads=backbone.reads,
-        ),
+        backbone=card_of(trained.model.backbone),
         temperature=trained.temperature,
         negatives=trained.negatives,
         training=TrainingCard(
@@ -115,10 +122,3 @@ def _card(data: TrainingData, trained: Trained, params: Params, root: Path) -> M
         git_revision=git_revision(root)[0],
         dahlia_version=__version__,
     )
-
-
-def _save_history(path: Path, history: list[dict[str, float]]) -> None:
-    with staged_file(path) as staged, staged.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["step", *history[0]])
-        writer.writeheader()
-        writer.writerows({"step": step, **row} for step, row in enumerate(history))

@@ -18,12 +18,19 @@ def candidates(places: npt.NDArray[np.float32], scores: npt.NDArray[np.float32],
         scores: (P, K).
         least: 0 to 1.
     """
+    position, tag = picked(scores, least)
+    return Boxes(tag.astype(np.int32), places[position].astype(np.float32), scores[position, tag])
+
+
+def picked(
+    scores: npt.NDArray[np.float32], least: float
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Positions and tags of the candidates: of `scores` (P, K), those of at least `least`, 1000 at most."""
     position, tag = np.nonzero(scores >= least)
-    found = scores[position, tag]
-    if len(found) > _MOST_CANDIDATES:
-        chosen = np.sort(np.argsort(-found, kind="stable")[:_MOST_CANDIDATES])
-        position, tag, found = position[chosen], tag[chosen], found[chosen]
-    return Boxes(tag.astype(np.int32), places[position].astype(np.float32), found.astype(np.float32))
+    if len(tag) > _MOST_CANDIDATES:
+        best = np.argsort(-scores[position, tag], kind="stable")[:_MOST_CANDIDATES]
+        position, tag = position[np.sort(best)], tag[np.sort(best)]
+    return position, tag
 
 
 def given(

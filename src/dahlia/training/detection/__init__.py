@@ -1,0 +1,1 @@
+"""Training of detectors: augmented views, kept feature maps, assignment, losses, runs and the recipe."""
