@@ -113,7 +113,10 @@ def test_a_bundle_gives_the_same_answers(tmp_path: Path, output: Output) -> None
         expected = model(pixels())
     boxes = Boxes(np.array([1], np.int32), np.array([[0, 0, 0.5, 0.25]], np.float32), np.ones(1, np.float32))
     save_detector(
-        tmp_path / "bundle", model, a_card(model), BoxReference(("a", "b"), (boxes, boxes.where([])))
+        tmp_path / "bundle",
+        model,
+        a_card(model),
+        BoxReference(("a", "b"), (boxes, boxes.where([])), (boxes, boxes)),
     )
     loaded, card = load_detector(tmp_path / "bundle")
     with torch.inference_mode():
@@ -125,11 +128,12 @@ def test_a_bundle_gives_the_same_answers(tmp_path: Path, output: Output) -> None
     assert reference.ids == ("a", "b")
     assert len(reference.found[1]) == 0
     np.testing.assert_array_equal(reference.found[0].places, boxes.places)
+    np.testing.assert_array_equal(reference.candidates[1].scores, boxes.scores)
 
 
 def test_a_bundle_that_does_not_fit_its_card_is_refused(tmp_path: Path) -> None:
     model = a_detector()
-    save_detector(tmp_path / "bundle", model, a_card(model, tags=2), BoxReference((), ()))
+    save_detector(tmp_path / "bundle", model, a_card(model, tags=2), BoxReference((), (), ()))
     with pytest.raises(TrainingError, match="does not fit"):
         load_detector(tmp_path / "bundle")
 

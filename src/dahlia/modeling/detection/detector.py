@@ -77,6 +77,11 @@ class Detector(nn.Module):
         """What gives the maps."""
         return self.taps.backbone
 
+    @property
+    def architecture(self) -> str:
+        """The name of the backbone in timm."""
+        return self.backbone.architecture
+
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """What the photos show, before suppression.
 

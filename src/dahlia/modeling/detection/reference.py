@@ -5,10 +5,10 @@ The module says it once, when it is trained, and it travels in the bundle; see `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from dahlia.dataset.manifest import read_table
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import DatasetError
 from dahlia.modeling.card import ModelCard
-from dahlia.modeling.detection.outputs import given
+from dahlia.modeling.detection.outputs import candidates, given
 from dahlia.modeling.reference import FILE_NAME, MOST_IMAGES, spread, whole_photos
 
 if TYPE_CHECKING:
@@ -32,9 +32,13 @@ SCHEMA = pa.schema(
         pa.field("tags", pa.list_(pa.int32()), nullable=False),
         pa.field("places", pa.list_(pa.float32()), nullable=False),
         pa.field("scores", pa.list_(pa.float32()), nullable=False),
+        pa.field("candidate_tags", pa.list_(pa.int32()), nullable=False),
+        pa.field("candidate_places", pa.list_(pa.float32()), nullable=False),
+        pa.field("candidate_scores", pa.list_(pa.float32()), nullable=False),
     ]
 )
 _BATCH = 4
+_SHARE = 0.5  # of the lowest score that is given
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,13 @@ class BoxReference:
     Attributes:
         ids: N image ids.
         found: of each, the boxes after suppression, the highest score first.
+        candidates: of each, the boxes before it, down to half of the lowest score that is given. Where two
+            candidates are about as good, another way of computing them may keep the other.
     """
 
     ids: tuple[str, ...]
     found: tuple[Boxes, ...]
+    candidates: tuple[Boxes, ...]
 
 
 def ask_detector(
@@ -76,30 +83,27 @@ def ask_detector(
     ids = spread(held_out, MOST_IMAGES)
     ids += spread(others, MOST_IMAGES - len(ids))
     found: list[Boxes] = []
+    before: list[Boxes] = []
     with torch.inference_mode():
         for start in range(0, len(ids), _BATCH):
             photos = [by_id[one] for one in ids[start : start + _BATCH]]
             places, scores = model(torch.from_numpy(whole_photos(photos, root, card.input.size)))
-            found += [
-                given(place, score, overlap=how.overlap, least=how.least, most=how.most)
-                for place, score in zip(places.numpy(), scores.numpy(), strict=True)
-            ]
-    return BoxReference(tuple(ids), tuple(found))
+            for place, score in zip(places.numpy(), scores.numpy(), strict=True):
+                found.append(given(place, score, overlap=how.overlap, least=how.least, most=how.most))
+                before.append(candidates(place, score, _SHARE * how.least))
+    return BoxReference(tuple(ids), tuple(found), tuple(before))
 
 
 def save_box_reference(folder: Path, reference: BoxReference) -> None:
     """Write `reference.parquet` into a folder that is being staged."""
-
-    def lists(rows: list[npt.NDArray[np.float32]] | list[npt.NDArray[np.int32]], name: str) -> pa.Array:
-        return pa.array([row.ravel().tolist() for row in rows], SCHEMA.field(name).type)
-
-    columns = [
-        pa.array(reference.ids, pa.string()),
-        lists([one.tags for one in reference.found], "tags"),
-        lists([one.places for one in reference.found], "places"),
-        lists([one.scores for one in reference.found], "scores"),
-    ]
-    pq.write_table(pa.Table.from_arrays(columns, schema=SCHEMA), folder / FILE_NAME)
+    columns = [pa.array(reference.ids, pa.string())]
+    for boxes in (reference.found, reference.candidates):
+        columns += [
+            _lists([one.tags for one in boxes], "tags"),
+            _lists([one.places for one in boxes], "places"),
+            _lists([one.scores for one in boxes], "scores"),
+        ]
+    pq.write_table(pa.Table.from_arrays(columns, schema=SCHEMA), folder / FILE_NAME, compression="zstd")
 
 
 def load_box_reference(folder: Path) -> BoxReference:
@@ -111,17 +115,23 @@ def load_box_reference(folder: Path) -> BoxReference:
     path = folder / FILE_NAME
     rows = read_table(path, SCHEMA, "dvc repro train").to_pylist()
     try:
-        found = tuple(
-            Boxes(
-                np.array(row["tags"], np.int32),
-                np.array(row["places"], np.float32).reshape(-1, 4),
-                np.array(row["scores"], np.float32),
-            )
-            for row in rows
-        )
+        found = tuple(_boxes(row, "") for row in rows)
+        before = tuple(_boxes(row, "candidate_") for row in rows)
     except ValueError as error:
         raise DatasetError(
             f"{path} was expected to hold four numbers for each box ({error}). Run `dvc repro train` to make "
             "it again."
         ) from error
-    return BoxReference(tuple(row["id"] for row in rows), found)
+    return BoxReference(tuple(row["id"] for row in rows), found, before)
+
+
+def _lists(rows: Sequence[npt.NDArray[Any]], name: str) -> pa.Array:
+    return pa.array([row.ravel().tolist() for row in rows], SCHEMA.field(name).type)
+
+
+def _boxes(row: Mapping[str, Any], which: str) -> Boxes:
+    return Boxes(
+        np.array(row[f"{which}tags"], np.int32),
+        np.array(row[f"{which}places"], np.float32).reshape(-1, 4),
+        np.array(row[f"{which}scores"], np.float32),
+    )
