@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dahlia.export.formats import FORMATS, by_name
+from dahlia.export.proofs import Compared
 from dahlia.export.verify import Comparison
 
 
@@ -78,9 +79,7 @@ def measured(project: Path, number: int, name: str) -> list[str]:
         f"{busy:.1f}",
         f"{loaded:.2f}",
         f"{proof.milliseconds_per_image:.1f}",
-        f"{proof.comparison.largest:.1e}",
-        f"{proof.comparison.agreement:.1%}",
-        _points(proof.comparison),
+        *_compared(proof.comparison),
         f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}",
     ]
 
@@ -88,6 +87,11 @@ def measured(project: Path, number: int, name: str) -> list[str]:
 def _processor_seconds() -> float:
     used = os.times()
     return used.user + used.system + used.children_user + used.children_system
+
+
+def _compared(comparison: Compared) -> tuple[str, str, str]:
+    assert isinstance(comparison, Comparison), "the columns are those of a classifier"
+    return f"{comparison.largest:.1e}", f"{comparison.agreement:.1%}", _points(comparison)
 
 
 def _points(comparison: Comparison) -> str:

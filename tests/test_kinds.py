@@ -13,7 +13,7 @@ from dahlia.dataset.tag_rules import TAG_RULES
 from dahlia.evaluation.judges import FIGURES, JUDGES
 from dahlia.evaluation.saved import SUMMARIES
 from dahlia.export.port import OUTPUTS
-from dahlia.export.verify import PROOFS
+from dahlia.export.proofs import PROOFS
 from dahlia.kinds import Classification, Kind
 from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.server.contract.enums import CLASSIFIERS, KINDS

@@ -20,7 +20,7 @@ def laid_out(folder: Path, form: Format, source: Source) -> Path:
     model.parent.mkdir(parents=True, exist_ok=True)
     model.write_bytes(b"a model")
     add_companions(folder, form, source.card)
-    add_manifest(folder, form, "an id", WHEN)
+    add_manifest(folder, form, source.card, "an id", WHEN)
     return model.parent
 
 
@@ -65,7 +65,7 @@ def test_every_readme_has_lines_to_run(form: Format, source: Source, tmp_path: P
 def test_a_package_that_is_a_folder_has_no_checksum(source: Source, tmp_path: Path) -> None:
     form = by_name("coreml")
     (tmp_path / form.model_file).mkdir()
-    add_manifest(tmp_path, form, "an id", WHEN)
+    add_manifest(tmp_path, form, source.card, "an id", WHEN)
     assert json.loads((tmp_path / "cvexport.manifest").read_text())["ModelFileSHA1"] is None
 
 

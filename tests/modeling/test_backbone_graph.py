@@ -23,7 +23,7 @@ def unneeded() -> Backbone:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for graphs that are made in no time."""
-    monkeypatch.setattr(backbone_graph, "_convert", lambda backbone, size: b"%d" % size)
+    monkeypatch.setattr(backbone_graph, "_convert", lambda backbone, size, *_: b"%d" % size)
     return tmp_path / "deep" / "graphs"
 
 

@@ -12,29 +12,21 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from dahlia import __version__, layout
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import ExportError
-from dahlia.export.formats import Format
+from dahlia.export.formats import OFFERED, Format
 from dahlia.export.packing import PROOF, add_companions, add_manifest, add_proof, title, write_zip
 from dahlia.export.port import Source
-from dahlia.export.verify import (
-    LIMITS,
-    PROOFS,
-    Comparison,
-    Limit,
-    VerificationSet,
-    calibration_photos,
-    latency,
-    require,
-    verification_set,
-)
+from dahlia.export.proofs import PROOFS, Compared
+from dahlia.export.verify import LIMITS, Limit, calibration_photos
 from dahlia.files import staged_directory, staged_file, write_json
 from dahlia.modeling.card import ModelCard, load_card
-from dahlia.modeling.reference import MOST_IMAGES, load_reference
+from dahlia.modeling.reference import MOST_IMAGES
 from dahlia.params import ExportParams
 
 
@@ -48,7 +40,7 @@ class ExportInputs:
     """
 
     source: Source
-    verification_set: Callable[[int], VerificationSet]
+    verification_set: Callable[[int], Any]
 
 
 @dataclass(frozen=True)
@@ -63,7 +55,7 @@ class Proof:
         milliseconds_per_image: the median latency of one image in that runtime, on this machine.
     """
 
-    comparison: Comparison
+    comparison: Compared
     limit: Limit
     runtime: str
     bytes: int
@@ -71,21 +63,10 @@ class Proof:
 
     def document(self, form: Format) -> dict[str, object]:
         """As JSON, keys in reading order."""
-        one = self.comparison
         return {
             "format": form.family,
             "flavour": form.flavour,
-            "images": one.images,
-            "largest_difference": one.largest,
-            "mean_difference": one.mean,
-            "image_that_differs_most": one.worst,
-            "top_tag_agreement": one.agreement,
-            "accuracy": {
-                "images": one.judged,
-                "of": one.judged_on,
-                "trained_model": one.before,
-                "artefact": one.after,
-            },
+            **self.comparison.figures(),
             "limit": asdict(self.limit),
             "bytes": self.bytes,
             "milliseconds_per_image": round(self.milliseconds_per_image, 2),
@@ -95,17 +76,7 @@ class Proof:
 
     def sentence(self, form: Format) -> str:
         """For people who watch."""
-        one = self.comparison
-        return (
-            f"{form.name}, {one.images} images, largest difference {one.largest:.1e}{_allowed(self.limit)}, "
-            f"top tag agrees on {one.agreement:.0%}, {self.bytes / 1e6:.1f} MB"
-        )
-
-
-def _allowed(limit: Limit) -> str:
-    if limit.difference is not None:
-        return f" (limit {limit.difference:g})"
-    return f" (limit {limit.accuracy:.0%} of accuracy)"
+        return f"{form.name}, {self.comparison.words(self.limit)}, {self.bytes / 1e6:.1f} MB"
 
 
 def export_inputs(
@@ -124,14 +95,15 @@ def export_inputs(
         TrainingError: the bundle is not whole.
     """
     card = load_card(bundle)
-    reference = load_reference(bundle)
+    prover = PROOFS[card.kind]
+    reference = prover.reference(bundle)
     source = Source(
         bundle,
         card,
         cache=graphs or layout.home(root) / layout.GRAPH_CACHE,
         photos=cache(lambda: calibration_photos(card, records, root)),
     )
-    return ExportInputs(source, cache(lambda count: verification_set(reference, card, records, root, count)))
+    return ExportInputs(source, cache(lambda count: prover.photos(reference, card, records, root, count)))
 
 
 def write_export(form: Format, folder: Path, inputs: ExportInputs, params: ExportParams) -> Proof:
@@ -171,7 +143,7 @@ def write_download(
         made, unpacked = folder / "made", folder / "unpacked"
         made.mkdir()
         _write(form, made, inputs)
-        add_manifest(made, form, iteration, datetime.now(UTC))
+        add_manifest(made, form, inputs.source.card, iteration, datetime.now(UTC))
         write_zip(packed, made)
         with zipfile.ZipFile(packed) as content:
             content.extractall(unpacked)
@@ -191,16 +163,26 @@ def prove(form: Format, folder: Path, inputs: ExportInputs, params: ExportParams
     limit = LIMITS[form.precision]
     photos = inputs.verification_set(params.verification_images if limit.accuracy is None else MOST_IMAGES)
     card = inputs.source.card
-    with form.load_port().opened(folder) as opened:
-        comparison = PROOFS[card.kind](photos, opened, card, limit)
-        require(comparison, limit, title(form))
-        milliseconds = latency(opened.run, card.input.size)
-        runtime = opened.runtime
-    return Proof(comparison, limit, runtime, _bytes(folder), milliseconds)
+    judged = PROOFS[card.kind].judge(form.load_port(), folder, photos, card, limit, title(form))
+    return Proof(judged.comparison, limit, judged.runtime, _bytes(folder), judged.milliseconds)
+
+
+def require_offered(form: Format, card: ModelCard) -> None:
+    """Refuse a format in which models of this kind are not written yet.
+
+    Raises:
+        ExportError: it is one.
+    """
+    offered = OFFERED[card.kind]
+    if form.family not in offered:
+        raise ExportError(
+            f"A model of the domain {card.domain} is exported as {', '.join(offered)} so far; received "
+            f"{form.family}. Choose `--format {offered[0]}`, or leave {form.name} out of `export.formats`."
+        )
 
 
 def require_allowed(form: Format, card: ModelCard, allowed: Sequence[str]) -> None:
-    """Refuse what the domain does not export.
+    """Refuse what the domain does not export, and what models of its kind are not exported as.
 
     Args:
         form: what is asked for.
@@ -210,6 +192,7 @@ def require_allowed(form: Format, card: ModelCard, allowed: Sequence[str]) -> No
     Raises:
         ExportError: the domain does not have it.
     """
+    require_offered(form, card)
     if not allowed:
         raise ExportError(
             f"{card.domain} is a domain that is served, not exported. Choose a compact one (`dahlia "
@@ -223,6 +206,7 @@ def require_allowed(form: Format, card: ModelCard, allowed: Sequence[str]) -> No
 
 
 def _write(form: Format, folder: Path, inputs: ExportInputs) -> None:
+    require_offered(form, inputs.source.card)
     form.load_port().write(folder, inputs.source, form.flavour)
     add_companions(folder, form, inputs.source.card)
 

@@ -10,6 +10,7 @@ from typing import Literal, cast
 from dahlia.config import nearest
 from dahlia.errors import ExportError
 from dahlia.export.port import Port
+from dahlia.kinds import Kind
 
 Precision = Literal["float32", "float16", "int8"]
 ALL = "all"
@@ -86,6 +87,13 @@ _LIBRARIES: dict[str, tuple[str, ...]] = {
 # The flavour that is meant when none is named: the first of its family.
 DEFAULTS = {form.family: form.flavour for form in reversed(FORMATS)}
 FAMILIES = tuple(dict.fromkeys(form.family for form in FORMATS))
+OFFERED: dict[Kind, tuple[str, ...]] = {
+    "multiclass": FAMILIES,
+    "multilabel": FAMILIES,
+    "detection": ("onnx",),
+}
+"""The families in which models of a kind are written."""
+
 # What clients may also say: names of what is the default here, and old versions of ONNX.
 _SAME: dict[tuple[str, str | None], str | None] = {
     ("TensorFlow", "TensorFlowNormal"): None,

@@ -16,8 +16,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
+from dahlia.export.contents import CONTENTS
 from dahlia.export.formats import Format
-from dahlia.export.port import LABELS, output_of, write_labels
+from dahlia.export.port import LABELS, write_labels
 from dahlia.modeling.card import ModelCard, save_card
 
 MANIFEST = "cvexport.manifest"
@@ -54,12 +55,13 @@ def add_companions(folder: Path, form: Format, card: ModelCard) -> None:
 def metadata_properties(form: Format, card: ModelCard) -> dict[str, str]:
     """What the graph does with pixels, in Custom Vision's words; all values are text."""
     unit = form.family == "openvino"
+    content = CONTENTS[card.kind](card)
     values = {
         "Metadata.AdditionalModelInfo": "",
         "Metadata.Version": "1.2",
-        "Postprocess.Method": output_of(card).method,
-        "Postprocess.Yolo.Biases": "[]",
-        "Postprocess.Yolo.NmsThreshold": "0.0",
+        "Postprocess.Method": content.method,
+        "Postprocess.Yolo.Biases": json.dumps(content.biases),
+        "Postprocess.Yolo.NmsThreshold": str(content.suppression),
         "Preprocess.CropHeight": "0",
         "Preprocess.CropMethod": "NoCrop",
         "Preprocess.CropWidth": "0",
@@ -90,6 +92,7 @@ def readme(form: Format, card: ModelCard) -> str:
     """Markdown: what the files are, and the lines that run them."""
     usage = form.load_port().usage(card, form.flavour)
     script = usage.lines.strip()
+    content = CONTENTS[card.kind](card)
     javascript = script.startswith(_JAVASCRIPT)
     install = f"{'npm' if javascript else 'pip'} install {usage.packages}"
     prepared = f"```sh\n{install}\n```\n\n" if usage.packages else ""
@@ -99,8 +102,8 @@ def readme(form: Format, card: ModelCard) -> str:
     return f"""\
 # {card.project} ({title(form)})
 
-An image classifier of {len(names)} tags: {listed}. Made with Dahlia {card.dahlia_version} in the domain
-{card.domain}. `labels.txt` names the tags in the order of the model's answers; {output_of(card).reading}.
+{content.noun} of {len(names)} tags: {listed}. Made with Dahlia {card.dahlia_version} in the domain
+{card.domain}. `labels.txt` names the tags in the order of the model's answers; {content.reading}.
 
 ## Run it
 
@@ -111,8 +114,7 @@ An image classifier of {len(names)} tags: {listed}. Made with Dahlia {card.dahli
 ## Input and output
 
 {facts}
-- Probabilities are calibrated: of answers with 0.9, about nine in ten are right on photos like those it
-  learned from.
+- {content.calibration}
 
 `{form.model_file}` was run on real photos and compared with the trained model: `verification.json` has the
 figures.
@@ -147,18 +149,19 @@ stays with it (MIT licence).
 """
 
 
-def add_manifest(folder: Path, form: Format, iteration: str, exported: datetime) -> None:
+def add_manifest(folder: Path, form: Format, card: ModelCard, iteration: str, exported: datetime) -> None:
     """Write `cvexport.manifest`, by which Custom Vision's mobile libraries load a model.
 
     Args:
         folder: of the export.
         form: which.
+        card: of the model.
         iteration: the iteration's id.
         exported: when; aware, UTC.
     """
     model = folder / form.model_file
     manifest = {
-        "DomainType": "Classification",
+        "DomainType": CONTENTS[card.kind](card).domain_type,
         "Platform": form.platform,
         "Flavor": form.api_flavour,
         "ExporterVersion": _EXPORTER_VERSIONS.get(form.family, "2.0"),

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from dahlia.boxes import Boxes
 from dahlia.dataset.imaging import Pixels
-from dahlia.errors import VerificationError
+from dahlia.errors import ExportError, VerificationError
 from dahlia.imports import quick_imports
 from dahlia.kinds import Kind
-from dahlia.modeling.card import ModelCard
+from dahlia.modeling.card import DetectorCard, ModelCard
 
 if TYPE_CHECKING:
     from dahlia.modeling.classifier import Classifier
+    from dahlia.modeling.detection.detector import Detector
 
 
 Batch = npt.NDArray[np.float32]
@@ -56,6 +58,17 @@ class Source:
 
         return load_bundle(self.bundle)[0]
 
+    def detector(self) -> Detector:
+        """The trained detector, in evaluation mode on the CPU.
+
+        Raises:
+            TrainingError: the bundle is not whole.
+        """
+        with quick_imports():
+            from dahlia.modeling.detection.detector import load_detector
+
+        return load_detector(self.bundle)[0]
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -69,6 +82,22 @@ class Opened:
     """
 
     run: Run
+    labels: tuple[str, ...]
+    runtime: str
+
+
+@dataclass(frozen=True)
+class OpenedDetector:
+    """The artifact of a detector in its own runtime, known by nothing but its files.
+
+    Attributes:
+        find: (1, 3, size, size) float32 RGB, 0 to 255, to what is in the photo, as a program gets it that
+            reads the files: after suppression, in the order in which they answer.
+        labels: the K tags, in the order in which the files name the columns.
+        runtime: what runs it, with its version.
+    """
+
+    find: Callable[[Batch], Boxes]
     labels: tuple[str, ...]
     runtime: str
 
@@ -128,6 +157,14 @@ class Port(Protocol):
 
     def usage(self, card: ModelCard, flavour: str) -> Usage:
         """How to run it."""
+        ...
+
+
+class DetectorPort(Port, Protocol):
+    """A port that writes detectors too."""
+
+    def opened_detector(self, folder: Path) -> AbstractContextManager[OpenedDetector]:
+        """Open what `write` and the packing left of a detector in `folder`; see `opened`."""
         ...
 
 
@@ -209,3 +246,17 @@ def read_labels(folder: Path) -> tuple[str, ...]:
         raise VerificationError(
             f"{path} was expected to name the tags and cannot be read: {error}."
         ) from error
+
+
+def detector_of(card: ModelCard) -> DetectorCard:
+    """How a detector's answer is read.
+
+    Raises:
+        ExportError: the card is of another model.
+    """
+    if card.detector is None:
+        raise ExportError(
+            f"Expected the card of a detector, received that of another model, of the domain {card.domain}. "
+            "Run `dvc repro train` again."
+        )
+    return card.detector

@@ -21,8 +21,7 @@ from dahlia.dataset.manifest import read_photo
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import VerificationError
 from dahlia.export.formats import Precision
-from dahlia.export.port import Batch, Opened, Run
-from dahlia.kinds import Kind
+from dahlia.export.port import Batch, Opened
 from dahlia.modeling.card import ModelCard
 from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.modeling.reference import ClassReference, spread, whole_photos
@@ -60,6 +59,30 @@ class Comparison:
     judged: int
     judged_on: str
 
+    def figures(self) -> dict[str, object]:
+        """For `verification.json`."""
+        return {
+            "images": self.images,
+            "largest_difference": self.largest,
+            "mean_difference": self.mean,
+            "image_that_differs_most": self.worst,
+            "top_tag_agreement": self.agreement,
+            "accuracy": {
+                "images": self.judged,
+                "of": self.judged_on,
+                "trained_model": self.before,
+                "artefact": self.after,
+            },
+        }
+
+    def words(self, limit: Limit) -> str:
+        """For people who watch."""
+        allowed = f"{limit.accuracy:.0%} of accuracy" if limit.difference is None else f"{limit.difference:g}"
+        return (
+            f"{self.images} images, largest difference {self.largest:.1e} (limit {allowed}), top tag agrees "
+            f"on {self.agreement:.0%}"
+        )
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -93,7 +116,7 @@ def compare(photos: VerificationSet, opened: Opened, card: ModelCard, limit: Lim
     Raises:
         VerificationError: the labels are not the model's, an output has another shape, or it cannot be run.
     """
-    _require_labels(opened.labels, card)
+    require_labels(opened.labels, card)
     received = np.concatenate([opened.run(image[None]) for image in photos.pixels])
     expected = photos.expected
     if expected.shape != received.shape:
@@ -120,7 +143,12 @@ def compare(photos: VerificationSet, opened: Opened, card: ModelCard, limit: Lim
     )
 
 
-def _require_labels(labels: tuple[str, ...], card: ModelCard) -> None:
+def require_labels(labels: tuple[str, ...], card: ModelCard) -> None:
+    """Refuse an artifact of other tags.
+
+    Raises:
+        VerificationError: they are not the model's, or in another order.
+    """
     expected = tuple(tag.name for tag in card.tags)
     if labels != expected:
         raise VerificationError(
@@ -138,13 +166,6 @@ def _flipped(photos: VerificationSet, received: Batch, margin: float) -> str | N
     return photos.paths[rows[0]] if len(rows) else None
 
 
-PROOFS: dict[Kind, Callable[[VerificationSet, Opened, ModelCard, Limit], Comparison]] = {
-    "multiclass": compare,
-    "multilabel": compare,
-}
-"""How an artifact's answers are compared with the trained model's."""
-
-
 def require(comparison: Comparison, limit: Limit, artifact: str) -> None:
     """Refuse an artifact that does not compute what the trained model computes.
 
@@ -155,16 +176,16 @@ def require(comparison: Comparison, limit: Limit, artifact: str) -> None:
     if limit.difference is not None and not comparison.largest <= limit.difference:
         raise VerificationError(
             f"{artifact} does not compute what the trained model computes: probabilities may differ by "
-            f"{limit.difference:g} and differ by up to {worst}. {_ADVICE}"
+            f"{limit.difference:g} and differ by up to {worst}. {ADVICE}"
         )
     if limit.difference is not None and comparison.flipped:
         raise VerificationError(
             f"{artifact} gives {comparison.flipped} another top tag than the trained model, which was sure "
-            f"of it by more than {limit.difference:g}. {_ADVICE}"
+            f"of it by more than {limit.difference:g}. {ADVICE}"
         )
     if not np.isfinite(comparison.largest):
         raise VerificationError(
-            f"{artifact} gives what is no number: probabilities differ by up to {worst}. {_ADVICE}"
+            f"{artifact} gives what is no number: probabilities differ by up to {worst}. {ADVICE}"
         )
     if limit.accuracy is not None and comparison.before - comparison.after > limit.accuracy + 1e-9:
         raise VerificationError(
@@ -175,13 +196,13 @@ def require(comparison: Comparison, limit: Limit, artifact: str) -> None:
         )
 
 
-_ADVICE = (
+ADVICE = (
     "Nothing was written. Choose another flavour or `domain.backbone.architecture`, and report the "
     "backbone's name."
 )
 
 
-def latency(artifact: Run, size: int) -> float:
+def latency(artifact: Callable[[Batch], object], size: int) -> float:
     """The median time of one image, in milliseconds, over 20 runs after a first, or those of two seconds."""
     image = np.zeros((1, 3, size, size), np.float32)
     artifact(image)
@@ -232,18 +253,8 @@ def verification_set(
         DatasetError: a photo vanished or changed after ingest.
         VerificationError: none of the photos is left.
     """
-    by_id = {record.id: record for record in records}
-    known = [name for name in reference.ids if name in by_id]
-    if not known:
-        raise VerificationError(
-            "An export is proven on photos that the trained model was asked about, and the manifest has none "
-            f"of its {len(reference.ids)}. Run `dvc repro` to train on the photos that are there."
-        )
-    held_out = [name for name in known if by_id[name].subset == "test"]
-    picked = spread(held_out, count)
-    picked += spread([name for name in known if by_id[name].subset != "test"], count - len(picked))
-    chosen = [by_id[name] for name in picked]
-    rows = [reference.ids.index(name) for name in picked]
+    chosen = asked_photos(reference.ids, records, count)
+    rows = [reference.ids.index(record.id) for record in chosen]
     tags = [tag.name for tag in card.tags]
     return VerificationSet(
         paths=tuple(record.path for record in chosen),
@@ -252,6 +263,30 @@ def verification_set(
         truth=np.array([[tag in record.tags for tag in tags] for record in chosen], bool),
         held_out=np.array([record.subset == "test" for record in chosen], bool),
     )
+
+
+def asked_photos(asked: Sequence[str], records: Sequence[ImageRecord], count: int) -> list[ImageRecord]:
+    """At most `count` of the photos that the trained model was asked about and that are still there.
+
+    Args:
+        asked: their ids.
+        records: the manifest.
+        count: those of the test set come first, the others are spread evenly over all.
+
+    Raises:
+        VerificationError: none is left.
+    """
+    by_id = {record.id: record for record in records}
+    known = [name for name in asked if name in by_id]
+    if not known:
+        raise VerificationError(
+            "An export is proven on photos that the trained model was asked about, and the manifest has none "
+            f"of its {len(asked)}. Run `dvc repro` to train on the photos that are there."
+        )
+    held_out = [name for name in known if by_id[name].subset == "test"]
+    picked = spread(held_out, count)
+    picked += spread([name for name in known if by_id[name].subset != "test"], count - len(picked))
+    return [by_id[name] for name in picked]
 
 
 def calibration_photos(card: ModelCard, records: Sequence[ImageRecord], root: Path) -> list[Pixels]:

@@ -29,21 +29,21 @@ _DIGITS = 16  # of SHA-256, in the names of files
 
 
 class Convertible(Protocol):
-    """A module of torch, on the CPU, that knows whose it is.
+    """A module of torch, on the CPU, that knows whose it is."""
 
-    Attributes:
-        architecture: timm's name.
-    """
-
-    architecture: str
+    @property
+    def architecture(self) -> str:
+        """Its name in timm."""
 
 
 def kept_graph(
     folder: Path,
     fingerprint: str,
     size: int,
-    backbone: Callable[[], Convertible],
+    network: Callable[[], Convertible],
     outputs: Sequence[str] = (FEATURES,),
+    *,
+    optimise: bool = True,
 ) -> Path:
     """The file of a graph: `data` float32 (N, 3, size, size) RGB, 0 to 255, to `features` (N, D) or a map.
 
@@ -51,10 +51,12 @@ def kept_graph(
 
     Args:
         folder: where graphs are kept; made where it is missing.
-        fingerprint: of the backbone.
+        fingerprint: of the network, and of what it answers.
         size: input edge in pixels.
-        backbone: gives the backbone, on the CPU; called only where no graph was kept.
-        outputs: names of what it gives, where it gives several maps.
+        network: gives the network, on the CPU; called only where no graph was kept.
+        outputs: names of what it answers.
+        optimise: whether constants are folded and operations joined; without it the weights keep the names
+            that they have in torch.
 
     Raises:
         ExportError: an operation of the backbone has no ONNX form.
@@ -65,7 +67,7 @@ def kept_graph(
         if kept.stem == f"{name}-{sha256_of(kept)[:_DIGITS]}":
             return kept
         kept.unlink(missing_ok=True)
-    return _keep(folder, name, _convert(backbone(), size, outputs))
+    return _keep(folder, name, _convert(network(), size, outputs, optimise))
 
 
 def _keep(folder: Path, name: str, graph: bytes) -> Path:
@@ -75,7 +77,7 @@ def _keep(folder: Path, name: str, graph: bytes) -> Path:
     return path
 
 
-def _convert(backbone: Any, size: int, outputs: Sequence[str]) -> bytes:
+def _convert(network: Any, size: int, outputs: Sequence[str], optimise: bool) -> bytes:
     with quick_imports():
         import torch
 
@@ -85,18 +87,19 @@ def _convert(backbone: Any, size: int, outputs: Sequence[str]) -> bytes:
             # Deprecations inside the exporter are its authors' to fix.
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
-                backbone,
+                network,
                 (torch.zeros(2, 3, size, size),),
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=[INPUT],
                 output_names=list(outputs),
                 dynamic_shapes=({0: torch.export.Dim(BATCH)},),
+                optimize=optimise,
                 verbose=False,
             )
     except torch.onnx.errors.OnnxExporterError as error:
         raise ExportError(
-            f"{backbone.architecture} cannot be written as ONNX: {error}. Choose another backbone in "
+            f"{network.architecture} cannot be written as ONNX: {error}. Choose another backbone in "
             "conf/domain."
         ) from error
     if program is None:

@@ -31,7 +31,7 @@ OUTPUT = "model_output"
 HEAD = "head"
 GATE = "gate"
 GATED = "gated"
-_IR_VERSION = 9  # of ONNX Runtime 1.17
+IR_VERSION = 9  # of ONNX Runtime 1.17
 
 
 def probability_graph(source: Source, channels: Channels, full: int = 255) -> onnx.ModelProto:
@@ -49,7 +49,7 @@ def probability_graph(source: Source, channels: Channels, full: int = 255) -> on
     proto = backbone_graph(source)
     take_pixels(proto.graph, channels, full)
     _append_head(proto.graph, source.bundle, source.card)
-    proto.ir_version = _IR_VERSION
+    proto.ir_version = IR_VERSION
     return proto
 
 
@@ -167,6 +167,7 @@ def _first(graph: onnx.GraphProto, operation: str, name: str, constant: npt.NDAr
 LABEL, SCORES = "classLabel", "loss"
 _DOMAIN, _OPSET = "ai.onnx.ml", 3
 _TAGS = "tags"
+TAGS = "dahlia.tags"
 PIXEL_FORMAT, RGB, BGR = "Image.BitmapPixelFormat", "Rgb8", "Bgr8"
 PIXEL_RANGE, FULL_RANGE = "Image.NominalPixelRange", "NominalRange_0_255"
 
@@ -214,7 +215,7 @@ def describe(proto: onnx.ModelProto, card: ModelCard) -> None:
             PIXEL_FORMAT: BGR if card.channels == "BGR" else RGB,
             PIXEL_RANGE: FULL_RANGE,
             "Image.ColorSpaceGamma": "SRGB",
-            "dahlia.tags": "\n".join(tag.name for tag in card.tags),
+            TAGS: "\n".join(tag.name for tag in card.tags),
             "dahlia.domain": card.domain,
             "dahlia.version": card.dahlia_version,
         },

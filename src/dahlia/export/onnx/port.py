@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ import numpy as np
 import onnx
 
 from dahlia.errors import VerificationError, runtime_errors
+from dahlia.export.onnx.detector import opened_detector, write_detector
+from dahlia.export.onnx.detector_usage import detector_usage
 from dahlia.export.onnx.graph import (
     BGR,
     FILE_NAME,
@@ -28,8 +30,11 @@ from dahlia.export.onnx.graph import (
 )
 from dahlia.export.onnx.precision import to_float16, to_int8
 from dahlia.export.port import Batch, Opened, Run, Source, Usage, unusable
+from dahlia.kinds import Kind
 from dahlia.modeling.backbone_graph import INPUT, OPSET
 from dahlia.modeling.card import ModelCard
+
+__all__ = ["input_size", "opened", "opened_detector", "usage", "write"]
 
 _PROBES = 4
 _MOST_EDGE = 4096  # pixels
@@ -44,9 +49,13 @@ def write(folder: Path, source: Source, flavour: str) -> None:
         flavour: `float32`, `float16` or `int8`; input and outputs are float32 in each.
 
     Raises:
-        ExportError: an operation of the backbone has no ONNX form, or the file is refused by the checker.
+        ExportError: an operation of the network has no ONNX form, or the file is refused by the checker.
         TrainingError: the bundle is not whole.
     """
+    _WRITERS[source.card.kind](folder, source, flavour)
+
+
+def _write_classifier(folder: Path, source: Source, flavour: str) -> None:
     proto = probability_graph(source, source.card.channels)
     if flavour == "float16":
         proto = to_float16(proto)
@@ -55,6 +64,13 @@ def write(folder: Path, source: Source, flavour: str) -> None:
     add_class_outputs(proto, [tag.name for tag in source.card.tags])
     describe(proto, source.card)
     save_graph(folder / FILE_NAME, proto)
+
+
+_WRITERS: dict[Kind, Callable[[Path, Source, str], None]] = {
+    "multiclass": _write_classifier,
+    "multilabel": _write_classifier,
+    "detection": write_detector,
+}
 
 
 @contextmanager
@@ -131,6 +147,10 @@ def _require_agreement(session: Any, tags: tuple[str, ...], path: Path, runtime:
 
 def usage(card: ModelCard, flavour: str) -> Usage:
     """How to run it."""
+    return _USAGES[card.kind](card, flavour)
+
+
+def _classifier_usage(card: ModelCard, flavour: str) -> Usage:
     size, order = card.input.size, card.channels
     turn = "" if order == "BGR" else "photo = photo[:, :, ::-1]\n"
     lines = f"""\
@@ -167,3 +187,10 @@ def _notes(card: ModelCard, flavour: str) -> tuple[str, ...]:
         kept[flavour],
         f"Operator set {OPSET}: ONNX Runtime 1.17 and later.",
     )
+
+
+_USAGES: dict[Kind, Callable[[ModelCard, str], Usage]] = {
+    "multiclass": _classifier_usage,
+    "multilabel": _classifier_usage,
+    "detection": detector_usage,
+}

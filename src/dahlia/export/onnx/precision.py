@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -39,7 +39,13 @@ _PERCENTILE = 99.999
 _BATCH = 8
 
 
-def to_int8(proto: onnx.ModelProto, source: Source, channels: Channels, full: int = 255) -> onnx.ModelProto:
+def to_int8(
+    proto: onnx.ModelProto,
+    source: Source,
+    channels: Channels,
+    full: int = 255,
+    wide: Collection[str] = (),
+) -> onnx.ModelProto:
     """The graph with weights and maps of 8 bits, and input and outputs in float32.
 
     Weights have a scale per channel and seven bits: on processors without VNNI sums of eight-bit products
@@ -52,6 +58,7 @@ def to_int8(proto: onnx.ModelProto, source: Source, channels: Channels, full: in
         source: of the photos.
         channels: the order of colours that the graph takes.
         full: what white is in its input: 255 or 1.
+        wide: names of further nodes that stay float32.
 
     Raises:
         ExportError: there are no photos to learn the ranges from.
@@ -66,21 +73,27 @@ def to_int8(proto: onnx.ModelProto, source: Source, channels: Channels, full: in
         _as_taken(photos[start : start + _BATCH], channels, full) for start in range(0, len(photos), _BATCH)
     ]
     with TemporaryDirectory() as folder, _silence():
-        return _as_before(_quantise(proto, batches, Path(folder)), proto)
+        return _as_before(_quantise(proto, batches, Path(folder), wide), proto)
 
 
-def _quantise(proto: onnx.ModelProto, batches: list[Batch], folder: Path) -> onnx.ModelProto:
+def _quantise(
+    proto: onnx.ModelProto, batches: list[Batch], folder: Path, wide: Collection[str]
+) -> onnx.ModelProto:
     from onnxruntime.quantization import CalibrationMethod
 
     try:
-        return _with_ranges_of(CalibrationMethod.Percentile, proto, batches, folder)
+        return _with_ranges_of(CalibrationMethod.Percentile, proto, batches, folder, wide)
     except ValueError:
         # A map whose numbers are all but equal has no histogram.
-        return _with_ranges_of(CalibrationMethod.MinMax, proto, batches, folder)
+        return _with_ranges_of(CalibrationMethod.MinMax, proto, batches, folder, wide)
 
 
 def _with_ranges_of(
-    method: CalibrationMethod, proto: onnx.ModelProto, batches: list[Batch], folder: Path
+    method: CalibrationMethod,
+    proto: onnx.ModelProto,
+    batches: list[Batch],
+    folder: Path,
+    wide: Collection[str],
 ) -> onnx.ModelProto:
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
@@ -97,7 +110,7 @@ def _with_ranges_of(
         reduce_range=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
-        nodes_to_exclude=_float32(proto.graph),
+        nodes_to_exclude=[*_float32(proto.graph), *wide],
         calibrate_method=method,
         # The maps of one batch are kept at a time.
         extra_options={"CalibPercentile": _PERCENTILE, "CalibStridedMinMax": 1},
@@ -175,7 +188,7 @@ _LENGTH = "ReduceL2"
 _HEAD = f"{HEAD}.weight"
 
 
-def to_float16(proto: onnx.ModelProto) -> onnx.ModelProto:
+def to_float16(proto: onnx.ModelProto, wide: Collection[str] = ()) -> onnx.ModelProto:
     """The graph in float16, with input and outputs in float32.
 
     Normalisation of the pixels, sums over maps, scaling to unit length and all behind it stay float32; of the
@@ -184,17 +197,18 @@ def to_float16(proto: onnx.ModelProto) -> onnx.ModelProto:
 
     Args:
         proto: in float32.
+        wide: names of further nodes that compute in float32.
     """
     inferred = onnx.shape_inference.infer_shapes(proto)
-    wide = _stay_wide(inferred.graph)
+    stay = _stay_wide(inferred.graph).union(wide)
     narrowing = _Narrowing(inferred.graph)
     for tensor in inferred.graph.initializer:
         users = {node.name for node in inferred.graph.node if tensor.name in node.input}
-        narrow = tensor.name == _HEAD or not users <= wide
+        narrow = tensor.name == _HEAD or not users <= stay
         if narrow and tensor.data_type == TensorProto.FLOAT and _fits(tensor):
             narrowing.constant(tensor)
     for node in inferred.graph.node:
-        narrowing.add(node, half=node.name not in wide)
+        narrowing.add(node, half=node.name not in stay)
     result = onnx.ModelProto()
     result.CopyFrom(proto)
     del result.graph.node[:], result.graph.value_info[:], result.graph.initializer[:]

@@ -1,0 +1,88 @@
+"""How an export is proven, by the kind of its model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from dahlia.export.box_proof import box_photos, compare_boxes, require_boxes
+from dahlia.export.port import DetectorPort, Port
+from dahlia.export.verify import Limit, compare, latency, require, verification_set
+from dahlia.kinds import Kind
+from dahlia.modeling.card import ModelCard
+from dahlia.modeling.detection.reference import load_box_reference
+from dahlia.modeling.reference import load_reference
+
+
+class Compared(Protocol):
+    """What came of comparing an artifact with the trained model."""
+
+    @property
+    def images(self) -> int:
+        """On how many photos."""
+
+    def figures(self) -> dict[str, object]:
+        """For `verification.json`."""
+
+    def words(self, limit: Limit) -> str:
+        """For people who watch."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An artifact that computes what the trained model computes.
+
+    Attributes:
+        comparison: with the trained model.
+        runtime: what ran it.
+        milliseconds: the median latency of one image in that runtime, on this machine.
+    """
+
+    comparison: Compared
+    runtime: str
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class Prover:
+    """How exports of a kind are proven.
+
+    Attributes:
+        reference: what the trained model said of photos, from a bundle; it has their `ids`.
+        photos: reads at most so many of them; takes the reference, the card, the manifest, and the root.
+        judge: opens an artifact and compares it; takes the port, the artifact's folder, the photos, the card,
+            what is allowed, and the artifact's name.
+    """
+
+    reference: Callable[[Path], Any]
+    photos: Callable[..., Any]
+    judge: Callable[[Port, Path, Any, ModelCard, Limit, str], Judged]
+
+
+def _judge_classifier(
+    port: Port, folder: Path, photos: Any, card: ModelCard, limit: Limit, artifact: str
+) -> Judged:
+    with port.opened(folder) as opened:
+        comparison = compare(photos, opened, card, limit)
+        require(comparison, limit, artifact)
+        return Judged(comparison, opened.runtime, latency(opened.run, card.input.size))
+
+
+def _judge_detector(
+    port: Port, folder: Path, photos: Any, card: ModelCard, limit: Limit, artifact: str
+) -> Judged:
+    with cast(DetectorPort, port).opened_detector(folder) as opened:
+        comparison = compare_boxes(photos, opened, card, limit)
+        require_boxes(comparison, limit, artifact)
+        return Judged(comparison, opened.runtime, latency(opened.find, card.input.size))
+
+
+_CLASSIFIER = Prover(load_reference, verification_set, _judge_classifier)
+PROOFS: dict[Kind, Prover] = {
+    "multiclass": _CLASSIFIER,
+    "multilabel": _CLASSIFIER,
+    "detection": Prover(load_box_reference, box_photos, _judge_detector),
+}
+"""How an artifact's answers are compared with the trained model's."""

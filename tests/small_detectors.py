@@ -1,0 +1,149 @@
+"""Small detectors of random weights, sure of what they say, in projects of a few photos with boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from dahlia import layout
+from dahlia.composition import compose
+from dahlia.config import check_params
+from dahlia.dataset.imaging import Pixels, load
+from dahlia.dataset.manifest import save_manifest
+from dahlia.dataset.records import ImageRecord, Region
+from dahlia.export.port import Source
+from dahlia.modeling.card import (
+    BackboneCard,
+    DetectorCard,
+    InputCard,
+    ModelCard,
+    TagCard,
+    TrainingCard,
+    load_card,
+    project_id,
+    tag_id,
+)
+from dahlia.params import Params
+from small_projects import ARCHITECTURE, REPOSITORY, make_record, photo
+
+Output = Literal["grid", "boxes"]
+STRIDES: dict[Output, tuple[int, ...]] = {"grid": (16, 32), "boxes": (8, 16, 32)}
+PROJECT = "rose garden"
+TAGS = ("aphid", "bee", "rose")
+SIZE = 96
+COLOURS = ((200, 60, 60), (60, 180, 60), (60, 60, 200))
+
+
+@dataclass(frozen=True)
+class SmallDetector:
+    """A project folder with a trained bundle.
+
+    Attributes:
+        root: the folder.
+        records: the manifest.
+        params: of the project.
+    """
+
+    root: Path
+    records: list[ImageRecord]
+    params: Params
+
+    @property
+    def bundle(self) -> Path:
+        return self.root / layout.BUNDLE
+
+    def source(self, cache: Path) -> Source:
+        """What writers start from."""
+
+        def photos() -> list[Pixels]:
+            return [load((self.root / record.path).read_bytes(), SIZE) for record in self.records]
+
+        return Source(self.bundle, load_card(self.bundle), cache, photos)
+
+
+def make_detector(
+    root: Path, output: Output, *, photos: int = 8, seed: int = 0, change: Callable[..., None] | None = None
+) -> SmallDetector:
+    """Write photos, the manifest, and the bundle of a detector that answers them."""
+    import torch
+
+    from dahlia.modeling.backbones import Backbone
+    from dahlia.modeling.detection.detector import Detector, save_detector
+    from dahlia.modeling.detection.reference import ask_detector
+
+    records = [_plant(root, number) for number in range(photos)]
+    save_manifest(root / layout.MANIFEST, records)
+    torch.manual_seed(seed)
+    model = Detector(
+        Backbone(ARCHITECTURE, None), len(TAGS), size=SIZE, strides=STRIDES[output], output=output, width=16
+    ).eval()
+    with torch.no_grad():
+        model.head.classes.weight.normal_(std=4.0)
+        model.head.classes.bias.fill_(-1.0)
+        model.head.edges.weight.normal_(std=1.0)
+        if change:
+            change(model)
+    card = make_card(output, model.backbone.normalisation, model.backbone.features)
+    save_detector(root / layout.BUNDLE, model, card, ask_detector(model, card, records, root))
+    return SmallDetector(root, records, make_params(output))
+
+
+def make_params(output: Output) -> Params:
+    """The shipped parameters with a domain that answers so."""
+    values = compose(REPOSITORY, ["domain=detection_general_compact"])
+    detector = values["domain"]["detector"] | {"strides": list(STRIDES[output]), "output": output}
+    domain = values["domain"] | {
+        "backbone": {"architecture": ARCHITECTURE, "weights": "none"},
+        "input": {"size": SIZE, "smoothing": 0.0},
+        "detector": detector,
+    }
+    return check_params(
+        values | {"domain": domain, "project": values["project"] | {"name": PROJECT}}, "params.yaml"
+    )
+
+
+def make_card(
+    output: Output,
+    normalisation: tuple[tuple[float, ...], tuple[float, ...]] = ((0.0,) * 3, (1.0,) * 3),
+    features: int = 8,
+) -> ModelCard:
+    """The card of such a detector."""
+    mean, std = normalisation
+    return ModelCard(
+        project=PROJECT,
+        project_id=project_id(PROJECT),
+        domain="General (compact)" if output == "grid" else "General (compact) [S1]",
+        domain_id="a27d5ca5-bb19-49d8-a70a-fec086c47f5b",
+        classification="detection",
+        tags=tuple(TagCard(id=tag_id(PROJECT, tag), name=tag) for tag in TAGS),
+        input=InputCard(size=SIZE),
+        backbone=BackboneCard(
+            architecture=ARCHITECTURE,
+            weights="none",
+            fingerprint="0" * 64,
+            features=features,
+            mean=(mean[0], mean[1], mean[2]),
+            std=(std[0], std[1], std[2]),
+            reads="stage",
+        ),
+        temperature=1.0,
+        detector=DetectorCard(strides=STRIDES[output], output=output, overlap=0.45, least=0.01, most=64),
+        training=TrainingCard(recipe="quick", regularisation=0.0, views=(), images=8, seed=0),
+        data_fingerprint="ab" * 32,
+        git_revision=None,
+        dahlia_version="0.1.0",
+    )
+
+
+def _plant(root: Path, number: int) -> ImageRecord:
+    tag = TAGS[number % len(TAGS)]
+    path = root / "data" / "images" / f"{number:03d}.jpg"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(photo(COLOURS[number % len(COLOURS)], number))
+    left, top = np.random.default_rng(number).uniform(0, 0.5, 2).tolist()
+    record = make_record(path, root, (tag,))
+    return replace(record, regions=(Region(tag, left, top, 0.4, 0.5),))
