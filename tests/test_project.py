@@ -154,6 +154,13 @@ def test_inside_a_repository_no_other_is_made(tmp_path: Path) -> None:
     assert names(tmp_path / "garden") == LAID_OUT - {".git"}
 
 
+def test_in_a_folder_that_a_repository_ignores_one_is_made(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    (tmp_path / ".gitignore").write_text("/garden/\n")
+    create_project(tmp_path / "garden")
+    assert names(tmp_path / "garden") == LAID_OUT
+
+
 @pytest.mark.slow
 def test_an_installed_wheel_lays_out_the_same(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]

@@ -160,7 +160,10 @@ def _name_project(folder: Path, name: str, domain: str) -> None:
 
 def _start_git(folder: Path) -> None:
     """A repository with one commit: DVC's experiments start from a commit."""
-    if (folder / ".git").exists() or _git(folder, "rev-parse", "--is-inside-work-tree") == "true":
+    inside = _git(folder, "rev-parse", "--is-inside-work-tree") == "true"
+    # DVC runs no pipeline that Git ignores, so a folder that a repository leaves out has one of its own.
+    ignored = inside and _git(folder, "check-ignore", "--quiet", ".") is not None
+    if (folder / ".git").exists() or (inside and not ignored):
         return
     if _git(folder, "init", "--quiet") is None:
         raise ConfigError(
