@@ -108,6 +108,11 @@ def test_the_only_trial_fails(garden: SmallProject) -> None:
         run_trials(garden.root, ["domain.input.size=5"], sweep=False)
 
 
+def test_a_trial_is_of_the_projects_task(garden: SmallProject) -> None:
+    with pytest.raises(DahliaError, match=r"Expected a domain of classification, of which photos"):
+        run_trials(garden.root, ["domain=detection_general_compact"], sweep=False)
+
+
 def test_a_score_that_is_not_defined(garden: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dahlia.stages.train.run", lambda params, root: None)
     monkeypatch.setattr("dahlia.stages.evaluate.run", lambda params, root: None)

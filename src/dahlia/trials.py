@@ -27,9 +27,12 @@ from dahlia.composition import check_override_keys
 from dahlia.config import check_params
 from dahlia.errors import ConfigError, DahliaError, DatasetError
 from dahlia.imports import require_extra
+from dahlia.project import task_of
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from dahlia.params import Params
 
 GROUPS = ("domain", "training", "trainer", "evaluate")
 _FAILED = 0.0
@@ -168,6 +171,7 @@ def _run(root: Path, folder: Path, composed: Any) -> Trial:
     overrides = tuple(HydraConfig.get().overrides.task)
     try:
         params = check_params(OmegaConf.to_container(composed, resolve=True), "conf/")
+        _check_task(root, params)
         workspace = _workspace(root, folder)
         from dahlia.evaluation.judges import FIGURES
         from dahlia.stages import evaluate, train
@@ -190,6 +194,17 @@ def _run(root: Path, folder: Path, composed: Any) -> Trial:
             "Tag more photos, then run `dvc repro`.",
         )
     return Trial(overrides, metrics[figure], metrics.get("nll"))
+
+
+def _check_task(root: Path, params: Params) -> None:
+    """Refuse a domain of another task: the photos were validated and divided for that of the project."""
+    own, asked = task_of(root), params.domain.task
+    if asked != own:
+        raise ConfigError(
+            f"Expected a domain of {own}, of which photos and folds are here, received {params.domain.name} of "
+            f"{asked}. Choose another with `domain=` (`dahlia domains`), or change the project with "
+            "`dahlia params domain=...` and run `dvc repro`."
+        )
 
 
 def _workspace(root: Path, folder: Path) -> Path:
