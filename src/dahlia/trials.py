@@ -201,9 +201,9 @@ def _check_task(root: Path, params: Params) -> None:
     own, asked = task_of(root), params.domain.task
     if asked != own:
         raise ConfigError(
-            f"Expected a domain of {own}, of which photos and folds are here, received {params.domain.name} of "
-            f"{asked}. Choose another with `domain=` (`dahlia domains`), or change the project with "
-            "`dahlia params domain=...` and run `dvc repro`."
+            f"Expected a domain of {own}, of which photos and folds are here, received "
+            f"{params.domain.name} of {asked}. Choose another with `domain=` (`dahlia domains`), or change "
+            "the project with `dahlia params domain=...` and run `dvc repro`."
         )
 
 
