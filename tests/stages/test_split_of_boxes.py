@@ -99,6 +99,29 @@ def test_near_duplicates_share_a_fold_whatever_is_boxed(tmp_path: Path) -> None:
     assert found["again"] == found["p3"]
 
 
+def test_a_named_group_shares_a_fold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = garden(tmp_path) / "data" / "photos" / "regions.csv"
+    header, *lines = table.read_text().splitlines()
+    plots = {
+        line: f"plot {int(line[1 : line.index('.')]) // 2}" if line.startswith("p") else "" for line in lines
+    }
+    table.write_text("\n".join([f"{header},group", *(f"{line},{plots[line]}" for line in lines)]))
+    found = folds(prepare(tmp_path, PARAMS))
+    assert all(found[f"p{n}"] == found[f"p{n + 1}"] for n in range(0, 20, 2))
+    assert len({found[f"p{n}"] for n in range(20)}) == 5
+    assert "divided" not in capsys.readouterr().out
+
+
+def test_groups_that_leave_too_little_are_divided(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = garden(tmp_path) / "data" / "photos" / "regions.csv"
+    header, *lines = table.read_text().splitlines()
+    groups = ["bench" if ",knife," in line else "" for line in lines]  # all photos of a tag in one group
+    table.write_text("\n".join([f"{header},group", *map(",".join, zip(lines, groups, strict=True))]))
+    found = folds(prepare(tmp_path, PARAMS))
+    assert len({found[f"p{n}"] for n in range(0, 20, 4)}) == 5
+    assert "split: divided, since folds need more groups: bench" in capsys.readouterr().out
+
+
 def test_a_photo_with_a_tag_and_no_box_is_in_no_fold(tmp_path: Path) -> None:
     garden(tmp_path)
     draw(tmp_path, "unboxed", [5])

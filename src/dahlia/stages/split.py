@@ -8,13 +8,15 @@ from pathlib import Path
 
 from dahlia import layout
 from dahlia.dataset.exclusion import load_excluded, without
-from dahlia.dataset.fold_numbers import recalled
+from dahlia.dataset.fold_numbers import FEWEST, LEVELS, recalled
 from dahlia.dataset.manifest import TEST_FOLD, load_folds, load_manifest, save_folds
 from dahlia.dataset.records import ImageRecord
 from dahlia.dataset.rules.copies import near_duplicate_groups
 from dahlia.dataset.splitting import assign_folds, automatic_folds
 from dahlia.dataset.tag_rules import TAG_RULES, TagRules
+from dahlia.dataset.whole_groups import whole_groups
 from dahlia.params import Params
+from dahlia.terminal import printable
 
 
 def run(params: Params, root: Path) -> None:
@@ -28,12 +30,18 @@ def run(params: Params, root: Path) -> None:
         DatasetError: an earlier stage's file is missing, or the images cannot be divided.
     """
     usable = without(load_manifest(root / layout.MANIFEST), load_excluded(root / layout.EXCLUDED))
-    records = list(_to_divide(usable, TAG_RULES[params.kind], params.project.negative_tag))
-    groups = near_duplicate_groups([record.phash for record in records], params.validate_.near_duplicate_bits)
+    rules, wanted = TAG_RULES[params.kind], params.split.folds
+    records = list(_to_divide(usable, rules, params.project.negative_tag))
+    bits = params.validate_.near_duplicate_bits
+    groups = near_duplicate_groups([record.phash for record in records], bits).tolist()
+    if rules.boxed:
+        fewest = FEWEST if wanted == "auto" or wanted in LEVELS else wanted
+        groups, ignored = whole_groups(records, groups, fewest)
+        if ignored:
+            print(f"split: divided, since folds need more groups: {printable(', '.join(ignored))}")
     previous = load_folds(root / layout.FOLDS) if (root / layout.FOLDS).exists() else {}
-    wanted = params.split.folds
-    count = automatic_folds(records, groups.tolist()) if wanted == "auto" else wanted
-    folds = assign_folds(records, groups.tolist(), count, params.project.seed, previous)
+    count = automatic_folds(records, groups) if wanted == "auto" else wanted
+    folds = assign_folds(records, groups, count, params.project.seed, previous)
     save_folds(root / layout.FOLDS, folds)
     test = sum(fold == TEST_FOLD for fold in folds.values())
     earlier, level = recalled(previous, count)
