@@ -86,6 +86,13 @@ def test_plots_are_those_that_dvc_draws(params: EvaluateParams, tmp_path: Path) 
         assert all(0 <= float(row[column]) <= 1 for row in found for column in (x, y))
 
 
+def test_the_learning_curve_goes_to_its_file(params: EvaluateParams, tmp_path: Path) -> None:
+    evaluation = evaluate_detector(generated(), params, seed=0, curve=[(13.0, 0.4), (26.0, 0.7)])
+    save_box_plots(tmp_path / "plots", evaluation)
+    found = rows(tmp_path / "plots" / "learning_curve.csv")
+    assert [(row["share"], row["right"]) for row in found] == [("0.5", "0.4"), ("1.0", "0.7")]
+
+
 @pytest.mark.parametrize(
     "name", ["roc.csv", "learning_curve.csv", "confusion.csv", "pr.csv", "calibration.csv"]
 )

@@ -19,7 +19,11 @@ FAR = (0, 0.7, 0.7, 0.2, 0.2)
 
 
 def report(
-    predictions: BoxPredictions, params: EvaluateParams, root: Path, photos: Sequence[str] = ()
+    predictions: BoxPredictions,
+    params: EvaluateParams,
+    root: Path,
+    photos: Sequence[str] = (),
+    curve: Sequence[tuple[float, float]] = (),
 ) -> Page:
     for image in photos:
         (root / "photos").mkdir(exist_ok=True)
@@ -28,7 +32,7 @@ def report(
         ImageRecord(image, f"photos/{image[-4:]}.jpg", 60, 40, (), (), "train", "csv", "0" * 16)
         for image in predictions.ids
     ]
-    evaluation = evaluate_detector(predictions, params, seed=0, records=records)
+    evaluation = evaluate_detector(predictions, params, seed=0, records=records, curve=curve)
     path = root / "evaluation.html"
     write_box_report(evaluation, predictions, records, root, path, title="cutlery")
     return Page(path.read_text(encoding="utf-8"))
@@ -82,6 +86,12 @@ def test_a_photo_that_is_gone_is_an_empty_frame(params: EvaluateParams, tmp_path
     page = report(written([[BOX]], [[]]), params, tmp_path)
     assert "no preview" in page.words
     assert "image" not in page.seen
+
+
+def test_the_learning_curve_is_drawn_where_there_is_one(params: EvaluateParams, tmp_path: Path) -> None:
+    page = report(generated(), params, tmp_path, curve=[(13.0, 0.4), (26.0, 0.7)])
+    assert "More photos would likely help" in page.words
+    assert "Would more photos help?" not in report(generated(), params, tmp_path).words
 
 
 def test_names_of_tags_are_escaped(params: EvaluateParams, tmp_path: Path) -> None:

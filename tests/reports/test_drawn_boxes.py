@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dahlia.dataset.records import ImageRecord, Region
-from dahlia.reports.boxes import EDGE, MOST_LABELS, Outline, drawing, tagged
+from dahlia.reports.boxes import EDGE, LABEL_HEIGHT, MOST_LABELS, Outline, drawing, tagged
 
 PLACE = (0.25, 0.5, 0.5, 0.25)
 
@@ -32,7 +32,7 @@ def test_strong_boxes_are_on_top() -> None:
 def test_labels_lie_within_the_photo_and_on_no_other() -> None:
     outlines = [Outline((0.1 * row, 0.02 * row, 0.5, 0.5), 0, label=f"fork {row}") for row in range(8)]
     drawn = drawing(None, (300, 200), outlines)
-    spots = [(label.x, label.y, label.x + label.width, label.y + 23) for label in drawn.labels]
+    spots = [(label.x, label.y, label.x + label.width, label.y + LABEL_HEIGHT) for label in drawn.labels]
     assert len(spots) >= 4
     assert all(
         left >= 0 and top >= 0 and right <= EDGE and bottom <= 267 for left, top, right, bottom in spots

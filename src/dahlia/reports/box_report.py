@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dahlia.dataset.records import ImageRecord
-from dahlia.evaluation.detection.figures import BoxEvaluation
+from dahlia.evaluation.detection.figures import BoxEvaluation, BoxLearning, BoxLearningPoint
 from dahlia.files import write_text
 from dahlia.modeling.box_predictions import BoxPredictions
 from dahlia.reports import charts, page
@@ -75,8 +76,25 @@ def _view(evaluation: BoxEvaluation, pictures: Pictures, title: str) -> dict[str
         "test": box_set_view(evaluation, test) if test else None,
         "curves": box_curve_views(held_out),
         "calibration_words": calibration_words(calibration) if calibration else "",
+        "learning": _learning(evaluation.learning),
         "overlap_path": charts.overlap_path(held_out.by_overlap),
         "label_issues": pictures.label_issues(evaluation.label_issues[:MOST_LABEL_ISSUES]),
         "mistakes": pictures.mistakes(held_out.mistakes),
         "test_mistakes": pictures.mistakes(test.mistakes) if test else [],
     }
+
+
+@dataclass(frozen=True)
+class _LearningView:
+    sentence: str
+    points: Sequence[BoxLearningPoint]
+    scale: charts.Scale
+    path: str
+
+
+def _learning(learning: BoxLearning | None) -> _LearningView | None:
+    if learning is None:
+        return None
+    points = [(point.images, point.map50) for point in learning.points]
+    scale = charts.scale_for(points[-1][0], min(value for _, value in points))
+    return _LearningView(learning.sentence, learning.points, scale, scale.through(points))

@@ -16,8 +16,8 @@ from dahlia.dataset.records import ImageRecord
 EDGE = 400  # of the drawing's longer side; the unit of all lengths here
 COLOURS = 8
 MOST_LABELS = 14
-LABEL_HEIGHT = 23.0
-LETTER, PADDING = 9.6, 10.0
+LABEL_HEIGHT = 21.0
+LETTER, PADDING = 8.5, 10.0
 LONGEST = 22  # letters of a label
 
 Line = Literal["solid", "dashed"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dahlia.evaluation.detection.figures import BoxCurve, ByOverlap
+from dahlia.evaluation.detection.figures import ByOverlap, TagCurve
 from dahlia.evaluation.figures import Curves, Estimate, LearningSeries, Reliability
 
 WIDTH, HEIGHT = 440, 350
@@ -44,6 +44,10 @@ class Scale:
         """The y of a share."""
         return y_at((share - self.floor) / (1 - self.floor))
 
+    def through(self, points: Sequence[tuple[float, float]]) -> str:
+        """The SVG path through images and shares."""
+        return path([self._at(images, share) for images, share in points])
+
     def path(self, series: LearningSeries) -> str:
         """The SVG path through a learning curve."""
         return path([self._at(point.images, point.value) for point in series.points])
@@ -66,8 +70,13 @@ def learning_scale(series: Sequence[LearningSeries], *, ranges: bool) -> Scale:
         ranges: whether the worst and best folds are drawn too.
     """
     points = [point for each in series for point in each.points]
-    largest = max(1.0, *(point.images for point in points))
     lowest = min(point.low if ranges else point.value for point in points)
+    return scale_for(max(point.images for point in points), lowest)
+
+
+def scale_for(images: float, lowest: float) -> Scale:
+    """Axes with room for so many images, and for shares from `lowest` on."""
+    largest = max(1.0, images)
     floor, step = next((floor, step) for floor, step in _FLOORS if floor <= lowest)
     steps = (size * 10**power for power in range(9) for size in (1, 2, 5))
     wide = next(each for each in steps if largest / each <= MOST_TICKS)
@@ -89,7 +98,7 @@ def y_at(value: float) -> float:
     return round(BOTTOM - value * (BOTTOM - TOP), 2)
 
 
-def step_path(curve: Curves | BoxCurve) -> str:
+def step_path(curve: Curves | TagCurve) -> str:
     """The path of a precision/recall curve; the area under it is the average precision."""
     steps: list[tuple[float, float]] = []
     before = 0.0

@@ -14,6 +14,7 @@ from dahlia.errors import EvaluationError
 from dahlia.evaluation.detection.faults import confusion, sort_boxes, worst
 from dahlia.evaluation.detection.figures import BoxEvaluation, BoxSetFigures
 from dahlia.evaluation.detection.labels import SEPARATE, find_label_issues
+from dahlia.evaluation.detection.learning import box_learning
 from dahlia.evaluation.detection.matching import matched, tabulated
 from dahlia.evaluation.detection.measures import Matches, curves, matches, measure
 from dahlia.evaluation.detection.reliability import box_calibration
@@ -34,6 +35,7 @@ def evaluate_detector(
     *,
     seed: int,
     records: Sequence[ImageRecord] = (),
+    curve: Sequence[tuple[float, float]] = (),
 ) -> BoxEvaluation:
     """Judge held-out boxes, and those of the user's own test set apart.
 
@@ -44,6 +46,7 @@ def evaluate_detector(
         params: threshold, overlap, confidence and the like.
         seed: of the bootstrap.
         records: the manifest, for the paths of photos.
+        curve: see `dahlia.evaluation.detection.learning.box_learning`.
 
     Raises:
         EvaluationError: there is no held-out photo, or a value that no prediction can have.
@@ -71,6 +74,7 @@ def evaluate_detector(
         thresholds=thresholds,
         common_threshold=common,
         label_issues=find_label_issues(found.table, matched(found.table, SEPARATE), held_out.ids, paths),
+        learning=box_learning(curve),
     )
 
 

@@ -103,7 +103,7 @@ class BoxConfusion(Part):
     counts: tuple[tuple[int, ...], ...]
 
 
-class BoxCurve(Part):
+class TagCurve(Part):
     """A tag's precision and recall by falling threshold, as average precision counts them.
 
     Attributes:
@@ -171,7 +171,7 @@ class BoxSetFigures(Part):
     tags: tuple[BoxTagFigures, ...]
     confusion: BoxConfusion
     calibration: Calibration | None
-    curves: tuple[BoxCurve, ...]
+    curves: tuple[TagCurve, ...]
     by_overlap: tuple[ByOverlap, ...]
     mistakes: tuple[BoxMistake, ...]
 
@@ -223,6 +223,27 @@ class BoxLabelIssue(Part):
     score: Figure
 
 
+class BoxLearningPoint(Part):
+    """One size of the training set: photos learned from, and the mean average precision at 0.5 after that."""
+
+    images: Figure
+    map50: Figure
+
+
+class BoxLearning(Part):
+    """Whether more photos would help.
+
+    Attributes:
+        points: by rising number of photos.
+        gain: what mean average precision gained from about half of the photos to all.
+        sentence: the verdict.
+    """
+
+    points: tuple[BoxLearningPoint, ...]
+    gain: Figure
+    sentence: str
+
+
 class BoxEvaluation(Part):
     """Everything that the evaluation of a detector finds.
 
@@ -240,6 +261,7 @@ class BoxEvaluation(Part):
         thresholds: one per tag.
         common_threshold: for all tags at once.
         label_issues: most likely wrong first; of the held-out photos.
+        learning: None where training did not measure it.
     """
 
     format: Literal[1] = 1
@@ -255,3 +277,4 @@ class BoxEvaluation(Part):
     thresholds: tuple[BoxThreshold, ...]
     common_threshold: BoxThreshold
     label_issues: tuple[BoxLabelIssue, ...]
+    learning: BoxLearning | None = None

@@ -25,7 +25,7 @@ from dahlia.evaluation.detection.average_precision import (
     ranking,
 )
 from dahlia.evaluation.detection.faults import Sorted
-from dahlia.evaluation.detection.figures import BoxCurve, BoxOverallFigures, BoxTagFigures, ByOverlap
+from dahlia.evaluation.detection.figures import BoxOverallFigures, BoxTagFigures, ByOverlap, TagCurve
 from dahlia.evaluation.detection.matching import NONE, BoxTable, matched
 from dahlia.evaluation.figures import Estimate
 from dahlia.evaluation.intervals import undefined
@@ -97,7 +97,7 @@ def measure(
     return _overall(found, sorted_boxes, averages, rules), tags, by_overlap
 
 
-def curves(found: Matches) -> tuple[BoxCurve, ...]:
+def curves(found: Matches) -> tuple[TagCurve, ...]:
     """The curve of each tag at the deciding overlap, at most `MAX_POINTS` points each."""
     return tuple(_curve(found, column) for column in range(len(found.table.tags)))
 
@@ -215,10 +215,10 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return float(np.mean(defined)) if defined else None
 
 
-def _curve(found: Matches, column: int) -> BoxCurve:
+def _curve(found: Matches, column: int) -> TagCurve:
     recall, precision = curve(found.ranking(column))
     kept = np.unique(np.linspace(0, len(recall) - 1, min(len(recall), MAX_POINTS)).round().astype(int))
-    return BoxCurve(
+    return TagCurve(
         tag=found.table.tags[column],
         precision=tuple(precision[kept].tolist()),
         recall=tuple(recall[kept].tolist()),

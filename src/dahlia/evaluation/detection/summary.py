@@ -6,7 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dahlia.evaluation.detection.figures import BoxConfusion, BoxCurve, BoxEvaluation, BoxSetFigures
+from dahlia.evaluation.detection.figures import (
+    BoxConfusion,
+    BoxEvaluation,
+    BoxLearning,
+    BoxSetFigures,
+    TagCurve,
+)
 from dahlia.evaluation.summary import (
     CONFUSION_HEADER,
     LEARNING_HEADER,
@@ -53,8 +59,11 @@ def box_summary_table(evaluation: BoxEvaluation) -> Table:
 
     overall = evaluation.held_out.overall
     first, second = headline(evaluation, evaluation.held_out)
+    title = f"{first}.\n{second}."
+    if evaluation.learning:
+        title += f"\n{evaluation.learning.sentence}"
     table = Table(
-        title=f"{first}.\n{second}.",
+        title=title,
         caption=rf"held-out boxes, threshold {evaluation.threshold:g}, overlap {evaluation.overlap:g} "
         rf"(AP at 0.5, mAP at 0.5 to 0.95: {escape(in_words(overall.map))}), "
         rf"\[{100 * evaluation.confidence:g} % interval]",
@@ -110,8 +119,9 @@ def save_box_metrics(path: Path, evaluation: BoxEvaluation) -> None:
 def save_box_plots(folder: Path, evaluation: BoxEvaluation) -> None:
     """Write the files of `dahlia.evaluation.summary.save_plots`, of held-out boxes.
 
-    `confusion.csv` has a row per box that is drawn, found, or both. `roc.csv` has a header alone: a place
-    without an object cannot be counted. The folder appears whole or not at all.
+    `confusion.csv` has a row per box that is drawn, found, or both. In `learning_curve.csv`, what is right is
+    mean average precision. `roc.csv` has a header alone: places without an object cannot be counted. The
+    folder appears whole or not at all.
     """
     held_out = evaluation.held_out
     calibration = held_out.calibration
@@ -121,7 +131,7 @@ def save_box_plots(folder: Path, evaluation: BoxEvaluation) -> None:
         write_rows(staged / "roc.csv", ROC_HEADER, ())
         bins = reliability_rows(calibration) if calibration else ()
         write_rows(staged / "calibration.csv", RELIABILITY_HEADER, bins)
-        write_rows(staged / "learning_curve.csv", LEARNING_HEADER, ())
+        write_rows(staged / "learning_curve.csv", LEARNING_HEADER, _learned(evaluation.learning))
 
 
 def _pairs(tags: tuple[str, ...], confusion: BoxConfusion) -> Iterable[Row]:
@@ -130,7 +140,14 @@ def _pairs(tags: tuple[str, ...], confusion: BoxConfusion) -> Iterable[Row]:
             yield from [(actual, predicted)] * count
 
 
-def _curves(curves: Iterable[BoxCurve]) -> Iterable[Row]:
+def _learned(learning: BoxLearning | None) -> Iterable[Row]:
+    points = learning.points if learning else ()
+    for order, point in enumerate(points):
+        share = point.images / points[-1].images
+        yield "all photos", order, share, point.map50, point.map50, point.map50, point.images
+
+
+def _curves(curves: Iterable[TagCurve]) -> Iterable[Row]:
     for curve in curves:
         for order, (recall, precision) in enumerate(zip(curve.recall, curve.precision, strict=True)):
             yield curve.tag, order, recall, precision
