@@ -14,6 +14,7 @@ from dahlia.dataset.records import ImageRecord
 from dahlia.errors import DahliaError
 from dahlia.evaluation.detection.evaluation import load_box_evaluation
 from dahlia.evaluation.judges import FIGURES
+from dahlia.modeling.box_curve import BoxCurve, CurvePoint, save_box_curve
 from dahlia.modeling.box_predictions import save_box_predictions
 from dahlia.params import EvaluateParams, Params, ProjectParams
 from dahlia.stages import evaluate
@@ -36,6 +37,8 @@ def params() -> Params:
 def project(tmp_path: Path) -> Path:
     predictions = generated(photos=24, test=6)
     save_box_predictions(tmp_path / "models" / "predictions.parquet", predictions)
+    points = (CurvePoint(photos=8, average_precision=0.4), CurvePoint(photos=16, average_precision=0.8))
+    save_box_curve(tmp_path / "models" / "learning_curve.json", BoxCurve(recipe="quick", points=points))
     records = [
         ImageRecord(image, f"data/{number}.jpg", 8, 8, (), (), "train", "csv", "0" * 16)
         for number, image in enumerate(predictions.ids)
@@ -62,7 +65,9 @@ def test_writes_the_reports_and_prints_the_summary(
     evaluation = load_box_evaluation(reports / "evaluation.json")
     numbers: dict[str, Any] = json.loads((reports / "metrics.json").read_text())
     assert numbers[FIGURES["detection"]] == evaluation.held_out.overall.map50.value
-    assert "held-out boxes found" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "held-out boxes found" in said
+    assert "More photos would likely help" in said
 
 
 def test_runs_twice_to_the_same_bytes(project: Path, params: Params) -> None:
@@ -81,7 +86,10 @@ def test_the_command_shows_the_last_evaluation(
     assert "held-out boxes found" in said
 
 
-@pytest.mark.parametrize("missing", ["models/predictions.parquet", "data/dataset/manifest.parquet"])
+@pytest.mark.parametrize(
+    "missing",
+    ["models/predictions.parquet", "models/learning_curve.json", "data/dataset/manifest.parquet"],
+)
 def test_names_what_is_missing(project: Path, params: Params, missing: str) -> None:
     (project / missing).unlink()
     with pytest.raises(DahliaError, match="is not there"):

@@ -50,3 +50,8 @@ def test_the_list_of_iterations_has_a_column_where_one_has_the_figure() -> None:
     ]
     assert "new_scenes_accuracy" not in headers[0]
     assert "new_scenes_accuracy" in headers[1]
+
+
+def test_the_list_of_iterations_shows_the_figures_of_detectors() -> None:
+    table = iterations_table([iteration({"map50": 0.83, "map": 0.5, "precision": 0.9})])
+    assert [column.header for column in table.columns][4:6] == ["map50", "map"]

@@ -14,6 +14,7 @@ from dahlia.evaluation.evaluation import evaluate, save_evaluation
 from dahlia.evaluation.summary import save_metrics, save_plots, summary_table
 from dahlia.imports import quick_imports
 from dahlia.kinds import Kind
+from dahlia.modeling.box_curve import load_box_curve
 from dahlia.modeling.box_predictions import load_box_predictions
 from dahlia.modeling.predictions import load_learning_curve, load_predictions
 from dahlia.params import Params
@@ -71,7 +72,14 @@ def evaluate_boxes(params: Params, root: Path) -> Table:
     """Of found boxes; gives the summary."""
     predictions = load_box_predictions(root / layout.PREDICTIONS)
     records = load_manifest(root / layout.MANIFEST)
-    evaluation = evaluate_detector(predictions, params.evaluate, seed=params.project.seed, records=records)
+    curve = load_box_curve(root / layout.LEARNING_CURVE)
+    evaluation = evaluate_detector(
+        predictions,
+        params.evaluate,
+        seed=params.project.seed,
+        records=records,
+        curve=[(point.photos, point.average_precision) for point in curve.points],
+    )
     title = params.project.name
     write_box_report(evaluation, predictions, records, root, root / layout.EVALUATION_PAGE, title=title)
     save_box_plots(root / layout.PLOTS, evaluation)
