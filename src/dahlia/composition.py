@@ -37,6 +37,7 @@ READ_BY_ONE: dict[Task, tuple[str, ...]] = {
         "validate.max_boxes_per_image",
         "validate.min_box_pixels",
         "validate.max_box_overlap",
+        "evaluate.overlap",
     ),
 }
 _Checked = TypeVar("_Checked", bound=BaseModel)

@@ -43,7 +43,7 @@ class BoxDots:
 
 @dataclass(frozen=True)
 class FaultBar:
-    """How many boxes went wrong in a way, and of what share of the most frequent way that is."""
+    """How many boxes went wrong in a way, and what share of the drawn ones that is, at most 1."""
 
     name: str
     count: int
@@ -147,5 +147,5 @@ def _confusions(evaluation: BoxEvaluation, figures: BoxSetFigures) -> list[str]:
 
 def _fault_bars(figures: BoxSetFigures) -> list[FaultBar]:
     counts = {FAULTS[fault]: figures.overall.faults.get(fault, 0) for fault in FAULTS}
-    most = max(1, *counts.values())
-    return [FaultBar(name, count, count / most) for name, count in counts.items()]
+    boxes = max(1, figures.overall.boxes)
+    return [FaultBar(name, count, min(1.0, count / boxes)) for name, count in counts.items()]
