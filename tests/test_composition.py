@@ -31,7 +31,12 @@ IDS = {  # of Custom Vision's classification domains
     "retail_compact": ("Retail (compact)", "6b4faeda-8396-481b-9f8b-177b9fa3097f"),
 }
 DETECTION = {  # of its detection domains
+    "detection_general": ("General", "da2e3a8a-40a5-4171-82f4-58522f70fbc1"),
+    "detection_general_a1": ("General [A1]", "9c616dff-2e7d-ea11-af59-1866da359ce6"),
+    "detection_logo": ("Logo", "1d8ffafe-ec40-4fb2-8f90-72b3b6cecea4"),
+    "detection_products_on_shelves": ("Products on Shelves", "3780a898-81c3-4516-81ae-3a139614e1f3"),
     "detection_general_compact": ("General (compact)", "a27d5ca5-bb19-49d8-a70a-fec086c47f5b"),
+    "detection_general_compact_s1": ("General (compact) [S1]", "7ec2ac80-887b-48a6-8df9-8b1357765430"),
 }
 USABLE = sorted(set(IDS) - {"adult"})
 GROUPS = sorted(path.name for path in (REPOSITORY / "conf").iterdir() if path.is_dir())

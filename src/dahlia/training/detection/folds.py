@@ -51,9 +51,8 @@ class Problem:
 
     @property
     def steps(self) -> int:
-        """Of each run: those of the parameters, and more where photos would be seen less than four times."""
-        passes = _LEAST_PASSES * int(self.data.training.sum()) // self.training.batch_size
-        return max(self.training.steps, passes)
+        """Of each run."""
+        return steps_for(self.training, int(self.data.training.sum()))
 
     def finder(self) -> Finder:
         """As every run starts."""
@@ -66,6 +65,11 @@ class Problem:
             width=self.detector.width,
             seed=self.seed,
         )
+
+
+def steps_for(training: DetectionParams, photos: int) -> int:
+    """Those of the parameters, and more where each photo would be seen less than four times."""
+    return max(training.steps, _LEAST_PASSES * photos // training.batch_size)
 
 
 @dataclass(frozen=True)
