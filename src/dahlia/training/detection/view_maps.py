@@ -84,8 +84,10 @@ class MapShapes:
         """(N, length) to a float32 tensor (N, C, h, w) in channels-last layout for each map."""
         maps, start = [], 0
         for count, edge in zip(self.channels, self.edges, strict=True):
-            part = records[:, start : start + count * edge**2].astype(np.float32)
-            maps.append(torch.from_numpy(part.reshape(-1, edge, edge, count)).permute(0, 3, 1, 2))
+            part = np.ascontiguousarray(records[:, start : start + count * edge**2])
+            # Torch's own memory is aligned; how numpy's lies may change the last bit of a product.
+            numbers = torch.from_numpy(part).to(torch.float32)
+            maps.append(numbers.view(-1, edge, edge, count).permute(0, 3, 1, 2))
             start += count * edge**2
         return maps
 
