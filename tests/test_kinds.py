@@ -18,7 +18,7 @@ from dahlia.kinds import Classification, Kind
 from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.server.contract.enums import CLASSIFIERS, KINDS
 from dahlia.server.iterations.training_request import TRAINABLE
-from dahlia.serving.models.runtime import READERS
+from dahlia.serving.models.readers import READERS
 from dahlia.stages.evaluate import EVALUATORS
 
 TABLES = {
@@ -26,11 +26,15 @@ TABLES = {
     "modeling": LIKELIHOODS,
     "evaluation": JUDGES,
     "exports": OUTPUTS,
-    "proofs": PROOFS,
-    "serving": READERS,
     "server": TRAINABLE,
 }
-COMPLETE = {"judged": EVALUATORS, "told": SUMMARIES, "compared": FIGURES}
+COMPLETE = {
+    "judged": EVALUATORS,
+    "told": SUMMARIES,
+    "compared": FIGURES,
+    "proven": PROOFS,
+    "read": READERS,
+}
 COMPARISON = re.compile(r"""(==|!=|\bin|\bis|\bis not) \(?["'](multiclass|multilabel|detection)["']""")
 
 

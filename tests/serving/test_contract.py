@@ -303,7 +303,7 @@ UNKNOWN = "11111111-1111-1111-1111-111111111111"
             {},
             400,
             "BadRequestOperationNotSupported",
-            "Invalid project type for operation: detection is not served yet",
+            "Invalid project type for operation: expected to classify, received a request to detect",
         ),
         (url(), {"content": b"not an image"}, 400, "BadRequestImageFormat", "Expected"),
         (

@@ -24,7 +24,7 @@ from fake_project import PROJECT, TAGS, write_project
 
 from dahlia.errors import ImageError
 from dahlia.processes import end
-from dahlia.serving.models.pyfunc import ProbabilityTable
+from dahlia.serving.models.pyfunc import AnswerTable
 from dahlia.serving.models.runtime import load_model
 from dahlia.tracking.iteration import Iteration
 from dahlia.tracking.record import record
@@ -139,7 +139,7 @@ def test_what_is_not_an_image_is_named(recorded: Recorded, image: object, messag
     from mlflow.exceptions import MlflowException
 
     (folder,) = recorded.root.glob("mlartifacts/models/*/artifacts/data/onnx")
-    table = ProbabilityTable(load_model(folder, "", 0))
+    table = AnswerTable(load_model(folder, "", 0))
     with pytest.raises(MlflowException, match=message) as refused:
         table.predict(pd.DataFrame({"image": [recorded.photos[0].read_bytes(), image]}))
     assert refused.value.get_http_status_code() == 400

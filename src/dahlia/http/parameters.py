@@ -25,7 +25,7 @@ _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _CLOSE = 0.7  # `tags` and `tagIds` have 0.8, `correlationId` and `iterationId` 0.67
 _LONGEST = 40  # characters of a name that is compared
 _MOST = 20  # names that are compared; each comparison takes some 10 µs
-_PREDICTION = ("application", "iterationId", "explain", "store")
+_PREDICTION = ("application", "iterationId", "explain", "draw", "threshold", "store")
 _FALSE = ("false", "0", "no", "off")
 _AROUND_ITEMS = " \t[]\"'"  # what is left of a list that was turned into text
 

@@ -39,7 +39,7 @@ class Route:
     Attributes:
         version: of the API, such as `v3.1`.
         project: as the client wrote it.
-        task: `classify` or `detect`; `classify` where the version does not tell them apart.
+        task: `classify` or `detect`; None in v1 and v2, whose paths are those of both.
         name: the publish name; None in v1 and v2, whose query names an iteration.
         what: where the image is: `image` for in the body, `url` for at an address in the body.
         keep: whether image and answer may be stored.
@@ -47,7 +47,7 @@ class Route:
 
     version: str
     project: str
-    task: str
+    task: str | None
     name: str | None
     what: str
     keep: bool
@@ -74,7 +74,7 @@ def parse_route(scope: Scope) -> Route | None:
     return Route(
         version=parts["version"].lower(),
         project=unquote(parts["project"]),
-        task=parts.get("task", "classify").lower(),
+        task=parts["task"].lower() if "task" in parts else None,
         name=unquote(parts["name"]) if "name" in parts else None,
         what=parts["what"].lower(),
         keep=not parts["nostore"],
@@ -106,15 +106,23 @@ def parse_id(text: str, what: str) -> str:
         ) from None
 
 
-def check_task(task: str) -> None:
-    """Refuse to detect.
+_DOES = {"classify": "classifies images", "detect": "detects objects"}
+
+
+def check_task(task: str | None, served: str) -> None:
+    """Refuse to let a classifier detect, and a detector classify.
+
+    Args:
+        task: `classify` or `detect`; None for whatever the model does.
+        served: what the model does.
 
     Raises:
-        ServiceError: the task is not to classify.
+        ServiceError: it is the other one.
     """
-    if task != "classify":
+    if task not in (None, served):
         raise ServiceError(
             "BadRequestOperationNotSupported",
-            "Invalid project type for operation: detection is not served yet. What classifies images is at "
-            ".../classify/iterations/... in place of .../detect/iterations/...",
+            f"Invalid project type for operation: expected to {served}, received a request to {task}. The "
+            f"iteration {_DOES[served]}: ask at .../{served}/iterations/... in place of "
+            f".../{task}/iterations/...",
         )

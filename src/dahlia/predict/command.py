@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,11 @@ from dahlia.terminal import print_table, printable
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dahlia.predict.models import Predicted
+    from dahlia.predict.models import Predicted, Said
 
 FAILED = 1  # exit status where a photo has no answer
 _TOP = 3  # tags in the table
+_SURE = 0.5  # the lowest probability of boxes in the table
 _DIGITS = 6  # of what is computed from float32 numbers
 _LONG = 20  # photos for which a bar shows the progress
 
@@ -36,13 +38,15 @@ _LONG = 20  # photos for which a bar shows the progress
     help="A folder or zip with model.onnx, such as `dahlia export N --format onnx` writes.",
 )
 @click.option(
-    "--top", type=click.IntRange(min=1), metavar="K", help="At most K tags (default: 3; with --json all)."
+    "--top",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="At most K tags (default: 3; with --json, and of boxes, all).",
 )
 @click.option(
     "--threshold",
-    default=0.0,
     type=click.FloatRange(0, 1),
-    help="Only tags with at least this probability, 0 to 1.",
+    help="Only tags with at least this probability, 0 to 1 (default: 0; for boxes in a table 0.5).",
 )
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each photo, on standard output.")
 def predict(
@@ -51,10 +55,10 @@ def predict(
     iteration: int | None,
     bundle: Path | None,
     top: int | None,
-    threshold: float,
+    threshold: float | None,
     as_json: bool,
 ) -> None:
-    """Predict the tags of photos.
+    """Predict the tags of photos, and where they are if the model is a detector.
 
     PHOTO is an image, or a folder of images and subfolders. By
     default the model is the only published one, or else the last iteration. Photos that cannot be predicted
@@ -67,17 +71,18 @@ def predict(
     found = find_photos(photos)
     with open_model(Path(), name, iteration, bundle) as model:
         answers = predict_photos(found, model.predict)
-        most = top or (None if as_json else _TOP)
+        most = top or (None if as_json or model.finds else _TOP)
+        least = threshold if threshold is not None else (_SURE if model.finds and not as_json else 0.0)
         with closing(answers), _followed(answers, len(found), hidden=as_json) as followed:
-            write = _write_json if as_json else _write_table
-            failed = write((_cut(one, most, threshold) for one in followed), model.name)
+            write = _write_json if as_json else partial(_write_table, _boxes if model.finds else _tags)
+            failed = write((_cut(one, most, least) for one in followed), model.name)
     if failed:
         click.echo(f"{failed} of {len(found)} photos have no answer.", err=True)
         raise click.exceptions.Exit(FAILED)
 
 
 def _cut(one: Predicted, most: int | None, threshold: float) -> Predicted:
-    kept = [pair for pair in one.answer.scored if pair[1] >= threshold][:most]
+    kept = [said for said in one.answer.scored if said.probability >= threshold][:most]
     return replace(one, answer=replace(one.answer, scored=kept))
 
 
@@ -109,23 +114,30 @@ def _name(one: Predicted) -> str:
 def _facts(one: Predicted) -> dict[str, Any]:
     if one.problem is not None:
         return {"error": one.problem}
-    facts: dict[str, Any] = {
-        "predictions": [{"tagName": tag, "probability": value} for tag, value in one.answer.scored]
-    }
+    facts: dict[str, Any] = {"predictions": [_prediction(said) for said in one.answer.scored]}
     none = one.answer.none_of_these
     return facts if none is None else facts | {"none_of_these": round(none, _DIGITS)}
 
 
-def _write_table(answers: Iterable[Predicted], model: str) -> int:
+def _prediction(said: Said) -> dict[str, Any]:
+    fields: dict[str, Any] = {"tagName": said.tag, "probability": said.probability}
+    return fields if said.place is None else fields | {"boundingBox": said.place._asdict()}
+
+
+def _write_table(
+    fill: Callable[[Table, Sequence[Predicted]], None], answers: Iterable[Predicted], model: str
+) -> int:
     answered = list(answers)
-    print_table(_table([one for one in answered if one.problem is None], model))
+    table = _table(model)
+    fill(table, [one for one in answered if one.problem is None])
+    print_table(table)
     problems = [printable(f"{one.photo}: {one.problem}") for one in answered if one.problem is not None]
     for problem in problems:
         click.secho(problem, fg="red", err=True)
     return len(problems)
 
 
-def _table(answered: Sequence[Predicted], model: str) -> Table:
+def _table(model: str) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
@@ -134,12 +146,42 @@ def _table(answered: Sequence[Predicted], model: str) -> Table:
     table.add_column("Photo", overflow="fold")
     table.add_column("Tag", overflow="fold")
     table.add_column("Probability", justify="right")
+    return table
+
+
+def _tags(table: Table, answered: Sequence[Predicted]) -> None:
+    """A row for each photo: the most probable tag, and others."""
+    from rich.markup import escape
+
     table.add_column("Others", overflow="fold")
     for one in answered:
-        texts = [(escape(printable(tag)), f"{value:.1%}") for tag, value in one.answer.scored]
-        none = one.answer.none_of_these or 0.0
-        if none > max((value for _, value in one.answer.scored), default=0.0):
-            texts = [("none of these", f"{none:.1%}"), *texts]
-        first, *others = texts or [("-", "")]
+        texts = [(escape(printable(said.tag)), f"{said.probability:.1%}") for said in one.answer.scored]
+        first, *others = [*_none(one), *texts] or [("-", "")]
         table.add_row(escape(printable(str(one.photo))), *first, ", ".join(map(" ".join, others)))
-    return table
+
+
+def _boxes(table: Table, answered: Sequence[Predicted]) -> None:
+    """A row for each box; its place is in percent of the photo's width and height."""
+    from rich.markup import escape
+
+    for name in ("Left", "Top", "Width", "Height"):
+        table.add_column(name, justify="right")
+    for one in answered:
+        rows = [
+            (
+                escape(printable(said.tag)),
+                f"{said.probability:.1%}",
+                *(f"{edge:.1%}" for edge in said.place or ()),
+            )
+            for said in one.answer.scored
+        ]
+        photo = escape(printable(str(one.photo)))
+        for row in [*_none(one), *rows] or [("-", "")]:
+            table.add_row(photo, *row)
+            photo = ""
+
+
+def _none(one: Predicted) -> list[tuple[str, str]]:
+    none = one.answer.none_of_these or 0.0
+    likelier = none > max((said.probability for said in one.answer.scored), default=0.0)
+    return [("none of these", f"{none:.1%}")] if likelier else []

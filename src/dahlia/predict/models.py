@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from lzma import LZMAError
 from pathlib import Path
-
-import numpy as np
+from typing import NamedTuple
 
 from dahlia import layout
 from dahlia.config import load_params, nearest
@@ -24,8 +23,8 @@ from dahlia.dataset.imaging import SERVED_PIXELS, load, to_tensor_layout
 from dahlia.dataset.readers.tree import Tree
 from dahlia.errors import ConfigError, DahliaError, DatasetError, TrackingError
 from dahlia.modeling.card import FILE_NAME
-from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.processes import usable_cores
+from dahlia.serving.models.readers import Place
 from dahlia.serving.models.runtime import Model, load_model
 from dahlia.tracking.iteration import normalise
 from dahlia.tracking.registry import Registry
@@ -36,16 +35,24 @@ _MOST_CARD_BYTES = 16 << 20
 _APP = "app"  # where an export for Docker has its model
 
 
+class Said(NamedTuple):
+    """A tag, its probability, 0 to 1, and where it is, which only detectors say."""
+
+    tag: str
+    probability: float
+    place: Place | None = None
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a model says of one photo.
 
     Attributes:
-        scored: all tags and their probabilities, 0 to 1, the most probable first.
+        scored: all tags, or all boxes with their tags, the most probable first.
         none_of_these: the probability that no tag applies; None where the model does not tell its kind.
     """
 
-    scored: Sequence[tuple[str, float]]
+    scored: Sequence[Said]
     none_of_these: float | None = None
 
 
@@ -59,10 +66,12 @@ class Answering:
     Attributes:
         name: what it is, such as `iteration 3 (fruit)`.
         predict: answers an image file; safe to call from several threads; raises ImageError.
+        finds: whether it says where tags are.
     """
 
     name: str
     predict: Predict
+    finds: bool
 
 
 @contextmanager
@@ -98,16 +107,16 @@ def _recorded(root: Path, published: str | None, iteration: int | None) -> Answe
     number, name = _chosen(registry, published, iteration)
     found = registry.get(number)
     model = load_model(registry.servable(found), found.id, number)
-    return Answering(f"iteration {number} ({name})" if name else f"iteration {number}", _answers_of(model))
+    return _answering(f"iteration {number} ({name})" if name else f"iteration {number}", model)
 
 
-def _answers_of(model: Model) -> Predict:
+def _answering(name: str, model: Model) -> Answering:
     def predict(data: bytes) -> Answer:
-        scored = [(one.tag.name, one.probability) for one in model.predict(data)]
-        chances = np.array([probability for _, probability in scored])
-        return Answer(scored, float(LIKELIHOODS[model.card.kind].none(chances)))
+        found = model.predict(data)
+        scored = [Said(one.tag.name, one.probability, one.place) for one in found]
+        return Answer(sorted(scored, key=lambda one: -one.probability), model.reader.none(found))
 
-    return predict
+    return Answering(name, predict, model.reader.task == "detect")
 
 
 def _chosen(registry: Registry, published: str | None, iteration: int | None) -> tuple[int, str | None]:
@@ -131,18 +140,35 @@ def _chosen(registry: Registry, published: str | None, iteration: int | None) ->
 
 def _exported(folder: Path, bundle: Path) -> Answering:
     if _has_card(folder):
-        return Answering(str(bundle), _answers_of(load_model(folder, "", 0)))
-    from dahlia.export.onnx.port import input_size, opened
+        return _answering(str(bundle), load_model(folder, "", 0))
+    from dahlia.export.onnx.port import detects, input_size, opened
 
+    if detects(folder):
+        return _exported_detector(folder, bundle)
     with opened(folder) as export:  # what it yields goes on working afterwards
         run, labels, size = export.run, export.labels, input_size(folder)
 
     def predict(data: bytes) -> Answer:
         row = run(to_tensor_layout([load(data, size, max_decoded=SERVED_PIXELS)]))[0]
-        scored = [(label, float(str(value))) for label, value in zip(labels, row, strict=True)]
-        return Answer(sorted(scored, key=lambda one: -one[1]))
+        scored = [Said(label, float(str(value))) for label, value in zip(labels, row, strict=True)]
+        return Answer(sorted(scored, key=lambda one: -one.probability))
 
-    return Answering(str(bundle), predict)
+    return Answering(str(bundle), predict, finds=False)
+
+
+def _exported_detector(folder: Path, bundle: Path) -> Answering:
+    from dahlia.export.onnx.port import input_size, opened_detector
+
+    with opened_detector(folder) as export:  # what it yields goes on working afterwards
+        find, labels, size = export.find, export.labels, input_size(folder)
+
+    def predict(data: bytes) -> Answer:
+        found = find(to_tensor_layout([load(data, size, max_decoded=SERVED_PIXELS)]))
+        boxes = zip(found.tags.tolist(), found.scores, found.places.tolist(), strict=True)
+        scored = [Said(labels[tag], float(str(score)), Place(*place)) for tag, score, place in boxes]
+        return Answer(scored, 1 - max((one.probability for one in scored), default=0.0))
+
+    return Answering(str(bundle), predict, finds=True)
 
 
 def _has_card(folder: Path) -> bool:

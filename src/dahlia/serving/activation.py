@@ -31,7 +31,7 @@ from dahlia.dataset.imaging import Pixels, to_tensor_layout
 from dahlia.errors import ServiceError, runtime_errors
 from dahlia.modeling.card import load_card
 from dahlia.serving.activation_graph import Halves, halve, unsupported
-from dahlia.serving.models.runtime import INPUT, OUTPUT
+from dahlia.serving.models.readers import INPUT, OUTPUT
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 
 FIELD = "image"
+EXPLAINED = "classify"
 _PNG = "image/png"
 
 
@@ -71,8 +72,10 @@ class Explainer:
             accept: the request's header; a PNG where it names `image/png`, else JSON.
 
         Raises:
-            ServiceError: the image cannot be decoded, there is no such tag, or the network has no map.
+            ServiceError: the image cannot be decoded, there is no such tag, the network has no map, or the
+                model detects objects.
         """
+        await self._predictor.run(self._require_map, published)
         result = (await self._predictor.predict(published, image, keep=False)).own
         tag = _tag(result["predictions"], asked)
         wants = as_png if _PNG in accept else as_json(result, tag)
@@ -80,6 +83,15 @@ class Explainer:
         if isinstance(content, bytes):
             return Response(content, media_type=_PNG)
         return reply(content, 200)
+
+    def _require_map(self, published: Published) -> None:
+        if self._predictor.models.get(published.servable).reader.task != EXPLAINED:
+            raise ServiceError(
+                "BadRequestOperationNotSupported",
+                "Expected an iteration that classifies images, whose tags a map explains; received one that "
+                "detects objects and says where they are. Leave out explain=true, or ask with draw=true for "
+                "the image with its boxes.",
+            )
 
     def _work(self, published: Published, tag: str, image: bytes, wants: Callable[[Any, bytes], Any]) -> Any:
         card = self._predictor.models.get(published.servable).card

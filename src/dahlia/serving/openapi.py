@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 import dahlia
+from dahlia.serving.drawing import THRESHOLD
 from dahlia.serving.openapi_parts import (
     FILE,
     HEADERS,
@@ -30,11 +31,11 @@ from dahlia.serving.openapi_parts import (
 from dahlia.serving.prediction_api import ImagePrediction
 
 _BASE = "/customvision/v3.1/prediction/{projectId}"
-_GENERATED = ("OwnPrediction", "Prediction", "Refusal")
+_GENERATED = ("BoundingBox", "OwnPrediction", "Prediction", "Refusal")
 _IMAGE = "A JPEG, PNG, BMP, GIF, WebP, TIFF, HEIC or AVIF file of at most 4 MB."
-_ABOUT = """Photos are classified by the published iterations of a project. Two APIs give the same
-predictions: **Custom Vision** is for programs that were written for Azure's service, **Dahlia** is the
-simpler one.
+_ABOUT = """The published iterations of projects say what is in photos: classifiers the tags, detectors also
+where each of them is. Two APIs give the same predictions: **Custom Vision** is for programs that were written
+for Azure's service, **Dahlia** is the simpler one.
 
 If the service has a key, every prediction needs it in the header `Prediction-Key`. Every answer has an id
 (`apim-request-id`), which is also in the service's log.
@@ -47,7 +48,7 @@ names of the query do not depend on case either. A publish name is percent-encod
 
 _OWN_TAG = {
     "name": "Dahlia",
-    "description": "Predictions from a form, of one photo or several, with explanations.",
+    "description": "Predictions from a form, of one photo or several, with explanations and pictures.",
 }
 CONTRACT_TAGS = [
     {"name": "Custom Vision", "description": _CUSTOM_VISION},
@@ -132,25 +133,36 @@ def _older() -> Json:
 def _operation(task: str, what: str, end: str, tag: str, name: str, suffix: str = "") -> Json:
     """A prediction; `suffix` ends the names of its schemas."""
     error = f"Error{suffix}"
-    does = "Detect objects in" if task == "detect" else "Classify"
+    does = _DOES[task]
     photo = "a photo" if what == "image" else "the photo at an address"
     keep = (
         "Nothing is stored."
         if end
         else "Photo and answer are stored for some time, if storing is configured."
     )
-    detects = " No project detects objects yet, so this answers 400." if task == "detect" else ""
+    other = {"classify": " An iteration that detects objects answers 400.", "detect": _OTHERS}.get(task, "")
     kept = {} if end else {"dahlia-stored": ref("headers", "Stored")}
     good = said("The prediction.", f"ImagePrediction{suffix}", **kept)
     return {
         "tags": [tag],
         "summary": f"{does} {photo}" + (", and store nothing" if end else ""),
-        "description": keep + detects,
+        "description": keep + other,
         "operationId": name + ("Image" if what == "image" else "ImageUrl") + ("WithNoStore" if end else ""),
         "requestBody": _image_body() if what == "image" else _url_body(),
-        "responses": ({} if task == "detect" else {"200": good}) | refusals(error),
+        "responses": {"200": good} | refusals(error),
         "security": SECURITY,
     }
+
+
+_DOES = {
+    "classify": "Classify",
+    "detect": "Detect objects in",
+    "predict": "Classify, or detect objects in,",
+}
+_OTHERS = (
+    " Every prediction has a `boundingBox`; those of a tag are together, the most probable first. An "
+    "iteration that classifies answers 400."
+)
 
 
 def _image_body() -> Json:
@@ -173,6 +185,9 @@ def _url_body() -> Json:
     }
 
 
+_SWITCH: Json = {"type": "string", "enum": ["true", "false"]}
+
+
 def _typed(known: Json) -> Json:
     """The routes that BentoML knows as well."""
     wrong_type = {"415": said("It is no multipart form.", "Error")}
@@ -184,23 +199,31 @@ def _typed(known: Json) -> Json:
             "schema": {"anyOf": [ref("schemas", "ExplainedPrediction"), ref("schemas", "OwnPrediction")]}
         },
         "image/png": {"schema": FILE},
+        "image/jpeg": {"schema": FILE},
     }
     either = {"anyOf": [ref("schemas", "OwnPrediction"), ref("schemas", "Refusal")]}
     answers = {"type": "array", "items": either}
     predict = known["/predict"]["post"] | {
         "operationId": "Predict",
-        "summary": "Classify a photo, and explain it",
-        "description": "With `explain=true` the answer shows which parts of the photo support a tag: as a "
-        "picture if `Accept` names `image/png`, otherwise as numbers in `activation`. Nothing is stored.",
+        "summary": "Classify a photo, or detect objects in it, and explain or draw it",
+        "description": "With `explain=true` the answer of a classifier shows which parts of the photo "
+        "support a tag: as a picture if `Accept` names `image/png`, otherwise as numbers in `activation`. "
+        "With `draw=true` the answer of a detector is the photo with boxes, a JPEG. Nothing is stored.",
         "parameters": [
-            query_parameter("explain", "Whether to explain.", {"type": "string", "enum": ["true", "false"]})
+            query_parameter("explain", "Whether to explain; of classifiers.", _SWITCH),
+            query_parameter("draw", "Whether to draw; of detectors.", _SWITCH),
+            query_parameter(
+                "threshold",
+                f"With `draw=true`: the lowest score of boxes that are drawn (default: {THRESHOLD:g}).",
+                {"type": "number", "minimum": 0, "maximum": 1},
+            ),
         ],
         "requestBody": form("image", _fields()),
         "responses": {"200": prediction} | errors,
     }
     batch = known["/predict_batch"]["post"] | {
         "operationId": "PredictBatch",
-        "summary": "Classify several photos",
+        "summary": "Classify several photos, or detect objects in them",
         "description": "For a service with exactly one published name. One answer for each photo, in their "
         "order; a photo that cannot be used has an error in its place. Nothing is stored.",
         "requestBody": form("images", {"images": {"type": "array", "items": FILE, "description": _BATCH}}),

@@ -46,13 +46,13 @@ def ref(kind: str, name: str) -> Json:
     return {"$ref": f"#/components/{kind}/{name}"}
 
 
-def record(description: str, **fields: Json) -> Json:
-    """The schema of an object with exactly these fields."""
+def record(description: str, optional: Json | None = None, /, **fields: Json) -> Json:
+    """The schema of an object with exactly these fields, and perhaps the optional ones."""
     return {
         "type": "object",
         "description": description,
         "required": list(fields),
-        "properties": fields,
+        "properties": fields | (optional or {}),
         "additionalProperties": False,
     }
 
@@ -96,11 +96,16 @@ SCHEMAS: Json = {
         ]
     },
     "PredictionV1": record(
-        "A tag and how probable it is, as version 1 writes it.",
+        "A tag and how probable it is, as version 1 writes it; of detectors also where.",
+        {"BoundingBox": ref("schemas", "BoundingBoxV1")},
         Probability={"type": "number"},
         TagId=UUID,
         Tag=TEXT,
         TagType=TEXT,
+    ),
+    "BoundingBoxV1": record(
+        "Where in the image a tag is, as fractions of its width and height, from the top left corner.",
+        **{name: {"type": "number"} for name in ("Left", "Top", "Width", "Height")},
     ),
     "ImagePredictionV1": record(
         "One iteration's prediction of one image, as version 1 writes it.",

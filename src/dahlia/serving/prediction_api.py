@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic.json_schema import SkipJsonSchema
 from starlette.datastructures import Headers
 
 from dahlia.dataset.decoding_memory import DecodingBusy
@@ -21,13 +21,14 @@ from dahlia.http.form_images import TO_IMAGE, refuse_image
 from dahlia.http.parameters import check_prediction, query_of
 from dahlia.http.paths import Route, check_task
 from dahlia.http.replies import REQUEST, new_id, refused_image, reply, timestamp
-from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.serving.models.loading import ModelCache
 from dahlia.serving.models.publications import Publications, Published
-from dahlia.serving.models.runtime import Model, Scored
+from dahlia.serving.models.readers import Scored
+from dahlia.serving.models.runtime import Model
 from dahlia.serving.stored.store import Kept, PredictionStore
 
 if TYPE_CHECKING:
+    from pydantic.config import JsonDict
     from starlette.responses import Response
     from starlette.types import Receive, Scope
 
@@ -75,13 +76,14 @@ async def handle(
         content_type = headers.get("content-type", "")
         if route.what == "url":
             refuse_image(body, content_type, TO_IMAGE)
+            await predictor.require(published, route.task)
             with admission.fetch():
                 image = await bring(address_of(body, content_type, PARAMETERS), most=most)
         else:
             image = image_of(body, content_type, most=most, parameters=PARAMETERS)
         with admission.prediction():
             answered = await predictor.predict(
-                published, image, keep=route.keep, application=query.get("application")
+                published, image, keep=route.keep, application=query.get("application"), task=route.task
             )
     predictor.metrics.answered(published, perf_counter() - started)
     stored = {} if answered.stored is None else {STORED: str(answered.stored).lower()}
@@ -89,19 +91,43 @@ async def handle(
 
 
 def _asked_for(route: Route, query: dict[str, str], publications: Publications) -> Published:
-    check_task(route.task)
     if route.name is None:  # v1 and v2
         return publications.numbered(route.project, query.get("iterationId"))
     return publications.named(route.project, route.name)
 
 
+class BoundingBox(BaseModel):
+    """Where in the image a tag is, as fractions of its width and height, from the top left corner."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+def _drop_default(schema: JsonDict) -> None:
+    del schema["default"]
+
+
 class Prediction(BaseModel):
     """A tag and how probable it is."""
 
-    probability: float = Field(description="calibrated, 0 to 1")
+    probability: float = Field(description="calibrated, 0 to 1; of a detector, that the box is right")
     tagId: str = Field(description="UUID")  # noqa: N815
     tagName: str  # noqa: N815
     tagType: Literal["Regular", "Negative"]  # noqa: N815
+    boundingBox: BoundingBox | SkipJsonSchema[None] = Field(  # noqa: N815
+        None,
+        description="of detectors; what classifies says no places, and the field is absent",
+        json_schema_extra=_drop_default,
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        if self.boundingBox is None:
+            del fields["boundingBox"]
+        return fields
 
 
 class ImagePrediction(BaseModel):
@@ -111,13 +137,19 @@ class ImagePrediction(BaseModel):
     project: str = Field(description="UUID of the project")
     iteration: str = Field(description="UUID of the iteration that answered")
     created: str = Field(description="UTC, such as 2026-03-01T12:30:05.25Z")
-    predictions: list[Prediction] = Field(description="every tag, the most probable first")
+    predictions: list[Prediction] = Field(
+        description="of a classifier every tag, the most probable first; of a detector every box, those of a "
+        "tag together, the most probable first"
+    )
 
 
 class OwnPrediction(ImagePrediction):
     """The same, and what Custom Vision does not say."""
 
-    none_of_these: float = Field(description="probability that none of the tags applies, 0 to 1")
+    none_of_these: float = Field(
+        description="probability that none of the tags applies, 0 to 1; of a detector, that the likeliest "
+        "box is wrong"
+    )
 
 
 def answer(model: Model, scored: Sequence[Scored]) -> dict[str, Any]:
@@ -127,16 +159,18 @@ def answer(model: Model, scored: Sequence[Scored]) -> dict[str, Any]:
         "project": model.card.project_id,
         "iteration": model.iteration,
         "created": timestamp(datetime.now(UTC)),
-        "predictions": [
-            {
-                "probability": one.probability,
-                "tagId": one.tag.id,
-                "tagName": one.tag.name,
-                "tagType": one.tag.type,
-            }
-            for one in scored
-        ],
+        "predictions": [_prediction(one) for one in scored],
     }
+
+
+def _prediction(one: Scored) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "probability": one.probability,
+        "tagId": one.tag.id,
+        "tagName": one.tag.name,
+        "tagType": one.tag.type,
+    }
+    return fields if one.place is None else fields | {"boundingBox": one.place._asdict()}
 
 
 _Result = TypeVar("_Result")
@@ -187,21 +221,41 @@ class Predictor:
         self._pool = ThreadPoolExecutor(threads, "prediction")
 
     async def predict(
-        self, published: Published, image: bytes, *, keep: bool, application: str | None = None
+        self,
+        published: Published,
+        image: bytes,
+        *,
+        keep: bool,
+        application: str | None = None,
+        task: str | None = None,
     ) -> Answered:
-        """Classify an image.
+        """Say what is in an image.
 
         Args:
             published: the iteration that is to answer.
             image: an image file.
             keep: whether to keep image and answer, where a store is set up.
             application: what the client calls itself, kept with the answer.
+            task: `classify` or `detect`; None for whatever the iteration does.
 
         Raises:
-            ServiceError: the model cannot be loaded, or the image cannot be decoded.
+            ServiceError: the iteration does not do the task, the model cannot be loaded, or the image cannot
+                be decoded.
         """
         store = self._store if keep else None
-        return await self.run(self._work, published, image, store, application, REQUEST.get())
+        return await self.run(self._work, published, image, store, application, task, REQUEST.get())
+
+    async def require(self, published: Published, task: str | None) -> None:
+        """Refuse what an iteration does not do, before anything else is done for it.
+
+        Args:
+            published: the iteration that is to answer.
+            task: see `predict`.
+
+        Raises:
+            ServiceError: it does not do the task, or its model cannot be loaded.
+        """
+        await self.run(lambda: check_task(task, self.models.get(published.servable).reader.task))
 
     async def run(self, work: Callable[..., _Result], *given: Any) -> _Result:
         """Call a function in one of the threads."""
@@ -220,17 +274,18 @@ class Predictor:
         image: bytes,
         store: PredictionStore | None,
         application: str | None,
+        task: str | None,
         request: str,
     ) -> Answered:
         model = self.models.get(published.servable)
+        check_task(task, model.reader.task)
         try:
             refuse_polyglot(image)
             scored = model.predict(image)
         except (ImageError, DecodingBusy) as error:
             raise refused_image(error) from error
         result = answer(model, scored)
-        chances = np.array([one.probability for one in scored])
-        none = round(float(LIKELIHOODS[model.card.kind].none(chances)), _DIGITS)
+        none = round(model.reader.none(scored), _DIGITS)
         if store is None:
             return Answered(result, None, none)
         kept = store.offer(Kept(image, result, published.name, application, request))

@@ -26,6 +26,7 @@ from dahlia.http.parameters import query_of
 from dahlia.http.paths import Route, is_contract, is_prediction, parse_route, raw_path
 from dahlia.http.replies import REQUEST, identified, no_such_route, refusal, wrong_method
 from dahlia.serving.bentoml_support import read_form, write_form
+from dahlia.serving.drawing import Drawer
 from dahlia.serving.prediction_api import handle
 from dahlia.settings.service import ORIGINS
 
@@ -133,8 +134,11 @@ class PredictionApp:
             if route is not None:
                 response = await handle(scope, receive, route, self._predictor, state.admission, self._bring)
                 await response(scope, receive, send)
-            elif scope["path"] == PREDICT and query_of(scope).get("explain", "false").lower() == "true":
+            elif scope["path"] == PREDICT and _wants(scope, "explain"):
                 response = await self._explainer.answer(scope, receive, state.admission)
+                await response(scope, receive, send)
+            elif scope["path"] == PREDICT and _wants(scope, "draw"):
+                response = await Drawer(self._predictor).answer(scope, receive, state.admission)
                 await response(scope, receive, send)
             else:
                 await self._pass(scope, receive, send)
@@ -189,6 +193,10 @@ class PredictionApp:
             await self._app(scope, receive, sending)
         if limit.cancelled_caught:
             await refusal(_late())(scope, receive, send)
+
+
+def _wants(scope: Scope, name: str) -> bool:
+    return query_of(scope).get(name, "false").lower() == "true"
 
 
 def _starting() -> NoReturn:

@@ -74,7 +74,7 @@ class _CodeCarrier(bentoml.images.Image):  # type: ignore[misc]
     service_class=RoutedService,
 )
 class PredictionService:
-    """Classify images with the iterations that are published."""
+    """Say what is in images with the iterations that are published."""
 
     def __init__(self) -> None:
         # Its counters are shared with the other processes only if it is imported after BentoML said where.
@@ -118,7 +118,7 @@ class PredictionService:
     async def predict(
         self, image: Path, name: str | None = None, project: str | None = None
     ) -> OwnPrediction:
-        """Classify an image.
+        """Say what is in an image: its tags, or tags and boxes.
 
         Args:
             image: a JPEG, PNG, BMP, GIF, WebP, TIFF, HEIC or AVIF file of at most 4 MB.
@@ -136,7 +136,7 @@ class PredictionService:
         route="/predict_batch", batchable=True, max_batch_size=32, max_latency_ms=10_000
     )
     async def predict_batch(self, images: list[Path]) -> list[OwnPrediction | Refusal]:
-        """Classify several images, where exactly one name is published.
+        """Say what is in several images, where exactly one name is published.
 
         Args:
             images: JPEG, PNG, BMP, GIF, WebP, TIFF, HEIC or AVIF files, of at most 4 MB together.

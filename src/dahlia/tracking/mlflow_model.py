@@ -19,7 +19,8 @@ import json
 import platform
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ import yaml
 
 import dahlia
 from dahlia.files import write_json, write_text
+from dahlia.kinds import Kind
 from dahlia.modeling.card import ModelCard
 from dahlia.tracking.evidence import Evidence
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
     from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, TensorSpec
 
 
 SERVABLE = "data/onnx"
@@ -60,8 +63,9 @@ def create_model(
     """Enter the model of a run into MLflow's list; its files come with `upload_model`."""
     from mlflow.entities import LoggedModelOutput
 
+    kind = _ANSWERS[evidence.card.kind].model_type
     parameters = {key: value[:_MAX_PARAMETER] for key, value in evidence.parameters.items()}
-    model = client.create_logged_model(experiment, name, run_id, params=parameters, model_type="classifier")
+    model = client.create_logged_model(experiment, name, run_id, params=parameters, model_type=kind)
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     return model
 
@@ -147,8 +151,39 @@ def _signature(card: ModelCard) -> ModelSignature:
 
     return ModelSignature(
         inputs=Schema([ColSpec(DataType.binary, _IMAGE)]),
-        outputs=Schema([ColSpec(DataType.double, tag.name) for tag in card.tags]),
+        outputs=Schema(_ANSWERS[card.kind].columns(card)),
     )
+
+
+def _probabilities(card: ModelCard) -> list[ColSpec | TensorSpec]:
+    from mlflow.types import ColSpec, DataType
+
+    return [ColSpec(DataType.double, tag.name) for tag in card.tags]
+
+
+def _boxes(_: ModelCard) -> list[ColSpec | TensorSpec]:
+    from mlflow.types import ColSpec, DataType
+    from mlflow.types.schema import Array, Object, Property
+
+    numbers = ("probability", "left", "top", "width", "height")
+    fields = [Property("tagName", DataType.string), *(Property(name, DataType.double) for name in numbers)]
+    return [ColSpec(Array(Object(fields)), "boxes")]
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What models of a kind answer: MLflow's word for them, and the columns of their tables."""
+
+    model_type: str
+    columns: Callable[[ModelCard], list[ColSpec | TensorSpec]]
+
+
+_CLASSIFIER = _Answers("classifier", _probabilities)
+_ANSWERS: dict[Kind, _Answers] = {
+    "multiclass": _CLASSIFIER,
+    "multilabel": _CLASSIFIER,
+    "detection": _Answers("object-detector", _boxes),
+}
 
 
 def _grey_square(size: int) -> bytes:

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 
 from dahlia.errors import VerificationError, runtime_errors
+from dahlia.export.onnx.box_outputs import BOXES, GRID
 from dahlia.export.onnx.detector import opened_detector, write_detector
 from dahlia.export.onnx.detector_usage import detector_usage
 from dahlia.export.onnx.graph import (
@@ -34,7 +35,7 @@ from dahlia.kinds import Kind
 from dahlia.modeling.backbone_graph import INPUT, OPSET
 from dahlia.modeling.card import ModelCard
 
-__all__ = ["input_size", "opened", "opened_detector", "usage", "write"]
+__all__ = ["detects", "input_size", "opened", "opened_detector", "usage", "write"]
 
 _PROBES = 4
 _MOST_EDGE = 4096  # pixels
@@ -104,6 +105,12 @@ def input_size(folder: Path) -> int:
     """Pixels of an edge of the photos that `model.onnx` takes."""
     data = onnx.load(folder / FILE_NAME).graph.input[0]
     return int(data.type.tensor_type.shape.dim[-1].dim_value)
+
+
+def detects(folder: Path) -> bool:
+    """Whether `model.onnx` is a detector's."""
+    outputs = {one.name for one in onnx.load(folder / FILE_NAME, load_external_data=False).graph.output}
+    return bool(outputs & {GRID, BOXES})
 
 
 def _runner(session: Any, path: Path, runtime: str) -> Run:

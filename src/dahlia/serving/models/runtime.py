@@ -4,76 +4,57 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from dahlia.dataset.imaging import SERVED_PIXELS, load, to_tensor_layout
 from dahlia.errors import ServiceError, runtime_errors
-from dahlia.kinds import Kind
-from dahlia.modeling.card import ModelCard, TagCard, load_card
+from dahlia.modeling.card import ModelCard, load_card
+from dahlia.serving.models.readers import READERS, Reader, Scored
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-INPUT = "data"
-OUTPUT = "model_output"
-
 _MEMORY = 1.25  # bytes for each of the file: the weights as the kernels want them; measured 1.1 to 1.2
 _arena_lock = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A tag and its calibrated probability, 0 to 1, with the precision of the graph's float32."""
-
-    tag: TagCard
-    probability: float
-
-
-def _ranked(tags: Sequence[TagCard], probabilities: npt.NDArray[np.float32]) -> list[Scored]:
-    """Every tag, the most probable first."""
-    # The shortest text of the float32 number, not the float64 that it widens to.
-    scored = [Scored(tag, float(str(value))) for tag, value in zip(tags, probabilities, strict=True)]
-    return sorted(scored, key=lambda one: -one.probability)
-
-
-READERS: dict[Kind, Callable[[Sequence[TagCard], npt.NDArray[np.float32]], list[Scored]]] = {
-    "multiclass": _ranked,
-    "multilabel": _ranked,
-}
-"""What a model's tags and its answer to one image, without the first axis, say of it."""
 
 
 class Model:
     """A loaded model; safe to use from several threads.
 
     Args:
-        session: the graph: `data` float32 (N, 3, size, size), 0 to 255, in; `model_output` float32
-            (N, K) out. The order of the colours is read from its metadata.
+        session: the graph, with one input, float32 (N, 3, size, size), 0 to 255, and the outputs that the
+            reader names. The order of the colours is read from its metadata.
         card: what it is, with its K tags in the order of the columns.
+        reader: of the outputs.
         iteration: the iteration's id, a UUID.
         number: the iteration's number.
         memory: bytes that it takes, about, beside the arena that all share.
     """
 
     def __init__(
-        self, session: InferenceSession, card: ModelCard, iteration: str, number: int, memory: int
+        self,
+        session: InferenceSession,
+        card: ModelCard,
+        reader: Reader,
+        iteration: str,
+        number: int,
+        memory: int,
     ) -> None:
         self.card = card
+        self.reader = reader
         self.iteration = iteration
         self.number = number
         self.memory = memory
         self._session = session
+        self._input = session.get_inputs()[0].name
         metadata = session.get_modelmeta().custom_metadata_map
         self._bgr = metadata.get("Image.BitmapPixelFormat") == "Bgr8"
 
     def predict(self, data: bytes) -> list[Scored]:
-        """What `READERS` makes of the answer: every tag, the most probable first.
+        """What the model says of a photo; see `Reader.read`.
 
         Args:
             data: an image file.
@@ -83,7 +64,7 @@ class Model:
         """
         pixels = load(data, self.card.input.size, max_decoded=SERVED_PIXELS)
         batch = to_tensor_layout([pixels[..., ::-1] if self._bgr else pixels])
-        return READERS[self.card.kind](self.card.tags, self._session.run([OUTPUT], {INPUT: batch})[0][0])
+        return self.reader.read(self._session.run(self.reader.outputs, {self._input: batch}))
 
 
 def load_model(folder: Path, iteration: str, number: int, threads: int = 1) -> Model:
@@ -102,6 +83,7 @@ def load_model(folder: Path, iteration: str, number: int, threads: int = 1) -> M
     import onnxruntime
 
     card = load_card(folder)
+    reader = READERS[card.kind](card)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -115,13 +97,16 @@ def load_model(folder: Path, iteration: str, number: int, threads: int = 1) -> M
     try:
         # By its path: a session would keep the bytes.
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        shape = session.run([OUTPUT], {INPUT: np.zeros((1, 3, size, size), np.float32)})[0].shape
+        blank = np.zeros((1, 3, size, size), np.float32)
+        answers = session.run(reader.outputs, {one.name: blank for one in session.get_inputs()})
         memory = int(_MEMORY * graph.stat().st_size)
     except runtime_errors() as error:
         raise _unusable(folder, str(error).splitlines()[0]) from error
-    if shape != (1, len(card.tags)):
-        raise _unusable(folder, f"it gives {shape}, expected (1, {len(card.tags)})")
-    return Model(session, card, iteration, number, memory)
+    if len(session.get_inputs()) != 1:
+        raise _unusable(folder, f"it takes {len(session.get_inputs())} inputs, expected one")
+    if trouble := reader.trouble(answers):
+        raise _unusable(folder, trouble)
+    return Model(session, card, reader, iteration, number, memory)
 
 
 def _share_arena() -> None:

@@ -151,7 +151,7 @@ class Application:
             if route.manner == "cloud":
                 parse_id(route.project, "project")
                 query_of(scope)
-            check_task(route.task)
+            check_task(route.task, "classify")
             content_type = headers.get("content-type", "")
             if route.what == "url":
                 refuse_image(body, content_type, TO_IMAGE)
@@ -185,14 +185,14 @@ class Route:
     Attributes:
         manner: whose answers and errors the client expects: those of the cloud, or of an exported container.
         project: as the client wrote it.
-        task: `classify` where the path names none.
+        task: `classify` or `detect`; None where the path names none.
         what: where the image is: in the body, or at an address in the body.
         version: of the cloud's API.
     """
 
     manner: Literal["cloud", "container"]
     project: str
-    task: str
+    task: str | None
     what: str
     version: str = ""
 
@@ -204,7 +204,7 @@ def parse_route(scope: Scope) -> Route | None:
     if cloud := parse_cloud_route(scope):
         return Route("cloud", cloud.project, cloud.task, cloud.what, cloud.version)
     if match := _CONTAINER.fullmatch(raw_path(scope)):
-        task = (match["task"] or "classify").lower()
+        task = match["task"].lower() if match["task"] else None
         return Route("container", unquote(match["project"] or ""), task, match["what"].lower())
     return None
 
