@@ -29,7 +29,7 @@ from dahlia.evaluation.detection.matching import tabulated
 from dahlia.params import EvaluateParams
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from generated_boxes import generated  # type: ignore[import-untyped]
+from generated_boxes import generated
 
 PARAMS = EvaluateParams(
     threshold=0.5, confidence=0.95, bootstrap_samples=200, calibration_bins=10, worst_images=1
