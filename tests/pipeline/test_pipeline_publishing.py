@@ -40,7 +40,7 @@ def test_iterations_are_listed_compared_and_published(twice: Project) -> None:
 def test_a_project_folder_serves(twice: Project) -> None:
     succeeded(twice.dahlia("publish", "1", "--as", "production"))
     iteration = json.loads((twice.root / "published/iteration-1/iteration.json").read_text())["id"]
-    with _serving(twice, ".", twice.root) as base:
+    with serving(twice, ".", twice.root) as base:
         assert _ask(base, twice, "production")["iteration"] == iteration
 
 
@@ -52,7 +52,7 @@ def test_a_bento_of_a_project_folder_answers_elsewhere(twice: Project, tmp_path:
     shutil.rmtree(moved.root)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    with _serving(twice, tag, elsewhere) as base:
+    with serving(twice, tag, elsewhere) as base:
         answer = _ask(base, twice, "packed")
     assert answer["predictions"][0]["tagName"] in ("daffodil", "dahlia", "daisy")
     log = (elsewhere / "serve.log").read_text()
@@ -60,7 +60,7 @@ def test_a_bento_of_a_project_folder_answers_elsewhere(twice: Project, tmp_path:
 
 
 @contextmanager
-def _serving(project: Project, target: str, folder: Path) -> Iterator[str]:
+def serving(project: Project, target: str, folder: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

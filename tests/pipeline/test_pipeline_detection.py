@@ -1,0 +1,83 @@
+"""From photos and boxes to a published detector that answers the original client, by commands alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from azure.cognitiveservices.vision.customvision.prediction import CustomVisionPredictionClient
+from msrest.authentication import ApiKeyCredentials
+from pipeline_projects import STAGES, Project, succeeded
+from test_pipeline_publishing import serving
+
+from dahlia.modeling.card import project_id
+from dahlia.project import create_project
+from dahlia_samples import generate_scenes
+
+pytestmark = pytest.mark.slow
+
+PHOTOS = 14
+QUICKER = (
+    "domain.input.size=160",
+    "training.detection.steps=120",
+    "training.detection.views=4",
+    "training.detection.folds=2",
+    "evaluate.bootstrap_samples=100",
+)
+
+
+@pytest.fixture(scope="module")
+def detector(
+    tmp_path_factory: pytest.TempPathFactory, machine: Path, warm: Path | None
+) -> Iterator[tuple[Project, str]]:
+    """A project of detection after its first `dvc repro`, and what that printed."""
+    project = Project(tmp_path_factory.mktemp("detection") / "beds", machine, warm)
+    create_project(project.root, "detection")
+    generate_scenes(project.root / "data" / "images", images=PHOTOS, seed=2, size=448)
+    succeeded(project.dahlia("params", *QUICKER))
+    yield project, succeeded(project.dvc("repro")).output
+
+
+def test_all_stages_run_once(detector: tuple[Project, str]) -> None:
+    project, said = detector
+    assert set(STAGES) == set(re.findall(r"^Running stage '(\w+)", said, re.MULTILINE))
+    assert "held-out boxes found" in said
+    assert succeeded(project.dvc("repro")).ran == []
+
+
+def test_what_it_leaves(detector: tuple[Project, str]) -> None:
+    project, _ = detector
+    metrics = json.loads((project.root / "reports" / "metrics.json").read_text())
+    assert metrics["images"] == PHOTOS
+    assert 0 <= metrics["map50_low"] <= metrics["map50"] <= metrics["map50_high"] <= 1
+    assert "<svg" in (project.root / "reports" / "evaluation.html").read_text()
+    proof = json.loads((project.root / "exports" / "onnx" / "verification.json").read_text())
+    assert proof["images"] == PHOTOS
+
+
+def test_the_original_client_gets_boxes(detector: tuple[Project, str]) -> None:
+    project, _ = detector
+    succeeded(project.dahlia("publish", "1", "--as", "beds"))
+    photo = sorted((project.root / "data" / "images").glob("**/*.jpg"))[0]
+    with serving(project, ".", project.root) as base:
+        client = CustomVisionPredictionClient(base, ApiKeyCredentials(in_headers={"Prediction-key": "any"}))
+        answer = client.detect_image(project_id("beds"), "beds", photo.read_bytes())
+        with pytest.raises(Exception, match="expected to detect"):
+            client.classify_image(project_id("beds"), "beds", photo.read_bytes())
+    for found in answer.predictions:
+        place = found.bounding_box
+        assert 0 <= place.left <= place.left + place.width <= 1 + 1e-6
+        assert 0 <= place.top <= place.top + place.height <= 1 + 1e-6
+        assert 0 < found.probability <= 1
+    listed = succeeded(project.dahlia("predict", "--json", str(photo))).output
+    assert len(json.loads(listed.splitlines()[-1])["predictions"]) == len(answer.predictions)
+
+
+def test_more_photos_and_a_second_iteration_compare(detector: tuple[Project, str], tmp_path: Path) -> None:
+    project = detector[0].copy(tmp_path)
+    succeeded(project.dahlia("params", *QUICKER, "evaluate.overlap=0.3"))
+    assert "train" not in succeeded(project.dvc("repro")).ran
+    assert "map50" in succeeded(project.dahlia("compare", "1", "2")).output
