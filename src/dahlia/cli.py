@@ -274,7 +274,8 @@ def export(number: int, families: tuple[str, ...], flavour: str | None, out: Pat
 def predictions(limit: int | None, since: Any, target: Path | None, folder: Path | None) -> None:
     """List stored predictions, or copy their images.
 
-    With --to, the images are copied into a folder per predicted tag, to be corrected and trained on.
+    With --to, the images are copied to be corrected and trained on: into a folder per predicted tag, or
+    beside a table of the boxes that were found.
     """
     from dahlia.serving.stored import gathering
     from dahlia.settings.service import read_settings

@@ -109,6 +109,26 @@ def test_copies_for_tagging(dahlia: Command, kept: Path, capsys: pytest.CaptureF
     assert len(tags) == 3
 
 
+def test_copies_with_boxes(dahlia: Command, project: Path) -> None:
+    def found(tag: str, probability: float) -> dict[str, object]:
+        box = {"left": 0.1, "top": 0.2, "width": 0.3, "height": 0.4}
+        return {"tagName": tag, "probability": probability, "boundingBox": box}
+
+    kept = [
+        facts_of("a", predictions=[found("rose, red", 0.9), found("daisy", 0.4), found("daisy", 0.6)]),
+        facts_of("b", predictions=[found("daisy", 0.1)]),
+        facts_of("c", predictions=[]),
+    ]
+    images = [(one, picture(kind="JPEG"), NOW + at) for at, one in enumerate(kept)]
+    plant(project / ".dahlia" / "predictions", NOW, images)
+    assert dahlia("predictions", "--to", "seen") == 0
+    reading = readers.read(Path("seen"))
+    assert reading.format == "csv"
+    assert reading.unlabelled == ()
+    boxes = {one.path.name: [region.tag for region in one.regions] for one in reading.annotations}
+    assert boxes == {"a.jpg": ["rose, red", "daisy"], "b.jpg": [], "c.jpg": []}
+
+
 def test_fewer_copies(dahlia: Command, kept: Path) -> None:
     assert dahlia("predictions", "--to", "seen", "--limit", "1", "--from", str(kept)) == 0
     assert len(Path("seen/predictions.jsonl").read_text().splitlines()) == 1

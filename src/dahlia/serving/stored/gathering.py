@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import itertools
 import json
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 LIST = "predictions.jsonl"
+BOXES = "regions.csv"
+
+_SIDES = ("left", "top", "width", "height")
+_LIKELY = 0.5
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|%\ud800-\udfff]|^[. ]|[. ]$')
 _TAKEN = re.compile(r"test|(?i:con|prn|aux|nul|(com|lpt)\d)(\..*)?", re.DOTALL)
@@ -89,7 +94,8 @@ def write_predictions(predictions: Iterable[Stored], target: Path) -> tuple[int,
     """Copy images to `target/<top tag>/<id>.<suffix>`, and their facts to `target/predictions.jsonl`.
 
     A tag that cannot be a folder's name, or would be read as something else, is percent-encoded there; the
-    list has it as it is.
+    list has it as it is. Images in which boxes were found are copied to `target` itself, and the table
+    `regions.csv` beside them has the boxes that are more probable than not.
 
     Returns:
         How many were written, and how many were left out because their images are gone or damaged.
@@ -99,7 +105,13 @@ def write_predictions(predictions: Iterable[Stored], target: Path) -> tuple[int,
         DahliaError: the disk is full or the folder cannot be written.
     """
     written = missing = 0
-    with new_folder(target) as staged, (staged / LIST).open("w", encoding="utf-8") as lines:
+    with (
+        new_folder(target) as staged,
+        (staged / LIST).open("w", encoding="utf-8") as lines,
+        (staged / BOXES).open("w", encoding="utf-8", newline="") as rows,
+    ):
+        table, boxed = csv.writer(rows, lineterminator="\n"), False
+        table.writerow(("file", "tag", *_SIDES))
         for stored in predictions:
             try:
                 image = stored.image()
@@ -107,13 +119,19 @@ def write_predictions(predictions: Iterable[Stored], target: Path) -> tuple[int,
             except DatasetError:
                 missing += 1
                 continue
-            place = staged / folder_name(str(_top(stored.facts).get("tagName", ""))) / _file_name(stored)
-            place = place.with_name(place.name + suffix)
+            boxes, top = _boxes(stored.facts), _top(stored.facts)
+            folder = staged if boxes else staged / folder_name(str(top.get("tagName", "")))
+            place = folder / f"{_file_name(stored)}{suffix}"
             place.parent.mkdir(exist_ok=True)
             place.write_bytes(image)
             file = place.relative_to(staged).as_posix()
             lines.write(json.dumps({"file": file} | stored.facts) + "\n")
+            if boxes or not top:
+                table.writerows((file, *row) for row in _rows(boxes))
+            boxed = boxed or bool(boxes)
             written += 1
+        if not boxed:
+            (staged / BOXES).unlink()
     return written, missing
 
 
@@ -138,6 +156,18 @@ def _file_name(stored: Stored) -> str:
 def _percent(text: str) -> str:
     quoted = quote(text, safe="", errors="surrogatepass")
     return quoted if quoted != text else "".join(f"%{byte:02X}" for byte in text.encode())
+
+
+def _boxes(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one for one in facts.get("predictions") or [] if one.get("boundingBox")]
+
+
+def _rows(boxes: Iterable[dict[str, Any]]) -> list[list[object]]:
+    """A row for each box that is more probable than not; where none is, one that says so."""
+    likely = [one for one in boxes if one.get("probability", 0.0) > _LIKELY]
+    return [[one.get("tagName"), *(one["boundingBox"].get(side) for side in _SIDES)] for one in likely] or [
+        [""] * (1 + len(_SIDES))
+    ]
 
 
 def _top(facts: dict[str, Any]) -> dict[str, Any]:
