@@ -190,8 +190,8 @@ def _run(root: Path, folder: Path, composed: Any) -> Trial:
             overrides,
             _FAILED,
             None,
-            f"The held-out figure `{figure}` is not defined: no tag is on some photos and missing on others. "
-            "Tag more photos, then run `dvc repro`.",
+            f"The held-out figure `{figure}` is not defined: no tag is on some photos and missing on others; "
+            "for a detector, no tag has a box. Tag more photos, then run `dvc repro`.",
         )
     return Trial(overrides, metrics[figure], metrics.get("nll"))
 

@@ -23,6 +23,7 @@ from dahlia.evaluation.summary import (
     in_words,
     rate_range,
     reliability_rows,
+    two_decimals,
     write_rows,
 )
 from dahlia.files import staged_directory, write_json
@@ -58,15 +59,13 @@ def box_summary_table(evaluation: BoxEvaluation) -> Table:
     from rich.table import Table
 
     overall = evaluation.held_out.overall
-    first, second = headline(evaluation, evaluation.held_out)
-    title = f"{first}.\n{second}."
+    title = [*headline(evaluation, evaluation.held_out), _means(evaluation.held_out)]
     if evaluation.learning:
-        title += f"\n{evaluation.learning.sentence}"
+        title.append(evaluation.learning.sentence.removesuffix("."))
     table = Table(
-        title=title,
-        caption=rf"held-out boxes, threshold {evaluation.threshold:g}, overlap {evaluation.overlap:g} "
-        rf"(AP at 0.5, mAP at 0.5 to 0.95: {escape(in_words(overall.map))}), "
-        rf"\[{100 * evaluation.confidence:g} % interval]",
+        title="\n".join(f"{escape(line)}." for line in title),
+        caption=rf"held-out boxes, threshold {evaluation.threshold:g}, overlap {evaluation.overlap:g}; "
+        rf"AP at 0.5; \[{100 * evaluation.confidence:g} % interval]",
         title_justify="left",
         caption_justify="left",
         box=None,
@@ -82,6 +81,12 @@ def box_summary_table(evaluation: BoxEvaluation) -> Table:
     row = [escape(in_words(each)) for each in (overall.precision, overall.recall, overall.map50)]
     table.add_row("all", str(overall.boxes), *row)
     return table
+
+
+def _means(figures: BoxSetFigures) -> str:
+    overall = figures.overall
+    named = {"mAP@30": overall.map30, "mAP@50": overall.map50, "mAP@50:95": overall.map}
+    return ", ".join(f"{name} {two_decimals(each.value)}" for name, each in named.items())
 
 
 def save_box_metrics(path: Path, evaluation: BoxEvaluation) -> None:

@@ -13,6 +13,7 @@ from dahlia.evaluation.detection.matching import BoxTable
 from dahlia.evaluation.resampling import DRAWS, Weights, choose_among
 
 LEAST = 0.05  # nobody wants a box that is wrong nineteen times of twenty
+_VALUES, _FEWEST_DRAWS = 1_500_000, 20  # draws of many boxes vary less, and would take gigabytes
 
 Values = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -31,10 +32,10 @@ def recommend_all(
         right: (D,) the found boxes that are right.
         folds: (N,) of the photos.
         default: the usual threshold, kept where nothing can be chosen.
-        weights: (B, N) bootstrap weights; the first `DRAWS` rows are used.
+        weights: (B, N) bootstrap weights; at most the first `DRAWS` rows are used.
     """
-    draws = weights[:DRAWS]
     shown = table.score >= LEAST
+    draws = weights[: max(_FEWEST_DRAWS, min(DRAWS, _VALUES // max(1, int(shown.sum()))))]
     tags = tuple(
         _recommend(table, right, shown & table.of_tag(column), column, folds, default, draws)
         for column in range(len(table.tags))
