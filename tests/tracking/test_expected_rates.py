@@ -32,6 +32,7 @@ def iteration(metrics: dict[str, float]) -> Iteration:
         ),
         (LIKE, "Expected to be right: photos like these 94 % [87, 98]."),
         ({"accuracy": 1.0}, "Expected to be right: photos like these 100 %."),
+        ({"accuracy": 0.9996}, "Expected to be right: photos like these 99.9 %."),
         (
             {"map50": 0.8333, "map50_low": 0.6912, "map50_high": 0.941, "map": 0.5},
             "Expected mean average precision at an overlap of 0.5: photos like these 83 % [69, 95].",

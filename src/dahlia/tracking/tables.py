@@ -122,9 +122,10 @@ def expected(iteration: Iteration) -> str:
 
 
 def _range(metrics: Mapping[str, float], metric: str) -> str:
-    """`94 % [87, 97]`: rounded outwards."""
+    """`94 % [87, 97]`: rounded outwards; what is nearly perfect is not perfect."""
     low, high = metrics.get(f"{metric}_low"), metrics.get(f"{metric}_high")
-    value = f"{100 * metrics[metric]:.0f} %"
+    share = metrics[metric]
+    value = f"{100 * min(share, 0.999):.1f} %" if 0.995 <= share < 1 else f"{100 * share:.0f} %"
     if low is None or high is None:
         return value
     return f"{value} [{math.floor(100 * low + 1e-6)}, {math.ceil(100 * high - 1e-6)}]"
