@@ -49,7 +49,7 @@ def test_one_place_is_told_once(params: EvaluateParams) -> None:
 def test_a_box_with_another_tag(params: EvaluateParams) -> None:
     (issue,) = issues([(1, *FAR[1:])], [(*FAR, 0.9), (1, *FAR[1:], 0.1)], params)
     assert (issue.problem, issue.given, issue.suggested) == ("wrong_tag", "knife", "fork")
-    assert issue.score == pytest.approx(0.1)
+    assert issue.score == pytest.approx(0.2)
     assert issue.overlap == 1
 
 

@@ -104,7 +104,7 @@ def _wrong_tags(table: BoxTable, sure: npt.NDArray[np.bool_]) -> Iterator[_Issue
         if told[true] or given >= score or _explained(table, found, true):
             continue
         told[true] = True
-        yield _Issue("wrong_tag", found, true, float(table.pair_overlap[pair]), given / (given + score))
+        yield _Issue("wrong_tag", found, true, float(table.pair_overlap[pair]), 1 - (score - given))
 
 
 def _explained(table: BoxTable, found: int, true: int) -> bool:
