@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import cv2
 import numpy as np
 
 from dahlia import layout
@@ -27,6 +28,7 @@ from dahlia.modeling.card import (
     project_id,
     tag_id,
 )
+from dahlia.modeling.reference import whole_photos
 from dahlia.params import Params
 from small_projects import ARCHITECTURE, REPOSITORY, make_record, photo
 
@@ -35,6 +37,7 @@ STRIDES: dict[Output, tuple[int, ...]] = {"grid": (16, 32), "boxes": (8, 16, 32)
 PROJECT = "rose garden"
 TAGS = ("aphid", "bee", "rose")
 SIZE = 96
+WIDTH, HEIGHT = 160, 120  # of the photos
 COLOURS = ((200, 60, 60), (60, 180, 60), (60, 60, 200))
 
 
@@ -82,14 +85,25 @@ def make_detector(
         Backbone(ARCHITECTURE, None), len(TAGS), size=SIZE, strides=STRIDES[output], output=output, width=16
     ).eval()
     with torch.no_grad():
-        model.head.classes.weight.normal_(std=4.0)
-        model.head.classes.bias.fill_(-1.0)
         model.head.edges.weight.normal_(std=1.0)
+        pixels = torch.from_numpy(whole_photos(records, root, SIZE))
+        spread_scores(model, pixels)
         if change:
             change(model)
     card = make_card(output, model.backbone.normalisation, model.backbone.features)
     save_detector(root / layout.BUNDLE, model, card, ask_detector(model, card, records, root))
     return SmallDetector(root, records, make_params(output))
+
+
+def spread_scores(model: Any, pixels: Any) -> None:
+    """Let the scores in some photos reach from nothing to nearly 1; those of random weights are all alike."""
+    head = model.head.classes
+    head.weight.normal_(std=1.0)
+    head.bias.fill_(0.0)
+    logits = model.raw(model.taps(pixels))[0].flatten(0, 1)
+    scale = 2.5 / logits.std(0)
+    head.weight.mul_(scale[:, None, None, None])
+    head.bias.copy_(-2.0 - scale * logits.mean(0))
 
 
 def make_params(output: Output) -> Params:
@@ -143,7 +157,9 @@ def _plant(root: Path, number: int) -> ImageRecord:
     tag = TAGS[number % len(TAGS)]
     path = root / "data" / "images" / f"{number:03d}.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(photo(COLOURS[number % len(COLOURS)], number))
+    small = cv2.imdecode(np.frombuffer(photo(COLOURS[number % len(COLOURS)], number), np.uint8), 1)
+    assert small is not None
+    cv2.imwrite(str(path), cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST))
     left, top = np.random.default_rng(number).uniform(0, 0.5, 2).tolist()
     record = make_record(path, root, (tag,))
-    return replace(record, regions=(Region(tag, left, top, 0.4, 0.5),))
+    return replace(record, width=WIDTH, height=HEIGHT, regions=(Region(tag, left, top, 0.4, 0.5),))

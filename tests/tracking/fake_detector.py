@@ -11,23 +11,23 @@ import onnx
 from fake_project import TAGS, write_project
 from onnx import TensorProto, helper, numpy_helper
 
-from dahlia.export.onnx.box_outputs import ANSWERS
+from dahlia.export.onnx.detector import complete
 from dahlia.export.onnx.detector_graph import PLACES, SCORES
-from dahlia.export.onnx.graph import describe
 from dahlia.modeling.card import DetectorCard, InputCard, ModelCard, save_card
 from dahlia.params import Params
 
 Output = Literal["grid", "boxes"]
 SIZE = 64
 STRIDES = (16, 32)  # 2 x 2 cells of five places
-# Left, top, width, height of the places of the first cell, and the score of a tag where its colour is full.
+# Left, top, width, height of the places in `ROWS`, and the score of a tag where its colour is full.
 FOUND = (
     ((0.05, 0.05, 0.4, 0.4), "red", 0.9),
     ((0.06, 0.05, 0.4, 0.4), "red", 0.7),  # the same object once more: suppressed
     ((0.1, 0.3, 0.2, 0.1), "red", 0.4),
     ((0.3, 0.02, 0.15, 0.3), "green", 0.8),
-    ((0.2, 0.2, 0.25, 0.5), "blue", 0.6),
+    ((0.6, 0.2, 0.25, 0.5), "blue", 0.6),
 )
+ROWS = (0, 1, 2, 3, 5)  # four of the first cell, one of that to the right of it
 ALWAYS = 0.02  # score of each of these whatever the colour
 GIVEN = ("red", "red", "green", "blue")  # the tags of boxes after suppression
 
@@ -49,10 +49,8 @@ def write_model(folder: Path, output: Output = "grid") -> None:
     """The mean of each colour, times what is in `FOUND`."""
     folder.mkdir(parents=True, exist_ok=True)
     made = card(output)
-    proto = helper.make_model(_graph(made), opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
-    assert made.detector is not None
-    ANSWERS[output](proto, made, made.detector)
-    describe(proto, made)
+    proto = helper.make_model(_graph(made), opset_imports=[helper.make_opsetid("", 20)])
+    complete(proto, made)
     onnx.checker.check_model(proto, full_check=True)
     onnx.save(proto, folder / "model.onnx")
     save_card(folder, made)
@@ -71,7 +69,7 @@ def _graph(made: ModelCard) -> onnx.GraphProto:
     cells = np.repeat(np.arange(4), 5)
     places = np.stack([0.25 + 0.5 * (cells % 2), 0.25 + 0.5 * (cells // 2), *np.full((2, count), 0.1)], 1)
     scale, shift = np.zeros((count, 3, len(TAGS))), np.zeros((count, len(TAGS)))
-    for row, (place, tag, score) in enumerate(FOUND):
+    for row, (place, tag, score) in zip(ROWS, FOUND, strict=True):
         column = TAGS.index(tag)
         places[row] = place
         scale[row, column if made.channels == "RGB" else 2 - column, column] = (score - ALWAYS) / 255

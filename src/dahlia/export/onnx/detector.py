@@ -28,6 +28,7 @@ from dahlia.export.onnx.graph import (
 )
 from dahlia.export.onnx.precision import to_float16, to_int8
 from dahlia.export.port import LABELS, Batch, OpenedDetector, Source, detector_of, read_labels, unusable
+from dahlia.modeling.card import ModelCard
 from dahlia.modeling.detection.grid import read_grid
 from dahlia.modeling.detection.outputs import given
 
@@ -56,6 +57,20 @@ def write_detector(folder: Path, source: Source, flavour: str) -> None:
         proto = to_float16(proto, wide)
     if flavour == "int8":
         proto = to_int8(proto, source, card.channels, wide=wide)
+    complete(proto, card)
+    save_graph(folder / FILE_NAME, proto)
+
+
+def complete(proto: onnx.ModelProto, card: ModelCard) -> None:
+    """Let a graph that gives `places` and `scores` answer as its domain's exports do, and say how it is read.
+
+    Args:
+        proto: changed in place.
+        card: of the detector.
+
+    Raises:
+        ExportError: its strides do not fit its output.
+    """
     detector = detector_of(card)
     ANSWERS[detector.output](proto, card, detector)
     describe(proto, card)
@@ -63,7 +78,6 @@ def write_detector(folder: Path, source: Source, flavour: str) -> None:
         entry = proto.metadata_props.add()
         entry.key, entry.value = key, str(value)
     proto.ir_version = IR_VERSION
-    save_graph(folder / FILE_NAME, proto)
 
 
 def _behind_convolutions(graph: onnx.GraphProto) -> list[str]:

@@ -53,7 +53,8 @@ tags = open("labels.txt", encoding="utf-8").read().split("\\n")
 session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
 photo = cv2.imread("photo.jpg")
 height, width = photo.shape[:2]
-small = cv2.resize(photo, ({size}, {size}), interpolation=cv2.INTER_AREA){turn}
+how = cv2.INTER_AREA if min(height, width) > {size} else cv2.INTER_LINEAR
+small = cv2.resize(photo, ({size}, {size}), interpolation=how){turn}
 data = small.transpose(2, 0, 1)[None].astype(np.float32)
 {names} = session.run({outputs}, {{"{taken}": data}})
 """
