@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,13 +31,13 @@ QUICKER = (
 @pytest.fixture(scope="module")
 def detector(
     tmp_path_factory: pytest.TempPathFactory, machine: Path, warm: Path | None
-) -> Iterator[tuple[Project, str]]:
+) -> tuple[Project, str]:
     """A project of detection after its first `dvc repro`, and what that printed."""
     project = Project(tmp_path_factory.mktemp("detection") / "beds", machine, warm)
     create_project(project.root, "detection")
     generate_scenes(project.root / "data" / "images", images=PHOTOS, seed=2, size=448)
     succeeded(project.dahlia("params", *QUICKER))
-    yield project, succeeded(project.dvc("repro")).output
+    return project, succeeded(project.dvc("repro")).output
 
 
 def test_all_stages_run_once(detector: tuple[Project, str]) -> None:
