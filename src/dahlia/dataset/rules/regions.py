@@ -13,7 +13,7 @@ import numpy as np
 from dahlia.boxes import overlaps
 from dahlia.dataset.findings import Finding
 from dahlia.dataset.inspection import Inspection, copies_by_id
-from dahlia.dataset.records import ImageRecord, Region
+from dahlia.dataset.records import Region
 from dahlia.dataset.rules.survey import Survey
 
 ROUNDING = 1e-5  # of the image's edge; annotation files round to six decimals
@@ -110,29 +110,22 @@ def covered(survey: Survey) -> Iterator[Finding]:
     """Boxes of one tag in one photo that are nearly the same."""
     most = survey.params.validate_.max_box_overlap
     for record in survey.records:
-        pairs = [(tag, overlap) for tag, overlap in _pairs(record) if overlap > most]
-        if pairs:
-            tag, overlap = max(pairs, key=lambda pair: pair[1])
-            found = f"two boxes “{tag}” with an overlap of {overlap:.0%}{_more(len(pairs))}"
+        tags = np.array([region.tag for region in record.regions])
+        found = np.triu(overlaps(places(record.regions), places(record.regions)), 1)
+        found = np.where(tags[:, None] == tags, found, 0)
+        count = int((found > most).sum())
+        if count:
+            tag = record.regions[int(found.max(axis=1).argmax())].tag
+            text = f"two boxes “{tag}” with an overlap of {found.max():.0%}{_more(count)}"
             expected = f"boxes of one tag with an overlap (IoU) of at most {most:.0%}"
-            tags = tuple(dict.fromkeys(tag for tag, _ in pairs))
-            yield Finding("covered-box", expected, found, (record.path,), tags)
+            twice = tuple(dict.fromkeys(tags[(found > most).any(axis=1)].tolist()))
+            yield Finding("covered-box", expected, text, (record.path,), twice)
 
 
 def places(regions: Sequence[Region]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
     """Left, top, width and height of N regions, (N, 4)."""
     rows = [(region.left, region.top, region.width, region.height) for region in regions]
     return np.array(rows, np.float32).reshape(-1, 4)
-
-
-def _pairs(record: ImageRecord) -> Iterator[tuple[str, float]]:
-    by_tag: dict[str, list[Region]] = defaultdict(list)
-    for region in record.regions:
-        by_tag[region.tag].append(region)
-    for tag, regions in by_tag.items():
-        if len(regions) > 1:
-            found = overlaps(places(regions), places(regions))
-            yield from ((tag, float(value)) for value in found[np.triu_indices(len(regions), 1)])
 
 
 def _judge(row: Inspection, region: Region, least: float = 0.0) -> Finding | None:
