@@ -2,8 +2,10 @@
 
     python benchmarks/serving.py [--architecture mobilenetv3_large_100] [--seconds 5] [--rounds 3]
     python benchmarks/serving.py --domain general_compact general
+    python benchmarks/serving.py --detector [detection_general_compact]
 
-With `--domain` the networks of domains are compared with the bundled one (see `serving_domains.py`). Without,
+With `--domain` the networks of domains are compared with the bundled one (see `serving_domains.py`), with
+`--detector` a detector in the service with a plain server of the same graph (`serving_detector.py`). Without,
 the service is compared with other servers of one network, that of `general_compact`:
 
 Everything is measured in one run on one machine, with one model and the same JPEG files, by `wrk`, which
@@ -33,12 +35,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from serving_detector import compare_detector
 from serving_domains import compare
 from serving_load import HERE, SIZES, Target, ask, draw, our_service, require_wrk, route, wrk
 from serving_model import Network, network_of, publish_models
 from serving_processes import bentoml_command, memory, processes, running
 
-USUAL = "general_compact"
+USUAL, DETECTOR = "general_compact", "detection_general_compact"
 CONNECTIONS = (1, 8, 32)
 MANY = 20
 OURS, STORING, EMPTY, INSIDE = "Dahlia", "Dahlia, storing", "BentoML, no model", "in process, no HTTP"
@@ -52,6 +55,9 @@ def main() -> None:
     require_wrk()
     if options.domain:
         compare([network_of(domain) for domain in options.domain], options.seconds, options.rounds)
+        return
+    if options.detector:
+        compare_detector(options.detector, options.seconds, options.rounds)
         return
     chosen = options.architecture
     network = Network(chosen, chosen) if chosen else network_of(USUAL)
@@ -189,6 +195,9 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--domain", nargs="+", help="domains to compare with the bundled network")
+    parser.add_argument(
+        "--detector", nargs="?", const=DETECTOR, help=f"a domain of detection (default: {DETECTOR})"
+    )
     parser.add_argument("--architecture", help=f"of timm, at 224 px; default: the network of {USUAL}")
     parser.add_argument("--seconds", type=int, default=5, help="of one measurement")
     parser.add_argument("--rounds", type=int, default=3)

@@ -40,9 +40,9 @@ def our_service(folder: Path, **environment: str) -> AbstractContextManager[Runn
     return running(bentoml_command(), folder, environment)
 
 
-def route(server: Running, name: str = "model1") -> str:
-    """The address at which a model classifies an image, and keeps nothing."""
-    path = f"/customvision/v3.1/prediction/{PROJECT_ID}/classify/iterations/{name}/image/nostore"
+def route(server: Running, name: str = "model1", task: str = "classify") -> str:
+    """The address at which a model says what is in an image, and keeps nothing."""
+    path = f"/customvision/v3.1/prediction/{PROJECT_ID}/{task}/iterations/{name}/image/nostore"
     return server.base + path
 
 

@@ -35,13 +35,51 @@ def predict_in_thread(file: UploadFile) -> dict[str, Any]:
     return answer(file.file.read())
 
 
+@app.post("/detect")
+async def detect(file: UploadFile) -> dict[str, Any]:
+    return boxes(await file.read())
+
+
+@app.post("/detect_in_thread")
+def detect_in_thread(file: UploadFile) -> dict[str, Any]:
+    return boxes(file.file.read())
+
+
 def answer(data: bytes) -> dict[str, Any]:
-    image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    size = session().get_inputs()[0].shape[-1]
-    image = cv2.resize(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), (size, size))
-    batch = image.astype(np.float32).transpose(2, 0, 1)[np.newaxis]
+    batch = prepared(data, cv2.COLOR_BGR2RGB)
     probabilities = session().run(["model_output"], {"data": batch})[0][0]
     return {"predictions": [{"tag": tag, "probability": float(p)} for tag, p in enumerate(probabilities)]}
+
+
+def prepared(data: bytes, turn: int | None = None) -> Any:
+    image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    size = session().get_inputs()[0].shape[-1]
+    image = cv2.resize(image if turn is None else cv2.cvtColor(image, turn), (size, size))
+    return image.astype(np.float32).transpose(2, 0, 1)[np.newaxis]
+
+
+ANCHORS = np.array([(0.573, 0.677), (1.87, 2.06), (3.34, 5.47), (7.88, 3.53), (9.77, 9.17)])
+
+
+def boxes(data: bytes) -> dict[str, Any]:
+    grid = session().run(["model_outputs0"], {"data": prepared(data)})[0][0]
+    cells = grid.shape[-1]
+    places = grid.reshape(len(ANCHORS), -1, cells, cells).transpose(2, 3, 0, 1)
+    corners = np.stack(np.meshgrid(np.arange(cells), np.arange(cells)), -1)[:, :, None]
+    centres = (1 / (1 + np.exp(-places[..., :2])) + corners) / cells
+    edges = np.exp(places[..., 2:4]) * ANCHORS / cells
+    shares = np.exp(places[..., 5:])
+    scores = shares / shares.sum(-1, keepdims=True) / (1 + np.exp(-places[..., 4:5]))
+    found = np.concatenate([centres - edges / 2, edges], -1).reshape(-1, 4)
+    scores = scores.reshape(len(found), -1)
+    best, score = scores.argmax(1), scores.max(1)
+    kept = cv2.dnn.NMSBoxesBatched(found.tolist(), score.tolist(), best.tolist(), 0.01, 0.45)
+    return {
+        "predictions": [
+            {"tag": int(best[one]), "probability": float(score[one]), "box": found[one].tolist()}
+            for one in kept
+        ]
+    }
 
 
 @bentoml.service(name="empty", workers=2)
