@@ -13,22 +13,28 @@ from PIL import Image
 
 from dahlia import layout
 from dahlia.boxes import Boxes, overlaps
+from dahlia.composition import compose
 from dahlia.dataset.manifest import TEST_FOLD
 from dahlia.errors import DatasetError, TrainingError
+from dahlia.modeling.backbones import Backbone
 from dahlia.modeling.box_curve import load_box_curve
 from dahlia.modeling.box_predictions import BoxPredictions, load_box_predictions
 from dahlia.modeling.detection.detector import load_detector
 from dahlia.modeling.detection.outputs import given
 from dahlia.modeling.detection.reference import load_box_reference
+from dahlia.modeling.detection.taps import Taps
 from dahlia.modeling.reference import whole_photos
+from dahlia.params import FineTuningParams
+from dahlia.training.detection import deeper, view_maps
 from dahlia.training.detection import folds as folds_module
 from dahlia.training.detection import runs as runs_module
-from dahlia.training.detection import view_maps
 from dahlia.training.detection.detection_data import gather_boxes
-from dahlia.training.detection.judging import FoundBoxes, fit_scaling, rights
+from dahlia.training.detection.judging import FoundBoxes, average_precision, fit_scaling, rights
 from dahlia.training.detection.recipe import train_detector
+from dahlia.training.detection.tail import put_tail, tail_of
 from dahlia.training.detection.view_maps import View
 from detection_projects import EDGE, SIZE, DetectionProject, detection_params
+from small_projects import REPOSITORY
 
 
 @pytest.fixture
@@ -271,3 +277,65 @@ def test_a_true_box_is_found_once() -> None:
         True,
         False,
     ]
+
+
+def test_deeper_training_is_kept_only_where_held_out_photos_prefer_it(
+    small: DetectionProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training = compose(REPOSITORY, ["training=advanced"])["training"]
+    tuning = FineTuningParams(**training["fine_tuning"] | {"budget_minutes": 0.5})
+    small.params = small.params.model_copy(
+        update={
+            "training": small.params.training.model_copy(update={"recipe": "advanced", "fine_tuning": tuning})
+        }
+    )
+    monkeypatch.setattr(deeper, "_MOST_STEPS", 8)
+    monkeypatch.setattr(deeper, "_LEAST_STEPS", 8)
+    scores = iter([0.5, 0.6, 0.5, 0.4])
+    monkeypatch.setattr(deeper, "held_out_score", lambda problem, runs: next(scores))
+    trained(small)
+    better, card = load_detector(small.root / layout.BUNDLE)
+    assert card.training.recipe == "advanced"
+    assert "60.0% mean average precision on held-out photos against 50.0%" in capsys.readouterr().out
+    trained(small)
+    kept, card = load_detector(small.root / layout.BUNDLE)
+    assert card.training.recipe == "quick"
+    assert "no better" in capsys.readouterr().out
+    assert not torch.equal(kept.head.classes.weight, better.head.classes.weight)
+
+
+@pytest.mark.parametrize("architecture", ["mobilenetv4_conv_small", "tf_efficientnet_lite0"])
+def test_the_last_stages_learn_apart_and_come_back(architecture: str) -> None:
+    taps = Taps(Backbone(architecture, None), (16, 32))
+    tail = tail_of(taps)
+    assert tail is not None
+    pixels = torch.rand(1, 3, 64, 64) * 255
+    with torch.no_grad():
+        for weight in tail.parameters():
+            weight.mul_(1.1)
+        finer, before = taps(pixels)
+        put_tail(taps.backbone, {f"tail.{name}": value for name, value in tail.state_dict().items()})
+        _, after = taps(pixels)
+        expected = tail(finer)
+    assert not torch.allclose(before, after)
+    torch.testing.assert_close(after, expected)
+    assert not tail.train().training, "norms keep their statistics"
+
+
+def test_a_network_without_numbered_stages_has_no_tail() -> None:
+    assert tail_of(Taps(Backbone("test_resnet", None), (16, 32))) is None
+
+
+def test_average_precision_is_that_of_its_definition() -> None:
+    place = np.array([[0.1, 0.1, 0.2, 0.2], [0.6, 0.6, 0.2, 0.2]], np.float32)
+    truth = Boxes(np.zeros(2, np.int32), place, np.ones(2, np.float32))
+    one_wrong_first = Boxes(
+        np.zeros(3, np.int32),
+        np.concatenate([place[:1] + 0.3, place]).astype(np.float32),
+        np.array([0.9, 0.8, 0.7], np.float32),
+    )
+    assert average_precision([truth], [truth], 3, 0.5) == pytest.approx(1.0)
+    assert average_precision([one_wrong_first], [truth], 1, 0.5) == pytest.approx(2 / 3)
+    half = average_precision([truth.where(np.array([0]))], [truth], 1, 0.5)
+    assert half == pytest.approx(51 / 101)
+    assert average_precision([truth.where(np.array([], np.intp))], [truth], 1, 0.5) == 0

@@ -24,6 +24,7 @@ class Taps(nn.Module):
     Attributes:
         architecture: timm's name.
         strides: as given.
+        indices: of the maps among all that the network describes.
         channels: of each map.
         fingerprint: SHA-256 of the backbone's and the strides.
 
@@ -36,7 +37,7 @@ class Taps(nn.Module):
         self.backbone = backbone
         self.architecture = backbone.architecture
         self.strides = tuple(strides)
-        self._indices = _indices(backbone, self.strides)
+        self.indices = _indices(backbone, self.strides)
         with torch.inference_mode():
             maps = self(torch.zeros(1, 3, _PROBE, _PROBE))
         for stride, seen in zip(self.strides, maps, strict=True):
@@ -53,7 +54,7 @@ class Taps(nn.Module):
         """(N, 3, S, S) float32 RGB, 0 to 255, to (N, C, S / stride, S / stride) for each stride."""
         maps = self.backbone.network.forward_intermediates(
             self.backbone.prepared(pixels),
-            indices=self._indices,
+            indices=self.indices,
             stop_early=True,
             output_fmt="NCHW",
             intermediates_only=True,

@@ -1,7 +1,8 @@
-"""The part of a detector that learns from kept maps: neck, head and decoding."""
+"""The part of a detector that learns from kept maps: neck, head, and what of the backbone may."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -11,6 +12,7 @@ from dahlia.modeling.detection.decoding import Decoder, Output
 from dahlia.modeling.detection.detector import Detector
 from dahlia.modeling.detection.head import DetectionHead
 from dahlia.modeling.detection.pyramid import Pyramid
+from dahlia.training.detection.tail import Tail, put_tail
 
 
 class Finder(nn.Module):
@@ -24,6 +26,7 @@ class Finder(nn.Module):
         output: see `Detector`.
         width: channels of neck and head.
         seed: of the weights that it starts with.
+        tail: the last stages of the backbone, where they learn too; it is copied.
     """
 
     def __init__(
@@ -36,17 +39,21 @@ class Finder(nn.Module):
         output: Output,
         width: int,
         seed: int,
+        tail: Tail | None = None,
     ) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             self.neck = Pyramid(channels, width)
             self.head = DetectionHead(width, tags, strides)
+        self.tail = copy.deepcopy(tail)
         self.decoder = Decoder(size, strides, output)
         self.to(memory_format=torch.channels_last)
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Maps (N, C, h, w) to logits (N, P, K) and distances (N, P, 4) in pixels."""
+        if self.tail is not None:
+            maps = [*maps[:-1], self.tail(maps[-2])]
         logits, distances = self.head(self.neck(maps))
         return logits, distances
 
@@ -57,8 +64,9 @@ class Finder(nn.Module):
 
 
 def put_into(model: Detector, weights: dict[str, Tensor]) -> None:
-    """Give a detector the neck and head of a finder, as `Finder.state_dict` has them."""
+    """Give a detector what a finder learned, as `Finder.state_dict` has it."""
     for part in ("neck", "head"):
         prefix = f"{part}."
         own = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
         getattr(model, part).load_state_dict(own)
+    put_tail(model.backbone, weights)

@@ -13,14 +13,17 @@ from threading import Lock
 
 import click
 import numpy as np
+import numpy.typing as npt
 import torch
 
+from dahlia.dataset.manifest import TEST_FOLD
 from dahlia.params import DetectionParams, DetectorParams
 from dahlia.terminal import progress_bar
 from dahlia.training.detection.detection_data import DetectionData
 from dahlia.training.detection.finder import Finder
 from dahlia.training.detection.judging import Answer, answers
-from dahlia.training.detection.runs import Learned, RunData, train_run
+from dahlia.training.detection.runs import Learned, RunData, Weights, train_run
+from dahlia.training.detection.tail import Tail
 from dahlia.training.detection.view_maps import ViewMaps
 from dahlia.training.threads import in_threads, thread_count
 
@@ -50,11 +53,22 @@ class Problem:
     seed: int
 
     @property
-    def steps(self) -> int:
-        """Of each run."""
-        return steps_for(self.training, int(self.data.training.sum()))
+    def jobs(self) -> list[int | None]:
+        """The parts that are held out, one after the other; None for the final run, which is the last."""
+        parts: list[int | None] = np.unique(self.data.folds[self.data.training]).tolist()
+        return [*parts, None]
 
-    def finder(self) -> Finder:
+    def learned_from(self, part: int | None) -> npt.NDArray[np.intp]:
+        """The numbers of the photos that a run sees."""
+        return np.flatnonzero(self.data.training & (self.data.folds != part))
+
+    def asked_of(self, part: int | None) -> list[int]:
+        """The numbers of the photos that a run answers for: test photos are for the final one."""
+        rows = self.data.folds == (TEST_FOLD if part is None else part)
+        asked: list[int] = np.flatnonzero(rows).tolist()
+        return asked
+
+    def finder(self, tail: Tail | None = None) -> Finder:
         """As every run starts."""
         return Finder(
             self.maps.shapes.channels,
@@ -64,6 +78,7 @@ class Problem:
             output=self.detector.output,
             width=self.detector.width,
             seed=self.seed,
+            tail=tail,
         )
 
 
@@ -73,90 +88,120 @@ def steps_for(training: DetectionParams, photos: int) -> int:
 
 
 @dataclass(frozen=True)
-class FoldRuns:
-    """What the runs gave.
+class Phase:
+    """A round of runs.
 
     Attributes:
-        final: the run on all training photos.
+        name: for files and people.
+        steps: of each run.
+        rate: share of the learning rate.
+        tail: the last stages of the backbone, which learn too.
+        start: the weights that each run starts with; None for random ones.
+    """
+
+    name: str
+    steps: int
+    rate: float = 1.0
+    tail: Tail | None = None
+    start: dict[int | None, Weights] | None = None
+
+
+@dataclass(frozen=True)
+class FoldRuns:
+    """What the runs of a phase gave.
+
+    Attributes:
+        learned: by the part that was held out; None for the final run.
         answers: by number of the photo: for training photos of the run that did not see it, for test photos
             of the final run.
     """
 
-    final: Learned
+    learned: dict[int | None, Learned]
     answers: dict[int, Answer]
 
+    @property
+    def final(self) -> Learned:
+        """The run on all training photos."""
+        return self.learned[None]
 
-def run_folds(problem: Problem, folder: Path) -> FoldRuns:
+
+def run_folds(problem: Problem, phase: Phase, folder: Path) -> FoldRuns:
     """Train all runs, as many at once as there are cores, each in one thread.
 
     Args:
         problem: what they learn.
-        folder: where runs keep what they have done; those of other data or parameters are deleted.
+        phase: how.
+        folder: where runs keep what they have done, see `own_folder`.
 
     Raises:
         TrainingError: a loss is not finite, or a checkpoint is damaged.
         DahliaError: a checkpoint cannot be written.
     """
-    data = problem.data
-    parts = np.unique(data.folds[data.training]).tolist()
-    jobs: list[int | None] = [*parts, None]
-    own = folder / run_key(problem)[:16]
-    _keep_only(own)
-    watch = _Watch(problem.steps * len(jobs))
-    with progress_bar("detector") as bar:
-        task = bar.add_task("detector", total=problem.steps * len(jobs))
+    jobs = problem.jobs
+    watch = _Watch(phase.name, phase.steps * len(jobs))
+    with progress_bar(phase.name) as bar:
+        task = bar.add_task(phase.name, total=phase.steps * len(jobs))
 
         def tell(steps: int) -> None:
             bar.advance(task, steps)
             watch.add(steps)
 
-        runs = list(in_threads(partial(_run, problem, own, tell), jobs, thread_count()))
-    found = {row: answer for _, answered in runs for row, answer in answered.items()}
-    return FoldRuns(runs[-1][0], found)
+        runs = list(in_threads(partial(_run, problem, phase, folder, tell), jobs, thread_count()))
+    return FoldRuns(
+        {job: learned for job, (learned, _) in zip(jobs, runs, strict=True)},
+        {row: answer for _, answered in runs for row, answer in answered.items()},
+    )
 
 
 def _run(
-    problem: Problem, folder: Path, tell: Callable[[int], None], part: int | None
+    problem: Problem, phase: Phase, folder: Path, tell: Callable[[int], None], part: int | None
 ) -> tuple[Learned, dict[int, Answer]]:
     torch.set_flush_denormal(True)  # subnormal numbers cost tenfold time and change no figure
     data = problem.data
-    learns = data.training & (data.folds != part) if part is not None else data.training
-    asked = np.flatnonzero(data.folds == part if part is not None else ~data.training).tolist()
-    name = "final" if part is None else f"fold-{part}"
-    finder = problem.finder()
+    finder = problem.finder(phase.tail)
+    if phase.start is not None:
+        finder.load_state_dict(phase.start[part], strict=False)
     learned = train_run(
         finder,
-        RunData(problem.maps, data.truth, len(data.tags), np.flatnonzero(learns)),
+        RunData(problem.maps, data.truth, len(data.tags), problem.learned_from(part)),
         problem.training,
-        steps=problem.steps,
+        steps=phase.steps,
+        rate=phase.rate,
+        fresh=phase.start is None,
         seed=problem.seed,
-        checkpoint=folder / f"{name}.safetensors",
+        checkpoint=folder / f"{phase.name}-{'final' if part is None else part}.safetensors",
         progress=tell,
     )
     finder.load_state_dict(learned.weights)
+    asked = problem.asked_of(part)
     return learned, dict(zip(asked, answers(finder, problem.maps, asked), strict=True))
 
 
-def run_key(problem: Problem) -> str:
-    """A SHA-256 of all that decides the outcome of the runs; maps are in a folder named by their own."""
+def own_folder(problem: Problem, folder: Path, *more: object) -> Path:
+    """The folder in `folder` for these runs; those of other data or parameters are deleted.
+
+    Args:
+        problem: what runs learn.
+        folder: for all of them.
+        more: else decides their outcome.
+    """
     spoken = (
         *(_FORMAT, torch.__version__, problem.size, problem.seed, problem.maps.plain.path.parent.name),
         *(problem.detector.model_dump_json(), problem.training.model_dump_json(), problem.data.tags),
-        len(problem.maps.views),
+        *(len(problem.maps.views), *more),
     )
-    return hashlib.sha256(repr(spoken).encode()).hexdigest()
-
-
-def _keep_only(folder: Path) -> None:
-    for other in folder.parent.glob("*"):
-        if other != folder:
+    own = folder / hashlib.sha256(repr(spoken).encode()).hexdigest()[:16]
+    for other in folder.glob("*"):
+        if other != own:
             shutil.rmtree(other, ignore_errors=True)
+    return own
 
 
 @dataclass
 class _Watch:
     """Says at each quarter how much time is left, for who reads a log instead of a bar."""
 
+    name: str
     total: int
     done: int = 0
     began: float = field(default_factory=time.monotonic)
@@ -173,4 +218,7 @@ class _Watch:
             if before < quarter < _QUARTERS:
                 pace = (time.monotonic() - self.began) / max(1, self.counted)
                 left = (self.total - self.done) * pace
-                click.echo(f"train: {quarter * 100 // _QUARTERS} % of the steps, about {left:.0f} s left")
+                click.echo(
+                    f"train: {self.name}, {quarter * 100 // _QUARTERS} % of the steps, "
+                    f"about {left:.0f} s left"
+                )

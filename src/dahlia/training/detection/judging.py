@@ -18,13 +18,14 @@ from dahlia.training.detection.view_maps import ViewMaps
 
 _RIGHT_FROM = 0.5  # intersection over union
 _BATCH = 8
+_MOST_POSITIONS = 1000  # of a photo: all would take gigabytes for many tags and photos
 _LIMIT = 1 - 1e-6
 Numbers = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says of one photo, before calibration and suppression.
+    """What a model says of one photo, before calibration and suppression, at the P most telling positions.
 
     Attributes:
         logits: (P, K).
@@ -61,8 +62,14 @@ def answers(finder: Finder, maps: ViewMaps, rows: Sequence[int]) -> list[Answer]
             logits, distances = finder(maps.shapes.maps(records))
             corners = finder.decoder(distances) / finder.decoder.size
             places = torch.cat([corners[..., :2], corners[..., 2:] - corners[..., :2]], -1)
-            found += [Answer(*pair) for pair in zip(logits.numpy(), places.numpy(), strict=True)]
+            found += [_telling(*pair) for pair in zip(logits.numpy(), places.numpy(), strict=True)]
     return found
+
+
+def _telling(logits: Numbers, places: Numbers) -> Answer:
+    best = logits.max(1)
+    kept = np.sort(np.argsort(-best, kind="stable")[:_MOST_POSITIONS])
+    return Answer(logits[kept], places[kept])
 
 
 def found_in(answer: Answer, scaling: Scaling, params: DetectorParams) -> FoundBoxes:
@@ -111,3 +118,32 @@ def rights(found: Boxes, truth: Boxes, least: float = _RIGHT_FROM) -> npt.NDArra
         if free[best] and row[best] >= least:
             right[place], free[best] = True, False
     return right
+
+
+def average_precision(found: Sequence[Boxes], truth: Sequence[Boxes], tags: int, least: float) -> float:
+    """Mean over the tags that are there of the area under precision by recall, 0 to 1.
+
+    Precision is that of the best threshold with at least the recall, at 101 recalls, as for COCO. Where there
+    is no true box it is 0.
+
+    Args:
+        found: boxes in N photos.
+        truth: of the same photos.
+        tags: K.
+        least: the intersection over union from which a box is right.
+    """
+    recalls = np.linspace(0, 1, 101)
+    areas = []
+    for tag in range(tags):
+        true = [boxes.where(boxes.tags == tag) for boxes in truth]
+        count = sum(map(len, true))
+        if not count:
+            continue
+        own = [boxes.where(boxes.tags == tag) for boxes in found]
+        right = np.concatenate([rights(one, other, least) for one, other in zip(own, true, strict=True)])
+        order = np.argsort(-np.concatenate([one.scores for one in own]), kind="stable")
+        hits = np.cumsum(right[order])
+        precision = np.maximum.accumulate((hits / np.arange(1, len(hits) + 1))[::-1])[::-1]
+        places = np.searchsorted(hits / count, recalls)
+        areas.append(np.append(precision, 0.0)[np.minimum(places, len(hits))].mean())
+    return float(np.mean(areas)) if areas else 0.0

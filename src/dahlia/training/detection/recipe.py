@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import click
 import numpy as np
@@ -33,10 +34,12 @@ from dahlia.modeling.scaling import Scaling
 from dahlia.params import DetectionParams, DetectorParams, Params
 from dahlia.provenance import git_revision
 from dahlia.terminal import progress_bar
+from dahlia.training.detection.deeper import train_deeper
 from dahlia.training.detection.detection_data import DetectionData, gather_boxes
 from dahlia.training.detection.finder import put_into
-from dahlia.training.detection.folds import FoldRuns, Problem, run_folds
+from dahlia.training.detection.folds import FoldRuns, Phase, Problem, own_folder, run_folds, steps_for
 from dahlia.training.detection.judging import UNSCALED, FoundBoxes, fit_scaling, found_in, rights
+from dahlia.training.detection.tail import tail_of
 from dahlia.training.detection.view_maps import (
     MapShapes,
     ViewMaps,
@@ -93,23 +96,36 @@ def train_detector(params: Params, root: Path) -> None:
     folder = root / layout.DETECTION
     maps = _maps(model, data, params, training, root)
     problem = Problem(data, maps, domain.detector, training, domain.input.size, params.project.seed)
-    runs = run_folds(problem, folder / "runs")
+    runs, recipe = _trained(problem, params, model, folder / "runs")
     predictions, scaling = predict(data, runs, domain.detector)
     put_into(model, runs.final.weights)
     model.slope.fill_(1 / scaling.temperature)
     model.shift.fill_(scaling.shift)
     model.eval()
-    card = _card(data, model, params, scaling)
-    card = card.model_copy(update={"git_revision": git_revision(root)[0]})
+    card = _card(data, model, params, scaling, recipe, git_revision(root)[0])
     reference = ask_detector(model, card, data.records, root)
     save_box_predictions(root / layout.PREDICTIONS, predictions)
     save_history(root / layout.HISTORY, runs.final.history)
-    save_box_curve(root / layout.LEARNING_CURVE, BoxCurve(recipe="quick"))
+    save_box_curve(root / layout.LEARNING_CURVE, BoxCurve(recipe=recipe))
     save_detector(root / layout.BUNDLE, model, card, reference)
     shutil.rmtree(folder / "runs", ignore_errors=True)
     if sum(path.stat().st_size for path in folder.rglob("*.bin")) > _KEPT_MAPS:
         shutil.rmtree(folder, ignore_errors=True)
-    _tell(data, predictions, params)
+    _tell(data, predictions, params, recipe)
+
+
+def _trained(
+    problem: Problem, params: Params, model: Detector, folder: Path
+) -> tuple[FoldRuns, Literal["quick", "advanced"]]:
+    tuning = params.training.fine_tuning
+    own = own_folder(problem, folder, tuning and tuning.budget_minutes)
+    quick = run_folds(
+        problem, Phase("quick", steps_for(problem.training, int(problem.data.training.sum()))), own
+    )
+    if tuning is None:
+        return quick, "quick"
+    deeper = train_deeper(problem, quick, tail_of(model.taps), tuning, own)
+    return (quick, "quick") if deeper is None else (deeper, "advanced")
 
 
 def _maps(
@@ -181,7 +197,14 @@ def predict(data: DetectionData, runs: FoldRuns, detector: DetectorParams) -> tu
     return predictions, final
 
 
-def _card(data: DetectionData, model: Detector, params: Params, scaling: Scaling) -> ModelCard:
+def _card(
+    data: DetectionData,
+    model: Detector,
+    params: Params,
+    scaling: Scaling,
+    recipe: Literal["quick", "advanced"],
+    revision: str | None,
+) -> ModelCard:
     project, detector = params.project, params.domain.detector
     assert detector is not None
     return ModelCard(
@@ -203,25 +226,25 @@ def _card(data: DetectionData, model: Detector, params: Params, scaling: Scaling
             most=detector.most,
         ),
         training=TrainingCard(
-            recipe="quick",
+            recipe=recipe,
             regularisation=(params.training.detection or USUAL).weight_decay,
             views=(),
             images=int(data.training.sum()),
             seed=project.seed,
         ),
         data_fingerprint=fingerprint(data.records),
-        git_revision=None,
+        git_revision=revision,
         dahlia_version=__version__,
     )
 
 
-def _tell(data: DetectionData, predictions: BoxPredictions, params: Params) -> None:
+def _tell(data: DetectionData, predictions: BoxPredictions, params: Params, recipe: str) -> None:
     held_out = predictions.held_out
     sure = [boxes.where(boxes.scores >= params.evaluate.threshold) for boxes in held_out.found]
     found = _right(sure, held_out.truth)
     true, said = sum(map(len, held_out.truth)), sum(map(len, sure))
     print(
-        f"train: quick, {params.domain.backbone.architecture}, {int(data.training.sum()):,} images, "
+        f"train: {recipe}, {params.domain.backbone.architecture}, {int(data.training.sum()):,} images, "
         f"{len(data.tags)} tags, {found:,} of {true:,} held-out boxes found, {said - found:,} wrong ones"
     )
 

@@ -26,6 +26,7 @@ from dahlia.training.detection.view_maps import ViewMaps
 from dahlia.training.trainer import SafetensorsCheckpoints
 
 _CLIP = 10.0
+_RATE_OF_TAIL = 0.1  # what it knows of millions of photos is not to be lost to dozens
 _SECONDS_BETWEEN = 15.0  # checkpoints
 _STEPS_PER_ROW = 50  # of the history
 Weights = dict[str, Tensor]
@@ -69,6 +70,8 @@ def train_run(
     steps: int,
     seed: int,
     checkpoint: Path,
+    rate: float = 1.0,
+    fresh: bool = True,
     progress: Callable[[int], None] = lambda done: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Learned:
@@ -81,6 +84,8 @@ def train_run(
         steps: of the optimiser.
         seed: of the order of photos.
         checkpoint: a file for what is done so far; a run that finds it goes on from there.
+        rate: share of the learning rate of the parameters.
+        fresh: whether the weights are random, so that places cannot be trusted at first.
         progress: is told how many more steps are done.
         clock: seconds that only grow.
 
@@ -98,7 +103,8 @@ def train_run(
         seed=seed,
     )
     average = copy.deepcopy(finder).requires_grad_(False)
-    optimiser = torch.optim.AdamW(_groups(finder, params.weight_decay), lr=params.learning_rate, fused=True)
+    optimiser = torch.optim.AdamW(_groups(finder, params, rate), fused=True)
+    rates = [group["lr"] for group in optimiser.param_groups]
     history: list[dict[str, float]] = []
     done = 0
     if checkpoint.exists():
@@ -113,9 +119,9 @@ def train_run(
     losses: list[tuple[float, float]] = []
     written = clock()
     for step in range(done, steps):
-        for group in optimiser.param_groups:
-            group["lr"] = params.learning_rate * learning_rate(step, steps)
-        losses.append(_step(finder, optimiser, data, plan[step], blend(step, steps)))
+        for group, highest in zip(optimiser.param_groups, rates, strict=True):
+            group["lr"] = highest * learning_rate(step, steps)
+        losses.append(_step(finder, optimiser, data, plan[step], blend(step, steps) if fresh else 0.0))
         _follow(average, finder, min(params.averaging, (1 + step) / (10 + step)))
         progress(1)
         if (step + 1) % _STEPS_PER_ROW == 0 or step + 1 == steps:
@@ -140,11 +146,19 @@ def _state(
     }
 
 
-def _groups(finder: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Weights decay; biases, norms and scales do not."""
-    matrices = [weight for weight in finder.parameters() if weight.ndim > 1]
-    others = [weight for weight in finder.parameters() if weight.ndim <= 1]
-    return [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+def _groups(finder: nn.Module, params: DetectionParams, rate: float) -> list[dict[str, Any]]:
+    """Weights decay; biases, norms and scales do not. Stages of the backbone learn more slowly."""
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, weight in finder.named_parameters():
+        groups.setdefault((name.startswith("tail."), weight.ndim > 1), []).append(weight)
+    return [
+        {
+            "params": weights,
+            "lr": rate * params.learning_rate * (_RATE_OF_TAIL if is_tail else 1.0),
+            "weight_decay": params.weight_decay if decays else 0.0,
+        }
+        for (is_tail, decays), weights in groups.items()
+    ]
 
 
 def _step(
