@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 from azure.cognitiveservices.vision.customvision.prediction import CustomVisionPredictionClient
 from msrest.authentication import ApiKeyCredentials
-from pipeline_projects import STAGES, Project, succeeded
+from pipeline_projects import STAGES, Finished, Project, succeeded
 from test_pipeline_publishing import serving
 
 from dahlia.modeling.card import project_id
-from dahlia.project import create_project
 from dahlia_samples import generate_scenes
 
 pytestmark = pytest.mark.slow
 
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 PHOTOS = 14
 QUICKER = (
     "domain.input.size=160",
@@ -32,18 +33,28 @@ QUICKER = (
 def detector(
     tmp_path_factory: pytest.TempPathFactory, machine: Path, warm: Path | None
 ) -> tuple[Project, str]:
-    """A project of detection after its first `dvc repro`, and what that printed."""
-    project = Project(tmp_path_factory.mktemp("detection") / "beds", machine, warm)
-    create_project(project.root, "detection")
-    generate_scenes(project.root / "data" / "images", images=PHOTOS, seed=2, size=448)
-    succeeded(project.dahlia("params", *QUICKER))
-    return project, succeeded(project.dvc("repro")).output
+    """A project after the README's commands, with a smaller training, and what they printed."""
+    home = tmp_path_factory.mktemp("home")
+    generate_scenes(home / "photos", images=PHOTOS, seed=2, size=448)
+    (block,) = re.findall(r"^```sh\n(dahlia init --task detection.*?)^```", README, re.MULTILINE | re.DOTALL)
+    script = block.replace("dvc repro", f"dahlia params {' '.join(QUICKER)}\ndvc repro")
+    project = Project(home / "cutlery", machine, warm)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=home,
+        env=project.environment | {"HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return project, succeeded(Finished(done.returncode, done.stdout)).output
 
 
 def test_all_stages_run_once(detector: tuple[Project, str]) -> None:
     project, said = detector
     assert set(STAGES) == set(re.findall(r"^Running stage '(\w+)", said, re.MULTILINE))
     assert "held-out boxes found" in said
+    assert "is published as cutlery" in said
     assert succeeded(project.dvc("repro")).ran == []
 
 
@@ -59,13 +70,12 @@ def test_what_it_leaves(detector: tuple[Project, str]) -> None:
 
 def test_the_original_client_gets_boxes(detector: tuple[Project, str]) -> None:
     project, _ = detector
-    succeeded(project.dahlia("publish", "1", "--as", "beds"))
     photo = sorted((project.root / "data" / "images").glob("**/*.jpg"))[0]
     with serving(project, ".", project.root) as base:
         client = CustomVisionPredictionClient(base, ApiKeyCredentials(in_headers={"Prediction-key": "any"}))
-        answer = client.detect_image(project_id("beds"), "beds", photo.read_bytes())
+        answer = client.detect_image(project_id("cutlery"), "cutlery", photo.read_bytes())
         with pytest.raises(Exception, match="expected to detect"):
-            client.classify_image(project_id("beds"), "beds", photo.read_bytes())
+            client.classify_image(project_id("cutlery"), "cutlery", photo.read_bytes())
     for found in answer.predictions:
         place = found.bounding_box
         assert 0 <= place.left <= place.left + place.width <= 1 + 1e-6
