@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -71,8 +72,9 @@ def run_demo(root: Path) -> None:
             click.echo(line)
     _call(root, sys.executable, "-m", "dahlia", "report")
     click.echo(f"The report:      {root / layout.EVALUATION_PAGE}")
-    click.echo("All iterations:  mlflow ui --port 5000   then http://127.0.0.1:5000")
-    click.echo("The endpoint:    bentoml serve --host 127.0.0.1   then http://127.0.0.1:3000")
+    there = "" if root == Path.cwd() else f"cd {shlex.quote(str(root))} && "
+    click.echo(f"All iterations:  {there}mlflow ui --port 5000   then http://127.0.0.1:5000")
+    click.echo(f"The endpoint:    {there}bentoml serve --host 127.0.0.1   then http://127.0.0.1:3000")
 
 
 def _step(text: str) -> None:
