@@ -129,6 +129,7 @@ CASES = [
     Case("region-zero-size", side((0.1, 0.1, 0.2, -0.2)), set_aside=SIDE),
     Case("region-zero-size", side((0.1, 0.1, NAN, 0.2)), set_aside=SIDE),
     Case("too-many-boxes", side(*grid(301)), found="301 boxes", set_aside=SIDE),
+    Case("more-boxes-than-found", side(*grid(65)), found="65 boxes"),
     Case("tag-without-box", side(tags=("oak",)), tags=("oak",), set_aside=SIDE),
     Case("tag-without-box", side(BOX, tags=("elm",)), found="“elm” without a box", set_aside=SIDE),
     Case(
@@ -221,6 +222,7 @@ def test_rule_of_boxes(tmp_path: Path, case: Case) -> None:
     ("absent", "extra"),
     [
         ("too-many-boxes", side(*grid(300))),
+        ("more-boxes-than-found", side(*grid(64))),
         ("untagged", side()),
         ("region-unused", side((0.1, 0.1, 0.0, 0.2))),
         ("small-box", side((0.1, 0.1, 0.02, 0.02))),

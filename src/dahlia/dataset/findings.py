@@ -109,6 +109,11 @@ RULES: dict[str, Rule] = {
         "Boxes that are too small for the network",
         "Crop the photo closer to the objects, or choose a domain with a larger input (`dahlia domains`).",
     ),
+    "more-boxes-than-found": Rule(
+        "warning",
+        "Photos with more boxes than the domain finds",
+        "Choose a domain that finds more (`detection_products_on_shelves` 200), or cut the photo into parts.",
+    ),
     "photo-wide-boxes": Rule(
         "warning",
         "Boxes around whole photos",

@@ -53,6 +53,7 @@ _OWN = {
         (regions.flawed, regions.too_many, regions.without_boxes, regions.negatives),
         (
             regions.small,
+            regions.more_than_found,
             regions.covered,
             box_counts.enough_photos,
             box_counts.enough_boxes,

@@ -106,6 +106,15 @@ def small(survey: Survey) -> Iterator[Finding]:
             yield Finding("small-box", expected, found, (record.path,), tags)
 
 
+def more_than_found(survey: Survey) -> Iterator[Finding]:
+    """Photos with more boxes than the domain gives of one photo: some can never be found."""
+    detector = survey.params.domain.detector
+    for record in survey.records:
+        if detector and len(record.regions) > detector.most:
+            expected = f"at most {detector.most} boxes, which {survey.params.domain.name} finds in a photo"
+            yield Finding("more-boxes-than-found", expected, f"{len(record.regions)} boxes", (record.path,))
+
+
 def covered(survey: Survey) -> Iterator[Finding]:
     """Boxes of one tag in one photo that are nearly the same."""
     most = survey.params.validate_.max_box_overlap
