@@ -6,7 +6,7 @@ photo were correlated by `ALIKE` (Kish 1965). The rest is as for photos: see `da
 
 In simulations with 15 to 300 photos of 1 to 12 boxes on average, which go wrong together by photos, 95 %
 intervals so made of 3 folds' boxes held the mean average precision of the process in 97 to 100 of 100 draws,
-and that of as many fresh photos in 88 to 100, 97 on average; without the limit in 93 to 100 and 83 to 97.
+and that of as many fresh photos, which varies itself, in 93 to 100 (`benchmarks/box_intervals.py`).
 """
 
 from __future__ import annotations
