@@ -13,11 +13,12 @@ from dahlia.modeling.detection.grid import ANCHORS, PLACE
 
 _PACKAGES = "onnxruntime opencv-python-headless numpy"
 _SHOWN = 0.3  # the lowest score that the lines print
-_REST = "what makes boxes of the last maps is float32, as are input and outputs."
+_REST = "what finds boxes in the last maps is float32, as are input and outputs."
 _KEPT = {
     "float32": "Weights and maps are float32.",
-    "float16": f"Weights and most maps are float16; {_REST}",
-    "int8": f"Weights and most maps are 8 bits (QDQ), ranges learnt from the training photos; {_REST}",
+    "float16": f"Weights and most maps of the backbone are float16; {_REST}",
+    "int8": f"Weights and most maps of the backbone are 8 bits (QDQ), ranges learnt from the training "
+    f"photos; {_REST}",
 }
 
 
