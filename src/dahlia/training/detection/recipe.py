@@ -54,7 +54,7 @@ _MOST_OF_MAPS = 3 * 2**30  # bytes on disk
 _KEPT_MAPS = 2**30  # bytes that stay there for another training
 
 USUAL = DetectionParams(
-    steps=1000, batch_size=4, views=12, folds=3, learning_rate=2e-3, weight_decay=0.02, averaging=0.99
+    steps=1400, batch_size=4, views=12, folds=3, learning_rate=4e-3, weight_decay=0.02, averaging=0.99
 )
 """What parameters of before there were detectors mean, where their domain is changed to one of detection."""
 

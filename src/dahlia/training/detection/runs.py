@@ -21,8 +21,10 @@ from dahlia.params import DetectionParams
 from dahlia.training.detection.assignment import Truth, assign
 from dahlia.training.detection.finder import Finder
 from dahlia.training.detection.losses import detection_loss
-from dahlia.training.detection.schedule import blend, draws, learning_rate, photo_weights
+from dahlia.training.detection.mixing import SHARE, mixed
+from dahlia.training.detection.schedule import blend, draws, ends_plain, learning_rate, photo_weights
 from dahlia.training.detection.view_maps import ViewMaps
+from dahlia.training.detection.views import Found
 from dahlia.training.trainer import SafetensorsCheckpoints
 
 _CLIP = 10.0
@@ -121,7 +123,11 @@ def train_run(
     for step in range(done, steps):
         for group, highest in zip(optimiser.param_groups, rates, strict=True):
             group["lr"] = highest * learning_rate(step, steps)
-        losses.append(_step(finder, optimiser, data, plan[step], blend(step, steps) if fresh else 0.0))
+        batch = _batch(data, plan[step], finder.decoder.size)
+        if not ends_plain(step, steps):
+            rng = np.random.default_rng((seed, step))
+            batch = batch.mixed(rng) if rng.random() < SHARE else batch
+        losses.append(_step(finder, optimiser, batch, blend(step, steps) if fresh else 0.0))
         _follow(average, finder, min(params.averaging, (1 + step) / (10 + step)))
         progress(1)
         if (step + 1) % _STEPS_PER_ROW == 0 or step + 1 == steps:
@@ -161,17 +167,35 @@ def _groups(finder: nn.Module, params: DetectionParams, rate: float) -> list[dic
     ]
 
 
-def _step(
-    finder: Finder,
-    optimiser: torch.optim.Optimizer,
-    data: RunData,
-    drawn: npt.NDArray[np.int64],
-    fixed: float,
-) -> tuple[float, float]:
+@dataclass(frozen=True)
+class _Batch:
+    """Maps of some views, and what these show.
+
+    Attributes:
+        maps: (N, C, h, w), the finest first.
+        scenes: of each view tags (M,) and corners (M, 4) in pixels.
+        size: edge of the photos in pixels.
+    """
+
+    maps: list[Tensor]
+    scenes: list[Found]
+    size: int
+
+    def mixed(self, rng: np.random.Generator) -> _Batch:
+        return _Batch(*mixed(self.maps, self.scenes, self.size, rng), self.size)
+
+
+def _batch(data: RunData, drawn: npt.NDArray[np.int64], size: int) -> _Batch:
     views = [(data.maps.views[view], int(data.rows[photo])) for photo, view in drawn.tolist()]
-    maps = data.maps.shapes.maps(np.stack([data.maps.read(view, row) for view, row in views]))
-    truth = truth_of([view.boxes(row) for view, row in views])
-    logits, distances = finder(maps)
+    records = np.stack([data.maps.read(view, row) for view, row in views])
+    return _Batch(data.maps.shapes.maps(records), [view.boxes(row) for view, row in views], size)
+
+
+def _step(
+    finder: Finder, optimiser: torch.optim.Optimizer, batch: _Batch, fixed: float
+) -> tuple[float, float]:
+    truth = truth_of(batch.scenes)
+    logits, distances = finder(batch.maps)
     with torch.no_grad():
         assigned = assign(
             torch.sigmoid(logits),

@@ -31,6 +31,11 @@ def blend(step: int, steps: int) -> float:
     return max(0.0, 1 - step / (FIXED_BOXES * steps))
 
 
+def ends_plain(step: int, steps: int) -> bool:
+    """Whether a step is one of the last, in which photos are looked at as they are."""
+    return step >= int(steps * (1 - WITHOUT_MOSAICS))
+
+
 def photo_weights(truth: Sequence[Boxes], tags: int) -> npt.NDArray[np.float64]:
     """How often each of N photos is drawn; the mean is 1.
 
