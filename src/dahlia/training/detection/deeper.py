@@ -15,6 +15,7 @@ import numpy as np
 
 from dahlia.files import write_json
 from dahlia.params import FineTuningParams
+from dahlia.training.detection.finder import Finder
 from dahlia.training.detection.folds import FoldRuns, Phase, Problem, run_folds
 from dahlia.training.detection.judging import UNSCALED, average_precision, found_in
 from dahlia.training.detection.runs import RunData, train_run
@@ -91,13 +92,13 @@ def _planned(problem: Problem, probe: Phase, params: FineTuningParams, folder: P
 def _seconds_per_step(problem: Problem, probe: Phase, folder: Path) -> float:
     """What a step takes where every core takes one."""
 
-    def timed(number: int) -> float:
-        data = problem.data
+    def timed(numbered: tuple[int, Finder]) -> float:
+        data, (number, finder) = problem.data, numbered
         path = folder / f"probe-{number}.safetensors"
         rows = RunData(problem.maps, data.truth, len(data.tags), problem.learned_from(None))
         began = time.monotonic()
         train_run(
-            problem.finder(probe.tail),
+            finder,
             rows,
             problem.training,
             steps=probe.steps,
@@ -108,4 +109,5 @@ def _seconds_per_step(problem: Problem, probe: Phase, folder: Path) -> float:
         return (time.monotonic() - began) / probe.steps
 
     workers = thread_count()
-    return max(in_threads(timed, range(workers), workers))
+    finders = [(number, problem.finder(probe.tail)) for number in range(workers)]
+    return max(in_threads(timed, finders, workers))

@@ -146,7 +146,9 @@ def run_folds(problem: Problem, phase: Phase, folder: Path) -> FoldRuns:
             bar.advance(task, steps)
             watch.add(steps)
 
-        runs = list(in_threads(partial(_run, problem, phase, folder, tell), jobs, thread_count()))
+        # Random weights come from torch's one generator, which threads would take from in turns.
+        given = [(job, problem.finder(phase.tail)) for job in jobs]
+        runs = list(in_threads(partial(_run, problem, phase, folder, tell), given, thread_count()))
     return FoldRuns(
         {job: learned for job, (learned, _) in zip(jobs, runs, strict=True)},
         {row: answer for _, answered in runs for row, answer in answered.items()},
@@ -154,11 +156,14 @@ def run_folds(problem: Problem, phase: Phase, folder: Path) -> FoldRuns:
 
 
 def _run(
-    problem: Problem, phase: Phase, folder: Path, tell: Callable[[int], None], part: int | None
+    problem: Problem,
+    phase: Phase,
+    folder: Path,
+    tell: Callable[[int], None],
+    given: tuple[int | None, Finder],
 ) -> tuple[Learned, dict[int, Answer]]:
     torch.set_flush_denormal(True)  # subnormal numbers cost tenfold time and change no figure
-    data = problem.data
-    finder = problem.finder(phase.tail)
+    data, (part, finder) = problem.data, given
     if phase.start is not None:
         finder.load_state_dict(phase.start[part], strict=False)
     learned = train_run(
