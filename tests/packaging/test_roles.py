@@ -45,7 +45,8 @@ ROLES = {
             "dahlia.server.running",
         ),
         (
-            "dahlia.composition", "dahlia.modeling.classifier", "dahlia.stages.environment",
+            "dahlia.composition", "dahlia.modeling.classifier", "dahlia.modeling.detection.detector",
+            "dahlia.stages.environment",
             "dahlia.tracking.registry", "dahlia.tracking.store",
         ),
         frozenset({"httptools", "psycopg", "s3fs", "uvloop"}),
