@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import resource
 import shutil
 import tempfile
 import time
@@ -35,6 +36,7 @@ from dahlia.dataset.inspection import merge_copies
 from dahlia.dataset.inspector import inspect_all
 from dahlia.dataset.manifest import TEST_FOLD, save_folds, save_manifest
 from dahlia.dataset.records import Annotation, ImageRecord, Region
+from dahlia.evaluation.detection.evaluation import evaluate_detector
 from dahlia.files import write_json
 from dahlia.modeling.box_predictions import load_box_predictions
 from dahlia.params import Params
@@ -180,7 +182,13 @@ def _ours(records: Sequence[ImageRecord], params: Params) -> Row:
             f"test_{overlap}": average_precision(test.found, test.truth, tags, overlap)
             for overlap in OVERLAPS
         }
-        return figures | {"held_out_0.5": average_precision(held_out.found, held_out.truth, tags, 0.5)}
+        stated = evaluate_detector(found, params.evaluate, seed=0).held_out.overall.map50
+        return figures | {
+            "held_out_0.5": average_precision(held_out.found, held_out.truth, tags, 0.5),
+            "low": stated.low if stated.low is not None else 0.0,
+            "high": stated.high if stated.high is not None else 1.0,
+            "memory": float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss),
+        }
     finally:
         shutil.rmtree(root)
 
@@ -203,10 +211,11 @@ def show(known: dict[str, Row], domain: str) -> None:
         if of_domain == domain:
             rows[pack, photos, method].append(row)
     table = Table(title=f"mean average precision on test photos, {domain}")
-    for name in ("pack", "photos a tag", "method", "0.3", "0.5", "0.75", "held out, 0.5", "minutes", "draws"):
+    names = ("pack", "a tag", "method", "0.3", "0.5", "0.75", "held out, 0.5", "minutes", "interval holds")
+    for name in names:
         table.add_column(name)
     for (pack, photos, method), found in rows.items():
-        table.add_row(pack, photos, method, *_figures(found), str(len(found)))
+        table.add_row(pack, photos, method, *_figures(found), _held(found))
     Console(width=120).print(table)
 
 
@@ -214,6 +223,13 @@ def _figures(found: Sequence[dict[str, Any]]) -> list[str]:
     names = [*(f"test_{overlap}" for overlap in OVERLAPS), "held_out_0.5"]
     figures = [f"{mean(row[name] for row in found):.3f}" if name in found[0] else "" for name in names]
     return [*figures, f"{mean(row['processor_seconds'] for row in found) / 60:.1f}"]
+
+
+def _held(found: Sequence[Row]) -> str:
+    """In how many draws the figure on test photos lies in the interval that held-out photos gave."""
+    if "low" not in found[0]:
+        return f"of {len(found)}"
+    return f"{sum(row['low'] <= row['test_0.5'] <= row['high'] for row in found)} of {len(found)}"
 
 
 if __name__ == "__main__":
