@@ -7,6 +7,7 @@ weights of the head are random, and its scores spread so that some fifty places 
 
 from __future__ import annotations
 
+import math
 import shutil
 import statistics
 import sys
@@ -157,7 +158,9 @@ def _print(found: Rates, title: str) -> None:
     Console(width=100).print(table)
     for name in PLAIN:
         pairs = list(zip(found[OURS, CONNECTIONS[-1]], found[name, CONNECTIONS[-1]], strict=True))
-        times = statistics.median(ours["rate"] / plain["rate"] for ours, plain in pairs)
+        times = statistics.median(
+            ours["rate"] / plain["rate"] if plain["rate"] else math.inf for ours, plain in pairs
+        )
         processor = statistics.median(plain["cpu"] / ours["cpu"] for ours, plain in pairs)
         print(f"{times:.2f} times {name} (at least {ENOUGH}), by CPU {processor:.2f}")
 

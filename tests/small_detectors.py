@@ -71,7 +71,15 @@ class SmallDetector:
 def make_detector(
     root: Path, output: Output, *, photos: int = 8, seed: int = 0, change: Callable[..., None] | None = None
 ) -> SmallDetector:
-    """Write photos, the manifest, and the bundle of a detector that answers them."""
+    """Write photos, the manifest, and the bundle of a detector that answers them.
+
+    Args:
+        root: where to.
+        output: what its exports answer.
+        photos: how many.
+        seed: of neck and head; the backbone is the same for all.
+        change: is given the detector, to change it.
+    """
     import torch
 
     from dahlia.modeling.backbones import Backbone
@@ -80,17 +88,19 @@ def make_detector(
 
     records = [_plant(root, number) for number in range(photos)]
     save_manifest(root / layout.MANIFEST, records)
+    torch.manual_seed(0)
+    backbone = Backbone(ARCHITECTURE, None)
     torch.manual_seed(seed)
-    model = Detector(
-        Backbone(ARCHITECTURE, None), len(TAGS), size=SIZE, strides=STRIDES[output], output=output, width=16
-    ).eval()
+    model = Detector(backbone, len(TAGS), size=SIZE, strides=STRIDES[output], output=output, width=16).eval()
     with torch.no_grad():
         model.head.edges.weight.normal_(std=1.0)
         pixels = torch.from_numpy(whole_photos(records, root, SIZE))
         spread_scores(model, pixels)
         if change:
             change(model)
-    card = make_card(output, model.backbone.normalisation, model.backbone.features)
+    card = make_card(
+        output, model.backbone.normalisation, model.backbone.features, model.backbone.fingerprint
+    )
     save_detector(root / layout.BUNDLE, model, card, ask_detector(model, card, records, root))
     return SmallDetector(root, records, make_params(output))
 
@@ -124,6 +134,7 @@ def make_card(
     output: Output,
     normalisation: tuple[tuple[float, ...], tuple[float, ...]] = ((0.0,) * 3, (1.0,) * 3),
     features: int = 8,
+    fingerprint: str = "0" * 64,
 ) -> ModelCard:
     """The card of such a detector."""
     mean, std = normalisation
@@ -138,7 +149,7 @@ def make_card(
         backbone=BackboneCard(
             architecture=ARCHITECTURE,
             weights="none",
-            fingerprint="0" * 64,
+            fingerprint=fingerprint,
             features=features,
             mean=(mean[0], mean[1], mean[2]),
             std=(std[0], std[1], std[2]),

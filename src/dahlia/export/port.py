@@ -23,7 +23,7 @@ from dahlia.modeling.card import DetectorCard, ModelCard
 
 if TYPE_CHECKING:
     from dahlia.modeling.classifier import Classifier
-    from dahlia.modeling.detection.detector import Detector
+    from dahlia.modeling.detection.detector import Detector, Finding
 
 
 Batch = npt.NDArray[np.float32]
@@ -68,6 +68,13 @@ class Source:
             from dahlia.modeling.detection.detector import load_detector
 
         return load_detector(self.bundle)[0]
+
+    def finding(self) -> Finding:
+        """The trained detector without its backbone; see `detector`."""
+        with quick_imports():
+            from dahlia.modeling.detection.detector import Finding
+
+        return Finding(self.detector())
 
 
 @dataclass(frozen=True)

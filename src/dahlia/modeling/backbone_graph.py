@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from glob import escape
 from hashlib import sha256
 from pathlib import Path
@@ -43,6 +43,7 @@ def kept_graph(
     network: Callable[[], Convertible],
     outputs: Sequence[str] = (FEATURES,),
     *,
+    maps: Mapping[str, Sequence[int]] | None = None,
     optimise: bool = True,
 ) -> Path:
     """The file of a graph: `data` float32 (N, 3, size, size) RGB, 0 to 255, to `features` (N, D) or a map.
@@ -55,6 +56,7 @@ def kept_graph(
         size: input edge in pixels.
         network: gives the network, on the CPU; called only where no graph was kept.
         outputs: names of what it answers.
+        maps: where it takes maps in place of `data`: names, and shapes without N. It is called with a list.
         optimise: whether constants are folded and operations joined; without it the weights keep the names
             that they have in torch.
 
@@ -67,7 +69,7 @@ def kept_graph(
         if kept.stem == f"{name}-{sha256_of(kept)[:_DIGITS]}":
             return kept
         kept.unlink(missing_ok=True)
-    return _keep(folder, name, _convert(network(), size, outputs, optimise))
+    return _keep(folder, name, _convert(network(), size, outputs, maps, optimise))
 
 
 def _keep(folder: Path, name: str, graph: bytes) -> Path:
@@ -77,10 +79,22 @@ def _keep(folder: Path, name: str, graph: bytes) -> Path:
     return path
 
 
-def _convert(network: Any, size: int, outputs: Sequence[str], optimise: bool) -> bytes:
+def _convert(
+    network: Any,
+    size: int,
+    outputs: Sequence[str],
+    maps: Mapping[str, Sequence[int]] | None,
+    optimise: bool,
+) -> bytes:
     with quick_imports():
         import torch
 
+    batch = {0: torch.export.Dim(BATCH)}
+    given: Any = torch.zeros(2, 3, size, size)
+    varying: Any = batch
+    if maps is not None:
+        given = [torch.zeros(2, *shape) for shape in maps.values()]
+        varying = [batch] * len(maps)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
@@ -88,12 +102,12 @@ def _convert(network: Any, size: int, outputs: Sequence[str], optimise: bool) ->
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 network,
-                (torch.zeros(2, 3, size, size),),
+                (given,),
                 dynamo=True,
                 opset_version=OPSET,
-                input_names=[INPUT],
+                input_names=[INPUT] if maps is None else list(maps),
                 output_names=list(outputs),
-                dynamic_shapes=({0: torch.export.Dim(BATCH)},),
+                dynamic_shapes=(varying,),
                 optimize=optimise,
                 verbose=False,
             )

@@ -13,7 +13,7 @@ import onnx
 from dahlia.boxes import Boxes
 from dahlia.errors import VerificationError, runtime_errors
 from dahlia.export.onnx.box_outputs import ANSWERS, BOXES, CLASSES, DETECTED_SCORES, GRID
-from dahlia.export.onnx.detector_graph import detector_graph
+from dahlia.export.onnx.detector_graph import FINDING, detector_graph
 from dahlia.export.onnx.graph import (
     BGR,
     FILE_NAME,
@@ -32,7 +32,6 @@ from dahlia.modeling.card import ModelCard
 from dahlia.modeling.detection.grid import read_grid
 from dahlia.modeling.detection.outputs import given
 
-_OWN = ("neck.", "head.")
 OVERLAP, LEAST, MOST = "dahlia.overlap", "dahlia.least", "dahlia.most"
 
 
@@ -52,7 +51,9 @@ def write_detector(folder: Path, source: Source, flavour: str) -> None:
     """
     card = source.card
     proto = detector_graph(source)
-    wide = _behind_backbone(proto.graph)
+    # Neck and head have a fiftieth of the weights. Calibration multiplies the rounding of scores, by three
+    # where training was short, and a coordinate in 16 bits would be off by a quarter of a pixel at 416 px.
+    wide = [node.name for node in proto.graph.node if node.name.startswith(FINDING)]
     take_pixels(proto.graph, card.channels, 255)
     if flavour == "float16":
         proto = to_float16(proto, wide)
@@ -79,22 +80,6 @@ def complete(proto: onnx.ModelProto, card: ModelCard) -> None:
         entry = proto.metadata_props.add()
         entry.key, entry.value = key, str(value)
     proto.ir_version = IR_VERSION
-
-
-def _behind_backbone(graph: onnx.GraphProto) -> list[str]:
-    """Names of the nodes that read tensors of neck and head, and of all behind them.
-
-    They have a fiftieth of the weights. Calibration multiplies the rounding of scores, by three where
-    training was short, and a coordinate in 16 bits would be off by a quarter of a pixel at 416 px.
-    """
-    own = {tensor.name for tensor in graph.initializer if tensor.name.startswith(_OWN)}
-    reached: set[str] = set()
-    found = []
-    for node in graph.node:
-        if own.intersection(node.input) or reached.intersection(node.input):
-            reached.update(node.output)
-            found.append(node.name)
-    return found
 
 
 @contextmanager

@@ -98,9 +98,10 @@ shares = np.exp(places[..., {PLACE}:])
 scores = sigmoid(places[..., 4:5]) * shares / shares.sum(-1, keepdims=True)
 boxes = (np.concatenate([centres - edges / 2, edges], -1) * [width, height, width, height]).reshape(-1, 4)
 scores = scores.reshape(len(boxes), -1)
-best, score = scores.argmax(1), scores.max(1)
-for number in cv2.dnn.NMSBoxesBatched(boxes, score, best, {_SHOWN}, {detector.overlap:g}):
-    print(tags[best[number]], round(float(score[number]), 3), *boxes[number].round().astype(int))
+number, tag = np.nonzero(scores >= {_SHOWN})
+boxes, scores = boxes[number], scores[number, tag]
+for one in cv2.dnn.NMSBoxesBatched(boxes, scores, tag, {_SHOWN}, {detector.overlap:g}):
+    print(tags[tag[one]], round(float(scores[one]), 3), *boxes[one].round().astype(int))
 """
     channels = len(ANCHORS) * (PLACE + len(card.tags))
     cells = card.input.size // max(detector.strides)

@@ -113,6 +113,26 @@ class Detector(nn.Module):
         return logits, distances
 
 
+class Finding(nn.Module):
+    """A detector without its backbone: maps in, places and scores out.
+
+    Args:
+        detector: whose parts are shared, not copied.
+
+    Attributes:
+        architecture: the name of the backbone in timm.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self.detector = detector
+        self.architecture = detector.architecture
+
+    def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """See `Detector.found`."""
+        return self.detector.found(maps)
+
+
 def save_detector(folder: Path, model: Detector, card: ModelCard, reference: BoxReference) -> None:
     """Write the bundle, whole or not at all."""
     with staged_directory(folder) as staged:

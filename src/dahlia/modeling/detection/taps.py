@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
 
 import torch
 from torch import Tensor, nn
 
 from dahlia.errors import WeightsError
 from dahlia.modeling.backbones import Backbone
+from dahlia.modeling.detection.map_names import maps_fingerprint
 
 _PROBE = 64  # pixels: the least edge at which a map of stride 32 has more than one position
 
@@ -48,7 +48,7 @@ class Taps(nn.Module):
     @property
     def fingerprint(self) -> str:
         """Equal ones give equal maps on one machine."""
-        return sha256(f"{self.backbone.fingerprint} {self.strides}".encode()).hexdigest()
+        return maps_fingerprint(self.backbone.fingerprint, self.strides)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """(N, 3, S, S) float32 RGB, 0 to 255, to (N, C, S / stride, S / stride) for each stride."""

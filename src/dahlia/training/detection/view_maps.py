@@ -25,6 +25,7 @@ from dahlia.dataset.imaging import Pixels, to_tensor_layout
 from dahlia.errors import ExportError, TrainingError, runtime_errors
 from dahlia.files import staged_file
 from dahlia.modeling.backbone_graph import INPUT, kept_graph
+from dahlia.modeling.detection.map_names import map_name
 from dahlia.modeling.detection.taps import Taps
 from dahlia.params import ViewParams
 from dahlia.training.detection.detection_data import DetectionData
@@ -268,7 +269,7 @@ def _by_torch(taps: Taps) -> Compute:
 
 
 def _by_graph(taps: Taps, size: int, graphs: Path) -> Compute:
-    names = [f"stride_{stride}" for stride in taps.strides]
+    names = [map_name(stride) for stride in taps.strides]
     session = single_session(kept_graph(graphs, taps.fingerprint, size, lambda: taps, names))
     of_what = f"maps of {taps.architecture} at {size} px"
 
