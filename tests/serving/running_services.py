@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import os
@@ -24,6 +25,7 @@ from fake_project import write_project
 from prometheus_client.parser import text_string_to_metric_families
 from serving_helpers import picture
 
+from dahlia.modeling.card import project_id
 from dahlia.tracking.record import record
 from dahlia.tracking.registry import Registry
 
@@ -186,3 +188,32 @@ def until(holds: Callable[[], bool], what: Sequence[Any] = ()) -> None:
     while not holds():
         assert time.monotonic() < deadline, what
         time.sleep(0.05)
+
+
+def said_by_script(
+    script: Sequence[str], base: str, address: str, folder: Path, **environment: str
+) -> list[dict[str, Any]]:
+    """Let a program of a client's language ask about a red photo and the one at an address.
+
+    Returns:
+        what it printed, an object in each line.
+    """
+    question = {
+        "endpoint": base,
+        "project": project_id(fake_project.PROJECT),
+        "name": "Iteration 1",
+        "photo": base64.b64encode(picture((250, 0, 0))).decode(),
+        "url": address,
+        "key": KEY,
+    }
+    done = subprocess.run(
+        [*script, json.dumps(question)],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import io
 import json
-import os
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +16,7 @@ import requests
 from azure.cognitiveservices.vision.customvision.prediction import CustomVisionPredictionClient
 from azure.cognitiveservices.vision.customvision.prediction.models import CustomVisionErrorException
 from msrest.authentication import ApiKeyCredentials
-from running_services import KEY, post_file
+from running_services import KEY, post_file, said_by_script
 from serving_helpers import PROJECT_ID, picture, url
 
 from client_packages import javascript_clients, python_client
@@ -128,7 +125,7 @@ def test_a_flood_is_not_waited_for(server: str) -> None:
 def test_older_python_clients(server: str, web: WebServer, pytestconfig: pytest.Config, version: str) -> None:
     place = python_client(pytestconfig, version)
     script = [sys.executable, "-W", "ignore", str(CLIENTS / "old.py"), version]
-    said = _asked(script, server, web, place, PYTHONPATH=str(place))
+    said = said_by_script(script, server, f"{web.base}/photo", place, PYTHONPATH=str(place))
     assert f"{place}" in said.pop()["from"]
     tasks = ("predict",) if version.startswith("0.") else ("classify", "detect")
     _check(
@@ -138,31 +135,9 @@ def test_older_python_clients(server: str, web: WebServer, pytestconfig: pytest.
 
 def test_the_javascript_client(server: str, web: WebServer, pytestconfig: pytest.Config) -> None:
     node, place = javascript_clients(pytestconfig)
-    said = _asked([node, str(CLIENTS / "classify.cjs")], server, web, place)
+    said = said_by_script([node, str(CLIENTS / "classify.cjs")], server, f"{web.base}/photo", place)
     tasks, stores, ways = ("classify", "detect"), ("", "WithNoStore"), ("Image", "ImageUrl")
     _check(said, [f"{task}{what}{store}" for task in tasks for store in stores for what in ways])
-
-
-def _asked(script: list[str], server: str, web: WebServer, place: Path, **environment: str) -> list[Any]:
-    question = {
-        "endpoint": server,
-        "project": PROJECT_ID,
-        "name": NAME,
-        "photo": base64.b64encode(picture(RED)).decode(),
-        "url": f"{web.base}/photo",
-        "key": KEY,
-    }
-    done = subprocess.run(
-        [*script, json.dumps(question)],
-        cwd=place,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def _check(said: list[dict[str, Any]], calls: list[str]) -> None:

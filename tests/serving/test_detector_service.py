@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,9 +19,10 @@ from azure.cognitiveservices.vision.customvision.prediction import CustomVisionP
 from azure.cognitiveservices.vision.customvision.prediction.models import CustomVisionErrorException
 from fake_detector import FOUND, GIVEN
 from msrest.authentication import ApiKeyCredentials
-from running_services import KEY, SERVICE
+from running_services import KEY, SERVICE, said_by_script
 from serving_helpers import PROJECT_ID, picture, serving
 
+from client_packages import javascript_clients, python_client
 from dahlia.dataset.imaging import decode
 from dahlia.serving.stored.reading import read_predictions
 from dahlia.tracking.record import record
@@ -29,6 +31,7 @@ from photo_server import WebServer
 
 pytestmark = pytest.mark.slow
 
+CLIENTS = Path(__file__).parent / "clients"
 NAME = "Iteration 1"
 RED = (255, 0, 0)
 
@@ -95,6 +98,33 @@ def test_the_original_client_cannot_classify_with_it(detecting: Detecting, web: 
             getattr(client, call)(PROJECT_ID, NAME, given)
         assert caught.value.error.code == "BadRequestOperationNotSupported"
         assert "Invalid project type for operation" in caught.value.message
+
+
+@pytest.mark.parametrize("version", ["2.0.0", "0.4.0", "0.1.0"])
+def test_older_python_clients_detect(
+    detecting: Detecting, web: WebServer, pytestconfig: pytest.Config, version: str
+) -> None:
+    place = python_client(pytestconfig, version)
+    script = [sys.executable, "-W", "ignore", str(CLIENTS / "old.py"), version]
+    said = said_by_script(script, detecting.base, f"{web.base}/photo", place, PYTHONPATH=str(place))
+    _check(said[:-1], 8 if version == "2.0.0" else 4)
+
+
+def test_the_javascript_client_detects(
+    detecting: Detecting, web: WebServer, pytestconfig: pytest.Config
+) -> None:
+    node, place = javascript_clients(pytestconfig)
+    script = [node, str(CLIENTS / "classify.cjs")]
+    _check(said_by_script(script, detecting.base, f"{web.base}/photo", place), 8)
+
+
+def _check(said: list[dict[str, Any]], calls: int) -> None:
+    assert len(said) == calls
+    for one in said:
+        if one["call"].startswith("classify"):
+            assert (one["status"], one["code"]) == (400, "BadRequestOperationNotSupported")
+        else:
+            assert (one["tag"], one["date"]) == ("red", True), one
 
 
 def test_our_own_route(detecting: Detecting) -> None:
