@@ -25,7 +25,7 @@ from dahlia.modeling.detection.reference import load_box_reference
 from dahlia.modeling.detection.taps import Taps
 from dahlia.modeling.reference import whole_photos
 from dahlia.params import FineTuningParams
-from dahlia.training.detection import deeper, view_maps
+from dahlia.training.detection import deeper, view_maps, view_scenes
 from dahlia.training.detection import folds as folds_module
 from dahlia.training.detection import runs as runs_module
 from dahlia.training.detection.detection_data import gather_boxes
@@ -181,13 +181,13 @@ def test_no_run_sees_a_photo_that_it_is_judged_on(
 
 def test_mosaics_are_of_one_fold(small: DetectionProject, monkeypatch: pytest.MonkeyPatch) -> None:
     partners: list[list[float]] = []
-    make = view_maps.mosaic
+    make = view_scenes.mosaic
 
     def watched(photos: Any, *rest: Any) -> Any:
         partners.append([float(photo.pixels.astype(np.float64).sum()) for photo in photos])
         return make(photos, *rest)
 
-    monkeypatch.setattr(view_maps, "mosaic", watched)
+    monkeypatch.setattr(view_scenes, "mosaic", watched)
     monkeypatch.setattr(view_maps, "thread_count", lambda: 1)
     data = gather_boxes(small.records, small.folds, parts=2)
     trained(small)

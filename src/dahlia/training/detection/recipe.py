@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 import click
-import numpy as np
-import numpy.typing as npt
 
 from dahlia import __version__, layout
 from dahlia.boxes import Boxes
-from dahlia.dataset.manifest import TEST_FOLD, fingerprint, load_folds, load_manifest
+from dahlia.dataset.manifest import fingerprint, load_folds, load_manifest
 from dahlia.errors import ConfigError
 from dahlia.modeling.backbones import card_of, load_backbone
 from dahlia.modeling.box_curve import BoxCurve, save_box_curve
@@ -31,14 +29,15 @@ from dahlia.modeling.detection.detector import Detector, save_detector
 from dahlia.modeling.detection.reference import ask_detector
 from dahlia.modeling.pretrained import require_size
 from dahlia.modeling.scaling import Scaling
-from dahlia.params import DetectionParams, DetectorParams, Params
+from dahlia.params import DetectionParams, Params
 from dahlia.provenance import git_revision
 from dahlia.terminal import progress_bar
 from dahlia.training.detection.deeper import train_deeper
 from dahlia.training.detection.detection_data import DetectionData, gather_boxes
 from dahlia.training.detection.finder import put_into
 from dahlia.training.detection.folds import FoldRuns, Phase, Problem, own_folder, run_folds, steps_for
-from dahlia.training.detection.judging import UNSCALED, FoundBoxes, fit_scaling, found_in, rights
+from dahlia.training.detection.held_out import predict
+from dahlia.training.detection.judging import rights
 from dahlia.training.detection.tail import tail_of
 from dahlia.training.detection.view_maps import (
     MapShapes,
@@ -97,7 +96,7 @@ def train_detector(params: Params, root: Path) -> None:
     maps = _maps(model, data, params, training, root)
     problem = Problem(data, maps, domain.detector, training, domain.input.size, params.project.seed)
     runs, recipe = _trained(problem, params, model, folder / "runs")
-    predictions, scaling = predict(data, runs, domain.detector)
+    predictions, scaling = predict(data, runs.answers, domain.detector)
     put_into(model, runs.final.weights)
     model.slope.fill_(1 / scaling.temperature)
     model.shift.fill_(scaling.shift)
@@ -164,37 +163,6 @@ def _maps(
             graphs=layout.home(root) / layout.GRAPH_CACHE,
             progress=lambda done: bar.advance(task, done),
         )
-
-
-def predict(data: DetectionData, runs: FoldRuns, detector: DetectorParams) -> tuple[BoxPredictions, Scaling]:
-    """Boxes of every photo by a model that did not see it, and the calibration of the final model.
-
-    The scores of held-out photos are calibrated on those of the other parts.
-    """
-    rows = range(len(data.records))
-    raw = [found_in(runs.answers[row], UNSCALED, detector) for row in rows]
-
-    def scaling_of(kept: npt.NDArray[np.bool_]) -> Scaling:
-        chosen = np.flatnonzero(kept).tolist()
-        return fit_scaling([raw[row] for row in chosen], [data.truth[row] for row in chosen])
-
-    final = scaling_of(data.training)
-    by_part = {
-        part: final if part == TEST_FOLD else scaling_of(data.training & (data.folds != part))
-        for part in np.unique(data.folds).tolist()
-    }
-    found: list[FoundBoxes] = [
-        found_in(runs.answers[row], by_part[int(data.folds[row])], detector) for row in rows
-    ]
-    predictions = BoxPredictions(
-        ids=tuple(record.id for record in data.records),
-        tags=data.tags,
-        fold=data.folds.astype(np.int32),
-        truth=data.truth,
-        found=tuple(one.boxes for one in found),
-        uncalibrated=tuple(one.uncalibrated for one in found),
-    )
-    return predictions, final
 
 
 def _card(

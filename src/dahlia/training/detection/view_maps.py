@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,23 +20,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dahlia.dataset.imaging import Pixels, to_tensor_layout
-from dahlia.errors import ExportError, TrainingError, runtime_errors
 from dahlia.files import staged_file
-from dahlia.modeling.backbone_graph import INPUT, kept_graph
-from dahlia.modeling.detection.map_names import map_name
 from dahlia.modeling.detection.taps import Taps
 from dahlia.params import ViewParams
 from dahlia.training.detection.detection_data import DetectionData
-from dahlia.training.detection.views import Scene, mosaic, single
+from dahlia.training.detection.map_graphs import Compute, Records, computer
+from dahlia.training.detection.view_scenes import ViewScenes
+from dahlia.training.detection.views import Scene
 from dahlia.training.fine_tuning.tuning_data import PhotoMemory
-from dahlia.training.graph_features import single_session
 from dahlia.training.threads import in_threads, thread_count
 
-_TOLERANCE = 2e-3  # relative to the largest value: two steps of float16 there
-_PARTNERS = 3
-Records = npt.NDArray[np.float16]
-Compute = Callable[[Pixels], Records]
+_BYTES = 2  # of a number
 
 
 @dataclass(frozen=True)
@@ -109,10 +102,10 @@ class ViewMaps:
 
     def read(self, view: View, row: int) -> Records:
         """(length,) of the photo with that number."""
-        size = self.shapes.length * 2
+        size = self.shapes.length * _BYTES
         with view.path.open("rb") as file:
-            data = os.pread(file.fileno(), size, int(view.slots[row]) * size)
-        return np.frombuffer(data, np.float16)
+            file.seek(int(view.slots[row]) * size)
+            return np.frombuffer(file.read(size), np.float16)
 
 
 def compute_maps(
@@ -150,15 +143,16 @@ def compute_maps(
         DahliaError: a file cannot be written.
     """
     shapes = MapShapes(taps.channels, tuple(size // stride for stride in taps.strides))
-    scenes = _Scenes(data, photos, root, size, params, seed)
+    scenes = ViewScenes(data, photos, root, size, params, seed)
     compute: list[Compute] = []
 
     def made(number: int, is_mosaic: bool) -> View:
         path = folder / f"view-{number:02d}.bin"
         boxes = path.with_suffix(".npz")
-        if not (path.exists() and boxes.exists()):
+        expected = len(scenes.rows(number)) * shapes.length * _BYTES
+        if not (path.exists() and boxes.exists() and path.stat().st_size == expected):
             if not compute:
-                compute.append(_computer(taps, size, graphs))
+                compute.append(computer(taps, size, graphs))
             _write(path, boxes, scenes, number, is_mosaic, compute[0], progress)
         else:
             progress(len(scenes.rows(number)))
@@ -169,49 +163,10 @@ def compute_maps(
     return ViewMaps(shapes, plain, tuple(made(number + 1, number < mosaics) for number in range(views)))
 
 
-class _Scenes:
-    """The scene of a view and a photo: number 0 is the plain view."""
-
-    def __init__(
-        self, data: DetectionData, photos: PhotoMemory, root: Path, size: int, params: ViewParams, seed: int
-    ) -> None:
-        self.data, self.photos, self.root = data, photos, root
-        self.size, self.params, self.seed = size, params, seed
-        self.of_fold = {fold: np.flatnonzero(data.folds == fold) for fold in np.unique(data.folds)}
-
-    def rows(self, number: int) -> list[int]:
-        """The photos that have this view: nothing but the plain one is wanted of test photos."""
-        chosen: list[int] = np.flatnonzero(self.data.training | (number == 0)).tolist()
-        return chosen
-
-    def __call__(self, number: int, is_mosaic: bool, row: int) -> Scene:
-        if number == 0:
-            record = self.data.records[row]
-            pixels = self.photos.get(record.id, self.root / record.path).plain
-            return Scene(pixels, self.data.truth[row].tags, self._corners(row, pixels))
-        rng = np.random.default_rng((self.seed, number, int(self.data.records[row].id[:12], 16)))
-        if not is_mosaic:
-            return single(self._photo(row), self.size, self.params, rng)
-        partners = rng.choice(self.of_fold[self.data.folds[row]], _PARTNERS)
-        rows = rng.permutation([row, *partners.tolist()]).tolist()
-        return mosaic([self._photo(each) for each in rows], self.size, self.params, rng)
-
-    def _photo(self, row: int) -> Scene:
-        record = self.data.records[row]
-        pixels = self.photos.get(record.id, self.root / record.path).reduced
-        return Scene(pixels, self.data.truth[row].tags, self._corners(row, pixels))
-
-    def _corners(self, row: int, pixels: Pixels) -> npt.NDArray[np.float32]:
-        places = self.data.truth[row].places
-        height, width = pixels.shape[:2]
-        corners = np.concatenate([places[:, :2], places[:, :2] + places[:, 2:]], 1)
-        return (corners * np.array([width, height, width, height], np.float32)).astype(np.float32)
-
-
 def _write(
     path: Path,
     boxes: Path,
-    scenes: _Scenes,
+    scenes: ViewScenes,
     number: int,
     is_mosaic: bool,
     compute: Compute,
@@ -244,58 +199,9 @@ def _opened(path: Path, boxes: Path, is_mosaic: bool, photos: int, rows: Sequenc
     return View(path, slots, is_mosaic, tuple(tags), tuple(corners))
 
 
-def _computer(taps: Taps, size: int, graphs: Path | None) -> Compute:
-    if graphs is None:
-        return _by_torch(taps)
-    try:
-        return _by_graph(taps, size, graphs)
-    except ExportError as error:
-        import warnings
-
-        warnings.warn(f"Maps are computed by torch, which takes longer. {error}", stacklevel=2)
-        return _by_torch(taps)
-
-
-def _joined(maps: Sequence[npt.NDArray[np.float32]]) -> Records:
-    return np.concatenate([each[0].transpose(1, 2, 0).ravel() for each in maps]).astype(np.float16)
-
-
-def _by_torch(taps: Taps) -> Compute:
-    def compute(pixels: Pixels) -> Records:
-        with torch.inference_mode():
-            return _joined([each.numpy() for each in taps(torch.from_numpy(to_tensor_layout([pixels])))])
-
-    return compute
-
-
-def _by_graph(taps: Taps, size: int, graphs: Path) -> Compute:
-    names = [map_name(stride) for stride in taps.strides]
-    session = single_session(kept_graph(graphs, taps.fingerprint, size, lambda: taps, names))
-    of_what = f"maps of {taps.architecture} at {size} px"
-
-    def compute(pixels: Pixels) -> Records:
-        try:
-            return _joined(session.run(names, {INPUT: to_tensor_layout([pixels])}))
-        except runtime_errors() as error:
-            raise TrainingError(
-                f"ONNX Runtime could not compute {of_what} ({str(error).splitlines()[0]}). If memory is "
-                "short, end other programs, then run again."
-            ) from error
-
-    pixels = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
-    found, expected = (each(pixels).astype(np.float32) for each in (compute, _by_torch(taps)))
-    error = float(np.abs(found - expected).max() / max(float(np.abs(expected).max()), 1.0))
-    if not error <= _TOLERANCE:
-        raise ExportError(
-            f"The graph of {of_what} gives maps that differ from torch's by {error:.1g} of the largest "
-            f"value, expected {_TOLERANCE:g} at most. Choose another backbone in conf/domain."
-        )
-    return compute
-
-
 def views_that_fit(photos: int, shapes: MapShapes, wanted: int, limit: int) -> int:
     """How many views of each photo are made: no more than fit into `limit` bytes, but at least 2."""
-    each = photos * shapes.length * 2
+    each = photos * shapes.length * _BYTES
     return max(2, min(wanted, math.floor(limit / each) - 1))
 
 
