@@ -20,6 +20,10 @@ CASES = {
     "surely none of the tags": ([0.0, 0.0], "multiclass", 0.0),
     "one tag or none": ([0.5, 0.0, 0.0, 0.0], "multiclass", 0.5),
     "a single tag": ([1.0], "multiclass", 0.0),
+    "no box": ([], "detection", 0.0),
+    "sure boxes": ([1.0, 1.0], "detection", 0.0),
+    "one doubtful box of three": ([1.0, 0.5, 0.0], "detection", 1.0),
+    "a likely box": ([0.75, 1.0], "detection", 0.8112781244591328),
 }
 
 

@@ -118,9 +118,12 @@ def uncertainties(probabilities: npt.ArrayLike, kind: Kind) -> Values:
     many and with few tags use the same scale. What is missing to 1, the probability that no tag applies, is a
     share too: a photo of something else is no doubtful one. The original's formula is not known.
 
+    Detection: the binary entropy in bits of the least certain box; of none, no doubt. One box to look at is
+    enough of a reason to look at the photo. The original's formula is not known.
+
     Args:
         probabilities: 0 to 1.
-        kind: `multiclass` (rows sum to 1 at most) or `multilabel`.
+        kind: `multiclass` (rows sum to 1 at most), `multilabel` or `detection` (of K boxes).
     """
     unsure: Values = np.clip(_UNCERTAINTIES[kind](np.asarray(probabilities, np.float64)), 0.0, 1.0)
     return unsure
@@ -191,13 +194,21 @@ def _insert(session: Session, rows: Sequence[dict[str, Any]]) -> None:
         return
     inserted = insert(PredictionRow).returning(PredictionRow.key, sort_by_parameter_order=True)
     scores = [
-        {"prediction_key": key, "tag_id": one["tagId"], "probability": one["probability"]}
+        {"prediction_key": key, "tag_id": tag, "probability": probability}
         for key, row in zip(session.scalars(inserted, rows), rows, strict=True)
-        for one in row["predictions"]
-        if one["probability"] >= FLOOR
+        for tag, probability in _best(row["predictions"]).items()
+        if probability >= FLOOR
     ]
     if scores:
         session.execute(insert(ScoreRow), scores)
+
+
+def _best(predictions: Iterable[dict[str, Any]]) -> dict[str, float]:
+    """The highest probability of each tag, of which detectors may find several."""
+    best: dict[str, float] = {}
+    for one in predictions:
+        best[one["tagId"]] = max(one["probability"], best.get(one["tagId"], 0.0))
+    return best
 
 
 def _of_distribution(values: Values) -> Values:
@@ -212,6 +223,11 @@ def _of_each(values: Values) -> Values:
     return unsure
 
 
+def _of_boxes(values: Values) -> Values:
+    unsure: Values = (_bits(values) + _bits(1 - values)).max(axis=1, initial=0.0)
+    return unsure
+
+
 def _bits(shares: Values) -> Values:
     logarithms = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
     bits: Values = -shares * logarithms
@@ -221,6 +237,7 @@ def _bits(shares: Values) -> Values:
 _UNCERTAINTIES: dict[Kind, Callable[[Values], Values]] = {
     "multiclass": _of_distribution,
     "multilabel": _of_each,
+    "detection": _of_boxes,
 }
 
 
