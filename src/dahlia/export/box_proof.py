@@ -29,6 +29,7 @@ from dahlia.export.box_accuracy import mean_average_precision
 from dahlia.export.port import Batch, OpenedDetector, detector_of
 from dahlia.export.verify import ADVICE, Limit, asked_photos, require_labels
 from dahlia.modeling.card import DetectorCard, ModelCard
+from dahlia.modeling.detection.outputs import MOST_CANDIDATES
 from dahlia.modeling.detection.reference import BoxReference
 from dahlia.modeling.reference import whole_photos
 
@@ -214,7 +215,7 @@ def _matched(expected: Boxes, candidates: Boxes, received: Boxes, how: DetectorC
     known = same.any(1)
     problem = _wrong_answer(received, how, gate)
     # More than the reference keeps of one photo: what scores less than its last is not in it.
-    strange = np.flatnonzero(~known & (received.scores > near) & (received.scores > _last(candidates, 1000)))
+    strange = np.flatnonzero(~known & (received.scores > near) & (received.scores > _last(candidates)))
     if problem is None and len(strange):
         row = int(strange[0])
         problem = (
@@ -244,6 +245,8 @@ def _matched(expected: Boxes, candidates: Boxes, received: Boxes, how: DetectorC
 
 def _wrong_answer(received: Boxes, how: DetectorCard, gate: float) -> str | None:
     """What cannot be right whatever the photo shows."""
+    if not (np.isfinite(received.scores).all() and np.isfinite(received.places).all()):
+        return "it gives what is no number"
     if (np.diff(received.scores) > 0).any():
         return "it does not give the highest score first"
     if len(received) > how.most or (received.scores < how.least - gate - _EXACT).any():
@@ -261,8 +264,8 @@ def _overlaps_of_tags(first: Boxes, second: Boxes) -> npt.NDArray[np.float32]:
     return np.where(first.tags[:, None] == second.tags[None], overlaps(first.places, second.places), 0)
 
 
-def _last(candidates: Boxes, most: int) -> float:
-    return float(candidates.scores.min()) if len(candidates) >= most else 0.0
+def _last(candidates: Boxes) -> float:
+    return float(candidates.scores.min()) if len(candidates) >= MOST_CANDIDATES else 0.0
 
 
 def _nearest(shared: npt.NDArray[np.float32], differences: npt.NDArray[np.float64]) -> str:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from dahlia.boxes import Boxes, suppressed
 
-_MOST_CANDIDATES = 1000  # of the highest scores: those below are suppressed or too many anyway
+MOST_CANDIDATES = 1000  # of the highest scores: those below are suppressed or too many anyway
 
 
 def candidates(places: npt.NDArray[np.float32], scores: npt.NDArray[np.float32], least: float) -> Boxes:
@@ -27,8 +27,8 @@ def picked(
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Positions and tags of the candidates: of `scores` (P, K), those of at least `least`, 1000 at most."""
     position, tag = np.nonzero(scores >= least)
-    if len(tag) > _MOST_CANDIDATES:
-        best = np.argsort(-scores[position, tag], kind="stable")[:_MOST_CANDIDATES]
+    if len(tag) > MOST_CANDIDATES:
+        best = np.argsort(-scores[position, tag], kind="stable")[:MOST_CANDIDATES]
         position, tag = position[np.sort(best)], tag[np.sort(best)]
     return position, tag
 
