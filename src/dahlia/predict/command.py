@@ -58,10 +58,10 @@ def predict(
     threshold: float | None,
     as_json: bool,
 ) -> None:
-    """Predict the tags of photos, and where they are if the model is a detector.
+    """Predict the tags of photos.
 
-    PHOTO is an image, or a folder of images and subfolders. By
-    default the model is the only published one, or else the last iteration. Photos that cannot be predicted
+    If the model is a detector, it says where they are too. PHOTO is an image, or a folder of images and
+    subfolders. By default the model is the only published one, or else the last iteration. Photos that cannot be predicted
     are reported, and the exit status is then 1.
     """
     if sum(choice is not None for choice in (name, iteration, bundle)) > 1:
