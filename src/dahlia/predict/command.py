@@ -61,8 +61,8 @@ def predict(
     """Predict the tags of photos.
 
     If the model is a detector, it says where they are too. PHOTO is an image, or a folder of images and
-    subfolders. By default the model is the only published one, or else the last iteration. Photos that cannot be predicted
-    are reported, and the exit status is then 1.
+    subfolders. By default the model is the only published one, or else the last iteration. Photos that cannot
+    be predicted are reported, and the exit status is then 1.
     """
     if sum(choice is not None for choice in (name, iteration, bundle)) > 1:
         raise click.UsageError("expected one of --as, --iteration and --bundle, received several.")
