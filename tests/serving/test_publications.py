@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from serving_helpers import IDS, PROJECT_ID, FakeSource, load
 from dahlia.errors import ServiceError
 from dahlia.serving.models.loading import ModelCache, Servable
 from dahlia.serving.models.publications import Publications
+from dahlia.serving.models.runtime import Model
 
 OTHER = "00000000-1111-0000-0000-000000000000"
 
@@ -153,6 +155,53 @@ def test_what_is_known_is_not_looked_up_again(one: Publications, source: FakeSou
     one.refresh()
     assert servable(one, "again") is before
     assert source.located == [1]
+
+
+def test_files_that_are_no_model_leave_the_older_one(source: FakeSource) -> None:
+    """Whatever a library raises of them."""
+
+    def refuse(servable: Servable) -> Model:
+        if servable.number == 2:
+            raise ValueError("max() arg is an empty sequence")
+        return load(servable)
+
+    followed = Publications([source], ModelCache(refuse, 1 << 30))
+    followed.start(0.01)
+    try:
+        source.names = {"v1": 2}
+        _until(lambda: len(followed.projects[PROJECT_ID]) == 1)
+        assert followed.named(PROJECT_ID, "v1").servable.id == IDS[1]
+        source.names = {"v1": 2, "later": 1}
+        _until(lambda: "later" in followed.projects[PROJECT_ID])
+    finally:
+        followed.stop()
+
+
+def test_following_outlives_what_is_raised(source: FakeSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    followed = projects(source)
+    calls: list[int] = []
+    published = source.published
+
+    def fail_once() -> Mapping[str, Mapping[str, int]]:
+        calls.append(1)
+        if len(calls) == 1:
+            raise RuntimeError("unforeseen")
+        return published()
+
+    followed.start(0.01)
+    monkeypatch.setattr(source, "published", fail_once)
+    try:
+        _until(lambda: len(calls) > 2)
+    finally:
+        followed.stop()
+    assert followed.named(PROJECT_ID, "v1")
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert holds()
 
 
 @pytest.mark.parametrize("content", [b"not a graph", b""])

@@ -15,6 +15,8 @@ from dahlia.params import Channels, usual_channels
 
 NAMESPACE = uuid.UUID("6f0f5c4e-6a0b-5d0c-9a53-64a11ab1d0e5")
 FILE_NAME = "model.json"
+MOST_BOXES = 200
+"""Of a photo, in an answer; Custom Vision's."""
 
 
 class _Part(BaseModel):
@@ -85,11 +87,11 @@ class DetectorCard(_Part):
     stays; none is given below the score `least`, and at most `most` in a photo.
     """
 
-    strides: tuple[int, ...]
+    strides: tuple[Literal[8, 16, 32], ...] = Field(min_length=1)
     output: Literal["grid", "boxes"]
-    overlap: float
-    least: float
-    most: int
+    overlap: float = Field(gt=0, lt=1)
+    least: float = Field(gt=0, lt=1)
+    most: int = Field(ge=1, le=MOST_BOXES)
 
 
 class TrainingCard(_Part):

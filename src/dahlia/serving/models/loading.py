@@ -110,7 +110,7 @@ class ModelCache(Generic[_Loaded]):
         if refused and until > time.monotonic():
             raise ServiceError(refused.code, str(refused), status=refused.status)
         try:
-            model = self._load(servable)
+            model = self._loaded(servable)
         except DahliaError as error:
             _logger.error("Iteration %d (%s) cannot be loaded: %s", servable.number, servable.id, error)
             refused = _as_refusal(servable, error)
@@ -120,6 +120,20 @@ class ModelCache(Generic[_Loaded]):
             raise refused from error
         self._failed.pop(servable.id, None)
         return model
+
+    def _loaded(self, servable: Servable) -> _Loaded:
+        try:
+            return self._load(servable)
+        except (DahliaError, MemoryError):
+            raise
+        except Exception as error:  # of files that are not ours, in a runtime that is not
+            _logger.exception("Loading iteration %d (%s) failed.", servable.number, servable.id)
+            raise ServiceError(
+                "ErrorPredictionModelNotFound",
+                f"Its files are not those of a model: {type(error).__name__}. Publish another iteration, or "
+                "record this one again with `dvc repro`.",
+                status=500,
+            ) from error
 
     def _put(self, servable: Servable, model: _Loaded) -> None:
         given_up = 0

@@ -195,7 +195,10 @@ class Publications:
         while not self._stop.wait(seconds):
             with self._lock:
                 for one in following:
-                    one.refresh()
+                    try:
+                        one.refresh()
+                    except Exception:  # what has ended follows nothing any more
+                        _logger.exception("What is published could not be followed; it is tried again.")
 
     def _of(self, project: str) -> tuple[str, Names]:
         asked = parse_id(project, "project")

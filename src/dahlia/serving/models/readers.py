@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dahlia.boxes import Boxes
-from dahlia.errors import TrainingError
+from dahlia.errors import ServiceError, TrainingError
 from dahlia.kinds import Kind
 from dahlia.modeling.card import DetectorCard, ModelCard, TagCard
 from dahlia.modeling.detection.grid import ANCHORS, PLACE, read_grid
@@ -22,6 +22,7 @@ OUTPUT = "model_output"
 """Of classifiers."""
 
 Answers = Sequence[npt.NDArray[Any]]
+_ROUNDING = 1e-3  # of sums in float16
 _DIGITS = 6  # of fractions of a photo: a hundredth of a pixel of the largest
 
 
@@ -108,12 +109,12 @@ def _grid(card: ModelCard, detector: DetectorCard) -> Reader:
     def read(answers: Answers) -> list[Scored]:
         places, scores = read_grid(answers[0][0], detector.least)
         found = given(places, scores, overlap=detector.overlap, least=detector.least, most=detector.most)
-        return _by_tag(card.tags, found)
+        return by_tag(card.tags, found, detector.most)
 
     return Reader("detect", ("model_outputs0",), trouble, read, _none_found)
 
 
-def _boxes(card: ModelCard, _: DetectorCard) -> Reader:
+def _boxes(card: ModelCard, detector: DetectorCard) -> Reader:
     def trouble(answers: Answers) -> str | None:
         corners, tags, scores = answers
         count = scores.shape[-1]
@@ -125,22 +126,52 @@ def _boxes(card: ModelCard, _: DetectorCard) -> Reader:
     def read(answers: Answers) -> list[Scored]:
         (corners,), (tags,), (scores,) = answers
         places = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], 1)
-        return _by_tag(card.tags, Boxes(tags, places, scores))
+        return by_tag(card.tags, Boxes(tags, places, scores), detector.most)
 
     outputs = ("detected_boxes", "detected_classes", "detected_scores")
     return Reader("detect", outputs, trouble, read, _none_found)
 
 
-def _by_tag(tags: Sequence[TagCard], found: Boxes) -> list[Scored]:
-    """The boxes clipped to the photo, those of a tag together, as Custom Vision orders them."""
-    order = np.lexsort((-found.scores, found.tags))
-    start = found.places[order, :2].clip(0, 1)
-    end = (found.places[order, :2] + found.places[order, 2:]).clip(0, 1)
+def by_tag(tags: Sequence[TagCard], found: Boxes, most: int) -> list[Scored]:
+    """The boxes clipped to the photo, those of a tag together, as Custom Vision orders them.
+
+    Args:
+        tags: of the model.
+        found: what its graph answers.
+        most: of those with the highest scores, at most so many.
+
+    Raises:
+        ServiceError: the graph answers what no detector of these tags can.
+    """
+    if trouble := _impossible(found, len(tags)):
+        raise ServiceError(
+            "ErrorPredictionModelNotFound",
+            f"The model cannot be used: it was expected to answer with boxes of its {len(tags)} tags, and "
+            f"answers with {trouble}. Ask for another iteration, or train and publish one again.",
+        )
+    best = found.where(np.argsort(-found.scores, kind="stable")[:most])
+    order = np.lexsort((-best.scores, best.tags))
+    start = best.places[order, :2].clip(0, 1)
+    end = (best.places[order, :2] + best.places[order, 2:]).clip(0, 1)
     places = np.concatenate([start, end - start], 1).astype(np.float64).round(_DIGITS).tolist()
     return [
         Scored(tags[tag], _shortest(score), Place(*place))
-        for tag, score, place in zip(found.tags[order].tolist(), found.scores[order], places, strict=True)
+        for tag, score, place in zip(
+            best.tags[order].tolist(), best.scores[order].clip(0, 1), places, strict=True
+        )
     ]
+
+
+def _impossible(found: Boxes, tags: int) -> str | None:
+    if not (np.isfinite(found.places).all() and np.isfinite(found.scores).all()):
+        return "what is no number"
+    if len(found) and not (found.places[:, 2:] >= -_ROUNDING).all():
+        return "a width or height below 0"
+    if len(found) and not (found.scores.min() >= -_ROUNDING and found.scores.max() <= 1 + _ROUNDING):
+        return "a score that is not between 0 and 1"
+    if len(found) and not (found.tags.min() >= 0 and found.tags.max() < tags):
+        return f"tag number {int(max(found.tags.max(), -found.tags.min()))}"
+    return None
 
 
 def _none_found(scored: Sequence[Scored]) -> float:

@@ -106,6 +106,7 @@ def load_model(folder: Path, iteration: str, number: int, threads: int = 1) -> M
         raise _unusable(folder, f"it takes {len(session.get_inputs())} inputs, expected one")
     if trouble := reader.trouble(answers):
         raise _unusable(folder, trouble)
+    reader.read(answers)
     return Model(session, card, reader, iteration, number, memory)
 
 
