@@ -258,6 +258,7 @@ def test_a_folder_that_is_no_project(tmp_path: Path) -> None:
             ["validate.min_box_pixels=4.0"],
             "of detection, and the domain .* is of classification",
         ),
+        (["training.detection.steps=5"], "of detection, and the domain .* is of classification"),
     ],
 )
 def test_settings_of_the_other_task(overrides: list[str], message: str) -> None:

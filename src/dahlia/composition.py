@@ -30,8 +30,12 @@ READ_BY_ONE: dict[Task, tuple[str, ...]] = {
         "validate.several_tags",
         "validate.min_images_per_tag",
         "validate.min_region_edge",
+        "training.regularisation",
+        "training.max_iterations",
+        "training.batch_size",
     ),
     "detection": (
+        "training.detection",
         "validate.min_boxes_per_tag",
         "validate.advised_boxes_per_tag",
         "validate.max_boxes_per_image",
@@ -199,12 +203,16 @@ def _groups(conf: Path) -> list[str]:
     return sorted(path.relative_to(conf).as_posix() for path in conf.rglob("*") if path.is_dir())
 
 
+def _within(key: str, keys: Sequence[str]) -> bool:
+    return any(key == one or key.startswith(f"{one}.") for one in keys)
+
+
 def _check_task(params: Params, overrides: Sequence[str]) -> None:
     """Refuse to set what projects of the task do not read. Every project has the defaults of both tasks."""
     task, domain = params.domain.task, params.domain.name
     for override in overrides:
         key = override.partition("=")[0]
-        others = [other for other, keys in READ_BY_ONE.items() if other != task and key in keys]
+        others = [other for other, keys in READ_BY_ONE.items() if other != task and _within(key, keys)]
         if others:
             raise ConfigError(
                 f"`{key}` is read in projects of {others[0]}, and the domain {domain} is of {task}. Leave it "

@@ -12,12 +12,12 @@ import click
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from safetensors.torch import save_file
 
 from dahlia import __version__, layout
 from dahlia.errors import ConfigError
 from dahlia.files import staged_file, write_json
 from dahlia.modeling.backbones import Backbone, load_backbone
+from dahlia.modeling.tensors import write_safetensors
 from dahlia.params import TrainerParams
 from dahlia.targets import check_targets
 from dahlia.training.trainer import SafetensorsCheckpoints, make_trainer, translated_refusals, uses_gpu
@@ -136,7 +136,7 @@ def _save(path: Path, backbone: Backbone, record: dict[str, Any]) -> None:
         for name, value in backbone.network.state_dict().items()
     }
     with staged_file(path) as staged:
-        save_file(tensors, staged, metadata={"architecture": backbone.architecture})
+        write_safetensors(staged, tensors, {"architecture": backbone.architecture})
     write_json(path.with_suffix(".json"), record)
 
 

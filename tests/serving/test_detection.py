@@ -158,11 +158,11 @@ def test_a_stored_prediction_has_its_boxes(detectors: DetectorSource, tmp_path: 
 
 def test_boxes_do_not_reach_over_the_photo(tmp_path: Path) -> None:
     from dahlia.boxes import Boxes
-    from dahlia.serving.models.readers import _by_tag
+    from dahlia.serving.models.readers import by_tag
 
     places = np.array([[-0.1, 0.5, 0.4, 0.7], [0.9, -0.2, 0.4, 0.3]], np.float32)
     found = Boxes(np.array([0, 0], np.int32), places, np.array([0.5, 0.4], np.float32))
-    said = [one.place for one in _by_tag(fake_detector.card().tags, found)]
+    said = [one.place for one in by_tag(fake_detector.card().tags, found, 64)]
     assert said == [pytest.approx((0, 0.5, 0.3, 0.5)), pytest.approx((0.9, 0, 0.1, 0.1))]
 
 

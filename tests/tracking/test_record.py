@@ -309,3 +309,15 @@ def test_iterations_are_recorded_where_the_environment_says(
     iteration = record(root, write_project(root))
     assert connect("sqlite:///mlflow.db", root).get_experiment_by_name(PROJECT) is None
     assert (tmp_path / "elsewhere" / "mlartifacts" / iteration.run_id).is_dir()
+
+
+def test_tags_that_mlflow_would_call_the_same_stay_apart() -> None:
+    from dahlia.tracking.evidence import _tag_metrics
+
+    tags = [{"tag": tag, "ap": number / 10} for number, tag in enumerate(("x,y", "x;y", "x_y 2", "z"))]
+    assert _tag_metrics({"held_out": {"tags": tags}}) == {
+        "tag/x_y/ap": 0.0,
+        "tag/x_y 3/ap": 0.1,
+        "tag/x_y 2/ap": 0.2,
+        "tag/z/ap": 0.3,
+    }

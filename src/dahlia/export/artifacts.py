@@ -226,12 +226,20 @@ def _bytes(folder: Path) -> int:
 def _alone(target: Path, form: Format, locks: Path) -> Iterator[None]:
     # The system drops the lock with the process, however that ends.
     name = hashlib.sha256(str(target.resolve()).encode()).hexdigest()[:16]
-    locks.mkdir(parents=True, exist_ok=True)
     lock = FileLock(locks / f"{name}.lock")
     try:
-        with lock.acquire(timeout=0):
-            yield
+        locks.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
     except Timeout as error:
         raise ExportError(
             f"{form.name} is being exported to {target} by another process. Wait until it is done."
         ) from error
+    except OSError as error:
+        raise ExportError(
+            f"Expected to be allowed to write into {locks}, where converted graphs are kept: "
+            f"{error.strerror or error}. Export as the user who trained, or change the folder's permissions."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

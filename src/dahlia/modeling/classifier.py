@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dahlia.errors import TrainingError
@@ -20,6 +20,7 @@ from dahlia.kinds import Kind
 from dahlia.modeling.backbones import Backbone
 from dahlia.modeling.card import ModelCard, load_card, save_card
 from dahlia.modeling.reference import ClassReference, save_reference
+from dahlia.modeling.tensors import write_safetensors
 
 
 class Classifier(nn.Module):
@@ -65,8 +66,7 @@ GATE = "gate.weight"
 def save_bundle(folder: Path, model: Classifier, card: ModelCard, reference: ClassReference) -> None:
     """Write the bundle, whole or not at all."""
     with staged_directory(folder) as staged:
-        tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-        save_file(tensors, staged / WEIGHTS_NAME, metadata={"dahlia": card.dahlia_version})
+        write_safetensors(staged / WEIGHTS_NAME, model.state_dict(), {"dahlia": card.dahlia_version})
         save_card(staged, card)
         save_reference(staged, reference)
 

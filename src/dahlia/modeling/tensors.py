@@ -1,9 +1,13 @@
-"""Tensors by their names: reading them from safetensors, and their fingerprint."""
+"""Tensors by their names: in files of safetensors, and their fingerprint."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +43,26 @@ def read_safetensors(path: Path) -> Tensors:
     return {
         name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()
     }
+
+
+def write_safetensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None
+) -> None:
+    """Write tensors.
+
+    Raises:
+        OSError: the file cannot be written, with the number that the system gives.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata=metadata)
+    except SafetensorError as error:
+        # A full disk is one of these too, with its number in the text alone.
+        found = re.search(r"os error (\d+)", str(error))
+        number = int(found.group(1)) if found else errno.EIO
+        raise OSError(number, os.strerror(number)) from error
 
 
 def weights_fingerprint(architecture: str, normalisation: object, tensors: Tensors) -> str:

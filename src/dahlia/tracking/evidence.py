@@ -7,8 +7,9 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 from dahlia import layout
@@ -128,14 +129,24 @@ def _overall(metrics: object) -> dict[str, float]:
 def _tag_metrics(evaluation: object) -> dict[str, float]:
     held_out = evaluation.get("held_out") if isinstance(evaluation, Mapping) else None
     tags = held_out.get("tags", []) if isinstance(held_out, Mapping) else []
+    named = [tag for tag in tags if isinstance(tag, Mapping) and "tag" in tag]
+    names = _distinct([_metric_name(str(tag["tag"])) for tag in named])
     return _numbers(
         {
-            TAG_METRICS + _metric_name(f"{tag['tag']}/{figure}"): _value(tag.get(figure))
-            for tag in tags
-            if isinstance(tag, Mapping) and "tag" in tag
+            f"{TAG_METRICS}{name}/{figure}": _value(tag.get(figure))
+            for name, tag in zip(names, named, strict=True)
             for figure in TAG_FIGURES
         }
     )
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The same names, but one that is there already has a number after it: `x_y` and `x_y 2`."""
+    taken: list[str] = []
+    for name in names:
+        numbered = chain([name], (f"{name} {number}" for number in count(2)))
+        taken.append(next(one for one in numbered if one not in taken and (one == name or one not in names)))
+    return taken
 
 
 def _value(estimate: object) -> object:

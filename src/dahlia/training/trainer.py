@@ -6,11 +6,8 @@ Checkpoints are safetensors: tensors as they are, everything else as JSON in the
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
-import os
-import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,10 +21,10 @@ from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Checkpoint, ModelSummary, ProgressBar
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from dahlia.errors import ConfigError, TrainingError
 from dahlia.files import staged_file
+from dahlia.modeling.tensors import write_safetensors
 from dahlia.params import TrainerParams
 from dahlia.target_classes import TRAINER
 from dahlia.targets import CALLBACK, LOGGER, TARGET, arguments_of, named_class
@@ -210,7 +207,7 @@ class SafetensorsCheckpoints(CheckpointIO):
         tensors: dict[str, torch.Tensor] = {}
         state = json.dumps(_packed(checkpoint, tensors))
         with staged_file(Path(path)) as staged:
-            _write(tensors, staged, state)
+            write_safetensors(staged, tensors, {_HEADER: state})
 
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: bool | None = None
@@ -234,16 +231,6 @@ class SafetensorsCheckpoints(CheckpointIO):
     def remove_checkpoint(self, path: Any) -> None:
         """Delete the file, if it is there."""
         Path(path).unlink(missing_ok=True)
-
-
-def _write(tensors: dict[str, torch.Tensor], path: Path, state: str) -> None:
-    try:
-        save_file(tensors, path, metadata={_HEADER: state})
-    except SafetensorError as error:
-        # A full disk is one of these too, with its number in the text alone.
-        found = re.search(r"os error (\d+)", str(error))
-        number = int(found.group(1)) if found else errno.EIO
-        raise OSError(number, os.strerror(number)) from error
 
 
 def _packed(value: Any, tensors: dict[str, torch.Tensor]) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dahlia.errors import TrainingError
@@ -23,6 +23,7 @@ from dahlia.modeling.detection.head import DetectionHead
 from dahlia.modeling.detection.pyramid import Pyramid
 from dahlia.modeling.detection.reference import BoxReference, save_box_reference
 from dahlia.modeling.detection.taps import Taps
+from dahlia.modeling.tensors import write_safetensors
 
 _WIDTH_OF = "neck.entries.0.0.weight"
 _NETWORK = "taps.backbone.network."
@@ -136,8 +137,7 @@ class Finding(nn.Module):
 def save_detector(folder: Path, model: Detector, card: ModelCard, reference: BoxReference) -> None:
     """Write the bundle, whole or not at all."""
     with staged_directory(folder) as staged:
-        tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-        save_file(tensors, staged / WEIGHTS_NAME, metadata={"dahlia": card.dahlia_version})
+        write_safetensors(staged / WEIGHTS_NAME, model.state_dict(), {"dahlia": card.dahlia_version})
         save_card(staged, card)
         save_box_reference(staged, reference)
 
