@@ -288,7 +288,8 @@ def predictions(limit: int | None, since: Any, target: Path | None, folder: Path
         return
     written, missing = gathering.write_predictions(chosen, target)
     left_out = f"; {missing} skipped, deleted meanwhile or damaged" if missing else ""
-    click.echo(f"{target}: {written} images and {gathering.LIST}{left_out}")
+    boxes = f", {gathering.BOXES}" if (target / gathering.BOXES).exists() else ""
+    click.echo(f"{target}: {written} images{boxes} and {gathering.LIST}{left_out}")
 
 
 @cli.command()

@@ -50,7 +50,7 @@ def kept(project: Path) -> Path:
     facts = [
         facts_of("a", "rose", application="kiosk"),
         facts_of("b", "../a/b.txt", application=f"[red]{SECRET}"),
-        facts_of("../../c", predictions=[]),
+        facts_of("../../c", predictions=None),
     ]
     images = [picture(kind=kind) for kind in ("JPEG", "PNG", "BMP")]
     days = [
@@ -109,7 +109,7 @@ def test_copies_for_tagging(dahlia: Command, kept: Path, capsys: pytest.CaptureF
     assert len(tags) == 3
 
 
-def test_copies_with_boxes(dahlia: Command, project: Path) -> None:
+def test_copies_with_boxes(dahlia: Command, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def found(tag: str, probability: float) -> dict[str, object]:
         box = {"left": 0.1, "top": 0.2, "width": 0.3, "height": 0.4}
         return {"tagName": tag, "probability": probability, "boundingBox": box}
@@ -122,11 +122,22 @@ def test_copies_with_boxes(dahlia: Command, project: Path) -> None:
     images = [(one, picture(kind="JPEG"), NOW + at) for at, one in enumerate(kept)]
     plant(project / ".dahlia" / "predictions", NOW, images)
     assert dahlia("predictions", "--to", "seen") == 0
+    assert capsys.readouterr().out == "seen: 3 images, regions.csv and predictions.jsonl\n"
+    names = ["a.jpg", "b.jpg", "c.jpg", "predictions.jsonl", "regions.csv"]
+    assert sorted(path.name for path in Path("seen").iterdir()) == names, "side by side, without folders"
     reading = readers.read(Path("seen"))
     assert reading.format == "csv"
     assert reading.unlabelled == ()
     boxes = {one.path.name: [region.tag for region in one.regions] for one in reading.annotations}
     assert boxes == {"a.jpg": ["rose, red", "daisy"], "b.jpg": [], "c.jpg": []}
+
+
+def test_copies_where_no_photo_has_boxes(dahlia: Command, project: Path) -> None:
+    kept = [(facts_of(name, predictions=[]), picture(kind="JPEG"), NOW) for name in ("a", "b")]
+    plant(project / ".dahlia" / "predictions", NOW, kept)
+    assert dahlia("predictions", "--to", "seen") == 0
+    assert Path("seen/regions.csv").read_text().splitlines()[1:] == ["a.jpg,,,,,", "b.jpg,,,,,"]
+    assert [one.regions for one in readers.read(Path("seen")).annotations] == [(), ()]
 
 
 def test_fewer_copies(dahlia: Command, kept: Path) -> None:

@@ -94,8 +94,8 @@ def write_predictions(predictions: Iterable[Stored], target: Path) -> tuple[int,
     """Copy images to `target/<top tag>/<id>.<suffix>`, and their facts to `target/predictions.jsonl`.
 
     A tag that cannot be a folder's name, or would be read as something else, is percent-encoded there; the
-    list has it as it is. Images in which boxes were found are copied to `target` itself, and the table
-    `regions.csv` beside them has the boxes that are more probable than not.
+    list has it as it is. What detectors looked at is copied to `target` itself, whether they found anything
+    or not, and the table `regions.csv` beside it has the boxes that are more probable than not.
 
     Returns:
         How many were written, and how many were left out because their images are gone or damaged.
@@ -120,15 +120,17 @@ def write_predictions(predictions: Iterable[Stored], target: Path) -> tuple[int,
                 missing += 1
                 continue
             boxes, top = _boxes(stored.facts), _top(stored.facts)
-            folder = staged if boxes else staged / folder_name(str(top.get("tagName", "")))
+            # Classifiers say every tag of every photo: an empty list is a detector's that found nothing.
+            detected = bool(boxes) or stored.facts.get("predictions") == []
+            folder = staged if detected else staged / folder_name(str(top.get("tagName", "")))
             place = folder / f"{_file_name(stored)}{suffix}"
             place.parent.mkdir(exist_ok=True)
             place.write_bytes(image)
             file = place.relative_to(staged).as_posix()
             lines.write(json.dumps({"file": file} | stored.facts) + "\n")
-            if boxes or not top:
+            if detected:
                 table.writerows((file, *row) for row in _rows(boxes))
-            boxed = boxed or bool(boxes)
+            boxed = boxed or detected
             written += 1
         if not boxed:
             (staged / BOXES).unlink()
