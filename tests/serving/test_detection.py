@@ -21,6 +21,7 @@ from dahlia.serving.stored.reading import read_predictions
 from dahlia.serving.stored.store import PredictionStore
 from photo_server import WebServer
 
+ARCHIVE = b"PK\x05\x06" + bytes(18)
 RED, BLACK = (255, 0, 0), (0, 0, 0)
 FORM = "multipart/form-data; boundary=x"
 
@@ -203,6 +204,61 @@ def test_a_threshold_that_is_none(asked: TestClient, text: str) -> None:
     assert "from 0 to 1" in response.json()["message"]
 
 
+@pytest.mark.parametrize("query", ["draw=1", "draw=maybe", "draw", "draw=", "draw&threshold=0.3", "Draw=yes"])
+def test_whether_to_draw_is_true_or_false(asked: TestClient, query: str) -> None:
+    response = own(asked, query, png())
+    assert (response.status_code, response.json()["code"]) == (400, "BadRequestInvalid")
+    assert "Expected draw as true or false" in response.json()["message"]
+
+
+@pytest.mark.parametrize("query", ["threshold=0.3", "draw=false&threshold=0.3", "threshold="])
+def test_a_threshold_without_a_drawing(asked: TestClient, query: str) -> None:
+    response = own(asked, query, png())
+    assert (response.status_code, response.json()["code"]) == (400, "BadRequestInvalid")
+    assert "threshold together with draw=true" in response.json()["message"]
+
+
+def test_a_threshold_without_a_number(asked: TestClient) -> None:
+    response = own(asked, "draw=true&threshold=", png())
+    assert (response.status_code, response.json()["code"]) == (400, "BadRequestInvalid")
+    assert "from 0 to 1" in response.json()["message"]
+
+
+@pytest.mark.parametrize("name", ["grid", "tags"])
+def test_a_drawing_and_a_map_at_once(asked: TestClient, name: str) -> None:
+    response = own(asked, "draw=true&explain=true", png(), name)
+    assert (response.status_code, response.json()["code"]) == (400, "BadRequestInvalid")
+    assert "received both" in response.json()["message"]
+
+
+def test_true_in_capitals_draws(asked: TestClient) -> None:
+    assert own(asked, "draw=True", png()).headers["content-type"] == "image/jpeg"
+
+
+@pytest.mark.parametrize("behind", [ARCHIVE, b"<html><script>alert(1)</script></html>"], ids=["zip", "page"])
+def test_what_is_more_than_an_image_is_not_drawn(asked: TestClient, behind: bytes) -> None:
+    response = own(asked, "draw=true", png() + behind)
+    assert response.status_code == 400
+    assert "an image and nothing else" in response.json()["message"]
+
+
+def test_a_photo_is_decoded_once_to_be_drawn(asked: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dahlia.dataset import imaging
+
+    shapes: list[tuple[int, ...]] = []
+    turn = imaging._turn
+
+    def watched(pixels: imaging.Pixels, orientation: int) -> imaging.Pixels:
+        shapes.append(pixels.shape[:2])
+        return turn(pixels, orientation)
+
+    monkeypatch.setattr(imaging, "_turn", watched)
+    large = cv2.imencode(".png", np.zeros((1500, 3000, 3), np.uint8))[1].tobytes()
+    assert own(asked, "draw=true", large).status_code == 200
+    assert shapes.count((1500, 3000)) == 1
+    assert all(max(shape) <= 1500 or shape == (1500, 3000) for shape in shapes)
+
+
 def test_what_is_no_image_is_not_drawn(asked: TestClient) -> None:
     response = own(asked, "draw=true", b"no image")
     assert (response.status_code, response.json()["code"]) == (400, "BadRequestImageFormat")
@@ -228,7 +284,11 @@ def test_names_of_any_script_are_drawn() -> None:
     from dahlia.serving.models.readers import Place, Scored
 
     pictures = {
-        drawn(png(BLACK), [Scored(TagCard(id="1", name=name), 0.9, Place(0.1, 0.3, 0.5, 0.5))], [0])
+        drawn(
+            np.zeros((640, 640, 3), np.uint8),
+            [Scored(TagCard(id="1", name=name), 0.9, Place(0.1, 0.3, 0.5, 0.5))],
+            [0],
+        )
         for name in ("rose", "роза", "薔薇", "ورد", "?" * 200)
     }
     assert len(pictures) == 5

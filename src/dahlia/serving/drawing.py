@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -12,10 +13,11 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from dahlia.dataset.decoding_memory import DecodingBusy
-from dahlia.dataset.imaging import SERVED_PIXELS, Pixels, decode_then
+from dahlia.dataset.imaging import OVERSAMPLING, SERVED_PIXELS, Pixels, decode_then, squash
+from dahlia.dataset.polyglots import refuse_polyglot
 from dahlia.errors import ImageError, ServiceError
 from dahlia.http.body import read_body
-from dahlia.http.parameters import query_of
+from dahlia.http.parameters import read_query
 from dahlia.http.replies import refused_image
 from dahlia.serving.bentoml_support import read_form, texts_of
 from dahlia.serving.models.readers import Scored
@@ -34,6 +36,8 @@ THRESHOLD = 0.5
 LEAST_EDGE, MOST_EDGE = 640, 1280
 """Pixels of the picture's longer edge: in a smaller one nobody could read names."""
 
+_YES, _NO = "true", "false"
+_PARAMETERS = ("explain", "draw", "threshold")
 _JPEG = "image/jpeg"
 _QUALITY = 90
 # Of tags, in their order: far apart for most eyes, and on most photos (Okabe and Ito, Color Universal Design,
@@ -69,7 +73,7 @@ class Drawer:
             Disconnected: the client went away.
         """
         headers = Headers(scope=scope)
-        threshold = _threshold(query_of(scope).get("threshold"))
+        threshold = _threshold(_asked(scope).get("threshold"))
         with admission.body() as hold:
             body = await read_body(receive, headers, hold)
             form = read_form(body, headers.get("content-type", ""), FIELD)
@@ -89,11 +93,52 @@ class Drawer:
                 "speak for a tag.",
             )
         try:
-            found = [one for one in model.predict(image) if one.probability >= threshold]
+            refuse_polyglot(image)
+            size = model.card.input.size
+            at_least = max(OVERSAMPLING * size, LEAST_EDGE)
+            made = partial(_pair, size=size)
+            canvas, small = decode_then(image, made, at_least, max_decoded=SERVED_PIXELS)
+            # A model takes files. One of its own size, without loss, is what it would make of the photo.
+            found = [one for one in model.predict(_file(".bmp", small)) if one.probability >= threshold]
             columns = {tag.id: number for number, tag in enumerate(model.card.tags)}
-            return drawn(image, found, [columns[one.tag.id] for one in found])
+            return drawn(canvas, found, [columns[one.tag.id] for one in found])
         except (ImageError, DecodingBusy) as error:
             raise refused_image(error) from error
+
+
+def wants_drawing(scope: Scope) -> bool:
+    """Whether a request asks for a drawing.
+
+    Raises:
+        ServiceError: it says neither yes nor no, asks for a map as well, or names the lowest score of boxes
+            that nobody draws.
+    """
+    asked = _asked(scope)
+    said = asked.get("draw", _NO)
+    if said.lower() not in (_YES, _NO):
+        raise ServiceError(
+            "BadRequestInvalid",
+            f"Expected draw as {_YES} or {_NO}, received {said[:40]!r}. Send draw={_YES} for the photo with "
+            "its boxes, or leave draw out.",
+        )
+    if said.lower() == _NO and "threshold" in asked:
+        raise ServiceError(
+            "BadRequestInvalid",
+            f"Expected threshold together with draw={_YES}, received it without: it is the lowest score of "
+            f"boxes that are drawn. Add draw={_YES}, or leave threshold out.",
+        )
+    if said.lower() == asked.get("explain", _NO).lower() == _YES:
+        raise ServiceError(
+            "BadRequestInvalid",
+            f"Expected one of draw={_YES}, for detectors, and explain={_YES}, for classifiers; received "
+            "both. Leave one out.",
+        )
+    return said.lower() == _YES
+
+
+def _asked(scope: Scope) -> dict[str, str]:
+    found = read_query(scope.get("query_string", b""), _PARAMETERS, required=("draw", "threshold"))
+    return {name: values[0] for name, values in found.items()}
 
 
 def _threshold(text: str | None) -> float:
@@ -112,27 +157,30 @@ def _threshold(text: str | None) -> float:
     return value
 
 
-def drawn(image: bytes, found: Sequence[Scored], colours: Sequence[int]) -> bytes:
+def drawn(photo: Pixels, found: Sequence[Scored], colours: Sequence[int]) -> bytes:
     """The photo with boxes.
 
     Args:
-        image: the file of the photo.
+        photo: (H, W, 3) RGB; drawn on.
         found: what to draw; what has no place is left out.
         colours: of each, a number; equal ones have one colour.
 
     Returns:
-        A JPEG file in the photo's proportions, as displayed, its longer edge from `LEAST_EDGE` to `MOST_EDGE`
-        pixels.
-
-    Raises:
-        ImageError: the photo cannot be decoded.
+        A JPEG file.
     """
-    canvas = decode_then(image, _scaled, MOST_EDGE, max_decoded=SERVED_PIXELS)
     # The likeliest last, on top of the others.
     for one, colour in sorted(zip(found, colours, strict=True), key=lambda pair: pair[0].probability):
-        _draw(canvas, one, _COLOURS[colour % len(_COLOURS)])
-    quality = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    return bytes(cv2.imencode(".jpg", cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR), quality)[1])
+        _draw(photo, one, _COLOURS[colour % len(_COLOURS)])
+    return _file(".jpg", photo, cv2.IMWRITE_JPEG_QUALITY, _QUALITY)
+
+
+def _file(suffix: str, photo: Pixels, *options: int) -> bytes:
+    return bytes(cv2.imencode(suffix, cv2.cvtColor(photo, cv2.COLOR_RGB2BGR), options)[1])
+
+
+def _pair(photo: Pixels, size: int) -> tuple[Pixels, Pixels]:
+    """What is drawn on, its longer edge from `LEAST_EDGE` to `MOST_EDGE` pixels, and what the model sees."""
+    return _scaled(photo), squash(photo, size)
 
 
 def _scaled(photo: Pixels) -> Pixels:

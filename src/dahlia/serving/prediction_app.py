@@ -26,7 +26,7 @@ from dahlia.http.parameters import query_of
 from dahlia.http.paths import Route, is_contract, is_prediction, parse_route, raw_path
 from dahlia.http.replies import REQUEST, identified, no_such_route, refusal, wrong_method
 from dahlia.serving.bentoml_support import read_form, write_form
-from dahlia.serving.drawing import Drawer
+from dahlia.serving.drawing import Drawer, wants_drawing
 from dahlia.serving.prediction_api import handle
 from dahlia.settings.service import ORIGINS
 
@@ -134,11 +134,11 @@ class PredictionApp:
             if route is not None:
                 response = await handle(scope, receive, route, self._predictor, state.admission, self._bring)
                 await response(scope, receive, send)
-            elif scope["path"] == PREDICT and _wants(scope, "explain"):
-                response = await self._explainer.answer(scope, receive, state.admission)
-                await response(scope, receive, send)
-            elif scope["path"] == PREDICT and _wants(scope, "draw"):
+            elif scope["path"] == PREDICT and wants_drawing(scope):
                 response = await Drawer(self._predictor).answer(scope, receive, state.admission)
+                await response(scope, receive, send)
+            elif scope["path"] == PREDICT and _wants_map(scope):
+                response = await self._explainer.answer(scope, receive, state.admission)
                 await response(scope, receive, send)
             else:
                 await self._pass(scope, receive, send)
@@ -195,8 +195,8 @@ class PredictionApp:
             await refusal(_late())(scope, receive, send)
 
 
-def _wants(scope: Scope, name: str) -> bool:
-    return query_of(scope).get(name, "false").lower() == "true"
+def _wants_map(scope: Scope) -> bool:
+    return query_of(scope).get("explain", "false").lower() == "true"
 
 
 def _starting() -> NoReturn:
