@@ -243,7 +243,7 @@ def unpublish(name: str) -> None:
     "families",
     required=True,
     multiple=True,
-    help="onnx, coreml, tensorflow, litert, tfjs, openvino, docker, or all.",
+    help="onnx, coreml, tensorflow, litert, tfjs, openvino, docker, or all that the model's domain has.",
 )
 @click.option("--flavour", help="float16, int8, ... (default: the format's first).")
 @click.option("--out", default="downloads", type=click.Path(path_type=Path), show_default=True)
@@ -254,11 +254,14 @@ def export(number: int, families: tuple[str, ...], flavour: str | None, out: Pat
     """
     from dahlia.config import load_params
     from dahlia.export.downloads import write_downloads
-    from dahlia.export.formats import chosen
+    from dahlia.export.formats import ALL, chosen
 
-    forms = tuple(form for family in families for form in chosen(family, flavour))
+    asked = {family: chosen(family, flavour) for family in families}
+    possible = asked.pop(ALL, ())
+    forms = tuple(form for family in asked.values() for form in family)
     registry = _registry()
-    write_downloads(forms, registry.get(number), registry, load_params(), Path(), out)
+    iteration = registry.get(number)
+    write_downloads(forms, iteration, registry, load_params(), Path(), out, possible=possible)
 
 
 @cli.command()

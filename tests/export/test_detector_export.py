@@ -308,7 +308,7 @@ def test_other_formats_are_refused(
 ) -> None:
     family = by_name(name).family
     with pytest.raises(
-        ExportError, match=f"is exported as onnx so far; received {family}. Choose `--format onnx`"
+        ExportError, match=f"is exported as onnx so far; received {family}. Choose `--format onnx`.$"
     ):
         export(trained["grid"], kept, tmp_path / "made", name)
     assert not (tmp_path / "made").exists()

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import fake_detector
 import pytest
 
 from dahlia import layout
 from dahlia.errors import ExportError, VerificationError
 from dahlia.export import downloads
 from dahlia.export.downloads import write_downloads
-from dahlia.export.formats import Format, by_name, chosen
+from dahlia.export.formats import FORMATS, Format, by_name, chosen
 from dahlia.tracking.iteration import Iteration
 from dahlia.tracking.registry import Registry
 from small_projects import SmallProject
@@ -80,6 +82,41 @@ def test_libraries_have_processes_of_their_own(
     assert {"litert", "litert-float16", "litert-int8", "tfjs"} in asked
     assert {name for names in asked for name in names} == {form.name for form in chosen("all")}
     assert len(asked) == 4
+
+
+def _asked(trained: SmallProject, *forms: Format, possible: tuple[Format, ...]) -> list[str]:
+    """The formats that are written, without writing them."""
+    written: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(downloads, "_side_by_side", lambda groups, *_: written.extend(_names(groups)) or [])
+        patch.setattr(downloads, "_made", lambda form, *_: written.append(form.name) or True)
+        patch.setattr(downloads, "export_inputs", lambda *_: None)
+        registry, iteration = cast(Registry, OneModel(trained)), cast(Iteration, First())
+        out = trained.root / "downloads"
+        write_downloads(forms, iteration, registry, trained.params, trained.root, out, possible=possible)
+    return written
+
+
+def _names(groups: Sequence[Sequence[Format]]) -> list[str]:
+    return [form.name for group in groups for form in group]
+
+
+def test_all_formats_are_those_of_the_domain(trained: SmallProject) -> None:
+    few = trained.params.domain.model_copy(update={"exports": ["onnx", "docker"]})
+    trained.params = trained.params.model_copy(update={"domain": few})
+    names = ["docker-arm", "docker", "onnx", "onnx-float16", "onnx-int8"]
+    assert sorted(_asked(trained, possible=FORMATS)) == sorted(names)
+    with pytest.raises(ExportError, match="is exported as onnx, docker, not as coreml"):
+        _asked(trained, by_name("coreml"), possible=FORMATS)
+
+
+def test_all_formats_of_a_detector(trained: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "load_card", lambda _: fake_detector.card())
+    monkeypatch.setattr(downloads, "_allowed", lambda *_: ["onnx", "docker"])
+    assert sorted(_asked(trained, possible=FORMATS)) == ["onnx", "onnx-float16", "onnx-int8"]
+    monkeypatch.setattr(downloads, "_allowed", lambda *_: [])
+    with pytest.raises(ExportError, match="is a domain that is served, not exported"):
+        _asked(trained, possible=FORMATS)
 
 
 def test_nothing_is_written_where_the_domain_lacks_one(trained: SmallProject) -> None:

@@ -15,9 +15,9 @@ from dahlia import layout
 from dahlia.dataset.manifest import load_manifest
 from dahlia.errors import DahliaError, ExportError
 from dahlia.export.artifacts import ExportInputs, export_inputs, require_allowed, write_download
-from dahlia.export.formats import Format
+from dahlia.export.formats import OFFERED, Format
 from dahlia.imports import require_formats
-from dahlia.modeling.card import load_card
+from dahlia.modeling.card import ModelCard, load_card
 from dahlia.params import Params
 from dahlia.tracking.iteration import Iteration
 from dahlia.tracking.registry import Registry
@@ -30,7 +30,14 @@ _AT_ONCE = 2
 
 
 def write_downloads(
-    forms: Sequence[Format], iteration: Iteration, registry: Registry, params: Params, root: Path, out: Path
+    forms: Sequence[Format],
+    iteration: Iteration,
+    registry: Registry,
+    params: Params,
+    root: Path,
+    out: Path,
+    *,
+    possible: Sequence[Format] = (),
 ) -> None:
     """Write `<project>-<N>-<format>.zip` and its `.verification.json` for every format.
 
@@ -43,6 +50,7 @@ def write_downloads(
         params: of the project.
         root: the project folder.
         out: folder of the zips.
+        possible: of these, what the domain has is written too.
 
     Raises:
         ExportError: the domain does not have a format, its packages are not installed, or at least one could
@@ -55,6 +63,7 @@ def write_downloads(
     allowed = _allowed(card.domain_id, params, root)
     for form in forms:
         require_allowed(form, card, allowed)
+    forms = _with_possible(forms, possible, card, allowed)
     groups = [part for family in _TOGETHER if (part := [form for form in forms if form.family in family])]
     paths = {form: out / f"{registry.project}-{iteration.number}-{form.name}.zip" for form in forms}
     if len(groups) > 1:
@@ -66,6 +75,20 @@ def write_downloads(
         raise ExportError(
             f"Not written: {', '.join(failed)}; the reasons are above. What was written is in {out}."
         )
+
+
+def _with_possible(
+    forms: Sequence[Format], possible: Sequence[Format], card: ModelCard, allowed: Sequence[str]
+) -> list[Format]:
+    """What is asked for, and of `possible` what is exported; an error where that leaves nothing."""
+    known = [form for form in possible if form.family in OFFERED[card.kind]]
+    found = [form for form in known if form.family in allowed]
+    if not (forms or found):
+        for form in known[:1]:
+            require_allowed(form, card, allowed)
+    wanted = list(dict.fromkeys([*forms, *found]))
+    require_formats([form.name for form in wanted], ExportError)
+    return wanted
 
 
 def _allowed(domain_id: str, params: Params, root: Path) -> Sequence[str]:
