@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from dahlia.dataset import readers
-from dahlia.dataset.readers import table
+from dahlia.dataset.readers import boxes, table
+from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.records import Annotation, Region
 from dahlia.errors import DatasetError
 
@@ -292,3 +293,26 @@ def test_columns_that_cannot_be_read(tmp_path: Path, table: str, found: str) -> 
     with pytest.raises(DatasetError, match=found) as caught:
         readers.read(tmp_path)
     assert "Did you mean `image` to be `tag`" not in str(caught.value)
+
+
+@pytest.mark.parametrize("header", ["file,tag,xmin,ymin,xmax,ymax", "file,tag,left,top,width,height"])
+def test_a_photo_with_many_boxes_is_looked_for_and_opened_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: str
+) -> None:
+    Image.new("RGB", (40, 20)).save(tmp_path / "a.png")
+    asked: list[str] = []
+    find, size = PhotoFinder.find, boxes.image_size
+
+    def counted_find(self: PhotoFinder, name: str, *about: object) -> tuple[Path, str]:
+        asked.append(name)
+        return find(self, name, *about)  # type: ignore[arg-type]
+
+    def counted_size(photo: Path) -> tuple[int, int]:
+        asked.append(f"size of {photo.name}")
+        return size(photo)
+
+    monkeypatch.setattr(PhotoFinder, "find", counted_find)
+    monkeypatch.setattr(boxes, "image_size", counted_size)
+    found = load(tmp_path, f"{header}\n" + "".join(f"a.png,cat,{n},1,20,20\n" for n in range(9)))
+    assert [len(one.regions) for one in found] == [9]
+    assert sorted(asked) == ["a.png", *(["size of a.png"] if "xmin" in header else [])]

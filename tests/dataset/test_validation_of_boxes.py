@@ -12,6 +12,7 @@ import pytest
 from dahlia.dataset.inspection import merge_copies
 from dahlia.dataset.inspector import inspect_all
 from dahlia.dataset.records import Annotation, Region
+from dahlia.dataset.rules import regions
 from dahlia.dataset.source_summary import SourceNote, SourceSummary
 from dahlia.dataset.validation import Validation, refuse, validate
 from dahlia.errors import ValidationError
@@ -296,3 +297,25 @@ def test_skipping_leaves_out_flawed_photos_and_unsure_ones(tmp_path: Path) -> No
     stopping = validated(tmp_path, meadow(tmp_path) + extra)
     assert [row.path for row in stopping.excluded] == ["unsure.jpg"]
     assert stopping.images == 6
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 256])
+def test_boxes_are_compared_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(regions, "BLOCK", block)
+    boxes = (BOX, (0.6, 0.1, 0.2, 0.2), (0.1, 0.1, 0.305, 0.4), (0.1, 0.1, 0.302, 0.4))
+    crowded = side(*boxes)(tmp_path)
+    (found,) = [
+        one for one in validated(tmp_path, meadow(tmp_path) + crowded).findings if one.code == "covered-box"
+    ]
+    assert found.found == "two boxes “ash” with an overlap of 99% and 2 more"
+    assert found.tags == ("ash",)
+
+
+def test_boxes_of_a_photo_with_too_many_are_not_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = []
+    overlaps = regions.overlaps
+    monkeypatch.setattr(regions, "overlaps", lambda a, b: compared.append(len(b)) or overlaps(a, b))
+    validated(tmp_path, meadow(tmp_path) + side(*grid(301))(tmp_path))
+    assert max(compared) == 2

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dahlia.dataset.records import ImageRecord, Region
-from dahlia.reports.boxes import EDGE, LABEL_HEIGHT, MOST_LABELS, Outline, drawing, tagged
+from dahlia.reports.boxes import EDGE, LABEL_HEIGHT, MOST_DRAWN, MOST_LABELS, Outline, drawing, tagged
 
 PLACE = (0.25, 0.5, 0.5, 0.25)
 
@@ -66,3 +66,11 @@ def test_regions_of_the_manifest_are_drawn() -> None:
 def test_what_is_no_number_is_left_out() -> None:
     drawn = drawing(None, (40, 40), [Outline((float("nan"), 0, 1, 1), 0, label="x"), Outline(PLACE, 1)])
     assert [stroke.colour for stroke in drawn.strokes] == [1]
+
+
+def test_of_very_many_boxes_only_the_first_are_drawn() -> None:
+    outlines = [Outline(PLACE, 0, label="fork")] * (MOST_DRAWN + 1_200)
+    drawn = drawing(None, (100, 100), outlines)
+    assert drawn.strokes[0].path.count("M") == MOST_DRAWN
+    assert drawn.told.endswith("fork, 1,200 more boxes, which are not drawn")
+    assert "more" not in drawing(None, (100, 100), outlines[:MOST_DRAWN]).told

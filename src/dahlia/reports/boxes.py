@@ -16,6 +16,7 @@ from dahlia.dataset.records import ImageRecord
 EDGE = 400  # of the drawing's longer side; the unit of all lengths here
 COLOURS = 8
 MOST_LABELS = 14
+MOST_DRAWN = 1_000  # boxes of a photo; a browser has to show them, and the page to hold them
 LABEL_HEIGHT = 21.0
 LETTER, PADDING = 8.5, 10.0
 LONGEST = 22  # letters of a label
@@ -76,7 +77,8 @@ class Drawing:
         height: likewise.
         strokes: those on top last.
         labels: as many as find room.
-        told: the labels of all boxes, for who cannot see the picture.
+        told: the labels of the boxes that are drawn, and how many others there are, for who cannot see
+            the picture.
     """
 
     uri: str | None
@@ -94,9 +96,15 @@ def drawing(uri: str | None, size: tuple[int, int], outlines: Sequence[Outline])
         uri: of the photo.
         size: width and height of the photo, pixels.
         outlines: its boxes; labels are given to the first that ask for one and find room. What is no number
-            is left out.
+            is left out, and so are all after the first `MOST_DRAWN`.
     """
-    outlines = [outline for outline in outlines if all(math.isfinite(each) for each in outline.place)]
+    undrawn = len(outlines) - MOST_DRAWN
+    outlines = [
+        outline for outline in outlines[:MOST_DRAWN] if all(math.isfinite(each) for each in outline.place)
+    ]
+    told = [outline.label for outline in outlines if outline.label]
+    if undrawn > 0:
+        told.append(f"{undrawn:,} more boxes, which are not drawn")
     scale = EDGE / max(size)
     width, height = (max(1.0, round(edge * scale, 1)) for edge in size)
     corners = [_corners(outline.place, width, height) for outline in outlines]
@@ -106,7 +114,7 @@ def drawing(uri: str | None, size: tuple[int, int], outlines: Sequence[Outline])
         height=height,
         strokes=tuple(_strokes(outlines, corners)),
         labels=tuple(_labels(outlines, corners, width, height)),
-        told=", ".join(outline.label for outline in outlines if outline.label),
+        told=", ".join(told),
     )
 
 

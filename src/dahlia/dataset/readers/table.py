@@ -27,7 +27,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dahlia.dataset.groups import group_name
-from dahlia.dataset.readers.boxes import size_of
+from dahlia.dataset.readers.boxes import Size, size_of
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.folder import has_tags
 from dahlia.dataset.readers.reading import Loaded, Note, counted
@@ -112,6 +112,8 @@ class _Table:
         self.joined: set[str] = set()
         self._document = document
         self._finder = finder
+        self._photos: dict[str, tuple[Path, str]] = {}  # a photo may have a row for each of many boxes
+        self._sizes: dict[tuple[Path, tuple[str, ...]], Size | None] = {}
         folders = document.split("/")
         self.split = split_of_document(folders[-1]) or split_in(folders[:-1])
         self._folder = "/".join(folders[:-1])
@@ -151,7 +153,7 @@ class _Table:
             )
         cells = row + [""] * (columns.count - len(row))
         names = tags_of(tag_name(tag, where) for tag in self._tags(cells) if tag.strip())
-        image, hint = self._finder.find(cells[columns.file], where, (self._folder, "images", ""))
+        image, hint = self._photo(cells[columns.file], where)
         split = self._split(cells, where)
         return Annotation(
             path=image,
@@ -163,6 +165,19 @@ class _Table:
             hint=hint,
             group=self._group(cells, where),
         )
+
+    def _photo(self, name: str, where: str) -> tuple[Path, str]:
+        """What `PhotoFinder.find` says of a name, looked for once."""
+        if name not in self._photos:
+            self._photos[name] = self._finder.find(name, where, (self._folder, "images", ""))
+        return self._photos[name]
+
+    def _size(self, image: Path, stated: tuple[str, ...]) -> Size | None:
+        """What `size_of` says of a photo, which is opened once."""
+        key = (image, stated)
+        if key not in self._sizes:
+            self._sizes[key] = size_of(image, *stated)
+        return self._sizes[key]
 
     def _tags(self, cells: list[str]) -> Iterator[str]:
         columns = self.columns
@@ -194,7 +209,7 @@ class _Table:
         )
         if not self.columns.corners:
             return tuple(Region(tag, first, second, third, fourth) for tag in tags)
-        size = size_of(image, *(cells[place].strip() for place in self.columns.size))
+        size = self._size(image, tuple(cells[place].strip() for place in self.columns.size))
         if size is None:
             return ()
         width, height = size

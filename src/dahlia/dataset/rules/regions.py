@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from dahlia.boxes import overlaps
 from dahlia.dataset.findings import Finding
@@ -17,6 +18,11 @@ from dahlia.dataset.records import Region
 from dahlia.dataset.rules.survey import Survey
 
 ROUNDING = 1e-5  # of the image's edge; annotation files round to six decimals
+BLOCK = 256  # boxes that are compared with the others of a photo at a time
+
+_Tags = npt.NDArray[np.str_]
+_Places = npt.NDArray[np.float32]
+_Counts = npt.NDArray[np.int64]
 
 
 def unused(survey: Survey) -> Iterator[Finding]:
@@ -120,15 +126,37 @@ def covered(survey: Survey) -> Iterator[Finding]:
     most = survey.params.validate_.max_box_overlap
     for record in survey.records:
         tags = np.array([region.tag for region in record.regions])
-        found = np.triu(overlaps(places(record.regions), places(record.regions)), 1)
-        found = np.where(tags[:, None] == tags, found, 0)
-        count = int((found > most).sum())
+        closest, alike = _closest(tags, places(record.regions), most)
+        count = int(alike.sum())
         if count:
-            tag = record.regions[int(found.max(axis=1).argmax())].tag
-            text = f"two boxes “{tag}” with an overlap of {found.max():.0%}{_more(count)}"
+            tag = record.regions[int(closest.argmax())].tag
+            text = f"two boxes “{tag}” with an overlap of {closest.max():.0%}{_more(count)}"
             expected = f"boxes of one tag with an overlap (IoU) of at most {most:.0%}"
-            twice = tuple(dict.fromkeys(tags[(found > most).any(axis=1)].tolist()))
+            twice = tuple(dict.fromkeys(tags[alike > 0].tolist()))
             yield Finding("covered-box", expected, text, (record.path,), twice)
+
+
+def _closest(tags: _Tags, boxes: _Places, most: float) -> tuple[_Places, _Counts]:
+    """What the later boxes of one photo and tag are to each box.
+
+    A few boxes at a time are compared: a project may allow thousands of them in a photo.
+
+    Args:
+        tags: (N,) of the boxes.
+        boxes: (N, 4), see `places`.
+        most: the overlap above which two are alike.
+
+    Returns:
+        (N,) the greatest overlap with a later box, and (N,) how many later ones are alike.
+    """
+    closest, alike = np.zeros(len(tags), np.float32), np.zeros(len(tags), np.int64)
+    _, numbers = np.unique(tags, return_inverse=True)
+    for first in range(0, len(tags), BLOCK):
+        rows = slice(first, first + BLOCK)
+        found = np.triu(overlaps(boxes[rows], boxes[first:]), 1)
+        found[numbers[rows, None] != numbers[first:]] = 0
+        closest[rows], alike[rows] = found.max(axis=1), (found > most).sum(axis=1)
+    return closest, alike
 
 
 def places(regions: Sequence[Region]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
