@@ -57,6 +57,38 @@ def test_what_takes_too_long_is_refused(tmp_path: Path, name: str) -> None:
         readers.read(lay(tmp_path, {"1.png": None, name: REFUSED[name]}))
 
 
+LONG = "9" * 4000
+LONG_VALUES = {
+    "number.json": coco(f'{{"image_id": 1, "category_id": 1, "bbox": [{LONG}, 0, 1, 1]}}'),
+    "text.json": coco(f'{{"image_id": 1, "category_id": 1, "bbox": ["x{LONG}", 0, 1, 1]}}'),
+    "box.json": coco(f'{{"image_id": 1, "category_id": 1, "bbox": [{LONG}]}}'),
+    "image.json": coco(f'{{"image_id": {LONG}, "category_id": 1}}'),
+    "category.json": coco(f'{{"image_id": 1, "category_id": "x{LONG}"}}'),
+    "id.json": coco(f'{{"image_id": [{LONG}], "category_id": 1}}'),
+    "path.json": coco(image=json.dumps("../" + LONG)),
+    "file.json": coco(image=f"[{LONG}]"),
+    "box.csv": f"file,tag,left,top,width,height\n1.png,cat,x{LONG},0,1,1\n",
+    "subset.csv": f"file,tag,subset\n1.png,cat,{LONG}\n",
+    "path.csv": f"file,tag\n../../{LONG},cat\n",
+    "label.json": {"shapes": [{"label": [LONG]}], "imagePath": "1.png", "version": "5", "flags": {}},
+}
+
+
+@pytest.mark.parametrize("name", LONG_VALUES)
+def test_long_values_are_cut_off_in_messages(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DatasetError, match=name) as caught:
+        readers.read(lay(tmp_path, {"1.png": None, name: LONG_VALUES[name]}))
+    assert len(str(caught.value)) < 700 + len(str(tmp_path)) * 2
+
+
+@pytest.mark.parametrize("line", [f"1 x{LONG} 0.5 0.5 0.5", f"{LONG} 0.5 0.5 0.5 0.5", f"x{LONG} 1 1 1 1"])
+def test_long_values_of_labels_are_cut_off_too(tmp_path: Path, line: str) -> None:
+    names = {"data.yaml": "names: [cat, dog]\n", "images/1.png": None, "labels/1.txt": f"{line}\n"}
+    with pytest.raises(DatasetError) as caught:
+        readers.read(lay(tmp_path, names))
+    assert len(str(caught.value)) < 700 + len(str(tmp_path)) * 2
+
+
 def test_a_description_with_a_long_cell(tmp_path: Path) -> None:
     rows = f"/m/1,{'x' * 200_000}\n/m/2,cat\n"
     labels = "ImageID,Source,LabelName,Confidence\n1,x,/m/2,1\n"

@@ -148,8 +148,8 @@ def _names(categories: Sequence[tuple[str, Entry]]) -> dict[Id, str]:
         key, name = _id(entry, "id", where), written_tag(entry.get("name"), where)
         if names.setdefault(key, name) != name:
             raise DatasetError(
-                f"{where}: expected one name for the category {key!r}, received “{names[key]}” and “{name}”. "
-                "Give each category an id of its own."
+                f"{where}: expected one name for the category {key!r:.60}, received “{names[key]}” and "
+                f"“{name}”. Give each category an id of its own."
             )
     return names
 
@@ -161,13 +161,15 @@ def _photos(
     for where, entry in images:
         key, name = _id(entry, "id", where), entry.get("file_name")
         if not isinstance(name, str):
-            raise DatasetError(f"{where}: expected text as `file_name`, received {name!r}. Correct it there.")
+            raise DatasetError(
+                f"{where}: expected text as `file_name`, received {name!r:.60}. Correct it there."
+            )
         if key not in photos:
             photos[key] = _Photo(where, entry, *finder.find(name, where, places))
         elif (other := photos[key].entry["file_name"]) != name:
             raise DatasetError(
-                f"{where}: expected an `id` of its own for each image, received {key!r} for {other!r} and "
-                f"{name!r}. Export the file again."
+                f"{where}: expected an `id` of its own for each image, received {key!r:.60} for "
+                f"{other!r:.200} and {name!r:.200}. Export the file again."
             )
     return photos
 
@@ -182,7 +184,9 @@ def _id(entry: Entry, key: str, where: str) -> Id:
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise DatasetError(f"{where}: expected a whole number as `{key}`, received {value!r}. Correct it there.")
+    raise DatasetError(
+        f"{where}: expected a whole number as `{key}`, received {value!r:.60}. Correct it there."
+    )
 
 
 def _known(key: Id, known: dict[Id, Any], where: str) -> Id:
@@ -190,7 +194,7 @@ def _known(key: Id, known: dict[Id, Any], where: str) -> Id:
         return key
     ids = [str(name) for name in list(known)[:20]]
     raise DatasetError(
-        f"{where}: there is no {key!r}{nearest(str(key), ids) if ids else '; the list is empty.'}"
+        f"{where}: there is no {key!r:.60}{nearest(str(key), ids) if ids else '; the list is empty.'}"
     )
 
 

@@ -48,7 +48,7 @@ class PhotoFinder:
             return ()
         written, meant = next(iter(self._loose.items()))
         names = counted(len(self._loose), "name differs", "names differ")
-        found = f"{names} from the files', such as {written!r} for {meant!r}"
+        found = f"{names} from the files', such as {written!r:.200} for {meant!r:.200}"
         return (Note("loose-names", found, tuple(sorted(set(self._loose.values())))),)
 
     def remember(self, written: str, meant: str) -> None:
@@ -80,7 +80,7 @@ class PhotoFinder:
         outside = next((path for path in exact if path is not None), None)
         if outside is None:
             raise DatasetError(
-                f"{where}: expected a file inside {self._root}, received {name!r}, which does not lead "
+                f"{where}: expected a file inside {self._root}, received {name!r:.200}, which does not lead "
                 "there. Copy the file there, and name it relative to that folder."
             )
         return Path(outside), self._hint(name, fitting)

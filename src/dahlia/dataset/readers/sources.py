@@ -28,7 +28,7 @@ def tag_name(text: str, where: str) -> str:
     """
     name = unicodedata.normalize("NFC", text).strip()
     if not name:
-        raise DatasetError(f"{where}: expected the name of a tag, received {text!r}. Fill it in.")
+        raise DatasetError(f"{where}: expected the name of a tag, received {text!r:.60}. Fill it in.")
     if trouble := trouble_with(text.strip(" ")):
         raise DatasetError(f"{where}: {trouble[0].lower()}{trouble[1:]} Correct it there.")
     return name
@@ -60,7 +60,7 @@ def number(text: object, where: str) -> float:
             value = math.nan
         if math.isfinite(value):
             return value
-    raise DatasetError(f"{where}: expected a number, received {text!r}. Correct it there.")
+    raise DatasetError(f"{where}: expected a number, received {text!r:.60}. Correct it there.")
 
 
 def merge(annotations: Iterable[Annotation]) -> list[Annotation]:

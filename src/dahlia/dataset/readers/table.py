@@ -73,7 +73,7 @@ def load(tree: Tree, documents: Sequence[str]) -> Loaded:
     notes = list(finder.notes)
     if several:
         cells = counted(several.total(), "cell holds", "cells hold")
-        notes.append(Note("several-tags", f"{cells} several tags, such as {next(iter(several))!r}"))
+        notes.append(Note("several-tags", f"{cells} several tags, such as {next(iter(several))!r:.200}"))
     if joined:
         tags = counted(len(joined), "tag has", "tags have")
         found = f"{tags} a `;` or `|` in the name, such as {joined[0]!r}"
@@ -227,8 +227,8 @@ class _Table:
         split = split_of(text)
         if split is None:
             raise DatasetError(
-                f"{where}: expected `train`, `valid` or `test` as subset, received {text!r}. Correct it, or "
-                "rename the column if it says something else."
+                f"{where}: expected `train`, `valid` or `test` as subset, received {text!r:.60}. Correct it, "
+                "or rename the column if it says something else."
             )
         return split
 

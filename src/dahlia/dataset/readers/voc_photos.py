@@ -69,7 +69,7 @@ class Photos:
             "XML file that does not name its photo",
             "XML files that do not name their photos",
         )
-        found = f"{files}, such as {written!r} for {meant!r}"
+        found = f"{files}, such as {written!r:.200} for {meant!r:.200}"
         return (
             *self._finder.notes,
             Note("renamed-photo", found, tuple(sorted({own for _, own in self._renamed.values()}))),

@@ -137,7 +137,7 @@ def _plain(node: yaml.Node | None) -> Any:
         name, said = str(_plain(key)), _plain(value)
         if content.setdefault(name, said) != said:
             raise yaml.YAMLError(
-                f"expected `{name}` once, received {content[name]!r} and {said!r} "
+                f"expected `{name}` once, received {content[name]!r:.60} and {said!r:.60} "
                 f"in line {key.start_mark.line + 1}"
             )
     return content
@@ -164,11 +164,13 @@ def _names(tree: Tree, document: str, names: Any) -> dict[int, str]:
     if isinstance(names, list):
         pairs = [(str(index), name) for index, name in enumerate(names)]
     if not pairs or not all(key.isdecimal() for key, _ in pairs):
-        raise DatasetError(f"{tree.path(document)}: expected {_NAMES}, received {names!r}. Fill it in.")
+        raise DatasetError(f"{tree.path(document)}: expected {_NAMES}, received {names!r:.60}. Fill it in.")
     classes: dict[int, str] = {}
     for key, name in pairs:
         if not isinstance(name, str):
-            raise DatasetError(f"{where}: expected the name of class {key}, received {name!r}. Fill it in.")
+            raise DatasetError(
+                f"{where}: expected the name of class {key}, received {name!r:.60}. Fill it in."
+            )
         tag = tag_name(name, f"{where}, class {key}")
         if classes.setdefault(int(key), tag) != tag:
             raise DatasetError(
@@ -220,7 +222,7 @@ def _splits(content: dict[str, Any], where: str) -> dict[Split, tuple[str, ...]]
 def _place(written: Any, where: str) -> str:
     if not isinstance(written, str):
         raise DatasetError(
-            f"{where}: expected a folder or a text file of paths, received {written!r}. Correct it there."
+            f"{where}: expected a folder or a text file of paths, received {written!r:.60}. Correct it there."
         )
     place = written.strip()
     return "" if place.lower() in ("null", "~", "none") else place
@@ -231,7 +233,9 @@ def _keypoints(shape: Any, where: str) -> int:
         return 0
     each = list(_numbers(shape))
     if len(each) != 2 or not all(0 < value <= 10_000 for value in each):
-        raise DatasetError(f"{where}: expected two numbers such as [17, 3], received {shape!r}. Correct it.")
+        raise DatasetError(
+            f"{where}: expected two numbers such as [17, 3], received {shape!r:.60}. Correct it."
+        )
     return each[0] * each[1]
 
 

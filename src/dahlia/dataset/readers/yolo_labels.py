@@ -53,7 +53,7 @@ class Labels:
             if tag is None:
                 known = ", ".join(f"{key} {name}" for key, name in list(names.items())[:20])
                 raise DatasetError(
-                    f"{where}: there is no class {cells[0]}; known: {known}. Correct it there."
+                    f"{where}: there is no class {cells[0]:.60}; known: {known}. Correct it there."
                 )
             yield Region(tag, *self._box(label, values, keypoints, where))
 
