@@ -125,6 +125,41 @@ def test_links_in_a_circle(tmp_path: Path) -> None:
         readers.read(tmp_path / "loop")
 
 
+TABLE = "image,tag,left,top,width,height\n1.png,cat,0.1,0.1,0.5,0.5\n"
+
+
+@pytest.mark.parametrize("linked", ["file", "folder"])
+def test_a_table_that_is_a_link_out_of_the_source_is_read(tmp_path: Path, linked: str) -> None:
+    source = lay(tmp_path / "source", {"1.png": None})
+    lay(tmp_path / "store", {"regions.csv": TABLE})
+    if linked == "file":
+        (source / "regions.csv").symlink_to(tmp_path / "store/regions.csv")
+    else:
+        (source / "tables").symlink_to(tmp_path / "store")
+    assert readers.read(source).tags == {"cat": 1}
+
+
+@pytest.mark.parametrize("linked", ["file", "folder"])
+@pytest.mark.parametrize(
+    "text", ["hush\n", "hush,hush,hush\n1,2,3\n", 'hush,"hush\n', "file,hush\n1.png,2\n"]
+)
+def test_what_a_link_out_of_the_source_leads_to_is_not_shown(tmp_path: Path, linked: str, text: str) -> None:
+    source = lay(tmp_path / "source", {"1.png": None})
+    lay(tmp_path / "store", {"regions.csv": text})
+    if linked == "file":
+        (source / "regions.csv").symlink_to(tmp_path / "store/regions.csv")
+    else:
+        (source / "tables").symlink_to(tmp_path / "store")
+    with pytest.raises(DatasetError, match=r"regions\.csv") as caught:
+        readers.read(source)
+    assert "hush" not in str(caught.value)
+    (source / "inside.txt").write_text("file,kind\n")
+    (source / ("regions.csv" if linked == "file" else "tables")).unlink()
+    (source / "regions.csv").symlink_to("inside.txt")
+    with pytest.raises(DatasetError, match="found `kind`"):
+        readers.read(source)
+
+
 @pytest.mark.parametrize("name", ["a" * 300, "a\0b"])
 def test_sources_that_cannot_have_their_name(tmp_path: Path, name: str) -> None:
     with pytest.raises(DatasetError):

@@ -121,6 +121,12 @@ class _Table:
         self._rows = list(_rows(text, self.delimiter, self.path))
         columns = columns_of([row for _, row in self._rows])
         if isinstance(columns, str):
+            # Links are followed; what this one leads to is no such table, and may be confidential.
+            if tree.leads_out(document):
+                raise DatasetError(
+                    f"{self.path}: expected a table with the columns file,tag, received a link out of "
+                    f"{tree.root} to a file that has not got them. Copy the table that is meant there."
+                )
             raise DatasetError(f"{self.path}:{self._rows[0][0] if self._rows else 1}: {columns}")
         self.columns = columns
 

@@ -122,6 +122,12 @@ class Tree:
         """The name of a file that lies in the source."""
         return path.relative_to(self.root).as_posix()
 
+    def leads_out(self, name: str) -> bool:
+        """Whether a link, of the file or of a folder above it, leads out of the source."""
+        if self.is_archive:
+            return False
+        return not Path(os.path.realpath(self.path(name))).is_relative_to(self.root)
+
     def content(self, name: str, max_bytes: int | None = None) -> bytes:
         """The bytes of an annotation file, which then counts as read.
 
