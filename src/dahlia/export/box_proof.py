@@ -98,7 +98,8 @@ class BoxComparison:
 
     Attributes:
         images: N.
-        boxes: how many the trained detector finds.
+        boxes: how many the trained detector finds with a score of `least` or more.
+        least: the lowest score that it gives.
         replaced: how many of these the artifact replaces by a candidate that is all but as good, or leaves
             out because their score is at the limit.
         overlap: the lowest intersection over union of a box and the same box of the artifact.
@@ -114,6 +115,7 @@ class BoxComparison:
 
     images: int
     boxes: int
+    least: float
     replaced: int
     overlap: float
     largest: float
@@ -145,10 +147,11 @@ class BoxComparison:
     def words(self, limit: Limit) -> str:
         """For people who watch."""
         if limit.difference is None:
-            return f"{self.images} images, mAP@50 {self.after:.1%} of {self.before:.1%}"
+            return f"{self.images} photos, mAP@50 {self.after:.1%} of {self.before:.1%}"
         return (
-            f"{self.boxes} boxes in {self.images} images, overlap at least {self.overlap:.4f}, largest "
-            f"difference {self.largest:.1e} (limit {limit.difference:g}), {self.replaced} replaced"
+            f"{self.boxes} boxes above {100 * self.least:g} % in {self.images} photos, overlap at least "
+            f"{self.overlap:.4f}, largest difference {self.largest:.1e} "
+            f"(limit {limit.difference:g}), {self.replaced} replaced"
         )
 
 
@@ -185,6 +188,7 @@ def compare_boxes(photos: BoxPhotos, opened: OpenedDetector, card: ModelCard, li
     return BoxComparison(
         images=len(photos.paths),
         boxes=sum(map(len, photos.expected)),
+        least=how.least,
         replaced=sum(one.replaced for one in matched),
         overlap=min(one.overlap for one in matched),
         largest=max(one.largest for one in matched),
