@@ -54,6 +54,17 @@ def test_the_table_has_every_tag(params: EvaluateParams) -> None:
         assert word in said
 
 
+def test_a_long_tag_is_cut_in_the_middle(params: EvaluateParams) -> None:
+    long = "fork " + "with very many words " * 6 + "three tines"
+    evaluation = evaluate_detector(generated(tags=(long, "knife")), params, seed=0)
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(summary_of(evaluation))
+    row = next(line for line in capture.get().splitlines() if line.startswith("fork"))
+    assert "three tines " in row
+    assert "]" in row
+
+
 def test_metrics_are_flat_numbers(params: EvaluateParams, tmp_path: Path) -> None:
     evaluation = evaluate_detector(generated(photos=30, test=9), params, seed=0)
     save_box_metrics(tmp_path / "metrics.json", evaluation)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MISSED, NOTHING = "(missed)", "(nothing there)"  # beside tags, none of which may be called so by chance
+LONGEST_TAG = 30  # letters of it in the table, which leaves most terminals room; the ends tell tags apart
 
 
 def headline(evaluation: BoxEvaluation, figures: BoxSetFigures) -> tuple[str, str]:
@@ -77,10 +78,17 @@ def box_summary_table(evaluation: BoxEvaluation) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for tag in evaluation.held_out.tags:
         row = [escape(in_words(each)) for each in (tag.precision, tag.recall, tag.ap50)]
-        table.add_row(escape(tag.tag), str(tag.boxes), *row)
+        table.add_row(escape(_cut(tag.tag)), str(tag.boxes), *row)
     row = [escape(in_words(each)) for each in (overall.precision, overall.recall, overall.map50)]
     table.add_row("all", str(overall.boxes), *row)
     return table
+
+
+def _cut(tag: str) -> str:
+    if len(tag) <= LONGEST_TAG:
+        return tag
+    end = (LONGEST_TAG - 1) // 2
+    return f"{tag[: LONGEST_TAG - 1 - end].rstrip()}…{tag[-end:].lstrip()}"
 
 
 def _means(figures: BoxSetFigures) -> str:
