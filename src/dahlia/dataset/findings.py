@@ -59,6 +59,12 @@ RULES: dict[str, Rule] = {
     "train-and-test": Rule("error", "Images both in training and in the test set", _LEAK),
     "region-out-of-bounds": Rule("error", "Regions that leave the image", "Draw the region again."),
     "region-zero-size": Rule("error", "Regions without an area", "Draw the region again, or remove it."),
+    "other-size": Rule(
+        "error",
+        "Boxes of photos of another shape",
+        "Put the photo there that was annotated, or annotate this one. If only the stated width and height "
+        "are wrong, correct or remove them: without them boxes are read in pixels of the photo.",
+    ),
     "too-many-boxes": Rule(
         "error",
         "Photos with too many boxes",
@@ -246,6 +252,18 @@ RULES: dict[str, Rule] = {
         "Look through them: what a model predicted is not always right.",
     ),
     "region-clipped": Rule("advice", "Regions that were clipped", "Nothing has to be done."),
+    "turned-boxes": Rule(
+        "advice",
+        "Boxes of photos as they are stored",
+        "Look at some of them in a viewer of annotations: the boxes were turned like the photo, by its EXIF "
+        "orientation. Nothing has to be done, if they are right.",
+    ),
+    "scaled-photo": Rule(
+        "advice",
+        "Photos of another size than was annotated",
+        "Nothing has to be done, if they were scaled after they had been annotated: boxes are taken as parts "
+        "of the stated size. If that size is wrong, correct or remove it.",
+    ),
     "region-unused": Rule(
         "advice", "Regions that a classifier does not use", "Nothing has to be done: the tags count."
     ),
@@ -298,6 +316,9 @@ EXPECTED_OF_SOURCES = {
     "region-keypoints": "a box for each region",
     "region-confidence": "regions that a person has drawn",
     "region-clipped": "regions inside the image",
+    "other-size": "photos of the shape that the annotations state",
+    "turned-boxes": "boxes on photos as they are displayed",
+    "scaled-photo": "photos of the size that the annotations state",
     "named-elsewhere": "images that are in the source",
     "several-tags": "one tag in a cell, or several",
     "joined-tags": "one tag in a cell",

@@ -35,6 +35,7 @@ SCHEMA = pa.schema(
         pa.field("brightness_perc_5", pa.float64()),
         pa.field("brightness_perc_99", pa.float64()),
         MANIFEST_SCHEMA.field("group"),
+        pa.field("orientation", pa.int32()),
     ]
 )
 
@@ -64,6 +65,7 @@ class Inspection:
         brightness_perc_5: 5th percentile of brightness, 0 to 1.
         brightness_perc_99: 99th percentile of brightness, 0 to 1.
         group: see `Annotation.group`.
+        orientation: as EXIF counts it, 1 to 8; None where an earlier version did not keep it.
     """
 
     path: str
@@ -85,6 +87,7 @@ class Inspection:
     brightness_perc_5: float | None = None
     brightness_perc_99: float | None = None
     group: str | None = None
+    orientation: int | None = None
 
 
 def uninspected(annotation: Annotation, root: Path) -> Inspection:
@@ -113,7 +116,7 @@ def load_inspection(path: Path) -> list[Inspection]:
     Raises:
         DatasetError: the file is missing or has another schema.
     """
-    rows = read_table(path, SCHEMA, "dvc repro ingest", LATER).to_pylist()
+    rows = read_table(path, SCHEMA, "dvc repro ingest", (*LATER, "orientation")).to_pylist()
     return [
         Inspection(
             **{**row, "tags": tuple(row["tags"]), "regions": tuple(Region(**r) for r in row["regions"])}

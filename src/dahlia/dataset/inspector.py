@@ -84,6 +84,7 @@ def inspect(annotation: Annotation, root: Path, *, max_bytes: int) -> Inspection
         cut_off=header.cut_off,
         width=header.width,
         height=header.height,
+        orientation=header.orientation,
         regions=tuple(clipped(region, header.width, header.height) for region in row.regions),
         phash=perceptual_hash(seen),
         blurriness=figures.blurriness,

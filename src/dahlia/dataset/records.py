@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -41,6 +41,8 @@ class Annotation:
         hint: which file may be meant, where `path` does not exist; a clause, or empty.
         group: the scene, place, session, product, animal or customer that the image shares with others, as
             the user has named it; None where nothing is named. One name is one group, whatever the tags.
+        stated: width and height in pixels of which the source says that the image has them; None where it
+            does not say.
     """
 
     path: Path
@@ -51,6 +53,8 @@ class Annotation:
     split: Split | None = None
     hint: str = ""
     group: str | None = None
+    # Not all formats state it, and what they say of an image is the same without it.
+    stated: tuple[float, float] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

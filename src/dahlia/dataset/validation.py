@@ -14,6 +14,7 @@ from dahlia.dataset.records import ImageRecord, Subset
 from dahlia.dataset.rules import box_counts, copies, groups, images, regions, tags
 from dahlia.dataset.rules.survey import Survey
 from dahlia.dataset.source_summary import SourceSummary
+from dahlia.dataset.stated_sizes import OTHER_SIZE
 from dahlia.errors import ValidationError
 from dahlia.params import Params
 
@@ -63,7 +64,9 @@ _OWN = {
     ),
     False: _Own((tags.untagged, regions.unused), (tags.enough_images, tags.balance)),
 }
-_UNUSABLE = frozenset({"annotation-without-tag"})  # there is an object, and nobody knows of which tag
+# Of an object nobody knows the tag, or of all of them where they are.
+_UNUSABLE = frozenset({"annotation-without-tag", OTHER_SIZE})
+_OF_BOXES = frozenset({OTHER_SIZE})  # nothing to tell where boxes only carry tags
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,9 @@ def validate(
         source: what ingest has to tell of the source.
     """
     unlabelled = frozenset(source.unlabelled) if source else frozenset[str]()
-    survey = Survey(rows, records, params, unlabelled)
+    notes = source.notes if source else ()
+    misplaced = frozenset(file for note in notes if note.code == OTHER_SIZE for file in note.files)
+    survey = Survey(rows, records, params, unlabelled, misplaced)
     own = _OWN[survey.tag_rules.boxed]
     findings = [*_told(source, survey), *_apply((*OF_FILES, *own.of_files), survey)]
     left = replace(survey, records=without(records, set_aside(findings, rows)))
@@ -170,6 +175,7 @@ def _told(source: SourceSummary | None, survey: Survey) -> list[Finding]:
             note.files if note.code in unusable else (),
         )
         for note in (source.notes if source else ())
+        if survey.tag_rules.boxed or note.code not in _OF_BOXES
     ]
 
 

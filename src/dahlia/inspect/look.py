@@ -120,9 +120,11 @@ def look_at(
 
 def _validated(reading: Reading, rows: list[Inspection], params: Params) -> Look:
     from dahlia.dataset.inspection import merge_copies
+    from dahlia.dataset.stated_sizes import with_stated_sizes
     from dahlia.dataset.validation import validate
 
-    source = summarise(reading, reading.root)
+    rows, notes = with_stated_sizes(reading.annotations, rows, reading.root)
+    source = summarise(reading, reading.root, notes)
     validation = validate(rows, merge_copies(rows), params, source)
     return Look(
         source=source,
@@ -165,7 +167,7 @@ def _rows(
     path = path.with_stem(f"{path.stem}-{params.validate_.max_bytes}")
     try:
         known = (
-            {(row.path, row.source): row for row in load_inspection(path)}
+            {(row.path, row.source): row for row in load_inspection(path) if row.problem or row.orientation}
             if is_own_file(path, _MOST_KEPT)
             else {}
         )

@@ -13,6 +13,7 @@ from dahlia.dataset.readers import read
 from dahlia.dataset.readers.reading import Note
 from dahlia.dataset.records import Annotation
 from dahlia.dataset.source_summary import save_summary, summarise
+from dahlia.dataset.stated_sizes import with_stated_sizes
 from dahlia.params import Params
 from dahlia.terminal import printable, progress_bar
 
@@ -41,10 +42,12 @@ def run(params: Params, root: Path) -> None:
         annotations, root, max_bytes=params.validate_.max_bytes, workers=params.ingest.workers
     )
     rows = list(_watched(inspected, len(annotations)))
+    notes = _clipped(annotations, rows)
+    rows, told = with_stated_sizes(annotations, rows, reading.root)
     records = merge_copies(rows)
     save_manifest(root / layout.MANIFEST, records)
     save_inspection(root / layout.INSPECTION, rows)
-    save_summary(root / layout.SOURCE, summarise(reading, root, _clipped(annotations, rows)))
+    save_summary(root / layout.SOURCE, summarise(reading, root, (*notes, *told)))
     tags = {tag for row in rows for tag in row.tags}
     flawed = sum(row.problem is not None for row in rows)
     print(f"ingest: {len(records):,} images, {len(tags)} tags, {flawed:,} unreadable")

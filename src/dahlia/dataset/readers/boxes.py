@@ -16,13 +16,20 @@ Box = tuple[float, float, float, float]  # left, top, width, height
 
 def size_of(photo: Path, width: object = None, height: object = None) -> Size | None:
     """Width and height of a photo in pixels: as stated, else the photo's own; None without both."""
-    across, down = finite(width), finite(height)
-    if across is not None and down is not None and across > 0 and down > 0:
-        return across, down
+    if said := stated_size(width, height):
+        return said
     try:
         return image_size(photo)
     except DatasetError:
         return None  # validation reports the file
+
+
+def stated_size(width: object, height: object) -> Size | None:
+    """Width and height as annotations state them, in pixels; None where they are not both above 0."""
+    across, down = finite(width), finite(height)
+    if across is not None and down is not None and across > 0 and down > 0:
+        return across, down
+    return None
 
 
 def region_of(tag: str, box: Box, size: Size) -> Region:

@@ -24,7 +24,7 @@ from typing import Any
 
 from dahlia.config import nearest
 from dahlia.dataset.groups import group_name
-from dahlia.dataset.readers.boxes import Box, Size, box_of_segmentation, region_of, size_of
+from dahlia.dataset.readers.boxes import Box, Size, box_of_segmentation, region_of, size_of, stated_size
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.json_documents import Entry, content_of, documents_of, entries_of, none_found
 from dahlia.dataset.readers.reading import Loaded, Tally
@@ -235,6 +235,7 @@ def _annotation(photo: _Photo, document: str, split: Split | None) -> Annotation
         split=own,
         hint=photo.hint,
         group=group_name(photo.entry.get("group"), f"{photo.where}, `group`"),
+        stated=stated_size(photo.entry.get("width"), photo.entry.get("height")),
     )
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from dahlia.dataset.groups import group_name
-from dahlia.dataset.readers.boxes import Size, region_of, size_of
+from dahlia.dataset.readers.boxes import Size, region_of, size_of, stated_size
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.json_documents import (
     IMAGE_KEYS,
@@ -92,6 +92,7 @@ def _document(tree: Tree, document: str, split: Split | None, finder: PhotoFinde
             split=own,
             hint=hint,
             group=group_name(keys.get("group"), f"{where}, `group`"),
+            stated=stated_size(keys.get("width"), keys.get("height")),
         )
 
 

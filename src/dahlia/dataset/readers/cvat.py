@@ -23,7 +23,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from dahlia.dataset.groups import group_name
-from dahlia.dataset.readers.boxes import size_of
+from dahlia.dataset.readers.boxes import size_of, stated_size
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.reading import Loaded, outline_note
 from dahlia.dataset.readers.sources import merge, number, tag_name, tags_of
@@ -119,7 +119,8 @@ def _document(
         regions = tuple(_regions(shapes, image, path))
         tags = tags_of(tag for tag, _ in said)
         group = group_name(image.get("group"), f"{where}, `group`")
-        yield Annotation(path, tags, regions, subset_of(split), document, split, hint, group)
+        stated = stated_size(image.get("width"), image.get("height"))
+        yield Annotation(path, tags, regions, subset_of(split), document, split, hint, group, stated)
 
 
 def _places(folder: str, subset: str) -> list[str]:

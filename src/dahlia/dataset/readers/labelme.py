@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from dahlia.dataset.readers.boxes import Box, Size, box_around, points_of, region_of, size_of
+from dahlia.dataset.readers.boxes import Box, Size, box_around, points_of, region_of, size_of, stated_size
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.json_documents import Entry, content_of, documents_of, entries_of, none_found
 from dahlia.dataset.readers.reading import Loaded, Tally
@@ -120,7 +120,8 @@ def _annotation(tree: Tree, document: str, photos: _Photos, tally: Tally) -> Ann
         said.append((tag, region_of(tag, box, size) if box and size else None))
     regions = tuple(region for _, region in said if region)
     tags = tags_of([*_flags(entry, tree.path(document)), *(tag for tag, _ in said)])
-    return Annotation(path, tags, regions, source=document, hint=hint)
+    stated = stated_size(entry.get("imageWidth"), entry.get("imageHeight"))
+    return Annotation(path, tags, regions, source=document, hint=hint, stated=stated)
 
 
 def _object(content: object, where: str) -> Entry:

@@ -34,7 +34,7 @@ from dahlia.dataset.readers.json_documents import (
     none_found,
 )
 from dahlia.dataset.readers.labelstudio_photos import TaskPhotos, photo_of
-from dahlia.dataset.readers.labelstudio_results import said_in
+from dahlia.dataset.readers.labelstudio_results import said_in, size_in
 from dahlia.dataset.readers.reading import Loaded, Tally
 from dahlia.dataset.readers.sources import merge, tags_of, with_splits, without_repeats
 from dahlia.dataset.readers.splits import photo_places, split_of, splits_of_documents, subset_of
@@ -128,6 +128,7 @@ def _document(
             split=own,
             hint=hint,
             group=group_name(data.get("group"), f"{where}, `group`"),
+            stated=size_in(results[0]) if results else None,
         )
 
 

@@ -16,6 +16,7 @@ from dahlia.dataset.readers.boxes import (
     points_of,
     region_of,
     size_of,
+    stated_size,
 )
 from dahlia.dataset.readers.json_documents import Entry
 from dahlia.dataset.readers.reading import Tally
@@ -69,6 +70,18 @@ def said_in(
         for name in named:
             tag = written_tag(name, where)
             yield tag, region_of(tag, box, (1, 1)) if box else None
+
+
+def size_in(results: Sequence[Entry]) -> Size | None:
+    """Width and height of the photo in pixels, as the first result that has them states them.
+
+    Results on a photo that was turned in the tool are passed over.
+    """
+    for facts in ({**_value(result), **result} for result in results):
+        size = stated_size(facts.get("original_width"), facts.get("original_height"))
+        if size and not finite(facts.get("image_rotation")):
+            return size
+    return None
 
 
 def _count_unread(kind: str, file: str, tally: Tally) -> None:

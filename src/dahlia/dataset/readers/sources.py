@@ -175,4 +175,5 @@ def _join(path: Path, parts: list[Annotation]) -> Annotation:
     tags = tags_of((tag for part in parts for tag in part.tags), regions)
     split = next((part.split for part in parts if part.split), None)
     group = named[0].group if named else None
-    return Annotation(path, tags, regions, first.subset, first.source, split, first.hint, group)
+    stated = next((part.stated for part in parts if part.stated), None)
+    return Annotation(path, tags, regions, first.subset, first.source, split, first.hint, group, stated)

@@ -27,7 +27,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dahlia.dataset.groups import group_name
-from dahlia.dataset.readers.boxes import Size, size_of
+from dahlia.dataset.readers.boxes import Size, size_of, stated_size
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.folder import has_tags
 from dahlia.dataset.readers.reading import Loaded, Note, counted
@@ -161,6 +161,7 @@ class _Table:
         names = tags_of(tag_name(tag, where) for tag in self._tags(cells) if tag.strip())
         image, hint = self._photo(cells[columns.file], where)
         split = self._split(cells, where)
+        said = [cells[place].strip() for place in columns.size]
         return Annotation(
             path=image,
             tags=names,
@@ -170,6 +171,7 @@ class _Table:
             split=split,
             hint=hint,
             group=self._group(cells, where),
+            stated=stated_size(*said) if len(said) == 2 else None,
         )
 
     def _photo(self, name: str, where: str) -> tuple[Path, str]:

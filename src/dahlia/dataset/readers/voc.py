@@ -22,7 +22,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from dahlia.dataset.readers import folder
-from dahlia.dataset.readers.boxes import size_of
+from dahlia.dataset.readers.boxes import size_of, stated_size
 from dahlia.dataset.readers.counterparts import folded, is_bare_annotation
 from dahlia.dataset.readers.reading import Loaded, outline_note
 from dahlia.dataset.readers.sources import merge, number, tag_name, tags_of
@@ -131,6 +131,7 @@ class _Reader:
             source=document,
             split=split,
             hint=hint,
+            stated=stated_size(root.findtext("size/width"), root.findtext("size/height")),
         )
 
     def _box(self, entry: ET.Element, document: str, index: int) -> Box | None:

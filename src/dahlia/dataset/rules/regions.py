@@ -39,6 +39,8 @@ def unused(survey: Survey) -> Iterator[Finding]:
 def flawed(survey: Survey) -> Iterator[Finding]:
     """Regions that leave the image, are no numbers or have no area; one finding a photo and code."""
     for row in survey.whole:
+        if row.path in survey.misplaced:
+            continue
         by_code: dict[str, list[Finding]] = defaultdict(list)
         for region in row.regions:
             if finding := _judge(row, region):

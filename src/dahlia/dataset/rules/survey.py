@@ -21,12 +21,14 @@ class Survey:
         records: the manifest's rows; for rules about tags only those that can be used.
         params: the parameters.
         unlabelled: the files that the source holds and nobody has annotated, as in `rows`.
+        misplaced: those whose boxes are of a photo of another shape, as in `rows`.
     """
 
     rows: Sequence[Inspection]
     records: Sequence[ImageRecord]
     params: Params
     unlabelled: frozenset[str] = frozenset()
+    misplaced: frozenset[str] = frozenset()
 
     @property
     def whole(self) -> list[Inspection]:
