@@ -109,7 +109,8 @@ def opened_table(
         path: the file.
         schema: the fields that it must have, in order.
         remedy: the command that makes the file again, named in error messages.
-        later: names of fields that files of earlier versions lack, all of them or none.
+        later: names of fields that files of earlier versions lack, in the order in which they came: a file
+            has none of them, or the first ones.
 
     Raises:
         DatasetError: the file is missing, damaged, or has another schema.
@@ -118,8 +119,9 @@ def opened_table(
         # The dataset API, which pq.read_table would import, costs each stage 0.2 s. Without a small buffer, a
         # column is read whole before its first rows are had.
         with pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False) as file:
-            earlier = pa.schema([field for field in schema if field.name not in later])
-            if not any(file.schema_arrow.equals(one, check_metadata=False) for one in (schema, earlier)):
+            missing = [set(later[count:]) for count in range(len(later) + 1)]
+            known = [pa.schema([field for field in schema if field.name not in names]) for names in missing]
+            if not any(file.schema_arrow.equals(one, check_metadata=False) for one in known):
                 raise DatasetError(
                     f"{path} has the columns {file.schema_arrow.names}, expected {schema.names} with the "
                     f"types of this version. Run `{remedy}` to make it again."
