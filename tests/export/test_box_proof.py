@@ -22,7 +22,7 @@ from dahlia.boxes import Boxes, suppressed
 from dahlia.errors import VerificationError
 from dahlia.export.box_accuracy import mean_average_precision
 from dahlia.export.box_proof import BoxPhotos, compare_boxes, require_boxes
-from dahlia.export.onnx.detector import opened_detector
+from dahlia.export.onnx.detector_file import opened_detector
 from dahlia.export.port import Batch, OpenedDetector
 from dahlia.export.verify import LIMITS, Limit
 
@@ -54,7 +54,7 @@ def photos(*candidates: Boxes, truth: Boxes | None = None) -> BoxPhotos:
 def saying(*answers: Boxes, labels: tuple[str, ...] = TAGS) -> OpenedDetector:
     """An artifact that answers one after the other."""
     left = iter(answers)
-    return OpenedDetector(lambda pixels: next(left), labels, "a runtime")
+    return OpenedDetector(lambda pixels: next(left), labels, "a runtime", 64)
 
 
 def prove(of: BoxPhotos, *answers: Boxes, limit: Limit = EXACT) -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from dahlia import cli
 from dahlia.export.onnx.graph import add_class_outputs
-from dahlia.predict import models
+from dahlia.predict import bundles
 from dahlia.tracking.registry import Registry
 
 Run = Callable[..., tuple[int, str, str]]
@@ -165,7 +165,7 @@ def named_outputs(project: FakeRegistry, folder: Path) -> Path:
 
 def test_exported_models(run: Run, photos: Path, project: FakeRegistry, tmp_path: Path) -> None:
     served, named = project.root / "2", named_outputs(project, tmp_path / "named")
-    bundles = [
+    named_bundles = [
         served,
         zipped(served, tmp_path / "served.zip"),
         named,
@@ -173,7 +173,7 @@ def test_exported_models(run: Run, photos: Path, project: FakeRegistry, tmp_path
         zipped(named, tmp_path / "docker.zip", "app/", "model.onnx"),
     ]
     said = []
-    for bundle in bundles:
+    for bundle in named_bundles:
         code, out, _ = run("--json", "--bundle", bundle, photos / "a.jpg")
         assert code == 0
         said.append(json.loads(out)["predictions"])
@@ -190,7 +190,7 @@ def test_contents_and_not_names_tell_an_export_for_docker(
     renamed, card = tmp_path / "export", tmp_path / "app"
     shutil.copytree(docker, renamed / "app")
     shutil.copytree(project.root / "2", card)
-    bundles = [
+    named_bundles = [
         docker,
         renamed,
         renamed / "app",
@@ -199,7 +199,7 @@ def test_contents_and_not_names_tell_an_export_for_docker(
         zipped(docker, tmp_path / "inner.zip"),
         zipped(card, tmp_path / "card.zip", "app/"),
     ]
-    for bundle in bundles:
+    for bundle in named_bundles:
         code, out, err = run("--json", "--bundle", bundle, photos / "a.jpg")
         assert (code, err) == (0, "")
         assert json.loads(out)["predictions"][0]["tagName"] == "green"
@@ -241,7 +241,7 @@ def test_a_zip_is_read_within_a_bound(
     run: Run, photos: Path, project: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = zipped(project.root / "2", tmp_path / "large.zip")
-    monkeypatch.setattr(models, "MAX_MODEL_BYTES", 100)
+    monkeypatch.setattr(bundles, "MAX_MODEL_BYTES", 100)
     code, _, err = run("--bundle", bundle, photos)
     assert code == 2
     assert "at most 100 bytes" in err

@@ -102,11 +102,17 @@ class OpenedDetector:
             reads the files: after suppression, in the order in which they answer.
         labels: the K tags, in the order in which the files name the columns.
         runtime: what runs it, with its version.
+        size: pixels of an edge of the photos that it takes.
     """
 
     find: Callable[[Batch], Boxes]
     labels: tuple[str, ...]
     runtime: str
+    size: int
+
+
+REPORT = "Export again; if it stays, report the backbone's name."
+"""What to do where a runtime refuses a file that was just written."""
 
 
 def unusable(
@@ -121,9 +127,7 @@ def unusable(
         error: what the runtime says; 300 characters are shown.
     """
     text = " ".join(str(error).split())[:300]
-    return VerificationError(
-        f"{runtime} cannot {what} {name}: {text}. Export again; if it stays, report the backbone's name."
-    )
+    return VerificationError(f"{runtime} cannot {what} {name}: {text}. {REPORT}")
 
 
 @dataclass(frozen=True)

@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import stat
-import tempfile
-import zipfile
-import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from lzma import LZMAError
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from dahlia import layout
 from dahlia.config import load_params, nearest
 from dahlia.dataset.imaging import SERVED_PIXELS, load, to_tensor_layout
 from dahlia.dataset.readers.tree import Tree
-from dahlia.errors import ConfigError, DahliaError, DatasetError, TrackingError
+from dahlia.errors import ConfigError, DahliaError, DatasetError, TrackingError, VerificationError
 from dahlia.modeling.card import FILE_NAME
+from dahlia.predict.bundles import unpacked
 from dahlia.processes import usable_cores
 from dahlia.serving.models.readers import Place
 from dahlia.serving.models.runtime import Model, load_model
 from dahlia.tracking.iteration import normalise
 from dahlia.tracking.registry import Registry
-from dahlia.tracking.store import MODEL_NAME
 
-MAX_MODEL_BYTES = 2 << 30
-_MOST_CARD_BYTES = 16 << 20
-_APP = "app"  # where an export for Docker has its model
+_MOST_BOXES = 200  # of a photo
 
 
 class Said(NamedTuple):
@@ -91,8 +86,10 @@ def open_model(
         DahliaError: there is no such model, or it cannot be loaded.
     """
     if bundle:
-        with _unpacked(bundle) as folder:
-            yield _exported(folder, bundle)
+        with unpacked(bundle) as folder:
+            with _fault_of_file(bundle):
+                answering = _exported(folder, bundle)
+            yield answering
     else:
         yield _recorded(root, published, iteration)
 
@@ -138,6 +135,19 @@ def _chosen(registry: Registry, published: str | None, iteration: int | None) ->
     return known[-1].number, None
 
 
+@contextmanager
+def _fault_of_file(bundle: Path) -> Iterator[None]:
+    """Whoever names a file that Dahlia may never have written can only name another."""
+    from dahlia.export.port import REPORT
+
+    try:
+        yield
+    except VerificationError as error:
+        reason = str(error)
+        again = f"{reason.removesuffix(REPORT)}Export again, or name another file."
+        raise ConfigError(f"{bundle}: {again if reason.endswith(REPORT) else reason}") from error
+
+
 def _exported(folder: Path, bundle: Path) -> Answering:
     if _has_card(folder):
         return _answering(str(bundle), load_model(folder, "", 0))
@@ -157,77 +167,46 @@ def _exported(folder: Path, bundle: Path) -> Answering:
 
 
 def _exported_detector(folder: Path, bundle: Path) -> Answering:
-    from dahlia.export.onnx.port import input_size, opened_detector
+    from dahlia.export.onnx.port import opened_detector
 
     with opened_detector(folder) as export:  # what it yields goes on working afterwards
-        find, labels, size = export.find, export.labels, input_size(folder)
+        find, labels, size = export.find, export.labels, export.size
 
     def predict(data: bytes) -> Answer:
-        found = find(to_tensor_layout([load(data, size, max_decoded=SERVED_PIXELS)]))
-        boxes = zip(found.tags.tolist(), found.scores, found.places.tolist(), strict=True)
-        scored = [Said(labels[tag], float(str(score)), Place(*place)) for tag, score, place in boxes]
+        pixels = to_tensor_layout([load(data, size, max_decoded=SERVED_PIXELS)])
+        with _fault_of_file(bundle):
+            found = find(pixels)
+        found = found.where(np.argsort(-found.scores, kind="stable")[:_MOST_BOXES])
+        start = found.places[:, :2].clip(0, 1)
+        end = (found.places[:, :2] + found.places[:, 2:]).clip(start, 1)
+        places = np.concatenate([start, end - start], 1).tolist()
+        scored = [
+            Said(labels[tag], float(str(score)), Place(*place))
+            for tag, score, place in zip(found.tags.tolist(), found.scores, places, strict=True)
+        ]
         return Answer(scored, 1 - max((one.probability for one in scored), default=0.0))
 
     return Answering(str(bundle), predict, finds=True)
 
 
 def _has_card(folder: Path) -> bool:
-    """Whether its `model.json` is a model's card: an export for Docker has other facts in one."""
+    """Whether its `model.json` is a model's card: an export for Docker has other facts in one.
+
+    Raises:
+        ConfigError: it is nested too deeply to be either.
+    """
     try:
         content = json.loads((folder / FILE_NAME).read_bytes())
     except FileNotFoundError:
         return False
+    except RecursionError as error:
+        raise ConfigError(
+            f"Expected {FILE_NAME} with the facts of a model, received one nested too deeply to be read. "
+            "Export again, or name another file."
+        ) from error
     except (OSError, ValueError):
         return True  # loading it tells what is wrong with it
     return not (isinstance(content, dict) and isinstance(content.get("project"), dict))
-
-
-@contextmanager
-def _unpacked(bundle: Path) -> Iterator[Path]:
-    """The folder with `model.onnx`: in a folder itself, of a zip a copy that goes afterwards."""
-    if bundle.is_dir():
-        yield _with_model(bundle, bundle)
-        return
-    with tempfile.TemporaryDirectory() as name:
-        _extract(bundle, Path(name))
-        yield _with_model(Path(name), bundle)
-
-
-def _with_model(folder: Path, bundle: Path) -> Path:
-    for place in (folder, folder / _APP):
-        if (place / MODEL_NAME).is_file():
-            return place
-    raise ConfigError(
-        f"Expected a folder or zip with {MODEL_NAME}, received {bundle} without. `dahlia export N --format "
-        "onnx` writes one."
-    )
-
-
-def _extract(bundle: Path, folder: Path) -> None:
-    """Copy model and card out of a zip, to fixed names and within a bound."""
-    try:
-        with zipfile.ZipFile(bundle) as packed:
-            names = set(packed.namelist())
-            place = "" if MODEL_NAME in names else f"{_APP}/"
-            for file, most in ((MODEL_NAME, MAX_MODEL_BYTES), (FILE_NAME, _MOST_CARD_BYTES)):
-                if place + file in names:
-                    _copy(packed, place + file, folder / place / file, most)
-    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, LZMAError) as error:
-        raise ConfigError(
-            f"Expected a folder or zip with {MODEL_NAME}, received {bundle}, which cannot be read: {error}. "
-            "Name another, or export it again."
-        ) from error
-
-
-def _copy(packed: zipfile.ZipFile, name: str, target: Path, most: int) -> None:
-    size = packed.getinfo(name).file_size  # zipfile reads no more than this
-    if size > most:
-        raise ConfigError(
-            f"Expected {name} to have at most {most:,} bytes, received {size:,}. Name another zip."
-        )
-    target.parent.mkdir(exist_ok=True)
-    with packed.open(name) as source, target.open("wb") as file:
-        shutil.copyfileobj(source, file)
 
 
 MAX_BYTES = 256 << 20  # of a photo: more is read by mistake

@@ -1,38 +1,18 @@
-"""Detectors as ONNX, at three precisions, opened in ONNX Runtime."""
+"""Detectors as ONNX, at three precisions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
 
-import numpy as np
 import onnx
 
-from dahlia.boxes import Boxes
-from dahlia.errors import VerificationError, runtime_errors
-from dahlia.export.onnx.box_outputs import ANSWERS, BOXES, CLASSES, DETECTED_SCORES, GRID
+from dahlia.export.onnx.box_outputs import ANSWERS
+from dahlia.export.onnx.detector_file import LEAST, MOST, OVERLAP
 from dahlia.export.onnx.detector_graph import FINDING, detector_graph
-from dahlia.export.onnx.graph import (
-    BGR,
-    FILE_NAME,
-    FULL_RANGE,
-    IR_VERSION,
-    PIXEL_FORMAT,
-    PIXEL_RANGE,
-    TAGS,
-    describe,
-    save_graph,
-    take_pixels,
-)
+from dahlia.export.onnx.graph import FILE_NAME, IR_VERSION, describe, save_graph, take_pixels
 from dahlia.export.onnx.precision import to_float16, to_int8
-from dahlia.export.port import LABELS, Batch, OpenedDetector, Source, detector_of, read_labels, unusable
+from dahlia.export.port import Source, detector_of
 from dahlia.modeling.card import ModelCard
-from dahlia.modeling.detection.grid import read_grid
-from dahlia.modeling.detection.outputs import given
-
-OVERLAP, LEAST, MOST = "dahlia.overlap", "dahlia.least", "dahlia.most"
 
 
 def write_detector(folder: Path, source: Source, flavour: str) -> None:
@@ -80,75 +60,3 @@ def complete(proto: onnx.ModelProto, card: ModelCard) -> None:
         entry = proto.metadata_props.add()
         entry.key, entry.value = key, str(value)
     proto.ir_version = IR_VERSION
-
-
-@contextmanager
-def opened_detector(folder: Path) -> Iterator[OpenedDetector]:
-    """Open `model.onnx` on the CPU.
-
-    All that its users need to know is read from the file: the name of the input, the order of its colours,
-    the outputs, and for a grid how boxes that overlap are suppressed.
-
-    Raises:
-        VerificationError: the runtime cannot load it, or it names other tags than `labels.txt`; and, when it
-            is called, cannot run it, or it answers what is no number.
-    """
-    import onnxruntime
-
-    path = folder / FILE_NAME
-    runtime = f"ONNX Runtime {onnxruntime.__version__}"
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except runtime_errors() as error:
-        raise unusable(runtime, "load", path.name, error) from error
-    properties = session.get_modelmeta().custom_metadata_map
-    labels = tuple(properties.get(TAGS, "").split("\n"))
-    if (folder / LABELS).exists() and read_labels(folder) != labels:
-        raise VerificationError(
-            f"{path.name} names the tags {', '.join(labels)} and {LABELS} others. Export again."
-        )
-    read = _READS["grid" if GRID in [one.name for one in session.get_outputs()] else "boxes"]
-    taken = session.get_inputs()[0].name
-
-    def find(pixels: Batch) -> Boxes:
-        data = np.ascontiguousarray(pixels[:, ::-1]) if properties.get(PIXEL_FORMAT) == BGR else pixels
-        data = data if properties.get(PIXEL_RANGE) == FULL_RANGE else data / np.float32(255)
-        try:
-            found = read(session, {taken: data}, properties)
-        except runtime_errors() as error:
-            raise unusable(runtime, "run", path.name, error) from error
-        return found
-
-    yield OpenedDetector(find, labels, runtime)
-
-
-def _read_grid(session: Any, data: Mapping[str, Batch], properties: Mapping[str, str]) -> Boxes:
-    (answer,) = session.run([GRID], data)
-    _require_numbers(answer)
-    least = float(properties[LEAST])
-    places, scores = read_grid(answer[0], least)
-    overlap, most = float(properties[OVERLAP]), int(properties[MOST])
-    return given(places, scores, overlap=overlap, least=least, most=most)
-
-
-def _read_boxes(session: Any, data: Mapping[str, Batch], _: Mapping[str, str]) -> Boxes:
-    corners, tags, scores = session.run([BOXES, CLASSES, DETECTED_SCORES], data)
-    _require_numbers(corners, scores)
-    places = np.concatenate([corners[0, :, :2], corners[0, :, 2:] - corners[0, :, :2]], 1)
-    return Boxes(tags[0].astype(np.int32), places, scores[0])
-
-
-def _require_numbers(*answers: Batch) -> None:
-    if not all(np.isfinite(one).all() for one in answers):
-        raise VerificationError(
-            f"{FILE_NAME} was expected to answer with numbers and answers with infinity, or what is none. "
-            "Nothing was written. Choose another flavour or `domain.backbone.architecture`."
-        )
-
-
-_READS: dict[Literal["grid", "boxes"], Callable[[Any, Mapping[str, Batch], Mapping[str, str]], Boxes]] = {
-    "grid": _read_grid,
-    "boxes": _read_boxes,
-}

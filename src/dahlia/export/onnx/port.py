@@ -12,7 +12,8 @@ import onnx
 
 from dahlia.errors import VerificationError, runtime_errors
 from dahlia.export.onnx.box_outputs import BOXES, GRID
-from dahlia.export.onnx.detector import opened_detector, write_detector
+from dahlia.export.onnx.detector import write_detector
+from dahlia.export.onnx.detector_file import MOST_EDGE, opened_detector
 from dahlia.export.onnx.detector_usage import detector_usage
 from dahlia.export.onnx.graph import (
     BGR,
@@ -38,7 +39,6 @@ from dahlia.modeling.card import ModelCard
 __all__ = ["detects", "input_size", "opened", "opened_detector", "usage", "write"]
 
 _PROBES = 4
-_MOST_EDGE = 4096  # pixels
 
 
 def write(folder: Path, source: Source, flavour: str) -> None:
@@ -102,14 +102,28 @@ def opened(folder: Path) -> Iterator[Opened]:
 
 
 def input_size(folder: Path) -> int:
-    """Pixels of an edge of the photos that `model.onnx` takes."""
+    """Pixels of an edge of the photos that a classifier's `model.onnx` takes."""
     data = onnx.load(folder / FILE_NAME).graph.input[0]
     return int(data.type.tensor_type.shape.dim[-1].dim_value)
 
 
 def detects(folder: Path) -> bool:
-    """Whether `model.onnx` is a detector's."""
-    outputs = {one.name for one in onnx.load(folder / FILE_NAME, load_external_data=False).graph.output}
+    """Whether `model.onnx` is a detector's.
+
+    Raises:
+        VerificationError: it is no ONNX file.
+    """
+    from google.protobuf.message import DecodeError
+
+    path = folder / FILE_NAME
+    try:
+        outputs = {one.name for one in onnx.load(path, load_external_data=False).graph.output}
+    except (OSError, ValueError, DecodeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise VerificationError(
+            f"Expected {path.name} as an ONNX file, received one that cannot be read: {reason}. Export "
+            "again, or name another file."
+        ) from error
     return bool(outputs & {GRID, BOXES})
 
 
@@ -132,10 +146,10 @@ def _runner(session: Any, path: Path, runtime: str) -> Run:
 def _require_agreement(session: Any, tags: tuple[str, ...], path: Path, runtime: str) -> None:
     """Ask for all outputs at once, on random pixels."""
     shape = session.get_inputs()[0].shape if session.get_inputs() else []
-    if len(shape) != 4 or not all(isinstance(edge, int) and 0 < edge <= _MOST_EDGE for edge in shape[1:]):
+    if len(shape) != 4 or not all(isinstance(edge, int) and 0 < edge <= MOST_EDGE for edge in shape[1:]):
         raise VerificationError(
             f"Expected {path.name} to take images of fixed size, (N, 3, height, width) with edges up to "
-            f"{_MOST_EDGE}, received {shape}. Export again."
+            f"{MOST_EDGE}, received {shape}. Export again."
         )
     data = np.random.default_rng(0).uniform(0, 255, (_PROBES, *shape[1:])).astype(np.float32)
     try:
