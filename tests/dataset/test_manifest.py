@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -8,7 +8,7 @@ import pytest
 
 from dahlia.dataset.inspection import load_inspection, save_inspection, uninspected
 from dahlia.dataset.manifest import fingerprint, load_manifest, save_manifest
-from dahlia.dataset.records import Annotation, ImageRecord
+from dahlia.dataset.records import Annotation, ImageRecord, Region, row_of
 from dahlia.errors import DatasetError
 
 ONE = ImageRecord("a" * 64, "a.jpg", 8, 8, ("oak",), (), "train", "folder", "0" * 16)
@@ -41,3 +41,12 @@ def test_a_manifest_without_another_column_is_refused(tmp_path: Path) -> None:
 
 def test_groups_do_not_change_what_is_learned_from() -> None:
     assert fingerprint([ONE, TWO]) == fingerprint([ONE, replace(TWO, group=None)])
+
+
+def test_rows_are_what_dataclasses_give() -> None:
+    regions = (Region("ash", 0.1, 0.2, 0.3, 0.4), Region("elm", 0.0, 0.0, 1.0, 1.0))
+    record = ImageRecord(
+        "a" * 64, "a.jpg", 3, 4, ("ash", "elm"), regions, "train", "folder", "0" * 16, "hill"
+    )
+    expected = asdict(record)
+    assert row_of(record) == expected | {"regions": list(expected["regions"])}

@@ -8,6 +8,7 @@ import pytest
 
 from annotated_sources import codes, lay, only, splits
 from dahlia.dataset import readers
+from dahlia.dataset.readers import boxes
 from dahlia.dataset.records import Region
 from dahlia.errors import DatasetError
 
@@ -346,3 +347,17 @@ def test_two_exports_of_one_project(tmp_path: Path) -> None:
     files = {"a.json": [task("1.png", box("cat"))], "b-min.json": [minimal], "1.png": None}
     annotation = only(readers.read(lay(tmp_path, files)))
     assert annotation.regions == (BOX,)
+
+
+def test_a_photo_with_many_turned_boxes_is_opened_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    size = boxes.image_size
+    monkeypatch.setattr(boxes, "image_size", lambda photo: opened.append(photo.name) or size(photo))
+    turned = [box("cat", x=75, y=25, width=25, height=100, rotation=90) | {"id": str(n)} for n in range(9)]
+    for one in turned:
+        del one["original_width"]
+    found = only(readers.read(lay(tmp_path, {"1.png": None, "export.json": [task("1.png", *turned)]})))
+    assert len(found.regions) == 9
+    assert opened == ["1.png"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from dahlia.dataset.manifest import LATER, read_table
 from dahlia.dataset.manifest import SCHEMA as MANIFEST_SCHEMA
-from dahlia.dataset.records import Annotation, ImageRecord, Region, Subset, project_path
+from dahlia.dataset.records import Annotation, ImageRecord, Region, Subset, project_path, row_of
 from dahlia.files import staged_file
 
 SCHEMA = pa.schema(
@@ -105,7 +105,7 @@ def uninspected(annotation: Annotation, root: Path) -> Inspection:
 def save_inspection(path: Path, rows: Sequence[Inspection]) -> None:
     """Write Parquet, rows sorted by path, then source."""
     ordered = sorted(rows, key=lambda row: (row.path, row.source))
-    table = pa.Table.from_pylist([asdict(row) for row in ordered], schema=SCHEMA)
+    table = pa.Table.from_pylist([row_of(row) for row in ordered], schema=SCHEMA)
     with staged_file(path) as staged:
         pq.write_table(table, staged, compression="zstd")
 

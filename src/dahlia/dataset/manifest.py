@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dahlia.dataset.photo_files import read_file
-from dahlia.dataset.records import ImageRecord, Region
+from dahlia.dataset.records import ImageRecord, Region, row_of
 from dahlia.errors import DatasetError
 from dahlia.files import staged_file
 
@@ -52,7 +51,7 @@ def save_manifest(path: Path, records: Sequence[ImageRecord]) -> None:
     Raises:
         DatasetError: two rows share an id, or a value is out of its range.
     """
-    rows = [asdict(record) for record in sorted(records, key=lambda record: record.id)]
+    rows = [row_of(record) for record in sorted(records, key=lambda record: record.id)]
     _check(rows, path)
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     with staged_file(path) as staged:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dahlia.errors import DatasetError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Subset = Literal["train", "test"]
 Split = Literal["train", "valid", "test"]
@@ -84,6 +87,20 @@ class ImageRecord:
     source: str
     phash: str
     group: str | None = None
+
+
+def row_of(record: DataclassInstance) -> dict[str, Any]:
+    """A dataclass with `regions` as a row of a table; what `asdict` gives, without copying every value.
+
+    Args:
+        record: an `ImageRecord`, or another with the field; its other values are taken as they are.
+    """
+    row = {field.name: getattr(record, field.name) for field in fields(record)}
+    row["regions"] = [
+        {"tag": one.tag, "left": one.left, "top": one.top, "width": one.width, "height": one.height}
+        for one in row["regions"]
+    ]
+    return row
 
 
 SLACK_PIXELS = 1.5  # formats count pixels from 0 or from 1, and include the last one or do not

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ def said_in(
     """
     labelled = {_identity(result) for result in results if _tags_in(result, *_LABELS)} - {None}
     chosen = {_identity(result) for result in results if _tags_in(result, "choices")} - {None}
+    own_size = cache(lambda: size_of(photo))  # opens the photo
     for result in results:
         identity = _identity(result)
         named = _tags_in(result, *_LABELS)
@@ -63,7 +65,7 @@ def said_in(
         if not named and identity not in labelled | chosen:
             _count_unread(str(result.get("type", "")), file, tally)
         box, is_outline = (
-            _box(_value(result), {**_value(result), **result}, photo) if named else (None, False)
+            _box(_value(result), {**_value(result), **result}, own_size) if named else (None, False)
         )
         if box and is_outline:
             tally.add("region-outline", file)
@@ -111,13 +113,13 @@ def _tags_in(result: Entry, *keys: str) -> list[Any]:
     return found if isinstance(found, list) else [found]
 
 
-def _box(value: Entry, facts: Entry, photo: Path) -> tuple[Box | None, bool]:
+def _box(value: Entry, facts: Entry, own_size: Callable[[], Size | None]) -> tuple[Box | None, bool]:
     """The box in fractions of the photo's size, if there is one, and whether it is around an outline.
 
     Args:
         value: the position, in percent.
         facts: with `original_width` and `original_height`, in pixels.
-        photo: has its size, where the facts do not.
+        own_size: says the photo's own size in pixels, where the facts do not.
     """
     points = points_of(value.get("points") or value.get("vertices"))
     if len(points) > 1:
@@ -125,7 +127,7 @@ def _box(value: Entry, facts: Entry, photo: Path) -> tuple[Box | None, bool]:
     turned = (finite(value.get("rotation")) or 0.0) % 360
     size: Size | None = (100, 100)
     if turned:  # in pixels, for percent of the width are not those of the height
-        size = size_of(photo, facts.get("original_width"), facts.get("original_height"))
+        size = stated_size(facts.get("original_width"), facts.get("original_height")) or own_size()
     x, y, width, height, across, down = (finite(value.get(key)) for key in _POSITION)
     if x is None or y is None or size is None:
         return None, False
