@@ -65,6 +65,16 @@ def test_a_long_tag_is_cut_in_the_middle(params: EvaluateParams) -> None:
     assert "]" in row
 
 
+def test_a_box_that_overlaps_too_little_matches_no_drawn_one(params: EvaluateParams, tmp_path: Path) -> None:
+    beside = (0, 0.3, 0.1, 0.4, 0.4, 0.9)
+    evaluation = evaluate_detector(written([[BOX]], [[(*BOX, 0.9), beside]]), params, seed=0)
+    assert evaluation.held_out.overall.faults["misplaced"] == 1
+    assert evaluation.held_out.overall.faults["missed"] == 0
+    save_box_plots(tmp_path / "plots", evaluation)
+    pairs = [tuple(row.values()) for row in rows(tmp_path / "plots" / "confusion.csv")]
+    assert [actual for actual, _ in pairs].count("(no drawn box)") == 1
+
+
 def test_metrics_are_flat_numbers(params: EvaluateParams, tmp_path: Path) -> None:
     evaluation = evaluate_detector(generated(photos=30, test=9), params, seed=0)
     save_box_metrics(tmp_path / "metrics.json", evaluation)
@@ -89,7 +99,7 @@ def test_plots_are_those_that_dvc_draws(params: EvaluateParams, tmp_path: Path) 
     save_box_plots(tmp_path / "plots", evaluation)
     overall = evaluation.held_out.overall
     pairs = Counter((row["actual"], row["predicted"]) for row in rows(tmp_path / "plots" / "confusion.csv"))
-    assert sum(count for (actual, _), count in pairs.items() if actual != "(nothing there)") == overall.boxes
+    assert sum(count for (actual, _), count in pairs.items() if actual != "(no drawn box)") == overall.boxes
     assert sum(count for (_, taken), count in pairs.items() if taken != "(missed)") == overall.predicted
     for name, x, y in (("pr.csv", "recall", "precision"), ("calibration.csv", "confidence", "accuracy")):
         found = rows(tmp_path / "plots" / name)

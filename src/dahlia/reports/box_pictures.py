@@ -14,7 +14,6 @@ from dahlia.evaluation.detection.figures import (
     BoxFault,
     BoxLabelIssue,
     BoxMistake,
-    Fault,
     Place,
     Problem,
 )
@@ -24,7 +23,6 @@ from dahlia.reports.box_view import FAULTS
 from dahlia.reports.boxes import Drawing, Outline, drawing
 
 MOST_LABELLED = 6  # right boxes of a photo of which the scores are written too
-SHORT: dict[Fault, str] = FAULTS | {"nothing_there": "nothing there", "misplaced": "elsewhere"}
 PROBLEMS: dict[Problem, tuple[tuple[str, str], ...]] = {
     "missing": (("not drawn", "good"),),
     "wrong_tag": (("drawn as", "struck"), ("rather", "good")),
@@ -168,7 +166,7 @@ def _told(faults: Sequence[BoxFault]) -> list[tuple[str, str, str]]:
     for fault in faults:
         sure = "" if fault.fault == "missed" else f" {fault.score:.0%}"
         tag = f"{fault.tag}{sure}" if fault.true_tag is None else f"{fault.tag}{sure}, is {fault.true_tag}"
-        told.setdefault(SHORT[fault.fault], []).append(tag)
+        told.setdefault(FAULTS[fault.fault], []).append(tag)
     return [(name, _listed(tags), "") for name, tags in told.items()]
 
 

@@ -23,7 +23,7 @@ from dahlia.reports.evaluation_view import (
 
 FAULTS: dict[Fault, str] = {
     "missed": "missed",
-    "nothing_there": "found where nothing is drawn",
+    "nothing_there": "nothing there",
     "wrong_tag": "wrong tag",
     "misplaced": "overlaps too little",
     "duplicate": "found twice",

@@ -97,7 +97,7 @@ class BoxConfusion(Part):
 
     Attributes:
         counts: (K + 1) x (K + 1) boxes at the threshold and the overlap. Rows are true tags, and at the end
-            nothing; columns are found tags, and at the end missed.
+            none, for found boxes that match no true one; columns are found tags, and at the end missed.
     """
 
     counts: tuple[tuple[int, ...], ...]

@@ -31,7 +31,7 @@ from dahlia.files import staged_directory, write_json
 if TYPE_CHECKING:
     from rich.table import Table
 
-MISSED, NOTHING = "(missed)", "(nothing there)"  # beside tags, none of which may be called so by chance
+MISSED, NOTHING = "(missed)", "(no drawn box)"  # beside tags, none of which may be called so by chance
 LONGEST_TAG = 30  # letters of it in the table, which leaves most terminals room; the ends tell tags apart
 
 
