@@ -55,6 +55,27 @@ def test_a_long_name_is_cut_and_told_whole() -> None:
     assert drawn.told == "a" * 60
 
 
+def test_a_long_name_leaves_its_ending_whole() -> None:
+    drawn = drawing(None, (300, 300), [Outline(PLACE, 0, label="a" * 60, ending="97%")])
+    assert drawn.labels[0].text.endswith("a… 97%")
+    assert drawn.labels[0].full == drawn.told == "a" * 60 + " 97%"
+
+
+def test_a_label_hides_no_small_object() -> None:
+    small = [Outline((0.45, 0.45 + 0.06 * row, 0.05, 0.05), 0) for row in (-1, 1)]
+    drawn = drawing(None, (300, 300), [Outline((0.45, 0.45, 0.05, 0.05), 0, label="spoon"), *small])
+    (label,) = drawn.labels
+    assert label.x >= 0.5 * EDGE or label.x + label.width <= 0.45 * EDGE
+
+
+def test_no_three_labels_stack() -> None:
+    drawn = drawing(None, (300, 300), [Outline(PLACE, 0, label="x", ending="90%") for _ in range(20)])
+    spots = sorted((label.x, label.y) for label in drawn.labels)
+    assert len(spots) >= 4
+    for x, y in spots:
+        assert not {(x, y + LABEL_HEIGHT), (x, y + 2 * LABEL_HEIGHT)} <= set(spots)
+
+
 def test_regions_of_the_manifest_are_drawn() -> None:
     regions = (Region("rose", *PLACE), Region("daisy", *PLACE))
     record = ImageRecord("0", "a.jpg", 40, 40, ("daisy", "rose"), regions, "train", "csv", "0" * 16)

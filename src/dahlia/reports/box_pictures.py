@@ -93,10 +93,8 @@ class Pictures:
 
     def _label_issue(self, issue: BoxLabelIssue) -> Pictured:
         number = self._evaluation.tags.index
-        suggested = f"{issue.suggested} {issue.probability:.0%}"
-        outlines = [
-            Outline(_tuple(issue.suggested_place), number(issue.suggested), "dashed", True, suggested)
-        ]
+        place, sure = _tuple(issue.suggested_place), f"{issue.probability:.0%}"
+        outlines = [Outline(place, number(issue.suggested), "dashed", True, issue.suggested, sure)]
         if issue.place is not None and issue.given is not None:
             outlines.append(Outline(_tuple(issue.place), number(issue.given), "solid", True, issue.given))
         truth = self._predictions.truth[self._rows[issue.image]]
@@ -137,7 +135,8 @@ def _true_outlines(sorted_boxes: Sorted) -> list[Outline]:
             place=table.true_place[true].tolist(),
             colour=int(tag),
             strong=bool(missed[true]) or true in swapped,
-            label=f"{table.tags[tag]} missed" if missed[true] else table.tags[tag] if true in swapped else "",
+            label=table.tags[tag] if missed[true] or true in swapped else "",
+            ending="missed" if missed[true] else "",
         )
         for true, tag in enumerate(table.true_tag.tolist())
     ]
@@ -152,9 +151,8 @@ def _found_outlines(sorted_boxes: Sorted) -> list[Outline]:
             colour=int(table.tag[found]),
             line="dashed",
             strong=bool(wrong[found]),
-            label=f"{table.tags[table.tag[found]]} {table.score[found]:.0%}"
-            if wrong[found] or all_labelled
-            else "",
+            label=table.tags[table.tag[found]] if wrong[found] or all_labelled else "",
+            ending=f"{table.score[found]:.0%}" if wrong[found] or all_labelled else "",
         )
         for found in np.flatnonzero(sorted_boxes.chosen).tolist()
     ]

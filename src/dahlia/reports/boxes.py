@@ -19,7 +19,11 @@ MOST_LABELS = 14
 MOST_DRAWN = 1_000  # boxes of a photo; a browser has to show them, and the page to hold them
 LABEL_HEIGHT = 21.0
 LETTER, PADDING = 8.5, 10.0
-LONGEST = 22  # letters of a label
+LONGEST, SHORTEST = 22, 12  # letters of a label, and of one for which there is little room
+MOST_COVERED = 0.5  # of a box by a label; more hides what is in it
+STACK = 2  # labels that may touch each other; of more nobody can tell which box they name
+TOUCHING = 3.0
+_EXACT = 1e-6
 
 Line = Literal["solid", "dashed"]
 Rectangle = tuple[float, float, float, float]
@@ -35,7 +39,8 @@ class Outline:
         colour: the number of its tag.
         line: solid for what people drew, dashed for what was found.
         strong: drawn thick, with what is wrong; the others thin.
-        label: what to write at it; empty for nothing.
+        label: what to write at it; empty for nothing. A long one is cut.
+        ending: written after the label, and never cut: a probability, or what is wrong.
     """
 
     place: Sequence[float]
@@ -43,6 +48,12 @@ class Outline:
     line: Line = "solid"
     strong: bool = True
     label: str = ""
+    ending: str = ""
+
+    @property
+    def told(self) -> str:
+        """The label and its ending, whole."""
+        return f"{self.label} {self.ending}".strip()
 
 
 @dataclass(frozen=True)
@@ -102,7 +113,7 @@ def drawing(uri: str | None, size: tuple[int, int], outlines: Sequence[Outline])
     outlines = [
         outline for outline in outlines[:MOST_DRAWN] if all(math.isfinite(each) for each in outline.place)
     ]
-    told = [outline.label for outline in outlines if outline.label]
+    told = [outline.told for outline in outlines if outline.told]
     if undrawn > 0:
         told.append(f"{undrawn:,} more boxes, which are not drawn")
     scale = EDGE / max(size)
@@ -155,35 +166,74 @@ def _labels(
 ) -> Iterable[Label]:
     taken: list[Rectangle] = []
     for outline, box in zip(outlines, corners, strict=True):
-        if not outline.label or len(taken) == MOST_LABELS:
+        if not outline.told or len(taken) == MOST_LABELS:
             continue
-        text = outline.label if len(outline.label) <= LONGEST else outline.label[: LONGEST - 1] + "…"
-        wide = min(width, LETTER * len(text) + PADDING)
-        spots = [(x, y, x + wide, y + LABEL_HEIGHT) for x, y in _spots(box, wide, outline.line)]
-        spot = next((each for each in spots if _free(each, taken, width, height)), None)
-        if spot:
-            taken.append(spot)
-            left, top = round(spot[0], 1), round(spot[1], 1)
-            yield Label(left, top, round(wide, 1), text, outline.label, outline.colour % COLOURS)
+        for text in dict.fromkeys(_cut(outline, letters) for letters in (LONGEST, SHORTEST)):
+            wide = min(width, LETTER * len(text) + PADDING)
+            spots = [
+                (x, y, x + wide, y + LABEL_HEIGHT) for x, y in _spots(box, wide, width, height, outline.line)
+            ]
+            spot = next((each for each in spots if _free(each, taken, corners, width, height)), None)
+            if spot:
+                taken.append(spot)
+                left, top = round(spot[0], 1), round(spot[1], 1)
+                yield Label(left, top, round(wide, 1), text, outline.told, outline.colour % COLOURS)
+                break
 
 
-def _spots(box: Rectangle, wide: float, line: Line) -> Iterable[tuple[float, float]]:
+def _cut(outline: Outline, letters: int) -> str:
+    """What is written at a box: the name cut to what its ending leaves of so many letters."""
+    if len(outline.told) <= letters:
+        return outline.told
+    room = max(3, letters - (len(outline.ending) + 1 if outline.ending else 0))
+    name = outline.label if len(outline.label) <= room else f"{outline.label[: room - 1].rstrip()}…"
+    return f"{name} {outline.ending}".strip()
+
+
+def _spots(
+    box: Rectangle, wide: float, width: float, height: float, line: Line
+) -> Iterable[tuple[float, float]]:
     """Where a label may be, outside first: at the top for what was found, at the bottom for the others."""
     left, top, right, bottom = box
     outside, inside = top - LABEL_HEIGHT, top
     below, above = bottom, bottom - LABEL_HEIGHT
     rows = {"dashed": (outside, below, inside, above), "solid": (below, outside, above, inside)}[line]
-    for y in rows:
-        yield left, y
-        yield right - wide, y
-    for y in rows:
-        yield 0.0, y
+    columns = [min(max(0.0, x), width - wide) for x in (left, right - wide)]
+    sides = [min(max(0.0, y), height - LABEL_HEIGHT) for y in (inside, above)]
+    yield from ((x, y) for y in rows[:2] for x in columns)
+    yield from ((x, y) for y in sides for x in (right, left - wide))
+    yield from ((x, y) for y in rows[2:] for x in columns)
 
 
-def _free(spot: Rectangle, taken: Sequence[Rectangle], width: float, height: float) -> bool:
+def _free(
+    spot: Rectangle, taken: Sequence[Rectangle], boxes: Sequence[Rectangle], width: float, height: float
+) -> bool:
     left, top, right, bottom = spot
-    if left < 0 or top < 0 or right > width or bottom > height:
+    if left < 0 or top < 0 or right > width + _EXACT or bottom > height + _EXACT:
         return False
-    return not any(
-        left < other[2] and other[0] < right and top < other[3] and other[1] < bottom for other in taken
-    )
+    if any(_common(spot, other) > 0 for other in taken):
+        return False
+    if any(_common(spot, box) > MOST_COVERED * _area(box) for box in boxes):
+        return False
+    return _stack(spot, taken) <= STACK
+
+
+def _stack(spot: Rectangle, taken: Sequence[Rectangle]) -> int:
+    """How many labels would touch each other, this one among them."""
+    stack, rest = [spot], list(taken)
+    for each in stack:  # grows while it is read
+        near = (each[0] - TOUCHING, each[1] - TOUCHING, each[2] + TOUCHING, each[3] + TOUCHING)
+        touching = [other for other in rest if _common(near, other) > 0]
+        stack += touching
+        rest = [other for other in rest if other not in touching]
+    return len(stack)
+
+
+def _common(one: Rectangle, other: Rectangle) -> float:
+    across = min(one[2], other[2]) - max(one[0], other[0])
+    down = min(one[3], other[3]) - max(one[1], other[1])
+    return max(0.0, across) * max(0.0, down)
+
+
+def _area(box: Rectangle) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
