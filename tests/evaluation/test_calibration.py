@@ -11,6 +11,7 @@ from dahlia.evaluation.calibration import (
     calibration,
     equal_mass,
     expected_calibration_error,
+    reliability,
     tag_losses,
 )
 from dahlia.modeling.predictions import ClassPredictions
@@ -33,6 +34,17 @@ def test_bins_hold_the_same_mass_and_keep_ties_together() -> None:
 @pytest.mark.parametrize(("images", "bins"), [(3, 1), (2 * IMAGES_PER_BIN, 2), (1000, 10)])
 def test_few_images_make_few_bins(images: int, bins: int) -> None:
     assert equal_mass(np.linspace(0, 1, images), 10).max() + 1 == bins
+
+
+def test_bins_of_nearly_one_confidence_are_joined() -> None:
+    confidences = np.concatenate([np.full(10, 0.3), np.linspace(0.96, 1.0, 40)])
+    correct = np.ones(50, bool)
+    apart, joined = (
+        reliability(confidences, correct, (0.0, 0.0), 10, 0.95, 1.0, least).bins for least in (0.0, 0.05)
+    )
+    assert len(apart) > 4
+    assert [each.accuracy.images for each in joined] == [10, 40]
+    assert joined[1].confidence == pytest.approx(0.98)
 
 
 def test_scores_agree_with_scikit_learn(generated: Make) -> None:

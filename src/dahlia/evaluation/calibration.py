@@ -74,6 +74,7 @@ def reliability(
     bins: int,
     confidence: float,
     share: float,
+    apart: float = 0.0,
 ) -> Reliability:
     """How far M confidences can be believed.
 
@@ -84,8 +85,9 @@ def reliability(
         bins: see `calibration`.
         confidence: likewise.
         share: likewise.
+        apart: bins whose mean confidences differ by less are joined.
     """
-    groups = equal_mass(confidences, bins)
+    groups = _joined(confidences, equal_mass(confidences, bins), apart)
     brier, nll = scores
     return Reliability(
         ece=expected_calibration_error(confidences, correct, groups),
@@ -102,6 +104,15 @@ def reliability(
             for group in range(groups.max() + 1)
         ),
     )
+
+
+def _joined(confidences: Values, groups: npt.NDArray[np.intp], apart: float) -> npt.NDArray[np.intp]:
+    means = np.bincount(groups, weights=confidences) / np.bincount(groups)
+    joined, last = np.zeros(len(means), np.intp), 0
+    for group in range(1, len(means)):
+        last = last if means[group] - means[last] < apart else group
+        joined[group] = last
+    return np.unique(joined[groups], return_inverse=True)[1]
 
 
 def _by_chance(confidences: Values, groups: npt.NDArray[np.intp]) -> float:

@@ -15,6 +15,7 @@ from dahlia.evaluation.detection.matching import BoxTable
 from dahlia.evaluation.figures import Calibration, Reliability
 
 LEAST = 0.1
+APART = 0.05  # a good detector is about as sure of most boxes; their bins would lie on each other
 
 
 def box_calibration(
@@ -25,7 +26,7 @@ def box_calibration(
     Args:
         table: the boxes.
         right: (D,) the found boxes that are right.
-        bins: at most so many.
+        bins: at most so many; fewer where the mean scores of two would differ by less than `APART`.
         confidence: of the bins' intervals.
         share: see `dahlia.evaluation.intervals.independent_share`.
     """
@@ -38,6 +39,6 @@ def box_calibration(
         likelihood = np.where(correct, given, 1 - given)
         losses = -np.log(np.clip(likelihood, SMALLEST, 1.0))
         means = float(((given - correct) ** 2).mean()), float(losses.mean())
-        return reliability(given, correct, means, bins, confidence, share)
+        return reliability(given, correct, means, bins, confidence, share, APART)
 
     return Calibration(before=of(table.uncalibrated), after=of(table.score))
