@@ -11,7 +11,7 @@ from PIL import Image
 from report_pages import Page
 
 from dahlia.dataset.exclusion import Excluded
-from dahlia.dataset.findings import RULES, Finding
+from dahlia.dataset.findings import RULES, Finding, ranked
 from dahlia.dataset.groups import NamedGroups
 from dahlia.dataset.records import ImageRecord, Region
 from dahlia.dataset.validation import Validation
@@ -138,6 +138,25 @@ def test_a_file_that_cannot_be_shown_has_a_placeholder(tmp_path: Path, data: byt
 )
 def test_verdict(tmp_path: Path, validation: Validation, verdict: str) -> None:
     assert verdict in Page(render(validation, "Garden", tmp_path, LIMIT)).words
+
+
+def test_photos_and_boxes_are_counted_apart(tmp_path: Path) -> None:
+    counted = outcome(boxes={"ash": (17, 3), "elm": (5, 0)}, background=2)
+    words = Page(render(counted, "Garden", tmp_path, LIMIT)).words
+    assert "Training photosTraining boxesTest photosTest boxes ash 61723 elm 4500" in words
+    assert "Photos to use 10" in words
+    assert "2 photos show no object" in words
+
+
+def test_a_finding_of_many_files_follows_the_others() -> None:
+    bulk = [Finding("near-duplicate", "different photos", "alike", (f"{n}.jpg",)) for n in range(30)]
+    later = next(
+        code
+        for code, rule in reversed(RULES.items())
+        if rule.severity == RULES["near-duplicate"].severity and code != "near-duplicate"
+    )
+    order = [each.code for each in ranked([*bulk, Finding(later, "expected", "found")])]
+    assert order == [later, *["near-duplicate"] * 30]
 
 
 def test_photos_show_their_boxes(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_folds_have_the_same_share_of_each_tag_and_of_photos_without_objects(tmp
 
 def test_boxes_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = prepare(garden(tmp_path), PARAMS)
-    assert "validate: 30 images with 35 boxes (10 without any) to use, 0 errors" in capsys.readouterr().out
+    assert "validate: 30 photos with 35 boxes (10 without any) to use, 0 errors" in capsys.readouterr().out
     report = json.loads((root / layout.REPORTS / "validation.json").read_text())
     assert report["boxes"]["knife"] == {"train": 5, "test": 0}
     assert report["background"] == 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -323,6 +324,7 @@ EXPECTED_OF_SOURCES = {
     "several-tags": "one tag in a cell, or several",
     "joined-tags": "one tag in a cell",
 }
+BULK = 12  # findings of one code, which would push the others off the first screen
 _RANK = {code: (SEVERITIES.index(rule.severity), place) for place, (code, rule) in enumerate(RULES.items())}
 
 
@@ -364,5 +366,15 @@ class Finding:
 
 
 def ranked(findings: Iterable[Finding]) -> list[Finding]:
-    """The gravest first, then in the order of `RULES`, then by file and tag."""
-    return sorted(findings, key=lambda item: (_RANK[item.code], item.files, item.tags, item.found))
+    """The gravest first, then in the order of `RULES`, then by file and tag.
+
+    Codes with more than `BULK` findings follow the others that are as grave.
+    """
+    findings = list(findings)
+    counts = Counter(each.code for each in findings)
+
+    def rank(each: Finding) -> tuple[object, ...]:
+        severity, place = _RANK[each.code]
+        return severity, counts[each.code] > BULK, place, each.files, each.tags, each.found
+
+    return sorted(findings, key=rank)

@@ -105,16 +105,17 @@ def _tags(look: Look) -> Table:
     from dahlia.terminal import printable
 
     table = Table("tag", box=None)
-    table.add_column("training", justify="right")
-    table.add_column("test", justify="right")
     if look.boxes:
-        table.add_column("boxes", justify="right")
-    if look.groups:
-        table.add_column("groups", justify="right")
-    for name, (train, test) in look.tags.items():
-        grouped = [f"{look.groups.tags.get(name, 0):,}"] if look.groups else []
-        boxes = [f"{sum(look.boxes.get(name, (0, 0))):,}"] if look.boxes else []
-        table.add_row(escape(printable(name)), f"{train:,}", f"{test:,}", *boxes, *grouped)
+        names = ["training photos", "training boxes", "test photos", "test boxes"]
+    else:
+        names = ["training", "test"]
+    for name in [*names, "groups"] if look.groups else names:
+        table.add_column(name, justify="right")
+    for tag, images in look.tags.items():
+        boxes = look.boxes.get(tag, (0, 0))
+        counts = [each for pair in zip(images, boxes, strict=True) for each in pair] if look.boxes else images
+        grouped = [look.groups.tags.get(tag, 0)] if look.groups else []
+        table.add_row(escape(printable(tag)), *(f"{count:,}" for count in (*counts, *grouped)))
     return table
 
 

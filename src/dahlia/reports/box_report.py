@@ -75,7 +75,7 @@ def _view(evaluation: BoxEvaluation, pictures: Pictures, title: str) -> dict[str
         "held_out": box_set_view(evaluation, held_out),
         "test": box_set_view(evaluation, test) if test else None,
         "curves": box_curve_views(held_out),
-        "calibration_words": calibration_words(calibration) if calibration else "",
+        "calibration_words": calibration_words(calibration, "boxes") if calibration else "",
         "learning": _learning(evaluation.learning),
         "overlap_path": charts.overlap_path(held_out.by_overlap),
         "label_issues": pictures.label_issues(evaluation.label_issues[:MOST_LABEL_ISSUES]),

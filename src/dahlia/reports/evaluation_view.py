@@ -99,8 +99,8 @@ def curve_views(figures: SetFigures) -> list[Curve]:
     return [curve for curve in defined if curve in kept]
 
 
-def calibration_words(calibration: Calibration) -> str:
-    """What the calibration error means, in a sentence."""
+def calibration_words(calibration: Calibration, counted: str = "images") -> str:
+    """What the calibration error means, in a sentence; `counted` names what was judged, as a plural."""
     after = calibration.after
     points = f"{100 * after.ece:.0f}"
     chance = f"{100 * after.ece_by_chance:.0f}"
@@ -111,7 +111,7 @@ def calibration_words(calibration: Calibration) -> str:
     )
     return (
         f"Stated probabilities are off by {points} points on average; a perfectly calibrated model would "
-        f"show {chance} on so few images: {verdict}."
+        f"show {chance} on so few {counted}: {verdict}."
     )
 
 

@@ -48,8 +48,9 @@ def run(params: Params, root: Path) -> None:
 
 def _line(validation: Validation) -> str:
     counts = Counter(finding.severity for finding in validation.findings)
+    image = "photo" if validation.boxes else "image"
     line = (
-        f"validate: {counted(validation.images, 'image')}{_boxes(validation)} to use, "
+        f"validate: {counted(validation.images, image)}{_boxes(validation)} to use, "
         f"{counted(counts['error'], 'error')}, "
         f"{counted(counts['warning'], 'warning')}, {counted(counts['advice'], 'piece')} of advice"
     )
