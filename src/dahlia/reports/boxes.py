@@ -11,18 +11,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from dahlia.dataset.records import ImageRecord
 
 EDGE = 400  # of the drawing's longer side; the unit of all lengths here
 COLOURS = 8
-MOST_LABELS = 14
+MOST_LABELS, MOST_TRIED = 14, 100
 MOST_DRAWN = 1_000  # boxes of a photo; a browser has to show them, and the page to hold them
 LABEL_HEIGHT = 21.0
 LETTER, PADDING = 8.5, 10.0
 LONGEST, SHORTEST = 22, 12  # letters of a label, and of one for which there is little room
 MOST_COVERED = 0.5  # of a box by a label; more hides what is in it
 STACK = 2  # labels that may touch each other; of more nobody can tell which box they name
-TOUCHING = 3.0
+TOUCHING = 8.0  # nearer ones look like one stack
 _EXACT = 1e-6
 
 Line = Literal["solid", "dashed"]
@@ -165,15 +168,17 @@ def _labels(
     outlines: Sequence[Outline], corners: Sequence[Rectangle], width: float, height: float
 ) -> Iterable[Label]:
     taken: list[Rectangle] = []
-    for outline, box in zip(outlines, corners, strict=True):
-        if not outline.told or len(taken) == MOST_LABELS:
-            continue
+    boxes = np.array(corners, np.float64).reshape(-1, 4)
+    asking = [each for each in zip(outlines, corners, strict=True) if each[0].told]
+    for outline, box in asking[:MOST_TRIED]:
+        if len(taken) == MOST_LABELS:
+            return
         for text in dict.fromkeys(_cut(outline, letters) for letters in (LONGEST, SHORTEST)):
             wide = min(width, LETTER * len(text) + PADDING)
             spots = [
                 (x, y, x + wide, y + LABEL_HEIGHT) for x, y in _spots(box, wide, width, height, outline.line)
             ]
-            spot = next((each for each in spots if _free(each, taken, corners, width, height)), None)
+            spot = next((each for each in spots if _free(each, taken, boxes, width, height)), None)
             if spot:
                 taken.append(spot)
                 left, top = round(spot[0], 1), round(spot[1], 1)
@@ -206,16 +211,23 @@ def _spots(
 
 
 def _free(
-    spot: Rectangle, taken: Sequence[Rectangle], boxes: Sequence[Rectangle], width: float, height: float
+    spot: Rectangle, taken: Sequence[Rectangle], boxes: npt.NDArray[np.float64], width: float, height: float
 ) -> bool:
     left, top, right, bottom = spot
     if left < 0 or top < 0 or right > width + _EXACT or bottom > height + _EXACT:
         return False
     if any(_common(spot, other) > 0 for other in taken):
         return False
-    if any(_common(spot, box) > MOST_COVERED * _area(box) for box in boxes):
-        return False
-    return _stack(spot, taken) <= STACK
+    return _stack(spot, taken) <= STACK and not _hides(spot, boxes)
+
+
+def _hides(spot: Rectangle, boxes: npt.NDArray[np.float64]) -> bool:
+    """Whether a label covers too much of one of the (M, 4) boxes."""
+    across = np.minimum(spot[2], boxes[:, 2]) - np.maximum(spot[0], boxes[:, 0])
+    down = np.minimum(spot[3], boxes[:, 3]) - np.maximum(spot[1], boxes[:, 1])
+    covered = np.clip(across, 0, None) * np.clip(down, 0, None)
+    whole = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return bool((covered > MOST_COVERED * whole).any())
 
 
 def _stack(spot: Rectangle, taken: Sequence[Rectangle]) -> int:
@@ -233,7 +245,3 @@ def _common(one: Rectangle, other: Rectangle) -> float:
     across = min(one[2], other[2]) - max(one[0], other[0])
     down = min(one[3], other[3]) - max(one[1], other[1])
     return max(0.0, across) * max(0.0, down)
-
-
-def _area(box: Rectangle) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
