@@ -100,6 +100,7 @@ RULES: dict[str, Rule] = {
         "error", "Tags with too few boxes", "Add photos of it with boxes, or take the tag out."
     ),
     "tag-without-box": Rule("warning", "Tags without a box", _DRAW),
+    "object-without-box": Rule("warning", "Objects without a box beside others", _DRAW),
     "unlabelled-photo": Rule("warning", "Photos that nobody has annotated", _DRAW),
     "few-boxes": Rule(
         "warning",
@@ -317,6 +318,7 @@ EXPECTED_OF_SOURCES = {
     "region-keypoints": "a box for each region",
     "region-confidence": "regions that a person has drawn",
     "region-clipped": "regions inside the image",
+    "object-without-box": "a box for each object",
     "other-size": "photos of the shape that the annotations state",
     "turned-boxes": "boxes on photos as they are displayed",
     "scaled-photo": "photos of the size that the annotations state",

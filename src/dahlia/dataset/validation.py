@@ -64,9 +64,9 @@ _OWN = {
     ),
     False: _Own((tags.untagged, regions.unused), (tags.enough_images, tags.balance)),
 }
-# Of an object nobody knows the tag, or of all of them where they are.
-_UNUSABLE = frozenset({"annotation-without-tag", OTHER_SIZE})
-_OF_BOXES = frozenset({OTHER_SIZE})  # nothing to tell where boxes only carry tags
+# Of an object nobody knows the tag, or where it is.
+_UNUSABLE = frozenset({"annotation-without-tag", "object-without-box", OTHER_SIZE})
+_OF_BOXES = frozenset({"object-without-box", OTHER_SIZE})  # nothing to tell where boxes only carry tags
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,16 @@ def stated_size(width: object, height: object) -> Size | None:
     return None
 
 
+def has_unplaced(objects: Sequence[tuple[str, object | None]]) -> bool:
+    """Whether an object has no position where another of its tag has one.
+
+    Args:
+        objects: of one photo: the tag of each, and its position, if it has one.
+    """
+    placed = {tag for tag, place in objects if place is not None}
+    return any(place is None and tag in placed for tag, place in objects)
+
+
 def region_of(tag: str, box: Box, size: Size) -> Region:
     """A region from a box in pixels."""
     width, height = size

@@ -24,13 +24,21 @@ from typing import Any
 
 from dahlia.config import nearest
 from dahlia.dataset.groups import group_name
-from dahlia.dataset.readers.boxes import Box, Size, box_of_segmentation, region_of, size_of, stated_size
+from dahlia.dataset.readers.boxes import (
+    Box,
+    Size,
+    box_of_segmentation,
+    has_unplaced,
+    region_of,
+    size_of,
+    stated_size,
+)
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.json_documents import Entry, content_of, documents_of, entries_of, none_found
 from dahlia.dataset.readers.reading import Loaded, Tally
 from dahlia.dataset.readers.sources import merge, number, tags_of, with_splits, without_repeats, written_tag
 from dahlia.dataset.readers.splits import photo_places, split_of, splits_of_documents, subset_of
-from dahlia.dataset.readers.targets import image_size, plain_tags, relative_name, source_root
+from dahlia.dataset.readers.targets import image_size, objects_of, relative_name, source_root
 from dahlia.dataset.readers.tree import Tree
 from dahlia.dataset.records import Annotation, Region, Split
 from dahlia.errors import DatasetError
@@ -127,6 +135,8 @@ def _document(
             tally.add(code, tree.name(photo.path))
         photo.said.append((tag, region))
     for photo in photos.values():
+        if has_unplaced(photo.said):
+            tally.add("object-without-box", tree.name(photo.path))
         yield _annotation(photo, document, split)
 
 
@@ -244,9 +254,10 @@ def _base(name: str) -> str:
 
 
 def _entries(annotation: Annotation, ids: dict[str, int], width: int, height: int) -> Iterator[Entry]:
-    for tag in plain_tags(annotation):
-        yield {"category_id": ids[tag], "iscrowd": 0}
-    for region in annotation.regions:
+    for tag, region in objects_of(annotation):
+        if region is None:
+            yield {"category_id": ids[tag], "iscrowd": 0}
+            continue
         across, down = region.width * width, region.height * height
         box = [region.left * width, region.top * height, across, down]
         yield {"category_id": ids[region.tag], "bbox": box, "area": across * down, "iscrowd": 0}

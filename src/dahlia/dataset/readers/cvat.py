@@ -23,9 +23,9 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from dahlia.dataset.groups import group_name
-from dahlia.dataset.readers.boxes import size_of, stated_size
+from dahlia.dataset.readers.boxes import has_unplaced, size_of, stated_size
 from dahlia.dataset.readers.finder import PhotoFinder
-from dahlia.dataset.readers.reading import Loaded, outline_note
+from dahlia.dataset.readers.reading import Loaded, Tally, outline_note
 from dahlia.dataset.readers.sources import merge, number, tag_name, tags_of
 from dahlia.dataset.readers.splits import split_in, split_of, split_of_document, subset_of
 from dahlia.dataset.readers.targets import image_size, plain_tags, relative_name
@@ -60,10 +60,11 @@ def load(tree: Tree, documents: Sequence[str]) -> Loaded:
         raise DatasetError(
             f"Expected an .xml file with `annotations` in {tree.root}, found none. Export as CVAT for images."
         )
-    finder = PhotoFinder(tree)
+    finder, tally = PhotoFinder(tree), Tally()
     outlines: dict[str, int] = {}
-    annotations = [one for name in documents for one in _document(tree, name, finder, outlines)]
-    return Loaded(merge(annotations), "CVAT for images", (*finder.notes, *outline_note(outlines)))
+    annotations = [one for name in documents for one in _document(tree, name, finder, outlines, tally)]
+    notes = (*finder.notes, *outline_note(outlines), *tally.notes)
+    return Loaded(merge(annotations), "CVAT for images", notes)
 
 
 def save(annotations: Sequence[Annotation], target: Path) -> None:
@@ -93,7 +94,7 @@ def save(annotations: Sequence[Annotation], target: Path) -> None:
 
 
 def _document(
-    tree: Tree, document: str, finder: PhotoFinder, outlines: dict[str, int]
+    tree: Tree, document: str, finder: PhotoFinder, outlines: dict[str, int], tally: Tally
 ) -> Iterator[Annotation]:
     root = parse(tree, document, MAX_BYTES)
     file = f"{tree.root}/{document}"
@@ -113,6 +114,9 @@ def _document(
         split: Split | None = split_of(subset) or split_in(tree.name(path).split("/")[:-1]) or own
         said = [(tag_name(shape.get("label", ""), where), shape) for shape in _labelled(image)]
         shapes = [(tag, _points(shape, where)) for tag, shape in said]
+        drawn = [(tag, shape) for tag, shape in said if shape.tag != "tag"]
+        if has_unplaced([(tag, len(_points(shape, where)) > 1 or None) for tag, shape in drawn]):
+            tally.add("object-without-box", tree.name(path))
         count = sum(shape.tag in _SHAPES for _, shape in said)
         if count:
             outlines[document] = outlines.get(document, 0) + count

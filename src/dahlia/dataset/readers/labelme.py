@@ -18,7 +18,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from dahlia.dataset.readers.boxes import Box, Size, box_around, points_of, region_of, size_of, stated_size
+from dahlia.dataset.readers.boxes import (
+    Box,
+    Size,
+    box_around,
+    has_unplaced,
+    points_of,
+    region_of,
+    size_of,
+    stated_size,
+)
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.json_documents import Entry, content_of, documents_of, entries_of, none_found
 from dahlia.dataset.readers.reading import Loaded, Tally
@@ -118,6 +127,8 @@ def _annotation(tree: Tree, document: str, photos: _Photos, tally: Tally) -> Ann
         if box and kind != "rectangle":
             tally.add("region-outline", file)
         said.append((tag, region_of(tag, box, size) if box and size else None))
+    if has_unplaced(said):
+        tally.add("object-without-box", file)
     regions = tuple(region for _, region in said if region)
     tags = tags_of([*_flags(entry, tree.path(document)), *(tag for tag, _ in said)])
     stated = stated_size(entry.get("imageWidth"), entry.get("imageHeight"))

@@ -14,6 +14,7 @@ from dahlia.dataset.readers.boxes import (
     box_of_ellipse,
     corners_of_turned,
     finite,
+    has_unplaced,
     points_of,
     region_of,
     size_of,
@@ -54,6 +55,7 @@ def said_in(
         DatasetError: a tag cannot have its name.
     """
     labelled = {_identity(result) for result in results if _tags_in(result, *_LABELS)} - {None}
+    objects: list[tuple[str, Box | None]] = []
     chosen = {_identity(result) for result in results if _tags_in(result, "choices")} - {None}
     own_size = cache(lambda: size_of(photo))  # opens the photo
     for result in results:
@@ -71,7 +73,11 @@ def said_in(
             tally.add("region-outline", file)
         for name in named:
             tag = written_tag(name, where)
+            if identity:
+                objects.append((tag, box))
             yield tag, region_of(tag, box, (1, 1)) if box else None
+    if has_unplaced(objects):
+        tally.add("object-without-box", file)
 
 
 def size_in(results: Sequence[Entry]) -> Size | None:

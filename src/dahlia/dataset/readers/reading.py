@@ -149,6 +149,10 @@ _TEXTS = {
         "1 box around a group, which only tags its photo",
         "{:,} boxes around groups, which only tag",
     ),
+    "object-without-box": (
+        "1 photo with an object that has no box, beside others of its tag",
+        "{:,} photos with objects that have no box, beside others of their tag",
+    ),
     "annotation-without-tag": ("1 annotation that names no tag", "{:,} annotations that name no tag"),
     "several-annotators": (
         "1 photo with annotations that differ",

@@ -10,7 +10,7 @@ from pathlib import Path
 from dahlia.dataset.headers import read_header
 from dahlia.dataset.photo_files import read_file
 from dahlia.dataset.readers.sources import tags_of
-from dahlia.dataset.records import Annotation
+from dahlia.dataset.records import Annotation, Region
 from dahlia.errors import DatasetError, ImageError
 from dahlia.files import staged_directory
 
@@ -77,6 +77,21 @@ def plain_tags(annotation: Annotation) -> list[str]:
     boxed = [region.tag for region in annotation.regions]
     plain = [tag for tag in annotation.tags if tag not in boxed]
     return plain if tags_of([*plain, *boxed]) == annotation.tags else list(annotation.tags)
+
+
+def objects_of(annotation: Annotation) -> Iterator[tuple[str, Region | None]]:
+    """Regions, and tags without any at their place among them.
+
+    For formats in which an entry without a position stands for an object, so that no tag of a region has one.
+    """
+    boxed = {region.tag for region in annotation.regions}
+    rest = list(annotation.tags)
+    for region in annotation.regions:
+        while region.tag in rest:
+            if (tag := rest.pop(0)) not in boxed:
+                yield tag, None
+        yield region.tag, region
+    yield from ((tag, None) for tag in rest if tag not in boxed)
 
 
 def relative_name(path: Path, root: Path) -> str:

@@ -22,16 +22,16 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from dahlia.dataset.readers import folder
-from dahlia.dataset.readers.boxes import size_of, stated_size
+from dahlia.dataset.readers.boxes import has_unplaced, size_of, stated_size
 from dahlia.dataset.readers.counterparts import folded, is_bare_annotation
-from dahlia.dataset.readers.reading import Loaded, outline_note
+from dahlia.dataset.readers.reading import Loaded, Tally, outline_note
 from dahlia.dataset.readers.sources import merge, number, tag_name, tags_of
 from dahlia.dataset.readers.splits import split_in, subset_of
 from dahlia.dataset.readers.targets import (
     copy_image,
     image_size,
     new_folder,
-    plain_tags,
+    objects_of,
     unique_names,
 )
 from dahlia.dataset.readers.tree import Tree
@@ -99,6 +99,7 @@ class _Reader:
         self._documents = [name for name in documents if not self._sets.leaves_out(name)]
         self._photos = Photos(tree, self._documents)
         self._outlines: dict[str, int] = {}
+        self._tally = Tally()
 
     def loaded(self) -> Loaded:
         annotations = [self._annotation(name) for name in self._documents]
@@ -106,7 +107,11 @@ class _Reader:
         layout = "Pascal VOC, an XML file for each photo"
         if self._sets:
             layout = f"{layout}, splits from ImageSets"
-        return Loaded(merge(annotations), layout, (*self._photos.notes, *outline_note(self._outlines)))
+        return Loaded(
+            merge(annotations),
+            layout,
+            (*self._photos.notes, *outline_note(self._outlines), *self._tally.notes),
+        )
 
     def _annotation(self, document: str) -> Annotation:
         tree = self._tree
@@ -123,6 +128,8 @@ class _Reader:
         ]
         boxes = [(tag, self._box(entry, document, index)) for index, (tag, entry) in enumerate(said, 1)]
         split = self._split(document, path)
+        if has_unplaced(boxes):
+            self._tally.add("object-without-box", tree.name(path))
         return Annotation(
             path=path,
             tags=tags_of(tag for tag, _ in said),
@@ -221,8 +228,10 @@ def _document(annotation: Annotation, name: str) -> str:
 
 
 def _objects(annotation: Annotation, width: int, height: int) -> Iterator[tuple[str, list[str]]]:
-    yield from ((tag, []) for tag in plain_tags(annotation))
-    for region in annotation.regions:
+    for tag, region in objects_of(annotation):
+        if region is None:
+            yield tag, []
+            continue
         right, bottom = region.left + region.width, region.top + region.height
         corners = (region.left * width + 1, region.top * height + 1, right * width, bottom * height)
         yield region.tag, [_pixel(corner) for corner in corners]
