@@ -23,6 +23,14 @@ def read(root: Path, label: str | bytes, description: str = "names: [fork, spoon
     return readers.read(root)
 
 
+@pytest.mark.parametrize(
+    ("line", "told"), [("0 160 120 40 40", 1), ("0 50 50 20 20\n1 .5 .5 .2 .2", 1), ("0 .9 .9 .9 .9", 0)]
+)
+def test_pixels_are_told(tmp_path: Path, line: str, told: int) -> None:
+    notes = [note for note in read(tmp_path, line).notes if note.code == "pixel-boxes"]
+    assert [note.files for note in notes] == [("images/a.jpg",)] * told
+
+
 def numbers(region: Region) -> tuple[float, ...]:
     return tuple(round(value, 9) for value in (region.left, region.top, region.width, region.height))
 

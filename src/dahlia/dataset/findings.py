@@ -66,6 +66,12 @@ RULES: dict[str, Rule] = {
         "Put the photo there that was annotated, or annotate this one. If only the stated width and height "
         "are wrong, correct or remove them: without them boxes are read in pixels of the photo.",
     ),
+    "pixel-boxes": Rule(
+        "error",
+        "Boxes that look like pixels",
+        "Divide pixels by width and height of the photo, percent by 100. A table may have them in pixels, in the columns "
+        "xmin,ymin,xmax,ymax.",
+    ),
     "too-many-boxes": Rule(
         "error",
         "Photos with too many boxes",
@@ -101,6 +107,12 @@ RULES: dict[str, Rule] = {
     ),
     "tag-without-box": Rule("warning", "Tags without a box", _DRAW),
     "object-without-box": Rule("warning", "Objects without a box beside others", _DRAW),
+    "unread-boxes": Rule(
+        "warning",
+        "Columns that look like boxes",
+        "Name the columns left,top,width,height, with fractions of the photo's size, or xmin,ymin,xmax,ymax, "
+        "with the corners in pixels.",
+    ),
     "unlabelled-photo": Rule("warning", "Photos that nobody has annotated", _DRAW),
     "few-boxes": Rule(
         "warning",
@@ -319,6 +331,8 @@ EXPECTED_OF_SOURCES = {
     "region-confidence": "regions that a person has drawn",
     "region-clipped": "regions inside the image",
     "object-without-box": "a box for each object",
+    "pixel-boxes": "boxes in fractions of the photo's size, 0 to 1",
+    "unread-boxes": "boxes in left,top,width,height or xmin,ymin,xmax,ymax",
     "other-size": "photos of the shape that the annotations state",
     "turned-boxes": "boxes on photos as they are displayed",
     "scaled-photo": "photos of the size that the annotations state",

@@ -65,8 +65,11 @@ _OWN = {
     False: _Own((tags.untagged, regions.unused), (tags.enough_images, tags.balance)),
 }
 # Of an object nobody knows the tag, or where it is.
-_UNUSABLE = frozenset({"annotation-without-tag", "object-without-box", OTHER_SIZE})
-_OF_BOXES = frozenset({"object-without-box", OTHER_SIZE})  # nothing to tell where boxes only carry tags
+_UNUSABLE = frozenset({"annotation-without-tag", "object-without-box", OTHER_SIZE, "pixel-boxes"})
+_MISPLACED = frozenset({OTHER_SIZE, "pixel-boxes"})  # whose regions say nothing of their own
+_OF_BOXES = frozenset(
+    {"unread-boxes", "object-without-box", OTHER_SIZE, "pixel-boxes"}
+)  # nothing to tell where boxes only carry tags
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ def validate(
     """
     unlabelled = frozenset(source.unlabelled) if source else frozenset[str]()
     notes = source.notes if source else ()
-    misplaced = frozenset(file for note in notes if note.code == OTHER_SIZE for file in note.files)
+    misplaced = frozenset(file for note in notes if note.code in _MISPLACED for file in note.files)
     survey = Survey(rows, records, params, unlabelled, misplaced)
     own = _OWN[survey.tag_rules.boxed]
     findings = [*_told(source, survey), *_apply((*OF_FILES, *own.of_files), survey)]

@@ -12,6 +12,7 @@ from dahlia.errors import DatasetError
 
 Size = tuple[float, float]
 Box = tuple[float, float, float, float]  # left, top, width, height
+_MOST_FRACTION = 2.0  # a box that was drawn over the edge ends before
 
 
 def size_of(photo: Path, width: object = None, height: object = None) -> Size | None:
@@ -30,6 +31,11 @@ def stated_size(width: object, height: object) -> Size | None:
     if across is not None and down is not None and across > 0 and down > 0:
         return across, down
     return None
+
+
+def looks_like_pixels(region: Region) -> bool:
+    """Whether a region that was written in fractions is too far out of its photo for that."""
+    return max(region.left, region.top, region.width, region.height) > _MOST_FRACTION
 
 
 def has_unplaced(objects: Sequence[tuple[str, object | None]]) -> bool:

@@ -153,6 +153,10 @@ _TEXTS = {
         "1 photo with an object that has no box, beside others of its tag",
         "{:,} photos with objects that have no box, beside others of their tag",
     ),
+    "pixel-boxes": (
+        "1 box with numbers far above 1, which look like pixels or percent",
+        "{:,} boxes with numbers far above 1, which look like pixels or percent",
+    ),
     "annotation-without-tag": ("1 annotation that names no tag", "{:,} annotations that name no tag"),
     "several-annotators": (
         "1 photo with annotations that differ",

@@ -12,8 +12,8 @@ and 1 does too. `group` names the group that the image is in (see `dahlia.datase
 not read, except that one which looks like a misspelt known one is refused.
 
 Tables of others are read too: with other usual names of the columns, `xmin`, `ymin`, `xmax` and `ymax` in
-pixels, a column of 0 and 1 for each tag, without a header, or one table for each split, by its name or its
-folder's.
+pixels (in fractions, where all are near 0 to 1 and not all whole), a column of 0 and 1 for each tag, without
+a header, or one table for each split, by its name or its folder's.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from dahlia.dataset.groups import group_name
-from dahlia.dataset.readers.boxes import Size, size_of, stated_size
+from dahlia.dataset.readers.boxes import Size, looks_like_pixels, size_of, stated_size
 from dahlia.dataset.readers.finder import PhotoFinder
 from dahlia.dataset.readers.folder import has_tags
-from dahlia.dataset.readers.reading import Loaded, Note, counted
+from dahlia.dataset.readers.reading import Loaded, Note, Tally, counted
 from dahlia.dataset.readers.sources import decoded, merge, number, tag_name, tags_of, text_of, with_splits
 from dahlia.dataset.readers.splits import split_in, split_of, split_of_document, subset_of
+from dahlia.dataset.readers.table_boxes import are_fractions, decimal, unread_boxes
 from dahlia.dataset.readers.table_columns import BOX, CORNERS, NO_SPLIT, YES, columns_of
 from dahlia.dataset.readers.targets import plain_tags, relative_name
 from dahlia.dataset.readers.tree import Tree
@@ -65,12 +66,12 @@ def load(tree: Tree, documents: Sequence[str]) -> Loaded:
             outside the source; or several tables are in one folder, and their names do not tell splits.
     """
     _check_number(tree, documents)
-    finder = PhotoFinder(tree)
-    tables = [_Table(tree, name, finder) for name in documents]
+    finder, tally = PhotoFinder(tree), Tally()
+    tables = [_Table(tree, name, finder, tally) for name in documents]
     annotations = with_splits(tree.root, merge(one for table in tables for one in table.annotations()))
     several = sum((table.several for table in tables), Counter[str]())
     joined = sorted(set().union(*(table.joined for table in tables)))
-    notes = list(finder.notes)
+    notes = [*finder.notes, *tally.notes]
     if several:
         cells = counted(several.total(), "cell holds", "cells hold")
         notes.append(Note("several-tags", f"{cells} several tags, such as {next(iter(several))!r:.200}"))
@@ -79,6 +80,7 @@ def load(tree: Tree, documents: Sequence[str]) -> Loaded:
         found = f"{tags} a `;` or `|` in the name, such as {joined[0]!r}"
         notes.append(Note("joined-tags", found, tags=tuple(joined)))
     notes += [note for table in tables if (note := table.unread_groups())]
+    notes += [note for table in tables if (note := table.unread_boxes())]
     return Loaded(annotations, _layout(tables), tuple(notes))
 
 
@@ -106,7 +108,9 @@ def save(annotations: Sequence[Annotation], target: Path) -> None:
 class _Table:
     """One table, and what was read of it."""
 
-    def __init__(self, tree: Tree, document: str, finder: PhotoFinder) -> None:
+    def __init__(self, tree: Tree, document: str, finder: PhotoFinder, tally: Tally) -> None:
+        self._tree = tree
+        self._tally = tally
         self.path = tree.path(document)
         self.several: Counter[str] = Counter()
         self.joined: set[str] = set()
@@ -129,6 +133,9 @@ class _Table:
                 )
             raise DatasetError(f"{self.path}:{self._rows[0][0] if self._rows else 1}: {columns}")
         self.columns = columns
+        self.in_fractions = bool(columns.corners) and are_fractions(
+            self._rows, columns.corners, self.delimiter
+        )
 
     def annotations(self) -> Iterator[Annotation]:
         for line, row in self._rows[1 if self.columns.has_header else 0 :]:
@@ -148,6 +155,11 @@ class _Table:
         name = self._rows[0][1][place].strip()
         found = f"the column `{name}` has {len(values):,} values in {len(rows):,} rows, and is not read"
         return Note("unread-groups", f"{self._document}: {found}")
+
+    def unread_boxes(self) -> Note | None:
+        """A note of columns that look like boxes, and are called otherwise than those that are read."""
+        found = unread_boxes(self._rows[0][1], self.columns)
+        return Note("unread-boxes", f"{self._document}: the columns {found} are not read") if found else None
 
     def _annotation(self, row: list[str], line: int) -> Annotation:
         where = f"{self.path}:{line}"
@@ -205,19 +217,22 @@ class _Table:
         self, cells: list[str], tags: tuple[str, ...], image: Path, where: str
     ) -> tuple[Region, ...]:
         places, names = (self.columns.corners, CORNERS) if self.columns.corners else (self.columns.box, BOX)
-        texts = [cells[place].strip() for place in places]
+        texts = [decimal(cells[place], self.delimiter) for place in places]
         if not any(texts):
             return ()
         if not tags:
             raise DatasetError(f"{where}: expected the tag of a region, received none. Fill it in.")
-        # Where `;` parts the cells, spreadsheets write decimals with a comma.
-        texts = [text.replace(",", ".") for text in texts] if self.delimiter == ";" else texts
         first, second, third, fourth = (
             number(text, f"{where}, column `{name}`") for text, name in zip(texts, names, strict=True)
         )
         if not self.columns.corners:
-            return tuple(Region(tag, first, second, third, fourth) for tag in tags)
-        size = self._size(image, tuple(cells[place].strip() for place in self.columns.size))
+            regions = tuple(Region(tag, first, second, third, fourth) for tag in tags)
+            if looks_like_pixels(regions[0]):
+                self._tally.add("pixel-boxes", self._tree.name(image))
+            return regions
+        size: Size | None = (1, 1)
+        if not self.in_fractions:
+            size = self._size(image, tuple(cells[place].strip() for place in self.columns.size))
         if size is None:
             return ()
         width, height = size
@@ -272,6 +287,8 @@ def _layout(tables: Sequence[_Table]) -> str:
     if not columns.has_header:
         read = len(columns.tag) + (1 if columns.subset is None else 2)
         kind = "a table without a header" + ("" if read == columns.count else ", whose numbers are not read")
+    if any(table.in_fractions for table in tables):
+        kind += " with corners in fractions of the photo"
     return f"{kind}, one file a split" if len(tables) > 1 and any(table.split for table in tables) else kind
 
 

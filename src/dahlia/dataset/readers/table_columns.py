@@ -82,7 +82,7 @@ def columns_of(rows: Sequence[Sequence[str]]) -> Columns | str:
         rows: the table's first rows, the header among them.
     """
     header = rows[0] if rows else []
-    names = [_key(name) for name in header]
+    names = [key_of(name) for name in header]
     file = next((names.index(name) for name in _FILES if name in names), None)
     if file is None and not difflib.get_close_matches("file", names, 1, 0.5):
         file = next((place for place in range(len(names)) if _are_photos(place, rows[1:])), None)
@@ -221,7 +221,7 @@ def _problem(header: Sequence[str], names: list[str], columns: Columns) -> str:
 def _explain(missing: list[str], header: Sequence[str]) -> str:
     strays = [name.strip() for name in header if name.strip() and name.strip().lower() not in _KNOWN]
     found = ", ".join(f"`{name}`" for name in strays[:20]) or "no others"
-    strays = [name for name in strays if "file" in missing or _key(name) not in _FILES]
+    strays = [name for name in strays if "file" in missing or key_of(name) not in _FILES]
     close = [name for want in missing for name in difflib.get_close_matches(want, strays, 1, 0.5)]
     hint = f" Did you mean `{close[0]}` to be `{missing[0]}`?" if close else ""
     return (
@@ -235,7 +235,8 @@ def _is_measure(place: int, rows: Sequence[Sequence[str]]) -> bool:
     return cells != {""} and all(_MEASURE.fullmatch(cell) for cell in cells)
 
 
-def _key(name: str) -> str:
+def key_of(name: str) -> str:
+    """A column's name without what spellings of it differ in: capitals, spaces, hyphens and underscores."""
     return re.sub(r"[\s_-]+", "", name.strip().lower())
 
 

@@ -18,9 +18,10 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
+from dahlia.dataset.readers.boxes import looks_like_pixels
 from dahlia.dataset.readers.counterparts import Key, counterparts_of, folded
 from dahlia.dataset.readers.finder import PhotoFinder
-from dahlia.dataset.readers.reading import Loaded
+from dahlia.dataset.readers.reading import Loaded, Tally
 from dahlia.dataset.readers.sources import merge, tags_of
 from dahlia.dataset.readers.splits import split_in, subset_of
 from dahlia.dataset.readers.targets import copy_image, new_folder, unique_names
@@ -87,6 +88,7 @@ class _Reader:
         self._counterparts = counterparts_of(tree)
         self._files = LabelFiles(tree)
         self._labels = Labels(tree)
+        self._tally = Tally()
         self._finder = PhotoFinder(tree)
         self._configs = _configs(tree, documents)
 
@@ -112,7 +114,9 @@ class _Reader:
                 lists = "" if config.names_splits else "lists beside "
                 layout = f"YOLO with the splits of {lists}{PurePosixPath(config.document).name}"
         notes = [note for one in splits.values() for note in one.notes]
-        return Loaded(merge(annotations), layout, (*notes, *self._labels.notes, *self._finder.notes))
+        return Loaded(
+            merge(annotations), layout, (*notes, *self._labels.notes, *self._tally.notes, *self._finder.notes)
+        )
 
     def _known(self, splits: dict[str, Splits]) -> dict[str, Split]:
         known: dict[str, Split] = {}
@@ -151,6 +155,8 @@ class _Reader:
 
     def _annotation(self, photo: str, label: str | None, split: Split | None, hint: str = "") -> Annotation:
         regions = tuple(self._regions(label)) if label else ()
+        for _ in filter(looks_like_pixels, regions):
+            self._tally.add("pixel-boxes", photo)
         source = label or self._files.expected(photo)
         path = self._tree.path(photo)
         return Annotation(path, tags_of((), regions), regions, subset_of(split), source, split, hint)

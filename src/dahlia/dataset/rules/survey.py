@@ -21,7 +21,7 @@ class Survey:
         records: the manifest's rows; for rules about tags only those that can be used.
         params: the parameters.
         unlabelled: the files that the source holds and nobody has annotated, as in `rows`.
-        misplaced: those whose boxes are of a photo of another shape, as in `rows`.
+        misplaced: those whose boxes are all elsewhere than they are said to be, as in `rows`.
     """
 
     rows: Sequence[Inspection]
