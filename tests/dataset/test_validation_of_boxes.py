@@ -147,6 +147,12 @@ CASES = [
     Case("covered-box", side(BOX, (0.1, 0.1, 0.305, 0.4)), tags=("ash",), found="overlap of 98%"),
     Case("covered-box", side(BOX, (0.1, 0.1, 0.301, 0.4), (0.1, 0.1, 0.3, 0.41)), found="and 2 more"),
     Case("no-boxes", instead(without_boxes), (), found="none in 6 photos"),
+    Case(
+        "no-photos-left",
+        instead(lambda root: [at(root, "side.jpg", (Region("ash", 0.5, 0.5, 0.9, 0.1),))]),
+        (),
+        found="put aside",
+    ),
     Case("no-boxes", instead(lambda root: []), (), found="no photos for training"),
     Case("too-few-photos", instead(side(*grid(20))), (), found="1 photo for training, 4 missing"),
     Case("too-few-images", more("oak", 9), (), ("oak",), "1 image for training, 1 missing"),

@@ -69,8 +69,8 @@ RULES: dict[str, Rule] = {
     "pixel-boxes": Rule(
         "error",
         "Boxes that look like pixels",
-        "Divide pixels by width and height of the photo, percent by 100. A table may have them in pixels, in the columns "
-        "xmin,ymin,xmax,ymax.",
+        "Divide pixels by width and height of the photo, percent by 100. A table may have pixels in the "
+        "columns xmin,ymin,xmax,ymax.",
     ),
     "too-many-boxes": Rule(
         "error",
@@ -88,6 +88,11 @@ RULES: dict[str, Rule] = {
         "No boxes",
         "Add the annotations to the source, and draw a box around each object. To learn from whole photos, "
         "choose a domain of classification, for example `dahlia params domain=general_compact`.",
+    ),
+    "no-photos-left": Rule(
+        "error",
+        "No photos left",
+        "Correct what the other findings name: each photo with boxes was put aside for one of them.",
     ),
     "too-few-photos": Rule("error", "Too few photos", "Add photos with boxes."),
     "unknown-test-tag": Rule(
@@ -204,7 +209,7 @@ RULES: dict[str, Rule] = {
     "unlisted-photo": Rule(
         "warning",
         "Photos that nothing names",
-        "Add them to the annotations, or move them to the folder of a tag, if they should count.",
+        "Name them as the other photos are named, if they should count.",
     ),
     "unread-list": Rule(
         "warning",

@@ -24,6 +24,7 @@ from dahlia.dataset.readers import read
 from dahlia.dataset.readers.folder import Groups, SplitFolders
 from dahlia.dataset.readers.reading import Reading
 from dahlia.dataset.source_summary import SourceSummary, summarise
+from dahlia.dataset.tag_rules import TAG_RULES
 from dahlia.errors import DahliaError
 from dahlia.files import write_text
 from dahlia.kinds import Task
@@ -104,7 +105,11 @@ def look_at(
     Raises:
         DahliaError: the source or the parameters cannot be read.
     """
-    reading = read(source, format, split_folders=split_folders, groups=groups)
+
+    def boxed() -> bool:
+        return TAG_RULES[_params(project, task).kind].boxed
+
+    reading = read(source, format, split_folders=split_folders, groups=groups, boxed=boxed)
     facts = [_facts(annotation.path) for annotation in reading.annotations]
     parameters = f"{task}\n{_parameters(project)}"
     key = _key(reading, facts, parameters)

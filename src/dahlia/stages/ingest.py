@@ -14,6 +14,7 @@ from dahlia.dataset.readers.reading import Note
 from dahlia.dataset.records import Annotation
 from dahlia.dataset.source_summary import save_summary, summarise
 from dahlia.dataset.stated_sizes import with_stated_sizes
+from dahlia.dataset.tag_rules import TAG_RULES
 from dahlia.params import Params
 from dahlia.terminal import printable, progress_bar
 
@@ -35,6 +36,7 @@ def run(params: Params, root: Path) -> None:
         split_folders=params.ingest.split_folders,
         groups=params.ingest.groups,
         skip=[root / layout.DATASET],  # our own, when the source is `data`
+        boxed=lambda: TAG_RULES[params.kind].boxed,
     )
     print(f"ingest: {printable(reading.recognised())}\ningest: {reading.accounted()}", flush=True)
     annotations = reading.annotations

@@ -7,7 +7,7 @@ source; `load(tree, documents)`, what they say; `save(annotations, target)`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -81,6 +81,7 @@ def read(
     split_folders: SplitFolders = "auto",
     groups: Groups = "auto",
     skip: Sequence[Path] = (),
+    boxed: Callable[[], bool] = lambda: False,
 ) -> Reading:
     """Read what a source says of its images, without opening them.
 
@@ -90,6 +91,7 @@ def read(
         split_folders: see `dahlia.dataset.readers.folder`.
         groups: `folders`: the folders inside those of tags name groups; `none`: no names of groups count.
         skip: folders, resolved, that are not part of the source.
+        boxed: whether boxes are learned; asked where the source cannot be read without annotations.
 
     Returns:
         One annotation per file, and what became of every file of the source. A file that is missing, and a
@@ -115,7 +117,12 @@ def read(
             "`ingest.source` to the folder or file that you have."
         )
     tree = _tree(path, source, format, skip)
-    name, loaded = _loaded(tree, format, split_folders, groups)
+    try:
+        name, loaded = _loaded(tree, format, split_folders, groups)
+    except DatasetError as error:
+        if format in ("auto", FOLDER) and tree.document is None and _is_bare(tree) and boxed():
+            raise _without_boxes(tree) from error
+        raise
     if not loaded.annotations:
         raise DatasetError(
             f"Expected images in {source}, read as `{name}`, found none. Add some, or set "
@@ -153,6 +160,20 @@ def _tree(path: Path, source: Path, format: str, skip: Sequence[Path]) -> Tree:
         raise DatasetError(f"Expected a folder per tag below {source}, which is a file. Name its folder.")
     root = path.parent.parent if path.parent.name == "annotations" else path.parent
     return Tree(root, path.relative_to(root).as_posix(), skip)
+
+
+def _is_bare(tree: Tree) -> bool:
+    """Whether nothing in a source may be annotations, in a form that is read or another."""
+    return not any(form.found_in(tree) for form in FORMATS.values()) and not hint(tree, FORMATS)
+
+
+def _without_boxes(tree: Tree) -> DatasetError:
+    photos = counted(len(tree.images), "photo")
+    return DatasetError(
+        f"Expected photos and a file with their boxes in {tree.root}, found {photos} and no file with boxes. "
+        "Put regions.csv (columns file,tag,left,top,width,height), or an export of a labelling tool "
+        f"({', '.join(name for name in FORMATS if name != 'csv')}), beside the photos."
+    )
 
 
 def _grouped(loaded: Loaded, name: str, groups: Groups) -> Loaded:

@@ -24,6 +24,9 @@ def enough_photos(survey: Survey) -> Iterator[Finding]:
     """Photos with boxes at all, and photos for each fold."""
     training = [record for record in survey.records if record.subset == "train"]
     boxed = _boxed(survey)
+    if not boxed and any(row.regions for row in survey.rows if row.subset == "train"):
+        yield Finding("no-photos-left", "photos with boxes for training", "all of them were put aside")
+        return
     if not boxed:
         found = f"none in {counted(len(training), 'photo')}" if training else "no photos for training"
         yield Finding("no-boxes", "boxes in the photos for training", found)
