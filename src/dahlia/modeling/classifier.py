@@ -10,17 +10,13 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from dahlia.errors import TrainingError
-from dahlia.files import staged_directory
 from dahlia.kinds import Kind
 from dahlia.modeling.backbones import Backbone
-from dahlia.modeling.card import ModelCard, load_card, save_card
+from dahlia.modeling.bundle_files import backbone_of, load_files, save_files, with_weights
+from dahlia.modeling.card import ModelCard
 from dahlia.modeling.reference import ClassReference, save_reference
-from dahlia.modeling.tensors import write_safetensors
 
 
 class Classifier(nn.Module):
@@ -59,16 +55,13 @@ HEADS: dict[Kind, Callable[[Tensor], Tensor]] = {
 """What makes probabilities of logits (..., K), before the gate."""
 
 
-WEIGHTS_NAME = "model.safetensors"
 GATE = "gate.weight"
+_NETWORK = "backbone.network."
 
 
 def save_bundle(folder: Path, model: Classifier, card: ModelCard, reference: ClassReference) -> None:
     """Write the bundle, whole or not at all."""
-    with staged_directory(folder) as staged:
-        write_safetensors(staged / WEIGHTS_NAME, model.state_dict(), {"dahlia": card.dahlia_version})
-        save_card(staged, card)
-        save_reference(staged, reference)
+    save_files(folder, model, card, lambda staged: save_reference(staged, reference))
 
 
 def load_bundle(folder: Path) -> tuple[Classifier, ModelCard]:
@@ -77,29 +70,10 @@ def load_bundle(folder: Path) -> tuple[Classifier, ModelCard]:
     Raises:
         TrainingError: a file is missing, damaged, or does not fit the other.
     """
-    card = load_card(folder)
-    path = folder / WEIGHTS_NAME
-    try:
-        tensors = load_file(path)
-    except (FileNotFoundError, SafetensorError, OSError) as error:
-        raise TrainingError(
-            f"{path} could not be read ({error}). Run `dvc repro train` to train it again."
-        ) from error
-    prefix = "backbone.network."
-    network = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-    normalisation = (card.backbone.mean, card.backbone.std)
-    seen = card.backbone
-    backbone = Backbone(seen.architecture, network, normalisation, seen.smoothing, seen.reads)
+    tensors, card = load_files(folder)
+    backbone = backbone_of(card, tensors, _NETWORK)
     model = Classifier(backbone, len(card.tags), card.kind, gated=GATE in tensors)
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise TrainingError(
-            f"{path} does not fit {folder / 'model.json'} ({len(card.tags)} tags of "
-            f"{card.backbone.features} features): {' '.join(str(error).split()).rstrip('. ')}. Run "
-            "`dvc repro train` again."
-        ) from error
-    return model.eval(), card
+    return with_weights(model, tensors, card, folder), card
 
 
 def set_head(model: Classifier, weight: torch.Tensor, bias: torch.Tensor, temperature: float) -> None:

@@ -9,21 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dahlia.errors import TrainingError
-from dahlia.files import staged_directory
 from dahlia.modeling.backbones import Backbone
-from dahlia.modeling.card import ModelCard, load_card, save_card
-from dahlia.modeling.classifier import WEIGHTS_NAME
+from dahlia.modeling.bundle_files import backbone_of, load_files, save_files, with_weights
+from dahlia.modeling.card import ModelCard
 from dahlia.modeling.detection.decoding import Decoder, Output, cell_order
 from dahlia.modeling.detection.head import DetectionHead
 from dahlia.modeling.detection.pyramid import Pyramid
 from dahlia.modeling.detection.reference import BoxReference, save_box_reference
 from dahlia.modeling.detection.taps import Taps
-from dahlia.modeling.tensors import write_safetensors
 
 _WIDTH_OF = "neck.entries.0.0.weight"
 _NETWORK = "taps.backbone.network."
@@ -136,10 +132,7 @@ class Finding(nn.Module):
 
 def save_detector(folder: Path, model: Detector, card: ModelCard, reference: BoxReference) -> None:
     """Write the bundle, whole or not at all."""
-    with staged_directory(folder) as staged:
-        write_safetensors(staged / WEIGHTS_NAME, model.state_dict(), {"dahlia": card.dahlia_version})
-        save_card(staged, card)
-        save_box_reference(staged, reference)
+    save_files(folder, model, card, lambda staged: save_box_reference(staged, reference))
 
 
 def load_detector(folder: Path) -> tuple[Detector, ModelCard]:
@@ -148,36 +141,17 @@ def load_detector(folder: Path) -> tuple[Detector, ModelCard]:
     Raises:
         TrainingError: a file is missing, damaged, or does not fit the other.
     """
-    card = load_card(folder)
-    path = folder / WEIGHTS_NAME
-    try:
-        tensors = load_file(path)
-    except (FileNotFoundError, SafetensorError, OSError) as error:
-        raise TrainingError(
-            f"{path} could not be read ({error}). Run `dvc repro train` to train it again."
-        ) from error
+    tensors, card = load_files(folder)
     if card.detector is None or _WIDTH_OF not in tensors:
         raise TrainingError(
             f"{folder} was expected to hold a detector, and holds another model. Run `dvc repro train` again."
         )
-    network = {
-        name.removeprefix(_NETWORK): value for name, value in tensors.items() if name.startswith(_NETWORK)
-    }
-    seen = card.backbone
-    backbone = Backbone(seen.architecture, network, (seen.mean, seen.std), seen.smoothing, seen.reads)
     model = Detector(
-        backbone,
+        backbone_of(card, tensors, _NETWORK),
         len(card.tags),
         size=card.input.size,
         strides=card.detector.strides,
         output=card.detector.output,
         width=len(tensors[_WIDTH_OF]),
     )
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise TrainingError(
-            f"{path} does not fit {folder / 'model.json'} ({len(card.tags)} tags): "
-            f"{' '.join(str(error).split()).rstrip('. ')}. Run `dvc repro train` again."
-        ) from error
-    return model.eval(), card
+    return with_weights(model, tensors, card, folder), card
