@@ -40,7 +40,7 @@ BOX = Region("cat", 0.25, 0.25, 0.5, 0.5)
                 for folder in ("train", "valid", "test")
                 for name, content in (("1.png", None), ("_annotations.coco.json", coco("1.png")))
             },
-            "COCO, one file a split: train 1, valid 1, test 1 photos; tags cat",
+            "COCO, one file a split: train 1, valid 1, test 1 photo; tags cat",
             {"train/1.png": "train", "valid/1.png": "valid", "test/1.png": "test"},
             id="roboflow",
         ),
@@ -50,7 +50,7 @@ BOX = Region("cat", 0.25, 0.25, 0.5, 0.5)
                 for folder in ("Train", "Validation", "Testing")
                 for name, content in (("1.png", None), ("_annotations.coco.json", coco("1.png")))
             },
-            "COCO, one file a split: train 1, valid 1, test 1 photos; tags cat",
+            "COCO, one file a split: train 1, valid 1, test 1 photo; tags cat",
             {
                 "birds.v3/Train/1.png": "train",
                 "birds.v3/Validation/1.png": "valid",
@@ -71,7 +71,7 @@ BOX = Region("cat", 0.25, 0.25, 0.5, 0.5)
                 "train2017/2.png": None,
                 "val2017/1.png": None,
             },
-            "COCO, one file a split: train 2, valid 1 photos; tags cat",
+            "COCO, one file a split: train 2, valid 1 photo; tags cat",
             {"train2017/1.png": "train", "train2017/2.png": "train", "val2017/1.png": "valid"},
             id="coco-2017",
         ),
@@ -82,7 +82,7 @@ BOX = Region("cat", 0.25, 0.25, 0.5, 0.5)
                 "coco/images/train2017/1.png": None,
                 "coco/images/val2017/1.png": None,
             },
-            "COCO, one file a split: train 1, valid 1 photos; tags cat",
+            "COCO, one file a split: train 1, valid 1 photo; tags cat",
             {"coco/images/train2017/1.png": "train", "coco/images/val2017/1.png": "valid"},
             id="coco-2017-in-images",
         ),
@@ -93,7 +93,7 @@ BOX = Region("cat", 0.25, 0.25, 0.5, 0.5)
                 "images/train/1.png": None,
                 "images/test/1.png": None,
             },
-            "COCO, one file a split: train 1, test 1 photos; tags cat",
+            "COCO, one file a split: train 1, test 1 photo; tags cat",
             {"images/train/1.png": "train", "images/test/1.png": "test"},
             id="a-file-a-split-beside-images",
         ),
@@ -104,7 +104,7 @@ BOX = Region("cat", 0.25, 0.25, 0.5, 0.5)
                 "train/images/1.png": None,
                 "dev/images/1.png": None,
             },
-            "COCO, one file a split: train 1, valid 1 photos; tags cat",
+            "COCO, one file a split: train 1, valid 1 photo; tags cat",
             {"train/images/1.png": "train", "dev/images/1.png": "valid"},
             id="images-inside-splits",
         ),
@@ -115,13 +115,13 @@ BOX = Region("cat", 0.25, 0.25, 0.5, 0.5)
                 "images/train/1.png": None,
                 "images/test/1.png": None,
             },
-            "COCO, one file a split: train 1, test 1 photos; tags cat",
+            "COCO, one file a split: train 1, test 1 photo; tags cat",
             {"images/train/1.png": "train", "images/test/1.png": "test"},
             id="annotations-in-folders-of-splits",
         ),
         pytest.param(
             {"all.json": coco("train/1.png", "test/1.png"), "train/1.png": None, "test/1.png": None},
-            "COCO: train 1, test 1 photos; tags cat",
+            "COCO: train 1, test 1 photo; tags cat",
             {"train/1.png": "train", "test/1.png": "test"},
             id="splits-in-file-names",
         ),
@@ -133,19 +133,19 @@ BOX = Region("cat", 0.25, 0.25, 0.5, 0.5)
         ),
         pytest.param(
             {"annotations/instances_default.json": coco("1.png"), "images/default/1.png": None},
-            "COCO: 1 photos; tags cat",
+            "COCO: 1 photo; tags cat",
             {"images/default/1.png": None},
             id="cvat",
         ),
         pytest.param(
             {"labels.json": coco("1.png"), "data/1.png": None},
-            "COCO: 1 photos; tags cat",
+            "COCO: 1 photo; tags cat",
             {"data/1.png": None},
             id="fiftyone",
         ),
         pytest.param(
             {"result.json": coco("images\\1a2b3c4d-1.png"), "images/1a2b3c4d-1.png": None},
-            "COCO: 1 photos; tags cat",
+            "COCO: 1 photo; tags cat",
             {"images/1a2b3c4d-1.png": None},
             id="label-studio",
         ),
@@ -157,7 +157,7 @@ BOX = Region("cat", 0.25, 0.25, 0.5, 0.5)
         ),
         pytest.param(
             {"photos/1.png": None, "b.json": coco("C:\\work\\photos\\1.PNG")},
-            "COCO: 1 photos; tags cat",
+            "COCO: 1 photo; tags cat",
             {"photos/1.png": None},
             id="a-path-of-windows",
         ),
@@ -325,7 +325,7 @@ def test_annotations_without_a_category(tmp_path: Path) -> None:
 def test_photos_without_annotations(tmp_path: Path, categories: list[object]) -> None:
     document = {"images": coco("1.png")["images"], "annotations": [], "categories": categories}
     reading = readers.read(lay(tmp_path, {"a.json": document, "1.png": None}))
-    assert reading.recognised() == "COCO: 1 photos; no tags"
+    assert reading.recognised() == "COCO: 1 photo; no tags"
 
 
 @pytest.mark.parametrize(
@@ -396,5 +396,5 @@ def test_an_archive_of_an_export(tmp_path: Path) -> None:
             archive.writestr(f"birds/{split}/1.png", photo())
         archive.writestr("birds/README.roboflow.txt", "birds")
     reading = readers.read(tmp_path / "birds.v3i.coco.zip")
-    assert reading.recognised() == "COCO, one file a split: train 1, valid 1, test 1 photos; tags cat"
+    assert reading.recognised() == "COCO, one file a split: train 1, valid 1, test 1 photo; tags cat"
     assert all(one.regions == (BOX,) for one in reading.annotations)

@@ -38,7 +38,7 @@ EXPORTS: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
             "README.dataset.txt": "# photos",
             **pairs(*photos),
         },
-        "YOLO with the splits of data.yaml: train 1, valid 1, test 1 photos; tags cat",
+        "YOLO with the splits of data.yaml: train 1, valid 1, test 1 photo; tags cat",
     ),
     "Roboflow Darknet": (
         ("train/a.jpg", "valid/b.jpg"),
@@ -48,7 +48,7 @@ EXPORTS: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
             "train/_darknet.labels": "cat",
             "valid/_darknet.labels": "cat",
         },
-        "YOLO: train 1, valid 1 photos; tags cat",
+        "YOLO: train 1, valid 1 photo; tags cat",
     ),
     "Ultralytics coco8": (
         photos := ("coco8/images/train/1.jpg", "coco8/images/val/2.jpg"),
@@ -59,12 +59,12 @@ EXPORTS: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
             "coco8/labels/train.cache": "x",
             **pairs(*photos),
         },
-        "YOLO with the splits of coco8.yaml: train 1, valid 1 photos; tags person",
+        "YOLO with the splits of coco8.yaml: train 1, valid 1 photo; tags person",
     ),
     "Label Studio YOLO": (
         ("images/ab12-a.jpg",),
         {"classes.txt": "cat\ndog\n", "notes.json": '{"categories": []}', **pairs("images/ab12-a.jpg")},
-        "YOLO: 1 photos; tags cat",
+        "YOLO: 1 photo; tags cat",
     ),
     "LabelImg YOLO": (
         ("a.jpg", "b.jpg"),
@@ -74,7 +74,7 @@ EXPORTS: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
     "LabelImg YOLO, a folder a split": (
         ("train/a.jpg", "test/b.jpg"),
         {"train/a.txt": LABEL, "train/classes.txt": "cat", "test/b.txt": LABEL, "test/classes.txt": "cat"},
-        "YOLO: train 1, test 1 photos; tags cat",
+        "YOLO: train 1, test 1 photo; tags cat",
     ),
     "CVAT YOLO 1.1": (
         ("obj_train_data/a.jpg", "obj_train_data/b.jpg"),
@@ -94,23 +94,23 @@ EXPORTS: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
             "train.txt": "data/images/train/a.jpg\n",
             **pairs("images/train/a.jpg"),
         },
-        "YOLO with the splits of data.yaml: train 1 photos; tags cat",
+        "YOLO with the splits of data.yaml: train 1 photo; tags cat",
     ),
     "FiftyOne YOLOv4": (
         ("data/a.jpg",),
         {"obj.names": "cat\n", "images.txt": "data/a.jpg\n", "data/a.txt": LABEL},
-        "YOLO: 1 photos; tags cat",
+        "YOLO: 1 photo; tags cat",
     ),
     "lists without a YAML file": (
         photos := ("images/a.jpg", "images/b.jpg"),
         {"classes.txt": "cat", "train.txt": "images/a.jpg", "test.txt": "images/b.jpg", **pairs(*photos)},
-        "YOLO with the splits of lists beside classes.txt: train 1, test 1 photos; tags cat",
+        "YOLO with the splits of lists beside classes.txt: train 1, test 1 photo; tags cat",
     ),
     "folds": (
         photos := ("fold_0/train/images/a.jpg", "fold_0/val/images/b.jpg", "fold_1/train/images/b.jpg"),
         {f"fold_{k}/dataset.yaml": "train: train/images\nval: val/images\n" + NAMES for k in (0, 1)}
         | pairs(*photos),
-        "YOLO with the splits of dataset.yaml: train 2, valid 1 photos; tags cat",
+        "YOLO with the splits of dataset.yaml: train 2, valid 1 photo; tags cat",
     ),
     "Ultralytics classification": (
         ("train/cat/1.jpg", "train/dog/1.jpg", "test/cat/2.jpg", "test/dog/2.jpg"),
@@ -125,7 +125,7 @@ EXPORTS: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
             f"VOCdevkit/VOC2012/ImageSets/Main/{name}.txt": text
             for name, text in {"train": "a", "val": "b", "trainval": "a\nb\n", "cat_train": "a -1\n"}.items()
         },
-        "Pascal VOC, an XML file for each photo, splits from ImageSets: train 1, valid 1 photos; tags cat",
+        "Pascal VOC, an XML file for each photo, splits from ImageSets: train 1, valid 1 photo; tags cat",
     ),
     "Oxford-IIIT Pet": (
         ("images/a.jpg", "images/b.jpg", "annotations/trimaps/a.png"),
@@ -145,7 +145,7 @@ EXPORTS: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
     "Kaggle, folders of archives": (
         ("train_zip/train/a.jpg", "test_zip/test/b.jpg"),
         {"train_zip/train/a.xml": xml("a.jpg"), "test_zip/test/b.xml": xml("b.jpg")},
-        "Pascal VOC, an XML file for each photo: train 1, test 1 photos; tags cat",
+        "Pascal VOC, an XML file for each photo: train 1, test 1 photo; tags cat",
     ),
     "photos that were renamed": (
         ("cat_1.jpg", "dog_1.jpg"),
@@ -159,7 +159,7 @@ EXPORTS: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
             '<image name="a.jpg" subset="Train"><tag label="cat"/></image>'
             '<image name="b.jpg" subset="Test"><tag label="cat"/></image></annotations>'
         },
-        "CVAT for images: train 1, test 1 photos; tags cat",
+        "CVAT for images: train 1, test 1 photo; tags cat",
     ),
 }  # fmt: skip
 

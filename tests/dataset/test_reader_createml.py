@@ -56,7 +56,7 @@ def test_entries(
 ) -> None:
     expected = (Region("cat", 0.125, 0.125, 0.25, 0.25),) if regions is None else regions
     reading = readers.read(lay(tmp_path, {"labels.json": [entry], "1.png": None}))
-    assert reading.recognised().startswith("Create ML: 1 photos; ")
+    assert reading.recognised().startswith("Create ML: 1 photo; ")
     assert only(reading).tags == tags
     assert only(reading).regions == expected
     assert codes(reading) == []
@@ -74,7 +74,7 @@ def test_entries(
                     ("_annotations.createml.json", [{"image": "1.png", "annotations": [CAT]}]),
                 )
             },
-            "Create ML, one file a split: train 1, valid 1, test 1 photos; tags cat",
+            "Create ML, one file a split: train 1, valid 1, test 1 photo; tags cat",
             {"train/1.png": "train", "valid/1.png": "valid", "test/1.png": "test"},
         ),
         (
@@ -84,17 +84,17 @@ def test_entries(
                 "Testing Data/annotations.json": [{"image": "1.png", "annotations": [CAT]}],
                 "Testing Data/1.png": None,
             },
-            "Create ML, one file a split: train 1, test 1 photos; tags cat",
+            "Create ML, one file a split: train 1, test 1 photo; tags cat",
             {"Training Data/1.png": "train", "Testing Data/1.png": "test"},
         ),
         (
             {"a.json": [{"image": "1.png", "label": "cat", "subset": "test"}], "images/1.png": None},
-            "Create ML: test 1 photos; tags cat",
+            "Create ML: test 1 photo; tags cat",
             {"images/1.png": "test"},
         ),
         (
             {"a.json": [{"image": "file:///Users/me/images/1.png", "label": "cat"}], "images/1.png": None},
-            "Create ML: 1 photos; tags cat",
+            "Create ML: 1 photo; tags cat",
             {"images/1.png": None},
         ),
         (

@@ -77,7 +77,7 @@ def test_shapes_and_flags(
     notes: list[str],
 ) -> None:
     reading = readers.read(lay(tmp_path, {"1.json": entry, "1.png": None}))
-    assert reading.recognised().startswith("labelme, a JSON file for each photo: 1 photos; ")
+    assert reading.recognised().startswith("labelme, a JSON file for each photo: 1 photo; ")
     assert only(reading).tags == tags
     if regions is not None:
         assert only(reading).regions == regions

@@ -154,7 +154,7 @@ def test_results(
     notes: list[str],
 ) -> None:
     reading = readers.read(lay(tmp_path, {"export.json": [task("1.png", *results)], "1.png": None}))
-    assert reading.recognised().startswith("Label Studio: 1 photos; ")
+    assert reading.recognised().startswith("Label Studio: 1 photo; ")
     assert only(reading).tags == tags
     assert len(only(reading).regions) == len(regions)
     for one, other in zip(only(reading).regions, regions, strict=True):

@@ -112,7 +112,7 @@ def test_lists_of_two_years_are_of_their_own_photos(tmp_path: Path) -> None:
         "VOC2012": "test",
     }
     assert reading.recognised() == (
-        "Pascal VOC, an XML file for each photo, splits from ImageSets: train 1, test 1 photos; tags fork"
+        "Pascal VOC, an XML file for each photo, splits from ImageSets: train 1, test 1 photo; tags fork"
     )
 
 

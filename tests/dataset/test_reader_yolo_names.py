@@ -221,7 +221,7 @@ def test_splits_of_folders_have_their_names(tmp_path: Path) -> None:
         for name, text in (("a.jpg", ""), ("a.txt", "0 .5 .5 .1 .1"), ("_darknet.labels", "fork"))
     }
     reading = readers.read(build(tmp_path, files))
-    assert reading.recognised() == "YOLO: train 1, valid 1, test 1 photos; tags fork"
+    assert reading.recognised() == "YOLO: train 1, valid 1, test 1 photo; tags fork"
 
 
 def test_labels_without_names_say_what_is_missing(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_darknet(tmp_path: Path) -> None:
         ("valid", ("fork",)),
     ]
     assert (
-        reading.recognised() == "YOLO with the splits of obj.data: train 1, valid 1 photos; tags fork, spoon"
+        reading.recognised() == "YOLO with the splits of obj.data: train 1, valid 1 photo; tags fork, spoon"
     )
 
 
@@ -282,7 +282,7 @@ def test_the_yaml_file_itself_is_a_source(tmp_path: Path) -> None:
         "two.yaml": "train: images/train\nnames: {0: b}",
     }
     reading = readers.read(build(tmp_path, ("images/train/a.jpg",), files) / "two.yaml")
-    assert reading.recognised() == "YOLO with the splits of two.yaml: train 1 photos; tags b"
+    assert reading.recognised() == "YOLO with the splits of two.yaml: train 1 photo; tags b"
 
 
 def test_descriptions_that_contradict_each_other(tmp_path: Path) -> None:

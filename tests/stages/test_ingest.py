@@ -31,7 +31,7 @@ def test_manifest_and_inspection(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert [row.path for row in rows if row.problem] == ["data/photos/ash/broken.jpg"]
     assert len(rows) == 8
     assert capsys.readouterr().out.splitlines() == [
-        "ingest: a folder per tag, and a test set: train 7, test 1 photos; tags ash, elm",
+        "ingest: a folder per tag, and a test set: train 7, test 1 photo; tags ash, elm",
         "ingest: 8 files: 8 with an annotation",
         "ingest: 6 images, 2 tags, 1 unreadable",
     ]

@@ -45,7 +45,7 @@ def test_what_would_be_read(tmp_path: Path, decoded: Sequence[str]) -> None:
     result = look(photos)
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
-    assert lines[0] == "a folder per tag, and a test set: train 12, test 1 photos; tags ash, elm"
+    assert lines[0] == "a folder per tag, and a test set: train 12, test 1 photo; tags ash, elm"
     assert lines[1] == "14 files: 13 with an annotation, 1 passed over"
     table = [line.split() for line in lines]
     assert ["ash", "6", "0"] in table

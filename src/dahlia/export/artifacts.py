@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from dahlia import __version__, layout
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import ExportError
-from dahlia.export.formats import OFFERED, Format
+from dahlia.export.formats import COMPACT, OFFERED, Format
 from dahlia.export.packing import PROOF, add_companions, add_manifest, add_proof, title, write_zip
 from dahlia.export.port import Source
 from dahlia.export.proofs import PROOFS, Compared
@@ -207,7 +207,7 @@ def require_allowed(form: Format, card: ModelCard, allowed: Sequence[str], remed
     if not allowed:
         raise ExportError(
             f"{card.domain} is a domain that is served, not exported. Choose a compact one (`dahlia "
-            "domains`), for example `dahlia params domain=general_compact`, and train again."
+            f"domains`), for example `dahlia params domain={COMPACT[card.kind]}`, and train again."
         )
     if form.family not in allowed:
         raise ExportError(

@@ -94,6 +94,13 @@ OFFERED: dict[Kind, tuple[str, ...]] = {
 }
 """The families in which models of a kind are written."""
 
+COMPACT: dict[Kind, str] = {
+    "multiclass": "general_compact",
+    "multilabel": "general_compact",
+    "detection": "detection_general_compact",
+}
+"""The choice in `conf/domain` that people are sent to who want exports."""
+
 # What clients may also say: names of what is the default here, and old versions of ONNX.
 _SAME: dict[tuple[str, str | None], str | None] = {
     ("TensorFlow", "TensorFlowNormal"): None,

@@ -103,6 +103,7 @@ def calibration_words(calibration: Calibration, counted: str = "images") -> str:
     """What the calibration error means, in a sentence; `counted` names what was judged, as a plural."""
     after = calibration.after
     points = f"{100 * after.ece:.0f}"
+    points += " point" if points == "1" else " points"
     chance = f"{100 * after.ece_by_chance:.0f}"
     verdict = (
         "no more than chance explains"
@@ -110,8 +111,8 @@ def calibration_words(calibration: Calibration, counted: str = "images") -> str:
         else "more than chance explains"
     )
     return (
-        f"Stated probabilities are off by {points} points on average; a perfectly calibrated model would "
-        f"show {chance} on so few {counted}: {verdict}."
+        f"Stated probabilities are off by {points} on average; a perfectly calibrated model would show "
+        f"{chance} on so few {counted}: {verdict}."
     )
 
 

@@ -90,7 +90,10 @@ class Reading:
     def recognised(self) -> str:
         """What was recognised, in a line."""
         splits = ", ".join(f"{name} {count:,}" for name, count in self.splits.items())
-        parts = f"{splits} photos" if splits else f"{len(self.annotations):,} photos"
+        last = list(self.splits.values())[-1] if splits else 0
+        parts = (
+            f"{splits} photo{'' if last == 1 else 's'}" if splits else counted(len(self.annotations), "photo")
+        )
         return f"{self.layout}: {parts}; {_tags(list(self.tags))}{self._groups()}"
 
     def _groups(self) -> str:
@@ -112,7 +115,7 @@ class Reading:
         )
         total = sum(count for count, _ in groups)
         said = ", ".join(f"{count:,} {what}" for count, what in groups if count)
-        return f"{total:,} files: {said}" if total else "no files"
+        return f"{counted(total, 'file')}: {said}" if total else "no files"
 
 
 def counted(count: int, one: str, several: str | None = None) -> str:
