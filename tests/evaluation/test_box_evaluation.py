@@ -12,7 +12,6 @@ from dahlia.dataset.manifest import TEST_FOLD
 from dahlia.errors import EvaluationError
 from dahlia.evaluation.detection.evaluation import (
     evaluate_detector,
-    load_box_evaluation,
     save_box_evaluation,
 )
 from dahlia.evaluation.detection.figures import BoxEvaluation
@@ -230,7 +229,7 @@ def test_is_read_as_it_was_written(judged: Judge, tmp_path: Path) -> None:
     evaluation = judged(generated(photos=20, test=5))
     path = tmp_path / "evaluation.json"
     save_box_evaluation(path, evaluation)
-    assert load_box_evaluation(path) == evaluation
+    assert load_saved(path) == evaluation
     assert load_saved(path) == evaluation
 
 
@@ -238,7 +237,7 @@ def test_another_evaluation_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "evaluation.json"
     path.write_text('{"classification": "detection"}', encoding="utf-8")
     with pytest.raises(EvaluationError, match="Run `dvc repro evaluate` again"):
-        load_box_evaluation(path)
+        load_saved(path)
 
 
 def spoilt(**changes: object) -> BoxPredictions:

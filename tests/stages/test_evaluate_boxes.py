@@ -12,8 +12,8 @@ from dahlia.cli import cli
 from dahlia.dataset.manifest import save_manifest
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import DahliaError
-from dahlia.evaluation.detection.evaluation import load_box_evaluation
 from dahlia.evaluation.judges import FIGURES
+from dahlia.evaluation.saved import load_saved
 from dahlia.modeling.box_curve import BoxCurve, CurvePoint, save_box_curve
 from dahlia.modeling.box_predictions import save_box_predictions
 from dahlia.params import EvaluateParams, Params, ProjectParams
@@ -62,7 +62,7 @@ def test_writes_the_reports_and_prints_the_summary(
         "metrics.json",
         "plots",
     ]
-    evaluation = load_box_evaluation(reports / "evaluation.json")
+    evaluation = load_saved(reports / "evaluation.json")
     numbers: dict[str, Any] = json.loads((reports / "metrics.json").read_text())
     assert numbers[FIGURES["detection"]] == evaluation.held_out.overall.map50.value
     said = capsys.readouterr().out

@@ -62,7 +62,6 @@ def two_decimals(value: float | None) -> str:
 def summary_table(evaluation: Evaluation) -> Table:
     """Precision, recall and AP per tag, with intervals and images, under the verdicts; for a terminal."""
     from rich.markup import escape
-    from rich.table import Table
 
     overall = evaluation.held_out.overall
     first, second = headline(evaluation, evaluation.held_out)
@@ -71,10 +70,27 @@ def summary_table(evaluation: Evaluation) -> Table:
         title += f"\n{escape(evaluation.new_scenes.sentences[0])}"
     if evaluation.learning:
         title += f"\n{escape(evaluation.learning.sentences[0])}"
+    caption = (
+        f"held-out images, threshold {evaluation.threshold:g}, "
+        rf"\[{100 * evaluation.confidence:g} % interval]"
+    )
+    table = tag_table(title, caption, "images")
+    for tag in evaluation.held_out.tags:
+        name = escape(tag.tag) + (" (negative)" if tag.negative else "")
+        row = [escape(in_words(each)) for each in (tag.precision, tag.recall, tag.ap)]
+        table.add_row(name, str(tag.positives), *row)
+    row = [escape(in_words(each)) for each in (overall.precision, overall.recall, overall.ap)]
+    table.add_row("all", str(overall.images), *row)
+    return table
+
+
+def tag_table(title: str, caption: str, counted: str) -> Table:
+    """A table without rows: tag, what is counted, precision, recall, AP; texts are rich's markup."""
+    from rich.table import Table
+
     table = Table(
         title=title,
-        caption=f"held-out images, threshold {evaluation.threshold:g}, "
-        f"[{100 * evaluation.confidence:g} % interval]".replace("[", r"\["),
+        caption=caption,
         title_justify="left",
         caption_justify="left",
         box=None,
@@ -82,14 +98,8 @@ def summary_table(evaluation: Evaluation) -> Table:
         pad_edge=False,
     )
     table.add_column("tag", overflow="fold")
-    for name in ("images", "precision", "recall", "AP"):
+    for name in (counted, "precision", "recall", "AP"):
         table.add_column(name, justify="right", no_wrap=True)
-    for tag in evaluation.held_out.tags:
-        name = escape(tag.tag) + (" (negative)" if tag.negative else "")
-        row = [escape(in_words(each)) for each in (tag.precision, tag.recall, tag.ap)]
-        table.add_row(name, str(tag.positives), *row)
-    row = [escape(in_words(each)) for each in (overall.precision, overall.recall, overall.ap)]
-    table.add_row("all", str(overall.images), *row)
     return table
 
 

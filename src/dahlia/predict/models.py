@@ -137,7 +137,7 @@ def _chosen(registry: Registry, published: str | None, iteration: int | None) ->
 
 @contextmanager
 def _fault_of_file(bundle: Path) -> Iterator[None]:
-    """Whoever names a file that Dahlia may never have written can only name another."""
+    """Say what is wrong with a file that Dahlia may not have written, and to name another."""
     from dahlia.export.port import REPORT
 
     try:

@@ -126,7 +126,6 @@ def _pair(value: object) -> tuple[float, float] | None:
 
 _MOST_RUNS = 10_000_000
 _MOST_BITS = 60  # of a length, which is a number of pixels
-_HIGHEST = 1 << _MOST_BITS
 
 
 def box_of_runs(counts: object, size: object) -> tuple[float, float, float, float] | None:

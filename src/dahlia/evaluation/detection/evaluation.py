@@ -22,7 +22,7 @@ from dahlia.evaluation.detection.thresholds import recommend_all
 from dahlia.evaluation.intervals import independent_share, learned_share
 from dahlia.evaluation.metrics import Rules
 from dahlia.evaluation.resampling import Weights, draw_weights
-from dahlia.files import load_json, write_text
+from dahlia.files import write_text
 from dahlia.modeling.box_predictions import BoxPredictions
 from dahlia.params import EvaluateParams
 
@@ -81,15 +81,6 @@ def evaluate_detector(
 def save_box_evaluation(path: Path, evaluation: BoxEvaluation) -> None:
     """Write the evaluation as JSON; the same evaluation gives the same bytes."""
     write_text(path, evaluation.model_dump_json(indent=1) + "\n")
-
-
-def load_box_evaluation(path: Path) -> BoxEvaluation:
-    """Read what `save_box_evaluation` wrote.
-
-    Raises:
-        EvaluationError: the file is missing, or was written by another version.
-    """
-    return load_json(path, BoxEvaluation, what="an evaluation", stage="evaluate", error=EvaluationError)
 
 
 def check(predictions: BoxPredictions) -> None:

@@ -23,6 +23,7 @@ from dahlia.evaluation.summary import (
     in_words,
     rate_range,
     reliability_rows,
+    tag_table,
     two_decimals,
     write_rows,
 )
@@ -57,25 +58,16 @@ def headline(evaluation: BoxEvaluation, figures: BoxSetFigures) -> tuple[str, st
 def box_summary_table(evaluation: BoxEvaluation) -> Table:
     """Precision, recall and AP per tag, with intervals and boxes, under the verdict; for a terminal."""
     from rich.markup import escape
-    from rich.table import Table
 
     overall = evaluation.held_out.overall
     title = [*headline(evaluation, evaluation.held_out), _means(evaluation.held_out)]
     if evaluation.learning:
         title.append(evaluation.learning.sentence.removesuffix("."))
-    table = Table(
-        title="\n".join(f"{escape(line)}." for line in title),
-        caption=rf"held-out boxes, threshold {evaluation.threshold:g}, overlap {evaluation.overlap:g}; "
-        rf"AP at 0.5; \[{100 * evaluation.confidence:g} % interval]",
-        title_justify="left",
-        caption_justify="left",
-        box=None,
-        padding=(0, 2, 0, 0),
-        pad_edge=False,
+    caption = (
+        f"held-out boxes, threshold {evaluation.threshold:g}, overlap {evaluation.overlap:g}; "
+        rf"AP at 0.5; \[{100 * evaluation.confidence:g} % interval]"
     )
-    table.add_column("tag", overflow="fold")
-    for name in ("boxes", "precision", "recall", "AP"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = tag_table("\n".join(f"{escape(line)}." for line in title), caption, "boxes")
     for tag in evaluation.held_out.tags:
         row = [escape(in_words(each)) for each in (tag.precision, tag.recall, tag.ap50)]
         table.add_row(escape(_cut(tag.tag)), str(tag.boxes), *row)

@@ -1,11 +1,11 @@
-"""The domains of the API: those of `conf/domain`, other names of them, and those not trained yet."""
+"""The domains of the API: those of `conf/domain`."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from dahlia.export.formats import FAMILIES, FORMATS
+from dahlia.export.formats import FORMATS
 from dahlia.kinds import TASKS, Task
 from dahlia.params import DomainParams
 from dahlia.project import shipped_domains
@@ -70,25 +70,11 @@ _TYPES: dict[Task, DomainType] = {
     "classification": DomainType.CLASSIFICATION,
     "detection": DomainType.DETECTION,
 }
-# What the pipeline does not train yet.
-_DETECTION = tuple(
-    DomainRecord(identity, name, DomainType.DETECTION, None, _platforms(FAMILIES if compact else ()))
-    for identity, name, compact in (
-        ("da2e3a8a-40a5-4171-82f4-58522f70fbc1", "General", False),
-        ("9c616dff-2e7d-ea11-af59-1866da359ce6", "General [A1]", False),
-        ("1d8ffafe-ec40-4fb2-8f90-72b3b6cecea4", "Logo", False),
-        ("3780a898-81c3-4516-81ae-3a139614e1f3", "Products on Shelves", False),
-        ("a27d5ca5-bb19-49d8-a70a-fec086c47f5b", "General (compact)", True),
-        ("7ec2ac80-887b-48a6-8df9-8b1357765430", "General (compact) [S1]", True),
-    )
-)
 
 
 def _all_domains() -> tuple[DomainRecord, ...]:
-    trained = {choice: _record(choice, domain) for choice, domain in shipped_domains().items()}
-    known = {domain.id for domain in trained.values()}
-    others = [domain for domain in _DETECTION if domain.id not in known]
-    return tuple(sorted([*trained.values(), *others], key=_place))
+    records = (_record(choice, domain) for choice, domain in shipped_domains().items())
+    return tuple(sorted(records, key=_place))
 
 
 def _record(choice: str, domain: DomainParams) -> DomainRecord:
