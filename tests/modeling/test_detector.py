@@ -12,8 +12,10 @@ from dahlia.boxes import Boxes
 from dahlia.errors import TrainingError, WeightsError
 from dahlia.modeling.backbones import Backbone
 from dahlia.modeling.card import BackboneCard, DetectorCard, InputCard, ModelCard, TagCard, TrainingCard
+from dahlia.modeling.detection.answers import CornerAnswer, GridAnswer
 from dahlia.modeling.detection.decoding import MARGIN, Output, cell_order, positions
 from dahlia.modeling.detection.detector import Detector, load_detector, save_detector
+from dahlia.modeling.detection.grid import read_grid
 from dahlia.modeling.detection.outputs import candidates
 from dahlia.modeling.detection.reference import BoxReference, load_box_reference
 
@@ -186,3 +188,28 @@ def test_a_position_may_give_a_box_for_each_tag() -> None:
     assert found.tags.tolist() == [0, 1]
     np.testing.assert_allclose(found.scores, [0.3, 0.6])
     np.testing.assert_array_equal(found.places, places[[0, 0]])
+
+
+def test_a_grid_says_what_the_detector_says() -> None:
+    model = a_detector("grid")
+    pixels = torch.rand(1, 3, SIZE, SIZE) * 255
+    with torch.no_grad():
+        grid = GridAnswer(model)(pixels)
+        places, scores = (one[0].numpy() for one in model(pixels))
+    found, shares = read_grid(grid[0].numpy(), least=0.0)
+    cells = SIZE // 32
+    # The reader goes by places and then by cells, the detector by cells.
+    order = np.arange(len(places)).reshape(cells * cells, -1).T.reshape(-1)
+    np.testing.assert_allclose(found, places[order], atol=1e-5)
+    np.testing.assert_allclose(shares, scores[order], atol=1e-5)
+
+
+def test_corners_say_what_the_detector_says() -> None:
+    model = a_detector("boxes")
+    pixels = torch.rand(2, 3, SIZE, SIZE) * 255
+    with torch.no_grad():
+        corners, scores = CornerAnswer(model)(pixels)
+        places, said = model(pixels)
+    np.testing.assert_allclose(corners[..., 2:] - corners[..., :2], places[..., 2:], atol=1e-6)
+    np.testing.assert_array_equal(corners[..., :2], places[..., :2])
+    np.testing.assert_array_equal(scores, said)

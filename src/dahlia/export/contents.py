@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
+from dahlia.export.box_answers import rule_properties
 from dahlia.export.port import detector_of, output_of
 from dahlia.kinds import Kind
 from dahlia.modeling.card import ModelCard
@@ -24,6 +25,7 @@ class Content:
         biases: widths and heights of the grid's anchors, in cells, one after the other; without a grid, none.
         suppression: of a grid's boxes of one tag that overlap by more than this, the best one stays; 0 where
             the graph has done it.
+        properties: of a detector, how its boxes are chosen.
     """
 
     noun: str
@@ -33,6 +35,7 @@ class Content:
     method: str
     biases: tuple[float, ...] = ()
     suppression: float = 0.0
+    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 def _classifier(card: ModelCard) -> Content:
@@ -59,6 +62,7 @@ def _detector(card: ModelCard) -> Content:
         method="Yolo" if grid else "SSD",
         biases=tuple(number for anchor in ANCHORS for number in anchor) if grid else (),
         suppression=detector.overlap if grid else 0.0,
+        properties=rule_properties(detector),
     )
 
 

@@ -18,11 +18,10 @@ from pathlib import Path
 
 from dahlia.export.contents import CONTENTS
 from dahlia.export.formats import Format
-from dahlia.export.port import LABELS, write_labels
+from dahlia.export.port import LABELS, METADATA, write_labels
 from dahlia.modeling.card import ModelCard, save_card
 
 MANIFEST = "cvexport.manifest"
-METADATA = "metadata_properties.json"
 PROOF = "verification.json"
 SERVED = "onnx"
 _PLAIN_FILE = stat.S_IFREG | 0o644  # a server keeps its own files to itself
@@ -80,7 +79,7 @@ def metadata_properties(form: Format, card: ModelCard) -> dict[str, str]:
         "Image.ColorSpaceGamma": "SRGB",
         "Image.NominalPixelRange": "Normalized_0_1" if unit else "NominalRange_0_255",
     }
-    return {f"CustomVision.{key}": value for key, value in values.items()} | pixels
+    return {f"CustomVision.{key}": value for key, value in values.items()} | pixels | dict(content.properties)
 
 
 def title(form: Format) -> str:

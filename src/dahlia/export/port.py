@@ -180,6 +180,7 @@ class DetectorPort(Port, Protocol):
 
 
 LABELS = "labels.txt"
+METADATA = "metadata_properties.json"
 
 
 @dataclass(frozen=True)

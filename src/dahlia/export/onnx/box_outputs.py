@@ -16,15 +16,12 @@ from dahlia.errors import ExportError
 from dahlia.export.onnx.detector_graph import PLACES, SCORES
 from dahlia.modeling.backbone_graph import INPUT
 from dahlia.modeling.card import DetectorCard, ModelCard
-from dahlia.modeling.detection.grid import ANCHORS, PLACE
+from dahlia.modeling.detection.grid import ANCHORS, INSIDE, NOTHING, PLACE
 
 GRID = "model_outputs0"
 BOXES, CLASSES, DETECTED_SCORES = "detected_boxes", "detected_classes", "detected_scores"
 IMAGE = "image_tensor"
 """The input of what answers boxes."""
-
-_INSIDE = 1e-6  # of a cell, and of 1: what the inverse of the sigmoid stays away from
-_NOTHING = 1e-9  # of a score, whose logarithm must be finite
 
 
 class _Nodes:
@@ -78,14 +75,14 @@ def answer_grid(proto: onnx.ModelProto, card: ModelCard, detector: DetectorCard)
     rows, columns = np.divmod(np.repeat(np.arange(cells**2), len(ANCHORS)), cells)
     inside = add("Sub", centres, np.stack([columns, rows], 1)[None].astype(np.float32))
     anchors = np.tile(np.array(ANCHORS, np.float32), (cells**2, 1))[None]
-    ratios = add("Div", add("Max", edges, _float(_INSIDE)), anchors)
+    ratios = add("Div", add("Max", edges, _float(INSIDE)), anchors)
     any_tag = add("ReduceSum", SCORES, np.array([2]), keepdims=1)
     numbers = add(
         "Concat",
         _logit(add, inside),
         add("Log", ratios),
         _logit(add, any_tag),
-        add("Log", add("Max", SCORES, _float(_NOTHING))),
+        add("Log", add("Max", SCORES, _float(NOTHING))),
         axis=2,
     )
     channels = len(ANCHORS) * (PLACE + len(card.tags))
@@ -148,7 +145,7 @@ def _slice(add: _Nodes, name: str, first: int, end: int) -> str:
 
 
 def _logit(add: _Nodes, name: str) -> str:
-    share = add("Clip", name, _float(_INSIDE), _float(1 - _INSIDE))
+    share = add("Clip", name, _float(INSIDE), _float(1 - INSIDE))
     return add("Log", add("Div", share, add("Sub", _float(1), share)))
 
 

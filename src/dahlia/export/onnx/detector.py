@@ -6,8 +6,8 @@ from pathlib import Path
 
 import onnx
 
+from dahlia.export.box_answers import rule_properties
 from dahlia.export.onnx.box_outputs import ANSWERS
-from dahlia.export.onnx.detector_file import LEAST, MOST, OVERLAP
 from dahlia.export.onnx.detector_graph import FINDING, detector_graph
 from dahlia.export.onnx.graph import FILE_NAME, IR_VERSION, describe, save_graph, take_pixels
 from dahlia.export.onnx.precision import to_float16, to_int8
@@ -56,7 +56,7 @@ def complete(proto: onnx.ModelProto, card: ModelCard) -> None:
     detector = detector_of(card)
     ANSWERS[detector.output](proto, card, detector)
     describe(proto, card)
-    for key, value in ((OVERLAP, detector.overlap), (LEAST, detector.least), (MOST, detector.most)):
+    for key, value in rule_properties(detector).items():
         entry = proto.metadata_props.add()
-        entry.key, entry.value = key, str(value)
+        entry.key, entry.value = key, value
     proto.ir_version = IR_VERSION

@@ -27,6 +27,8 @@ ANCHORS = (
 """Width and height of the places of a cell, in cells; those of Custom Vision."""
 
 PLACE = 5  # numbers before the class logits
+INSIDE = 1e-6  # of a cell, and of 1: what the inverse of the sigmoid stays away from
+NOTHING = 1e-9  # of a score, whose logarithm must be finite
 
 
 def read_grid(grid: Values, least: float) -> tuple[Values, Values]:
