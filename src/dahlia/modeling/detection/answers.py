@@ -73,7 +73,7 @@ class CornerAnswer(nn.Module):
         self.architecture = detector.architecture
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Pixels as a detector takes them to corners (N, P, 4), fractions of the photo, and scores (N, P, K)."""
+        """Pixels as a detector takes them, to corners (N, P, 4) in fractions, and scores (N, P, K)."""
         places, scores = self.detector(pixels)
         start = places[..., 0:2]
         return torch.cat([start, start + places[..., 2:4]], -1), scores
