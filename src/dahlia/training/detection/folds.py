@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 
 import click
 import numpy as np
@@ -125,6 +125,10 @@ class FoldRuns:
         return self.learned[None]
 
 
+class _NotWantedError(Exception):
+    """Ends a run whose result nobody waits for: training was interrupted, or another run failed."""
+
+
 def run_folds(problem: Problem, phase: Phase, folder: Path) -> FoldRuns:
     """Train all runs, as many at once as there are cores, each in one thread.
 
@@ -137,18 +141,21 @@ def run_folds(problem: Problem, phase: Phase, folder: Path) -> FoldRuns:
         TrainingError: a loss is not finite, or a checkpoint is damaged.
         DahliaError: a checkpoint cannot be written.
     """
-    jobs = problem.jobs
+    jobs, stopped = problem.jobs, Event()
     watch = _Watch(phase.name, phase.steps * len(jobs))
     with progress_bar(phase.name) as bar:
         task = bar.add_task(phase.name, total=phase.steps * len(jobs))
 
         def tell(steps: int) -> None:
+            if stopped.is_set():
+                raise _NotWantedError
             bar.advance(task, steps)
             watch.add(steps)
 
         # Random weights come from torch's one generator, which threads would take from in turns.
         given = [(job, problem.finder(phase.tail)) for job in jobs]
-        runs = list(in_threads(partial(_run, problem, phase, folder, tell), given, thread_count()))
+        run = partial(_run, problem, phase, folder, tell)
+        runs = list(in_threads(run, given, thread_count(), stopped))
     return FoldRuns(
         {job: learned for job, (learned, _) in zip(jobs, runs, strict=True)},
         {row: answer for _, answered in runs for row, answer in answered.items()},
@@ -217,11 +224,12 @@ class _Watch:
         with self.lock:
             before = self.done * _QUARTERS // self.total
             self.done += steps
-            if steps == 1:  # what a killed run had done says nothing about the time
-                self.counted += 1
+            if steps != 1:  # what a killed run had done was told then, and says nothing about the time
+                return
+            self.counted += 1
             quarter = self.done * _QUARTERS // self.total
             if before < quarter < _QUARTERS:
-                pace = (time.monotonic() - self.began) / max(1, self.counted)
+                pace = (time.monotonic() - self.began) / self.counted
                 left = (self.total - self.done) * pace
                 click.echo(
                     f"train: {self.name}, {quarter * 100 // _QUARTERS} % of the steps, "
