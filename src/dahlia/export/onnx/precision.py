@@ -9,10 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-from collections.abc import Collection, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -22,21 +19,16 @@ from onnx import TensorProto, helper, numpy_helper
 from dahlia.dataset.imaging import Pixels, to_tensor_layout
 from dahlia.errors import ExportError
 from dahlia.export.onnx.graph import GATE, GATED, HEAD, first_steps
+from dahlia.export.onnx.ranges import Range, map_ranges
 from dahlia.export.port import Batch, Source
-from dahlia.modeling.backbone_graph import INPUT
 from dahlia.params import Channels
-
-if TYPE_CHECKING:
-    from onnxruntime.quantization import CalibrationMethod
-
 
 # Gates, scaling to unit length and softmax stay float32.
 _OPERATIONS = [
     "Conv", "MatMul", "Gemm", "Add", "Mul", "Relu", "Clip", "Concat", "Pad", "Reshape", "Transpose",
     "MaxPool", "AveragePool", "GlobalAveragePool",
 ]  # fmt: skip
-_PERCENTILE = 99.999
-_BATCH = 8
+_CUT = 5e-6  # of the numbers of a map at either end
 
 
 def to_int8(
@@ -69,71 +61,31 @@ def to_int8(
             "Quantisation to int8 learns the range of every map from photos, received none. Add photos, or "
             "choose another flavour."
         )
-    batches = [
-        _as_taken(photos[start : start + _BATCH], channels, full) for start in range(0, len(photos), _BATCH)
-    ]
-    with TemporaryDirectory() as folder, _silence():
-        return _as_before(_quantise(proto, batches, Path(folder), wide), proto)
+    taken = [_as_taken(photo, channels, full) for photo in photos]
+    ranges = map_ranges(proto, taken, _OPERATIONS, _CUT)
+    with _silence():
+        return _as_before(_quantise(proto, ranges, wide), proto)
 
 
-def _quantise(
-    proto: onnx.ModelProto, batches: list[Batch], folder: Path, wide: Collection[str]
-) -> onnx.ModelProto:
-    from onnxruntime.quantization import CalibrationMethod
+def _quantise(proto: onnx.ModelProto, ranges: Mapping[str, Range], wide: Collection[str]) -> onnx.ModelProto:
+    from onnxruntime.quantization import CalibrationMethod, QDQQuantizer, QuantType, TensorsData
 
-    try:
-        return _with_ranges_of(CalibrationMethod.Percentile, proto, batches, folder, wide)
-    except ValueError:
-        # A map whose numbers are all but equal has no histogram.
-        return _with_ranges_of(CalibrationMethod.MinMax, proto, batches, folder, wide)
-
-
-def _with_ranges_of(
-    method: CalibrationMethod,
-    proto: onnx.ModelProto,
-    batches: list[Batch],
-    folder: Path,
-    wide: Collection[str],
-) -> onnx.ModelProto:
-    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
-
-    target = folder / "quantised.onnx"
-    given = onnx.ModelProto()
-    given.CopyFrom(proto)  # its weights are moved out
-    quantize_static(
-        given,
-        target,
-        _Reader(batches),
-        quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=_OPERATIONS,
+    quantiser = QDQQuantizer(
+        onnx.shape_inference.infer_shapes(proto),
         per_channel=True,
         reduce_range=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
+        weight_qType=QuantType.QInt8,
+        activation_qType=QuantType.QUInt8,
+        tensors_range=TensorsData(CalibrationMethod.MinMax, dict(ranges)),
+        nodes_to_quantize=[],
         nodes_to_exclude=[*_float32(proto.graph), *wide],
-        calibrate_method=method,
-        # The maps of one batch are kept at a time.
-        extra_options={"CalibPercentile": _PERCENTILE, "CalibStridedMinMax": 1},
+        op_types_to_quantize=_OPERATIONS,
+        extra_options={},
     )
-    return onnx.load(target)
-
-
-class _Reader:
-    """Batches, as ONNX Runtime asks for them."""
-
-    def __init__(self, batches: list[Batch]) -> None:
-        self._all = batches
-        self._left = iter(batches)
-
-    def __len__(self) -> int:
-        return len(self._all)
-
-    def set_range(self, start_index: int, end_index: int) -> None:
-        self._left = iter(self._all[start_index:end_index])
-
-    def get_next(self) -> dict[str, Batch] | None:
-        batch = next(self._left, None)
-        return None if batch is None else {INPUT: batch}
+    quantiser.quantize_model()
+    quantiser.model.topological_sort()
+    quantised: onnx.ModelProto = quantiser.model.model
+    return quantised
 
 
 def _float32(graph: onnx.GraphProto) -> list[str]:
@@ -143,8 +95,8 @@ def _float32(graph: onnx.GraphProto) -> list[str]:
     return [HEAD, GATE, GATED, *before, *within[:1]]
 
 
-def _as_taken(photos: list[Pixels], channels: Channels, full: int) -> Batch:
-    pixels = to_tensor_layout(photos)
+def _as_taken(photo: Pixels, channels: Channels, full: int) -> Batch:
+    pixels = to_tensor_layout([photo])
     ordered = np.ascontiguousarray(pixels[:, ::-1]) if channels == "BGR" else pixels
     return ordered if full == 255 else ordered / np.float32(255)
 
