@@ -17,7 +17,8 @@ from dahlia.export.proofs import PROOFS
 from dahlia.kinds import Classification, Kind
 from dahlia.modeling.likelihoods import LIKELIHOODS
 from dahlia.server.contract.enums import CLASSIFIERS, KINDS
-from dahlia.server.iterations.training_request import TRAINABLE
+from dahlia.server.iterations.held_out import HELD_OUT
+from dahlia.server.iterations.training_tags import TRAINABLE
 from dahlia.serving.models.readers import READERS
 from dahlia.stages.evaluate import EVALUATORS
 
@@ -26,7 +27,6 @@ TABLES = {
     "modeling": LIKELIHOODS,
     "evaluation": JUDGES,
     "exports": OUTPUTS,
-    "server": TRAINABLE,
 }
 COMPLETE = {
     "judged": EVALUATORS,
@@ -34,6 +34,8 @@ COMPLETE = {
     "compared": FIGURES,
     "proven": PROOFS,
     "read": READERS,
+    "trained on the server": TRAINABLE,
+    "judged by the server": HELD_OUT,
 }
 COMPARISON = re.compile(r"""(==|!=|\bin|\bis|\bis not) \(?["'](multiclass|multilabel|detection)["']""")
 

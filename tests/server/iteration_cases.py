@@ -17,7 +17,7 @@ from dahlia.server.context import Server
 from dahlia.server.contract.domains import DOMAINS
 from dahlia.server.contract.enums import DomainType, IterationStatus
 from dahlia.server.database.changes import changed
-from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
+from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs.job import State
@@ -115,6 +115,21 @@ def add_images(server: Server, case: Case, name: str, count: int) -> None:
                 )
             )
             case.images[name].append((image.id, sha256))
+
+
+def draw(server: Server, case: Case, name: str, images: Sequence[str]) -> None:
+    """Regions of a tag, one on each of these images, which get the tag where they lack it."""
+    with server.database.write() as session:
+        project = changed(session, case.id, server.now())
+        tag = session.scalars(select(TagRow).where(TagRow.id == case.tags[name])).one()
+        common = {"created": server.now(), "added": project.epoch, "removed": None}
+        for place, identity in enumerate(images):
+            image = session.scalars(select(ImageRow).where(ImageRow.id == identity)).one()
+            pair = {"image_key": image.key, "tag_key": tag.key}
+            if session.scalars(select(ImageTagRow).filter_by(**pair, removed=None)).first() is None:
+                session.add(ImageTagRow(**pair, **common))
+            box = {"left": 0.01 * place, "top": 0.2, "width": 0.25, "height": 0.5}
+            session.add(RegionRow(id=new_id(), **pair, **box, **common))
 
 
 def remove_image(server: Server, case: Case, image_id: str) -> None:

@@ -28,6 +28,7 @@ from small_projects import COLOURS, photo
 
 QUICK = {"DAHLIA_JOBS_WARM": "false", "DAHLIA_JOBS_POLL_SECONDS": "0.02", "DAHLIA_JOBS_LEASE_SECONDS": "2"}
 COMPACT = next(domain.id for domain in DOMAINS if domain.pipeline == "general_compact")
+DETECTION = next(domain.id for domain in DOMAINS if domain.pipeline == "detection_general_compact")
 
 
 def opened(tmp_path: Path, database_url: str, home: str = "home", *, paired: bool = True) -> Server:
@@ -56,7 +57,9 @@ class Planted:
     tags: dict[str, str]
 
 
-def plant(server: Server, *names: str, domain: str = COMPACT, classification: str = "Multiclass") -> Planted:
+def plant(
+    server: Server, *names: str, domain: str = COMPACT, classification: str | None = "Multiclass"
+) -> Planted:
     """A project with these tags and without images; `Negative` is the negative one."""
     now = server.now()
     with server.database.write() as session:

@@ -10,7 +10,7 @@ from project_cases import (
 )
 from starlette.testclient import TestClient
 
-from dahlia.kinds import TASKS
+from dahlia.export.formats import FORMATS, OFFERED
 from dahlia.project import shipped_domains
 from dahlia.server.contract.domains import DOMAINS
 from dahlia.server.contract.enums import DomainType
@@ -24,8 +24,7 @@ GENERAL, COMPACT = domain_id("General"), domain_id("General (compact)")
 def test_domains_are_those_of_the_pipeline_and_others_that_clients_know() -> None:
     """Each by its name, what trains it, whether it is exported, and whether new projects may be of it."""
     shipped = shipped_domains()
-    trained = {name for name, domain in shipped.items() if not TASKS[domain.task].boxed}
-    assert {domain.pipeline for domain in DOMAINS} == {*trained, None} - {"adult"}
+    assert {domain.pipeline for domain in DOMAINS} == {*shipped, None} - {"adult"}
     assert {domain.id for domain in shipped.values()} <= {domain.id for domain in DOMAINS}
     classification, detection = DomainType.CLASSIFICATION, DomainType.DETECTION
     listed = [(one.type, one.name, one.pipeline, one.exportable, one.enabled) for one in DOMAINS]
@@ -42,13 +41,22 @@ def test_domains_are_those_of_the_pipeline_and_others_that_clients_know() -> Non
         (classification, "Food (compact)", "food_compact", True, True),
         (classification, "Landmarks (compact)", "landmarks_compact", True, True),
         (classification, "Retail (compact)", "retail_compact", True, True),
-        (detection, "General", None, False, True),
-        (detection, "General [A1]", None, False, True),
-        (detection, "Logo", None, False, True),
-        (detection, "Products on Shelves", None, False, True),
-        (detection, "General (compact)", None, True, True),
-        (detection, "General (compact) [S1]", None, True, True),
+        (detection, "General", "detection_general", False, True),
+        (detection, "General [A1]", "detection_general_a1", False, True),
+        (detection, "Logo", "detection_logo", False, True),
+        (detection, "Products on Shelves", "detection_products_on_shelves", False, True),
+        (detection, "General (compact)", "detection_general_compact", True, True),
+        (detection, "General (compact) [S1]", "detection_general_compact_s1", True, True),
     ]
+
+
+def test_detectors_are_exported_to_what_is_written_of_them() -> None:
+    compact = [one for one in DOMAINS if one.type is DomainType.DETECTION and one.exportable]
+    offered = {form.platform for form in FORMATS if form.family in OFFERED["detection"]}
+    assert {one.name: set(one.platforms) for one in compact} == {
+        "General (compact)": offered,
+        "General (compact) [S1]": offered,
+    }
 
 
 def test_domains(client: TestClient) -> None:

@@ -7,14 +7,15 @@ from typing import Any, cast
 
 import pytest
 
-from dahlia.server.iterations.figures import ABSENT_SECONDS, MainFiguresCache
+from dahlia.server.iterations.main_figures import ABSENT_SECONDS, MainFiguresCache
 from dahlia.server.jobs.training_data import EVALUATION, artifact_key
 from dahlia.server.storage.backend import StorageError, not_there
 from dahlia.server.storage.storage import Storage
 
 _INTERVAL = {"value": 0.5, "low": 0.25, "high": 0.75}
 _OVERALL = {"images": 40, **dict.fromkeys(("accuracy", "precision", "recall", "ap"), _INTERVAL)}
-GOOD = json.dumps({"threshold": 0.5, "held_out": {"overall": _OVERALL}}).encode()
+_GOOD = {"classification": "multiclass", "threshold": 0.5, "held_out": {"overall": _OVERALL}}
+GOOD = json.dumps(_GOOD).encode()
 
 
 class Files:
@@ -68,7 +69,16 @@ def test_figures_are_read_once(files: Files, cache: MainFiguresCache, clock: Clo
 
 
 @pytest.mark.parametrize(
-    "content", [None, b"", b"[]", b"{}", b'{"held_out": null}', GOOD.replace(b"0.5", b'"x"')]
+    "content",
+    [
+        None,
+        b"",
+        b"[]",
+        b"{}",
+        b'{"held_out": null}',
+        b'{"classification": "x"}',
+        GOOD.replace(b"0.5", b'"x"'),
+    ],
 )
 def test_that_there_are_none_is_kept_for_a_while(
     files: Files, cache: MainFiguresCache, clock: Clock, content: bytes | None
@@ -101,3 +111,14 @@ def test_photos_of_new_scenes_have_a_figure_where_training_judged_them(
     assert found["a"].new_scenes_accuracy is None
     assert found["b"].new_scenes_accuracy is not None
     assert found["b"].new_scenes_accuracy.low == 0.25
+
+
+def test_detectors_have_an_overlap_instead_of_an_accuracy(files: Files, cache: MainFiguresCache) -> None:
+    overall = {name: value for name, value in _OVERALL.items() if name != "accuracy"}
+    detector = {"classification": "detection", "overlap": 0.3, "held_out": {"overall": overall}}
+    files.put("a", json.dumps(_GOOD | detector).encode())
+    files.put("b", GOOD)
+    found = cache.of(["a", "b"])
+    assert (found["a"].overlap, found["a"].accuracy, found["a"].new_scenes_accuracy) == (0.3, None, None)
+    assert found["a"].average_precision.value == 0.5
+    assert (found["b"].overlap, found["b"].accuracy is None) == (None, False)

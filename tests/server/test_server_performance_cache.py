@@ -10,9 +10,13 @@ import pytest
 from performance_cases import predictions_of
 
 from dahlia.errors import DatasetError
-from dahlia.modeling.predictions import ClassPredictions
+from dahlia.kinds import Kind
 from dahlia.server.iterations.figures import score
-from dahlia.server.iterations.performance import ImageScore, ImageScores, PerformanceCache
+from dahlia.server.iterations.held_out import FoundTag, HeldOutTags, TagScores
+from dahlia.server.iterations.performance_cache import PerformanceCache
+
+KIND: Kind = "multiclass"
+OVERLAP = 0.3
 
 
 class Loader:
@@ -21,9 +25,10 @@ class Loader:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def __call__(self, iteration: str) -> ClassPredictions:
+    def __call__(self, iteration: str, kind: Kind) -> HeldOutTags:
+        assert kind == KIND
         self.asked.append(iteration)
-        return predictions_of(50, 3, seed=len(iteration))
+        return HeldOutTags(predictions_of(50, 3, seed=len(iteration)))
 
 
 @pytest.fixture
@@ -33,15 +38,17 @@ def loader() -> Loader:
 
 def size_of_one() -> int:
     performances = PerformanceCache(Loader())
-    performances.score("a", 0.5)
+    performances.of("a", KIND).score(0.5, OVERLAP)
     return performances.size
 
 
 def test_loaded_once_for_figures_and_images(loader: Loader) -> None:
     performances = PerformanceCache(loader)
     for threshold in (0.1, 0.5):
-        assert performances.score("a", threshold) == score(predictions_of(50, 3, seed=1), threshold)
-    assert len(performances.images("a")) == 50
+        assert performances.of("a", KIND).score(threshold, OVERLAP) == score(
+            predictions_of(50, 3, seed=1), threshold
+        )
+    assert len(performances.of("a", KIND).images) == 50
     assert loader.asked == ["a"]
 
 
@@ -52,10 +59,10 @@ def test_loaded_once_for_figures_and_images(loader: Loader) -> None:
 def test_what_was_not_asked_for_longest_makes_room(loader: Loader, room: int, reloaded: list[str]) -> None:
     performances = PerformanceCache(loader, most_bytes=int((room + 0.5) * size_of_one()))
     for iteration in ("a", "bb", "a", "ccc"):
-        performances.score(iteration, 0.5)
+        performances.of(iteration, KIND).score(0.5, OVERLAP)
     loader.asked.clear()
     for iteration in ("a", "bb", "a") if room != 3 else ("a", "bb", "ccc"):
-        performances.score(iteration, 0.5)
+        performances.of(iteration, KIND).score(0.5, OVERLAP)
     assert loader.asked == reloaded
     assert performances.size <= max(room + 0.5, 1) * size_of_one()
 
@@ -63,34 +70,34 @@ def test_what_was_not_asked_for_longest_makes_room(loader: Loader, room: int, re
 def test_one_that_is_larger_than_all_room_stays_while_it_is_asked_for(loader: Loader) -> None:
     performances = PerformanceCache(loader, most_bytes=1)
     for threshold in (0.1, 0.2, 0.3):
-        performances.score("a", threshold)
+        performances.of("a", KIND).score(threshold, OVERLAP)
     assert loader.asked == ["a"]
 
 
 def test_what_is_deleted_is_forgotten(loader: Loader) -> None:
     performances = PerformanceCache(loader)
-    performances.score("a", 0.5)
+    performances.of("a", KIND).score(0.5, OVERLAP)
     performances.forget("a")
     performances.forget("never there")
     assert performances.size == 0
-    performances.score("a", 0.5)
+    performances.of("a", KIND).score(0.5, OVERLAP)
     assert loader.asked == ["a", "a"]
 
 
 def test_what_is_deleted_while_it_is_loaded_is_not_kept() -> None:
-    def deleting(iteration: str) -> ClassPredictions:
+    def deleting(iteration: str, kind: Kind) -> HeldOutTags:
         performances.forget(iteration)
-        return predictions_of(20, 2)
+        return HeldOutTags(predictions_of(20, 2))
 
     performances = PerformanceCache(deleting)
-    performances.score("a", 0.5)
+    performances.of("a", KIND).score(0.5, OVERLAP)
     assert performances.size == 0
 
 
 def test_a_failure_is_the_callers_and_is_not_kept() -> None:
-    answers: list[ClassPredictions | DatasetError] = [DatasetError("gone"), predictions_of(20, 2)]
+    answers: list[HeldOutTags | DatasetError] = [DatasetError("gone"), HeldOutTags(predictions_of(20, 2))]
 
-    def loading(iteration: str) -> ClassPredictions:
+    def loading(iteration: str, kind: Kind) -> HeldOutTags:
         answer = answers.pop(0)
         if isinstance(answer, DatasetError):
             raise answer
@@ -98,8 +105,8 @@ def test_a_failure_is_the_callers_and_is_not_kept() -> None:
 
     performances = PerformanceCache(loading)
     with pytest.raises(DatasetError, match="gone"):
-        performances.score("a", 0.5)
-    assert performances.score("a", 0.5) == score(predictions_of(20, 2), 0.5)
+        performances.of("a", KIND).score(0.5, OVERLAP)
+    assert performances.of("a", KIND).score(0.5, OVERLAP) == score(predictions_of(20, 2), 0.5)
 
 
 def test_threads_that_want_the_same_one_wait_for_one_loading(loader: Loader) -> None:
@@ -108,7 +115,7 @@ def test_threads_that_want_the_same_one_wait_for_one_loading(loader: Loader) -> 
 
     def ask(_: int) -> object:
         together.wait()
-        return performances.score("a", 0.5)
+        return performances.of("a", KIND).score(0.5, OVERLAP)
 
     with ThreadPoolExecutor(8) as pool:
         assert len({repr(found) for found in pool.map(ask, range(8))}) == 1
@@ -118,18 +125,18 @@ def test_threads_that_want_the_same_one_wait_for_one_loading(loader: Loader) -> 
 def test_what_is_kept_is_answered_while_another_is_loaded() -> None:
     loading, go_on = threading.Event(), threading.Event()
 
-    def slow(iteration: str) -> ClassPredictions:
+    def slow(iteration: str, kind: Kind) -> HeldOutTags:
         if iteration == "slow":
             loading.set()
             assert go_on.wait(60)
-        return predictions_of(20, 2)
+        return HeldOutTags(predictions_of(20, 2))
 
     performances = PerformanceCache(slow)
-    expected = performances.score("kept", 0.5)
+    expected = performances.of("kept", KIND).score(0.5, OVERLAP)
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(performances.score, "slow", 0.5)
+        waiting = pool.submit(lambda: performances.of("slow", KIND).score(0.5, OVERLAP))
         assert loading.wait(60)
-        assert performances.score("kept", 0.5) == expected
+        assert performances.of("kept", KIND).score(0.5, OVERLAP) == expected
         go_on.set()
         assert waiting.result(60) == expected
 
@@ -137,25 +144,21 @@ def test_what_is_kept_is_answered_while_another_is_loaded() -> None:
 def test_the_most_probable_tag_comes_first() -> None:
     predictions = predictions_of(1, 3, "multilabel")
     predictions.probabilities[0] = [0.2, 0.7, 0.2]
-    predictions.truth[0] = [True, False, True]
-    image = predictions.ids[0]
-    assert ImageScores(predictions)[image] == ImageScore(
-        image, ("tag 0", "tag 2"), (("tag 1", 0.7), ("tag 0", 0.2), ("tag 2", 0.2))
-    )
+    expected = (FoundTag("tag 1", 0.7), FoundTag("tag 0", 0.2), FoundTag("tag 2", 0.2))
+    assert TagScores(predictions)[predictions.ids[0]] == expected
 
 
 def test_every_image_is_there_by_its_id() -> None:
     predictions = predictions_of(20, 4, test=5)
-    scores = ImageScores(predictions)
+    scores = TagScores(predictions)
     assert list(scores) == list(predictions.ids)
     assert len(scores) == 20
-    for row, image in enumerate(predictions.ids):
-        assert scores[image].tags == (predictions.tags[int(predictions.truth[row].argmax())],)
-        assert np.isclose(sum(probability for _, probability in scores[image].probabilities), 1)
+    for image in predictions.ids:
+        assert np.isclose(sum(one.probability for one in scores[image]), 1)
 
 
 def test_an_image_that_was_not_predicted() -> None:
-    scores = ImageScores(predictions_of(2, 2))
+    scores = TagScores(predictions_of(2, 2))
     assert "rose" not in scores
     assert scores.get("rose") is None
     with pytest.raises(KeyError):
@@ -164,4 +167,4 @@ def test_an_image_that_was_not_predicted() -> None:
 
 def test_probabilities_are_plain_numbers() -> None:
     predictions = predictions_of(1, 2)
-    assert {type(value) for _, value in ImageScores(predictions)[predictions.ids[0]].probabilities} == {float}
+    assert {type(one.probability) for one in TagScores(predictions)[predictions.ids[0]]} == {float}

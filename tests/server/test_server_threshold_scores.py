@@ -160,10 +160,15 @@ def test_judging_loads_nothing_heavy() -> None:
     script = (
         "import sys, numpy as np\n"
         "from dahlia.modeling.predictions import ClassPredictions\n"
-        "from dahlia.server.iterations.performance import PerformanceCache\n"
+        "from dahlia.boxes import no_boxes\n"
+        "from dahlia.modeling.box_predictions import BoxPredictions\n"
+        "from dahlia.server.iterations.held_out import HeldOutBoxes, HeldOutTags\n"
         "eye, fold = np.eye(2), np.zeros(2, 'i4')\n"
         "p = ClassPredictions(('a', 'b'), ('x', 'y'), 'multiclass', fold, eye > 0, eye, eye)\n"
-        "PerformanceCache(lambda iteration: p).score('i', 0.5)\n"
+        "HeldOutTags(p).score(0.5, 0.3)\n"
+        "none = (no_boxes(),) * 2\n"
+        "b = BoxPredictions(('a', 'b'), ('x', 'y'), fold, none, none, (none[0].scores,) * 2)\n"
+        "HeldOutBoxes(b).score(0.5, 0.3)\n"
         "sys.exit(any(n in sys.modules for n in ('torch', 'sklearn', 'pandas', 'scipy', 'mlflow')))"
     )
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", script]).returncode == 0

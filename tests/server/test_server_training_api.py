@@ -19,7 +19,6 @@ from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
-from dahlia.server.contract.enums import DomainType
 from dahlia.server.database.tables import AuditRow, ProjectRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.keys.keys import Scope, create_key
@@ -110,14 +109,8 @@ def test_removed_images_do_not_count(client: TestClient, server: Server) -> None
 
 
 def test_domains_that_are_not_trained(client: TestClient, server: Server) -> None:
-    classification, detection = (DomainType.CLASSIFICATION, "Multiclass"), (DomainType.DETECTION, None)
-    for domain, (kind, classifier), code in [
-        ("Adult", classification, "BadRequestRetiredDomainNotSupportedForTraining"),
-        ("General", detection, "BadRequestNotSupported"),
-        ("General (compact)", detection, "BadRequestNotSupported"),
-    ]:
-        project = new_project(server, domain=domain_id(domain, kind), classification=classifier)
-        assert code_of(train(client, project)) == code
+    project = new_project(server, domain=domain_id("Adult"))
+    assert code_of(train(client, project)) == "BadRequestRetiredDomainNotSupportedForTraining"
 
 
 def test_parameters_in_the_query(client: TestClient, server: Server) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from job_cases import (
+    DETECTION,
     add_photo,
     order,
     plant,
@@ -14,6 +15,7 @@ from dahlia.dataset.groups import tidy_group
 from dahlia.dataset.records import Region
 from dahlia.errors import TrainingError
 from dahlia.server.context import Server
+from dahlia.server.contract.domains import DOMAINS
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs.training_data import read_snapshot
@@ -101,8 +103,53 @@ def test_an_advanced_training_has_a_budget(server: Server, hours: int, minutes: 
     assert (seen.recipe, seen.budget_minutes) == ("advanced", minutes)
 
 
-def test_a_domain_that_detects_is_refused(server: Server) -> None:
-    detection = "da2e3a8a-40a5-4171-82f4-58522f70fbc1"
-    made = order(server, plant(server, "a", domain=detection), classification=None)
-    with pytest.raises(TrainingError, match="Choose one that classifies"):
+def test_a_domain_that_was_withdrawn_is_refused(server: Server) -> None:
+    adult = next(domain.id for domain in DOMAINS if domain.name == "Adult")
+    made = order(server, plant(server, "a", domain=adult))
+    with pytest.raises(TrainingError, match="withdrawn"):
         snapshot_of(server, made)
+
+
+def test_a_detector_sees_regions_and_nothing_that_nobody_has_annotated(server: Server) -> None:
+    project = plant(server, "red", "blue", domain=DETECTION, classification=None)
+    boxed = add_photo(server, project, b"boxed", "red", region="red")
+    partly = add_photo(server, project, b"partly", "red", "blue", region="red")
+    tagged = add_photo(server, project, b"tagged", "blue")
+    add_photo(server, project, b"bare")
+    seen = snapshot_of(server, order(server, project))
+    box = (Region("red", 0.1, 0.2, 0.3, 0.4),)
+    assert [(one.sha256, one.tags, one.regions, one.empty) for one in seen.photos] == [
+        (boxed, ("red",), box, False),
+        (partly, ("blue", "red"), box, False),  # validation leaves it out, and tells it
+        (tagged, ("blue",), (), False),
+    ]
+    assert (seen.kind, seen.domain) == ("detection", "detection_general_compact")
+
+
+def test_what_a_detector_of_chosen_tags_takes_for_background(server: Server) -> None:
+    """Images whose objects are all of other tags, if who drew them could have drawn the chosen ones."""
+    project = plant(server, "red", "blue", "green", domain=DETECTION, classification=None)
+    early = add_photo(server, project, b"early", "blue", region="blue")
+    with server.database.write() as session:
+        session.scalars(select(TagRow).where(TagRow.name == "red")).one().created = server.now()
+    own = add_photo(server, project, b"own", "red", "blue", region="red")
+    other = add_photo(server, project, b"other", "blue", region="blue")
+    add_photo(server, project, b"partly", "blue", "green", region="blue")
+    add_photo(server, project, b"tagged", "blue")
+    add_photo(server, project, b"bare")
+    red, blue = project.tags["red"], project.tags["blue"]
+    made = order(server, project, {"red": red}, chosen_tags=[red])
+    box = (Region("red", 0.1, 0.2, 0.3, 0.4),)
+    seen = [(one.sha256, one.tags, one.regions, one.empty) for one in snapshot_of(server, made).photos]
+    assert seen == [(own, ("red",), box, False), (other, (), (), True)]
+    with server.database.write() as session:
+        session.scalars(select(JobRow)).one().state = "done"
+    made = order(server, project, {"blue": blue}, chosen_tags=[blue])
+    assert {one.sha256 for one in snapshot_of(server, made).photos} >= {early, other}
+
+
+def test_a_classifier_of_chosen_tags_has_no_background(server: Server) -> None:
+    project = plant(server, "red", "blue")
+    add_photo(server, project, b"other", "blue", region="blue")
+    made = order(server, project, {"red": project.tags["red"]}, chosen_tags=[project.tags["red"]])
+    assert snapshot_of(server, made).photos == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
@@ -41,8 +42,9 @@ from dahlia.server.http.middleware import (
     policies,
 )
 from dahlia.server.http.replies import log_refusal
-from dahlia.server.iterations.figures import MainFiguresCache
-from dahlia.server.iterations.performance import PerformanceCache, stored_predictions
+from dahlia.server.iterations.main_figures import MainFiguresCache
+from dahlia.server.iterations.performance import stored_predictions
+from dahlia.server.iterations.performance_cache import PerformanceCache
 from dahlia.server.keys.keys import Scope as KeyScope
 from dahlia.server.predictions.queries import check_application
 from dahlia.server.predictions.service import PredictionService
@@ -109,7 +111,7 @@ def create_app(server: Server) -> ASGIApp:
     )
     api.state.server, api.state.predictions = server, service
     api.state.figures = MainFiguresCache(server.storage)
-    api.state.performances = PerformanceCache(lambda iteration: stored_predictions(server.storage, iteration))
+    api.state.performances = PerformanceCache(partial(stored_predictions, server.storage))
     replies.install(api)
     page.install(api)
     routers = (page.router, *_ROUTERS)

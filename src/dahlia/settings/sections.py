@@ -104,6 +104,7 @@ class LimitsSection(Section):
     iterations_per_project: int = number(20, "iterations that a project keeps")
     min_tags: int = number(2, "tags that training a classifier needs")
     min_images_per_tag: int = number(5, "images of a tag that training a classifier needs")
+    min_boxed_images_per_tag: int = number(15, "images with regions of a tag that training a detector needs")
     max_image_mb: float = Field(default=6, gt=0, description="megabytes of an image to train on or to test")
     max_prediction_mb: float = Field(default=4, gt=0, description="megabytes of an image to predict")
     max_edge: int = number(10_240, "pixels of an image's longer side")

@@ -76,9 +76,29 @@ def average_precisions(ranked: Ranking, weights: Weights) -> Values:
 
 def average_precision(ranked: Ranking) -> float | None:
     """That of the photos as they are; None for a tag without true boxes."""
-    if not ranked.boxes.any():
+    return plain_average_precision(ranked.right, ranked.score, int(ranked.boxes.sum()))
+
+
+def plain_average_precision(right: Mask, score: Values, boxes: int) -> float | None:
+    """That of one tag where each photo counts once.
+
+    Args:
+        right: (D,) whether each found box is right.
+        score: (D,) falling.
+        boxes: true boxes of the tag.
+
+    Returns:
+        0 to 1; None where there are no true boxes.
+    """
+    if boxes == 0:
         return None
-    return float(average_precisions(ranked, np.ones((1, len(ranked.boxes))))[0])
+    if not len(score):
+        return 0.0
+    ends = step_ends(score)
+    found = np.cumsum(right)[ends]
+    best = np.maximum.accumulate((found / (ends + 1))[::-1])[::-1]
+    points = np.diff(np.floor(GRID * (found / boxes) + _TINY), prepend=-1)
+    return float((points * best).sum() / (GRID + 1))
 
 
 def mean_average_precision(table: BoxTable, overlap: float) -> float | None:

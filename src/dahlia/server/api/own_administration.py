@@ -264,7 +264,7 @@ def _features(server: Server) -> Features:
     platforms = [one for one in ExportPlatform if flavors_of(one)]
     return Features(
         url_fetch=server.settings.security.url_fetch,
-        detection_training=False,
+        detection_training=True,
         exports=tuple(ExportChoice(platform=one, flavors=flavors_of(one)) for one in platforms),
     )
 

@@ -25,11 +25,11 @@ from dahlia.server.contract.bodies import ImageUrl
 from dahlia.server.contract.enums import ExportPlatform
 from dahlia.server.contract.own import (
     ExplainedPrediction,
-    IterationEvaluation,
     IterationValidation,
     ProjectPage,
     ProjectSummary,
 )
+from dahlia.server.contract.own_evaluations import DetectorEvaluation, IterationEvaluation
 from dahlia.server.database.changes import project_of
 from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.http.access import Reads, TheServer, Trains
@@ -37,7 +37,7 @@ from dahlia.server.http.addresses import Addresses
 from dahlia.server.http.files import file_answer, stored_bytes
 from dahlia.server.images.lifecycle import most_bytes
 from dahlia.server.images.queries import View, image_of
-from dahlia.server.iterations.figures import MainFiguresCache
+from dahlia.server.iterations.main_figures import MainFiguresCache
 from dahlia.server.iterations.reports import (
     evaluation_of,
     report_key,
@@ -64,11 +64,11 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 _Tag = Annotated[str | None, Query(description="its name or id (default: the most probable one)")]
 
 
-@router.get(ITERATION + "/evaluation", response_model=IterationEvaluation)
+@router.get(ITERATION + "/evaluation", response_model=IterationEvaluation | DetectorEvaluation)
 def get_evaluation(
     access: Reads, server: TheServer, request: Request, project_id: ProjectId, iteration_id: IterationId
 ) -> Response:
-    """All figures: intervals, thresholds, calibration, confusion, curves, mistakes, likely wrong tags.
+    """All figures: intervals, thresholds, calibration, confusion, curves, mistakes, likely wrong labels.
 
     `reportUri` is the same as a page, behind a signed link that a browser opens without a key.
     """

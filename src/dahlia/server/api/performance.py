@@ -37,12 +37,12 @@ from dahlia.server.http.addresses import Addresses
 from dahlia.server.images.queries import Page
 from dahlia.server.iterations.iterations import iteration_of, trained
 from dahlia.server.iterations.performance import (
-    PerformanceCache,
     image_answers,
     judged_count,
     judged_images,
     performance_answer,
 )
+from dahlia.server.iterations.performance_cache import PerformanceCache
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import Access
 from dahlia.server.predictions.queries import Found
@@ -94,7 +94,11 @@ def get_iteration_performance(
         float, Query(description="0 to 1: least probability of a prediction that counts")
     ] = THRESHOLD,
     overlap_threshold: Annotated[
-        float, Query(alias="overlapThreshold", description="0 to 1; ignored for classification")
+        float,
+        Query(
+            alias="overlapThreshold",
+            description="0 to 1: least overlap of a box that is right; ignored for classification",
+        ),
     ] = OVERLAP,
 ) -> IterationPerformance:
     """Precision, recall and average precision, over all and per tag, from predictions of held-out images."""
@@ -102,7 +106,7 @@ def get_iteration_performance(
     _check_share("overlapThreshold", overlap_threshold)
     with server.database.read() as session:
         row = trained(iteration_of(session, project_id, iteration_id))
-    return performance_answer(row, performances, threshold)
+    return performance_answer(row, performances, threshold, overlap_threshold)
 
 
 @router.get(ITERATION + "/performance/images")
@@ -118,13 +122,13 @@ def get_image_performances(
     take: Annotated[int, Query(ge=0, description="images on the page")] = 50,
     skip: Annotated[int, Query(ge=0, le=2**31 - 1, description="images before the page")] = 0,
 ) -> list[ImagePerformance]:
-    """The images it was trained on, each with its tags and its held-out predictions."""
+    """The images it was trained on, each with its tags and regions, and its held-out predictions."""
     limits = server.settings.limits
     tags = many_ids(tag_ids, limits.batch_tags)
     page = _page(take, skip, order_by, limits.page)
     with server.database.read() as session:
         row = trained(iteration_of(session, project_id, iteration_id))
-    scores = performances.images(row.id)  # may have to be loaded, with no transaction open
+    scores = performances.of(row.id, row.kind).images  # may have to be loaded, with no transaction open
     with server.database.read() as session:
         images = judged_images(session, row, tags, page)
         return image_answers(session, row, images, scores, Addresses.of(server, request))

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from dahlia.export.formats import FORMATS
-from dahlia.kinds import TASKS, Task
+from dahlia.export.formats import FORMATS, OFFERED
+from dahlia.kinds import TASKS, Kind, Task
 from dahlia.params import DomainParams
 from dahlia.project import shipped_domains
 from dahlia.server.contract import models
 from dahlia.server.contract.enums import DomainType, not_found
 
-# Of `model.onnx` in float32, by the networks of the shipped domains.
+# Of `model.onnx` in float32, by the networks of the shipped domains; a detector's, without the last stage and
+# with a neck, is as large to a megabyte.
 _MEGABYTES = {"tf_efficientnet_lite0": 13, "tf_efficientnet_lite2": 19}
 
 
@@ -25,6 +26,7 @@ class DomainRecord:
         name: as clients look it up.
         type: what its projects do.
         pipeline: the choice in `conf/domain`; None for what cannot be trained here.
+        params: what that file says.
         platforms: what its iterations can be exported to; none where they are served only.
         enabled: whether new projects may be of it.
         megabytes: of an exported model, about.
@@ -34,6 +36,7 @@ class DomainRecord:
     name: str
     type: DomainType
     pipeline: str | None
+    params: DomainParams
     platforms: tuple[str, ...] = ()
     enabled: bool = True
     megabytes: int = _MEGABYTES["tf_efficientnet_lite0"]
@@ -62,10 +65,14 @@ class DomainRecord:
         )
 
 
-def _platforms(families: Collection[str]) -> tuple[str, ...]:
-    return tuple(sorted({form.platform for form in FORMATS if form.family in families}))
+def _platforms(families: Collection[str], task: Task) -> tuple[str, ...]:
+    offered = OFFERED[TASKS[task].kind or _CLASSIFIES]
+    return tuple(
+        sorted({form.platform for form in FORMATS if form.family in families and form.family in offered})
+    )
 
 
+_CLASSIFIES: Kind = "multiclass"  # whose formats are those of all that classify
 _TYPES: dict[Task, DomainType] = {
     "classification": DomainType.CLASSIFICATION,
     "detection": DomainType.DETECTION,
@@ -82,9 +89,9 @@ def _record(choice: str, domain: DomainParams) -> DomainRecord:
         id=domain.id,
         name=domain.name,
         type=_TYPES[domain.task],
-        # The server trains no detectors yet.
-        pipeline=None if domain.withdrawn or TASKS[domain.task].boxed else choice,
-        platforms=_platforms(domain.exports),
+        pipeline=None if domain.withdrawn else choice,
+        params=domain,
+        platforms=_platforms(domain.exports, domain.task),
         enabled=domain.withdrawn is None,
         megabytes=_MEGABYTES[domain.backbone.architecture],
     )

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from dahlia.evaluation.figures import Evaluation, LabelIssue, Mistake, SetFigures
 from dahlia.server.contract.enums import JobKind, JobLane, JobState, TrainingType
 from dahlia.server.contract.fields import Answer, Body, Moment
 from dahlia.server.contract.iterations import ImagePrediction
@@ -174,35 +173,6 @@ class Info(Answer):
     warnings: tuple[str, ...] = Field(description="why some functions are off; empty if all work")
 
 
-class MistakenImage(Mistake):
-    """An image that was judged wrong; `image` is the SHA-256 of its file."""
-
-    image_id: str | None = Field(default=None, description="null if it was deleted")
-    thumbnail_uri: str | None = None
-
-
-class SuspectImage(LabelIssue):
-    """An image whose tags are likely wrong; `image` is the SHA-256 of its file."""
-
-    image_id: str | None = Field(default=None, description="null if it was deleted")
-    thumbnail_uri: str | None = None
-
-
-class JudgedSet(SetFigures):
-    """All figures of one set of images."""
-
-    mistakes: tuple[MistakenImage, ...]
-
-
-class IterationEvaluation(Evaluation):
-    """Everything that the evaluation of a training found."""
-
-    held_out: JudgedSet
-    test: JudgedSet | None
-    label_issues: tuple[SuspectImage, ...]
-    report_uri: str = Field(default="", description="the same as a page; a signed link, which needs no key")
-
-
 class ReportedFile(Answer):
     """An image that a finding is about."""
 
@@ -267,12 +237,16 @@ class MainFigures(Answer):
 
     images: int
     threshold: float
-    accuracy: Interval
+    overlap: float | None = Field(
+        description="of a detector: least overlap of a box that is right, also for the average precision"
+    )
+    accuracy: Interval | None = Field(description="null for a detector")
     precision: Interval
     recall: Interval
     average_precision: Interval
     new_scenes_accuracy: Interval | None = Field(
-        description="on images of scenes that the model has not seen; null of iterations of earlier versions"
+        description="on images of scenes that the model has not seen; null of detectors, and of iterations "
+        "of earlier versions"
     )
 
 

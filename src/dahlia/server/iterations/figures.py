@@ -1,4 +1,4 @@
-"""Figures of iterations: the main ones, which their files hold, and those at any threshold.
+"""Figures of iterations that classify at any threshold, and what those of detectors share with them.
 
 Precision, recall and average precision at a threshold are counted as `dahlia.evaluation.metrics` counts, so
 that the API and the report say the same:
@@ -20,15 +20,8 @@ folds: no unbiased one exists, Bengio and Grandvalet 2004), and 0.0 where fewer 
 
 from __future__ import annotations
 
-import json
-import math
-import threading
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,82 +31,10 @@ from dahlia.dataset.manifest import TEST_FOLD
 from dahlia.errors import EvaluationError
 from dahlia.evaluation.resampling import average_precisions
 from dahlia.modeling.predictions import ClassPredictions
-from dahlia.server.contract.own import Interval, MainFigures
-from dahlia.server.jobs.training_data import EVALUATION, artifact_key
-from dahlia.server.storage.backend import spread
-from dahlia.server.storage.storage import NotThere, Storage, StorageError
 
-ABSENT_SECONDS = 300.0
-"""Seconds after which figures that an iteration lacked are looked for again, as after a restore."""
 Counts = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
-_MOST = 2000
-_THREADS = 8  # a file from a storage far away is mostly waiting
 _CELLS_AT_ONCE = 1 << 20
-
-
-@dataclass(frozen=True)
-class _Kept:
-    figures: MainFigures | None
-    until: float
-
-
-class MainFiguresCache:
-    """Main figures by iteration; safe to use from several threads. Files of iterations never change.
-
-    That an iteration has none is kept too, for a while: one that an earlier version trained, or that was
-    copied, would be looked for in the storage with every request.
-
-    Args:
-        storage: has the files.
-        clock: seconds that only grow.
-    """
-
-    def __init__(self, storage: Storage, clock: Callable[[], float] = time.monotonic) -> None:
-        self._storage = storage
-        self._clock = clock
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def of(self, iterations: Sequence[str]) -> Mapping[str, MainFigures]:
-        """The figures of iterations by their ids, without those that have none or cannot be read now."""
-        found = self._find(iterations)
-        read: dict[str, MainFigures | None] = {}
-
-        def look(iteration: str) -> None:
-            with suppress(StorageError):
-                read[iteration] = self._read(iteration)
-
-        spread(look, [one for one in iterations if one not in found], _THREADS)
-        self._keep(read)
-        return {one: figures for one, figures in (found | read).items() if figures is not None}
-
-    def _find(self, iterations: Sequence[str]) -> dict[str, MainFigures | None]:
-        found: dict[str, MainFigures | None] = {}
-        now = self._clock()
-        with self._lock:
-            for one in iterations:
-                kept = self._kept.get(one)
-                if kept is not None and kept.until > now:
-                    self._kept.move_to_end(one)
-                    found[one] = kept.figures
-        return found
-
-    def _keep(self, read: Mapping[str, MainFigures | None]) -> None:
-        absent_until = self._clock() + ABSENT_SECONDS
-        with self._lock:
-            for one, figures in read.items():
-                self._kept[one] = _Kept(figures, absent_until if figures is None else math.inf)
-                self._kept.move_to_end(one)
-            while len(self._kept) > _MOST:
-                self._kept.popitem(last=False)
-
-    def _read(self, iteration: str) -> MainFigures | None:
-        """None where there are none, or in a form that this version does not read."""
-        try:
-            return _main(json.loads(self._storage.get(artifact_key(iteration, EVALUATION))))
-        except (NotThere, ValueError, KeyError, TypeError):  # of Pydantic too: its errors are ValueErrors
-            return None
 
 
 @dataclass(frozen=True)
@@ -174,24 +95,61 @@ def score(predictions: ClassPredictions, threshold: float, fixed: FixedFigures |
     Raises:
         EvaluationError: the threshold is out of range, or no image was held out.
     """
-    if not 0 <= threshold <= 1:
-        raise EvaluationError(f"The threshold must be between 0 and 1, received {threshold}. Send another.")
+    check_share("threshold", threshold)
     known = fixed or fixed_figures_of(predictions)
-    counts = (*_counts(predictions, known, threshold), known.actual)
-    columns = [*_figures(*counts), known.average_precision]
+    predicted, correct = _counts(predictions, known, threshold)
+    return score_of(
+        predictions.tags,
+        predicted,
+        correct,
+        known.actual,
+        known.average_precision,
+        known.mean_average_precision,
+    )
+
+
+def check_share(name: str, value: float) -> None:
+    """Refuse what is no share.
+
+    Raises:
+        EvaluationError: it is not between 0 and 1.
+    """
+    if not 0 <= value <= 1:
+        raise EvaluationError(f"The {name} must be between 0 and 1, received {value}. Send another.")
+
+
+def score_of(
+    tags: Sequence[str],
+    predicted: Counts,
+    correct: Counts,
+    actual: Counts,
+    average_precision: Values,
+    mean_average_precision: float,
+) -> Score:
+    """The figures of K tags in F folds.
+
+    Args:
+        tags: K names.
+        predicted: (F, K) what counts.
+        correct: (F, K) of that what is right.
+        actual: (F, K) what is there to be found.
+        average_precision: (K,)
+        mean_average_precision: of the tags that are there.
+    """
+    counts = (predicted, correct, actual)
+    columns = [*_figures(*counts), average_precision]
     precision, precision_std, recall, recall_std = (
         float(figure[0]) for figure in _figures(*(count.sum(axis=1, keepdims=True) for count in counts))
     )
     return Score(
         per_tag=tuple(
-            TagScore(tag, *(float(column[place]) for column in columns))
-            for place, tag in enumerate(predictions.tags)
+            TagScore(tag, *(float(column[place]) for column in columns)) for place, tag in enumerate(tags)
         ),
         precision=precision,
         precision_std=precision_std,
         recall=recall,
         recall_std=recall_std,
-        average_precision=known.mean_average_precision,
+        average_precision=mean_average_precision,
     )
 
 
@@ -215,23 +173,6 @@ def fixed_figures_of(predictions: ClassPredictions) -> FixedFigures:
     ]
     actual = np.array([predictions.truth[fold == part].sum(axis=0) for part in folds], np.int64)
     return FixedFigures(fold, folds, actual, np.array(aps))
-
-
-def _main(evaluation: dict[str, Any]) -> MainFigures:
-    overall, new_scenes = evaluation["held_out"]["overall"], evaluation.get("new_scenes")
-
-    def interval(figures: dict[str, Any], name: str) -> Interval:
-        return Interval(**{part: figures[name][part] for part in ("value", "low", "high")})
-
-    return MainFigures(
-        images=overall["images"],
-        threshold=evaluation["threshold"],
-        accuracy=interval(overall, "accuracy"),
-        precision=interval(overall, "precision"),
-        recall=interval(overall, "recall"),
-        average_precision=interval(overall, "ap"),
-        new_scenes_accuracy=interval(new_scenes, "accuracy") if new_scenes else None,
-    )
 
 
 def _average_precision(truth: npt.NDArray[np.bool_], scores: Values) -> float:

@@ -1,25 +1,17 @@
-"""How good an iteration is, and what it predicted of each image, as it goes over the wire.
-
-The predictions of iterations that were asked for lately stay in memory.
-"""
+"""How good an iteration is, and what it predicted of each image, as it goes over the wire."""
 
 from __future__ import annotations
 
-import sys
 import tempfile
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dahlia.errors import DatasetError, EvaluationError, ServiceError
-from dahlia.modeling.predictions import ClassPredictions, load_predictions
+from dahlia.kinds import Kind
 from dahlia.server.contract.enums import TaggingStatus, TagType
 from dahlia.server.contract.iterations import (
     ImagePerformance,
@@ -27,7 +19,7 @@ from dahlia.server.contract.iterations import (
     Prediction,
     TagPerformance,
 )
-from dahlia.server.contract.models import ImageRegion, ImageTag
+from dahlia.server.contract.models import BoundingBox, ImageRegion, ImageTag
 from dahlia.server.database.tables import ImageRow, ProjectRow, TagRow
 from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.http.addresses import Addresses
@@ -40,15 +32,14 @@ from dahlia.server.images.queries import (
     region_answers,
     tag_answers,
 )
-from dahlia.server.iterations.figures import FixedFigures, Score, TagScore, fixed_figures_of, score
+from dahlia.server.iterations.figures import TagScore
+from dahlia.server.iterations.held_out import HELD_OUT, FoundTag, HeldOut, ImageScores
+from dahlia.server.iterations.performance_cache import PerformanceCache
 from dahlia.server.jobs.training_data import PREDICTIONS, artifact_key
 from dahlia.server.storage.storage import NotThere, Storage
 
-MOST_BYTES = 256 << 20
-_BYTES_OF_AN_INDEX_ENTRY = 110
 
-
-def stored_predictions(storage: Storage, iteration_id: str) -> ClassPredictions:
+def stored_predictions(storage: Storage, iteration_id: str, kind: Kind) -> HeldOut:
     """The held-out predictions that an iteration's training left.
 
     Raises:
@@ -58,23 +49,20 @@ def stored_predictions(storage: Storage, iteration_id: str) -> ClassPredictions:
         path = Path(folder) / PREDICTIONS
         try:
             storage.fetch(artifact_key(iteration_id, PREDICTIONS), path)
-            return load_predictions(path, new_scenes=False)
-        except (NotThere, DatasetError) as error:
+            return HELD_OUT[kind](path)
+        except (NotThere, DatasetError, EvaluationError) as error:
             raise _no_performance(iteration_id) from error
 
 
 def performance_answer(
-    row: IterationRow, performances: PerformanceCache, threshold: float
+    row: IterationRow, performances: PerformanceCache, threshold: float, overlap: float
 ) -> IterationPerformance:
-    """The figures of an iteration at a threshold.
+    """The figures of an iteration at a threshold and, if it is a detector, at an overlap; both 0 to 1.
 
     Raises:
         ServiceError: it has no held-out predictions.
     """
-    try:
-        found = performances.score(row.id, threshold)
-    except EvaluationError as error:
-        raise _no_performance(row.id) from error
+    found = performances.of(row.id, row.kind).score(threshold, overlap)
     return IterationPerformance(
         per_tag_performance=tuple(_tag(one, row.tag_ids[one.tag]) for one in found.per_tag),
         precision=found.precision,
@@ -133,125 +121,6 @@ def image_answers(
     ]
 
 
-@dataclass(frozen=True)
-class _Kept:
-    predictions: ClassPredictions
-    fixed: FixedFigures
-    images: ImageScores
-    size: int
-
-
-class PerformanceCache:
-    """PerformanceCache of iterations; safe to use from several threads.
-
-    Loading takes turns, so that no more than one set of predictions is in the making; who asks for what is
-    kept never waits for it.
-
-    Args:
-        loader: the predictions of an iteration by its id; what it raises, the caller gets.
-        most_bytes: that may be kept. The one that was asked for last stays even when it is larger: a moving
-            threshold asks for it again and again.
-    """
-
-    def __init__(self, loader: Callable[[str], ClassPredictions], most_bytes: int = MOST_BYTES) -> None:
-        self._loader = loader
-        self._most = most_bytes
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
-        self._forgotten = 0
-        self._lock = threading.Lock()
-        self._loading = threading.Lock()
-
-    def score(self, iteration: str, threshold: float) -> Score:
-        """The figures of an iteration at a threshold; see `figures.score`."""
-        kept = self._get(iteration)
-        return score(kept.predictions, threshold, kept.fixed)
-
-    def images(self, iteration: str) -> ImageScores:
-        """What an iteration's held-out predictions say of each image."""
-        return self._get(iteration).images
-
-    def forget(self, iteration: str) -> None:
-        """Drop an iteration that was deleted."""
-        with self._lock:
-            self._forgotten += 1
-            self._kept.pop(iteration, None)
-
-    @property
-    def size(self) -> int:
-        """Bytes that are kept, about."""
-        with self._lock:
-            return sum(kept.size for kept in self._kept.values())
-
-    def _get(self, iteration: str) -> _Kept:
-        if kept := self._find(iteration):
-            return kept
-        with self._loading:
-            if kept := self._find(iteration):
-                return kept
-            before = self._forgotten
-            kept = _prepared(self._loader(iteration))
-            self._keep(iteration, kept, before)
-            return kept
-
-    def _find(self, iteration: str) -> _Kept | None:
-        with self._lock:
-            if iteration in self._kept:
-                self._kept.move_to_end(iteration)
-            return self._kept.get(iteration)
-
-    def _keep(self, iteration: str, kept: _Kept, before: int) -> None:
-        with self._lock:
-            if self._forgotten != before:
-                return  # perhaps this one was deleted meanwhile
-            self._kept[iteration] = kept
-            while len(self._kept) > 1 and sum(one.size for one in self._kept.values()) > self._most:
-                self._kept.popitem(last=False)
-
-
-@dataclass(frozen=True)
-class ImageScore:
-    """An image's tags and predictions.
-
-    Attributes:
-        image: its id (see `ImageRecord.id`).
-        tags: that it has, in the order of the predictions' columns.
-        probabilities: tag and probability, the most probable first; equal ones in the columns' order.
-    """
-
-    image: str
-    tags: tuple[str, ...]
-    probabilities: tuple[tuple[str, float], ...]
-
-
-class ImageScores(Mapping[str, ImageScore]):
-    """By image id, made when asked for: a page needs 256 of 100,000.
-
-    An image of the user's own test set is there too: the final model, which predicted it, never saw it.
-    """
-
-    def __init__(self, predictions: ClassPredictions) -> None:
-        self._predictions = predictions
-        self._rows = {image: row for row, image in enumerate(predictions.ids)}
-
-    def __getitem__(self, image: str) -> ImageScore:
-        row = self._rows[image]
-        found = self._predictions
-        values = found.probabilities[row]
-        return ImageScore(
-            image,
-            tuple(found.tags[column] for column in np.flatnonzero(found.truth[row])),
-            tuple(
-                (found.tags[column], float(values[column])) for column in np.argsort(-values, kind="stable")
-            ),
-        )
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-
 def _labels(tags: tuple[ImageTag, ...] | None, regions: tuple[ImageRegion, ...] | None) -> dict[str, Any]:
     found = {"tags": tags, "regions": regions}
     return {name: labels for name, labels in found.items() if labels}
@@ -282,16 +151,19 @@ def _tag(score: TagScore, identity: str) -> TagPerformance:
 
 
 def _predictions(
-    row: IterationRow, score: ImageScore | None, types: dict[str, TagType]
+    row: IterationRow, found: Sequence[FoundTag] | None, types: dict[str, TagType]
 ) -> tuple[Prediction, ...]:
-    return tuple(
-        Prediction(
-            probability=probability,
-            tag_id=(identity := row.tag_ids[name]),
-            tag_name=name,
-            tag_type=types.get(identity, TagType.REGULAR),
-        )
-        for name, probability in (score.probabilities if score else ())
+    return tuple(_prediction(one, row.tag_ids[one.tag], types) for one in found or ())
+
+
+def _prediction(found: FoundTag, identity: str, types: dict[str, TagType]) -> Prediction:
+    box = {"bounding_box": BoundingBox(**found.place._asdict())} if found.place else {}
+    return Prediction(
+        probability=found.probability,
+        tag_id=identity,
+        tag_name=found.tag,
+        tag_type=types.get(identity, TagType.REGULAR),
+        **box,
     )
 
 
@@ -304,17 +176,4 @@ def _no_performance(iteration_id: str) -> ServiceError:
     return ServiceError(
         "NotFoundIterationPerformance",
         f"Expected held-out predictions of iteration {iteration_id}, found none. Train the project again.",
-    )
-
-
-def _prepared(predictions: ClassPredictions) -> _Kept:
-    # Nothing here reads the uncalibrated ones, and they would be half of the memory.
-    predictions = replace(predictions, uncalibrated=predictions.probabilities)
-    arrays = (predictions.fold, predictions.truth, predictions.probabilities)
-    index = sum(sys.getsizeof(image) + _BYTES_OF_AN_INDEX_ENTRY for image in predictions.ids)
-    return _Kept(
-        predictions,
-        fixed_figures_of(predictions),
-        ImageScores(predictions),
-        sum(array.nbytes for array in arrays) + index,
     )

@@ -18,11 +18,16 @@ from dahlia.server.contract.enums import ExportPlatform, ExportStatus
 from dahlia.server.contract.own import (
     ExcludedImage,
     Finding,
-    IterationEvaluation,
     IterationValidation,
-    JudgedSet,
     ReportedFile,
     TagCounts,
+)
+from dahlia.server.contract.own_evaluations import (
+    EVALUATIONS,
+    DetectorEvaluation,
+    IterationEvaluation,
+    JudgedBoxes,
+    JudgedSet,
 )
 from dahlia.server.database.tables import ImageRow, ProjectRow
 from dahlia.server.database.work_tables import ExportRow, IterationRow
@@ -70,14 +75,16 @@ def report_key(server: Server, row: IterationRow, name: str) -> str:
     return key
 
 
-def evaluation_of(server: Server, row: IterationRow, addresses: Addresses) -> IterationEvaluation:
+def evaluation_of(
+    server: Server, row: IterationRow, addresses: Addresses
+) -> IterationEvaluation | DetectorEvaluation:
     """The figures of an iteration.
 
     Raises:
         ServiceError: its training left none.
     """
     try:
-        found = IterationEvaluation.model_validate_json(_stored(server, row, EVALUATION))
+        found = EVALUATIONS[row.kind].model_validate_json(_stored(server, row, EVALUATION))
     except ValidationError as error:
         raise _not_stored(row, EVALUATION) from error
     sets = [found.held_out, *([found.test] if found.test else [])]
@@ -187,7 +194,9 @@ def _finding(finding: Mapping[str, Any], file: Callable[[str], dict[str, Any]]) 
     )
 
 
-def _named(judged: JudgedSet, shown: Callable[[str], dict[str, Any]]) -> JudgedSet:
+def _named(
+    judged: JudgedSet | JudgedBoxes, shown: Callable[[str], dict[str, Any]]
+) -> JudgedSet | JudgedBoxes:
     mistakes = tuple(one.model_copy(update=shown(one.image)) for one in judged.mistakes)
     return judged.model_copy(update={"mistakes": mistakes})
 

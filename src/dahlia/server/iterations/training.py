@@ -8,24 +8,20 @@ from sqlalchemy.orm import Session
 from dahlia.errors import ServiceError
 from dahlia.server.context import Server
 from dahlia.server.contract.domains import DomainRecord, domain_of
-from dahlia.server.contract.enums import IterationStatus
+from dahlia.server.contract.enums import IterationStatus, TrainingType
 from dahlia.server.database.changes import locked
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.iterations.iterations import iteration_of
-from dahlia.server.iterations.training_request import (
-    TRAINABLE,
-    CountedTag,
-    TrainingRequest,
-    expected_seconds,
-    tags_to_train,
-)
+from dahlia.server.iterations.training_request import TrainingRequest
+from dahlia.server.iterations.training_tags import CountedTag, TrainedTags, tags_to_train
 from dahlia.server.jobs.job import OPEN, JobKind
 from dahlia.server.jobs.order import training_lane
 from dahlia.server.jobs.queue import enqueue
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import Access
+from dahlia.server.workspaces.progress import estimate_seconds
 from dahlia.server.workspaces.snapshot import spelling
 
 
@@ -46,17 +42,30 @@ def start_training(
     check_base(session, request, domain)
     check_news(session, project, request)
     check_iteration_limit(session, project, limits.iterations_per_project)
-    tags = tags_to_train(session, project, request, limits)
-    row = _iteration(session, server, project, request, tags)
+    trained = tags_to_train(session, project, request, limits)
+    row = _iteration(session, server, project, request, trained.tags)
     project.epoch += 1
     project.iterations_made += 1
     session.add(row)
     session.flush()
-    expected = expected_seconds(tags, request)
+    expected = expected_seconds(trained, request, domain)
     lane = training_lane(request.type, expected, server.settings.jobs)
     enqueue(session, JobKind.TRAIN, project, row, lane=lane, expected=expected)
     record(session, server, access, "train_project", project.id, iteration=row.id, type=request.type)
     return row
+
+
+def expected_seconds(trained: TrainedTags, request: TrainingRequest, domain: DomainRecord) -> float:
+    """Seconds that a training is thought to take, as if all images were new to the workspace."""
+    advanced = request.type is TrainingType.ADVANCED
+    return estimate_seconds(
+        trained.images,
+        len(trained.tags),
+        "advanced" if advanced else "quick",
+        60.0 * request.budget_hours if request.budget_hours else None,
+        warm=not advanced,
+        domain=domain.params,
+    )
 
 
 def check_idle(session: Session, project: ProjectRow) -> None:
@@ -91,12 +100,6 @@ def trainable_domain(project: ProjectRow) -> DomainRecord:
         ServiceError: it cannot be trained.
     """
     domain = domain_of(project.domain_id)
-    if project.kind not in TRAINABLE:
-        raise ServiceError(
-            "BadRequestNotSupported",
-            f"Expected a project that classifies; the domain {domain.name} detects objects, which this "
-            "server cannot train yet. Its images, tags and regions are kept.",
-        )
     if domain.pipeline is None:
         raise ServiceError(
             "BadRequestRetiredDomainNotSupportedForTraining",

@@ -1,30 +1,15 @@
-"""What a client asks to be trained: its budget, and its tags, which need enough images."""
+"""What a client asks to be trained, and whether its budget and address will do."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, func, select
-from sqlalchemy.orm import Session
-
 from dahlia.errors import ServiceError
-from dahlia.kinds import Kind
-from dahlia.server.contract.enums import TrainingType, not_found
-from dahlia.server.database.changes import visible
-from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, TagRow
-from dahlia.server.workspaces.progress import estimate_seconds
-from dahlia.settings.sections import LimitsSection
+from dahlia.server.contract.enums import TrainingType
 
-TRAINABLE: dict[Kind, str] = {
-    "multiclass": "BadRequestMultiClassClassificationTrainingValidationFailed",
-    "multilabel": "BadRequestMultiLabelClassificationTrainingValidationFailed",
-}
-"""What can be trained, with the API's code for tags or images that are too few."""
 _ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 _LONGEST_ADDRESS = 254  # RFC 5321
-_NAMED = 5  # tags in a refusal; a project may have hundreds
 
 
 @dataclass(frozen=True)
@@ -85,92 +70,3 @@ def check_address(text: str | None) -> None:
             f"Expected an e-mail address such as me@example.org, received {text[:80]!r}. Send "
             "another one, or omit it.",
         )
-
-
-@dataclass(frozen=True)
-class CountedTag:
-    """A tag of the workspace and the number of its images."""
-
-    id: str
-    name: str
-    images: int
-
-
-def tags_to_train(
-    session: Session, project: ProjectRow, request: TrainingRequest, limits: LimitsSection
-) -> tuple[CountedTag, ...]:
-    """The tags that are trained: those that were chosen, or all that have images.
-
-    Raises:
-        ServiceError: a chosen tag is not there, or there are not enough tags or images.
-    """
-    found = _counted(session, project)
-    found = _chosen(found, request.tags) if request.tags else [one for one in found if one.images]
-    few = [one for one in found if one.images < limits.min_images_per_tag]
-    if few:
-        problem = _too_few_images(few, limits.min_images_per_tag)
-    elif len(found) < limits.min_tags:
-        problem = _too_few_tags(found, limits)
-    else:
-        return tuple(found)
-    raise ServiceError(TRAINABLE[project.kind], problem + _without_tags(session, project))
-
-
-def expected_seconds(tags: Sequence[CountedTag], request: TrainingRequest) -> float:
-    """Seconds that their training is thought to take, as if all images were new to the workspace.
-
-    An image with several tags counts once for each.
-    """
-    advanced = request.type is TrainingType.ADVANCED
-    return estimate_seconds(
-        sum(one.images for one in tags),
-        len(tags),
-        "advanced" if advanced else "quick",
-        60.0 * request.budget_hours if request.budget_hours else None,
-        warm=not advanced,
-    )
-
-
-def _counted(session: Session, project: ProjectRow) -> list[CountedTag]:
-    assigned = and_(ImageTagRow.tag_key == TagRow.key, visible(ImageTagRow, None))
-    present = and_(ImageRow.key == ImageTagRow.image_key, visible(ImageRow, None))
-    rows = session.execute(
-        select(TagRow.id, TagRow.name, func.count(ImageRow.key))
-        .outerjoin(ImageTagRow, assigned)
-        .outerjoin(ImageRow, present)
-        .where(TagRow.project_key == project.key, visible(TagRow, None))
-        .group_by(TagRow.key)
-        .order_by(TagRow.key)
-    )
-    return [CountedTag(identity, name, images) for identity, name, images in rows]
-
-
-def _chosen(found: list[CountedTag], tags: tuple[str, ...]) -> list[CountedTag]:
-    known = {one.id for one in found}
-    for identity in tags:
-        if identity not in known:
-            raise not_found("Tag", identity)
-    return [one for one in found if one.id in tags]
-
-
-def _without_tags(session: Session, project: ProjectRow) -> str:
-    unused = ImageRow.project_key == project.key, visible(ImageRow, None), ImageRow.tagged.is_(False)
-    count = session.scalar(select(func.count()).select_from(ImageRow).where(*unused)) or 0
-    return f" Images of the project without a tag, which do not count: {count}." if count else ""
-
-
-def _too_few_images(few: list[CountedTag], least: int) -> str:
-    named = ", ".join(f"{one.name!r} has {one.images}" for one in few[:_NAMED])
-    more = f" and {len(few) - _NAMED} tags more" if len(few) > _NAMED else ""
-    return (
-        f"Not enough images for training: expected at least {least} images for each tag, received: "
-        f"{named}{more}. Add images, or take the tag from those that have it."
-    )
-
-
-def _too_few_tags(found: list[CountedTag], limits: LimitsSection) -> str:
-    return (
-        f"Not enough images for training: expected at least {limits.min_tags} tags with "
-        f"{limits.min_images_per_tag} images each, received {len(found)}. Tag images with more tags, or "
-        "choose more."
-    )

@@ -15,10 +15,12 @@ from sqlalchemy.orm import Session
 
 from dahlia import layout
 from dahlia.dataset.manifest import save_manifest
+from dahlia.dataset.readers.sources import tags_of
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import ExportError
 from dahlia.export.formats import Format, form_of
 from dahlia.imports import require_formats
+from dahlia.modeling.card import load_card
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import ExportStatus
 from dahlia.server.database.tables import ProjectRow
@@ -33,6 +35,7 @@ from dahlia.server.storage.names import export_key, image_key
 from dahlia.server.storage.storage import Storage
 from dahlia.server.workspaces.guard import guard_command
 from dahlia.server.workspaces.models import personalise
+from dahlia.server.workspaces.snapshot import Photo
 from dahlia.server.workspaces.workspace import IMAGES
 from dahlia.warm.protocol import export_command
 
@@ -96,14 +99,16 @@ def lay_out_photos(
         folder: the project folder to be.
         calibrates: whether the format also learns the ranges of its numbers from photos.
 
+    A detector's photos have their regions: lossy formats are judged by what people drew.
+
     Raises:
         StorageError: a photo is missing, or cannot be written.
         DatasetError: the bundle's answers cannot be read.
     """
+    from dahlia.export.proofs import PROOFS
     from dahlia.export.verify import CALIBRATION_PHOTOS, one_of_each_in_turn
-    from dahlia.modeling.reference import load_reference
 
-    asked = set(load_reference(bundle).ids)
+    asked = set(PROOFS[load_card(bundle).kind].reference(bundle).ids)
     chosen = {one.photo.sha256: one for one in photos if one.photo.sha256 in asked}
     if calibrates:
         in_turn = one_of_each_in_turn(_by_tag(photos), lambda one: one.photo.sha256)
@@ -207,9 +212,13 @@ def _complete(server: Server, session: Session, job: JobRow, wanted: _Export) ->
 def _by_tag(photos: Sequence[SizedPhoto]) -> Iterable[list[SizedPhoto]]:
     by_tag: dict[str, list[SizedPhoto]] = defaultdict(list)
     for one in photos:
-        for tag in one.photo.tags:
+        for tag in _tags(one.photo):
             by_tag[tag].append(one)
     return by_tag.values()
+
+
+def _tags(photo: Photo) -> tuple[str, ...]:
+    return tuple(sorted(tags_of(photo.tags, photo.regions)))
 
 
 def _record(sized: SizedPhoto) -> ImageRecord:
@@ -219,8 +228,8 @@ def _record(sized: SizedPhoto) -> ImageRecord:
         path=(IMAGES / photo.name).as_posix(),
         width=sized.width,
         height=sized.height,
-        tags=photo.tags,
-        regions=(),
+        tags=_tags(photo),
+        regions=photo.regions,
         subset="train",
         source="server",
         phash=_NO_HASH,

@@ -1,6 +1,12 @@
 """What a training sees, and the names of what it leaves in the storage.
 
 It sees the project as it was in the training's epoch, read from the database.
+
+To a detector what lies outside of regions is background, so an image is background alone only where somebody
+has said so. The API has no word for that. But where a training is of chosen tags, an image whose regions are
+all of other tags may say it: it is background if a region was drawn in it after all of the chosen tags were
+made, since who drew it could have drawn theirs, and if each of its tags has a region. An image that was
+annotated before a chosen tag was made says nothing about that tag, and is left out.
 """
 
 from __future__ import annotations
@@ -8,10 +14,11 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
 from dahlia.dataset.records import Region
+from dahlia.dataset.tag_rules import TAG_RULES
 from dahlia.errors import TrainingError
 from dahlia.server.contract.domains import domain_of
 from dahlia.server.contract.enums import TagType, TrainingType
@@ -57,8 +64,8 @@ def read_snapshot(session: Session, project: ProjectRow, iteration: IterationRow
     domain = domain_of(iteration.domain_id)
     if domain.pipeline is None:
         raise TrainingError(
-            f"Expected a domain that can be trained, received {domain.name} ({domain.type}). Choose one that "
-            "classifies, such as General, and train again."
+            f"Expected a domain that can be trained, received {domain.name} ({domain.type}), which was "
+            "withdrawn. Choose another, such as General, and train again."
         )
     advanced = iteration.training_type == TrainingType.ADVANCED
     return Snapshot(
@@ -74,13 +81,14 @@ def read_snapshot(session: Session, project: ProjectRow, iteration: IterationRow
 
 
 def read_photos(session: Session, iteration: IterationRow) -> list[SizedPhoto]:
-    """The tagged images of an iteration, the oldest first, tags by the names that its model knows.
+    """The annotated images of an iteration, the oldest first, tags by the names that its model knows.
 
     Their groups are those of now: metadata does not keep what it was.
     """
     names = _names(session, iteration)
     tags = _tags(session, iteration, names)
     regions = _regions(session, iteration, names)
+    background = _background(session, iteration) - tags.keys() - regions.keys()
     content = (ImageRow.sha256, ImageRow.suffix, ImageRow.width, ImageRow.height, ImageRow.details)
     rows = session.execute(
         select(ImageRow.key, *content)
@@ -90,12 +98,19 @@ def read_photos(session: Session, iteration: IterationRow) -> list[SizedPhoto]:
     )
     return [
         SizedPhoto(
-            Photo(sha256, suffix, tuple(sorted(tags[key])), tuple(regions[key]), group_of(details)),
+            Photo(
+                sha256,
+                suffix,
+                tuple(sorted(tags.get(key, ()))),
+                tuple(regions.get(key, ())),
+                group_of(details),
+                empty=key in background,
+            ),
             width,
             height,
         )
         for key, sha256, suffix, width, height, details in rows
-        if key in tags or key in regions
+        if key in tags or key in regions or key in background
     ]
 
 
@@ -150,6 +165,32 @@ def _regions(session: Session, iteration: IterationRow, names: dict[int, str]) -
         if tag in names:
             found[image].append(Region(names[tag], left, top, width, height))
     return found
+
+
+def _background(session: Session, iteration: IterationRow) -> set[int]:
+    """Keys of the images that were annotated when the chosen tags could be drawn; see the module."""
+    if not (iteration.chosen_tags and TAG_RULES[iteration.kind].boxed):
+        return set()
+    made = select(func.max(TagRow.created)).where(
+        TagRow.project_key == iteration.project_key, TagRow.id.in_(iteration.chosen_tags)
+    )
+    drawn = and_(
+        RegionRow.image_key == ImageTagRow.image_key,
+        RegionRow.tag_key == ImageTagRow.tag_key,
+        visible(RegionRow, iteration.epoch),
+    )
+    rows = session.execute(
+        select(ImageTagRow.image_key)
+        .join(TagRow, TagRow.key == ImageTagRow.tag_key)
+        .outerjoin(RegionRow, drawn)
+        .where(TagRow.project_key == iteration.project_key, visible(ImageTagRow, iteration.epoch))
+        .group_by(ImageTagRow.image_key)
+        .having(
+            func.count(ImageTagRow.tag_key.distinct()) == func.count(RegionRow.tag_key.distinct()),
+            func.max(RegionRow.created) > session.scalar(made),
+        )
+    )
+    return set(rows.scalars())
 
 
 def _seen(

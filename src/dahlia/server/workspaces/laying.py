@@ -24,6 +24,7 @@ from dahlia.dataset.readers.sources import tags_of
 from dahlia.dataset.records import Annotation
 from dahlia.errors import DatasetError
 from dahlia.files import flush, unfinished, write_text
+from dahlia.kinds import Kind
 
 # `dahlia init` and the server lay out the same project.
 from dahlia.project import IGNORED, SHARED
@@ -58,7 +59,7 @@ def lay_out(folder: Path, snapshot: Snapshot, fetch: Fetch, *, graphs: Path | No
 
     Args:
         folder: the workspace; made if it is not there.
-        snapshot: what it is to hold. Photos without tags are skipped.
+        snapshot: what it is to hold. Photos without tags are skipped, unless they are `empty`.
         fetch: puts a photo at a path that does not exist yet, by a hard link or a download; called in several
             threads at once.
         graphs: a folder for converted backbones, which all workspaces on this machine can share: a project's
@@ -70,7 +71,7 @@ def lay_out(folder: Path, snapshot: Snapshot, fetch: Fetch, *, graphs: Path | No
         PipelineError: a photo could not be fetched, another process has the workspace, or Git failed.
         DahliaError: the disk is full, or the folder cannot be written. What else `fetch` raises passes.
     """
-    photos = tagged(snapshot.photos)
+    photos = annotated(snapshot.photos)
     with occupied(folder):
         start(folder)
         for name in (layout.PARAMS, ANNOTATIONS, FOLDS):
@@ -84,8 +85,8 @@ def lay_out(folder: Path, snapshot: Snapshot, fetch: Fetch, *, graphs: Path | No
             _share(folder / layout.GRAPH_CACHE, graphs)
 
 
-def tagged(photos: Iterable[Photo]) -> dict[str, Photo]:
-    """The photos with tags by the name of their file, sorted.
+def annotated(photos: Iterable[Photo]) -> dict[str, Photo]:
+    """The photos with tags, and the empty ones, by the name of their file, sorted.
 
     Raises:
         DatasetError: a name that cannot be the file's, or two photos of one name.
@@ -98,7 +99,7 @@ def tagged(photos: Iterable[Photo]) -> dict[str, Photo]:
                 f"Expected photos with 64 hexadecimal digits and a suffix such as .jpg, each once, received "
                 f"{photo.name!r}. Name it by its SHA-256 and its format."
             )
-        if tags_of(photo.tags, photo.regions):
+        if photo.empty or tags_of(photo.tags, photo.regions):
             chosen[photo.name] = photo
     return dict(sorted(chosen.items()))
 
@@ -110,7 +111,7 @@ def bring(folder: Path, photos: Mapping[str, Photo], fetch: Fetch) -> None:
 
     Args:
         folder: the workspace.
-        photos: see `tagged`.
+        photos: see `annotated`.
         fetch: puts a photo at a path that does not exist yet, in a folder that does; called in threads.
 
     Raises:
@@ -251,9 +252,8 @@ def _root_config(defaults: list[str | dict[str, str]], snapshot: Snapshot) -> st
     values = {
         "project": {
             "name": _text_of(snapshot.project),
-            "classification": snapshot.kind,
             "negative_tag": _text_of(snapshot.negative_tag),
-            "negatives": "builtin" if snapshot.use_negative_set else "none",
+            **_OWN_OF_KIND[snapshot.kind](snapshot),
         },
         "ingest": {"format": "csv", "source": ANNOTATIONS.as_posix()},
         # The API takes images with several tags in every project.
@@ -261,6 +261,19 @@ def _root_config(defaults: list[str | dict[str, str]], snapshot: Snapshot) -> st
         "export": {"formats": ["onnx"]},
     }
     return _HEADING + _written({"defaults": groups} | values)
+
+
+def _of_classifier(snapshot: Snapshot) -> dict[str, object]:
+    negatives = "builtin" if snapshot.use_negative_set else "none"
+    return {"classification": snapshot.kind, "negatives": negatives}
+
+
+# What `project` says besides; a detector's domain says its kind, and outside of its boxes all is negative.
+_OWN_OF_KIND: dict[Kind, Callable[[Snapshot], dict[str, object]]] = {
+    "multiclass": _of_classifier,
+    "multilabel": _of_classifier,
+    "detection": lambda snapshot: {},
+}
 
 
 def _budgeted(snapshot: Snapshot) -> bool:

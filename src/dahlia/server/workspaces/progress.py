@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dahlia import errors
+from dahlia.kinds import Task
+from dahlia.params import DomainParams
 
 Recipe = Literal["quick", "advanced"]
 
@@ -30,6 +32,8 @@ _BEGINS = "Running stage '"
 _ENDED = re.compile(r"ERROR: failed to reproduce '([\w-]+)(?:@[\w-]+)?'.*?(?:exited with (-?\d+))?$")
 _KILLED = frozenset({"-9", "137"})
 _OUT_OF_MEMORY = "Out of memory."
+# What trainings say of themselves, such as `train: quick, 25 % of the steps, about 64 s left`.
+_TOLD = re.compile(r"(\w+): .* \d+ % of the steps, about (\d+) s left")
 _OF_OURS = frozenset(name for name, value in vars(errors).items() if isinstance(value, type))
 
 
@@ -41,18 +45,21 @@ def estimate_seconds(
     *,
     warm: bool,
     new: int | None = None,
+    domain: DomainParams | None = None,
 ) -> float:
     """Seconds from the start of the pipeline to its end.
 
     Args:
-        photos: tagged ones.
+        photos: tagged ones, or those with boxes.
         tags: that they have.
         recipe: quick, or advanced, which takes at most its budget, and at most all its epochs: mostly less.
         budget_minutes: of the advanced recipe; None: what is shipped.
         warm: whether processes start with everything imported.
         new: photos that the workspace has not been trained on; None: all.
+        domain: what is trained; None: one that classifies.
     """
-    return sum(stage_seconds(photos, tags, recipe, budget_minutes, warm=warm, new=new).values())
+    stages = stage_seconds(photos, tags, recipe, budget_minutes, warm=warm, new=new, domain=domain)
+    return sum(stages.values())
 
 
 def stage_seconds(
@@ -63,6 +70,7 @@ def stage_seconds(
     *,
     warm: bool,
     new: int | None = None,
+    domain: DomainParams | None = None,
 ) -> dict[str, float]:
     """Seconds of each stage, in the pipeline's order; see `estimate_seconds`."""
     unseen = photos if new is None else new
@@ -73,6 +81,8 @@ def stage_seconds(
         + (cost.first if unseen == photos else 0.0)
         for stage, cost in _COSTS.items()
     }
+    more = _MORE[domain.task](photos, domain) if domain else {}
+    seconds |= {stage: seconds[stage] + extra for stage, extra in more.items()}
     if recipe == "advanced":
         budget = 60 * (_BUDGET_MINUTES if budget_minutes is None else budget_minutes)
         seconds["train"] += min(budget, _PREPARING_SECONDS + photos * _DRAWS * _DRAW_SECONDS)
@@ -114,6 +124,7 @@ class ProgressTracker:
         self.stage = ""
         self._began = clock()
         self._behind: set[str] = set()
+        self._furthest = 0.0
         self._line = ""
 
     def hear(self, line: str) -> None:
@@ -126,6 +137,9 @@ class ProgressTracker:
         elif running := _RUNNING.match(line):
             self._leave(self.stage)
             self.stage, self._began = running[1], self.clock()
+        elif (told := _TOLD.match(line)) and told[1] == self.stage:
+            slower = self.clock() - self._began + float(told[2])
+            self.expected[self.stage] = max(self.expected.get(self.stage, 0.0), slower)
 
     def finish(self) -> None:
         """All stages have ended."""
@@ -139,11 +153,12 @@ class ProgressTracker:
         elapsed, seconds = self.clock() - self._began, self.expected.get(self.stage, 0.0)
         if self.stage not in self._behind:
             ahead -= min(elapsed, _ALMOST * seconds)
+        self._furthest = max(self._furthest, 1 - ahead / sum(self.expected.values()))
         return Progress(
             stage=self.stage,
             done=len(self._behind & self.expected.keys()),
             count=len(self.expected),
-            fraction=1 - ahead / sum(self.expected.values()),
+            fraction=self._furthest,
             seconds_left=ahead if elapsed <= seconds + _OVERDUE_SECONDS else None,
             line=self._line,
         )
@@ -187,6 +202,28 @@ _COSTS = {
     "evaluate": _Cost(1.6, 0.6),
     "export": _Cost(1.4, 0.8),
     "track": _Cost(2.1, 0.7, first=1.3),
+}
+
+
+def _detection_seconds(photos: int, domain: DomainParams) -> float:
+    """What training a detector takes beside the start of its process: maps of views, then steps on them."""
+    assert domain.detector is not None, "domains of detection have `detector`"
+    area = (domain.input.size / _USUAL_SIZE) ** 2 * _OF_NETWORK.get(domain.backbone.architecture, 1.0)
+    places = sum((domain.input.size / stride) ** 2 for stride in domain.detector.strides) / _USUAL_PLACES
+    return _MAPS_OF_PHOTO * area * photos + _STEP * places * max(_STEPS, photos)
+
+
+_USUAL_SIZE, _USUAL_PLACES = 416, 845  # of General (compact), of which the following is
+_MAPS_OF_PHOTO = 0.3
+_STEPS, _STEP = 1400, 0.06  # two rounds of runs; from as many photos on, one for each photo
+_OF_NETWORK = {"tf_efficientnet_lite2": 1.6}
+_MORE: dict[Task, Callable[[int, DomainParams], dict[str, float]]] = {
+    "classification": lambda photos, domain: {},
+    "detection": lambda photos, domain: {
+        "train": _detection_seconds(photos, domain),
+        "evaluate": 3.0,
+        "export": 4.0,
+    },
 }
 
 

@@ -123,13 +123,16 @@ def trim(folder: Path) -> None:
 
 
 def _expected(folder: Path, *, warm: bool) -> dict[str, float]:
-    training = load_params(folder / layout.PARAMS).training
+    params = load_params(folder / layout.PARAMS)
+    training = params.training
     rows = _table(folder / ANNOTATIONS)
     photos = {Path(row["file"]).stem for row in rows}
     tags = {row["tag"] for row in rows}
     new = photos - {row["id"] for row in _table(folder / FOLDS)}
     budget = training.fine_tuning.budget_minutes if training.fine_tuning else None
-    return stage_seconds(len(photos), len(tags), training.recipe, budget, warm=warm, new=len(new))
+    return stage_seconds(
+        len(photos), len(tags), training.recipe, budget, warm=warm, new=len(new), domain=params.domain
+    )
 
 
 def _table(path: Path) -> list[dict[str, str]]:

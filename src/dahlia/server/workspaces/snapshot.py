@@ -22,9 +22,10 @@ class Photo:
     Attributes:
         sha256: of its bytes, 64 lower-case hexadecimal digits.
         suffix: `.jpg`, `.png`, ...
-        tags: names; an image without any is not in the workspace.
+        tags: names; an image without any is not in the workspace, unless it is `empty`.
         regions: tagged rectangles.
         group: see `dahlia.dataset.records.Annotation`.
+        empty: whether somebody has looked at it and found none of the tags in it.
     """
 
     sha256: str
@@ -32,6 +33,7 @@ class Photo:
     tags: tuple[str, ...]
     regions: tuple[Region, ...] = ()
     group: str | None = None
+    empty: bool = False
 
     @property
     def name(self) -> str:
