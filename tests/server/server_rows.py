@@ -36,7 +36,7 @@ def add_project(server: Server, name: str = "garden", **fields: Any) -> ProjectR
 def add_image(server: Server, project: ProjectRow, data: bytes, **fields: Any) -> ImageRow:
     """An image whose file holds `data`, which need not be one."""
     sha256 = hashlib.sha256(data).hexdigest()
-    server.storage.put(image_key(sha256, ".jpg"), data)
+    server.storage.put(image_key(sha256, fields.get("suffix", ".jpg")), data)
     values: dict[str, Any] = {
         "id": new_id(),
         "project_key": project.key,

@@ -158,13 +158,6 @@ def test_a_page_takes_few_queries(garden: Garden, server: Server) -> None:
     assert len(asked) == few
 
 
-def test_no_region_is_proposed(garden: Garden) -> None:
-    path = f"{garden.path}/images/{garden.images[0]}/regionproposals"
-    expected = {"projectId": garden.id, "imageId": garden.images[0], "proposals": []}
-    assert garden.client.post(path).json() == expected
-    refused(garden.client.post(path.replace(garden.images[0], UNKNOWN)), "NotFoundImage", 404)
-
-
 def test_refused_queries(garden: Garden, server: Server) -> None:
     set_limit(server, batch_tags=1, read_ids=1)
     two = f"{garden.pine},{garden.oak}"

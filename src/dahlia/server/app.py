@@ -28,6 +28,7 @@ from dahlia.server.api import (
     performance,
     predictions,
     projects,
+    proposals,
 )
 from dahlia.server.http import page, replies
 from dahlia.server.http.access import KnownKeys, allow
@@ -72,6 +73,7 @@ _ROUTERS = (
     projects.tags_router,
     image_changes.router,
     images.router,
+    proposals.router,
     iterations.training,
     iterations.router,
     performance.router,

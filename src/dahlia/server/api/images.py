@@ -17,12 +17,11 @@ from dahlia.server.api.parameters import (
     any_case,
     check_take,
     many_ids,
-    one_id,
     training_router,
 )
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import MetadataStatus, OrderBy, TaggingStatus
-from dahlia.server.contract.models import Image, ImageMetadataUpdateSummary, ImageRegionProposal
+from dahlia.server.contract.models import Image, ImageMetadataUpdateSummary
 from dahlia.server.database.changes import locked
 from dahlia.server.http.access import Reads, TheServer, Trains
 from dahlia.server.http.addresses import Addresses
@@ -35,7 +34,6 @@ from dahlia.server.images.queries import (
     count_images,
     find_images,
     image_answers,
-    image_of,
     images_by_id,
 )
 from dahlia.server.keys.audit import record
@@ -256,16 +254,6 @@ def delete_images(
             details = {"images": identities, "everywhere": all_iterations}
             record(session, server, access, "delete_images", project_id, **details)
     return Response(status_code=202 if all_images or all_iterations else 204)
-
-
-@router.post(PROJECT + "/images/{image_id}/regionproposals")
-def get_image_region_proposals(
-    access: Reads, server: TheServer, project_id: ProjectId, image_id: str
-) -> ImageRegionProposal:
-    """Proposed regions of an image; none are proposed yet."""
-    with server.database.read() as session:
-        row = image_of(session, View.of(session, project_id, None), one_id(image_id))
-        return ImageRegionProposal(project_id=project_id, image_id=row.id, proposals=())
 
 
 @router.post(

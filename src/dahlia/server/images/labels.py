@@ -177,7 +177,7 @@ class Rules:
                 TagRow.project_key == project.key, TagRow.removed.is_(None), TagRow.type == TagType.NEGATIVE
             )
         )
-        detects = _HAS_REGIONS[project.kind]
+        detects = takes_regions(project.kind)
         # Multiclass too: the original takes several tags there, and samples of its makers send them.
         max_tags = None if detects else limits.tags_per_image
         return cls(max_tags, limits.regions_per_image, detects, negative)
@@ -193,13 +193,18 @@ class Rules:
         return None
 
 
+def takes_regions(kind: Kind) -> bool:
+    """Whether images of a project of this kind have regions."""
+    return _HAS_REGIONS[kind]
+
+
 def check_takes_regions(project: ProjectRow) -> None:
     """Let regions pass in projects that find objects.
 
     Raises:
         ServiceError: the project is a classifier.
     """
-    if not _HAS_REGIONS[project.kind]:
+    if not takes_regions(project.kind):
         raise ServiceError(
             "BadRequestUnsupportedDomain",
             "Expected images without regions, since the project is a classifier; received regions. Tag the "

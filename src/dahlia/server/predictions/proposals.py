@@ -1,0 +1,69 @@
+"""Regions that are proposed for an image: where something may be, whatever it is."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dahlia.boxes import Boxes
+from dahlia.dataset.decoding_memory import DecodingBusy
+from dahlia.dataset.imaging import SERVED_PIXELS, decode_then
+from dahlia.errors import DahliaError, ImageError, ServiceError
+from dahlia.http.replies import refused_image
+from dahlia.server.contract.models import BoundingBox, RegionProposal
+from dahlia.server.database.tables import ImageRow
+from dahlia.server.storage.backend import NotThere
+from dahlia.server.storage.names import image_key
+from dahlia.serving.proposals import proposed
+
+if TYPE_CHECKING:
+    from dahlia.server.storage.storage import Storage
+
+MOST = 50
+"""Proposals for an image; a person looks at each."""
+_EDGE = 1024  # pixels; a JPEG is decoded to at least so many
+_DIGITS = 6  # of fractions of a photo: a hundredth of a pixel of the largest
+
+
+def propose(storage: Storage, image: ImageRow) -> tuple[RegionProposal, ...]:
+    """Where something may be in an image, the likeliest first; in the thread of the caller.
+
+    Args:
+        storage: has its file.
+        image: of a project that has regions.
+
+    Raises:
+        ServiceError: the file is not there or cannot be decoded, or nothing can be proposed.
+    """
+    try:
+        data = storage.get(image_key(image.sha256, image.suffix))
+        look = partial(proposed, most=MOST)
+        found = decode_then(data, look, _EDGE, max_decoded=SERVED_PIXELS)
+    except NotThere as error:
+        raise ServiceError("NotFoundImage", f"Image {image.id}: {error}") from error
+    except (ImageError, DecodingBusy) as error:
+        raise refused_image(error) from error
+    except ServiceError:
+        raise
+    except DahliaError as error:
+        raise ServiceError("ErrorRegionProposal", f"Image {image.id}: {error}") from error
+    return _answers(found)
+
+
+def _answers(found: Boxes) -> tuple[RegionProposal, ...]:
+    order = np.argsort(-found.scores, kind="stable")[:MOST]
+    start = found.places[order, :2].clip(0, 1)
+    end = (found.places[order, :2] + found.places[order, 2:]).clip(0, 1)
+    places = np.concatenate([start, end - start], 1).astype(np.float64).round(_DIGITS)
+    return tuple(
+        RegionProposal(
+            confidence=float(str(score)),  # the shortest text of the float32 number
+            bounding_box=BoundingBox(left=left, top=top, width=width, height=height),
+        )
+        for score, (left, top, width, height) in zip(
+            found.scores[order].clip(0, 1), places.tolist(), strict=True
+        )
+        if width > 0 and height > 0
+    )
