@@ -11,12 +11,14 @@ from prediction_cases import Colour, add_iteration, new_garden, picture, publish
 from server_rows import add_image
 from starlette.testclient import TestClient
 
+from dahlia.modeling.card import load_card, save_card
 from dahlia.server.context import Server
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.storage.names import servable_prefix
 from dahlia.server.workspaces.models import personalise
 
+LEAST = 0.05  # so that tags whose colour is not in the photo have no box
 DOMAIN = "a27d5ca5-bb19-49d8-a70a-fec086c47f5b"
 RED = (255, 0, 0)
 BLACK = (0, 0, 0)
@@ -29,6 +31,10 @@ def detecting_project(server: Server) -> tuple[ProjectRow, IterationRow]:
     with tempfile.TemporaryDirectory() as name:
         plain, own = Path(name) / "plain", Path(name) / "own"
         fake_detector.write_model(plain)
+        made = load_card(plain)
+        assert made.detector is not None
+        strict = made.detector.model_copy(update={"least": LEAST})
+        save_card(plain, made.model_copy(update={"detector": strict}))
         personalise(plain, own, project_id=project.id, tag_ids=tags_of(server, project))
         server.storage.put_folder(servable_prefix(iteration.id), own)
     return project, iteration

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dahlia.server.predictions.rows import uncertainties, uncertainty
+from dahlia.server.predictions.uncertainty import uncertainties, uncertainty
 
 CASES = {
     "sure, multilabel": ([1.0, 0.0, 0.0], "multilabel", 0.0),

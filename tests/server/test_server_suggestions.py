@@ -12,7 +12,7 @@ from dahlia.server.context import Server
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.database.types import new_id
 from dahlia.server.database.work_tables import PredictionRow, ScoreRow
-from dahlia.server.predictions.rows import uncertainty
+from dahlia.server.predictions.uncertainty import uncertainty
 
 pytestmark = pytest.mark.both_databases
 

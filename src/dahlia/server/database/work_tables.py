@@ -176,7 +176,7 @@ class PredictionRow(Table):
         sha256: of the image's bytes, which name its files.
         size: bytes of the image that count as this prediction's; 0 for a suggestion.
         predictions: as they go over the wire.
-        uncertainty: see `dahlia.server.predictions.rows.uncertainties`.
+        uncertainty: see `dahlia.server.predictions.uncertainty.uncertainties`.
     """
 
     __tablename__ = "predictions"

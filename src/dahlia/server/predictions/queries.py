@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -14,10 +14,10 @@ from dahlia.errors import ServiceError
 from dahlia.server.contract.bodies import PredictionQuery
 from dahlia.server.contract.enums import ImageCreateStatus, OrderBy, not_found
 from dahlia.server.database.tables import ProjectRow
-from dahlia.server.database.work_tables import IterationRow, PredictionRow, ScoreRow
+from dahlia.server.database.work_tables import IterationRow, PredictionRow
 from dahlia.server.images.adding import Rejected, StoredImage
 from dahlia.server.predictions.paging import NEWEST, OLDEST, UNSUREST, Window, open_window
-from dahlia.server.predictions.rows import FLOOR
+from dahlia.server.predictions.scores import tag_within
 
 if TYPE_CHECKING:
     from dahlia.settings.sections import LimitsSection
@@ -124,56 +124,6 @@ def take_away(session: Session, project: ProjectRow, identities: Sequence[str]) 
         )
 
 
-def tag_within(tag_id: str, least: float | None, most: float | None) -> ColumnElement[bool] | None:
-    """Whether a tag's probability lies within bounds; None where that says nothing.
-
-    Probabilities below `FLOOR` have no rows, so a lower bound below it counts as 0.
-
-    Args:
-        tag_id: of the tag.
-        least: 0 where it is None.
-        most: 1 where it is None.
-
-    Raises:
-        ServiceError: they are no bounds.
-    """
-    low, high = 0.0 if least is None else least, 1.0 if most is None else most
-    if not 0 <= low <= high <= 1:
-        raise ServiceError(
-            "BadRequestPredictionInvalidQueryParameters",
-            f"Expected 0 <= minThreshold <= maxThreshold <= 1, received {low:g} and {high:g}. Send others.",
-        )
-    if low >= FLOOR:
-        return _has_score([tag_id], ScoreRow.probability.between(low, high))
-    return None if high >= 1 else ~_has_score([tag_id], ScoreRow.probability > high)
-
-
-def any_tag_reaches(tag_ids: Iterable[str], threshold: float | None) -> ColumnElement[bool] | None:
-    """Whether one of some tags, or any tag where there are none, reaches a probability; None for all.
-
-    Raises:
-        ServiceError: the threshold is none.
-    """
-    threshold = check_threshold(threshold)
-    if threshold < FLOOR:
-        return None
-    return _has_score(list(tag_ids), ScoreRow.probability >= threshold)
-
-
-def check_threshold(threshold: float | None) -> float:
-    """The threshold; 0 where there is none.
-
-    Raises:
-        ServiceError: it is not from 0 to 1.
-    """
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise ServiceError(
-            "BadRequestPredictionInvalidQueryParameters",
-            f"Expected a threshold from 0 to 1, received {threshold:g}. Send another one.",
-        )
-    return threshold or 0.0
-
-
 def check_application(name: str | None) -> str | None:
     """What a client calls itself, if it can be stored; None for nothing.
 
@@ -208,7 +158,7 @@ def _conditions(
             f"Expected at most {limits.query_tags} tags, received {len(query.tags)}. Query for the others "
             "in a second call.",
         )
-    bounds = (tag_within(tag.id, tag.min_threshold, tag.max_threshold) for tag in query.tags)
+    bounds = (tag_within(project.kind, tag.id, tag.min_threshold, tag.max_threshold) for tag in query.tags)
     conditions = [bound for bound in bounds if bound is not None]
     if query.iteration_id:
         conditions.append(PredictionRow.iteration_key == _iteration_key(session, project, query.iteration_id))
@@ -249,8 +199,3 @@ def _file(row: PredictionRow | None, limits: LimitsSection) -> StoredImage | Rej
             f"Expected an image of at most {limits.max_image_mb:g} MB, received a larger one. Scale it down.",
         )
     return StoredImage(row.sha256, row.suffix, row.width, row.height, row.size)
-
-
-def _has_score(tag_ids: list[str], holds: ColumnElement[bool]) -> ColumnElement[bool]:
-    wanted = select(ScoreRow.prediction_key).where(holds)
-    return PredictionRow.key.in_(wanted.where(ScoreRow.tag_id.in_(tag_ids)) if tag_ids else wanted)

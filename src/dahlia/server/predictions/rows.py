@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from dahlia.kinds import Kind
 from dahlia.server.contract.iterations import (
     Prediction,
     StoredImagePrediction,
@@ -23,10 +20,9 @@ from dahlia.server.database.tables import ImageRow
 from dahlia.server.database.work_tables import IterationRow, PredictionRow, ScoreRow
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.images.validation import Received
+from dahlia.server.predictions.uncertainty import uncertainty_of
 
 FLOOR = 0.01  # probabilities below it are not kept one by one: 500 tags would be 500 rows for a prediction
-_ROUNDING = 1e-6  # of float32 probabilities that sum to 1
-Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -100,38 +96,6 @@ def insert_suggestions(
         if one.image.key in keys
     ]
     _insert(session, rows)
-
-
-def uncertainty_of(iteration: IterationRow, predictions: Sequence[dict[str, Any]]) -> float:
-    """How unsure an iteration is, 0 to 1; see `uncertainties`."""
-    return uncertainty([one["probability"] for one in predictions], iteration.kind)
-
-
-def uncertainties(probabilities: npt.ArrayLike, kind: Kind) -> Values:
-    """The uncertainty (N,) of predictions (N, K): 0 for no doubt, 1 for as much as there can be.
-
-    Multilabel: the mean over the tags of the binary entropy in bits, as recorded answers of the original are
-    (0.9999989 and 1.37e-12, as 32-bit numbers, give 1.141163e-05; the eighth digit is the original's
-    rounding).
-
-    Multiclass: the entropy of the distribution, divided by that of K equal shares, log2(K): so projects with
-    many and with few tags use the same scale. What is missing to 1, the probability that no tag applies, is a
-    share too: a photo of something else is no doubtful one. The original's formula is not known.
-
-    Detection: the binary entropy in bits of the least certain box; of none, no doubt. One box to look at is
-    enough of a reason to look at the photo. The original's formula is not known.
-
-    Args:
-        probabilities: 0 to 1.
-        kind: `multiclass` (rows sum to 1 at most), `multilabel` or `detection` (of K boxes).
-    """
-    unsure: Values = np.clip(_UNCERTAINTIES[kind](np.asarray(probabilities, np.float64)), 0.0, 1.0)
-    return unsure
-
-
-def uncertainty(probabilities: npt.ArrayLike, kind: Kind) -> float:
-    """The uncertainty of one prediction (K,); see `uncertainties`."""
-    return float(uncertainties(np.atleast_2d(np.asarray(probabilities)), kind)[0])
 
 
 def stored_answer(
@@ -209,36 +173,6 @@ def _best(predictions: Iterable[dict[str, Any]]) -> dict[str, float]:
     for one in predictions:
         best[one["tagId"]] = max(one["probability"], best.get(one["tagId"], 0.0))
     return best
-
-
-def _of_distribution(values: Values) -> Values:
-    rest = np.clip(1 - values.sum(axis=1), 0, 1)
-    rest[rest < _ROUNDING] = 0
-    unsure: Values = (_bits(values).sum(axis=1) + _bits(rest)) / np.log2(max(values.shape[1], 2))
-    return unsure
-
-
-def _of_each(values: Values) -> Values:
-    unsure: Values = (_bits(values) + _bits(1 - values)).mean(axis=1)
-    return unsure
-
-
-def _of_boxes(values: Values) -> Values:
-    unsure: Values = (_bits(values) + _bits(1 - values)).max(axis=1, initial=0.0)
-    return unsure
-
-
-def _bits(shares: Values) -> Values:
-    logarithms = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
-    bits: Values = -shares * logarithms
-    return bits
-
-
-_UNCERTAINTIES: dict[Kind, Callable[[Values], Values]] = {
-    "multiclass": _of_distribution,
-    "multilabel": _of_each,
-    "detection": _of_boxes,
-}
 
 
 def _fields(row: PredictionRow, iteration: str, project: str) -> dict[str, Any]:

@@ -17,8 +17,10 @@ from dahlia.server.contract.enums import SortBy, not_found
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.database.work_tables import IterationRow, PredictionRow, ScoreRow
 from dahlia.server.predictions.paging import SUREST, UNSUREST, open_window
-from dahlia.server.predictions.queries import Found, any_tag_reaches, check_threshold
-from dahlia.server.predictions.rows import FLOOR, Suggestion, uncertainty_of
+from dahlia.server.predictions.queries import Found
+from dahlia.server.predictions.rows import Suggestion
+from dahlia.server.predictions.scores import any_tag_reaches, check_threshold, says_nothing
+from dahlia.server.predictions.uncertainty import uncertainty_of
 from dahlia.server.storage.backend import NotThere
 from dahlia.server.storage.names import image_key
 
@@ -101,7 +103,7 @@ def find_suggestions(
     asked = (query.session, query.continuation, query.max_count)
     window = open_window(session, iteration.project_key, order, asked, limits.page)
     chosen = _of_untagged(select(PredictionRow), iteration)
-    reaches = any_tag_reaches(query.tag_ids, query.threshold)
+    reaches = any_tag_reaches(iteration.kind, query.tag_ids, query.threshold)
     if reaches is not None:
         chosen = chosen.where(reaches)
     rows = list(session.scalars(window.of(chosen)))
@@ -116,14 +118,14 @@ def count_suggestions(
     threshold: float | None,
     limits: LimitsSection,
 ) -> dict[str, int]:
-    """For each tag the number of untagged images for which it reaches a probability.
+    """For each tag the number of untagged images for which it, or its best box, reaches a probability.
 
     Raises:
         ServiceError: there are too many tags, or the threshold is none.
     """
     _check_tags(tag_ids, limits)
     least = check_threshold(threshold)
-    if least < FLOOR:
+    if says_nothing(iteration.kind, least):
         everything = session.scalar(_of_untagged(select(func.count(PredictionRow.key)), iteration)) or 0
         return dict.fromkeys(tag_ids, everything)
     counted = (
