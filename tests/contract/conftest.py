@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from azure.cognitiveservices.vision.customvision.prediction import CustomVisionPredictionClient
 from azure.cognitiveservices.vision.customvision.training import CustomVisionTrainingClient
-from contract_projects import COMPACT, Photos, Trained, trained_project
+from contract_projects import COMPACT, Detecting, Photos, Trained, detecting_project, trained_project
 from contract_recorder import Recorded
 from contract_server import RunningServer, running_server
 from msrest.authentication import ApiKeyCredentials
@@ -78,3 +78,9 @@ def project(training: Recorded) -> Iterator[str]:
 def trained(training: Recorded, photos: Photos) -> Trained:
     """A project that was trained once; tests put back what they change of it."""
     return trained_project(training, photos)
+
+
+@pytest.fixture(scope="session")
+def detecting(training: Recorded, server: RunningServer) -> Detecting:
+    """A detection project with an iteration that finds coloured places; tests put back what they change."""
+    return detecting_project(training, server)

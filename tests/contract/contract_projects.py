@@ -12,7 +12,15 @@ from azure.cognitiveservices.vision.customvision.training.models import (
     ImageFileCreateEntry,
 )
 from contract_recorder import Recorded
+from contract_server import RunningServer
+from detector_cases import detecting_iteration
+from fake_project import TAGS as COLOURS
 
+from dahlia.server.context import open_server
+from dahlia.server.database.changes import project_of
+from dahlia.settings.server import load_settings
+
+DETECTION = "a27d5ca5-bb19-49d8-a70a-fec086c47f5b"
 COMPACT = "0732100f-1a38-4e49-a514-c9b44c697ab5"
 NOBODY = "00000000-0000-4000-8000-000000000000"
 PREDICTION_ID = (
@@ -43,6 +51,21 @@ class Trained:
     images: Mapping[str, Sequence[str]]
     untagged: Sequence[str]
     started: Any
+
+
+@dataclass(frozen=True)
+class Detecting:
+    """A detection project with a completed iteration, which finds places by the colour of a photo.
+
+    Attributes:
+        project: its id.
+        tags: ids by name.
+        iteration: its id.
+    """
+
+    project: str
+    tags: Mapping[str, str]
+    iteration: str
 
 
 def batch_of(photos: Iterable[bytes], *tag_ids: str, **options: Any) -> ImageFileCreateBatch:
@@ -89,3 +112,18 @@ def trained_project(training: Recorded, photos: Photos) -> Trained:
     started = training.train_project(project.id)
     completed(training, project.id, started.id)
     return Trained(project.id, tags, started.id, images, untagged, started)
+
+
+def detecting_project(training: Recorded, server: RunningServer) -> Detecting:
+    """Make a detection project, and give it an iteration without waiting for a training."""
+    project = training.create_project("Detecting", domain_id=DETECTION)
+    tags = {name: training.create_tag(project.id, name).id for name in COLOURS}
+    settings = {"DAHLIA_SERVER_HOME": str(server.home), **server.settings}
+    opened = open_server(load_settings(None, settings))
+    try:
+        with opened.database.read() as session:
+            row = project_of(session, project.id)
+        iteration = detecting_iteration(opened, row)
+    finally:
+        opened.database.close()
+    return Detecting(project.id, tags, iteration.id)

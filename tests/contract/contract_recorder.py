@@ -34,11 +34,7 @@ PREDICTION = _operations(CustomVisionPredictionClientOperationsMixin)
 covered: set[str] = set()
 """What the tests that were imported claim to call with success."""
 
-refused: dict[str, str] = {}
-"""What they claim is refused whatever one sends, and the code."""
-
 _succeeded: set[str] = set()
-_codes: set[tuple[str, str]] = set()
 
 
 class Recorded:
@@ -55,7 +51,7 @@ class Recorded:
             try:
                 reply = operation(*given, raw=True, **named)
             except Refusal as error:
-                _codes.add((name, check_refusal(error)))
+                check_refusal(error)
                 raise
             check_answer(reply.response, reply.output)
             _succeeded.add(name)
@@ -74,21 +70,6 @@ def covers(*operations: str) -> Callable[[Callable[..., None]], Callable[..., No
         def watched(*given: Any, **named: Any) -> None:
             test(*given, **named)
             assert set(operations) <= _succeeded, set(operations) - _succeeded
-
-        return watched
-
-    return decorate
-
-
-def refuses(code: str, *operations: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The test calls these, and the server refuses them all with a code."""
-    refused.update(dict.fromkeys(operations, code))
-
-    def decorate(test: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(test)
-        def watched(*given: Any, **named: Any) -> None:
-            test(*given, **named)
-            assert {(operation, code) for operation in operations} <= _codes, _codes
 
         return watched
 

@@ -312,7 +312,14 @@ def test_regions(training: Recorded, photos: Photos) -> None:
     (image,) = training.get_images_by_ids(project, [second.id])
     assert [tag.tag_name for tag in image.tags] == ["daisy"]
     assert [region.region_id for region in image.regions] == [made.region_id]
-    assert training.get_image_region_proposals(project, second.id).proposals == []
+    proposed = training.get_image_region_proposals(project, second.id)
+    assert (proposed.project_id, proposed.image_id) == (project, second.id)
+    confidences = [one.confidence for one in proposed.proposals]
+    assert confidences == sorted(confidences, reverse=True)
+    for one in proposed.proposals:
+        where = one.bounding_box
+        assert 0 <= where.left < where.left + where.width <= 1 + 1e-6
+        assert 0 <= where.top < where.top + where.height <= 1 + 1e-6
     assert training.delete_image_regions(project, [made.region_id]) is None
     (image,) = training.get_images_by_ids(project, [second.id])
     assert (image.tags, image.regions) == (None, None)

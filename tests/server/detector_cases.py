@@ -27,6 +27,11 @@ BLACK = (0, 0, 0)
 def detecting_project(server: Server) -> tuple[ProjectRow, IterationRow]:
     """A project of detection with the tags red, green and blue, and an iteration that is not published."""
     project = new_garden(server, domain_id=DOMAIN, classification=None)
+    return project, detecting_iteration(server, project)
+
+
+def detecting_iteration(server: Server, project: ProjectRow) -> IterationRow:
+    """An iteration of a project with the tags red, green and blue; its model is the fake detector."""
     iteration = add_iteration(server, project, files=False)
     with tempfile.TemporaryDirectory() as name:
         plain, own = Path(name) / "plain", Path(name) / "own"
@@ -37,7 +42,7 @@ def detecting_project(server: Server) -> tuple[ProjectRow, IterationRow]:
         save_card(plain, made.model_copy(update={"detector": strict}))
         personalise(plain, own, project_id=project.id, tag_ids=tags_of(server, project))
         server.storage.put_folder(servable_prefix(iteration.id), own)
-    return project, iteration
+    return iteration
 
 
 def address(project: ProjectRow, task: str, end: str = "image") -> str:
