@@ -34,9 +34,10 @@ def test_boxes_without_area_overlap_nothing() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_suppression_is_that_of_a_slow_reference(seed: int) -> None:
-    boxes = _random(80, seed)
-    order = sorted(range(80), key=lambda row: (-boxes.scores[row], row))
+@pytest.mark.parametrize(("count", "most"), [(40, 25), (80, 25), (400, 150)])
+def test_suppression_is_that_of_a_slow_reference(count: int, most: int, seed: int) -> None:
+    boxes = _random(count, seed)
+    order = sorted(range(count), key=lambda row: (-boxes.scores[row], row))
     kept: list[int] = []
     for row in order:
         if boxes.scores[row] < 0.2:
@@ -44,8 +45,8 @@ def test_suppression_is_that_of_a_slow_reference(seed: int) -> None:
         rivals = [one for one in kept if boxes.tags[one] == boxes.tags[row]]
         if all(_overlap(boxes.places[one], boxes.places[row]) <= 0.3 for one in rivals):
             kept.append(row)
-    found = suppressed(boxes, overlap=0.3, least=0.2, most=25)
-    assert found.places.tolist() == boxes.places[kept[:25]].tolist()
+    found = suppressed(boxes, overlap=0.3, least=0.2, most=most)
+    assert found.places.tolist() == boxes.places[kept[:most]].tolist()
     assert found.scores.tolist() == sorted(found.scores.tolist(), reverse=True)
 
 

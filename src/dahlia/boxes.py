@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 Places = npt.NDArray[np.float32]
 
+_AT_ONCE = 64  # boxes that are compared with all others in one step: fewer take more steps, more memory
+
 
 @dataclass(frozen=True)
 class Boxes:
@@ -43,11 +45,12 @@ def overlaps(first: Places, second: Places) -> Places:
 
     Boxes without area overlap nothing.
     """
-    ends_first, ends_second = first[:, :2] + first[:, 2:], second[:, :2] + second[:, 2:]
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(ends_first[:, None], ends_second[None])
-    shared = np.prod(np.clip(high - low, 0, None), axis=2)
-    together = np.prod(first[:, None, 2:], axis=2) + np.prod(second[None, :, 2:], axis=2) - shared
+    left, top, width, height = first.T[:, :, None]
+    other_left, other_top, other_width, other_height = second.T[:, None]
+    across = np.minimum(left + width, other_left + other_width) - np.maximum(left, other_left)
+    down = np.minimum(top + height, other_top + other_height) - np.maximum(top, other_top)
+    shared = np.maximum(across, 0) * np.maximum(down, 0)
+    together = width * height + other_width * other_height - shared
     answer = np.zeros(shared.shape, np.float32)
     np.divide(shared, together, out=answer, where=together > 0)
     return answer
@@ -72,17 +75,31 @@ def unsuppressed(boxes: Boxes, overlap: float, least: float, most: int) -> npt.N
     """The numbers of the boxes that stay, in the order of their scores; see `suppressed`."""
     order = np.argsort(-boxes.scores, kind="stable")
     order = order[boxes.scores[order] >= least]
-    left = boxes.where(order)
-    kept: list[int] = []
-    alive = np.ones(len(left), bool)
-    for row in range(len(left)):
-        if not alive[row]:
-            continue
-        kept.append(row)
-        if len(kept) == most:
-            break
-        later = row + 1 + np.flatnonzero(alive[row + 1 :] & (left.tags[row + 1 :] == left.tags[row]))
-        if len(later):
-            shared = overlaps(left.places[row : row + 1], left.places[later])[0]
-            alive[later[shared > overlap]] = False
-    return order[np.array(kept, np.intp)]
+    kept: list[npt.NDArray[np.intp]] = []
+    count = 0
+    while len(order) and count < most:
+        best, order = order[:_AT_ONCE], order[_AT_ONCE:]
+        best = best[_stay(_conflicts(boxes, best, best, overlap))][: most - count]
+        kept.append(best)
+        count += len(best)
+        if len(order):
+            order = order[~_conflicts(boxes, best, order, overlap).any(0)]
+    return np.concatenate(kept) if kept else order
+
+
+def _conflicts(
+    boxes: Boxes, first: npt.NDArray[np.intp], second: npt.NDArray[np.intp], overlap: float
+) -> npt.NDArray[np.bool_]:
+    """(A, B): which pairs of the boxes with these numbers cannot both stay."""
+    same: npt.NDArray[np.bool_] = boxes.tags[first][:, None] == boxes.tags[second]
+    same &= overlaps(boxes.places[first], boxes.places[second]) > overlap
+    return same
+
+
+def _stay(conflicts: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which of boxes in the order of their scores stay, by the conflicts (A, A) between them."""
+    stay = np.ones(len(conflicts), bool)
+    for row in np.flatnonzero(conflicts.any(1)):
+        if stay[row]:
+            stay[row + 1 :] &= ~conflicts[row, row + 1 :]
+    return stay
