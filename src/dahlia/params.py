@@ -39,6 +39,7 @@ ExportName = Literal[
     "tfjs",
     "openvino",
     "openvino-int8",
+    "openvino-raw",
     "docker",
     "docker-arm",
 ]

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import fake_detector
 import pytest
+from fake_detector import Output
 
 from dahlia import layout
 from dahlia.errors import ExportError, VerificationError
@@ -110,10 +111,15 @@ def test_all_formats_are_those_of_the_domain(trained: SmallProject) -> None:
         _asked(trained, by_name("coreml"), possible=FORMATS)
 
 
-def test_all_formats_of_a_detector(trained: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(downloads, "load_card", lambda _: fake_detector.card())
-    monkeypatch.setattr(downloads, "_allowed", lambda *_: ["onnx", "docker"])
-    assert sorted(_asked(trained, possible=FORMATS)) == ["onnx", "onnx-float16", "onnx-int8"]
+@pytest.mark.parametrize(("output", "raw"), [("grid", []), ("boxes", ["openvino-raw"])])
+def test_all_formats_of_a_detector(
+    trained: SmallProject, monkeypatch: pytest.MonkeyPatch, output: Output, raw: list[str]
+) -> None:
+    """Without post-processing is another file only where there is some."""
+    monkeypatch.setattr(downloads, "load_card", lambda _: fake_detector.card(output))
+    monkeypatch.setattr(downloads, "_allowed", lambda *_: ["onnx", "openvino"])
+    names = ["onnx", "onnx-float16", "onnx-int8", "openvino", "openvino-int8", *raw]
+    assert sorted(_asked(trained, possible=FORMATS)) == names
     monkeypatch.setattr(downloads, "_allowed", lambda *_: [])
     with pytest.raises(ExportError, match="is a domain that is served, not exported"):
         _asked(trained, possible=FORMATS)

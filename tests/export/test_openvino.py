@@ -14,8 +14,8 @@ import pytest
 from readme_lines import TAGS, check_python
 
 from dahlia.errors import ExportError, TrainingError, VerificationError
-from dahlia.export import openvino
-from dahlia.export.openvino import ov
+from dahlia.export.openvino import port as openvino
+from dahlia.export.openvino._runtime import ov
 from dahlia.export.port import Batch, Source, write_labels
 from small_projects import REPOSITORY, SIZE
 
@@ -78,6 +78,12 @@ def test_the_same_model_gives_the_same_files(
     assert capfd.readouterr() == ("", "")
 
 
+def test_without_post_processing_a_classifier_is_what_it_is(tmp_path: Path, source: Source) -> None:
+    first, second = (written(tmp_path / name, source, name) for name in ("float16", "raw"))
+    for name in ("model.xml", "model.bin"):
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+
 SCRIPT = """
 import atexit, sys
 told = []
@@ -86,7 +92,7 @@ atexit.register(lambda: print(told, "openvino_telemetry" in sys.modules))
 {first}
 ov.Core()
 """
-OURS = "from dahlia.export.openvino import ov"
+OURS = "from dahlia.export.openvino._runtime import ov"
 
 
 @pytest.mark.slow

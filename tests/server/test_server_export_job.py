@@ -131,7 +131,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Pat
         ("DockerFile", "Linux", "docker"),
         ("DockerFile", "ARM", "docker-arm"),
         ("OpenVino", None, "openvino"),
-        ("OpenVino", "NoPostProcess", "openvino"),
+        ("OpenVino", "NoPostProcess", "openvino-raw"),
         ("DockerFile", "Windows", None),
         ("VAIDK", None, None),
         ("ONNX", "TensorFlowLite", None),

@@ -19,6 +19,7 @@ from dahlia.modeling.card import DetectorCard
 from dahlia.modeling.detection.grid import ANCHORS, PLACE, read_grid
 from dahlia.modeling.detection.outputs import given
 
+TARGET = "CustomVision.Preprocess.TargetWidth"
 OVERLAP, LEAST, MOST = "dahlia.overlap", "dahlia.least", "dahlia.most"
 
 _USUAL = {OVERLAP: "0.45", LEAST: "0.01", MOST: "64"}  # of Custom Vision's samples
@@ -72,12 +73,28 @@ def rule_beside(folder: Path) -> BoxRule:
     Raises:
         VerificationError: it cannot be read.
     """
+    return read_rule(METADATA, _properties(folder))
+
+
+def size_beside(folder: Path) -> int:
+    """The edge in pixels of the photos that a model takes, from the same file.
+
+    Raises:
+        VerificationError: it cannot be read, or does not say it.
+    """
+    said = _properties(folder).get(TARGET, "nothing")
+    if not (said.isdecimal() and said.isascii() and int(said)):
+        raise refused(METADATA, f"with a number of pixels as {TARGET}", repr(said[:40]))
+    return int(said)
+
+
+def _properties(folder: Path) -> dict[str, str]:
     path = folder / METADATA
     try:
         properties = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise refused(path.name, "with the properties of the model", f"an error: {error}") from error
-    return read_rule(path.name, properties if isinstance(properties, dict) else {})
+    return {name: str(value) for name, value in properties.items()} if isinstance(properties, dict) else {}
 
 
 @dataclass(frozen=True)

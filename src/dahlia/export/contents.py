@@ -26,6 +26,9 @@ class Content:
         suppression: of a grid's boxes of one tag that overlap by more than this, the best one stays; 0 where
             the graph has done it.
         properties: of a detector, how its boxes are chosen.
+        scripts: what lies in `python/`, by the family of formats: names of files, and the modules that they
+            are in `dahlia.export.zip_scripts`.
+        raw: whether files of the flavour `raw` answer something else than those of the default.
     """
 
     noun: str
@@ -36,6 +39,8 @@ class Content:
     biases: tuple[float, ...] = ()
     suppression: float = 0.0
     properties: Mapping[str, str] = field(default_factory=dict)
+    scripts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    raw: bool = False
 
 
 def _classifier(card: ModelCard) -> Content:
@@ -63,7 +68,23 @@ def _detector(card: ModelCard) -> Content:
         biases=tuple(number for anchor in ANCHORS for number in anchor) if grid else (),
         suppression=detector.overlap if grid else 0.0,
         properties=rule_properties(detector),
+        scripts=_SCRIPTS,
+        raw=not grid,
     )
+
+
+_READER = {"object_detection.py": "object_detection"}
+_TENSORFLOW = {**_READER, "predict.py": "tensorflow_predict"}
+# Core ML runs on macOS, and TensorFlow.js in JavaScript: their zips have what reads answers, not what runs.
+_SCRIPTS: dict[str, Mapping[str, str]] = {
+    "onnx": {**_READER, "onnxruntime_predict.py": "onnxruntime_predict"},
+    "coreml": _READER,
+    "tensorflow": _TENSORFLOW,
+    "litert": _TENSORFLOW,
+    "tfjs": _READER,
+    "openvino": {**_READER, "predict.py": "openvino_predict"},
+    "docker": {"predict.py": "docker_predict"},
+}
 
 
 CONTENTS: dict[Kind, Callable[[ModelCard], Content]] = {

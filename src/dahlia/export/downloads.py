@@ -15,7 +15,8 @@ from dahlia import layout
 from dahlia.dataset.manifest import load_manifest
 from dahlia.errors import DahliaError, ExportError
 from dahlia.export.artifacts import ExportInputs, export_inputs, require_allowed, write_download
-from dahlia.export.formats import OFFERED, Format
+from dahlia.export.contents import CONTENTS
+from dahlia.export.formats import OFFERED, RAW, Format
 from dahlia.imports import require_formats
 from dahlia.modeling.card import ModelCard, load_card
 from dahlia.params import Params
@@ -81,7 +82,8 @@ def _with_possible(
     forms: Sequence[Format], possible: Sequence[Format], card: ModelCard, allowed: Sequence[str]
 ) -> list[Format]:
     """What is asked for, and of `possible` what is exported; an error where that leaves nothing."""
-    known = [form for form in possible if form.family in OFFERED[card.kind]]
+    raw = CONTENTS[card.kind](card).raw
+    known = [one for one in possible if one.family in OFFERED[card.kind] and (raw or one.flavour != RAW)]
     found = [form for form in known if form.family in allowed]
     if not (forms or found):
         for form in known[:1]:

@@ -14,6 +14,8 @@ from dahlia.kinds import Kind
 
 Precision = Literal["float32", "float16", "int8"]
 ALL = "all"
+RAW = "raw"
+"""The flavour in which files leave suppression to programs; of models that suppress nothing, the default."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,9 @@ FORMATS = (
     Format("litert", "float16", "float16", _TF, "TensorFlowLiteFloat16", _LITE, "tensorflow.litert"),
     Format("litert", "int8", "int8", _TF, "TensorFlowLiteInt8", _LITE, "tensorflow.litert"),
     Format("tfjs", "float32", "float32", _TF, "TensorFlowJs", "model.json", "tfjs.port"),
-    Format("openvino", "float16", "float16", "OpenVino", None, "model.xml", "openvino"),
-    Format("openvino", "int8", "int8", "OpenVino", "OpenVinoInt8", "model.xml", "openvino"),
+    Format("openvino", "float16", "float16", "OpenVino", None, "model.xml", "openvino.port"),
+    Format("openvino", "int8", "int8", "OpenVino", "OpenVinoInt8", "model.xml", "openvino.port"),
+    Format("openvino", RAW, "float16", "OpenVino", "NoPostProcess", "model.xml", "openvino.port"),
     Format("docker", "linux", "float32", "DockerFile", "Linux", "app/model.onnx", "docker.port"),
     Format("docker", "arm", "float32", "DockerFile", "ARM", "app/model.onnx", "docker.port"),
 )
@@ -90,7 +93,11 @@ FAMILIES = tuple(dict.fromkeys(form.family for form in FORMATS))
 OFFERED: dict[Kind, tuple[str, ...]] = {
     "multiclass": FAMILIES,
     "multilabel": FAMILIES,
-    "detection": ("onnx",),
+    "detection": (
+        "onnx",
+        "openvino",
+        "docker",
+    ),
 }
 """The families in which models of a kind are written."""
 
@@ -106,7 +113,6 @@ _SAME: dict[tuple[str, str | None], str | None] = {
     ("TensorFlow", "TensorFlowNormal"): None,
     ("ONNX", "ONNX10"): None,
     ("ONNX", "ONNX12"): None,
-    ("OpenVino", "NoPostProcess"): None,  # there is none: post-processing is the detectors'
     ("DockerFile", None): "Linux",
 }
 

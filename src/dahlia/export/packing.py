@@ -19,11 +19,15 @@ from pathlib import Path
 from dahlia.export.contents import CONTENTS
 from dahlia.export.formats import Format
 from dahlia.export.port import LABELS, METADATA, write_labels
+from dahlia.export.standalone import neighbourly, packaged_text
+from dahlia.files import write_text
 from dahlia.modeling.card import ModelCard, save_card
 
 MANIFEST = "cvexport.manifest"
 PROOF = "verification.json"
 SERVED = "onnx"
+SCRIPTS = "python"
+_SCRIPTS = "dahlia.export.zip_scripts"
 _PLAIN_FILE = stat.S_IFREG | 0o644  # a server keeps its own files to itself
 _EXPORTER_VERSIONS = {"tensorflow": "2.1", "docker": "2.2"}
 _JAVASCRIPT = "// JavaScript"
@@ -40,13 +44,15 @@ _MANY = 12
 
 
 def add_companions(folder: Path, form: Format, card: ModelCard) -> None:
-    """Put labels, metadata, licence and README beside a model, and the card that the service reads."""
+    """Put labels, metadata, licence, README and scripts beside a model, and the card that a service reads."""
     beside = (folder / form.model_file).parent
     write_labels(beside, card)
     if form.name == SERVED:
         save_card(folder, card)
     properties = metadata_properties(form, card)
     (beside / METADATA).write_text(json.dumps(properties, indent=2), encoding="utf-8")
+    for name, module in CONTENTS[card.kind](card).scripts.get(form.family, {}).items():
+        write_text(folder / SCRIPTS / name, neighbourly(packaged_text(_SCRIPTS, f"{module}.py")))
     (folder / "LICENSE").write_text(licence(card), encoding="utf-8")
     (folder / "README.md").write_text(readme(form, card), encoding="utf-8")
 

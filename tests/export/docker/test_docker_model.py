@@ -31,16 +31,22 @@ def facts(files: Path, **changes: Any) -> None:
 def test_a_model_answers(files: Path, picture: Any) -> None:
     model = load_model(files)
     assert (model.project, [tag.name for tag in model.tags]) == ("colours", ["red", "green", "blue"])
-    red, green, blue = model.predict(picture((250, 20, 20), "PNG"))
+    found = model.predict(picture((250, 20, 20), "PNG"))
+    assert [(one.tag.name, one.number, one.place) for one in found] == [
+        ("red", 0, None),
+        ("green", 1, None),
+        ("blue", 2, None),
+    ]
+    red, green, blue = (one.probability for one in found)
     assert red > 0.9
     assert green == blue
     assert red + green + blue == pytest.approx(1)
 
 
 def test_swapped_colours_are_read_from_the_file(files: Path, picture: Any) -> None:
-    before = load_model(files).predict(picture())
+    before = [one.probability for one in load_model(files).predict(picture())]
     mark(files, RGB)
-    after = load_model(files).predict(picture())
+    after = [one.probability for one in load_model(files).predict(picture())]
     assert abs(before[0] - after[0]) > 0.5
     assert before == after[::-1]
 

@@ -15,6 +15,7 @@ from dahlia.dataset.imaging import load
 from dahlia.errors import ExportError, TrainingError, VerificationError
 from dahlia.export.docker import port
 from dahlia.export.docker.process import running
+from dahlia.export.docker.usage import PORT
 from dahlia.export.port import Batch, Source
 from dahlia.modeling.card import load_card
 from small_projects import COLOURS, SIZE, SmallProject, photo
@@ -74,7 +75,7 @@ def test_usage_runs(export: Path, source: Source, tmp_path: Path) -> None:
     usage = port.usage(source.card, "linux")
     (tmp_path / "photo.jpg").write_bytes(photo(COLOURS["red"], 5))
     with port.opened(export) as opened, running(export) as server:
-        lines = usage.lines.replace(f":{port.PORT}/", f":{server.port}/")
+        lines = usage.lines.replace(f":{PORT}/", f":{server.port}/")
         assert lines != usage.lines
         ended = subprocess.run(
             [sys.executable, "-c", lines], cwd=tmp_path, capture_output=True, text=True, check=True

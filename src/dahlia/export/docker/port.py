@@ -8,8 +8,6 @@ Requirements are pinned to the versions proven here.
 
 from __future__ import annotations
 
-import importlib.resources
-import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,15 +18,17 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import dahlia
-from dahlia.dataset.formats import FORMATS
+from dahlia.boxes import Boxes
 from dahlia.errors import ExportError
+from dahlia.export.box_answers import size_beside
 from dahlia.export.docker.process import APP, running
+from dahlia.export.docker.usage import container_usage
 from dahlia.export.onnx import port as onnx_port
-from dahlia.export.port import Batch, Opened, Source, Usage, read_labels, write_labels
+from dahlia.export.port import Batch, Opened, OpenedDetector, Source, Usage, read_labels, write_labels
+from dahlia.export.standalone import neighbourly, packaged_text
 from dahlia.files import sha256_of, write_json, write_text
 from dahlia.modeling.card import NAMESPACE, ModelCard
 
-PORT = 8080
 _MACHINES = {"linux": ("linux/amd64", "x86_64"), "arm": ("linux/arm64", "aarch64")}
 
 
@@ -63,14 +63,29 @@ def opened(folder: Path) -> Iterator[Opened]:
         def run(pixels: Batch) -> Batch:
             return server.probabilities(pixels, labels)
 
-        runtime = f"app.py on uvicorn {version('uvicorn')}, ONNX Runtime {version('onnxruntime')}"
-        yield Opened(run, labels, runtime)
+        yield Opened(run, labels, _runtime())
+
+
+@contextmanager
+def opened_detector(folder: Path) -> Iterator[OpenedDetector]:
+    """Start the server of the export of a detector and post photos to it; see `opened`."""
+    labels, size = read_labels(folder / APP.parent), size_beside(folder / APP.parent)
+    with running(folder) as server:
+
+        def find(pixels: Batch) -> Boxes:
+            return server.boxes(pixels, labels)
+
+        yield OpenedDetector(find, labels, _runtime(), size)
 
 
 def usage(card: ModelCard, flavour: str) -> Usage:
     """How to build and run the container, and how to ask it."""
     platform, _ = _machine(flavour)
-    return Usage(packages="", lines=_LINES, notes=_notes(card, platform))
+    return container_usage(card, platform)
+
+
+def _runtime() -> str:
+    return f"app.py on uvicorn {version('uvicorn')}, ONNX Runtime {version('onnxruntime')}"
 
 
 def _machine(flavour: str) -> tuple[str, str]:
@@ -89,54 +104,11 @@ def _facts(card: ModelCard, digest: str) -> dict[str, object]:
     }
 
 
-def _notes(card: ModelCard, platform: str) -> tuple[str, ...]:
-    base = f"http://127.0.0.1:{PORT}"
-    return (
-        f"Build: `docker build --platform {platform} --tag classifier .`, with Docker 23 or newer.",
-        f"Run: `docker run --rm --publish 127.0.0.1:{PORT}:80 classifier`. Only this machine can reach it.",
-        "For others: `export PREDICTION_KEY=$(openssl rand -hex 24)`, then `docker run --rm --publish "
-        f"{PORT}:80 --env PREDICTION_KEY classifier`.",
-        "Without Docker: `pip install -r app/requirements.txt`, then "
-        f"`HOST=127.0.0.1 PORT={PORT} python app/app.py`.",
-        f"`POST {base}/image` takes a {FORMATS} of at most 4 MB, as the body or as the "
-        "field `imageData` of a form. Post photos unchanged: the server decodes, turns and resizes them as "
-        "training did.",
-        f'`POST {base}/url` takes `{{"url": "https://..."}}`. Both answer as Custom Vision\'s containers do.',
-        f"`{base}/customvision/v3.1/prediction/...` answers as the cloud of Custom Vision: give its client "
-        f"libraries `{base}` as the endpoint, `{card.project_id}` as the project, and any publish name.",
-        "With `PREDICTION_KEY` set, every prediction needs that key in the header `Prediction-Key`. "
-        "Without it, anyone who reaches the port may request predictions.",
-        "With the key, web pages of every origin may request predictions; without it only those of this "
-        "machine. `--env ORIGINS=https://app.example` names the allowed origins, separated by commas; "
-        "`*` stands for every origin, `none` for none.",
-        "`--env URL_FETCH=off` fetches no photos from the web, `any` also those of your own network; the "
-        "default, `public`, only those at public addresses. "
-        "`--env URL_FETCH_ALLOW=photos.lan,10.1.0.0/16` adds hosts and networks.",
-        "Set `--env PORT=8080` if only root may use port 80. `--env THREADS=4` bounds the predictions "
-        "computed at once.",
-        "`--env MAX_CONNECTIONS=1000`, `MAX_CONNECTIONS_PER_ADDRESS=100`, `HEADER_SECONDS=15` and "
-        "`STALLED_SECONDS=60` bound connections; behind a reverse proxy, name its address in `PROXIES`.",
-        "`GET /healthz` shows whether it answers. On SIGTERM it finishes current requests and stops.",
-    )
-
-
-_LINES = f"""\
-import json
-import urllib.request
-from pathlib import Path
-
-photo = Path("photo.jpg").read_bytes()
-headers = {{"Content-Type": "application/octet-stream"}}
-request = urllib.request.Request("http://127.0.0.1:{PORT}/image", photo, headers)
-with urllib.request.urlopen(request) as response:
-    predictions = json.load(response)["predictions"]
-best = max(predictions, key=lambda prediction: prediction["probability"])
-print(best["tagName"], best["probability"])
-"""
-
-
-SERVER = ("app", "settings", "model", "health")
+SERVER = ("app", "answers", "settings", "model", "readers", "health")
 SHARED = {
+    "boxes": "dahlia",
+    "grid": "dahlia.modeling.detection",
+    "outputs": "dahlia.modeling.detection",
     "admission": "dahlia.http",
     "av1": "dahlia.dataset.image_files",
     "bit_reader": "dahlia.dataset.image_files",
@@ -177,29 +149,20 @@ SHARED = {
     "transport": "dahlia.http",
 }
 _CONTEXT = "dahlia.export.docker.context"
-_IMPORT = re.compile(r"^( *from )dahlia(?:\.\w+)*\.(\w+)(?= import )", re.MULTILINE)
 
 
 def write_code(app: Path) -> None:
     """Write the server's modules into a folder, side by side."""
     for module in SERVER:
-        write_text(app / f"{module}.py", _neighbourly(_read(_CONTEXT, f"{module}.py")))
+        write_text(app / f"{module}.py", neighbourly(packaged_text(_CONTEXT, f"{module}.py")))
     for module, package in SHARED.items():
         origin = f"# {package}.{module} of Dahlia {dahlia.__version__}, unchanged but for its imports.\n"
-        write_text(app / f"{module}.py", origin + _neighbourly(_read(package, f"{module}.py")))
+        write_text(app / f"{module}.py", origin + neighbourly(packaged_text(package, f"{module}.py")))
 
 
 def dockerfile(platform: str) -> str:
     """The Dockerfile for a platform such as `linux/arm64`."""
-    return _read(_CONTEXT, "Dockerfile").replace("@PLATFORM@", platform)
-
-
-def _read(package: str, name: str) -> str:
-    return (importlib.resources.files(package) / name).read_text(encoding="utf-8")
-
-
-def _neighbourly(text: str) -> str:
-    return _IMPORT.sub(r"\1\2", text)
+    return packaged_text(_CONTEXT, "Dockerfile").replace("@PLATFORM@", platform)
 
 
 PYTHON = "3.12"  # of the image in context/Dockerfile

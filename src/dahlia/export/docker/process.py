@@ -19,6 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from dahlia.boxes import Boxes
 from dahlia.errors import VerificationError
 from dahlia.export.port import Batch
 from dahlia.processes import end
@@ -28,6 +29,8 @@ _START_SECONDS = 60.0
 _END_SECONDS = 30.0
 _ANSWER_SECONDS = 60.0
 _ROUTE = "/customvision/v3.1/prediction/00000000-0000-0000-0000-000000000000/classify/iterations/export/image"
+_DETECT_ROUTE = "/export/detect/iterations/export/image"  # its boxes are those of the model, in its order
+_EDGES = ("left", "top", "width", "height")
 _LISTENS = re.compile(r" listens on http://127\.0\.0\.1:(\d+)$", re.MULTILINE)
 _OWN = (
     "PREDICTION_KEY", "URL_FETCH", "URL_FETCH_ALLOW", "THREADS", "MAX_CONNECTIONS",
@@ -55,11 +58,34 @@ class Server:
         Raises:
             VerificationError: the server refuses, ends, or names other tags; or pixels are not whole numbers.
         """
-        rows = [self._ask(_png(image)) for image in pixels]
+        rows = [
+            {one.get("tagName"): one["probability"] for one in self._ask(_ROUTE, image)} for image in pixels
+        ]
         try:
             return np.array([[row[label] for label in labels] for row in rows], np.float32)
         except KeyError as error:
             raise self._failure(f"answers without the tag {error} of labels.txt") from error
+
+    def boxes(self, pixels: Batch, labels: Sequence[str]) -> Boxes:
+        """Post (1, 3, size, size) RGB, 0 to 255, and read what is found, in the order of the answer.
+
+        Raises:
+            VerificationError: see `probabilities`.
+        """
+        (image,) = pixels
+        found = self._ask(_DETECT_ROUTE, image)
+        try:
+            for one in found:
+                if one["tagName"] != dict(enumerate(labels)).get(one["tagId"]):
+                    raise self._failure(f"calls tag {one['tagId']} of labels.txt {one['tagName']}")
+            places = [[one["boundingBox"][edge] for edge in _EDGES] for one in found]
+        except (KeyError, TypeError) as error:
+            raise self._failure(f"answers without boxes: {str(found)[:300]}") from error
+        return Boxes(
+            np.array([one["tagId"] for one in found], np.int32),
+            np.array(places, np.float32).reshape(-1, 4),
+            np.array([one["probability"] for one in found], np.float32),
+        )
 
     def get(self, path: str) -> tuple[int, bytes]:
         """Status and body of a GET.
@@ -69,11 +95,11 @@ class Server:
         """
         return self._request("GET", path, b"")
 
-    def _ask(self, image: bytes) -> dict[str, float]:
-        status, body = self._request("POST", _ROUTE, image)
+    def _ask(self, route: str, image: Batch) -> list[dict[str, Any]]:
+        status, body = self._request("POST", route, _png(image))
         try:
-            answer: dict[str, Any] = json.loads(body)
-            return {str(one["tagName"]): float(one["probability"]) for one in answer["predictions"]}
+            answer: dict[str, list[dict[str, Any]]] = json.loads(body)
+            return [one | {"probability": float(one["probability"])} for one in answer["predictions"]]
         except (ValueError, KeyError, TypeError) as error:
             raise self._failure(f"answers a photo with {status}: {body[:300].decode('latin-1')}") from error
 

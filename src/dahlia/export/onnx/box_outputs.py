@@ -20,6 +20,7 @@ from dahlia.modeling.detection.grid import ANCHORS, INSIDE, NOTHING, PLACE
 
 GRID = "model_outputs0"
 BOXES, CLASSES, DETECTED_SCORES = "detected_boxes", "detected_classes", "detected_scores"
+RAW_BOXES, RAW_PROBS = "raw_boxes", "raw_probs"
 IMAGE = "image_tensor"
 """The input of what answers boxes."""
 
@@ -133,11 +134,40 @@ def answer_boxes(proto: onnx.ModelProto, card: ModelCard, detector: DetectorCard
     )
 
 
+def answer_raw(proto: onnx.ModelProto, card: ModelCard, detector: DetectorCard) -> None:
+    """Answer `raw_boxes` (1, P, 4) and `raw_probs` (1, P, 1 + K), of all places, before suppression.
+
+    Boxes are the centre's x and y, width and height, as fractions of the photo. The first probability is that
+    of the background: what the others lack to 1. The input is as that of `answer_boxes`.
+
+    Args:
+        proto: gives `places` (N, P, 4) left, top, width, height and `scores` (N, P, K). Changed in place.
+        card: of the detector.
+        detector: the part of it.
+    """
+    add = _Nodes(proto.graph)
+    edges = _slice(add, PLACES, 2, 4)
+    centres = add("Add", _slice(add, PLACES, 0, 2), add("Mul", edges, _float(0.5)))
+    add("Concat", centres, edges, to=RAW_BOXES, axis=2)
+    any_tag = add("ReduceSum", SCORES, np.array([2]), keepdims=1)
+    add("Concat", add("Max", add("Sub", _float(1), any_tag), _float(0)), SCORES, to=RAW_PROBS, axis=2)
+    _take_one(proto.graph)
+    places = sum((card.input.size // stride) ** 2 for stride in detector.strides)
+    _answer(
+        proto.graph,
+        (RAW_BOXES, TensorProto.FLOAT, [1, places, 4]),
+        (RAW_PROBS, TensorProto.FLOAT, [1, places, 1 + len(card.tags)]),
+    )
+
+
 ANSWERS: dict[Literal["grid", "boxes"], Callable[[onnx.ModelProto, ModelCard, DetectorCard], None]] = {
     "grid": answer_grid,
     "boxes": answer_boxes,
 }
 """What is added, by the output that a domain chooses."""
+
+RAW_ANSWERS = {**ANSWERS, "boxes": answer_raw}
+"""The same, where suppression is left to programs. A grid leaves it to them anyway."""
 
 
 def _slice(add: _Nodes, name: str, first: int, end: int) -> str:

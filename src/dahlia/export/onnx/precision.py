@@ -137,6 +137,7 @@ _WIDE = (
     "ConstantOfShape",
 )
 _LENGTH = "ReduceL2"
+_WEIGHED = ("Conv", "MatMul", "Gemm")
 _HEAD = f"{HEAD}.weight"
 
 
@@ -166,6 +167,26 @@ def to_float16(proto: onnx.ModelProto, wide: Collection[str] = ()) -> onnx.Model
     del result.graph.node[:], result.graph.value_info[:], result.graph.initializer[:]
     result.graph.node.extend(narrowing.nodes)
     result.graph.initializer.extend(inferred.graph.initializer)
+    return result
+
+
+def with_half_weights(proto: onnx.ModelProto, wide: Collection[str]) -> onnx.ModelProto:
+    """The graph with weights kept in float16, and all that is computed in float32.
+
+    Args:
+        proto: in float32.
+        wide: names of the nodes whose constants stay as they are.
+    """
+    result = onnx.ModelProto()
+    result.CopyFrom(proto)
+    kept = {name for node in result.graph.node if node.name in wide for name in node.input}
+    weights = {name for node in result.graph.node if node.op_type in _WEIGHED for name in node.input}
+    for tensor in result.graph.initializer:
+        if tensor.name in weights - kept and tensor.data_type == TensorProto.FLOAT and _fits(tensor):
+            name, half = tensor.name, f"{tensor.name}.float16"
+            tensor.CopyFrom(numpy_helper.from_array(_narrow(numpy_helper.to_array(tensor)), half))
+            widened = helper.make_node("Cast", [half], [name], name=f"{name}.float32", to=TensorProto.FLOAT)
+            result.graph.node.insert(0, widened)
     return result
 
 

@@ -1,4 +1,4 @@
-"""A classifier behind HTTP. Run `python app.py`, then post a photo to `/image`.
+"""A model behind HTTP, a classifier or a detector. Run `python app.py`, then post a photo to `/image`.
 
 `/image` and `/url` answer as the containers that Custom Vision exports;
 `/customvision/v3.1/prediction/...` answers as its cloud does, so its client libraries work when they are
@@ -7,8 +7,9 @@ given this server's address.
     POST /image   /PROJECT/image   /PROJECT/classify/iterations/NAME/image   and the same with url
     POST /customvision/...                                                        see `paths.py`
 
-All may end in `/nostore`; nothing is stored anyway. Segments match without regard to case, and repeated
-slashes count as one. `settings.py` lists what the environment may set.
+`detect` stands for `classify` where the model detects. All may end in `/nostore`; nothing is stored anyway.
+Segments match without regard to case, and repeated slashes count as one. `settings.py` lists what the
+environment may set.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
@@ -31,7 +31,9 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from dahlia.errors import DahliaError, ImageError, ServiceError
+from dahlia.export.docker.context.answers import of_cloud, of_container
 from dahlia.export.docker.context.model import Model, load_model
+from dahlia.export.docker.context.readers import Scored
 from dahlia.export.docker.context.settings import ORIGINS, Settings, read_settings
 from dahlia.http.admission import Admission
 from dahlia.http.body import Disconnected, address_of, image_of, read_body
@@ -47,12 +49,10 @@ from dahlia.http.paths import parse_route as parse_cloud_route
 from dahlia.http.replies import (
     closing,
     identified,
-    new_id,
     no_such_route,
     refusal,
     refused_image,
     reply,
-    timestamp,
 )
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Application:
             if route.manner == "cloud":
                 parse_id(route.project, "project")
                 query_of(scope)
-            check_task(route.task, "classify")
+            check_task(route.task, self._model.task)
             content_type = headers.get("content-type", "")
             if route.what == "url":
                 refuse_image(body, content_type, TO_IMAGE)
@@ -162,9 +162,9 @@ class Application:
             else:
                 image = image_of(body, content_type, parameters=("application", "iterationId"))
             with admission.prediction():
-                return answer(route, self._model, await self._scores(image))
+                return answer(route, self._model, await self._found(image))
 
-    async def _scores(self, image: bytes) -> list[float]:
+    async def _found(self, image: bytes) -> list[Scored]:
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(self._settings.threads)
         try:
@@ -209,11 +209,11 @@ def parse_route(scope: Scope) -> Route | None:
     return None
 
 
-def answer(route: Route, model: Model, probabilities: Sequence[float]) -> Response:
+def answer(route: Route, model: Model, found: Sequence[Scored]) -> Response:
     """The answer that the route's clients expect."""
     if route.manner == "cloud":
-        return reply(_of_cloud(model, probabilities), 200, route.version)
-    return JSONResponse(_of_container(model, probabilities))
+        return reply(of_cloud(model, found), 200, route.version)
+    return JSONResponse(of_container(found))
 
 
 def refuse(route: Route, error: ServiceError) -> Response:
@@ -222,33 +222,6 @@ def refuse(route: Route, error: ServiceError) -> Response:
         return refusal(error, route.version)
     status = 500 if route.what == "image" else 200
     return PlainTextResponse(f"Error processing image: {error}", status, closing(error))
-
-
-def _of_cloud(model: Model, probabilities: Sequence[float]) -> dict[str, object]:
-    scored = sorted(zip(model.tags, probabilities, strict=True), key=lambda one: -one[1])
-    return {
-        "id": new_id(),
-        "project": model.project_id,
-        "iteration": model.iteration,
-        "created": timestamp(datetime.now(UTC)),
-        "predictions": [
-            {"probability": probability, "tagId": tag.id, "tagName": tag.name, "tagType": tag.type}
-            for tag, probability in scored
-        ],
-    }
-
-
-def _of_container(model: Model, probabilities: Sequence[float]) -> dict[str, object]:
-    return {
-        "id": "",
-        "project": "",
-        "iteration": "",
-        "created": datetime.now(UTC).replace(tzinfo=None).isoformat(),
-        "predictions": [
-            {"tagName": tag.name, "probability": round(probability, 8), "tagId": "", "boundingBox": None}
-            for tag, probability in zip(model.tags, probabilities, strict=True)
-        ],
-    }
 
 
 if __name__ == "__main__":

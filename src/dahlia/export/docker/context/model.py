@@ -1,10 +1,9 @@
-"""The model: an image file in, a probability for every tag out."""
+"""The model: an image file in; a probability for every tag out, or what is found and where."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +11,22 @@ import numpy as np
 import onnxruntime
 
 from dahlia.dataset.imaging import SERVED_PIXELS, load, to_tensor_layout
-from dahlia.errors import ServiceError, runtime_errors
+from dahlia.errors import runtime_errors
+from dahlia.export.docker.context.readers import Scored, Tag, reader_of, unusable
 
-INPUT = "data"
-OUTPUT = "model_output"
 _FILES = ("model.json", "labels.txt", "model.onnx")
-
-
-@dataclass(frozen=True)
-class Tag:
-    """A tag; `type` is `Regular` or `Negative`."""
-
-    id: str
-    name: str
-    type: str
 
 
 class Model:
     """A loaded model; safe to use from several threads.
 
     Args:
-        session: the graph: `data` float32 (N, 3, S, S), 0 to 255, in; `model_output` float32 (N, K) out.
-        facts: what `model.json` says: the ids of project and iteration, and the K tags in the order of the
-            columns.
+        session: the graph: one input, float32 (N, 3, S, S), 0 to 255; its outputs are those of a reader.
+        facts: what `model.json` says: the ids of project and iteration, and the K tags in the order in which
+            the graph numbers them.
+
+    Attributes:
+        task: what the API calls what it does, `classify` or `detect`.
 
     Raises:
         ServiceError: the graph does not fit the tags.
@@ -45,31 +37,30 @@ class Model:
         self.project_id: str = facts["project"]["id"]
         self.iteration: str = facts["iteration"]
         self.tags = tuple(Tag(**tag) for tag in facts["tags"])
+        self._reader = reader_of([output.name for output in session.get_outputs()])
+        self.task = self._reader.task
         self._session = session
+        self._input = session.get_inputs()[0].name
         self._size = int(session.get_inputs()[0].shape[-1])
-        properties = session.get_modelmeta().custom_metadata_map
-        self._bgr = properties.get("Image.BitmapPixelFormat") == "Bgr8"
-        if properties.get("Image.NominalPixelRange") != "NominalRange_0_255":
-            raise _unusable("does not say that it takes pixels from 0 to 255")
-        answer = self._run(np.zeros((1, 3, self._size, self._size), np.float32))
-        if answer.shape != (1, len(self.tags)) or not np.isfinite(answer).all():
-            raise _unusable(f"answers {answer.tolist()}; model.json names {len(self.tags)} tags")
+        self._properties = session.get_modelmeta().custom_metadata_map
+        self._bgr = self._properties.get("Image.BitmapPixelFormat") == "Bgr8"
+        if self._properties.get("Image.NominalPixelRange") != "NominalRange_0_255":
+            raise unusable("does not say that it takes pixels from 0 to 255")
+        self._run(np.zeros((1, 3, self._size, self._size), np.float32))
 
-    def predict(self, data: bytes) -> list[float]:
-        """The K probabilities of an image file, 0 to 1.
+    def predict(self, data: bytes) -> list[Scored]:
+        """What an image file shows: all tags in their order, or what is found, the most probable first.
 
         Raises:
             ImageError: the file cannot be decoded.
+            ServiceError: the graph answers nonsense.
         """
-        # The shortest text of the float32 number, not the float64 that it widens to.
-        return [
-            float(str(value))
-            for value in self._run(to_tensor_layout([load(data, self._size, max_decoded=SERVED_PIXELS)]))[0]
-        ]
+        return self._run(to_tensor_layout([load(data, self._size, max_decoded=SERVED_PIXELS)]))
 
-    def _run(self, pixels: Any) -> Any:
+    def _run(self, pixels: Any) -> list[Scored]:
         ordered = np.ascontiguousarray(pixels[:, ::-1]) if self._bgr else pixels
-        return self._session.run([OUTPUT], {INPUT: ordered})[0]
+        answers = self._session.run(list(self._reader.outputs), {self._input: ordered})
+        return self._reader.read(answers, self.tags, self._properties)
 
 
 def load_model(folder: Path) -> Model:
@@ -93,7 +84,7 @@ def load_model(folder: Path) -> Model:
         return Model(session, facts)
     except runtime_errors() + (KeyError, TypeError, IndexError) as error:  # noqa: RUF005
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise _unusable(f"cannot be loaded: {reason}") from error
+        raise unusable(f"cannot be loaded: {reason}") from error
 
 
 def _iteration(folder: Path, otherwise: str) -> str:
@@ -103,10 +94,4 @@ def _iteration(folder: Path, otherwise: str) -> str:
 
 def _check_labels(labels: Sequence[str], tags: Sequence[str]) -> None:
     if list(labels) != list(tags):
-        raise _unusable(f"has the tags {', '.join(tags)} in model.json and {', '.join(labels)} in labels.txt")
-
-
-def _unusable(reason: str) -> ServiceError:
-    return ServiceError(
-        "ErrorPredictionModelNotFound", f"The model beside app.py {reason}. Unpack the export again."
-    )
+        raise unusable(f"has the tags {', '.join(tags)} in model.json and {', '.join(labels)} in labels.txt")
