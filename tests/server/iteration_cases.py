@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import select
 
+from dahlia.modeling.box_predictions import BoxPredictions, save_box_predictions
 from dahlia.modeling.predictions import ClassPredictions, save_predictions
 from dahlia.server.context import Server
 from dahlia.server.contract.domains import DOMAINS
@@ -142,12 +143,17 @@ def remove_image(server: Server, case: Case, image_id: str) -> None:
             row.removed = project.epoch
 
 
-def complete(server: Server, iteration_id: str, predictions: ClassPredictions | None = None) -> None:
+def complete(
+    server: Server, iteration_id: str, predictions: ClassPredictions | BoxPredictions | None = None
+) -> None:
     """What a worker does when a training has gone well."""
     if predictions is not None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / PREDICTIONS
-            save_predictions(path, predictions)
+            if isinstance(predictions, BoxPredictions):
+                save_box_predictions(path, predictions)
+            else:
+                save_predictions(path, predictions)
             server.storage.put_file(artifact_key(iteration_id, PREDICTIONS), path)
     with server.database.write() as session:
         row = session.scalars(select(IterationRow).where(IterationRow.id == iteration_id)).one()
