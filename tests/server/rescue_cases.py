@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import fake_detector
 import numpy as np
 from fake_project import TAGS, write_model
-from image_cases import entry, uploaded
+from image_cases import box, entry, uploaded
 from prediction_cases import TRAINING, picture
 from project_cases import make_project, make_tag
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
+from dahlia.kinds import Kind
+from dahlia.modeling.box_predictions import save_box_predictions
 from dahlia.modeling.card import load_card, save_card
 from dahlia.modeling.predictions import ClassPredictions, save_predictions
 from dahlia.server.app import create_app
 from dahlia.server.context import Server, open_server
-from dahlia.server.contract.domains import domain_of
+from dahlia.server.contract.domains import DOMAINS, domain_of
 from dahlia.server.contract.enums import IterationStatus
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.database.work_tables import IterationRow, JobRow
 from dahlia.server.jobs.job import State
-from dahlia.server.jobs.training_data import PREDICTIONS, SERVABLE, read_photos
+from dahlia.server.jobs.training_data import PREDICTIONS, SERVABLE, SizedPhoto, read_photos
 from dahlia.server.keys.keys import Scope, create_key
 from dahlia.server.rescue.records import IMAGES_TABLE, RECORD, write_record
 from dahlia.server.storage.names import iteration_prefix
 from dahlia.server.workspaces.models import personalise
 from dahlia.settings.server import load_settings
+from generated_boxes import written
 
 Seen = dict[str, Any]
 
@@ -38,7 +43,11 @@ Seen = dict[str, Any]
 def opened(home: Path, storage: str, database: str) -> Server:
     """A server without workers; small projects can be trained."""
     places = {"SERVER_HOME": str(home), "STORAGE_URL": storage, "DATABASE_URL": database}
-    small = {"LIMITS_MIN_IMAGES_PER_TAG": "1", "JOBS_POLL_SECONDS": "60"}
+    small = {
+        "LIMITS_MIN_IMAGES_PER_TAG": "1",
+        "LIMITS_MIN_BOXED_IMAGES_PER_TAG": "1",
+        "JOBS_POLL_SECONDS": "60",
+    }
     settings = {f"DAHLIA_{name}": value for name, value in (places | small).items()}
     known = {"DAHLIA_SERVER_ALLOWED_HOSTS": "testserver"}  # as the test client calls it
     return open_server(load_settings(None, known | settings), paired=False)
@@ -82,6 +91,32 @@ def fill(server: Server, *, records: bool = True) -> dict[str, str]:
         return {"garden": garden["id"], "kitchen": kitchen["id"]}
 
 
+def fill_with_boxes(server: Server) -> str:
+    """A project that detects, with two iterations; its id."""
+    domain = next(one.id for one in DOMAINS if one.pipeline == "detection_general_compact")
+    with talking(server) as client:
+        project = make_project(client, "table", domainId=domain)
+        path = f"/projects/{project['id']}"
+        tags = {name: make_tag(client, project, name)["id"] for name in TAGS}
+        regions = [
+            [box(tags[TAGS[number % 3]], 0.05 * number), *([box(tags["red"], 0.4)] if number % 2 else [])]
+            for number in range(6)
+        ]
+        images = uploaded(
+            client, project["id"], *(entry(number, regions=drawn) for number, drawn in enumerate(regions))
+        )
+        uploaded(client, project["id"], entry(900))
+        train(server, client, project["id"])
+        found = client.get(f"{path}/images/tagged", params={"orderBy": "Oldest"}).json()
+        gone = found[1]["regions"][0]["regionId"]
+        client.delete(f"{path}/images/regions", params={"regionIds": gone}).raise_for_status()
+        more = [{"imageId": images[0], **box(tags["blue"], 0.3)}]
+        client.post(f"{path}/images/regions", json={"regions": more}).raise_for_status()
+        train(server, client, project["id"])
+        identity: str = project["id"]
+        return identity
+
+
 def _change(client: TestClient, project: str, tags: dict[str, str], photos: list[list[str]]) -> None:
     """Delete a photo, give another its neighbour's tag, add one, and rename a tag."""
     gone, moved = photos[0][0], photos[0][1]
@@ -110,9 +145,7 @@ def train(server: Server, client: TestClient, project: str, *, records: bool = T
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             _leave(folder, owner, row)
-            photos = read_photos(session, row)
-            truth = {one.photo.sha256: one.photo.tags for one in photos}
-            save_predictions(folder / PREDICTIONS, _predictions(truth, str(owner.classification).lower()))
+            _PREDICT[row.kind](folder / PREDICTIONS, read_photos(session, row), row.kind)
             if records:
                 write_record(folder, session, owner, row, trained=row.trained, minutes=1, run_id="run")
             server.storage.put_folder(iteration_prefix(identity), folder)
@@ -120,11 +153,11 @@ def train(server: Server, client: TestClient, project: str, *, records: bool = T
 
 
 def _leave(folder: Path, project: ProjectRow, row: IterationRow) -> None:
-    write_model(folder / "plain")
+    _MODELS[row.kind](folder / "plain")
     changes = {
         "project": project.pipeline_name,
         "domain_id": domain_of(row.domain_id).id,
-        "classification": str(row.classification).lower(),
+        "classification": row.kind,
     }
     save_card(folder / "plain", load_card(folder / "plain").model_copy(update=changes))
     personalise(folder / "plain", folder / SERVABLE, project_id=project.id, tag_ids=row.tag_ids)
@@ -133,14 +166,40 @@ def _leave(folder: Path, project: ProjectRow, row: IterationRow) -> None:
     (folder / "plain").rmdir()
 
 
-def _predictions(truth: dict[str, Sequence[str]], classification: str) -> ClassPredictions:
+def _predict_tags(path: Path, photos: Sequence[SizedPhoto], classification: str) -> None:
+    truth = {one.photo.sha256: one.photo.tags for one in photos}
     matrix = np.array([[tag in tags for tag in TAGS] for tags in truth.values()])
     sure = np.where(matrix, 0.8, 0.1)
     sure[0] = sure[0][::-1]  # one is wrong
     if classification == "multiclass":
         sure /= sure.sum(axis=1, keepdims=True)
     folds = (np.arange(len(truth)) % 3).astype(np.int32)
-    return ClassPredictions(tuple(truth), TAGS, classification, folds, matrix, sure, sure)
+    predictions = ClassPredictions(tuple(truth), TAGS, classification, folds, matrix, sure, sure)
+    save_predictions(path, predictions)
+
+
+def _predict_boxes(path: Path, photos: Sequence[SizedPhoto], classification: str) -> None:
+    boxes = [
+        [(TAGS.index(one.tag), one.left, one.top, one.width, one.height) for one in sized.photo.regions]
+        for sized in photos
+    ]
+    found = [[(*one, 0.8) for one in rows] for rows in boxes]
+    found[0] = [(0, 0.9, 0.9, 0.1, 0.1, 0.7)]  # one is wrong
+    folds = [number % 3 for number in range(len(photos))]
+    predictions = written(boxes, found, tags=TAGS, fold=folds)
+    save_box_predictions(path, replace(predictions, ids=tuple(one.photo.sha256 for one in photos)))
+
+
+_MODELS: dict[Kind, Callable[[Path], None]] = {
+    "multiclass": write_model,
+    "multilabel": write_model,
+    "detection": fake_detector.write_model,
+}
+_PREDICT: dict[Kind, Callable[[Path, Sequence[SizedPhoto], str], None]] = {
+    "multiclass": _predict_tags,
+    "multilabel": _predict_tags,
+    "detection": _predict_boxes,
+}
 
 
 def forget_records(server: Server) -> None:
@@ -188,12 +247,14 @@ def _without_links(value: Any) -> Any:
     return value
 
 
-def predicted(client: TestClient, project: str, iteration: str) -> list[tuple[str, float]]:
+def predicted(
+    client: TestClient, project: str, iteration: str, task: str = "classify"
+) -> list[tuple[str, float]]:
     """Publish an iteration and ask it about a picture: ids of tags and probabilities."""
     query = {"publishName": "live", "predictionId": "local"}
     path = f"/projects/{project}/iterations/{iteration}/publish"
     client.post(path, params=query).raise_for_status()
-    route = f"customvision/v3.1/prediction/{project}/classify/iterations/live/image/nostore"
+    route = f"customvision/v3.1/prediction/{project}/{task}/iterations/live/image/nostore"
     answer = client.post(f"http://testserver/{route}", content=picture((250, 10, 10)))
     assert answer.status_code == 200, answer.text
     return [(one["tagId"], one["probability"]) for one in answer.json()["predictions"]]

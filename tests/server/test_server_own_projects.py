@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,10 +11,14 @@ import pytest
 from own_cases import OWN, REPORT, WRONG, Own
 from prediction_cases import SURE, picture
 from project_cases import UNKNOWN
-from sqlalchemy import event
+from sqlalchemy import event, select
 
-from dahlia.server.jobs.training_data import VALIDATION, artifact_key
+from dahlia.evaluation.detection.evaluation import evaluate_detector
+from dahlia.params import EvaluateParams
+from dahlia.server.database.work_tables import IterationRow
+from dahlia.server.jobs.training_data import EVALUATION, VALIDATION, artifact_key
 from dahlia.server.keys.keys import Scope
+from generated_boxes import written
 
 pytestmark = pytest.mark.both_databases
 
@@ -30,6 +35,32 @@ def test_the_evaluation_names_images(own: Own) -> None:
     assert {one["imageId"] for one in mistakes} <= ids
     assert {one["imageId"] for one in found["labelIssues"]} <= ids
     assert all("/files/thumbnails/" in one["thumbnailUri"] for one in mistakes)
+
+
+def test_the_evaluation_of_a_detector_names_images(own: Own) -> None:
+    images = own.case.images["red"]
+    truth = [[(0, 0.1, 0.1, 0.5, 0.5)] for _ in images]
+    found = [[(0, 0.1, 0.1, 0.5, 0.5, 0.9)] for _ in images]
+    found[0] = [(0, 0.7, 0.7, 0.2, 0.2, 0.95)]
+    truth[1], found[1] = [], [(0, 0.1, 0.1, 0.5, 0.5, 0.99)]
+    predictions = replace(written(truth, found, tags=("red",)), ids=tuple(sha256 for _, sha256 in images))
+    rules = EvaluateParams(
+        threshold=0.5, overlap=0.3, confidence=0.95, bootstrap_samples=20, calibration_bins=5, worst_images=6
+    )
+    judged = evaluate_detector(predictions, rules, seed=1)
+    with own.server.database.write() as session:
+        row = session.scalars(select(IterationRow).where(IterationRow.id == own.iteration)).one()
+        row.classification = None
+    own.server.storage.put(artifact_key(own.iteration, EVALUATION), judged.model_dump_json().encode())
+    said = own.client.get(own.path + "/evaluation").json()
+    assert (said["classification"], said["overlap"]) == ("detection", 0.3)
+    assert said["heldOut"]["overall"]["map50"].keys() == {"value", "low", "high", "images"}
+    mistakes = said["heldOut"]["mistakes"]
+    assert {one["imageId"] for one in mistakes} == {images[0][0], images[1][0]}
+    assert {fault["fault"] for one in mistakes for fault in one["faults"]} == {"missed", "nothing_there"}
+    assert all("/files/thumbnails/" in one["thumbnailUri"] for one in mistakes)
+    assert next(one["imageId"] for one in said["labelIssues"] if one["problem"] == "missing") == images[1][0]
+    assert "/files/" in said["reportUri"]
 
 
 @pytest.mark.parametrize("name", ["evaluation", "validation"])

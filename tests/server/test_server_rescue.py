@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from image_cases import photo
 from project_cases import make_project
-from rescue_cases import Seen, fill, forget_records, opened, predicted, seen, talking, train
+from rescue_cases import Seen, fill, fill_with_boxes, forget_records, opened, predicted, seen, talking, train
 from s3_server import make_bucket, running_s3, s3_variables
 from sqlalchemy import select
 
@@ -145,6 +145,48 @@ def _without_moments(value: Any) -> Any:
         unknown = {"created"} if "tagName" in value else {"lastModified"} if "settings" in value else set()
         return {key: _without_moments(one) for key, one in value.items() if key not in unknown}
     return value
+
+
+def test_a_detector_is_there_again_with_its_regions(lost: tuple[Server, Server]) -> None:
+    first, second = lost
+    ids = {"table": fill_with_boxes(first)}
+    before = look(first, ids)
+    assert any(one["regions"] for one in before["table"]["images"][0])
+    newest = before["table"]["iterations"][-1]["id"]
+    with talking(first) as client:
+        answers = predicted(client, ids["table"], newest, "detect")
+    found = rescued(second)
+    assert found.problems == []
+    assert [(one.iterations, one.images, one.tagged) for one in found.projects] == [(2, 7, 6)]
+    assert _without_moments(look(second, ids)) == _without_moments(before)
+    with talking(second) as client:
+        assert predicted(client, ids["table"], newest, "detect") == answers
+
+
+def test_regions_of_a_detector_without_a_record_are_those_that_it_was_judged_by(
+    lost: tuple[Server, Server],
+) -> None:
+    first, second = lost
+    ids = {"table": fill_with_boxes(first)}
+    before = look(first, ids)["table"]
+    forget_records(first)
+    assert rescued(second).problems == []
+    after = look(second, ids)["table"]
+    assert _boxes_of(after["images"][0]) == _boxes_of(before["images"][0])
+    for old, new in zip(before["iterations"], after["iterations"], strict=True):
+        assert new["performance"] == old["performance"]
+        assert _boxes_of(new["judged"]) == _boxes_of(old["judged"])
+
+
+def _boxes_of(images: list[Any]) -> list[Any]:
+    names = ("tagId", "left", "top", "width", "height")
+    return sorted(
+        sorted(
+            tuple(round(one[name], 5) if name != "tagId" else one[name] for name in names)
+            for one in image["regions"]
+        )
+        for image in images
+    )
 
 
 def test_iterations_of_versions_that_wrote_no_record(lost: tuple[Server, Server]) -> None:

@@ -14,10 +14,10 @@ from pydantic import ValidationError
 
 from dahlia.errors import DatasetError, ServiceError
 from dahlia.modeling.card import FILE_NAME, ModelCard
-from dahlia.modeling.predictions import load_truth
 from dahlia.server.contract.domains import domain_of
 from dahlia.server.contract.enums import TagType
 from dahlia.server.jobs.training_data import PREDICTIONS, SERVABLE, artifact_key
+from dahlia.server.rescue.judged_images import TRUTH
 from dahlia.server.rescue.records import IMAGES_TABLE, RECORD, ImageEntry, Record, TagPart, read_images
 from dahlia.server.storage.backend import NotThere
 from dahlia.server.storage.names import EXPORTS, ITERATIONS, is_id
@@ -123,19 +123,16 @@ def read_view(storage: Storage, found: Found, problems: list[str]) -> View:
         images = _load(storage, found, IMAGES_TABLE, read_images, problems)
         if images is not None:
             return View(tags, list({image.sha256: image for image in images}.values()), whole=True)
-    truth = _load(storage, found, PREDICTIONS, load_truth, problems)
+    truth = _load(storage, found, PREDICTIONS, TRUTH[found.card.kind], problems)
     ids = found.tag_ids
-    strange = sorted({name for names in (truth or {}).values() for name in names} - ids.keys())
+    strange = sorted({name for one in (truth or {}).values() for name in one.tags} - ids.keys())
     if strange:
         problems.append(
             f"{ITERATIONS}/{found.id}/{PREDICTIONS}: expected tags of its model, found {strange[0][:80]!r}; "
             "its images stay untagged"
         )
         truth = None
-    images = [
-        ImageEntry(None, sha256, tags=tuple(ids[name] for name in names))
-        for sha256, names in (truth or {}).items()
-    ]
+    images = [one.entry(sha256, ids) for sha256, one in (truth or {}).items()]
     return View(tags, images, whole=False)
 
 

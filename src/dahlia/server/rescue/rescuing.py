@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 RESCUED = "Rescued images"
 
 _BATCH = 1000
-_ABOUT = (
-    "Images of the storage that no iteration names: never trained, of a detector, or of kept predictions."
-)
+_ABOUT = "Images of the storage that no iteration names: never trained, or of kept predictions."
 _Item = TypeVar("_Item")
 
 
