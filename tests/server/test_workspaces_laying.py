@@ -14,8 +14,11 @@ import pytest
 from workspace_projects import NAME, PhotoSet, small_photo_set, tree
 
 from child_processes import python_path
+from dahlia import layout
 from dahlia.composition import compose
 from dahlia.config import load_params, read_yaml
+from dahlia.dataset.exclusion import load_excluded
+from dahlia.dataset.manifest import load_manifest
 from dahlia.dataset.readers import read
 from dahlia.dataset.records import Region
 from dahlia.errors import ConfigError, DahliaError, DatasetError
@@ -24,6 +27,7 @@ from dahlia.project import create_project
 from dahlia.server.workspaces.laying import lay_out
 from dahlia.server.workspaces.snapshot import Photo
 from dahlia.server.workspaces.workspace import PipelineError
+from dahlia.stages import ingest, validate
 
 
 @pytest.fixture
@@ -129,6 +133,29 @@ def test_the_table_is_read_as_it_was_meant(photo_set: PhotoSet, folder: Path) ->
     assert not any(row.group for row in found.values())
     assert found[photo_set.photos[-1].name].tags == ('a, "b"; c', "é")
     assert all(sha256_of(row.path) == row.path.stem for row in found.values())
+
+
+def test_a_detector_learns_from_what_is_annotated_alone(folder: Path, tmp_path: Path) -> None:
+    photo_set = PhotoSet(tmp_path / "store")
+    photo_set.add(8, "rose", real=True)
+    box = Region("rose", 0.1, 0.2, 1 / 3, 0.4)
+    *boxed, partly, tagged, empty = (replace(one, regions=(box,)) for one in photo_set.photos)
+    photo_set.photos = [
+        *boxed,
+        replace(partly, tags=("rose", "tulip")),
+        replace(tagged, regions=()),
+        replace(empty, tags=(), regions=(), empty=True),
+    ]
+    lay_out(folder, photo_set.snapshot(kind="detection", domain="detection_general_compact"), photo_set.fetch)
+    params = load_params(folder / "params.yaml")
+    assert (params.kind, params.domain.name) == ("detection", "General (compact)")
+    ingest.run(params, folder)
+    validate.run(params, folder)
+    records = {record.id: record for record in load_manifest(folder / layout.MANIFEST)}
+    assert [records[one.sha256].regions for one in boxed] == [(box,)] * 5
+    assert records[empty.sha256].tags == records[empty.sha256].regions == ()
+    excluded = load_excluded(folder / layout.EXCLUDED)
+    assert {records[one.id].path.rpartition("/")[2] for one in excluded} == {partly.name, tagged.name}
 
 
 def test_groups_are_in_the_table(photo_set: PhotoSet, folder: Path) -> None:

@@ -5,6 +5,7 @@ That network is a file of the workspace, which `conf/` names. Published models h
 
 from __future__ import annotations
 
+import re
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ from dahlia.server.workspaces.workspace import PipelineError
 
 WEIGHTS = Path("data/base")  # in Git, so that a checkout has what it was trained from
 
-_PREFIX = "backbone.network."  # of the backbone's tensors in a bundle
+_NETWORK = re.compile(r"(?:taps\.)?backbone\.network\.")  # begins the names of its tensors in a bundle
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ def personalise(servable: Path, target: Path, *, project_id: str, tag_ids: Mappi
 def start_from(folder: Path, bundle: Path, name: str) -> None:
     """Let the next training in a workspace start from a trained model's network.
 
-    `lay_out` takes it back: call this after it.
+    That is the backbone. What stands on it, a classifier or the pyramid and head of a detector, is learned
+    anew. `lay_out` takes it back: call this after it.
 
     Args:
         folder: the workspace.
@@ -161,7 +163,7 @@ def _extract(bundle: Path, target: Path) -> None:
             "one."
         ) from error
     network = {
-        name.removeprefix(_PREFIX): value for name, value in tensors.items() if name.startswith(_PREFIX)
+        name[found.end() :]: value for name, value in tensors.items() if (found := _NETWORK.match(name))
     }
     with staged_file(target) as staged:
         save_file(network, staged)
