@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from dahlia.project import shipped_domains
 from dahlia.server.workspaces.progress import estimate_seconds, stage_seconds
 
 
@@ -35,3 +38,26 @@ def test_an_estimate_is_the_sum_of_its_stages() -> None:
     stages = stage_seconds(100, 2, "quick", None, warm=True)
     assert list(stages) == ["ingest", "validate", "split", "train", "evaluate", "export", "track"]
     assert sum(stages.values()) == pytest.approx(estimate_seconds(100, 2, "quick", None, warm=True))
+
+
+def detector(photos: int, domain: str, recipe: str = "quick", minutes: float | None = None) -> float:
+    return estimate_seconds(photos, 2, recipe, minutes, warm=True, domain=shipped_domains()[domain])  # type: ignore[arg-type]
+
+
+def test_detectors_take_minutes() -> None:
+    assert 90 < detector(60, "detection_general_compact") < 200  # 140 seconds on two free cores
+    assert detector(60, "detection_general_compact") > 10 * estimate_seconds(60, 2, "quick", None, warm=True)
+
+
+@pytest.mark.parametrize(
+    ("less", "more"),
+    [
+        ((60, "detection_general_compact"), (600, "detection_general_compact")),
+        ((1000, "detection_general_compact"), (5000, "detection_general_compact")),
+        ((60, "detection_general"), (60, "detection_general_a1")),
+        ((60, "detection_general_compact"), (60, "detection_products_on_shelves")),
+        ((60, "detection_general"), (60, "detection_general", "advanced", 60.0)),
+    ],
+)
+def test_estimates_of_detectors_grow(less: tuple[Any, ...], more: tuple[Any, ...]) -> None:
+    assert 0 < detector(*less) < detector(*more)

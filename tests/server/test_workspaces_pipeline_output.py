@@ -43,6 +43,24 @@ def test_progress_follows_the_stages() -> None:
     assert (tracker.progress.fraction, tracker.progress.seconds_left, tracker.progress.done) == (1.0, 0.0, 3)
 
 
+def test_a_training_that_is_slower_than_was_thought_says_so() -> None:
+    clock = _Clock()
+    tracker = ProgressTracker(EXPECTED, clock)
+    tracker.hear("Stage 'ingest' didn't change, skipping")
+    tracker.hear("Running stage 'train':")
+    clock.now = 6.0
+    before = tracker.progress
+    tracker.hear("train: quick, 25 % of the steps, about 20 s left")
+    after = tracker.progress
+    assert (before.seconds_left, after.seconds_left) == (pytest.approx(3.0), pytest.approx(21.0))
+    assert after.fraction == before.fraction  # nobody sees it go back
+    clock.now = 16.0
+    tracker.hear("train: quick, 75 % of the steps, about 4 s left")
+    assert tracker.progress.seconds_left == pytest.approx(11.0)  # what was told first stays: more may follow
+    clock.now = 24.0
+    assert tracker.progress.fraction > before.fraction
+
+
 def test_progress_never_goes_back() -> None:
     clock = _Clock()
     tracker = ProgressTracker(EXPECTED, clock)
