@@ -26,6 +26,7 @@ from dahlia.serving.models.publications import Publications, Published
 from dahlia.serving.models.readers import Scored
 from dahlia.serving.models.runtime import Model
 from dahlia.serving.stored.store import Kept, PredictionStore
+from dahlia.serving.under_way import UnderWay
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict
@@ -204,6 +205,7 @@ class Predictor:
         store: where predictions are kept; None keeps none.
         threads: predictions computed at once.
         metrics: counts what is answered and what is kept.
+        under_way: of all processes of the service; None where there is no other.
     """
 
     def __init__(
@@ -213,11 +215,13 @@ class Predictor:
         store: PredictionStore | None,
         threads: int,
         metrics: Metrics,
+        under_way: UnderWay | None = None,
     ) -> None:
         self.publications = publications
         self.models = models
         self.metrics = metrics
         self._store = store
+        self._under_way = under_way or UnderWay()
         self._pool = ThreadPoolExecutor(threads, "prediction")
 
     async def predict(
@@ -243,7 +247,8 @@ class Predictor:
                 be decoded.
         """
         store = self._store if keep else None
-        return await self.run(self._work, published, image, store, application, task, REQUEST.get())
+        with self._under_way.one():
+            return await self.run(self._work, published, image, store, application, task, REQUEST.get())
 
     async def require(self, published: Published, task: str | None) -> None:
         """Refuse what an iteration does not do, before anything else is done for it.
@@ -265,6 +270,7 @@ class Predictor:
         """Stop following what is published, and write what is waiting."""
         self.publications.stop()
         self._pool.shutdown()
+        self._under_way.close()
         if self._store:
             self._store.close()
 
@@ -281,7 +287,7 @@ class Predictor:
         check_task(task, model.reader.task)
         try:
             refuse_polyglot(image)
-            scored = model.predict(image)
+            scored = model.predict(image, self._under_way.is_only_one)
         except (ImageError, DecodingBusy) as error:
             raise refused_image(error) from error
         result = answer(model, scored)

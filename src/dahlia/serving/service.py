@@ -38,6 +38,7 @@ from dahlia.serving.models.publications import NOTHING_YET, Publications
 from dahlia.serving.models.runtime import Model, load_model
 from dahlia.serving.prediction_api import OwnPrediction, Predictor
 from dahlia.serving.stored.store import PredictionStore
+from dahlia.serving.under_way import UnderWay
 
 _SETTINGS = STATE.settings
 _HOST = default_host()
@@ -91,7 +92,8 @@ class PredictionService:
         publications.start(_SETTINGS.poll_seconds)
         folder = _predictions_folder(changes=any(source.changes for source in sources))
         store = _open_store(folder) if folder else None
-        self._predictor = Predictor(publications, models, store, _SETTINGS.threads, metrics)
+        under_way = UnderWay.of_service(_SETTINGS.workers)
+        self._predictor = Predictor(publications, models, store, _SETTINGS.threads, metrics, under_way)
         STATE.predictor = self._predictor
         activations = ModelCache(_load_activation, _SETTINGS.model_memory // 4)
         STATE.explainer = Explainer(self._predictor, activations)
@@ -167,7 +169,7 @@ def _load(servable: Servable) -> Model:
 
 
 def _load_activation(servable: Servable) -> Activation:
-    return Activation(servable.folder, _SETTINGS.model_threads)
+    return Activation(servable.folder, _SETTINGS.model_threads or 1)
 
 
 def _open_store(folder: Path) -> PredictionStore:

@@ -194,7 +194,9 @@ class InferenceSection(Section):
         0, "predictions computed at once; 0 for two per core, divided among the service's processes", least=0
     )
     model_threads: Annotated[int, InService("DAHLIA_MODEL_THREADS")] = number(
-        1, "threads of one prediction; more may help a single client with a large model"
+        0,
+        "threads of one prediction; 0 for one, and for all cores, at most 4, while no other is under way",
+        least=0,
     )
     model_memory_mb: Annotated[int, InService("DAHLIA_MODEL_MEMORY")] = number(
         1024, "megabytes that loaded models may take in a process; the oldest are unloaded"

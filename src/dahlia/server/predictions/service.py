@@ -187,7 +187,7 @@ class PredictionService:
         return self._brought(servable, self._open)
 
     def _load_activation(self, servable: Servable) -> Activation:
-        return self._brought(servable, lambda one: Activation(one.folder, self._threads))
+        return self._brought(servable, lambda one: Activation(one.folder, self._threads or 1))
 
     def _brought(self, servable: Servable, open_files: Callable[[Servable], _Opened]) -> _Opened:
         fresh = self._files.bring(servable)
