@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from dahlia.boxes import Boxes
-from dahlia.errors import VerificationError
-from dahlia.export.port import METADATA, Batch
-from dahlia.modeling.card import DetectorCard
+from dahlia.errors import ExportError, VerificationError
+from dahlia.export.port import METADATA, Batch, detector_of
+from dahlia.modeling.card import DetectorCard, ModelCard
 from dahlia.modeling.detection.grid import ANCHORS, PLACE, read_grid
 from dahlia.modeling.detection.outputs import given
 
@@ -31,6 +31,24 @@ _ROUNDED = 1e-3  # what float16 adds to fractions
 def rule_properties(detector: DetectorCard) -> dict[str, str]:
     """How boxes are chosen, as properties that files carry; all values are text."""
     return {OVERLAP: str(detector.overlap), LEAST: str(detector.least), MOST: str(detector.most)}
+
+
+def grid_cells(card: ModelCard) -> int:
+    """How many cells a detector's grid has along an edge.
+
+    Raises:
+        ExportError: its strides do not make five places in a cell.
+    """
+    detector, size = detector_of(card), card.input.size
+    cells = size // max(detector.strides)
+    places = sum((size // stride) ** 2 for stride in detector.strides)
+    if places != len(ANCHORS) * cells**2:
+        raise ExportError(
+            f"A grid has {len(ANCHORS)} places in each of its cells, as strides of 16 and 32 px make them; "
+            f"received strides of {', '.join(map(str, detector.strides))} px, which make {places} in "
+            f"{cells} x {cells}. Set `domain.detector.strides: [16, 32]`, or `domain.detector.output: boxes`."
+        )
+    return cells
 
 
 @dataclass(frozen=True)

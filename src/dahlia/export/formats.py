@@ -95,6 +95,7 @@ OFFERED: dict[Kind, tuple[str, ...]] = {
     "multilabel": FAMILIES,
     "detection": (
         "onnx",
+        "coreml",
         "openvino",
         "docker",
     ),

@@ -12,9 +12,10 @@ import torch
 from following import following_once
 from torch import nn
 
-from dahlia.export.coreml.convert import Converted, Form, convert, halve_weights
+from dahlia.export.coreml.convert import Converted, Form, convert
 from dahlia.export.coreml.interpreter.model import Interpreted
-from dahlia.export.coreml.port import write_network, write_package
+from dahlia.export.coreml.package import write_network, write_package
+from dahlia.export.coreml.precision import halve_weights
 from dahlia.export.port import Source
 from dahlia.modeling.backbones import Backbone
 from dahlia.modeling.classifier import Classifier

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dahlia.errors import ExportError
-from dahlia.export.coreml.convert import Converted, Form, convert, halve_weights
+from dahlia.export.coreml.convert import Converted, Form, convert
 from dahlia.export.coreml.interpreter.model import Interpreted
-from dahlia.export.coreml.port import write_network, write_package
+from dahlia.export.coreml.package import write_network, write_package
+from dahlia.export.coreml.precision import Whole, halve_weights
 from dahlia.export.port import Source
 from small_projects import SIZE
 
@@ -153,6 +154,38 @@ def test_few_or_large_numbers_stay_whole(source_once: Source) -> None:
 
     halved = {layer.name: bool(layer.loadConstantND.data.float16Value) for layer in network.layers}
     assert halved == {"few": False, "many": True, "large": False}
+
+
+def test_weights_stay_whole_from_a_layer_on() -> None:
+    from dahlia.export.coreml.interpreter.files import messages
+
+    network = messages().NeuralNetwork_pb2.NeuralNetwork()
+    for name, given in (("early", "data"), ("late", "early"), ("later", "late"), ("aside", "data")):
+        layer = network.layers.add(name=name, input=[given], output=[name])
+        layer.innerProduct.weights.floatValue.extend([0.1] * 16)
+    for name in ("read_late", "read_early"):
+        network.layers.add(name=name, output=[name]).loadConstantND.data.floatValue.extend([0.1] * 16)
+    network.layers.add(
+        name="joined", input=["later", "read_late"], output=["joined"]
+    ).addBroadcastable.SetInParent()
+
+    halve_weights(network, Whole(alone={"aside"}, onwards={"late"}))
+
+    halved = {
+        layer.name: bool(
+            (layer.innerProduct.weights if layer.input else layer.loadConstantND.data).float16Value
+        )
+        for layer in network.layers
+        if layer.name != "joined"
+    }
+    assert halved == {
+        "early": True,
+        "late": False,
+        "later": False,
+        "aside": False,
+        "read_late": False,
+        "read_early": True,
+    }
 
 
 def test_the_weights_of_a_layer_are_of_one_type() -> None:

@@ -166,7 +166,7 @@ def no_answer(model: Any) -> None:
 RUNS = [
     ("float32", PROGRAM, wrong_shape, "cannot run the operation conv"),
     ("mlmodel", NETWORK, wrong_axis, "cannot run the layer softmaxND"),
-    ("mlmodel", NETWORK, no_answer, "names elsewhere as its probabilities"),
+    ("mlmodel", NETWORK, no_answer, "names elsewhere as its output"),
 ]
 
 

@@ -269,6 +269,8 @@ ROWS_TABLE: list[tuple[str, dict[str, Any], Callable[..., Any]]] = [
         {"x": MAP, "pad": [1, 0, 2, 3], "mode": "replicate"},
         lambda x: functional.pad(x, (2, 3, 1, 0), "replicate"),
     ),
+    ("topk", {"x": MAP, "k": 3, "axis": 1}, lambda x: tuple(x.topk(3, 1))),
+    ("topk", {"x": ROWS, "k": 2, "ascending": True}, lambda x: tuple(x.topk(2, largest=False))),
     ("pixel_shuffle", {"x": MAP[:, :4], "upscale_factor": 2}, lambda x: functional.pixel_shuffle(x, 2)),
 ]
 ROWS_TABLE = [

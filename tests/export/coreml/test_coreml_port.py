@@ -18,7 +18,7 @@ import pytest
 from readme_lines import check_printed
 
 from dahlia.errors import ExportError, VerificationError
-from dahlia.export.coreml import port
+from dahlia.export.coreml import device, port
 from dahlia.export.coreml.interpreter.files import read_model
 from dahlia.export.coreml.interpreter.model import RUNTIME, Interpreted
 from dahlia.export.port import Batch, Source
@@ -174,7 +174,7 @@ def test_the_lines_of_the_readme_run(
 def test_on_macos_core_ml_itself_answers(
     exported: Exported, known: Known, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(port, "_core_ml", lambda: _stand_in().models)
+    monkeypatch.setattr(device, "core_ml", lambda: _stand_in().models)
     monkeypatch.setattr(port, "has_core_ml", lambda: True)
     pixels, answers = known
 
@@ -187,7 +187,7 @@ def test_what_core_ml_refuses_is_said(exported: Exported, monkeypatch: pytest.Mo
     def refuse(_: str) -> None:
         raise RuntimeError("no such plan")
 
-    monkeypatch.setattr(port, "_core_ml", lambda: SimpleNamespace(MLModel=refuse))
+    monkeypatch.setattr(device, "core_ml", lambda: SimpleNamespace(MLModel=refuse))
     monkeypatch.setattr(port, "has_core_ml", lambda: True)
 
     with (

@@ -1,24 +1,23 @@
-"""From the trained module to Core ML: the conversion, its refusals, and which numbers are halved."""
+"""From the trained module to Core ML: the conversion, and its refusals."""
 
 from __future__ import annotations
 
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from dahlia.errors import ExportError
 from dahlia.export.coreml._runtime import ct
 from dahlia.export.coreml.padding import pipeline
+from dahlia.export.coreml.precision import half_before_lengths
 from dahlia.modeling.card import ModelCard
 from dahlia.params import Channels
 
@@ -42,19 +41,6 @@ _FAILURES = (
 )
 _OPERATION = re.compile(
     r"for op '([^']+)'|converting '([^']+)' op|fx node (\w+)|^Op (\S+) is used", re.MULTILINE
-)
-# A layer of fewer numbers saves nothing, and may be one whose smallness matters, such as an epsilon.
-_WORTH_HALVING = 16
-_LARGEST = float(np.finfo(np.float16).max)
-_WITH_HALVES = (
-    "batchedMatmul",
-    "batchnorm",
-    "convolution",
-    "embeddingND",
-    "innerProduct",
-    "loadConstant",
-    "loadConstantND",
-    "scale",
 )
 
 
@@ -85,49 +71,108 @@ def convert(module: nn.Module, card: ModelCard, form: Form, scratch: Path) -> Co
     Raises:
         ExportError: torch cannot follow the module, or an operation has no such form.
     """
-    size, colours = card.input.size, card.channels
-    exported = _exported(_Reader(module, colours).eval(), card)
-    layout = ct.colorlayout.BGR if colours == "BGR" else ct.colorlayout.RGB
+    converted = translated(
+        followed(module, card),
+        card,
+        form,
+        scratch,
+        half=half_before_lengths(),
+        inputs=[image_input(card)],
+        classifier_config=ct.ClassifierConfig([tag.name for tag in card.tags], LABEL),
+    )
+    named = converted.model.description.predictedProbabilitiesName
+    ct.utils.rename_feature(converted.model, named, PROBABILITIES)
+    return converted
+
+
+def followed(module: nn.Module, card: ModelCard) -> Any:
+    """What a module computes of an image, whose colours come in the order of the card, as torch exports it.
+
+    Raises:
+        ExportError: torch cannot follow the module.
+    """
+    return _exported(_Reader(module, card.channels).eval(), card)
+
+
+def image_input(card: ModelCard) -> Any:
+    """The image that the models take."""
+    size = card.input.size
+    layout = ct.colorlayout.BGR if card.channels == "BGR" else ct.colorlayout.RGB
+    return ct.ImageType(name=INPUT, shape=(1, 3, size, size), color_layout=layout)
+
+
+def translated(
+    exported: Any,
+    card: ModelCard,
+    form: Form,
+    scratch: Path,
+    half: Callable[[Any], bool] | None = None,
+    **more: Any,
+) -> Converted:
+    """What torch exported in Core ML's words.
+
+    Args:
+        exported: by `torch.export`.
+        card: says the domain.
+        form: see `convert`.
+        scratch: an empty folder for a program's weights.
+        half: says of each operation of a program in half precision whether it may be computed so; it is asked
+            in the order of execution. Without it, each may.
+        more: what `coremltools.convert` gets besides, such as the inputs.
+
+    Raises:
+        ExportError: an operation has no such form.
+    """
     with _messages() as messages:
         try:
             made = ct.convert(
                 exported,
-                inputs=[ct.ImageType(name=INPUT, shape=(1, 3, size, size), color_layout=layout)],
-                classifier_config=ct.ClassifierConfig([tag.name for tag in card.tags], LABEL),
                 skip_model_load=True,
                 pass_pipeline=pipeline(),
-                **_settings(form, scratch),
+                **_settings(form, scratch, half),
+                **more,
             )
         except _FAILURES as error:
             raise _refusal(card, form, error, messages) from error
-    model = made.get_spec()
-    ct.utils.rename_feature(model, model.description.predictedProbabilitiesName, PROBABILITIES)
-    return Converted(model, Path(made.weights_dir) if made.weights_dir else None)
+    return Converted(made.get_spec(), Path(made.weights_dir) if made.weights_dir else None)
 
 
-def _settings(form: Form, scratch: Path) -> dict[str, Any]:
+def _settings(form: Form, scratch: Path, half: Callable[[Any], bool] | None) -> dict[str, Any]:
     if form == "network":
         # Without a target, the oldest that has every layer of the network is taken.
         return {"convert_to": "neuralnetwork"}
-    half = form == "program-float16"
-    precision = ct.transform.FP16ComputePrecision(HalfBeforeLengths()) if half else ct.precision.FLOAT32
+    halved = form == "program-float16"
     return {
         "convert_to": "mlprogram",
         "minimum_deployment_target": ct.target.iOS15,
-        "compute_precision": precision,
+        "compute_precision": ct.transform.FP16ComputePrecision(half) if halved else ct.precision.FLOAT32,
         "package_dir": str(scratch / "scratch.mlpackage"),
     }
 
 
 def _exported(module: nn.Module, card: ModelCard) -> Any:
+    image = torch.zeros(1, 3, card.input.size, card.input.size)
+    return exported(module, (image,), card)
+
+
+def exported(module: nn.Module, given: Sequence[Tensor], card: ModelCard) -> Any:
+    """What a module computes, as torch exports it.
+
+    Args:
+        module: in evaluation mode on the CPU.
+        given: an example of each input.
+        card: says the domain.
+
+    Raises:
+        ExportError: torch cannot follow the module.
+    """
     try:
         with warnings.catch_warnings(), torch.no_grad():
             # Deprecations inside the exporter are its authors' to fix.
             warnings.simplefilter("ignore")
-            image = torch.zeros(1, 3, card.input.size, card.input.size)
             table = torch.export.default_decompositions()
             kept = {operation: table[operation] for operation in _TAKEN_APART}
-            return torch.export.export(module, (image,)).run_decompositions(kept)
+            return torch.export.export(module, tuple(given)).run_decompositions(kept)
     except (RuntimeError, TypeError, ValueError) as error:
         raise ExportError(
             f"The network of {card.domain} cannot be followed by torch.export, expected one whose operations "
@@ -143,9 +188,8 @@ class _Reader(nn.Module):
         self.module = module
         self.turned = colours == "BGR"
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        answer: Tensor = self.module(pixels.flip(1) if self.turned else pixels)
-        return answer
+    def forward(self, pixels: Tensor) -> Any:
+        return self.module(pixels.flip(1) if self.turned else pixels)
 
 
 @contextmanager
@@ -184,56 +228,3 @@ def _refusal(card: ModelCard, form: Form, error: Exception, messages: list[str])
 
 def _flat(error: Exception) -> str:
     return " ".join(str(error).split())[:300].rstrip(". ") or type(error).__name__
-
-
-class HalfBeforeLengths:
-    """Says of each operation of a program whether it may compute in half precision.
-
-    The classifier divides its features by their length: the squares of large features overflow half precision
-    on devices that add them up in it. From the first length on, all stays in single precision: that is the
-    head, some thousandth of the work.
-    """
-
-    def __init__(self) -> None:
-        self._late: set[str] = set()
-
-    def __call__(self, operation: Any) -> bool:
-        """Whether an operation may be cast; coremltools asks for each in the order of execution."""
-        sources = [
-            source
-            for given in operation.inputs.values()
-            for source in (given if isinstance(given, list | tuple) else [given])
-        ]
-        late = operation.op_type == "reduce_l2_norm" or any(source.name in self._late for source in sources)
-        if late:
-            self._late.update(result.name for result in operation.outputs)
-        return not late
-
-
-def halve_weights(network: Any) -> None:
-    """Keep the weights of a neural network's layers in half precision; Core ML reads them back as they are.
-
-    Core ML wants all weights of a layer to be of one type, and not every kind of layer may have halves.
-
-    Args:
-        network: a `NeuralNetworkClassifier`; it is changed in place.
-    """
-    for layer in network.layers:
-        kind = layer.WhichOneof("layer")
-        if kind not in _WITH_HALVES:
-            continue
-        tensors = [
-            value
-            for field, value in getattr(layer, kind).ListFields()
-            if field.message_type is not None and field.message_type.name == "WeightParams"
-        ]
-        numbers = [np.fromiter(tensor.floatValue, np.float32, len(tensor.floatValue)) for tensor in tensors]
-        if _worth_halving(numbers):
-            for tensor, values in zip(tensors, numbers, strict=True):
-                tensor.ClearField("floatValue")
-                tensor.float16Value = values.astype(np.float16).tobytes()
-
-
-def _worth_halving(numbers: list[npt.NDArray[np.float32]]) -> bool:
-    longest = max(map(len, numbers), default=0)
-    return longest >= _WORTH_HALVING and all(np.abs(values).max(initial=0) <= _LARGEST for values in numbers)

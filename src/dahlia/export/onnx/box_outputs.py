@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from dahlia.errors import ExportError
+from dahlia.export.box_answers import grid_cells
 from dahlia.export.onnx.detector_graph import PLACES, SCORES
 from dahlia.modeling.backbone_graph import INPUT
 from dahlia.modeling.card import DetectorCard, ModelCard
@@ -62,14 +62,7 @@ def answer_grid(proto: onnx.ModelProto, card: ModelCard, detector: DetectorCard)
     Raises:
         ExportError: its strides do not make five places in a cell.
     """
-    cells = card.input.size // max(detector.strides)
-    places = sum((card.input.size // stride) ** 2 for stride in detector.strides)
-    if places != len(ANCHORS) * cells**2:
-        raise ExportError(
-            f"A grid has {len(ANCHORS)} places in each of its cells, as strides of 16 and 32 px make them; "
-            f"received strides of {', '.join(map(str, detector.strides))} px, which make {places} in "
-            f"{cells} x {cells}. Set `domain.detector.strides: [16, 32]`, or `domain.detector.output: boxes`."
-        )
+    cells = grid_cells(card)
     add = _Nodes(proto.graph)
     edges = add("Mul", _slice(add, PLACES, 2, 4), _float(cells))
     centres = add("Add", add("Mul", _slice(add, PLACES, 0, 2), _float(cells)), add("Mul", edges, _float(0.5)))

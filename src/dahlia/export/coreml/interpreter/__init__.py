@@ -4,7 +4,7 @@ A small function for each operation of ML programs and each layer of neural netw
 layer is mostly an operation whose arguments stand in the layer's message, so both are in one module.
 """
 
-from dahlia.export.coreml.interpreter import activation, arithmetic, convolution, shape
+from dahlia.export.coreml.interpreter import activation, arithmetic, choice, convolution, products, shape
 from dahlia.export.coreml.interpreter.registry import LAYERS, OPERATIONS
 
-__all__ = ["LAYERS", "OPERATIONS", "activation", "arithmetic", "convolution", "shape"]
+__all__ = ["LAYERS", "OPERATIONS", "activation", "arithmetic", "choice", "convolution", "products", "shape"]

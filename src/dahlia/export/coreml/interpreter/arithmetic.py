@@ -1,4 +1,4 @@
-"""Sums, products and functions of numbers, broadcast as numpy does; products of matrices; numbers of many."""
+"""Sums, products and functions of numbers, broadcast as numpy does; numbers of many."""
 
 from __future__ import annotations
 
@@ -27,14 +27,6 @@ _OF_TWO: dict[str, Callable[[Any, Any], Any]] = {
     "maximum": np.maximum,
     "minimum": np.minimum,
     "pow": np.power,
-    "equal": np.equal,
-    "not_equal": np.not_equal,
-    "greater": np.greater,
-    "greater_equal": np.greater_equal,
-    "less": np.less,
-    "less_equal": np.less_equal,
-    "logical_and": np.logical_and,
-    "logical_or": np.logical_or,
 }
 _OF_ONE: dict[str, Callable[[Any], Any]] = {
     "abs": np.abs,
@@ -104,12 +96,6 @@ def threshold(x: Array, alpha: float) -> Array:
 def clip(x: Array, alpha: float, beta: float) -> Array:
     """From `alpha` to `beta`."""
     return np.clip(x, np.float32(alpha), np.float32(beta))
-
-
-@operation("select")
-def select(cond: Array, a: Array, b: Array) -> Array:
-    """`a` where `cond` holds, else `b`."""
-    return np.where(cond, a, b)
 
 
 @operation("cast")
@@ -245,47 +231,6 @@ def unary_layer(made: Layer, x: Array) -> Array:
         "THRESHOLD": lambda: np.maximum(inner, np.float32(own.alpha)),
     }
     return np.asarray(known[kinds.Name(own.type)]())
-
-
-@operation("linear")
-def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
-    """The last axis of `x` times the transpose of (outputs, inputs), plus `bias`."""
-    product = x @ weight.T
-    return np.asarray(product if bias is None else product + bias)
-
-
-@layer("innerProduct")
-def inner_product_layer(made: Layer, x: Array) -> Array:
-    """The last axis of up to three times the transpose of (outputs, inputs), plus a bias."""
-    own = made.parameters
-    if x.ndim > 3:
-        raise UnsupportedError(f"an input of {x.ndim} axes")
-    weight = made.numbers("weights", own.outputChannels, own.inputChannels)
-    return linear(x, weight, made.numbers("bias", -1) if own.hasBias else None)
-
-
-@operation("matmul")
-def matmul(x: Array, y: Array, transpose_x: bool = False, transpose_y: bool = False) -> Array:
-    """Products of the last two axes."""
-    left = x.swapaxes(-1, -2) if transpose_x else x
-    right = y.swapaxes(-1, -2) if transpose_y else y
-    return np.asarray(np.matmul(left, right))
-
-
-@layer("batchedMatmul")
-def batched_matmul_layer(made: Layer, x: Array, *others: Array) -> Array:
-    """Products of the last two axes: of two inputs, or of one and weights that are kept transposed."""
-    own = made.parameters
-    if others:
-        return matmul(x, others[0], own.transposeA, own.transposeB)
-    kept = made.numbers("weights", own.weightMatrixSecondDimension, own.weightMatrixFirstDimension)
-    return linear(x, kept, made.numbers("bias", -1) if own.hasBias else None)
-
-
-@operation("einsum")
-def einsum(values: Sequence[Array], equation: str) -> Array:
-    """Einstein's sum of two tensors."""
-    return np.asarray(np.einsum(equation, *values, optimize=True))
 
 
 @layer("scale")

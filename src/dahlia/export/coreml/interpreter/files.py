@@ -28,6 +28,8 @@ _WRITTEN = {
     "longInts": np.int64,
     "doubles": np.float64,
 }
+_PACKAGED = ("mlProgram", "pipeline")
+_ALONE = ("neuralNetworkClassifier", "neuralNetwork", "pipeline")
 _KINDS = {1: np.float16, 2: np.float32, 3: np.uint8, 4: np.int8, 6: np.int16, 7: np.uint16, 14: np.int32}
 
 
@@ -46,9 +48,11 @@ def read_model(path: Path) -> tuple[Any, Weights]:
             f"{root} was expected to be a Core ML model and cannot be read: {error}. Export again."
         ) from error
     kind = model.WhichOneof("Type")
-    expected = "mlProgram" if path.suffix == ".mlpackage" else "neuralNetworkClassifier"
-    if kind != expected:
-        raise VerificationError(f"{path} was expected to hold a {expected} and holds a {kind}. Export again.")
+    expected = _PACKAGED if path.suffix == ".mlpackage" else _ALONE
+    if kind not in expected:
+        raise VerificationError(
+            f"{path} was expected to hold one of {', '.join(expected)} and holds a {kind}. Export again."
+        )
     return model, Weights(root.parent)
 
 

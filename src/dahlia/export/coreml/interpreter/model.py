@@ -1,4 +1,4 @@
-"""A Core ML model as its users have it: a photo in, a probability for each tag out."""
+"""A Core ML model as its users have it: a photo in; probabilities of tags, or what shows boxes, out."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from dahlia.errors import VerificationError
-from dahlia.export.coreml.interpreter.dialects import Network, Program
 from dahlia.export.coreml.interpreter.files import messages, read_model
+from dahlia.export.coreml.interpreter.pipeline import computed, require_shapes
 from dahlia.export.coreml.interpreter.registry import Array
 
 RUNTIME = "Dahlia's interpreter of Core ML programs"
 
 
 class Interpreted:
-    """A `.mlpackage` or `.mlmodel`, loaded.
+    """The `.mlpackage` or `.mlmodel` of a classifier, loaded.
 
     Args:
         path: the package or the file.
@@ -27,15 +27,19 @@ class Interpreted:
         image: what it wants to be fed.
 
     Raises:
-        VerificationError: it is missing, damaged, or computes something that is not known here.
+        VerificationError: it is missing, damaged, no classifier, or computes what is not known here.
     """
 
     def __init__(self, path: Path) -> None:
         model, weights = read_model(path)
         self.image: ImageInput = image_input(model)
-        program = model.WhichOneof("Type") == "mlProgram"
-        self._computed: Program | Network = Program(model, weights) if program else Network(model)
+        self._computed = computed(model, weights)
         self.labels = self._computed.labels
+        if not self.labels or len(self._computed.answers) != 1:
+            raise VerificationError(
+                f"{path.name} was expected to be a classifier's, whose program ends in an operation "
+                "`classify` that names the tags, and is not. Export again."
+            )
 
     def run(self, pixels: Array) -> Array:
         """(N, 3, height, width) RGB, 0 to 255, to (N, K), one photo at a time as Core ML takes them.
@@ -44,8 +48,49 @@ class Interpreted:
             VerificationError: an operation is used in a way that is not known here, or the photos are of
                 another size.
         """
-        rows = [self._computed.run(self.image.name, self.image.tensor(photo)) for photo in pixels]
+        rows = [self._row(photo) for photo in pixels]
         return np.stack(rows) if rows else np.zeros((0, len(self.labels)), np.float32)
+
+    def _row(self, photo: Array) -> Array:
+        (probabilities,) = self._computed.run({self.image.name: self.image.tensor(photo)}).values()
+        return probabilities.reshape(-1)
+
+
+class InterpretedDetector:
+    """The `.mlpackage` or `.mlmodel` of a detector, loaded.
+
+    Args:
+        path: the package or the file.
+
+    Attributes:
+        labels: the tags that its suppression names, in the order of the confidences; none without one.
+        properties: what its makers say of it.
+        image: what it wants to be fed.
+        answers: the names of what it gives.
+
+    Raises:
+        VerificationError: it is missing, damaged, or computes something that is not known here.
+    """
+
+    def __init__(self, path: Path) -> None:
+        model, weights = read_model(path)
+        self.image: ImageInput = image_input(model)
+        self._computed = computed(model, weights)
+        self._outputs = model.description.output
+        self.labels = self._computed.labels
+        self.properties = dict(model.description.metadata.userDefined)
+        self.answers = tuple(feature.name for feature in self._outputs)
+
+    def run(self, photo: Array) -> dict[str, Array]:
+        """(3, height, width) RGB, 0 to 255, to what the model answers, by name.
+
+        Raises:
+            VerificationError: an operation is used in a way that is not known here, the photo is of another
+                size, or an answer is of another shape than the model declares.
+        """
+        answers = self._computed.run({self.image.name: self.image.tensor(photo)})
+        require_shapes(self._outputs, answers)
+        return answers
 
 
 @dataclass(frozen=True)
@@ -90,7 +135,7 @@ def image_input(model: Any) -> ImageInput:
     Raises:
         VerificationError: the model has no image input, several inputs, or colours that are not known here.
     """
-    inputs = list(model.description.input)
+    inputs = [given for given in model.description.input if not given.type.isOptional]
     kinds = [given.type.WhichOneof("Type") for given in inputs]
     if kinds != ["imageType"]:
         raise VerificationError(f"The model was expected to take one image and takes {kinds}. Export again.")
@@ -107,9 +152,10 @@ def image_input(model: Any) -> ImageInput:
 
 def _scaling(model: Any, name: str) -> tuple[float, tuple[float, float, float]]:
     # A program scales by operations of its own; a neural network may by what is said beside its layers.
-    if model.WhichOneof("Type") != "neuralNetworkClassifier":
-        return 1.0, (0.0, 0.0, 0.0)
-    for step in model.neuralNetworkClassifier.preprocessing:
+    kind = model.WhichOneof("Type")
+    if kind == "pipeline" and model.pipeline.models:
+        return _scaling(model.pipeline.models[0], name)
+    for step in getattr(getattr(model, str(kind), None), "preprocessing", ()):
         if step.featureName not in ("", name) or not step.HasField("scaler"):
             raise VerificationError(
                 "The model subtracts a mean image, expected a scale and a bias at most. Export again."

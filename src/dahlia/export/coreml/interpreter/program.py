@@ -1,20 +1,17 @@
-"""Core ML's two dialects, run: ML programs operation by operation, neural networks layer by layer.
-
-An ML program is a list of operations on named values (`model.mlpackage`), a neural network a list of layers
-on named maps (`model.mlmodel`).
-"""
+"""ML programs, run operation by operation: lists of operations on named values (`model.mlpackage`)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dahlia.errors import VerificationError
-from dahlia.export.coreml.interpreter import LAYERS, OPERATIONS
+from dahlia.export.coreml.interpreter import OPERATIONS
 from dahlia.export.coreml.interpreter.files import Weights, messages, shape_of, value_of
-from dahlia.export.coreml.interpreter.registry import Array, Function, Layer, UnsupportedError
+from dahlia.export.coreml.interpreter.registry import Array, Function, UnsupportedError
 
 _CLASSIFY = "classify"
 
@@ -27,7 +24,8 @@ class Program:
         weights: what the program's constants point into.
 
     Attributes:
-        labels: the tags, in the order of the probabilities.
+        labels: of a classifier the tags, in the order of the probabilities; of others none.
+        answers: the names of what it gives: of a classifier the probabilities alone.
 
     Raises:
         VerificationError: an operation is not known here, or a constant cannot be read.
@@ -35,29 +33,27 @@ class Program:
 
     def __init__(self, model: Any, weights: Weights) -> None:
         main = model.mlProgram.functions["main"]
-        operations = main.block_specializations[main.opset].operations
+        block = main.block_specializations[main.opset]
         self._half = messages().MIL_pb2.DataType.Value("FLOAT16")
         self._ready: dict[str, Any] = {}
         self._weights = weights
         self._steps: list[_Step] = []
         self.labels: tuple[str, ...] = ()
-        self._probabilities = ""
-        last = _last_uses(operations)
-        for number, operation in enumerate(operations):
+        self.answers = tuple(block.outputs)
+        last = _last_uses(block)
+        for number, operation in enumerate(block.operations):
             self._add(operation, last.get(number, ()))
-        if not self.labels:
-            raise VerificationError(
-                "The program was expected to end in an operation `classify`, which names the tags, and does "
-                "not. Export again."
-            )
 
-    def run(self, name: str, image: Array) -> Array:
-        """(1, 3, height, width) of the input `name` to probabilities, (K,).
+    def run(self, given: Mapping[str, Array]) -> dict[str, Array]:
+        """What the program makes of its inputs: its `answers`.
+
+        Args:
+            given: the inputs by name; an image as (1, 3, height, width).
 
         Raises:
             VerificationError: an operation is used in a way that is not known here.
         """
-        known = {name: image}
+        known: dict[str, Any] = dict(given)
         for step in self._steps:
             arguments = {key: _bound(values, known) for key, values in step.arguments.items()}
             try:
@@ -67,7 +63,7 @@ class Program:
                 raise self._refusal(step, error) from error
             for done in step.forgotten:
                 known.pop(done, None)
-        return np.asarray(known[self._probabilities], np.float32).reshape(-1)
+        return {name: np.asarray(known[name], np.float32) for name in self.answers}
 
     def _add(self, operation: Any, forgotten: tuple[str, ...]) -> None:
         if operation.type == "const":
@@ -79,7 +75,7 @@ class Program:
         }
         if operation.type == _CLASSIFY:
             self.labels = tuple(arguments["classes"][0])
-            self._probabilities = arguments["probabilities"][0].text
+            self.answers = (arguments["probabilities"][0].text,)
             return
         if operation.type not in OPERATIONS:
             raise VerificationError(
@@ -141,86 +137,15 @@ def _bound(values: list[Any], known: dict[str, Any]) -> Any:
     return found[0] if len(found) == 1 else found
 
 
-def _last_uses(operations: Any) -> dict[int, tuple[str, ...]]:
+def _last_uses(block: Any) -> dict[int, tuple[str, ...]]:
     last = {
         binding.name: number
-        for number, operation in enumerate(operations)
+        for number, operation in enumerate(block.operations)
         for value in operation.inputs.values()
         for binding in value.arguments
+        if binding.name not in block.outputs
     }
     uses: dict[int, tuple[str, ...]] = {}
     for name, number in last.items():
         uses[number] = (*uses.get(number, ()), name)
     return uses
-
-
-class Network:
-    """The layers of a classifier, ready to be run again and again.
-
-    Args:
-        model: the `Model` message.
-
-    Attributes:
-        labels: the tags, in the order of the probabilities.
-
-    Raises:
-        VerificationError: a layer is not known here, or the network is of an older kind.
-    """
-
-    def __init__(self, model: Any) -> None:
-        network = model.neuralNetworkClassifier
-        if network.arrayInputShapeMapping != 1 or network.imageInputShapeMapping != 1:
-            raise VerificationError(
-                "The neural network gives its maps five axes, expected as many as its layers say (iOS 13 and "
-                "later). Export again."
-            )
-        self.labels = tuple(network.stringClassLabels.vector)
-        self._layers = [Layer(message) for message in network.layers]
-        if not self.labels or not self._layers:
-            raise VerificationError(
-                f"The neural network was expected to have layers and tags and has {len(self._layers)} and "
-                f"{len(self.labels)}. Export again."
-            )
-        self._probabilities = (
-            network.labelProbabilityLayerName or model.description.predictedProbabilitiesName
-        )
-        for layer in self._layers:
-            if layer.kind not in LAYERS:
-                raise VerificationError(
-                    f"Dahlia's interpreter of Core ML programs does not know the layer {layer.kind}, which "
-                    f"makes {layer.outputs[0]}. Open the model on macOS to prove it there, or choose another "
-                    "`domain.backbone.architecture`."
-                )
-
-    def run(self, name: str, image: Array) -> Array:
-        """(1, 3, height, width) of the input `name` to probabilities, (K,).
-
-        Raises:
-            VerificationError: a layer is used in a way that is not known here.
-        """
-        known = {name: image}
-        for layer in self._layers:
-            try:
-                answers = LAYERS[layer.kind](layer, *(known[source] for source in layer.inputs))
-                parts = answers if isinstance(answers, list) else [answers]
-                known.update(zip(layer.outputs, parts, strict=True))
-            except (UnsupportedError, TypeError, ValueError, IndexError, KeyError) as error:
-                raise _refusal(layer, error) from error
-        return np.asarray(self._answer(known), np.float32).reshape(-1)
-
-    def _answer(self, known: dict[str, Array]) -> Array:
-        if self._probabilities not in known:
-            raise VerificationError(
-                f"The neural network names {self._probabilities} as its probabilities, and no layer makes it."
-                " Export again."
-            )
-        return known[self._probabilities]
-
-
-def _refusal(layer: Layer, error: Exception) -> VerificationError:
-    text = " ".join(str(error).split())[:300]
-    return VerificationError(
-        f"Dahlia's interpreter of Core ML programs cannot run the layer {layer.kind} that makes "
-        f"{layer.outputs[0]}: {text}. Export again; if it stays, open the model on macOS to prove it there, "
-        "or choose another `domain.backbone.architecture`."
-    )
