@@ -98,6 +98,9 @@ OFFERED: dict[Kind, tuple[str, ...]] = {
         "coreml",
         "openvino",
         "docker",
+        "tensorflow",
+        "litert",
+        "tfjs",
     ),
 }
 """The families in which models of a kind are written."""

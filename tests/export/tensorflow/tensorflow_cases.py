@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from dahlia.export.tensorflow.graph import ImageGraph
 
 SIZE = 12
+ORDER = torch.arange(11, -1, -1)
 Case = Callable[[Tensor], Tensor] | nn.Module
 
 
@@ -199,6 +200,13 @@ SHAPES: dict[str, Case] = {
     "join rows": lambda x: torch.cat([x, x * 2], 2),
     "join orders": lambda x: torch.cat([x[:, :, :10], x[:, :, :10].transpose(2, 3)], -1),
     "stack": lambda x: torch.stack([x, -x], 2),
+    "enlarge": lambda x: F.interpolate(x, scale_factor=2.0, mode="nearest"),
+    "enlarge oblong": lambda x: F.interpolate(x, size=(36, 10), mode="nearest"),
+    "chosen rows": lambda x: x.index_select(2, torch.tensor([3, 0, 0, 11])),
+    "chosen of alike": lambda x: (
+        x.mean(2, keepdim=True).expand(-1, -1, 12, -1).index_select(2, ORDER) + 0 * x
+    ),
+    "chosen of a sequence": lambda x: x.flatten(2).transpose(1, 2).index_select(1, torch.arange(119, -1, -1)),
     "class token": Fixed(
         (1, 1, 3), lambda x, c: torch.cat([c.expand(x.shape[0], -1, -1), x.flatten(2).transpose(1, 2)], 1)
     ),

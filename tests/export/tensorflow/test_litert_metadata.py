@@ -10,7 +10,8 @@ from flatbuffers.number_types import Float32Flags, Uint8Flags, Uint32Flags
 from flatbuffers.table import Table
 
 from dahlia.export.port import Source
-from dahlia.export.tensorflow.metadata import describe, with_labels
+from dahlia.export.tensorflow.description import describe
+from dahlia.export.tensorflow.metadata import with_labels
 
 
 def child(table: Any, slot: int) -> Any:

@@ -18,8 +18,7 @@ from dahlia.errors import ExportError, VerificationError
 from dahlia.export.port import Batch, Opened, Run
 from dahlia.export.tensorflow.convert import Channels, convert
 from dahlia.export.tensorflow.graph import ImageGraph
-from dahlia.export.tensorflow.litert import tflite_runner
-from dahlia.export.tensorflow.port import frozen_runner, saved_model_runner
+from dahlia.export.tensorflow.running import load_flat_buffer, load_frozen, load_saved_model
 from dahlia.export.tensorflow.writers import flat_buffer, save_model, write_frozen_pb
 from dahlia.export.verify import Comparison, Limit, VerificationSet, compare, require, verification_set
 from dahlia.modeling.backbones import Backbone, load_backbone
@@ -98,13 +97,13 @@ def pixels(project: SmallProject) -> list[np.ndarray]:
 def write(kind: str, path: Path, graph: ImageGraph, photos: SmallProject) -> Run:
     if kind == "frozen":
         write_frozen_pb(path, graph)
-        return frozen_runner(path)
+        return load_frozen(path).run
     if kind == "saved":
         path.mkdir()
         save_model(path, graph)
-        return saved_model_runner(path)
+        return load_saved_model(path).run
     path.write_bytes(flat_buffer(graph, kind, pixels(photos)))  # type: ignore[arg-type]
-    return tflite_runner(path)
+    return load_flat_buffer(path).run
 
 
 @pytest.mark.parametrize("channels", ["RGB", "BGR"])
@@ -149,7 +148,7 @@ def test_independent_tags(tmp_path: Path, tiny_backbone: Backbone, photos: Small
     batch = to_tensor_layout(pixels(photos))
     with torch.inference_mode():
         expected = classifier(torch.from_numpy(batch)).numpy()
-    np.testing.assert_allclose(frozen_runner(tmp_path / "model.pb")(batch), expected, atol=1e-5)
+    np.testing.assert_allclose(load_frozen(tmp_path / "model.pb").run(batch), expected, atol=1e-5)
 
 
 def nodes(definition: Any) -> dict[str, Any]:
@@ -294,14 +293,14 @@ def test_faults_are_caught(tmp_path: Path, graph: ImageGraph, prove: Prove, faul
     fault(faulty)
     write_frozen_pb(tmp_path / "model.pb", ImageGraph(faulty, SIZE))
     with pytest.raises(VerificationError, match=r"does not compute .* most on data/images/"):
-        prove(frozen_runner(tmp_path / "model.pb"), 1e-4)
+        prove(load_frozen(tmp_path / "model.pb").run, 1e-4)
 
 
-RUNNERS = {"frozen": frozen_runner, "saved": saved_model_runner, "float32": tflite_runner}
+LOADERS = {"frozen": load_frozen, "saved": load_saved_model, "float32": load_flat_buffer}
 
 
 @pytest.mark.parametrize("content", [None, b"", b"garbage"])
-@pytest.mark.parametrize("kind", RUNNERS)
+@pytest.mark.parametrize("kind", LOADERS)
 def test_damaged_files_are_refused(tmp_path: Path, kind: str, content: bytes | None) -> None:
     path = tmp_path / "model"
     if content is not None:
@@ -309,10 +308,10 @@ def test_damaged_files_are_refused(tmp_path: Path, kind: str, content: bytes | N
         inside.parent.mkdir(exist_ok=True)
         inside.write_bytes(content)
     with pytest.raises(VerificationError, match=r"TensorFlow .* cannot load model"):
-        RUNNERS[kind](path)
+        LOADERS[kind](path)
 
 
-@pytest.mark.parametrize("kind", RUNNERS)
+@pytest.mark.parametrize("kind", LOADERS)
 def test_images_of_another_size_are_refused(
     tmp_path: Path, graph: ImageGraph, photos: SmallProject, kind: str
 ) -> None:

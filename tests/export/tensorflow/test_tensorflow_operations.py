@@ -97,6 +97,7 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
     "a transposed convolution": (nn.ConvTranspose2d(4, 2, 2), "aten.convolution.default of the layer odd"),
     "some images of a batch": (Function(lambda x: torch.cat([x, x[:1]])), "some of the images of a batch"),
     "a negative pad": (Function(lambda x: F.pad(x, (-1, 0))), "negative amounts"),
+    "an uneven enlargement": (Function(lambda x: F.interpolate(x, (18, 18))), "no whole multiple"),
     "another norm": (Function(lambda x: torch.linalg.vector_norm(x, 3, dim=1)), "norm of order 3"),
 }
 

@@ -14,7 +14,7 @@ from dahlia.errors import ExportError
 from dahlia.export.port import Source
 from dahlia.export.tensorflow.graph import ImageGraph, frozen_graph
 from dahlia.export.tfjs import port
-from dahlia.export.tfjs.port import write_graph_model
+from dahlia.export.tfjs.graph_model import write_graph_model
 from small_projects import SIZE
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dahlia.errors import VerificationError
-from dahlia.export.tfjs import node, port
+from dahlia.export.tfjs import graph_model, node
 
 HERE = Path(node.__file__).parent
 
@@ -93,5 +93,5 @@ def test_versions_are_fixed() -> None:
 
 
 def test_operations_are_named_once() -> None:
-    names = port._NAMES.split()
+    names = graph_model._NAMES.split()
     assert names == sorted(set(names))

@@ -18,8 +18,8 @@ from client_packages import npm_packages
 from dahlia.errors import VerificationError
 from dahlia.export.port import Batch, Source, write_labels
 from dahlia.export.tfjs import port
+from dahlia.export.tfjs.graph_model import KNOWN, write_graph_model
 from dahlia.export.tfjs.node import installed_packages, started
-from dahlia.export.tfjs.port import KNOWN, write_graph_model
 from programs import find_program, unavailable
 from small_projects import SIZE
 
@@ -81,7 +81,7 @@ def test_gelu(tmp_path: Path, source: Source) -> None:
     with torch.inference_mode():
         expected = module(torch.from_numpy(images)).numpy()
     with started(tmp_path / "model.json") as session:
-        received = session.run(np.ascontiguousarray(images.transpose(0, 2, 3, 1)))
+        received = session.ask(np.ascontiguousarray(images.transpose(0, 2, 3, 1)))["model_outputs"]
     np.testing.assert_allclose(received, expected, atol=1e-5)
 
 

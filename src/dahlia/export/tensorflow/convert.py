@@ -20,8 +20,9 @@ from torch.fx.node import map_aggregate
 
 from dahlia.errors import ExportError
 from dahlia.export.tensorflow._runtime import tf
+from dahlia.export.tensorflow.answers import PROBABILITIES, Answer
 from dahlia.export.tensorflow.folding import CONVOLUTION, fold, foldable_norm, foldable_padding
-from dahlia.export.tensorflow.graph import BGR_TO_RGB, FORMER_OUTPUT, INPUT, OUTPUT, ImageGraph
+from dahlia.export.tensorflow.graph import BGR_TO_RGB, INPUT, ImageGraph
 from dahlia.export.tensorflow.values import (
     BATCH,
     NHWC,
@@ -35,25 +36,28 @@ from dahlia.export.tensorflow.values import (
     written_out,
 )
 
-for _module in ("convolution", "elementwise", "reduction", "shape"):
+for _module in ("convolution", "elementwise", "reduction", "sampling", "shape"):
     importlib.import_module(f"dahlia.export.tensorflow.{_module}")
 
 Channels = Literal["RGB", "BGR"]
 
 
-def convert(module: nn.Module, size: int, *, domain: str, channels: Channels = "RGB") -> ImageGraph:
+def convert(
+    module: nn.Module, size: int, *, domain: str, channels: Channels = "RGB", answer: Answer = PROBABILITIES
+) -> ImageGraph:
     """Write a module as a graph of TensorFlow.
 
     Args:
         module: a `Classifier`, or any module in evaluation mode on the CPU that takes (N, 3, size, size)
-            float32 RGB and gives one tensor.
+            float32 RGB and gives the tensors that the answer is made of.
         size: input edge in pixels.
         domain: named in errors.
         channels: the order in which users of the graph give the colours.
+        answer: what is made of what the module gives.
 
     Returns:
-        A graph from `Placeholder` float32 (N, size, size, 3), in the range that the module takes, to
-        `model_outputs`, which `loss` repeats under the name that older clients ask for.
+        A graph from `Placeholder` float32 (N, size, size, 3), in the range that the module takes, to the
+        outputs of the answer.
 
     Raises:
         ExportError: torch cannot follow the module, or an operation has no TensorFlow form here.
@@ -61,16 +65,14 @@ def convert(module: nn.Module, size: int, *, domain: str, channels: Channels = "
     program = trace(module, size, domain)
     graph = tf.Graph()
     with graph.as_default():
-        pixels = tf.compat.v1.placeholder(tf.float32, [None, size, size, 3], INPUT)
+        pixels = tf.compat.v1.placeholder(tf.float32, [answer.batch, size, size, 3], INPUT)
+        if answer.alias:
+            pixels = tf.identity(pixels, answer.alias)
         if channels == "BGR":
             pixels = tf.reverse(pixels, [3], name=BGR_TO_RGB)
         conversion = _Conversion(program, pixels, domain)
-        result = conversion.result()
-        answer = tf.identity(
-            arrange(written_out(result, conversion.batch), tuple(range(result.rank))), OUTPUT
-        )
-        tf.identity(answer, FORMER_OUTPUT)
-    used = tf.compat.v1.graph_util.extract_sub_graph(graph.as_graph_def(), [OUTPUT, FORMER_OUTPUT])
+        answer.write(conversion.results())
+    used = tf.compat.v1.graph_util.extract_sub_graph(graph.as_graph_def(), list(answer.outputs))
     return ImageGraph(used, size)
 
 
@@ -86,12 +88,13 @@ class _Conversion:
         self.known[program.image] = Value(pixels, NHWC, (BATCH, 3, size, size))
         self.folded: dict[Node, Node] = {}
 
-    def result(self) -> Value:
+    def results(self) -> list[Any]:
+        """The tensors that the module gives, in torch's order of axes."""
         for node in self.nodes:
             if node.op == "call_function":
                 self.known[node] = self._computed(node)
-        (answer,) = self.nodes[-1].args[0]
-        return _as_value(self.known[answer])
+        values = [_as_value(self.known[answer]) for answer in self.nodes[-1].args[0]]
+        return [arrange(written_out(value, self.batch), tuple(range(value.rank))) for value in values]
 
     def _computed(self, node: Node) -> Any:
         try:
@@ -197,7 +200,7 @@ def trace(module: nn.Module, size: int, domain: str) -> Program:
     """The operations of a module on any number of images of `size` x `size` pixels.
 
     Args:
-        module: in evaluation mode, on the CPU; one image batch (N, 3, size, size) in, one tensor out.
+        module: in evaluation mode, on the CPU; one image batch (N, 3, size, size) in, tensors out.
         size: edge in pixels.
         domain: for the text of the error.
 

@@ -18,6 +18,9 @@ from dahlia.params import Channels
 INPUT = "Placeholder"
 OUTPUT = "model_outputs"
 FORMER_OUTPUT = "loss"
+BOXES, SCORES, CLASSES = "detected_boxes", "detected_scores", "detected_classes"
+# Where programs that were written for boxes feed the photo.
+IMAGE = "image_tensor"
 # A graph that holds it takes its colours as blue, green, red.
 BGR_TO_RGB = "bgr_to_rgb"
 _DIGEST = 32
@@ -42,13 +45,25 @@ class ImageGraph:
         """The order of the colours that the graph takes."""
         return "BGR" if any(node.name == BGR_TO_RGB for node in self.definition.node) else "RGB"
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of what it answers."""
+        several = any(node.name == BOXES for node in self.definition.node)
+        return (BOXES, SCORES, CLASSES) if several else (OUTPUT,)
+
+    @property
+    def given(self) -> list[int | None]:
+        """The shape of what it takes; None for any number of photos."""
+        (taken,) = (node for node in self.definition.node if node.op == "Placeholder")
+        return [None if dim.size == -1 else dim.size for dim in taken.attr["shape"].shape.dim]
+
     def function(self) -> Any:
-        """A concrete function: the image batch to the answers."""
+        """A concrete function: the image batch to the answer, or to the answers in their order."""
         imported = tf.compat.v1.wrap_function(
             lambda: tf.graph_util.import_graph_def(self.definition, name=""), []
         )
-        ends = [imported.graph.get_tensor_by_name(f"{name}:0") for name in (INPUT, OUTPUT)]
-        return imported.prune(*ends)
+        given, *answers = (imported.graph.get_tensor_by_name(f"{name}:0") for name in (INPUT, *self.outputs))
+        return imported.prune(given, answers[0] if len(answers) == 1 else answers)
 
 
 def frozen_graph(source: Source, channels: Channels) -> ImageGraph:
@@ -106,6 +121,9 @@ def _forget_oldest(cache: Path) -> None:
 
 def _convert(source: Source, channels: Channels) -> bytes:
     from dahlia.export.tensorflow.convert import convert
+    from dahlia.export.tensorflow.modules import MODULES
 
-    graph = convert(source.module(), source.card.input.size, domain=source.card.domain, channels=channels)
+    module, answer = MODULES[source.card.kind](source)
+    card = source.card
+    graph = convert(module, card.input.size, domain=card.domain, channels=channels, answer=answer)
     return bytes(graph.definition.SerializeToString(deterministic=True))

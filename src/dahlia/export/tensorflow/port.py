@@ -5,18 +5,19 @@ Both are run as their users run them, to be compared with the trained model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Literal
 
 from dahlia.errors import VerificationError
-from dahlia.export.port import Batch, Opened, Run, Source, Usage, output_of, read_labels, unusable
-from dahlia.export.tensorflow._runtime import tf
-from dahlia.export.tensorflow.graph import BGR_TO_RGB, INPUT, OUTPUT, frozen_graph
+from dahlia.export.box_answers import BoxAnswers, rule_beside
+from dahlia.export.port import Opened, OpenedDetector, Source, Usage, detector_of, output_of, read_labels
+from dahlia.export.tensorflow.detector_usage import box_notes, detector_lines
+from dahlia.export.tensorflow.graph import IMAGE, INPUT, OUTPUT, frozen_graph
+from dahlia.export.tensorflow.running import RUNTIME, Loaded, load_frozen, load_saved_model, reader_of
 from dahlia.export.tensorflow.writers import save_model, write_frozen_pb
+from dahlia.kinds import Kind
 from dahlia.modeling.card import ModelCard
 
 FROZEN = "model.pb"
@@ -67,19 +68,38 @@ def opened(folder: Path) -> Iterator[Opened]:
     Raises:
         VerificationError: it holds neither, or TensorFlow cannot load it; and, when it is run, cannot run it.
     """
+    loaded = _loaded(folder)
+    yield Opened(loaded.run, read_labels(folder), RUNTIME)
+
+
+@contextmanager
+def opened_detector(folder: Path) -> Iterator[OpenedDetector]:
+    """The same of a detector.
+
+    Raises:
+        VerificationError: see `opened`; or it answers something else than detectors do.
+    """
+    loaded, labels = _loaded(folder), read_labels(folder)
+    read = reader_of(loaded.name, loaded.outputs, BoxAnswers(loaded.name, len(labels), rule_beside(folder)))
+    yield OpenedDetector(lambda pixels: read(loaded.answers(pixels)), labels, RUNTIME, loaded.size)
+
+
+def _loaded(folder: Path) -> Loaded:
     if (folder / FROZEN).exists():
-        run = frozen_runner(folder / FROZEN)
-    elif (folder / SAVED).exists():
-        run = saved_model_runner(folder)
-    else:
-        raise VerificationError(
-            f"{folder} was expected to hold {FROZEN} or {SAVED} and holds neither. Export again."
-        )
-    yield Opened(run, read_labels(folder), f"TensorFlow {tf.__version__}")
+        return load_frozen(folder / FROZEN)
+    if (folder / SAVED).exists():
+        return load_saved_model(folder)
+    raise VerificationError(
+        f"{folder} was expected to hold {FROZEN} or {SAVED} and holds neither. Export again."
+    )
 
 
 def usage(card: ModelCard, flavour: str) -> Usage:
     """How to run it in Python with TensorFlow 2."""
+    return _USAGES[card.kind](card, flavour)
+
+
+def _classifier_usage(card: ModelCard, flavour: str) -> Usage:
     run = _FROZEN_LINES if flavour == "frozen" else _SAVED_LINES
     imports = ("import cv2", "import numpy as np", "import tensorflow as tf", "")
     lines = (*imports, *photo_lines(card), *run, "best = probabilities.argmax()")
@@ -88,6 +108,26 @@ def usage(card: ModelCard, flavour: str) -> Usage:
         lines="\n".join((*lines, "print(tags[best], probabilities[best])")),
         notes=(*image_notes(card), *_NOTES[flavour]),
     )
+
+
+def _detector_usage(card: ModelCard, flavour: str) -> Usage:
+    file: Literal["frozen", "saved-model"] = "saved-model" if flavour == "saved-model" else "frozen"
+    taken = f"The input is `{INPUT}:0`."
+    if detector_of(card).output == "boxes":
+        taken = f"The input is `{INPUT}:0`; programs that feed `{IMAGE}:0` may go on."
+    signature = f"The signature `serving_default` takes `{INPUT}` and gives the outputs by their names."
+    return Usage(
+        packages="tensorflow opencv-python-headless",
+        lines=detector_lines(card, file),
+        notes=(*box_notes(card), signature if file == "saved-model" else taken, _NOTES[flavour][1]),
+    )
+
+
+_USAGES: dict[Kind, Callable[[ModelCard, str], Usage]] = {
+    "multiclass": _classifier_usage,
+    "multilabel": _classifier_usage,
+    "detection": _detector_usage,
+}
 
 
 def photo_lines(card: ModelCard) -> tuple[str, ...]:
@@ -108,78 +148,3 @@ def image_notes(card: ModelCard) -> tuple[str, ...]:
         f"Input: float32 (N, {size}, {size}, 3), 0 to 255, colours as {order}; scaling is inside.",
         f"Output: float32 (N, {len(card.tags)}), {output_of(card).meaning}, in the order of `labels.txt`.",
     )
-
-
-RUNTIME = f"TensorFlow {tf.__version__}"
-
-
-def frozen_runner(path: Path) -> Run:
-    """Run a frozen graph in a session of TensorFlow.
-
-    Raises:
-        VerificationError: it cannot be loaded; and, when it is called, cannot be run.
-    """
-    from google.protobuf.message import DecodeError
-
-    definition, graph = tf.compat.v1.GraphDef(), tf.Graph()
-    try:
-        definition.ParseFromString(path.read_bytes())
-        with graph.as_default():
-            tf.graph_util.import_graph_def(definition, name="")
-        ends = [graph.get_tensor_by_name(f"{name}:0") for name in (INPUT, OUTPUT)]
-    except (DecodeError, *refusals()) as error:
-        raise unusable(RUNTIME, "load", path.name, error) from error
-    names = [node.name for node in definition.node]
-    session = tf.compat.v1.Session(graph=graph)
-
-    def answer(pixels: Batch) -> Any:
-        return session.run(ends[1], {ends[0]: pixels})
-
-    return runner(path, names, answer)
-
-
-def saved_model_runner(folder: Path) -> Run:
-    """Run the signature `serving_default` of a SavedModel.
-
-    Raises:
-        VerificationError: it cannot be loaded; and, when it is called, cannot be run.
-    """
-    try:
-        model = tf.saved_model.load(str(folder))
-        serve = model.signatures["serving_default"]
-    except refusals() as error:
-        raise unusable(RUNTIME, "load", folder.name, error) from error
-    functions = serve.graph.as_graph_def().library.function
-    names = [node.name for function in functions for node in function.node_def]
-
-    def answer(pixels: Batch) -> Any:
-        # The module holds what its signature computes with; both must live as long.
-        assert model is not None
-        return serve(**{INPUT: tf.constant(pixels)})[OUTPUT].numpy()
-
-    return runner(folder, names, answer)
-
-
-def runner(path: Path, names: Iterable[str], answer: Any) -> Run:
-    """A `Run` of a file that is loaded: (N, 3, size, size) float32 RGB to (N, K).
-
-    Args:
-        path: of the file, for messages.
-        names: of its nodes; one says whether the file wants its colours as RGB or BGR.
-        answer: takes (N, size, size, 3) in the file's colours and gives (N, K).
-    """
-    swapped = any(name.rpartition("/")[2] == BGR_TO_RGB for name in names)
-
-    def run(pixels: Batch) -> Batch:
-        images = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)[..., :: -1 if swapped else 1])
-        try:
-            return np.asarray(answer(images), np.float32)
-        except refusals() as error:
-            raise unusable(RUNTIME, "run", path.name, error) from error
-
-    return run
-
-
-def refusals() -> tuple[type[Exception], ...]:
-    """What TensorFlow raises of a file that it cannot load or run."""
-    return (OSError, tf.errors.OpError, RuntimeError, ValueError, KeyError)

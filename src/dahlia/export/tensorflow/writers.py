@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from dahlia.errors import ExportError
 from dahlia.export.tensorflow._runtime import silence, tf
+from dahlia.export.tensorflow.flat_buffers import layers_of, with_halves
 from dahlia.export.tensorflow.graph import INPUT, OUTPUT, ImageGraph
 from dahlia.files import staged_file
 
@@ -30,7 +31,7 @@ _NUMBERED = re.compile(r"^(__inference_\w+_|PartitionedCall-|StatefulPartitioned
 
 
 def write_frozen_pb(path: Path, graph: ImageGraph) -> None:
-    """Write a `GraphDef` with `Placeholder:0` in, `model_outputs:0` and the same as `loss:0` out."""
+    """Write a `GraphDef` from `Placeholder:0` to its outputs, such as `model_outputs:0`."""
     with staged_file(path) as staged:
         staged.write_bytes(graph.definition.SerializeToString(deterministic=True))
 
@@ -38,8 +39,8 @@ def write_frozen_pb(path: Path, graph: ImageGraph) -> None:
 def save_model(folder: Path, graph: ImageGraph) -> None:
     """Write a SavedModel into an empty folder that is there.
 
-    Its signature `serving_default` takes `Placeholder` and gives `model_outputs`. The same graph gives the
-    same files.
+    Its signature `serving_default` takes `Placeholder` and gives the graph's outputs by their names. The same
+    graph gives the same files.
     """
     module = tf.Module()
     module.serve = _serving(graph)
@@ -51,13 +52,15 @@ def save_model(folder: Path, graph: ImageGraph) -> None:
 
 
 def _serving(graph: ImageGraph) -> Any:
-    def serve(pixels: Any) -> dict[str, Any]:
-        (answer,) = tf.graph_util.import_graph_def(
-            graph.definition, {f"{INPUT}:0": pixels}, [f"{OUTPUT}:0"], name="graph"
-        )
-        return {OUTPUT: answer}
+    names = graph.outputs
 
-    given = tf.TensorSpec([None, graph.size, graph.size, 3], tf.float32, name=INPUT)
+    def serve(pixels: Any) -> dict[str, Any]:
+        answers = tf.graph_util.import_graph_def(
+            graph.definition, {f"{INPUT}:0": pixels}, [f"{name}:0" for name in names], name="graph"
+        )
+        return dict(zip(names, answers, strict=True))
+
+    given = tf.TensorSpec(graph.given, tf.float32, name=INPUT)
     return tf.function(serve, input_signature=[given], autograph=False)
 
 
@@ -125,20 +128,22 @@ def _rename_objects(objects: Any, names: dict[str, str]) -> None:
             bare.concrete_function_name = names[bare.concrete_function_name]
 
 
-def flat_buffer(graph: ImageGraph, flavour: Flavour, photos: Iterable[Photo] = ()) -> bytes:
-    """A model of LiteRT that takes `Placeholder` and gives `model_outputs`, both float32.
+def flat_buffer(graph: ImageGraph, flavour: Flavour, photos: Iterable[Photo] = (), narrow: str = "") -> bytes:
+    """A model of LiteRT that takes `Placeholder` and gives the graph's outputs, as wide as the graph does.
 
     Args:
         graph: what it computes.
         flavour: of the weights; with `int8` the maps between the layers are of 8 bits too.
         photos: (size, size, 3) uint8 RGB each. Read for `int8` alone, to learn the range of every map; some
             hundred from the training set are enough.
+        narrow: what the names of layers have in common that may have fewer bits; all others stay float32.
 
     Raises:
         ExportError: `int8` without photos or with such of another size, or the converter refuses the graph.
     """
     converter = tf.lite.TFLiteConverter.from_concrete_functions([graph.function()])
-    if flavour != "float32":
+    in_part = flavour == "float16" and bool(narrow)
+    if flavour != "float32" and not in_part:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if flavour == "float16":
         converter.target_spec.supported_types = [tf.float16]
@@ -148,7 +153,10 @@ def flat_buffer(graph: ImageGraph, flavour: Flavour, photos: Iterable[Photo] = (
             # The converter asks for what only images of whole numbers would need.
             warnings.filterwarnings("ignore", message="Statistics for quantized inputs were expected")
             warnings.filterwarnings("ignore", message=r"\s*Warning: tf.lite.Interpreter is deprecated")
-            return bytes(converter.convert() if flavour != "int8" else _in_8_bits(converter, batches))
+            if flavour == "int8":
+                return bytes(_in_8_bits(converter, batches, narrow))
+            model = bytes(converter.convert())
+            return with_halves(model, narrow) if in_part else model
     except _refusals() as error:
         text = " ".join(str(error).split())[:300]
         raise ExportError(
@@ -157,7 +165,7 @@ def flat_buffer(graph: ImageGraph, flavour: Flavour, photos: Iterable[Photo] = (
         ) from error
 
 
-def _in_8_bits(converter: Any, batches: list[list[npt.NDArray[np.float32]]]) -> Any:
+def _in_8_bits(converter: Any, batches: list[list[npt.NDArray[np.float32]]], narrow: str) -> Any:
     converter.representative_dataset = lambda: iter(batches)
     options = tf.lite.experimental.QuantizationDebugOptions(
         denylisted_ops=list(_FLOAT32), denylisted_nodes=[OUTPUT]
@@ -165,6 +173,9 @@ def _in_8_bits(converter: Any, batches: list[list[npt.NDArray[np.float32]]]) -> 
     selective = tf.lite.experimental.QuantizationDebugger(
         converter=converter, debug_dataset=lambda: iter(batches[:1]), debug_options=options
     )
+    # The names that layers have here come with the calibrated model alone.
+    names = layers_of(selective.calibrated_model)
+    options.denylisted_nodes = [OUTPUT, *(name for name in names if narrow not in name)]
     return selective.get_nondebug_quantized_model()
 
 

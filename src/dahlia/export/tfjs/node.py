@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import struct
@@ -55,6 +56,7 @@ class Session:
     """A running process.
 
     Attributes:
+        outputs: the names of what the model answers.
         runtime: what runs the model, with its version.
     """
 
@@ -66,10 +68,11 @@ class Session:
             hello = json.loads(self._given().readline() or "null") or {"error": self._last_words()}
         if "error" in hello:
             raise self._unusable("load", hello["error"])
+        self.outputs: tuple[str, ...] = tuple(hello["outputs"])
         self.runtime = "TensorFlow.js {tfjs} ({backend}), Node {node}".format(**hello)
 
-    def run(self, images: Batch) -> Batch:
-        """Ask for (N, size, size, 3) images in the colours and the range of the model; (N, K).
+    def ask(self, images: Batch) -> dict[str, Batch]:
+        """What the model answers for (N, size, size, 3) images in its colours and range, by name, as float32.
 
         Raises:
             VerificationError: TensorFlow.js cannot run it.
@@ -83,11 +86,17 @@ class Session:
                 stdin.flush()
             except BrokenPipeError as error:
                 raise self._unusable("run", self._last_words()) from error
-            rows, columns = struct.unpack("<2I", self._read(8))
-            if rows == 0:
-                raise self._unusable("run", self._read(columns).decode(errors="replace"))
-            numbers = np.frombuffer(self._read(4 * rows * columns), "<f4")
-        return numbers.reshape(rows, columns).astype(np.float32)
+            if self._number() == 0:
+                raise self._unusable("run", self._read(self._number()).decode(errors="replace"))
+            return {name: self._tensor() for name in self.outputs}
+
+    def _tensor(self) -> Batch:
+        shape = [self._number() for _ in range(self._number())]
+        numbers = np.frombuffer(self._read(4 * math.prod(shape)), "<f4")
+        return numbers.reshape(shape).astype(np.float32)
+
+    def _number(self) -> int:
+        return int(struct.unpack("<I", self._read(4))[0])
 
     def _given(self) -> IO[bytes]:
         stdout = self._process.stdout

@@ -4,7 +4,8 @@
 //
 // First it writes a line of JSON: its versions, or the error that kept the model from loading. A request on
 // the standard input is a shape of four whole numbers (32 bits, little-endian) and its float32 numbers. An
-// answer is a shape of two and its numbers; or 0, the length of a text, and the text that says what failed.
+// answer is how many outputs there are, and of each how many axes, its shape and its float32 numbers; or 0, the
+// length of a text, and the text that says what failed.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -33,7 +34,7 @@ async function load() {
       weightData: Uint8Array.from(weights).buffer,
     }),
   });
-  return { tf, model };
+  return { tf, model, outputs: model.outputs.map(({ name }) => name) };
 }
 
 const chunks = process.stdin[Symbol.asyncIterator]();
@@ -51,12 +52,17 @@ async function take(length) {
   return Uint8Array.from(all.subarray(0, length)).buffer;
 }
 
-function answer({ tf, model }, shape, pixels) {
-  return tf.tidy(() => {
-    const result = model.predict(tf.tensor4d(pixels, shape));
-    const numbers = result.dataSync();
-    return [Uint32Array.from(result.shape), Float32Array.from(numbers)];
-  });
+async function answer({ tf, model, outputs }, shape, pixels) {
+  const photos = tf.tensor4d(pixels, shape);
+  // Only what may give any number of boxes cannot be run at once.
+  const given = outputs.length > 1 ? await model.executeAsync(photos, outputs) : model.execute(photos, outputs);
+  const tensors = [given].flat();
+  const parts = [Uint32Array.of(tensors.length)];
+  for (const tensor of tensors) {
+    parts.push(Uint32Array.of(tensor.shape.length, ...tensor.shape), Float32Array.from(await tensor.data()));
+  }
+  tf.dispose([photos, tensors]);
+  return parts;
 }
 
 function refusal(error) {
@@ -70,14 +76,15 @@ function send(parts) {
 
 try {
   const loaded = await load();
-  const versions = { tfjs: loaded.tf.version_core, backend: loaded.tf.getBackend(), node: process.version };
-  process.stdout.write(`${JSON.stringify(versions)}\n`);
+  const { tf, outputs } = loaded;
+  const hello = { tfjs: tf.version_core, backend: tf.getBackend(), node: process.version, outputs };
+  process.stdout.write(`${JSON.stringify(hello)}\n`);
   for (let head = await take(16); head !== null; head = await take(16)) {
     const shape = [...new Uint32Array(head)];
     const body = await take(4 * shape.reduce((product, size) => product * size, 1));
     if (body === null) break;
     try {
-      send(answer(loaded, shape, new Float32Array(body)));
+      send(await answer(loaded, shape, new Float32Array(body)));
     } catch (error) {
       send(refusal(error));
     }
