@@ -23,7 +23,7 @@ from dahlia.export.formats import COMPACT, OFFERED, Format
 from dahlia.export.packing import PROOF, add_companions, add_manifest, add_proof, title, write_zip
 from dahlia.export.port import Source
 from dahlia.export.proofs import PROOFS, Compared
-from dahlia.export.verify import LIMITS, Limit, calibration_photos
+from dahlia.export.verify import Limit, calibration_photos
 from dahlia.files import staged_directory, staged_file, write_json
 from dahlia.modeling.card import ModelCard, load_card
 from dahlia.modeling.reference import MOST_IMAGES
@@ -160,10 +160,11 @@ def prove(form: Format, folder: Path, inputs: ExportInputs, params: ExportParams
         DatasetError: a photo vanished or changed after ingest.
         VerificationError: it computes something else, or none of the photos is left.
     """
-    limit = LIMITS[form.precision]
-    photos = inputs.verification_set(params.verification_images if limit.accuracy is None else MOST_IMAGES)
     card = inputs.source.card
-    judged = PROOFS[card.kind].judge(form.load_port(), folder, photos, card, limit, title(form))
+    prover = PROOFS[card.kind]
+    limit = prover.limits[form.precision]
+    photos = inputs.verification_set(params.verification_images if limit.accuracy is None else MOST_IMAGES)
+    judged = prover.judge(form.load_port(), folder, photos, card, limit, title(form))
     return Proof(judged.comparison, limit, judged.runtime, _bytes(folder), judged.milliseconds)
 
 

@@ -27,7 +27,7 @@ from dahlia.dataset.records import ImageRecord
 from dahlia.errors import VerificationError
 from dahlia.export.box_accuracy import mean_average_precision
 from dahlia.export.port import Batch, OpenedDetector, detector_of
-from dahlia.export.verify import ADVICE, Limit, asked_photos, require_labels
+from dahlia.export.verify import ADVICE, LIMITS, Limit, asked_photos, require_labels
 from dahlia.modeling.card import DetectorCard, ModelCard
 from dahlia.modeling.detection.outputs import MOST_CANDIDATES
 from dahlia.modeling.detection.reference import BoxReference
@@ -37,6 +37,14 @@ SAME = 0.99
 """Intersection over union of a box and the same box, computed in another way."""
 _MARGIN = 2 * (1 - SAME)  # by so much the overlap of two boxes may differ, each of which differs by that
 _EXACT = 1e-6  # of numbers that went through float32
+
+BOX_LIMITS = {**LIMITS, "int8": Limit(None, 0.02)}
+"""What is allowed of a precision; the accuracy is mean average precision at an overlap of 0.5."""
+
+_TRAINED_ON = (
+    "The detector was trained on these photos. The figures show what the precision changes, not how good it "
+    "is: on new photos both are lower, and the difference may be another. A test set is judged instead."
+)
 
 
 @dataclass(frozen=True)
@@ -110,7 +118,8 @@ class BoxComparison:
             `judged_on` names; NaN where they have no box.
         after: the artifact's, on the same.
         judged: how many photos these are.
-        judged_on: `test photos`, or `photos trained on` where there is no test set.
+        held_out: whether these are the user's own test photos, which training never saw; else they are
+            photos trained on.
     """
 
     images: int
@@ -124,7 +133,12 @@ class BoxComparison:
     before: float
     after: float
     judged: int
-    judged_on: str
+    held_out: bool
+
+    @property
+    def judged_on(self) -> str:
+        """What the photos are."""
+        return "test photos" if self.held_out else "photos trained on"
 
     def figures(self) -> dict[str, object]:
         """For `verification.json`."""
@@ -139,15 +153,17 @@ class BoxComparison:
                 "figure": "mean average precision at an overlap of 0.5",
                 "images": self.judged,
                 "of": self.judged_on,
+                "held_out": self.held_out,
                 "trained_model": _number(self.before),
                 "artefact": _number(self.after),
-            },
+            }
+            | ({} if self.held_out else {"meaning": _TRAINED_ON}),
         }
 
     def words(self, limit: Limit) -> str:
         """For people who watch."""
         if limit.difference is None:
-            return f"{self.images} photos, mAP@50 {self.after:.1%} of {self.before:.1%}"
+            return f"{self.judged} {self.judged_on}, mAP@50 {self.after:.1%} of {self.before:.1%}"
         return (
             f"{self.boxes} boxes above {100 * self.least:g} % in {self.images} photos, overlap at least "
             f"{self.overlap:.4f}, largest difference {self.largest:.1e} "
@@ -197,7 +213,7 @@ def compare_boxes(photos: BoxPhotos, opened: OpenedDetector, card: ModelCard, li
         before=mean_average_precision([photos.expected[row] for row in rows], truth),
         after=mean_average_precision([received[row] for row in rows], truth),
         judged=len(rows),
-        judged_on="test photos" if photos.held_out.any() else "photos trained on",
+        held_out=bool(photos.held_out.any()),
     )
 
 
@@ -305,5 +321,5 @@ def require_boxes(comparison: BoxComparison, limit: Limit, artifact: str) -> Non
             f"{artifact} may lose {limit.accuracy:.0%} of mean average precision (at an overlap of 0.5) and "
             f"loses {loss:.1%} on {comparison.judged} {comparison.judged_on}: {comparison.before:.1%} "
             f"before, {comparison.after:.1%} after. Nothing was written. Take the flavour float16, or add "
-            "photos: they tell its ranges."
+            "photos: they tell its ranges, and with few of them one box is a point."
         )

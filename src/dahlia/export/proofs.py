@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from dahlia.export.box_proof import box_photos, compare_boxes, require_boxes
+from dahlia.export.box_proof import BOX_LIMITS, box_photos, compare_boxes, require_boxes
+from dahlia.export.formats import Precision
 from dahlia.export.port import DetectorPort, Port
-from dahlia.export.verify import Limit, compare, latency, require, verification_set
+from dahlia.export.verify import LIMITS, Limit, compare, latency, require, verification_set
 from dahlia.kinds import Kind
 from dahlia.modeling.card import ModelCard
 from dahlia.modeling.detection.reference import load_box_reference
@@ -52,12 +53,14 @@ class Prover:
     Attributes:
         reference: what the trained model said of photos, from a bundle; it has their `ids`.
         photos: reads at most so many of them; takes the reference, the card, the manifest, and the root.
+        limits: what is allowed of a precision.
         judge: opens an artifact and compares it; takes the port, the artifact's folder, the photos, the card,
             what is allowed, and the artifact's name.
     """
 
     reference: Callable[[Path], Any]
     photos: Callable[..., Any]
+    limits: Mapping[Precision, Limit]
     judge: Callable[[Port, Path, Any, ModelCard, Limit, str], Judged]
 
 
@@ -79,10 +82,10 @@ def _judge_detector(
         return Judged(comparison, opened.runtime, latency(opened.find, card.input.size))
 
 
-_CLASSIFIER = Prover(load_reference, verification_set, _judge_classifier)
+_CLASSIFIER = Prover(load_reference, verification_set, LIMITS, _judge_classifier)
 PROOFS: dict[Kind, Prover] = {
     "multiclass": _CLASSIFIER,
     "multilabel": _CLASSIFIER,
-    "detection": Prover(load_box_reference, box_photos, _judge_detector),
+    "detection": Prover(load_box_reference, box_photos, BOX_LIMITS, _judge_detector),
 }
 """How an artifact's answers are compared with the trained model's."""
