@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import re
 import subprocess
@@ -23,6 +22,7 @@ import onnx
 import onnxruntime
 import pytest
 import yaml
+from published_decoders import ANCHORS, read_as_the_zips
 
 from dahlia import layout
 from dahlia.boxes import Boxes, overlaps
@@ -41,9 +41,6 @@ WRITTEN = [form.name for form in FORMATS if form.family in OFFERED["detection"]]
 # Python runs these on Linux; Core ML and TensorFlow.js have what reads answers alone.
 SCRIPTED = [name for name in WRITTEN if not re.search("coreml|tfjs|float16|int8|arm", name)]
 ITERATION = "0f8fad5b-d9cb-469f-a165-70867728950e"
-# As published samples write them.
-ANCHORS = [[0.573, 0.677], [1.87, 2.06], [3.34, 5.47], [7.88, 3.53], [9.77, 9.17]]
-EXACT_ANCHORS = [0.57273, 0.677385, 1.87446, 2.06253, 3.33843, 5.47434, 7.88282, 3.52778, 9.77052, 9.16828]
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +114,7 @@ def test_what_a_download_holds(
     if output == "grid":
         assert said == {
             "Method": "Yolo",
-            "Yolo.Biases": json.dumps(EXACT_ANCHORS),
+            "Yolo.Biases": json.dumps(ANCHORS),
             "Yolo.NmsThreshold": "0.45",
         }
     else:
@@ -133,48 +130,6 @@ def taken(detector: SmallDetector, number: int, order: str) -> npt.NDArray[np.fl
     small = cv2.resize(photo, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     small = small if order == "BGR" else small[:, :, ::-1]
     return np.ascontiguousarray(small.transpose(2, 0, 1)[None], np.float32)
-
-
-def read_by_an_old_client(
-    grid: npt.NDArray[np.float32], tags: int, least: float, overlap: float
-) -> list[Any]:
-    """The grid of a compact detector, as section 10.3 of the API's notes has it, in plain loops.
-
-    Returns:
-        Tag, score, and left, top, right, bottom as fractions, after suppression by tag.
-    """
-    _, channels, height, width = grid.shape
-    assert channels == 5 * (5 + tags)
-
-    def sigmoid(value: float) -> float:
-        return 1 / (1 + math.exp(-value))
-
-    found = []
-    for row in range(height):
-        for column in range(width):
-            for anchor in range(5):
-                first = anchor * (5 + tags)
-                tx, ty, tw, th, objectness = (float(grid[0, first + n, row, column]) for n in range(5))
-                x, y = (sigmoid(tx) + column) / width, (sigmoid(ty) + row) / height
-                w = math.exp(tw) * EXACT_ANCHORS[2 * anchor] / width
-                h = math.exp(th) * EXACT_ANCHORS[2 * anchor + 1] / height
-                powers = [math.exp(float(grid[0, first + 5 + tag, row, column])) for tag in range(tags)]
-                for tag, power in enumerate(powers):
-                    score = sigmoid(objectness) * power / sum(powers)
-                    if score >= least:
-                        found.append((tag, score, x - w / 2, y - h / 2, x + w / 2, y + h / 2))
-    kept: list[Any] = []
-    for one in sorted(found, key=lambda box: -box[1]):
-        if all(one[0] != other[0] or _shared(one[2:], other[2:]) <= overlap for other in kept):
-            kept.append(one)
-    return kept[:64]
-
-
-def _shared(one: tuple[float, ...], other: tuple[float, ...]) -> float:
-    across = max(0.0, min(one[2], other[2]) - max(one[0], other[0]))
-    down = max(0.0, min(one[3], other[3]) - max(one[1], other[1]))
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
-    return across * down / (sum(areas) - across * down)
 
 
 @pytest.mark.parametrize("name", ["onnx", "onnx-float16"])
@@ -195,7 +150,7 @@ def test_an_old_client_reads_the_grid(
         (grid,) = session.run(["model_outputs0"], {"data": taken(detector, number, "BGR")})
         assert grid.dtype == np.float32
         assert np.abs(grid).max() < 65504, "a client may read it in 16 bits"
-        found = read_by_an_old_client(grid, len(TAGS), 0.05, 0.45)
+        found = read_as_the_zips(grid, len(TAGS), 0.05, 0.45)
         expected = by_id[record.id]
         expected = expected.where(expected.scores >= 0.05)
         _agree(found, expected, 1e-4 if name == "onnx" else 1e-2)
@@ -212,12 +167,6 @@ def _agree(found: list[Any], expected: Boxes, gate: float) -> None:
     assert same.any(1).mean() > 0.9, "suppression may choose between equals"
     near = np.abs(sure.scores[:, None] - scores[None]) <= gate
     assert (same & near).any(1).sum() == same.any(1).sum()
-
-
-@pytest.mark.parametrize("anchors", [ANCHORS])
-def test_the_rounded_anchors_of_samples_are_as_good(anchors: list[list[float]]) -> None:
-    exact = np.array(EXACT_ANCHORS).reshape(5, 2)
-    assert np.abs(np.array(anchors) / exact - 1).max() < 0.003
 
 
 def test_a_client_of_s1_reads_boxes(trained: dict[Output, SmallDetector], kept: Path, tmp_path: Path) -> None:
