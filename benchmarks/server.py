@@ -1,4 +1,4 @@
-"""The training API: uploads, large projects, and trainings, through Azure's SDK.
+"""The training API: uploads, large projects, also of detection, and trainings, through Azure's SDK.
 
     python benchmarks/server.py [--databases sqlite postgresql] [--images 100000] [--rounds 3] [--only upload]
 
@@ -31,13 +31,14 @@ BATCH = 64
 TAGS = 500
 PAGE = 256
 BASE = "/customvision/v3.4-preview/training"
-PARTS = ("upload", "project", "training")
+PARTS = ("upload", "project", "detection", "training")
 
 
 def main() -> None:
     options = _arguments()
     console = Console()
-    for name, part in (("upload", uploads), ("project", large_project), ("training", trainings)):
+    parts = uploads, large_project, large_detection_project, trainings
+    for name, part in zip(PARTS, parts, strict=True):
         if name in options.only:
             console.print(part(options))
 
@@ -59,14 +60,21 @@ def uploads(options: argparse.Namespace) -> Table:
 
 def large_project(options: argparse.Namespace) -> Table:
     """A project that is filled, and what reading it takes."""
-    table = Table(title=f"{options.images:,} images, {TAGS} tags; ms: p50, p95")
-    table.add_column("")
-    columns = {database: _fill_and_read(database, options.images) for database in options.databases}
-    for database in options.databases:
-        table.add_column(database, justify="right")
-    for row in columns[options.databases[0]]:
-        table.add_row(row, *(columns[database][row] for database in options.databases))
-    return table
+    title = f"{options.images:,} images, {TAGS} tags; ms: p50, p95"
+    return _columns(
+        title, {database: _fill_and_read(database, options.images) for database in options.databases}
+    )
+
+
+def large_detection_project(options: argparse.Namespace) -> Table:
+    """A project whose rows are written straight to the database, and what reading and changing it takes."""
+    from server_regions import REGIONS, fill_and_read
+
+    regions = f"{options.images * REGIONS:,.0f}"
+    title = f"Detection: {options.images:,} images, about {regions} regions; ms: p50, p95, processor"
+    return _columns(
+        title, {database: fill_and_read(database, options.images) for database in options.databases}
+    )
 
 
 def trainings(options: argparse.Namespace) -> Table:
@@ -78,6 +86,16 @@ def trainings(options: argparse.Namespace) -> Table:
     for name in rounds[0]:
         values = [one[name] for one in rounds]
         table.add_row(name, f"{statistics.median(values):.1f}", ", ".join(f"{value:.1f}" for value in values))
+    return table
+
+
+def _columns(title: str, columns: dict[str, dict[str, str]]) -> Table:
+    """A table with a column for each database."""
+    table = Table("", title=title)
+    for database in columns:
+        table.add_column(database, justify="right")
+    for row in next(iter(columns.values())):
+        table.add_row(row, *(column[row] for column in columns.values()))
     return table
 
 

@@ -16,7 +16,8 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "server"))
+_TESTS = Path(__file__).parents[1] / "tests"
+sys.path[:0] = [str(_TESTS), str(_TESTS / "server")]
 
 _START_SECONDS = 60
 
@@ -30,12 +31,14 @@ class Running:
         key: may do everything.
         process: the server alone, without its workers.
         started: seconds until it answered.
+        database: its address, for rows that are written without the API.
     """
 
     address: str
     key: str
     process: psutil.Process
     started: float
+    database: str
 
     @property
     def memory(self) -> int:
@@ -85,7 +88,8 @@ def running_server(database: str, workers: int = 0, **settings: str) -> Iterator
             )
         try:
             address, key = _wait(home / "log.txt", process)
-            yield Running(address, key, psutil.Process(process.pid), time.perf_counter() - began)
+            url = url or f"sqlite:///{home / 'server' / 'dahlia.db'}"
+            yield Running(address, key, psutil.Process(process.pid), time.perf_counter() - began, url)
         finally:
             process.terminate()
             process.wait(timeout=60)

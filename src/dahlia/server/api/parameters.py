@@ -30,6 +30,8 @@ BatchTags = Annotated[
 """Tags in the query of an upload, whichever form the images have."""
 PROJECT = "/projects/{project_id}"
 ITERATION = PROJECT + "/iterations/{iteration_id}"
+JSON = "application/json; charset=utf-8"
+"""The type of an answer's content."""
 _USUAL = 50  # rows of a page
 _LONGEST = 18  # digits of a continuation; a row's number has at most 19
 _REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -184,7 +186,7 @@ OnePage = Annotated[Page, Depends(_page)]
 
 
 class _Json(JSONResponse):
-    media_type = "application/json; charset=utf-8"
+    media_type = JSON
 
 
 class _Route(APIRoute):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from dahlia.errors import ServiceError
@@ -101,7 +101,8 @@ def untag_images(session: Session, project: ProjectRow, images: Sequence[str], t
     tag_keys = list(live_tags(session, project, tags).values())
     gone = 0
     for table in (ImageTagRow, RegionRow):
-        chosen = and_(table.image_key.in_(keys), table.tag_key.in_(tag_keys))
+        # As a sum it tempts no database to look at all regions of a tag.
+        chosen = and_(table.image_key.in_(keys), (table.tag_key + 0).in_(tag_keys))
         gone += remove(session, table, chosen, project.epoch)
     refresh_tagged(session, keys)
     project.revision += bool(gone)
@@ -236,16 +237,25 @@ def delete_regions(session: Session, project: ProjectRow, identities: Sequence[s
     if not found:
         return
     remove(session, RegionRow, RegionRow.key.in_([row.key for row in found]), project.epoch)
-    another = exists().where(
-        RegionRow.image_key == ImageTagRow.image_key,
-        RegionRow.tag_key == ImageTagRow.tag_key,
-        RegionRow.removed.is_(None),
-    )
     pairs = {(row.image_key, row.tag_key) for row in found}
-    theirs = or_(*(and_(ImageTagRow.image_key == image, ImageTagRow.tag_key == tag) for image, tag in pairs))
-    remove(session, ImageTagRow, and_(theirs, ~another), project.epoch)
-    refresh_tagged(session, {image for image, _ in pairs})
+    images = {image for image, _ in pairs}
+    lost = pairs - _drawn_pairs(session, images)
+    tags = session.execute(
+        select(ImageTagRow.key, ImageTagRow.image_key, ImageTagRow.tag_key).where(
+            ImageTagRow.image_key.in_(images), ImageTagRow.removed.is_(None)
+        )
+    )
+    keys = [row.key for row in tags if (row.image_key, row.tag_key) in lost]
+    remove(session, ImageTagRow, ImageTagRow.key.in_(keys), project.epoch)
+    refresh_tagged(session, images)
     project.revision += 1
+
+
+def _drawn_pairs(session: Session, images: Collection[int]) -> set[tuple[int, int]]:
+    """Keys of images and of the tags of their regions."""
+    live = RegionRow.image_key.in_(images), RegionRow.removed.is_(None)
+    found = session.execute(select(RegionRow.image_key, RegionRow.tag_key).where(*live))
+    return {(image, tag) for image, tag in found}
 
 
 def _live_images(session: Session, project: ProjectRow, identities: Iterable[str]) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, distinct, exists, func, not_, select
 from sqlalchemy.orm import Session
@@ -123,7 +123,7 @@ def image_of(session: Session, view: View, identity: str) -> ImageRow:
 def image_answers(
     session: Session, rows: Sequence[ImageRow], addresses: Addresses, epoch: int | None = None
 ) -> list[Image]:
-    """Images with their tags and regions, which take one query each.
+    """Images with their tags and regions, which take two queries each.
 
     Args:
         session: has the rows.
@@ -143,14 +143,14 @@ def tag_answers(
     if not images:
         return {}
     found = session.execute(
-        select(ImageTagRow.image_key, TagRow.id, TagRow.name, ImageTagRow.created)
-        .join(TagRow, TagRow.key == ImageTagRow.tag_key)
+        select(ImageTagRow.image_key, ImageTagRow.tag_key, ImageTagRow.created)
         .where(ImageTagRow.image_key.in_(images), visible(ImageTagRow, epoch))
         .order_by(ImageTagRow.key)
-    )
+    ).all()
+    tags = _tags(session, {row.tag_key for row in found})
     return _grouped(
-        (key, ImageTag(tag_id=identity, tag_name=name, created=created))
-        for key, identity, name, created in found
+        (key, ImageTag(tag_id=tags[tag].id, tag_name=tags[tag].name, created=created))
+        for key, tag, created in found
     )
 
 
@@ -160,13 +160,30 @@ def region_answers(
     """The regions of images, by the images' keys; images without regions are left out."""
     if not images:
         return {}
+    box = RegionRow.left, RegionRow.top, RegionRow.width, RegionRow.height
+    # Columns, not rows: a page may have 256 images with 300 regions each.
     found = session.execute(
-        select(RegionRow, TagRow.id, TagRow.name)
-        .join(TagRow, TagRow.key == RegionRow.tag_key)
+        select(RegionRow.image_key, RegionRow.tag_key, RegionRow.id, RegionRow.created, *box)
         .where(RegionRow.image_key.in_(images), visible(RegionRow, epoch))
         .order_by(RegionRow.key)
+    ).all()
+    tags = _tags(session, {row.tag_key for row in found})
+    return _grouped(
+        (
+            key,
+            ImageRegion(
+                region_id=identity,
+                tag_name=tags[tag].name,
+                created=created,
+                tag_id=tags[tag].id,
+                left=left,
+                top=top,
+                width=width,
+                height=height,
+            ),
+        )
+        for key, tag, identity, created, left, top, width, height in found
     )
-    return _grouped((row.image_key, _region(row, identity, name)) for row, identity, name in found)
 
 
 def summary(
@@ -242,17 +259,15 @@ def _image(
     )
 
 
-def _region(row: RegionRow, tag_id: str, tag_name: str) -> ImageRegion:
-    return ImageRegion(
-        region_id=row.id,
-        tag_name=tag_name,
-        created=row.created,
-        tag_id=tag_id,
-        left=row.left,
-        top=row.top,
-        width=row.width,
-        height=row.height,
-    )
+class _Tag(NamedTuple):
+    id: str
+    name: str
+
+
+def _tags(session: Session, keys: Collection[int]) -> dict[int, _Tag]:
+    """Tags by their keys; each is read once, and not with each of its regions."""
+    found = session.execute(select(TagRow.key, TagRow.id, TagRow.name).where(TagRow.key.in_(keys)))
+    return {key: _Tag(identity, name) for key, identity, name in found}
 
 
 def _grouped(pairs: Iterable[tuple[int, _Shown]]) -> dict[int, tuple[_Shown, ...]]:
