@@ -6,6 +6,7 @@ rest, for trainings.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -93,6 +94,7 @@ def serve(settings: Settings, config: Path | None) -> None:
     _try_storage(server)
     _say_keys(server)
     app = create_app(server)
+    gc.freeze()  # modules, models of the API and routes stay: a collection amid requests need not visit them
     options = uvicorn.Config(
         app,
         http=_protocol(settings, certificate),
