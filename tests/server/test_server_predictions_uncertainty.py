@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -21,9 +23,14 @@ CASES = {
     "one tag or none": ([0.5, 0.0, 0.0, 0.0], "multiclass", 0.5),
     "a single tag": ([1.0], "multiclass", 0.0),
     "no box": ([], "detection", 0.0),
-    "sure boxes": ([1.0, 1.0], "detection", 0.0),
-    "one doubtful box of three": ([1.0, 0.5, 0.0], "detection", 1.0),
-    "a likely box": ([0.75, 1.0], "detection", 0.8112781244591328),
+    "sure boxes, and one that is surely wrong": ([1.0, 1.0, 0.0], "detection", 0.0),
+    "a box of which nothing is known": ([0.5], "detection", 0.5),
+    "one doubtful box of three": ([1.0, 0.5, 0.0], "detection", 0.5),
+    "two doubtful boxes": ([0.5, 0.5], "detection", 0.75),
+    "a likely box": ([0.75, 1.0], "detection", 0.25),
+    "an unlikely box is as doubtful": ([0.25, 1.0], "detection", 0.25),
+    "three kinds of doubt": ([0.9, 0.8, 0.3], "detection", 1 - 0.9 * 0.8 * 0.7),
+    "ten unlikely boxes": ([0.02] * 10, "detection", 1 - 0.98**10),
 }
 
 
@@ -46,3 +53,11 @@ def test_many_at_once_are_each_alone(kind: str) -> None:
     assert together.shape == (20,)
     assert together.tolist() == [uncertainty(row, kind) for row in draws]
     assert ((together > 0) & (together < 1)).all()
+
+
+def test_more_boxes_that_are_not_sure_make_a_photo_of_a_detector_no_surer() -> None:
+    draws = np.random.default_rng(0).random((50, 12))
+    sums = [uncertainties(draws[:, :count], "detection") for count in range(13)]
+    assert all((few <= more).all() for few, more in pairwise(sums))
+    assert (sums[0] == 0).all()
+    assert (sums[-1] < 1).all()
