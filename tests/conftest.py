@@ -137,6 +137,19 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("graphs")
 
 
+@pytest.fixture(scope="session")
+def shipped_graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the shipped networks' graphs that the projects and servers of all processes share.
+
+    To convert one takes longer than most trainings of the tests. A file is there whole or not at all, and its
+    name has its digest.
+    """
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shipped_graphs"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture
 def project(tmp_path: Path, tiny_weights: Path, graphs: Path) -> SmallProject:
     """Twelve photos each of two colours, as `split` leaves them."""

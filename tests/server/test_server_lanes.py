@@ -31,6 +31,7 @@ from dahlia.server.running import Workers
 from dahlia.server.workspaces.guard import guard_command
 from dahlia.server.workspaces.workspace import Cancelled
 from dahlia.settings.server import JobsSection, load_settings
+from shared_graphs import share_graphs_of_server
 
 pytestmark = pytest.mark.both_databases
 
@@ -265,7 +266,7 @@ def test_long_work_yields(niceness: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("forked_stages")
-def test_a_real_training_and_export_beside_a_long_one(tmp_path: Path) -> None:
+def test_a_real_training_and_export_beside_a_long_one(tmp_path: Path, shipped_graphs: Path) -> None:
     begun = threading.Event()
 
     def endless(context: WorkerContext, task: Task) -> None:
@@ -273,6 +274,7 @@ def test_a_real_training_and_export_beside_a_long_one(tmp_path: Path) -> None:
         eventually(task.must_stop, 300)
         raise Cancelled("It was ended.")
 
+    share_graphs_of_server(tmp_path / "home", shipped_graphs)
     home = {"DAHLIA_SERVER_HOME": str(tmp_path / "home"), "DAHLIA_JOBS_POLL_SECONDS": "0.05"}
     home["DAHLIA_JOBS_WARM"] = "false"
     server = open_server(load_settings(None, home))

@@ -34,6 +34,7 @@ from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.project_folders import CheckedOut, check_out
 from dahlia.server.rescue.rescuing import rescue
 from dahlia.server.workspaces.workspace import git
+from shared_graphs import share_graphs_of_server
 
 TRAINING = {JobKind.TRAIN: train}
 # A lease that does not end while the machine is busy; that of a killed worker of this machine ends at once.
@@ -47,8 +48,9 @@ def database_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
+def server(database_url: str, tmp_path: Path, shipped_graphs: Path) -> Iterator[Server]:
     """A server whose workers are quick to notice."""
+    share_graphs_of_server(tmp_path / "home", shipped_graphs)
     server = opened(tmp_path, database_url)
     yield server
     server.database.close()

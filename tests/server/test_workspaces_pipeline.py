@@ -34,8 +34,8 @@ def _train(folder: Path, photo_set: PhotoSet, graphs: Path, warm: Path | None) -
 
 
 @pytest.mark.portable
-def test_train_retrain_and_reproduce(tmp_path: Path, warm: Path | None) -> None:
-    photo_set, graphs, folder = PhotoSet(tmp_path / "store"), tmp_path / "graphs", tmp_path / "worker" / NAME
+def test_train_retrain_and_reproduce(tmp_path: Path, warm: Path | None, shipped_graphs: Path) -> None:
+    photo_set, graphs, folder = PhotoSet(tmp_path / "store"), shipped_graphs, tmp_path / "worker" / NAME
     for tag in TAGS:
         photo_set.add(7, tag, real=True)
     first = _train(folder, photo_set, graphs, warm)

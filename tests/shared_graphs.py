@@ -1,0 +1,22 @@
+"""Graphs of the shipped networks that projects and servers of the tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dahlia import layout
+
+
+def share_graphs(root: Path, graphs: Path) -> None:
+    """Let a project that has converted nothing yet use a folder of graphs."""
+    link(root / layout.GRAPH_CACHE, graphs)
+
+
+def share_graphs_of_server(home: Path, graphs: Path) -> None:
+    """Let the workers of a server that has not started yet use a folder of graphs."""
+    link(home / "cache" / "graphs", graphs)
+
+
+def link(place: Path, graphs: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(graphs, target_is_directory=True)
