@@ -42,7 +42,7 @@ def photos(count: int) -> list[Batch]:
 @pytest.mark.parametrize("count", [1, 7])
 def test_a_share_of_the_numbers_is_cut_at_either_end(cut: float, count: int) -> None:
     given = photos(count)
-    found = map_ranges(proto_of(clip=False), given, ["Mul", "Add"], cut)
+    found = map_ranges(proto_of(clip=False), given, count, ["Mul", "Add"], cut)
     assert set(found) == {"data", "twice", "sum"}
     numbers = np.sort(np.concatenate(given).ravel())
     left_out = int(cut * len(numbers))
@@ -53,13 +53,13 @@ def test_a_share_of_the_numbers_is_cut_at_either_end(cut: float, count: int) -> 
 
 
 def test_what_is_clipped_has_the_range_that_is_left() -> None:
-    found = map_ranges(proto_of(clip=True), photos(2), ["Mul", "Clip", "Add"], 0.0)
+    found = map_ranges(proto_of(clip=True), photos(2), 2, ["Mul", "Clip", "Add"], 0.0)
     assert found["twice"] == found["clipped"]
     assert found["clipped"][1] == 1
-    apart = map_ranges(proto_of(clip=True), photos(2), ["Mul", "Add"], 0.0)
+    apart = map_ranges(proto_of(clip=True), photos(2), 2, ["Mul", "Add"], 0.0)
     assert apart["twice"][1] > 1
 
 
 def test_maps_that_are_all_alike() -> None:
     given = [np.full((1, 3, SIZE, SIZE), 0.5, np.float32)] * 3
-    assert map_ranges(proto_of(clip=False), given, ["Mul"], 1e-5) == {"data": (0.5, 0.5), "twice": (1, 1)}
+    assert map_ranges(proto_of(clip=False), given, 3, ["Mul"], 1e-5) == {"data": (0.5, 0.5), "twice": (1, 1)}

@@ -80,7 +80,7 @@ def test_other_networks_say_what_their_module_says(
         difference(tmp_path / str(one), source, pixels, answers, *form[:2]) for one, form in enumerate(FORMS)
     ]
     assert all(one <= allowed for one, (*_, allowed) in zip(found, FORMS, strict=True)), found
-    exact = onnxruntime.InferenceSession(probability_graph(source, "RGB").SerializeToString())
+    exact = onnxruntime.InferenceSession(probability_graph(source).SerializeToString())
     assert np.abs(exact.run(["model_output"], {"data": pixels})[0] - answers).max() <= 1e-4
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,7 +13,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from dahlia.errors import ExportError
-from dahlia.export.onnx.graph import backbone_graph, first_steps, probability_graph, save_graph
+from dahlia.export.onnx import precision
+from dahlia.export.onnx.graph import (
+    backbone_graph,
+    first_steps,
+    probability_graph,
+    save_graph,
+    take_pixels,
+)
 from dahlia.export.onnx.precision import to_float16, to_int8
 from dahlia.export.port import Batch, Source
 from dahlia.modeling.card import save_card
@@ -26,13 +34,19 @@ def ran(proto: onnx.ModelProto, pixels: Batch) -> Batch:
     return np.asarray(session.run(["model_output"], {"data": pixels})[0])
 
 
+def graph_of(source: Source, channels: Channels, full: int = 255) -> onnx.ModelProto:
+    proto = probability_graph(source)
+    take_pixels(proto.graph, channels, full)
+    return proto
+
+
 @pytest.mark.parametrize("full", [255, 1])
 @pytest.mark.parametrize("channels", ["RGB", "BGR"])
 def test_pixels_as_they_are_asked_for(
     source: Source, pixels: Batch, answers: Batch, channels: Channels, full: int
 ) -> None:
     given = pixels if channels == "RGB" else np.ascontiguousarray(pixels[:, ::-1])
-    proto = probability_graph(source, channels, full)
+    proto = graph_of(source, channels, full)
     np.testing.assert_allclose(ran(proto, given * np.float32(full / 255)), answers, atol=1e-5)
 
 
@@ -49,7 +63,7 @@ def test_pixels_as_they_are_asked_for(
 def test_first_steps(
     source: Source, channels: Channels, full: int, steps: list[str], smoothing: float
 ) -> None:
-    graph = probability_graph(smoothed(source, smoothing), channels, full).graph
+    graph = graph_of(smoothed(source, smoothing), channels, full).graph
     expected = [*steps, "Conv"] if smoothing else steps
     assert [step.op_type for step in first_steps(graph)] == expected
 
@@ -76,7 +90,7 @@ def test_a_network_that_has_no_onnx_form(
 
 
 def test_a_graph_that_the_checker_refuses(source: Source, tmp_path: Path) -> None:
-    proto = probability_graph(source, "RGB")
+    proto = probability_graph(source)
     proto.graph.node[-1].input[0] = "nowhere"
     with pytest.raises(ExportError, match="checker refuses"):
         save_graph(tmp_path / "model.onnx", proto)
@@ -89,7 +103,7 @@ def types(proto: onnx.ModelProto) -> dict[str, int]:
 
 
 def test_what_stays_wide_in_float16(source: Source) -> None:
-    proto = to_float16(probability_graph(smoothed(source, 0.3), "BGR"))
+    proto = to_float16(graph_of(smoothed(source, 0.3), "BGR"))
     kinds, nodes = types(proto), proto.graph.node
     wide = [node.op_type for node in nodes if kinds.get(node.output[0]) == TensorProto.FLOAT]
     narrow = {node.op_type for node in nodes if kinds.get(node.output[0]) == TensorProto.FLOAT16}
@@ -132,23 +146,23 @@ def test_constants_that_16_bits_cannot_hold(values: list[float], kept: bool) -> 
 @pytest.mark.parametrize("smoothing", [0.0, 0.3])
 def test_what_stays_float32_in_int8(source: Source, smoothing: float) -> None:
     source = smoothed(source, smoothing)
-    proto = probability_graph(source, "BGR")
+    proto = probability_graph(source)
     before = proto.SerializeToString()
-    quantised = to_int8(proto, source, "BGR")
+    quantised = to_int8(proto, source)
     assert proto.SerializeToString() == before
     kinds = {one.name: one.data_type for one in quantised.graph.initializer}
     convolutions = [node for node in quantised.graph.node if node.op_type == "Conv"]
     first = 2 if smoothing else 1
     assert all(kinds.get(node.input[1]) == TensorProto.FLOAT for node in convolutions[:first])
     assert not any(node.input[1] in kinds for node in convolutions[first:])
-    assert [step.op_type for step in first_steps(quantised.graph)][:3] == ["Gather", "Sub", "Div"]
+    assert [step.op_type for step in first_steps(quantised.graph)][:2] == ["Sub", "Div"]
     (gemm,) = (node for node in quantised.graph.node if node.op_type == "Gemm")
     assert kinds["head.weight"] == TensorProto.FLOAT
     assert "head.weight" in gemm.input
 
 
 def test_weights_of_8_bits_use_seven_and_have_a_scale_per_channel(source: Source) -> None:
-    graph = to_int8(probability_graph(source, "RGB"), source, "RGB").graph
+    graph = to_int8(probability_graph(source), source).graph
     constants = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
     weights = {
         name: values for name, values in constants.items() if values.dtype == np.int8 and values.ndim == 4
@@ -163,5 +177,25 @@ def test_weights_of_8_bits_use_seven_and_have_a_scale_per_channel(source: Source
 @pytest.mark.parametrize("count", [1, 8, 9])
 def test_any_number_of_photos_tells_ranges(source: Source, pixels: Batch, count: int) -> None:
     few = replace(source, photos=lambda: source.photos()[:count])
-    quantised = to_int8(probability_graph(source, "RGB"), few, "RGB")
+    quantised = to_int8(probability_graph(source), few)
     assert np.isfinite(ran(quantised, pixels)).all()
+
+
+def test_ranges_are_told_once_for_a_graph_and_its_photos(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    ranges = precision.map_ranges
+
+    def count(*given: Any) -> Any:
+        told.append(given[2])
+        return ranges(*given)
+
+    monkeypatch.setattr(precision, "map_ranges", count)
+    monkeypatch.setattr(precision, "_known", {})
+    proto = probability_graph(source)
+    first, second = (to_int8(proto, source).SerializeToString(deterministic=True) for _ in range(2))
+    assert first == second
+    assert told == [36]
+    to_int8(proto, replace(source, photos=lambda: source.photos()[:4]))
+    assert told == [36, 4]

@@ -34,11 +34,11 @@ def write_detector(folder: Path, source: Source, flavour: str) -> None:
     # Neck and head have a fiftieth of the weights. Calibration multiplies the rounding of scores, by three
     # where training was short, and a coordinate in 16 bits would be off by a quarter of a pixel at 416 px.
     wide = [node.name for node in proto.graph.node if node.name.startswith(FINDING)]
+    if flavour == "int8":
+        proto = to_int8(proto, source, wide)
     take_pixels(proto.graph, card.channels, 255)
     if flavour == "float16":
         proto = to_float16(proto, wide)
-    if flavour == "int8":
-        proto = to_int8(proto, source, card.channels, wide=wide)
     complete(proto, card)
     save_graph(folder / FILE_NAME, proto)
 

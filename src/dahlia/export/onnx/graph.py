@@ -34,20 +34,17 @@ GATED = "gated"
 IR_VERSION = 9  # of ONNX Runtime 1.17
 
 
-def probability_graph(source: Source, channels: Channels, full: int = 255) -> onnx.ModelProto:
-    """The graph in float32: `data` (N, 3, size, size) to `model_output` (N, K).
+def probability_graph(source: Source) -> onnx.ModelProto:
+    """The graph in float32: `data` (N, 3, size, size) RGB, 0 to 255, to `model_output` (N, K).
 
     Args:
         source: the trained model; torch is imported only where its backbone has not been converted before.
-        channels: the order of colours in `data`.
-        full: what white is in `data`: 255 or 1.
 
     Raises:
         ExportError: an operation of the backbone has no ONNX form.
         TrainingError: the bundle is not whole.
     """
     proto = backbone_graph(source)
-    take_pixels(proto.graph, channels, full)
     _append_head(proto.graph, source.bundle, source.card)
     proto.ir_version = IR_VERSION
     return proto

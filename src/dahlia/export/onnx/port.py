@@ -29,6 +29,7 @@ from dahlia.export.onnx.graph import (
     probability_graph,
     save_graph,
     tags_of,
+    take_pixels,
 )
 from dahlia.export.onnx.precision import to_float16, to_int8
 from dahlia.export.port import Batch, Opened, Run, Source, Usage, unusable
@@ -57,11 +58,12 @@ def write(folder: Path, source: Source, flavour: str) -> None:
 
 
 def _write_classifier(folder: Path, source: Source, flavour: str) -> None:
-    proto = probability_graph(source, source.card.channels)
+    proto = probability_graph(source)
+    if flavour == "int8":
+        proto = to_int8(proto, source)
+    take_pixels(proto.graph, source.card.channels, 255)
     if flavour == "float16":
         proto = to_float16(proto)
-    if flavour == "int8":
-        proto = to_int8(proto, source, source.card.channels)
     add_class_outputs(proto, [tag.name for tag in source.card.tags])
     describe(proto, source.card)
     save_graph(folder / FILE_NAME, proto)

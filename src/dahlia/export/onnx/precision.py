@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from hashlib import sha256
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,7 @@ from dahlia.dataset.imaging import Pixels, to_tensor_layout
 from dahlia.errors import ExportError
 from dahlia.export.onnx.graph import GATE, GATED, HEAD, first_steps
 from dahlia.export.onnx.ranges import Range, map_ranges
-from dahlia.export.port import Batch, Source
-from dahlia.params import Channels
+from dahlia.export.port import Source
 
 # Gates, scaling to unit length and softmax stay float32.
 _OPERATIONS = [
@@ -31,13 +31,11 @@ _OPERATIONS = [
 _CUT = 5e-6  # of the numbers of a map at either end
 
 
-def to_int8(
-    proto: onnx.ModelProto,
-    source: Source,
-    channels: Channels,
-    full: int = 255,
-    wide: Collection[str] = (),
-) -> onnx.ModelProto:
+# Of the last graph and its photos: what is written for another runtime next has the same.
+_known: dict[str, dict[str, Range]] = {}
+
+
+def to_int8(proto: onnx.ModelProto, source: Source, wide: Collection[str] = ()) -> onnx.ModelProto:
     """The graph with weights and maps of 8 bits, and input and outputs in float32.
 
     Weights have a scale per channel and seven bits: on processors without VNNI sums of eight-bit products
@@ -46,10 +44,8 @@ def to_int8(
     as fast, and eight bits of it would cost more than those of all others.
 
     Args:
-        proto: in float32.
+        proto: in float32; takes RGB, 0 to 255.
         source: of the photos.
-        channels: the order of colours that the graph takes.
-        full: what white is in its input: 255 or 1.
         wide: names of further nodes that stay float32.
 
     Raises:
@@ -61,10 +57,22 @@ def to_int8(
             "Quantisation to int8 learns the range of every map from photos, received none. Add photos, or "
             "choose another flavour."
         )
-    taken = [_as_taken(photo, channels, full) for photo in photos]
-    ranges = map_ranges(proto, taken, _OPERATIONS, _CUT)
+    ranges = _ranges(proto, photos)
     with _silence():
         return _as_before(_quantise(proto, ranges, wide), proto)
+
+
+def _ranges(proto: onnx.ModelProto, photos: Sequence[Pixels]) -> dict[str, Range]:
+    digest = sha256(proto.SerializeToString(deterministic=True))
+    for photo in photos:
+        digest.update(photo.tobytes())
+    key = digest.hexdigest()
+    if key not in _known:
+        taken = (to_tensor_layout([photo]) for photo in photos)
+        ranges = map_ranges(proto, taken, len(photos), _OPERATIONS, _CUT)
+        _known.clear()
+        _known[key] = ranges
+    return _known[key]
 
 
 def _quantise(proto: onnx.ModelProto, ranges: Mapping[str, Range], wide: Collection[str]) -> onnx.ModelProto:
@@ -93,12 +101,6 @@ def _float32(graph: onnx.GraphProto) -> list[str]:
     before = [step.name for step in first_steps(graph)]
     within = [node.name for node in graph.node if node.op_type == "Conv" and node.name not in before]
     return [HEAD, GATE, GATED, *before, *within[:1]]
-
-
-def _as_taken(photo: Pixels, channels: Channels, full: int) -> Batch:
-    pixels = to_tensor_layout([photo])
-    ordered = np.ascontiguousarray(pixels[:, ::-1]) if channels == "BGR" else pixels
-    return ordered if full == 255 else ordered / np.float32(255)
 
 
 def _as_before(quantised: onnx.ModelProto, proto: onnx.ModelProto) -> onnx.ModelProto:

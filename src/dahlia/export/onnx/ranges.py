@@ -6,7 +6,7 @@ outermost numbers of each map are kept, so that what is cut is counted exactly, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,13 +22,14 @@ _CLIPPING = ("Clip", "Relu")
 
 
 def map_ranges(
-    proto: onnx.ModelProto, photos: Sequence[Batch], operations: Collection[str], cut: float
+    proto: onnx.ModelProto, photos: Iterable[Batch], count: int, operations: Collection[str], cut: float
 ) -> dict[str, Range]:
     """The range of every map that operations of these types take or give.
 
     Args:
         proto: takes `data`.
         photos: (1, 3, size, size) each, as the graph takes them.
+        count: how many they are.
         operations: types of operations. What only a `Clip` or `Relu` among them reads has the range of what
             comes out of that: nothing else of it is needed.
         cut: the share of a map's numbers that may lie above its range, and the share below.
@@ -42,7 +43,7 @@ def map_ranges(
     for photo in photos:
         for name, values in zip(names, session.run(names, {INPUT: photo}), strict=True):
             if name not in ends:
-                ends[name] = _Ends(int(cut * values.size * len(photos)))
+                ends[name] = _Ends(int(cut * values.size * count))
             ends[name].add(values.ravel())
     found = {name: map_ends.range() for name, map_ends in ends.items()}
     return found | {name: found[after] for name, after in clipped.items() if after in found}

@@ -30,11 +30,8 @@ def write_detector(folder: Path, source: Source, flavour: str) -> None:
     card, detector = source.card, detector_of(source.card)
     proto = detector_graph(source)
     wide = [node.name for node in proto.graph.node if node.name.startswith(FINDING)]
+    proto = to_int8(proto, source, wide) if flavour == "int8" else with_half_weights(proto, wide)
     take_pixels(proto.graph, "RGB", full=1)
-    if flavour == "int8":
-        proto = to_int8(proto, source, "RGB", full=1, wide=wide)
-    else:
-        proto = with_half_weights(proto, wide)
     answers = RAW_ANSWERS if flavour == RAW else ANSWERS
     answers[detector.output](proto, card, detector)
     proto.ir_version = IR_VERSION

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dahlia.export.onnx.graph import OUTPUT, probability_graph
+from dahlia.export.onnx.graph import OUTPUT, probability_graph, take_pixels
 from dahlia.export.onnx.precision import to_int8
 from dahlia.export.openvino._runtime import RUNTIME, cannot, compiled_model, save_model
 from dahlia.export.openvino.detector import write_detector
@@ -44,9 +44,10 @@ def write(folder: Path, source: Source, flavour: str) -> None:
 
 
 def _write_classifier(folder: Path, source: Source, flavour: str) -> None:
-    proto = probability_graph(source, "RGB", full=1)
+    proto = probability_graph(source)
     if flavour == "int8":
-        proto = to_int8(proto, source, "RGB", full=1)
+        proto = to_int8(proto, source)
+    take_pixels(proto.graph, "RGB", full=1)
     save_model(folder, proto, source.card.backbone.architecture, halve=True)
 
 
