@@ -47,7 +47,7 @@ print("Creating project...")
 project = trainer.create_project(f"Quickstart {uuid.uuid4()}", domain_id=obj_detection_domain.id)
 
 with (photos / "regions.csv").open(newline="") as table:
-    rows = list(csv.DictReader(table))
+    rows = [row for row in csv.DictReader(table) if row["tag"]]
 tags = {name: trainer.create_tag(project.id, name) for name in sorted({row["tag"] for row in rows})}
 
 print("Adding images...")

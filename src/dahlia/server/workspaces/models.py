@@ -121,8 +121,8 @@ def personalise(servable: Path, target: Path, *, project_id: str, tag_ids: Mappi
 def start_from(folder: Path, bundle: Path, name: str) -> None:
     """Let the next training in a workspace start from a trained model's network.
 
-    That is the backbone. What stands on it, a classifier or the pyramid and head of a detector, is learned
-    anew. `lay_out` takes it back: call this after it.
+    That is the backbone. What stands on it, a classifier or the pyramid and head of a detector, starts as
+    always. `lay_out` takes it back: call this after it.
 
     Args:
         folder: the workspace.
