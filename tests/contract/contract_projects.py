@@ -92,7 +92,7 @@ def wait_until(reached: Callable[[], Any], seconds: float = 120.0) -> Any:
     return found
 
 
-def completed(training: Recorded, project: str, iteration: str) -> Any:
+def completed(training: Any, project: str, iteration: str, seconds: float = 120.0) -> Any:
     """The iteration, once it is."""
 
     def ended() -> Any:
@@ -100,7 +100,7 @@ def completed(training: Recorded, project: str, iteration: str) -> Any:
         assert now.status in ("Training", "Completed"), now.training_error_details
         return now if now.status == "Completed" else None
 
-    return wait_until(ended)
+    return wait_until(ended, seconds)
 
 
 def trained_project(training: Recorded, photos: Photos) -> Trained:

@@ -136,7 +136,7 @@ def trained(training: CustomVisionTrainingClient, scenes: Scenes) -> Any:
         project.id, ImageFileCreateBatch(images=entries)
     ).is_batch_successful
     iteration = training.train_project(project.id)
-    completed(training, project.id, iteration.id)
+    completed(training, project.id, iteration.id, 250)
     return project, tags, iteration
 
 

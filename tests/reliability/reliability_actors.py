@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 from reliability_client import COMPACT, DETECTION, Client
-from reliability_photo_sets import PhotoSet
+from reliability_photo_sets import PhotoSet, place
 
 _MOST_PHOTOS = 60
 
@@ -79,15 +79,19 @@ class Curator(Actor):
         draws = photo_set is self.photo_sets[1]
         images = sorted(photo_set.state)
         tag = str(self.random.choice(photo_set.tags))
+        left = round(float(self.random.random()) / 2, 6)
         some = [str(one) for one in self.random.permutation(images)[: self.random.integers(1, 6)]]
         match int(self.random.integers(10)) if images else 0:
             case 0 | 1 | 2 | 3 if len(images) < _MOST_PHOTOS:
                 tags = [] if draws or self.random.random() < 0.3 else [tag]
-                photo_set.upload(self.random, "red", int(self.random.integers(1, 9)), *tags)
+                drawn = [place(tag, left)] if draws and self.random.random() < 0.5 else []
+                photo_set.upload(self.random, "red", int(self.random.integers(1, 9)), *tags, drawn=drawn)
             case 4 | 5 | 6 if draws:
-                photo_set.draw(some, tag, round(float(self.random.random()) / 2, 6))
+                photo_set.draw(some, tag, left)
             case 4 | 5 | 6:
                 photo_set.tag(some, tag)
+            case 7 if draws and self.random.random() < 0.5:
+                photo_set.erase(some, tag)
             case 7:
                 photo_set.untag(some, tag)
             case 8 if len(photo_set.tags) < 12:

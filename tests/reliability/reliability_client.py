@@ -125,9 +125,11 @@ def hashed(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def files(photos: Sequence[bytes], tag_ids: Sequence[str] = ()) -> dict[str, Any]:
-    """The body that uploads photos."""
-    images = [{"contents": base64.b64encode(data).decode()} for data in photos]
+def files(
+    photos: Sequence[bytes], tag_ids: Sequence[str] = (), regions: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
+    """The body that uploads photos, each with these tags and regions."""
+    images = [{"contents": base64.b64encode(data).decode(), "regions": list(regions)} for data in photos]
     return {"images": images, "tagIds": list(tag_ids)}
 
 

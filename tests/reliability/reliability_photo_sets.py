@@ -11,14 +11,25 @@ import numpy as np
 from reliability_client import Client, Unknown, files, hashed, new_photo
 
 _PAGE = 256
+_AT_ONCE = 64  # regions
+
+
+Place = tuple[str, float, float, float, float]
+"""A region: the id of its tag, left, top, width, height."""
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Of an image: ids of tags; and of regions (id of the tag, left, top, width, height)."""
+    """Of an image: ids of tags, and regions."""
 
     tags: frozenset[str] = frozenset()
-    regions: frozenset[tuple[str, float, float, float, float]] = frozenset()
+    regions: frozenset[Place] = frozenset()
+
+    def erased(self, gone: frozenset[Place]) -> Labels:
+        """Without regions, and the tags whose last ones they were."""
+        left = self.regions - gone
+        lost = {one[0] for one in gone} - {one[0] for one in left}
+        return Labels(self.tags - lost, left)
 
     def without(self, tag: str) -> Labels:
         """Without a tag, and the regions that have it."""
@@ -72,13 +83,17 @@ class PhotoSet:
         self.tags.append(made["id"])
         return str(made["id"])
 
-    def upload(self, random: np.random.Generator, colour: str, count: int, *tags: str) -> bool:
-        """Add so many new photos; whether they are there."""
+    def upload(
+        self, random: np.random.Generator, colour: str, count: int, *tags: str, drawn: Sequence[Place] = ()
+    ) -> bool:
+        """Add so many new photos, each with these tags and regions; whether they are there."""
         photos = [new_photo(random, colour) for _ in range(count)]
-        after = dict(self.state) | {hashed(one): Labels(frozenset(tags)) for one in photos}
+        labels = Labels(frozenset([*tags, *(one[0] for one in drawn)]), frozenset(drawn))
+        after = dict(self.state) | {hashed(one): labels for one in photos}
 
         def send() -> None:
-            done = self.client.call("POST", f"{self.path}/images/files", json=files(photos, tags))
+            body = files(photos, tags, [_box(one) for one in drawn])
+            done = self.client.call("POST", f"{self.path}/images/files", json=body)
             assert [one["status"] for one in done["images"]] == ["OK"] * count, done
             for data, one in zip(photos, done["images"], strict=True):
                 self.ids[hashed(data)] = one["image"]["id"]
@@ -103,13 +118,32 @@ class PhotoSet:
 
     def draw(self, images: Sequence[str], tag: str, left: float) -> bool:
         """Draw a region on each image."""
-        region = (tag, left, 0.25, 0.5, 0.5)
+        region = place(tag, left)
         after = dict(self.state) | {
             one: Labels(self.state[one].tags | {tag}, self.state[one].regions | {region}) for one in images
         }
-        box = dict(zip(("tagId", "left", "top", "width", "height"), region, strict=True))
-        body = {"regions": [{"imageId": self.ids[one]} | box for one in images]}
+        body = {"regions": [{"imageId": self.ids[one]} | _box(region) for one in images]}
         return self._change(lambda: self.client.call("POST", f"{self.path}/images/regions", json=body), after)
+
+    def erase(self, images: Sequence[str], tag: str) -> bool:
+        """Delete the regions of a tag on images."""
+        which = {"imageIds": ",".join(self.ids[one] for one in images)}
+        found = self.client.known("GET", f"{self.path}/images/id", params=which)
+        regions = [one for image in found for one in image.get("regions") or () if one["tagId"] == tag]
+        gone = {one["regionId"]: _place(one) for one in regions[:_AT_ONCE]}
+        by_image = {image["id"]: {one["regionId"] for one in image.get("regions") or ()} for image in found}
+        after = dict(self.state) | {
+            one: self.state[one].erased(
+                frozenset(gone[region] for region in by_image[self.ids[one]] & gone.keys())
+            )
+            for one in images
+        }
+        if not gone:
+            return True
+        query = {"regionIds": ",".join(gone)}
+        return self._change(
+            lambda: self.client.call("DELETE", f"{self.path}/images/regions", params=query), after
+        )
 
     def delete(self, images: Sequence[str]) -> bool:
         """Delete images."""
@@ -166,11 +200,22 @@ class PhotoSet:
         raise AssertionError
 
 
+def place(tag: str, left: float) -> Place:
+    """A region of a tag."""
+    return tag, left, 0.25, 0.5, 0.5
+
+
+def _box(region: Place) -> dict[str, Any]:
+    return dict(zip(("tagId", "left", "top", "width", "height"), region, strict=True))
+
+
+def _place(region: Mapping[str, Any]) -> Place:
+    left, top, width, height = (round(region[name], 6) for name in ("left", "top", "width", "height"))
+    return region["tagId"], left, top, width, height
+
+
 def _labels(image: Mapping[str, Any]) -> Labels:
-    regions = frozenset(
-        (one["tagId"], *(round(one[name], 6) for name in ("left", "top", "width", "height")))
-        for one in image.get("regions") or ()
-    )
+    regions = frozenset(_place(one) for one in image.get("regions") or ())
     return Labels(frozenset(tag["tagId"] for tag in image.get("tags") or ()), regions)
 
 

@@ -9,9 +9,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from job_cases import (
+    DETECTION,
     QUICK,
+    add_photo,
     add_photos,
     eventually,
     iteration,
@@ -23,18 +26,21 @@ from job_cases import (
     working,
 )
 
+from changed_package import change_package
+from dahlia.modeling.box_predictions import load_box_predictions
 from dahlia.modeling.card import (
     load_card,
 )
 from dahlia.server.context import Server
 from dahlia.server.jobs.job import JobKind
-from dahlia.server.jobs.training_data import artifact_key
+from dahlia.server.jobs.training_data import PREDICTIONS, artifact_key
 from dahlia.server.jobs.training_job import train
 from dahlia.server.jobs.worker_context import WorkerContext
 from dahlia.server.project_folders import CheckedOut, check_out
 from dahlia.server.rescue.rescuing import rescue
 from dahlia.server.workspaces.workspace import git
 from shared_graphs import share_graphs_of_server
+from small_projects import COLOURS, photo
 
 TRAINING = {JobKind.TRAIN: train}
 # A lease that does not end while the machine is busy; that of a killed worker of this machine ends at once.
@@ -113,7 +119,53 @@ def test_what_a_killed_worker_left_of_a_real_training_another_finishes(server: S
     assert jobs(server)[0].attempts == 2
 
 
-def start_worker(server: Server) -> subprocess.Popen[bytes]:
+QUICKER = {
+    "training/quick.yaml": {"detection.steps": 60, "detection.views": 3, "detection.folds": 3},
+    "domain/detection_general_compact.yaml": {"input.size": 96},
+}
+
+
+@pytest.mark.slow
+def test_a_killed_training_of_a_detector_ends_as_if_nobody_had_killed_it(
+    server: Server, tmp_path: Path
+) -> None:
+    package = {"PYTHONPATH": str(change_package(tmp_path / "package", QUICKER))}
+    made = []
+    for killed in (True, False):
+        project = plant(server, "red", "blue", domain=DETECTION, classification=None)
+        for number in range(12):
+            tag = ("red", "blue")[number % 2]
+            add_photo(server, project, photo(COLOURS[tag], number), tag, region=tag)
+        made.append(order(server, project))
+        if killed:
+            first = start_worker(server, **package)
+            runs = WorkerContext(server).workspace(project.id) / ".dahlia/detection/runs"
+            try:
+                eventually(lambda: any(runs.glob("*/*.safetensors")), 200)  # noqa: B023
+            finally:
+                os.killpg(first.pid, signal.SIGKILL)
+                first.wait(10)
+            assert states(server) == ["running"]
+    second = start_worker(server, **package)
+    try:
+        eventually(lambda: states(server) == ["done"] * 2, 250)
+    finally:
+        second.send_signal(signal.SIGTERM)
+        assert second.wait(20) == 0
+    assert [job.attempts for job in jobs(server)] == [2, 1]
+    found = []
+    for identity in made:
+        assert iteration(server, identity).status == "Completed"
+        server.storage.fetch(artifact_key(identity, PREDICTIONS), tmp_path / identity)
+        found.append(load_box_predictions(tmp_path / identity))
+    resumed, whole = found
+    assert resumed.ids == whole.ids
+    for one, other in zip(resumed.found, whole.found, strict=True):
+        np.testing.assert_array_equal(one.scores, other.scores)
+        np.testing.assert_array_equal(one.places, other.places)
+
+
+def start_worker(server: Server, **variables: str) -> subprocess.Popen[bytes]:
     """`dahlia worker` for a server."""
     settings = server.settings
     places = {
@@ -123,4 +175,4 @@ def start_worker(server: Server) -> subprocess.Popen[bytes]:
         "DAHLIA_TRACKING_URI": settings.tracking_uri.reveal(),
     }
     command = [sys.executable, "-m", "dahlia", "worker"]
-    return subprocess.Popen(command, env=os.environ | places | PATIENT, start_new_session=True)
+    return subprocess.Popen(command, env=os.environ | places | PATIENT | variables, start_new_session=True)
