@@ -198,7 +198,7 @@ class DetectorParams(Section):
     width: int = Field(ge=16, le=256, multiple_of=8)
     overlap: float = Field(gt=0, lt=1)
     least: float = Field(gt=0, lt=1)
-    most: int = Field(ge=1, le=200)
+    most: int = Field(ge=1, le=300)  # as many as `validate` allows in a photo
     views: ViewParams
 
     @model_validator(mode="after")

@@ -231,6 +231,15 @@ def test_a_drawing_and_a_map_at_once(asked: TestClient, name: str) -> None:
     assert "received both" in response.json()["message"]
 
 
+@pytest.mark.parametrize(
+    ("query", "told"), [("draw=true", "/predict?draw=true"), ("explain=true", "/predict?explain=true")]
+)
+def test_batches_are_neither_drawn_nor_explained(asked: TestClient, query: str, told: str) -> None:
+    response = asked.post(f"/predict_batch?{query}", content=form(png()), headers={"content-type": FORM})
+    assert (response.status_code, response.json()["code"]) == (400, "BadRequestInvalid")
+    assert told in response.json()["message"]
+
+
 def test_true_in_capitals_draws(asked: TestClient) -> None:
     assert own(asked, "draw=True", png()).headers["content-type"] == "image/jpeg"
 

@@ -82,9 +82,16 @@ def test_how_it_is_asked_for(client: TestClient, value: str) -> None:
     assert "activation" in ask(client, f"/predict?Explain={value}").json()
 
 
-@pytest.mark.parametrize("query", ["", "?explain=false", "?explain=", "?explain=1"])
+@pytest.mark.parametrize("query", ["", "?explain=false", "?explain="])
 def test_not_asked_for(client: TestClient, query: str) -> None:
     assert "reached" in ask(client, f"/predict{query}").json()
+
+
+@pytest.mark.parametrize("query", ["explain=1", "explain=yes", "Explain=maybe"])
+def test_whether_to_explain_is_true_or_false(client: TestClient, query: str) -> None:
+    response = ask(client, f"/predict?{query}")
+    assert (response.status_code, response.json()["code"]) == (400, "BadRequestInvalid")
+    assert "Expected explain as true or false" in response.json()["message"]
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ _ONE_TAG = "Keep the tag that is right, or set `project.classification: multilab
 _LEAK = "Take it out of the training images or out of the test set, or the figures will flatter the model."
 _ALIKE = "Keep both if they are different photos; retakes of one scene add little."
 _LOOK = "Check the photo. Keep it if the model will get photos like it; otherwise take a better one."
+_BOX = "Correct the box in the file or the tool that it comes from, or remove it there."
 _DRAW = (
     "Draw a box around each object, or list the photo without any if it shows none. Until then it is not "
     "used: a detector takes what is outside of boxes for background."
@@ -58,8 +59,8 @@ RULES: dict[str, Rule] = {
     ),
     "same-bytes-two-tags": Rule("error", "One image under two tags", _ONE_TAG),
     "train-and-test": Rule("error", "Images both in training and in the test set", _LEAK),
-    "region-out-of-bounds": Rule("error", "Regions that leave the image", "Draw the region again."),
-    "region-zero-size": Rule("error", "Regions without an area", "Draw the region again, or remove it."),
+    "region-out-of-bounds": Rule("error", "Regions that leave the image", _BOX),
+    "region-zero-size": Rule("error", "Regions without an area", _BOX),
     "other-size": Rule(
         "error",
         "Boxes of photos of another shape",
@@ -98,12 +99,12 @@ RULES: dict[str, Rule] = {
     "unknown-test-tag": Rule(
         "error",
         "Tags of the test set that training does not know",
-        "Spell the tag as in training, add training images of it, or take its test images out.",
+        "Spell the tag as in training, add it to the training set too, or take it out of the test set.",
     ),
     "similar-tag-names": Rule(
         "error",
         "Tag names that differ only in case, space or signs that are not shown",
-        "Give the images of one of the two the other's name.",
+        "Give what has one of the two the other's name.",
     ),
     "too-few-tags": Rule("error", "Too few tags", "Add images of another tag, or of a negative one."),
     "too-few-images": Rule("error", "Tags with too few images", "Add images of it, or take the tag out."),
@@ -137,7 +138,8 @@ RULES: dict[str, Rule] = {
     "more-boxes-than-found": Rule(
         "warning",
         "Photos with more boxes than the domain finds",
-        "Choose a domain that finds more (`detection_products_on_shelves` 200), or cut the photo into parts.",
+        "Choose a domain that finds more (`detection_products_on_shelves` 200), raise `domain.detector.most` "
+        "(300 at most), or cut the photo into parts.",
     ),
     "photo-wide-boxes": Rule(
         "warning",

@@ -15,7 +15,7 @@ from dahlia.params import Channels, usual_channels
 
 NAMESPACE = uuid.UUID("6f0f5c4e-6a0b-5d0c-9a53-64a11ab1d0e5")
 FILE_NAME = "model.json"
-MOST_BOXES = 200
+MOST_BOXES = 300
 """Of a photo, in an answer; Custom Vision's."""
 
 

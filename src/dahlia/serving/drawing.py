@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +36,10 @@ THRESHOLD = 0.5
 LEAST_EDGE, MOST_EDGE = 640, 1280
 """Pixels of the picture's longer edge: in a smaller one nobody could read names."""
 
+DRAW, EXPLAIN = "draw", "explain"
+"""Parameters that ask for another answer than the plain one."""
 _YES, _NO = "true", "false"
-_PARAMETERS = ("explain", "draw", "threshold")
+_PARAMETERS = (EXPLAIN, DRAW, "threshold")
 _JPEG = "image/jpeg"
 _QUALITY = 90
 # Of tags, in their order: far apart for most eyes, and on most photos (Okabe and Ito, Color Universal Design,
@@ -106,32 +108,38 @@ class Drawer:
             raise refused_image(error) from error
 
 
-def wants_drawing(scope: Scope) -> bool:
-    """Whether a request asks for a drawing.
+def view_of(scope: Scope) -> str:
+    """What a request asks for instead of a plain answer: `DRAW`, `EXPLAIN`, or nothing.
 
     Raises:
-        ServiceError: it says neither yes nor no, asks for a map as well, or names the lowest score of boxes
-            that nobody draws.
+        ServiceError: it says neither yes nor no, asks for both, or names the lowest score of boxes that
+            nobody draws.
     """
     asked = _asked(scope)
-    said = asked.get("draw", _NO)
-    if said.lower() not in (_YES, _NO):
-        raise ServiceError(
-            "BadRequestInvalid",
-            f"Expected draw as {_YES} or {_NO}, received {said[:40]!r}. Send draw={_YES} for the photo with "
-            "its boxes, or leave draw out.",
-        )
-    if said.lower() == _NO and "threshold" in asked:
+    draws = _says_yes(DRAW, asked, "the photo with its boxes")
+    explains = _says_yes(EXPLAIN, asked, "which parts of the photo support a tag")
+    if not draws and "threshold" in asked:
         raise ServiceError(
             "BadRequestInvalid",
             f"Expected threshold together with draw={_YES}, received it without: it is the lowest score of "
             f"boxes that are drawn. Add draw={_YES}, or leave threshold out.",
         )
-    if said.lower() == asked.get("explain", _NO).lower() == _YES:
+    if draws and explains:
         raise ServiceError(
             "BadRequestInvalid",
             f"Expected one of draw={_YES}, for detectors, and explain={_YES}, for classifiers; received "
             "both. Leave one out.",
+        )
+    return DRAW if draws else EXPLAIN if explains else ""
+
+
+def _says_yes(name: str, asked: Mapping[str, str], what: str) -> bool:
+    said = asked.get(name, _NO)
+    if said.lower() not in (_YES, _NO):
+        raise ServiceError(
+            "BadRequestInvalid",
+            f"Expected {name} as {_YES} or {_NO}, received {said[:40]!r}. Send {name}={_YES} for {what}, or "
+            f"leave {name} out.",
         )
     return said.lower() == _YES
 

@@ -22,11 +22,10 @@ from dahlia.http.body import Disconnected, read_body, with_body
 from dahlia.http.fetch import fetch
 from dahlia.http.lingering import Lingering
 from dahlia.http.origins import CrossOrigin, Policy
-from dahlia.http.parameters import query_of
 from dahlia.http.paths import Route, is_contract, is_prediction, parse_route, raw_path
 from dahlia.http.replies import REQUEST, identified, no_such_route, refusal, wrong_method
 from dahlia.serving.bentoml_support import read_form, write_form
-from dahlia.serving.drawing import Drawer, wants_drawing
+from dahlia.serving.drawing import DRAW, EXPLAIN, Drawer, view_of
 from dahlia.serving.prediction_api import handle
 from dahlia.settings.service import ORIGINS
 
@@ -134,10 +133,12 @@ class PredictionApp:
             if route is not None:
                 response = await handle(scope, receive, route, self._predictor, state.admission, self._bring)
                 await response(scope, receive, send)
-            elif scope["path"] == PREDICT and wants_drawing(scope):
+            elif (view := view_of(scope)) and scope["path"] == PREDICT_BATCH:
+                raise _one_photo(view)
+            elif view == DRAW:
                 response = await Drawer(self._predictor).answer(scope, receive, state.admission)
                 await response(scope, receive, send)
-            elif scope["path"] == PREDICT and _wants_map(scope):
+            elif view == EXPLAIN:
                 response = await self._explainer.answer(scope, receive, state.admission)
                 await response(scope, receive, send)
             else:
@@ -195,8 +196,12 @@ class PredictionApp:
             await refusal(_late())(scope, receive, send)
 
 
-def _wants_map(scope: Scope) -> bool:
-    return query_of(scope).get("explain", "false").lower() == "true"
+def _one_photo(view: str) -> ServiceError:
+    return ServiceError(
+        "BadRequestInvalid",
+        f"Expected {view}=true with {PREDICT}, which is for one photo; received it with {PREDICT_BATCH}. "
+        f"Send the photos one by one to {PREDICT}?{view}=true, or leave {view} out.",
+    )
 
 
 def _starting() -> NoReturn:

@@ -45,11 +45,11 @@ def enough_boxes(survey: Survey) -> Iterator[Finding]:
         if count < limits.min_boxes_per_tag:
             yield _few("too-few-boxes", tag, count, limits.min_boxes_per_tag, "box", "boxes")
         elif photos[tag] < _LEAST_PHOTOS:
-            yield _few("too-few-images", tag, photos[tag], _LEAST_PHOTOS, "image", "images")
+            yield _few("too-few-images", tag, photos[tag], _LEAST_PHOTOS, "photo", "photos")
         elif count < limits.advised_boxes_per_tag:
             yield _few("few-boxes", tag, count, limits.advised_boxes_per_tag, "box", "boxes")
         elif photos[tag] < limits.advised_images_per_tag:
-            yield _few("few-images", tag, photos[tag], limits.advised_images_per_tag, "image", "images")
+            yield _few("few-images", tag, photos[tag], limits.advised_images_per_tag, "photo", "photos")
 
 
 def balance(survey: Survey) -> Iterator[Finding]:

@@ -29,7 +29,7 @@ def unused(survey: Survey) -> Iterator[Finding]:
     """Regions with a flaw, where tags alone count."""
     least = survey.params.validate_.min_region_edge
     for row in survey.whole:
-        findings = [finding for region in row.regions if (finding := _judge(row, region, least))]
+        findings = [finding for place in range(len(row.regions)) if (finding := _judge(row, place, least))]
         if findings:
             tags = tuple(dict.fromkeys(tag for finding in findings for tag in finding.tags))
             found = f"{findings[0].found}{_more(len(findings))}"
@@ -42,8 +42,8 @@ def flawed(survey: Survey) -> Iterator[Finding]:
         if row.path in survey.misplaced:
             continue
         by_code: dict[str, list[Finding]] = defaultdict(list)
-        for region in row.regions:
-            if finding := _judge(row, region):
+        for place in range(len(row.regions)):
+            if finding := _judge(row, place):
                 by_code[finding.code].append(finding)
         for code, (first, *others) in by_code.items():
             tags = tuple(dict.fromkeys(tag for one in (first, *others) for tag in one.tags))
@@ -167,9 +167,12 @@ def places(regions: Sequence[Region]) -> np.ndarray[tuple[int, int], np.dtype[np
     return np.array(rows, np.float32).reshape(-1, 4)
 
 
-def _judge(row: Inspection, region: Region, least: float = 0.0) -> Finding | None:
+def _judge(row: Inspection, place: int, least: float = 0.0) -> Finding | None:
+    region = row.regions[place]
     numbers = (region.left, region.top, region.width, region.height)
     found = f"“{region.tag}” at left, top, width, height {', '.join(f'{n:.4g}' for n in numbers)}"
+    if row.source:
+        found += f" (box {place + 1} of the photo in {row.source})"
     about = ((row.path,), (region.tag,))
     if not (region.width > 0 and region.height > 0):
         return Finding("region-zero-size", "a width and a height above 0", found, *about)
