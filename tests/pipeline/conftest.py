@@ -8,6 +8,7 @@ from pipeline_projects import TAGS, Project, succeeded
 
 from dahlia.project import create_project
 from dahlia_samples import generate_garden
+from shared_graphs import share_graphs
 
 EDGE = 416  # of photos: no edge is under 256, of which validation would warn
 FIRST, ALL = 8, 12
@@ -28,11 +29,16 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def planted(
-    tmp_path_factory: pytest.TempPathFactory, photos: Path, machine: Path, warm: Path | None
+    tmp_path_factory: pytest.TempPathFactory,
+    photos: Path,
+    machine: Path,
+    warm: Path | None,
+    shipped_graphs: Path,
 ) -> Project:
     """A new project with the first `FIRST` photos of each tag; nothing has run. Copy it, do not change it."""
     project = Project(tmp_path_factory.mktemp("planted") / "garden", machine, warm)
     create_project(project.root)
+    share_graphs(project.root, shipped_graphs)
     for tag in TAGS:
         folder = project.root / "data" / "images" / tag
         folder.mkdir()

@@ -110,14 +110,14 @@ class Project:
             assert done.code == 0, done.output
 
     def copy(self, folder: Path) -> Project:
-        """The same project in `folder`; files that nobody rewrites share their bytes."""
+        """The same project in `folder`; files that nobody rewrites share their bytes, links stay links."""
         fixed = tuple(f"{self.root / name}{os.sep}" for name in NEVER_REWRITTEN)
 
         def copy(source: str, target: str) -> object:
             return os.link(source, target) if source.startswith(fixed) else shutil.copy2(source, target)
 
         root = folder / self.root.name
-        shutil.copytree(self.root, root, copy_function=copy)
+        shutil.copytree(self.root, root, symlinks=True, copy_function=copy)
         return Project(root, self.machine, self.warm)
 
     @property
