@@ -22,6 +22,7 @@ import onnx
 import onnxruntime
 import pytest
 import yaml
+from following import following_once
 from published_decoders import ANCHORS, read_as_the_zips
 
 from dahlia import layout
@@ -50,9 +51,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[Output, SmallDetec
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Converted graphs, which all tests share."""
-    return tmp_path_factory.mktemp("kept")
+    with following_once({}):
+        yield tmp_path_factory.mktemp("kept")
 
 
 def inputs_of(detector: SmallDetector, kept: Path) -> ExportInputs:

@@ -64,6 +64,11 @@ class Reader:
             corners = arrays["detected_boxes"].reshape(-1, 4)
             tags = arrays["detected_classes"].reshape(-1).astype(int)
             return self._found(corners, tags, arrays["detected_scores"].reshape(-1))
+        if "coordinates" in arrays:  # of Core ML, which has suppressed them
+            centres, edges = np.split(arrays["coordinates"], 2, axis=1)
+            scores, tags = arrays["confidence"].max(1), arrays["confidence"].argmax(1)
+            order = np.argsort(-scores, kind="stable")
+            return self._found(_corners(centres, edges)[order], tags[order], scores[order])
         if "raw_boxes" in arrays:
             centres, edges = np.split(arrays["raw_boxes"].reshape(-1, 4), 2, axis=1)
             scores = arrays["raw_probs"].reshape(len(centres), -1)[:, 1:]  # the first is the background's
