@@ -10,9 +10,10 @@ the service is compared with other servers of one network, that of `general_comp
 
 Everything is measured in one run on one machine, with one model and the same JPEG files, by `wrk`, which
 shares the cores. Rounds alternate between the servers; figures are medians of the rounds. The plain server is
-FastAPI, ONNX Runtime and OpenCV with two workers; its endpoint is written in both usual ways. BentoML with no
-model takes a file and gives its length. In process, at most as many threads as cores do what the service does
-with a photo. CPU is what a request takes of it in the server's processes: other load changes that less.
+FastAPI, ONNX Runtime and OpenCV with two workers; its endpoint is written in both usual ways, and once as
+somebody tuned it (see `serving_peers.py`). BentoML with no model takes a file and gives its length. In
+process, at most as many threads as cores do what the service does with a photo. CPU is what a request takes
+of it in the server's processes: other load changes that less.
 A busy machine may make a server refuse requests (429 and 503): they are counted and left out of the rate;
 their times are among those of the percentiles.
 """
@@ -37,7 +38,7 @@ from rich.table import Table
 
 from serving_detector import compare_detector
 from serving_domains import compare
-from serving_load import HERE, SIZES, Target, ask, draw, our_service, require_wrk, route, wrk
+from serving_load import HERE, SIZES, Target, ask, draw, our_service, plain_command, require_wrk, route, wrk
 from serving_model import Network, network_of, publish_models
 from serving_processes import bentoml_command, memory, processes, running
 
@@ -45,7 +46,7 @@ USUAL, DETECTOR = "general_compact", "detection_general_compact"
 CONNECTIONS = (1, 8, 32)
 MANY = 20
 OURS, STORING, EMPTY, INSIDE = "Dahlia", "Dahlia, storing", "BentoML, no model", "in process, no HTTP"
-PLAIN = ("FastAPI, async def", "FastAPI, def")
+PLAIN = ("FastAPI, async def", "FastAPI, def", "FastAPI, tuned")
 
 Figures = dict[tuple[str, str, int], dict[str, float]]
 
@@ -102,21 +103,19 @@ def _servers(stack: ExitStack, folder: Path) -> list[Target]:
     peers.mkdir()
     shutil.copy(HERE / "serving_peers.py", peers)
     graph = folder / "one" / "published" / "iteration-1" / "model.onnx"
-    uvicorn = [sys.executable, "-m", "uvicorn", "serving_peers:app", "--workers", "2", "--no-access-log"]
     empty = folder / "empty"
     shutil.copytree(peers, empty)
     ours = stack.enter_context(our_service(folder / "one"))
     shutil.copytree(folder / "one" / "published", folder / "storing" / "published")
     storing = stack.enter_context(our_service(folder / "storing", DAHLIA_PREDICTIONS=str(folder / "kept")))
-    plain = stack.enter_context(
-        running([*uvicorn, "--port", "{port}"], peers, {"MODEL": str(graph)}, ready="/docs")
-    )
+    plain = stack.enter_context(running(plain_command(), peers, {"MODEL": str(graph)}, ready="/docs"))
     nothing = stack.enter_context(running(bentoml_command("serving_peers:Empty"), empty, {}))
     return [
         Target(OURS, route(ours), "imageData", ours.pid),
         Target(STORING, route(storing).removesuffix("/nostore"), "imageData", storing.pid),
         Target(PLAIN[0], f"{plain.base}/predict", "file", plain.pid),
         Target(PLAIN[1], f"{plain.base}/predict_in_thread", "file", plain.pid),
+        Target(PLAIN[2], f"{plain.base}/predict_tuned", "file", plain.pid),
         Target(EMPTY, f"{nothing.base}/predict", "file", nothing.pid),
     ]
 

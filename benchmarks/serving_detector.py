@@ -1,7 +1,8 @@
 """A detector in the prediction service, beside the server that most people would write around its graph.
 
 Both answer with the same graph and the same boxes, in the same rounds. The plain server is FastAPI, ONNX
-Runtime and OpenCV with two workers: it decodes the grid with numpy and suppresses boxes with `cv2.dnn`. The
+Runtime and OpenCV with two workers: it decodes the grid with numpy and suppresses boxes with `cv2.dnn`. It is
+also measured as somebody tuned it (see `serving_peers.py`). The
 weights of the head are random, and its scores spread so that some fifty places of a photo say something.
 """
 
@@ -29,12 +30,12 @@ from dahlia.files import write_json
 from dahlia.modeling.backbones import card_of
 from dahlia.modeling.card import DetectorCard, InputCard, ModelCard, TagCard, TrainingCard, tag_id
 from dahlia.params import DomainParams
-from serving_load import HERE, SIZES, Target, draw, our_service, route, wrk
+from serving_load import HERE, SIZES, Target, draw, our_service, plain_command, route, wrk
 from serving_model import PROJECT, PROJECT_ID, REPOSITORY
 from serving_processes import running
 
-OURS, PLAIN = "Dahlia", ("FastAPI, async def", "FastAPI, def")
-CONNECTIONS = (1, 8)
+OURS, PLAIN = "Dahlia", ("FastAPI, async def", "FastAPI, def", "FastAPI, tuned")
+CONNECTIONS = (1, 8, 32)
 PHOTO = "1260x900"
 TAGS = ("car", "bus", "bicycle")
 ENOUGH = 1.5  # times the requests of the plain server
@@ -135,15 +136,13 @@ def _served(stack: ExitStack, folder: Path) -> list[Target]:
     peers.mkdir()
     shutil.copy(HERE / "serving_peers.py", peers)
     graph = folder / "one" / "published" / "iteration-1" / "model.onnx"
-    uvicorn = [sys.executable, "-m", "uvicorn", "serving_peers:app", "--workers", "2", "--no-access-log"]
     ours = stack.enter_context(our_service(folder / "one"))
-    plain = stack.enter_context(
-        running([*uvicorn, "--port", "{port}"], peers, {"MODEL": str(graph)}, ready="/docs")
-    )
+    plain = stack.enter_context(running(plain_command(), peers, {"MODEL": str(graph)}, ready="/docs"))
     return [
         Target(OURS, route(ours, task="detect"), "imageData", ours.pid),
         Target(PLAIN[0], f"{plain.base}/detect", "file", plain.pid),
         Target(PLAIN[1], f"{plain.base}/detect_in_thread", "file", plain.pid),
+        Target(PLAIN[2], f"{plain.base}/detect_tuned", "file", plain.pid),
     ]
 
 
@@ -156,13 +155,15 @@ def _print(found: Rates, title: str) -> None:
             table.add_row(str(count), name, *cells, f"{_median(rows, 'refused'):.0f}")
         table.add_section()
     Console(width=100).print(table)
-    for name in PLAIN:
-        pairs = list(zip(found[OURS, CONNECTIONS[-1]], found[name, CONNECTIONS[-1]], strict=True))
-        times = statistics.median(
-            ours["rate"] / plain["rate"] if plain["rate"] else math.inf for ours, plain in pairs
-        )
-        processor = statistics.median(plain["cpu"] / ours["cpu"] for ours, plain in pairs)
-        print(f"{times:.2f} times {name} (at least {ENOUGH}), by CPU {processor:.2f}")
+    for count in CONNECTIONS:
+        for name in PLAIN:
+            pairs = list(zip(found[OURS, count], found[name, count], strict=True))
+            times = statistics.median(
+                ours["rate"] / plain["rate"] if plain["rate"] else math.inf for ours, plain in pairs
+            )
+            processor = statistics.median(plain["cpu"] / ours["cpu"] for ours, plain in pairs)
+            aim = "" if count == 1 else f" (at least {ENOUGH})"
+            print(f"{count} connections: {times:.2f} times {name}{aim}, by CPU {processor:.2f}")
 
 
 def _median(rows: Sequence[dict[str, float]], key: str) -> float:

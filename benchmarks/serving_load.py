@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -38,6 +39,16 @@ class Target:
 def our_service(folder: Path, **environment: str) -> AbstractContextManager[Running]:
     """The prediction service of what is published in a folder, until the block ends."""
     return running(bentoml_command(), folder, environment)
+
+
+def plain_command() -> list[str]:
+    """What serves the plain server of `serving_peers.py`; `{port}` is to be replaced.
+
+    uvicorn kills workers that do not answer it within some seconds, as on a busy machine all do.
+    """
+    patient = ["--timeout-worker-healthcheck", "60"]
+    app = ["uvicorn", "serving_peers:app", "--workers", "2", "--no-access-log", *patient]
+    return [sys.executable, "-m", *app, "--port", "{port}"]
 
 
 def route(server: Running, name: str = "model1", task: str = "classify") -> str:
