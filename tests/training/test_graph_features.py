@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dahlia.errors import ExportError, TrainingError
-from dahlia.modeling.backbones import Backbone
+from dahlia.modeling.backbones import Backbone, load_backbone
 from dahlia.params import TrainerParams
 from dahlia.training import features, graph_features
 from dahlia.training.feature_cache import FeatureCache, Key
@@ -55,16 +55,18 @@ def case(project: SmallProject, graphs: Path) -> Case:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("architecture", "size", "smoothing"),
+    ("architecture", "weights", "size", "smoothing"),
     [
-        ("mobilenetv4_conv_small", 160, 0.16),
-        ("tf_efficientnet_lite0", 224, 0.0),
-        ("tf_efficientnet_lite2", 260, 0.16),
+        ("mobilenetv4_conv_small", "bundled", 160, 0.16),
+        ("tf_efficientnet_lite0", "package", 224, 0.0),
+        ("tf_efficientnet_lite2", "package", 260, 0.16),
     ],
 )
-def test_features_are_torchs(case: Case, architecture: str, size: int, smoothing: float) -> None:
-    torch.manual_seed(0)
-    backbone = Backbone(architecture, None, smoothing=smoothing)
+def test_features_are_torchs(
+    case: Case, shipped_graphs: Path, architecture: str, weights: str, size: int, smoothing: float
+) -> None:
+    backbone = load_backbone(architecture, weights, smoothing)
+    case.graphs = shipped_graphs
     keys, by_graph, by_torch = case.keys[:20], case.cache("graph", size), case.cache("torch", size)
     GraphFeatures(backbone, size, case.graphs).compute(keys, case.paths, by_graph, rows=8)
     trainer = TrainerParams(accelerator="cpu", precision="32-true")
