@@ -65,6 +65,17 @@ def test_boxes_before_suppression(tmp_path: Path) -> None:
     check(reader(tmp_path, "boxes").find(outputs))
 
 
+def test_boxes_of_core_ml(tmp_path: Path) -> None:
+    """Suppressed already, by their centres, in any order; an overlap that someone asked for stays."""
+    centres, edges = (CORNERS[:, :2] + CORNERS[:, 2:]) / 2, CORNERS[:, 2:] - CORNERS[:, :2]
+    scores = np.array([[0, 0.9, 0], [0, 0.8, 0], [0.5, 0, 0]])
+    coordinates = np.concatenate([centres, edges], 1, dtype=np.float64)
+    ready = reader(tmp_path, "boxes", "coreml")
+    check(ready.find({"coordinates": coordinates[[2, 0]], "confidence": scores[[2, 0]]}))
+    assert len(ready.find({"coordinates": coordinates, "confidence": scores})) == 3
+    assert ready.find({"coordinates": coordinates[:0], "confidence": scores[:0]}) == []
+
+
 @pytest.mark.parametrize("shape", [(0, 4), (1, 0, 4)])
 def test_nothing(tmp_path: Path, shape: tuple[int, ...]) -> None:
     outputs = {
