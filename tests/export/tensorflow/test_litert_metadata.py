@@ -12,6 +12,7 @@ from flatbuffers.table import Table
 from dahlia.export.port import Source
 from dahlia.export.tensorflow.description import describe
 from dahlia.export.tensorflow.metadata import with_labels
+from small_detectors import Output, make_card
 
 
 def child(table: Any, slot: int) -> Any:
@@ -95,3 +96,36 @@ def test_tags_of_any_script_travel() -> None:
     content = with_labels(b"model", ["Ahornblatt", "楓", "клён"])
     assert content.startswith(b"model")
     assert "Ahornblatt\n楓\nклён".encode() in content
+
+
+def detector_answers(output: Output) -> list[Any]:
+    content = describe(make_card(output))
+    (graph,) = children(Table(content, struct.unpack_from("<I", content)[0]), 3)
+    return children(graph, 3)
+
+
+def test_the_boxes() -> None:
+    boxes, scores, classes = detector_answers("boxes")
+    assert [text(one, 0) for one in (boxes, scores, classes)] == [
+        "detected_boxes",
+        "detected_scores",
+        "detected_classes",
+    ]
+    content = child(boxes, 3)
+    assert number(content, 0) == 3  # BoundingBoxProperties
+    edges = child(content, 1)
+    start = edges.Vector(edges.Offset(4))
+    order = [edges.Get(Uint32Flags, start + 4 * side) for side in range(edges.VectorLen(edges.Offset(4)))]
+    assert order == [0, 1, 2, 3]  # left, top, right, bottom
+    assert (number(edges, 1), number(edges, 2)) == (1, 0)  # BOUNDARIES, RATIO
+    (file,) = children(classes, 6)
+    assert (text(file, 0), number(file, 2)) == ("labels.txt", 3)  # TENSOR_VALUE_LABELS
+    assert (floats(child(scores, 5), 0), floats(child(scores, 5), 1)) == ([1.0], [0.0])
+
+
+def test_the_grid() -> None:
+    (grid,) = detector_answers("grid")
+    assert text(grid, 0) == "model_outputs"
+    assert "YOLOv2" in text(grid, 1)
+    (file,) = children(grid, 6)
+    assert (text(file, 0), number(file, 2)) == ("labels.txt", 1)  # no axis has these names
