@@ -6,7 +6,8 @@ PROJECT is a project folder with iteration N. Every format is written to a zip a
 own; graphs that other formats left behind are used, unless `--cold` deletes them before each. `write` counts
 imports and the proof, in seconds of the clock and of processors. `load` opens the unpacked files again, `ms`
 is the median answer for one photo in the runtime that proved it (for Core ML elsewhere than on a Mac that is
-our interpreter). `points` is what the accuracy changes by, where the project has a test set.
+our interpreter). `agreement` is the share of photos with the same top tag, of detectors of boxes that
+are not replaced; `points` is what the accuracy, of detectors mAP@50, changes by where there is a test set.
 """
 
 from __future__ import annotations
@@ -25,15 +26,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from dahlia.export.box_proof import BoxComparison
 from dahlia.export.formats import FORMATS, by_name
-from dahlia.export.proofs import Compared
+from dahlia.export.proofs import PROOFS, Compared
 from dahlia.export.verify import Comparison
 
 
 def main() -> None:
     options = _arguments()
     table = Table(
-        "format", "zip MB", "write s", "CPU s", "load s", "ms", "difference", "same top tag", "points", "MB"
+        "format", "zip MB", "write s", "CPU s", "load s", "ms", "difference", "agreement", "points", "MB"
     )
     started = time.perf_counter()
     spawn = multiprocessing.get_context("spawn")
@@ -70,7 +72,7 @@ def measured(project: Path, number: int, name: str) -> list[str]:
         with zipfile.ZipFile(path) as packed:
             packed.extractall(unpacked)
         loading = time.perf_counter()
-        with form.load_port().opened(unpacked):
+        with PROOFS[inputs.source.card.kind].opened(form.load_port(), unpacked):
             loaded = time.perf_counter() - loading
         size = path.stat().st_size
     return [
@@ -90,11 +92,14 @@ def _processor_seconds() -> float:
 
 
 def _compared(comparison: Compared) -> tuple[str, str, str]:
-    assert isinstance(comparison, Comparison), "the columns are those of a classifier"
+    if isinstance(comparison, BoxComparison):
+        agreement = 1 - comparison.replaced / max(comparison.boxes, 1)
+        return f"{comparison.largest:.1e}", f"{agreement:.1%}", _points(comparison)
+    assert isinstance(comparison, Comparison), "of a classifier"
     return f"{comparison.largest:.1e}", f"{comparison.agreement:.1%}", _points(comparison)
 
 
-def _points(comparison: Comparison) -> str:
+def _points(comparison: Comparison | BoxComparison) -> str:
     if comparison.judged_on != "test photos":
         return "-"
     return f"{100 * (comparison.after - comparison.before):+.1f} of {comparison.judged}"

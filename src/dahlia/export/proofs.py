@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from dahlia.export.box_proof import BOX_LIMITS, box_photos, compare_boxes, require_boxes
 from dahlia.export.formats import Precision
-from dahlia.export.port import DetectorPort, Port
+from dahlia.export.port import DetectorPort, Opened, OpenedDetector, Port
 from dahlia.export.verify import LIMITS, Limit, compare, latency, require, verification_set
 from dahlia.kinds import Kind
 from dahlia.modeling.card import ModelCard
@@ -54,6 +55,7 @@ class Prover:
         reference: what the trained model said of photos, from a bundle; it has their `ids`.
         photos: reads at most so many of them; takes the reference, the card, the manifest, and the root.
         limits: what is allowed of a precision.
+        opened: opens an artifact; takes the port, and the artifact's folder.
         judge: opens an artifact and compares it; takes the port, the artifact's folder, the photos, the card,
             what is allowed, and the artifact's name.
     """
@@ -61,13 +63,22 @@ class Prover:
     reference: Callable[[Path], Any]
     photos: Callable[..., Any]
     limits: Mapping[Precision, Limit]
+    opened: Callable[[Port, Path], AbstractContextManager[Any]]
     judge: Callable[[Port, Path, Any, ModelCard, Limit, str], Judged]
+
+
+def _opened_classifier(port: Port, folder: Path) -> AbstractContextManager[Opened]:
+    return port.opened(folder)
+
+
+def _opened_detector(port: Port, folder: Path) -> AbstractContextManager[OpenedDetector]:
+    return cast(DetectorPort, port).opened_detector(folder)
 
 
 def _judge_classifier(
     port: Port, folder: Path, photos: Any, card: ModelCard, limit: Limit, artifact: str
 ) -> Judged:
-    with port.opened(folder) as opened:
+    with _opened_classifier(port, folder) as opened:
         comparison = compare(photos, opened, card, limit)
         require(comparison, limit, artifact)
         return Judged(comparison, opened.runtime, latency(opened.run, card.input.size))
@@ -76,16 +87,16 @@ def _judge_classifier(
 def _judge_detector(
     port: Port, folder: Path, photos: Any, card: ModelCard, limit: Limit, artifact: str
 ) -> Judged:
-    with cast(DetectorPort, port).opened_detector(folder) as opened:
+    with _opened_detector(port, folder) as opened:
         comparison = compare_boxes(photos, opened, card, limit)
         require_boxes(comparison, limit, artifact)
         return Judged(comparison, opened.runtime, latency(opened.find, card.input.size))
 
 
-_CLASSIFIER = Prover(load_reference, verification_set, LIMITS, _judge_classifier)
+_CLASSIFIER = Prover(load_reference, verification_set, LIMITS, _opened_classifier, _judge_classifier)
 PROOFS: dict[Kind, Prover] = {
     "multiclass": _CLASSIFIER,
     "multilabel": _CLASSIFIER,
-    "detection": Prover(load_box_reference, box_photos, BOX_LIMITS, _judge_detector),
+    "detection": Prover(load_box_reference, box_photos, BOX_LIMITS, _opened_detector, _judge_detector),
 }
 """How an artifact's answers are compared with the trained model's."""

@@ -43,7 +43,7 @@ def run_lite(data: Any, names: tuple[str, ...]) -> dict[str, Any]:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
-        from tensorflow.lite import Interpreter
+        from tensorflow.lite.python.interpreter import Interpreter
 
     runner = Interpreter(str(FOLDER / "model.tflite")).get_signature_runner()
     (taken,) = runner.get_input_details()
