@@ -28,6 +28,7 @@ from msrest.authentication import ApiKeyCredentials
 from changed_package import change_package
 from dahlia.boxes import overlaps
 from dahlia_samples import generate_scenes
+from shared_graphs import share_graphs_of_server
 
 pytestmark = pytest.mark.slow
 
@@ -65,10 +66,11 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
 
 
 @pytest.fixture(scope="module")
-def detecting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def detecting(tmp_path_factory: pytest.TempPathFactory, shipped_graphs: Path) -> Iterator[RunningServer]:
     """A server whose detectors are trained in seconds, on photos of which it asks few."""
     home = tmp_path_factory.mktemp("detecting")
     package = change_package(home / "package", QUICKER)
+    share_graphs_of_server(home / "home", shipped_graphs)
     settings = {
         "PYTHONPATH": str(package),
         "DAHLIA_LIMITS_MIN_BOXED_IMAGES_PER_TAG": "5",

@@ -109,6 +109,33 @@ def test_boxes_only_tag_the_photos_of_a_classifier(project: Path, remote: Remote
     assert tags == {"apple": 2, "pear": 1}
 
 
+def test_boxes_arrive_as_the_regions_of_a_detector(project: Path, remote: Remote) -> None:
+    shutil.rmtree(project)
+    create_project(project, "detection")
+    images = project / "data" / "images"
+    for number in range(4):
+        Image.new("RGB", (300, 200), (number * 40, 90, 20)).save(images / f"{number}.png")
+    rows = ["0.png,apple,-0.005,0,0.5,0.5", "0.png,pear,0.5,0.5,0.25,0.25", "1.png,apple,0.5,0.5,0.9,0.9"]
+    table = "\n".join(["file,tag,left,top,width,height", *rows, "2.png,,,,,", "3.png,pear,,,,", ""])
+    (images / "regions.csv").write_text(table)
+    pushed = push(project, remote)
+    assert (pushed.sent, [path.name for path in pushed.refused]) == (3, ["1.png"])
+    assert "Expected a region" in next(iter(pushed.refused.values()))
+    path = f"/projects/{pushed.project_id}"
+    assert remote.get(path)["settings"]["classificationType"] is None
+    found = {
+        tuple(sorted(tag["tagName"] for tag in image.get("tags", []))): sorted(
+            (one["tagName"], one["left"], one["width"]) for one in image.get("regions", [])
+        )
+        for image in remote.get(f"{path}/images")
+    }
+    assert found == {
+        ("apple", "pear"): [("apple", 0.0, pytest.approx(0.495)), ("pear", 0.5, 0.25)],
+        ("pear",): [],
+        (): [],
+    }
+
+
 def test_a_wrong_key_says_which_is_wanted(project: Path, remote: Remote) -> None:
     with pytest.raises(ConfigError, match="DAHLIA_TRAINING_KEY"):
         push(project, Remote("http://testserver", "wrong"))

@@ -126,6 +126,7 @@ QUICKER = {
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_killed_training_of_a_detector_ends_as_if_nobody_had_killed_it(
     server: Server, tmp_path: Path
 ) -> None:
@@ -141,14 +142,14 @@ def test_a_killed_training_of_a_detector_ends_as_if_nobody_had_killed_it(
             first = start_worker(server, **package)
             runs = WorkerContext(server).workspace(project.id) / ".dahlia/detection/runs"
             try:
-                eventually(lambda: any(runs.glob("*/*.safetensors")), 200)  # noqa: B023
+                eventually(lambda: any(runs.glob("*/*.safetensors")), 250)  # noqa: B023
             finally:
                 os.killpg(first.pid, signal.SIGKILL)
                 first.wait(10)
             assert states(server) == ["running"]
     second = start_worker(server, **package)
     try:
-        eventually(lambda: states(server) == ["done"] * 2, 250)
+        eventually(lambda: states(server) == ["done"] * 2, 300)
     finally:
         second.send_signal(signal.SIGTERM)
         assert second.wait(20) == 0

@@ -20,6 +20,7 @@ from dahlia import layout
 from dahlia.config import load_params
 from dahlia.dataset.photo_files import is_there, read_file, size_of
 from dahlia.dataset.readers import read
+from dahlia.dataset.tag_rules import TAG_RULES
 from dahlia.errors import ConfigError, DahliaError
 from dahlia.params import Params
 from dahlia.server.context import Server
@@ -29,6 +30,7 @@ from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.images.metadata import GROUP
 from dahlia.server.jobs.training_data import read_snapshot
 from dahlia.server.projects.projects import find_project
+from dahlia.server.pushed_regions import as_pushed, flaw_of
 from dahlia.server.storage.names import history_key, image_key
 from dahlia.server.workspaces.laying import lay_out
 from dahlia.server.workspaces.snapshot import Photo
@@ -206,11 +208,13 @@ def push(
         params.ingest.format,
         split_folders=params.ingest.split_folders,
         groups=params.ingest.groups,
+        boxed=lambda: TAG_RULES[params.kind].boxed,
     )
-    annotations = reading.annotations
+    annotations = as_pushed(reading, params, folder)
     there = {one.path for one in annotations if is_there(one.path)}
-    wanted = [one for one in annotations if one.subset != "test" and one.path in there]
     refused = {one.path: "not there" for one in annotations if one.path not in there}
+    refused |= {one.path: flaw for one in annotations if one.path in there and (flaw := flaw_of(one))}
+    wanted = [one for one in annotations if one.subset != "test" and one.path not in refused]
     identity = project_id or _create(remote, params)
     announce(identity)
     tags = _tags(remote, identity, wanted, params)
@@ -271,7 +275,11 @@ def _entry(one: Annotation, tags: Mapping[str, str]) -> dict[str, object]:
     return {
         "name": one.path.name,
         "contents": base64.b64encode(content or b"").decode(),
-        "tagIds": [tags[name] for name in one.tags],  # a classifier's photos have no regions there
+        "tagIds": [tags[name] for name in one.tags],
+        "regions": [
+            {"tagId": tags[of.tag], "left": of.left, "top": of.top, "width": of.width, "height": of.height}
+            for of in one.regions
+        ],
     }
 
 
