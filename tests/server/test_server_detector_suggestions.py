@@ -10,6 +10,7 @@ from prediction_cases import GREY, NOWHERE
 from starlette.testclient import TestClient
 
 from dahlia.server.context import Server
+from dahlia.server.predictions import suggestions
 from dahlia.server.predictions.uncertainty import uncertainty
 
 pytestmark = pytest.mark.both_databases
@@ -93,6 +94,14 @@ def test_tags_are_those_of_boxes_and_the_best_counts(suggesting: Suggesting) -> 
     assert suggesting.count("red", "green", threshold=between) == {"red": 1, "green": 0}
     exactly = suggesting.best("reddish", "red")
     assert suggesting.count("red", threshold=exactly) == {"red": 2}
+
+
+def test_many_tags_are_counted_as_few_are(suggesting: Suggesting, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = "red", "green", NOWHERE
+    few = [suggesting.count(*asked, threshold=threshold) for threshold in (None, 0.3, 0.5)]
+    monkeypatch.setattr(suggestions, "_FEW_TAGS", 1)
+    assert [suggesting.count(*asked, threshold=threshold) for threshold in (None, 0.3, 0.5)] == few
+    assert few[0] == {"red": 3, "green": 1, NOWHERE: 0}
 
 
 def test_an_image_that_gets_a_region_is_suggested_no_more(suggesting: Suggesting) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dahlia.settings.sections import LimitsSection
 
 
+_FEW_TAGS = 16
 _Columns = TypeVarTuple("_Columns")
 
 
@@ -131,9 +132,11 @@ def count_suggestions(
     counted = (
         _of_untagged(select(ScoreRow.tag_id, func.count()), iteration)
         .join(ScoreRow, ScoreRow.prediction_key == PredictionRow.key)
-        .where(ScoreRow.tag_id.in_(tag_ids), ScoreRow.probability >= least)
+        .where(ScoreRow.probability >= least)
         .group_by(ScoreRow.tag_id)
     )
+    if len(tag_ids) <= _FEW_TAGS:  # of more, databases would look for each tag in each prediction
+        counted = counted.where(ScoreRow.tag_id.in_(tag_ids))
     counts = {tag: count for tag, count in session.execute(counted)}  # noqa: C416 (rows are no pairs to mypy)
     return {tag: counts.get(tag, 0) for tag in tag_ids}
 
