@@ -28,10 +28,13 @@ from job_cases import (
 from sqlalchemy import delete, select
 
 from dahlia import imports, layout
+from dahlia.boxes import no_boxes
 from dahlia.dataset.manifest import load_manifest
+from dahlia.dataset.records import Region
 from dahlia.errors import ExportError
 from dahlia.export.formats import FORMATS, by_name, flavors_of, form_of
 from dahlia.modeling.card import load_card, save_card
+from dahlia.modeling.detection.reference import BoxReference, save_box_reference
 from dahlia.modeling.reference import ClassReference, load_reference, save_reference
 from dahlia.server.context import Server, open_server
 from dahlia.server.database.work_tables import ExportRow, IterationRow, JobRow
@@ -43,9 +46,11 @@ from dahlia.server.jobs.queue import cancel
 from dahlia.server.jobs.task import Task
 from dahlia.server.jobs.training_data import SizedPhoto, artifact_key
 from dahlia.server.jobs.worker_context import WorkerContext
+from dahlia.server.storage.names import image_key
 from dahlia.server.workspaces.snapshot import Photo
 from dahlia.settings.server import load_settings
 from dahlia.stages import train
+from small_detectors import make_card
 from small_projects import COLOURS, SmallProject, make_params, photo
 
 EXPORTING = {JobKind.EXPORT: export}
@@ -261,6 +266,30 @@ def test_ranges_are_learned_from_photos_of_every_tag(
     lay_out_photos(server.storage, photos, bundle, tmp_path, calibrates=True)
     records = load_manifest(tmp_path / layout.MANIFEST)
     assert sorted(record.tags for record in records) == [("blue",), ("red",)]
+
+
+def test_a_detectors_photos_have_their_regions(server: Server, tmp_path: Path) -> None:
+    """A lossy export is judged by what people drew."""
+    box = Region("bee", 0.1, 0.2, 0.3, 0.4)
+    contents = [photo(COLOURS["red"], 100 + number) for number in range(3)]
+    names = [hashlib.sha256(data).hexdigest() for data in contents]
+    for name, data in zip(names, contents, strict=True):
+        server.storage.put(image_key(name, ".jpg"), data)
+    asked, empty, other = (Photo(name, ".jpg", (), (box,)) for name in names)
+    empty = replace(empty, regions=(), empty=True)
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    save_card(bundle, make_card("grid"))
+    answers = (no_boxes(),) * 2
+    save_box_reference(bundle, BoxReference((asked.sha256, empty.sha256), answers, answers))
+    photos = [SizedPhoto(one, 64, 48) for one in (asked, empty, other)]
+    lay_out_photos(server.storage, photos, bundle, tmp_path, calibrates=False)
+    records = {one.id: one for one in load_manifest(tmp_path / layout.MANIFEST)}
+    assert {name: (one.tags, one.regions) for name, one in records.items()} == {
+        asked.sha256: (("bee",), (box,)),
+        empty.sha256: ((), ()),
+    }
+    assert all((tmp_path / one.path).is_file() for one in records.values())
 
 
 @pytest.mark.parametrize(
