@@ -100,6 +100,14 @@ def remove(session: Session, table: Versioned, condition: ColumnElement[bool], e
     return sum(cast("CursorResult[Any]", result).rowcount for result in done)
 
 
+def among_named(project_key: int) -> ColumnElement[bool]:
+    """Whether an image that is looked for by its id is one of a project's.
+
+    As a sum it tempts no database to look through all images of the project.
+    """
+    return ImageRow.project_key + 0 == project_key
+
+
 def epoch_of(session: Session, project: ProjectRow, iteration_id: str | None) -> int | None:
     """What `visible` needs to show a project as an iteration saw it; None for the workspace.
 

@@ -17,7 +17,7 @@ from dahlia.server.contract.models import (
     ImageRegionCreateResult,
     ImageRegionCreateSummary,
 )
-from dahlia.server.database.changes import remove
+from dahlia.server.database.changes import among_named, remove
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.images.labels import (
     Box,
@@ -232,7 +232,7 @@ def delete_regions(session: Session, project: ProjectRow, identities: Sequence[s
     found = session.execute(
         select(RegionRow.key, RegionRow.image_key, RegionRow.tag_key)
         .join(ImageRow, ImageRow.key == RegionRow.image_key)
-        .where(ImageRow.project_key == project.key, RegionRow.removed.is_(None), RegionRow.id.in_(identities))
+        .where(among_named(project.key), RegionRow.removed.is_(None), RegionRow.id.in_(identities))
     ).all()
     if not found:
         return
@@ -259,7 +259,7 @@ def _drawn_pairs(session: Session, images: Collection[int]) -> set[tuple[int, in
 
 
 def _live_images(session: Session, project: ProjectRow, identities: Iterable[str]) -> dict[str, int]:
-    live = ImageRow.project_key == project.key, ImageRow.removed.is_(None)
+    live = among_named(project.key), ImageRow.removed.is_(None)
     found = session.execute(select(ImageRow.id, ImageRow.key).where(*live, ImageRow.id.in_(list(identities))))
     return {row.id: row.key for row in found}
 

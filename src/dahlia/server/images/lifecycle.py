@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from dahlia.errors import DahliaError, ServiceError
 from dahlia.processes import usable_cores
 from dahlia.server.contract.enums import ImageCreateStatus
-from dahlia.server.database.changes import locked, project_of, remove
+from dahlia.server.database.changes import among_named, locked, project_of, remove
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow
 from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.images.adding import Rejected, StoredImage
@@ -139,7 +139,7 @@ def remove_images(
         everywhere: from the iterations too, and not just from the workspace.
     """
     chosen = select(ImageRow.key).where(
-        ImageRow.project_key == project.key, ImageRow.id.in_(identities), *_present(everywhere)
+        among_named(project.key), ImageRow.id.in_(identities), *_present(everywhere)
     )
     _remove(session, project, list(session.scalars(chosen)), everywhere)
 

@@ -17,6 +17,7 @@ from dahlia.dataset.groups import tidy_group
 from dahlia.errors import ServiceError
 from dahlia.server.contract.enums import MetadataStatus
 from dahlia.server.contract.models import ImageMetadataUpdateEntry
+from dahlia.server.database.changes import among_named
 from dahlia.server.database.tables import ImageRow, ProjectRow
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def update_metadata(
     Returns:
         What became of each image, in the order of the ids.
     """
-    live = ImageRow.project_key == project.key, ImageRow.removed.is_(None)
+    live = among_named(project.key), ImageRow.removed.is_(None)
     rows = session.scalars(select(ImageRow).where(*live, ImageRow.id.in_(identities)))
     found = {row.id: row for row in rows}
     groups = {row.id: group_of(row.details) for row in found.values()}

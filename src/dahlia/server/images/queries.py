@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from dahlia.server.contract.enums import ImageCreateStatus, TaggingStatus, not_found
 from dahlia.server.contract.models import Image, ImageCreateResult, ImageCreateSummary, ImageRegion, ImageTag
-from dahlia.server.database.changes import epoch_of, project_of, visible
+from dahlia.server.database.changes import among_named, epoch_of, project_of, visible
 from dahlia.server.database.tables import ImageRow, ImageTagRow, ProjectRow, RegionRow, TagRow
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.images.adding import Outcome
@@ -93,7 +93,8 @@ def count_images(session: Session, view: View, wanted: Wanted) -> int:
 
 def images_by_id(session: Session, view: View, identities: Sequence[str]) -> list[ImageRow]:
     """Images by their ids, in the order of the ids; unknown ids are skipped."""
-    rows = session.scalars(select(ImageRow).where(*view.images, ImageRow.id.in_(identities)))
+    seen = among_named(view.project.key), visible(ImageRow, view.epoch)
+    rows = session.scalars(select(ImageRow).where(*seen, ImageRow.id.in_(identities)))
     found = {row.id: row for row in rows}
     return [found[identity] for identity in identities if identity in found]
 

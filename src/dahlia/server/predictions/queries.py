@@ -144,7 +144,7 @@ def check_application(name: str | None) -> str | None:
 def _of(project: ProjectRow, identities: Sequence[str]) -> tuple[ColumnElement[bool], ...]:
     return (
         PredictionRow.id.in_(identities),
-        PredictionRow.project_key == project.key,
+        PredictionRow.project_key + 0 == project.key,  # see `among_named`
         PredictionRow.image_key.is_(None),
     )
 

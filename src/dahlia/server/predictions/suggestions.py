@@ -14,6 +14,7 @@ from dahlia.http.replies import refused_image
 from dahlia.processes import usable_cores
 from dahlia.server.contract.bodies import SuggestionQuery
 from dahlia.server.contract.enums import SortBy, not_found
+from dahlia.server.database.changes import among_named
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.database.work_tables import IterationRow, PredictionRow, ScoreRow
 from dahlia.server.predictions.paging import SUREST, UNSUREST, open_window
@@ -48,7 +49,7 @@ def untagged_images(
             f"Expected 1 to {limits.suggestions} image ids, received {len(identities)}. "
             + ("Send them in several calls." if identities else "Name some."),
         )
-    live = ImageRow.project_key == iteration.project_key, ImageRow.removed.is_(None)
+    live = among_named(iteration.project_key), ImageRow.removed.is_(None)
     rows = session.scalars(select(ImageRow).where(*live, ImageRow.id.in_(identities)))
     found = {row.id: row for row in rows}
     for identity in identities:
