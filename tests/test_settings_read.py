@@ -17,7 +17,7 @@ from dahlia.export.docker.context import settings as container
 from dahlia.params import DomainParams, Params, TrainingParams
 from dahlia.settings.server import Settings
 from dahlia.settings.service import ServiceSettings
-from dahlia_pretraining import NegativesParams, PretrainingParams
+from dahlia_pretraining import NegativesParams, PretrainingParams, ProposalsParams
 
 SOURCE = Path(dahlia.__file__).parents[1]
 FACTS = {"domain.task"}  # says what a domain is for; it has one value, so that nothing depends on it
@@ -70,7 +70,7 @@ SETTINGS: dict[str, Keys] = {
     "pipeline": tuple(of_sections(Params, DomainParams, TrainingParams)),
     "prediction service": tuple(of_fields(ServiceSettings)),
     "container": tuple(of_fields(container.Settings)),
-    "pretraining": tuple(of_fields(PretrainingParams, NegativesParams)),
+    "pretraining": tuple(of_fields(PretrainingParams, NegativesParams, ProposalsParams)),
 }
 
 

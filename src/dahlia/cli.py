@@ -108,6 +108,22 @@ def negatives(overrides: tuple[str, ...]) -> None:
     click.echo(make_negative_set(settings, Path()))
 
 
+@cli.command(hidden=True)  # like `pretrain`
+@click.argument("overrides", nargs=-1)
+def proposals(overrides: tuple[str, ...]) -> None:
+    """Train what proposes regions, on scenes that are composed of a corpus.
+
+    conf/proposals.yaml has the settings; OVERRIDES change them, such as corpus=photos.zip scenes=2000.
+    """
+    from dahlia.composition import compose_alone
+    from dahlia_pretraining import ProposalsParams
+
+    settings = compose_alone(Path(), "proposals", ProposalsParams, overrides)
+    from dahlia_pretraining.proposals import make_proposals
+
+    click.echo(make_proposals(settings, Path()))
+
+
 @cli.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--task", type=_TASK, default="classification", show_default=True, help="What its models do.")

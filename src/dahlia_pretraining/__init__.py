@@ -1,12 +1,14 @@
-"""What is made of a corpus: a backbone by `dahlia pretrain`, a negative set by `dahlia negatives`.
+"""What is made of a corpus: a backbone, a negative set, and what proposes regions.
 
-`conf/pretrain.yaml` and `conf/negatives.yaml` have their settings. The core does not import it: the bundled
-weights and the negative sets that ship were made with it, and others can be.
+The commands are `dahlia pretrain`, `dahlia negatives` and `dahlia proposals`.
+`conf/pretrain.yaml`, `conf/negatives.yaml` and `conf/proposals.yaml` have their settings. The core does not
+import it: the bundled weights, the negative sets and the graph of proposals that ship were made with it, and
+others can be.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -58,4 +60,27 @@ class NegativesParams(Section):
     generated: int = Field(ge=0)
     axes: PositiveInt
     left_out: int = Field(ge=0)
+    seed: int = Field(ge=0)
+
+
+class ProposalsParams(Section):
+    """How what proposes regions is trained on a corpus; see `conf/proposals.yaml`."""
+
+    corpus: str
+    source: str
+    licence: str
+    left_out: list[str]
+    backbone: BackboneParams
+    size: int = Field(ge=64, le=1024)
+    strides: list[Literal[8, 16, 32]] = Field(min_length=1)
+    width: int = Field(ge=16, le=256, multiple_of=8)
+    out: str
+    stored_size: int = Field(ge=32, le=512)
+    photos: PositiveInt
+    scenes: PositiveInt
+    steps: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    averaging: float = Field(ge=0, lt=1)
     seed: int = Field(ge=0)

@@ -12,6 +12,7 @@ import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -147,53 +148,69 @@ def compute_maps(
     compute: list[Compute] = []
 
     def made(number: int, is_mosaic: bool) -> View:
-        path = folder / f"view-{number:02d}.bin"
-        boxes = path.with_suffix(".npz")
-        expected = len(scenes.rows(number)) * shapes.length * _BYTES
-        if not (path.exists() and boxes.exists() and path.stat().st_size == expected):
+        path, rows = folder / f"view-{number:02d}.bin", scenes.rows(number)
+        if not is_written(path, len(rows), shapes):
             if not compute:
                 compute.append(computer(taps, size, graphs))
-            _write(path, boxes, scenes, number, is_mosaic, compute[0], progress)
+            write_view(path, partial(scenes, number, is_mosaic), rows, compute[0], progress)
         else:
-            progress(len(scenes.rows(number)))
-        return _opened(path, boxes, is_mosaic, len(data.records), scenes.rows(number))
+            progress(len(rows))
+        return open_view(path, is_mosaic, len(data.records), rows)
 
     mosaics = round(params.mosaic * views)
     plain = made(0, False)
     return ViewMaps(shapes, plain, tuple(made(number + 1, number < mosaics) for number in range(views)))
 
 
-def _write(
+def is_written(path: Path, count: int, shapes: MapShapes) -> bool:
+    """Whether `write_view` has written so many records."""
+    boxes = path.with_suffix(".npz")
+    return path.exists() and boxes.exists() and path.stat().st_size == count * shapes.length * _BYTES
+
+
+def write_view(
     path: Path,
-    boxes: Path,
-    scenes: ViewScenes,
-    number: int,
-    is_mosaic: bool,
+    scene: Callable[[int], Scene],
+    rows: Sequence[int],
     compute: Compute,
-    progress: Callable[[int], None],
+    progress: Callable[[int], None] = lambda done: None,
 ) -> None:
+    """Write the maps of scenes into a file, and their boxes beside it.
+
+    Args:
+        path: of the maps; that of the boxes ends with `.npz`.
+        scene: makes the scene of a row.
+        rows: whose scenes are wanted.
+        compute: makes the record of a scene.
+        progress: is told how many more are done.
+
+    Raises:
+        DahliaError: a file cannot be written.
+    """
+
     def made(row: int) -> tuple[Scene, Records]:
-        scene = scenes(number, is_mosaic, row)
-        return scene, compute(scene.pixels)
+        drawn = scene(row)
+        return drawn, compute(drawn.pixels)
 
     cv2.setNumThreads(1)  # OpenCV's own threads would compete with ours
     tags, corners = [], []
     with staged_file(path) as staged:
         with staged.open("wb") as file:
-            for scene, record in in_threads(made, scenes.rows(number), thread_count()):
+            for drawn, record in in_threads(made, rows, thread_count()):
                 file.write(record.tobytes())
-                tags.append(scene.tags)
-                corners.append(scene.corners)
+                tags.append(drawn.tags)
+                corners.append(drawn.corners)
                 progress(1)
-        with staged_file(boxes) as staged_boxes, staged_boxes.open("wb") as file:
+        with staged_file(path.with_suffix(".npz")) as boxes, boxes.open("wb") as file:
             counts = np.array([len(each) for each in tags], np.int64)
             np.savez(file, counts=counts, tags=np.concatenate(tags), corners=np.concatenate(corners))
 
 
-def _opened(path: Path, boxes: Path, is_mosaic: bool, photos: int, rows: Sequence[int]) -> View:
+def open_view(path: Path, is_mosaic: bool, photos: int, rows: Sequence[int]) -> View:
+    """What `write_view` wrote, as a view of `photos` photos."""
     slots = np.full(photos, -1, np.int64)
     slots[rows] = np.arange(len(rows))
-    with np.load(boxes, allow_pickle=False) as kept:
+    with np.load(path.with_suffix(".npz"), allow_pickle=False) as kept:
         cuts = np.cumsum(kept["counts"])[:-1]
         tags, corners = np.split(kept["tags"], cuts), np.split(kept["corners"], cuts)
     return View(path, slots, is_mosaic, tuple(tags), tuple(corners))
