@@ -180,6 +180,8 @@ def test_an_installed_wheel_lays_out_the_same(tmp_path: Path) -> None:
     create_project(tmp_path / "checkout" / "garden")
     installed, expected = tmp_path / "garden", tmp_path / "checkout" / "garden"
     assert contents(installed) == contents(expected)
+    for data in ("modeling/bundled", "modeling/negative_sets", "serving/region_proposals"):
+        assert contents(site / "dahlia" / data) == contents(REPOSITORY / "src/dahlia" / data)
 
 
 def test_the_table_of_domains() -> None:
