@@ -17,12 +17,13 @@ import pytest
 
 from dahlia.project import SHARED
 from dahlia_samples import generate_garden
+from shared_graphs import share_graphs
 from small_projects import REPOSITORY
 
 pytestmark = pytest.mark.slow
 
 SMALL = (
-    "domain.input.size=64", "domain.recipe.views=[plain]", "training.max_iterations=20", "split.folds=3",
+    "domain.recipe.views=[plain]", "training.max_iterations=20", "split.folds=3",
     "evaluate.bootstrap_samples=50", "export.verification_images=8",
 )  # fmt: skip
 
@@ -87,7 +88,9 @@ def test_the_wheel_has_every_file_of_the_package(wheel: Path) -> None:
         assert any(name.startswith(f"dahlia/template/{part}") for name in names), part
 
 
-def test_a_project_and_a_server_outside_the_checkout(installed: Installed, tmp_path: Path) -> None:
+def test_a_project_and_a_server_outside_the_checkout(
+    installed: Installed, tmp_path: Path, shipped_graphs: Path
+) -> None:
     whose = (
         "import dahlia as d, importlib.metadata as m; print(d.__file__, d.__version__, m.version('dahlia'))"
     )
@@ -101,6 +104,7 @@ def test_a_project_and_a_server_outside_the_checkout(installed: Installed, tmp_p
     assert drawn == "drawn: 3 photos\n"
     installed(tmp_path, "-m", "dahlia", "init", "fruit")
     project = tmp_path / "fruit"
+    share_graphs(project, shipped_graphs)
     generate_garden(project / "data" / "images", images_per_tag=6, seed=1, size=96)
     installed(project, "-m", "dahlia", "params", *SMALL)
     assert "largest difference" in installed(project, "-m", "dvc", "repro")
