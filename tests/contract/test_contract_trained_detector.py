@@ -30,7 +30,7 @@ from dahlia.boxes import overlaps
 from dahlia_samples import generate_scenes
 from shared_graphs import share_graphs_of_server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 QUICKSTART = Path(__file__).parent / "clients" / "detection_quickstart.py"
 DOMAIN = "General (compact)"
@@ -100,7 +100,7 @@ def test_the_quickstart(detecting: RunningServer, scenes: Scenes) -> None:
         env=os.environ | place,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=500,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -138,7 +138,7 @@ def trained(training: CustomVisionTrainingClient, scenes: Scenes) -> Any:
         project.id, ImageFileCreateBatch(images=entries)
     ).is_batch_successful
     iteration = training.train_project(project.id)
-    completed(training, project.id, iteration.id, 250)
+    completed(training, project.id, iteration.id, 500)
     return project, tags, iteration
 
 
