@@ -14,6 +14,7 @@ def share_graphs(root: Path, graphs: Path) -> None:
 
 def share_graphs_of_server(home: Path, graphs: Path) -> None:
     """Let the workers of a server that has not started yet use a folder of graphs."""
+    home.mkdir(mode=0o700, parents=True)  # as the server makes it: it warns of others
     link(home / "cache" / "graphs", graphs)
 
 

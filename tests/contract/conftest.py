@@ -14,12 +14,14 @@ from postgres_server import running_postgres
 
 from dahlia_samples import generate_garden
 from photo_server import WebServer, photo_server
+from shared_graphs import share_graphs_of_server
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def server(tmp_path_factory: pytest.TempPathFactory, shipped_graphs: Path) -> Iterator[RunningServer]:
     """One server on PostgreSQL, with one worker, for all tests of a process."""
     home = tmp_path_factory.mktemp("server") / "home"
+    share_graphs_of_server(home, shipped_graphs)
     with (
         running_postgres() as postgres,
         postgres.database() as url,
