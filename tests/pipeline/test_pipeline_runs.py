@@ -16,6 +16,7 @@ from dahlia.dataset.manifest import load_folds
 from dahlia.project import create_project
 from dahlia.tracking.store import connect
 from dahlia_samples import generate_scenes
+from shared_graphs import share_graphs
 
 pytestmark = pytest.mark.slow
 
@@ -129,9 +130,10 @@ def test_downloads_of_an_iteration(project: Project) -> None:
     assert project.dahlia("export", "1", "--format", "onnx").code == 0  # the iteration's domain is compact
 
 
-def test_scenes_with_regions(tmp_path: Path, machine: Path, warm: Path | None) -> None:
+def test_scenes_with_regions(tmp_path: Path, machine: Path, warm: Path | None, shipped_graphs: Path) -> None:
     project = Project(tmp_path / "scenes", machine, warm)
     create_project(project.root)
+    share_graphs(project.root, shipped_graphs)
     generate_scenes(project.root / "data" / "images", images=20, seed=1, size=416)
     succeeded(project.dahlia("params", "project.classification=multilabel"))
     done = succeeded(project.dvc("repro"))

@@ -19,6 +19,7 @@ from dahlia.project import create_project
 from dahlia.warm.process import WarmProcess
 from dahlia.warm.protocol import dvc_command
 from dahlia_samples import generate_garden
+from shared_graphs import share_graphs
 
 pytestmark = pytest.mark.slow
 
@@ -77,11 +78,18 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The graph that `cold` converts, for tests that are not about clean runs."""
+    return tmp_path_factory.mktemp("graphs")
+
+
+@pytest.fixture(scope="module")
 def cold(
-    tmp_path_factory: pytest.TempPathFactory, planted: Path, environment: dict[str, str]
+    tmp_path_factory: pytest.TempPathFactory, planted: Path, graphs: Path, environment: dict[str, str]
 ) -> dict[str, str]:
     """What the project gives without a warm process."""
     root = Path(shutil.copytree(planted, tmp_path_factory.mktemp("cold") / "garden"))
+    share_graphs(root, graphs)
     command = [*dvc_command(environment), "repro", "evaluate", "export@onnx"]
     done = subprocess.run(command, cwd=root, env=environment)
     assert done.returncode == 0
@@ -123,9 +131,15 @@ def test_a_forked_pipeline_gives_the_same_bits(
 
 @pytest.mark.portable
 def test_a_killed_pipeline_goes_on(
-    tmp_path: Path, planted: Path, cold: dict[str, str], warm: Path, environment: dict[str, str]
+    tmp_path: Path,
+    planted: Path,
+    cold: dict[str, str],
+    graphs: Path,
+    warm: Path,
+    environment: dict[str, str],
 ) -> None:
     root = Path(shutil.copytree(planted, tmp_path / "garden"))
+    share_graphs(root, graphs)
     variables = environment | {"DAHLIA_WARM": str(warm)}
     process = subprocess.Popen(
         [*dvc_command(variables), "repro"],
