@@ -30,7 +30,7 @@ from dahlia.boxes import Boxes, overlaps
 from dahlia.errors import ExportError, VerificationError
 from dahlia.export.artifacts import ExportInputs, Proof, export_inputs, write_download, write_export
 from dahlia.export.docker.process import running
-from dahlia.export.formats import FORMATS, OFFERED, by_name
+from dahlia.export.formats import FORMATS, by_name
 from dahlia.modeling.card import load_card, save_card
 from dahlia.modeling.detection.reference import load_box_reference
 from small_detectors import SIZE, STRIDES, TAGS, Output, SmallDetector, make_detector
@@ -38,7 +38,7 @@ from small_detectors import SIZE, STRIDES, TAGS, Output, SmallDetector, make_det
 pytestmark = pytest.mark.slow
 
 OUTPUTS = pytest.mark.parametrize("output", ["grid", "boxes"])
-WRITTEN = [form.name for form in FORMATS if form.family in OFFERED["detection"]]
+WRITTEN = [form.name for form in FORMATS]
 # Python runs these on Linux; Core ML and TensorFlow.js have what reads answers alone.
 SCRIPTED = [name for name in WRITTEN if not re.search("coreml|tfjs|float16|int8|arm", name)]
 ITERATION = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -310,18 +310,6 @@ def test_exporting_again_gives_the_same_file(
         export(trained["grid"], kept, tmp_path / folder)
     assert (tmp_path / "one/model.onnx").read_bytes() == (tmp_path / "two/model.onnx").read_bytes()
     assert b"site-packages" not in (tmp_path / "one/model.onnx").read_bytes()
-
-
-@pytest.mark.parametrize("name", sorted({form.name for form in FORMATS} - set(WRITTEN)))
-def test_other_formats_are_refused(
-    trained: dict[Output, SmallDetector], kept: Path, tmp_path: Path, name: str
-) -> None:
-    family = by_name(name).family
-    with pytest.raises(
-        ExportError, match=f"is exported as onnx, .* so far; received {family}. Choose `--format onnx`.$"
-    ):
-        export(trained["grid"], kept, tmp_path / "made", name)
-    assert not (tmp_path / "made").exists()
 
 
 def test_a_grid_wants_five_places_in_a_cell(

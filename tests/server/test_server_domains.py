@@ -10,7 +10,7 @@ from project_cases import (
 )
 from starlette.testclient import TestClient
 
-from dahlia.export.formats import FORMATS, OFFERED
+from dahlia.export.formats import FORMATS
 from dahlia.project import shipped_domains
 from dahlia.server.contract.domains import DOMAINS
 from dahlia.server.contract.enums import DomainType
@@ -52,7 +52,7 @@ def test_domains_are_those_of_the_pipeline_and_others_that_clients_know() -> Non
 
 def test_detectors_are_exported_to_what_is_written_of_them() -> None:
     compact = [one for one in DOMAINS if one.type is DomainType.DETECTION and one.exportable]
-    offered = {form.platform for form in FORMATS if form.family in OFFERED["detection"]}
+    offered = {form.platform for form in FORMATS}
     assert {one.name: set(one.platforms) for one in compact} == {
         "General (compact)": offered,
         "General (compact) [S1]": offered,

@@ -4,14 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from iteration_cases import UNKNOWN, Case, complete, domain_id, draw, new_project
+from iteration_cases import UNKNOWN, Case, complete, domain_id, new_project
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from dahlia import imports
-from dahlia.export.formats import OFFERED
 from dahlia.server.context import Server
-from dahlia.server.contract.enums import DomainType
 from dahlia.server.database.work_tables import ExportRow, JobRow
 
 
@@ -162,23 +160,3 @@ def test_deleting_an_iteration_calls_its_exports_off(client: TestClient, server:
         left = session.scalars(select(JobRow)).one()
         assert (left.id, left.cancel, left.iteration_key) == (running, True, None)
         assert session.scalars(select(ExportRow)).all() == []
-
-
-def test_detectors_are_exported_to_what_is_written_of_them(
-    client: TestClient, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(OFFERED, "detection", ("onnx", "litert"))
-    domain = domain_id("General (compact)", DomainType.DETECTION)
-    case = new_project(server, {"fork": 15}, domain=domain, classification=None)
-    draw(server, case, "fork", [identity for identity, _ in case.images["fork"]])
-    path = trained(client, server, case) + "/export"
-    for query, code, text in [
-        ({"platform": "CoreML"}, "BadRequestNotSupported", "one of TensorFlow, ONNX."),
-        ({"platform": "TensorFlow"}, "BadRequestExportValidationFailed", "TensorFlowLiteFloat16"),
-        ({"platform": "ONNX", "flavor": "ONNX9"}, "BadRequestExportValidationFailed", "ONNX10"),
-    ]:
-        answer = client.post(path, params=query)
-        refused(answer, code)
-        assert text in answer.json()["message"]
-    for query in ({"platform": "TensorFlow", "flavor": "tensorflowlite"}, {"platform": "ONNX"}):
-        assert client.post(path, params=query).json()["status"] == "Exporting"

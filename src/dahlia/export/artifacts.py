@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from dahlia import __version__, layout
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import ExportError
-from dahlia.export.formats import COMPACT, OFFERED, Format
+from dahlia.export.formats import COMPACT, Format
 from dahlia.export.packing import PROOF, add_companions, add_manifest, add_proof, title, write_zip
 from dahlia.export.port import Source
 from dahlia.export.proofs import PROOFS, Compared
@@ -168,43 +168,17 @@ def prove(form: Format, folder: Path, inputs: ExportInputs, params: ExportParams
     return Proof(judged.comparison, limit, judged.runtime, _bytes(folder), judged.milliseconds)
 
 
-_BY_OPTION = "Choose `--format {offered}`."
-BY_PARAMETER = "Leave {name} out of `export.formats`."
-"""What helps somebody whose parameters name a format that is not offered."""
-
-
-def require_offered(form: Format, card: ModelCard, remedy: str = _BY_OPTION) -> None:
-    """Refuse a format in which models of this kind are not written yet.
-
-    Args:
-        form: what is asked for.
-        card: of the model.
-        remedy: what to do instead; `{offered}` and `{name}` stand for what is offered and what is not.
-
-    Raises:
-        ExportError: it is one.
-    """
-    offered = OFFERED[card.kind]
-    if form.family not in offered:
-        raise ExportError(
-            f"A model of the domain {card.domain} is exported as {', '.join(offered)} so far; received "
-            f"{form.family}. {remedy.format(offered=offered[0], name=form.name)}"
-        )
-
-
-def require_allowed(form: Format, card: ModelCard, allowed: Sequence[str], remedy: str = _BY_OPTION) -> None:
-    """Refuse what the domain does not export, and what models of its kind are not exported as.
+def require_allowed(form: Format, card: ModelCard, allowed: Sequence[str]) -> None:
+    """Refuse what the domain does not export.
 
     Args:
         form: what is asked for.
         card: of the model.
         allowed: families of formats; none for a domain that is not compact.
-        remedy: see `require_offered`.
 
     Raises:
         ExportError: the domain does not have it.
     """
-    require_offered(form, card, remedy)
     if not allowed:
         raise ExportError(
             f"{card.domain} is a domain that is served, not exported. Choose a compact one (`dahlia "
@@ -218,7 +192,6 @@ def require_allowed(form: Format, card: ModelCard, allowed: Sequence[str], remed
 
 
 def _write(form: Format, folder: Path, inputs: ExportInputs) -> None:
-    require_offered(form, inputs.source.card)
     form.load_port().write(folder, inputs.source, form.flavour)
     add_companions(folder, form, inputs.source.card)
 

@@ -16,7 +16,7 @@ from dahlia.dataset.manifest import load_manifest
 from dahlia.errors import DahliaError, ExportError
 from dahlia.export.artifacts import ExportInputs, export_inputs, require_allowed, write_download
 from dahlia.export.contents import CONTENTS
-from dahlia.export.formats import OFFERED, RAW, Format
+from dahlia.export.formats import RAW, Format
 from dahlia.imports import require_formats
 from dahlia.modeling.card import ModelCard, load_card
 from dahlia.params import Params
@@ -83,7 +83,7 @@ def _with_possible(
 ) -> list[Format]:
     """What is asked for, and of `possible` what is exported; an error where that leaves nothing."""
     raw = CONTENTS[card.kind](card).raw
-    known = [one for one in possible if one.family in OFFERED[card.kind] and (raw or one.flavour != RAW)]
+    known = [one for one in possible if raw or one.flavour != RAW]
     found = [form for form in known if form.family in allowed]
     if not (forms or found):
         for form in known[:1]:

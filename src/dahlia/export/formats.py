@@ -90,20 +90,6 @@ _LIBRARIES: dict[str, tuple[str, ...]] = {
 # The flavour that is meant when none is named: the first of its family.
 DEFAULTS = {form.family: form.flavour for form in reversed(FORMATS)}
 FAMILIES = tuple(dict.fromkeys(form.family for form in FORMATS))
-OFFERED: dict[Kind, tuple[str, ...]] = {
-    "multiclass": FAMILIES,
-    "multilabel": FAMILIES,
-    "detection": (
-        "onnx",
-        "coreml",
-        "openvino",
-        "docker",
-        "tensorflow",
-        "litert",
-        "tfjs",
-    ),
-}
-"""The families in which models of a kind are written."""
 
 COMPACT: dict[Kind, str] = {
     "multiclass": "general_compact",

@@ -21,13 +21,13 @@ def run(params: Params, root: Path, name: str) -> None:
         ExportError: there is no such format, the domain does not have it, it cannot be written, or it
             computes something else than the trained model.
     """
-    from dahlia.export.artifacts import BY_PARAMETER, export_inputs, require_allowed, write_export
+    from dahlia.export.artifacts import export_inputs, require_allowed, write_export
     from dahlia.export.formats import by_name
     from dahlia.export.packing import SERVED
 
     form = by_name(name)
     inputs = export_inputs(root / layout.BUNDLE, load_manifest(root / layout.MANIFEST), root)
     if name != SERVED:
-        require_allowed(form, inputs.source.card, params.domain.exports, BY_PARAMETER)
+        require_allowed(form, inputs.source.card, params.domain.exports)
     proof = write_export(form, root / layout.EXPORTS / name, inputs, params.export)
     print(f"export: {proof.sentence(form)}")

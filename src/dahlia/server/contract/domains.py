@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from dahlia.export.formats import FORMATS, OFFERED
-from dahlia.kinds import TASKS, Kind, Task
+from dahlia.export.formats import FORMATS
+from dahlia.kinds import Task
 from dahlia.params import DomainParams
 from dahlia.project import shipped_domains
 from dahlia.server.contract import models
@@ -65,14 +65,10 @@ class DomainRecord:
         )
 
 
-def _platforms(families: Collection[str], task: Task) -> tuple[str, ...]:
-    offered = OFFERED[TASKS[task].kind or _CLASSIFIES]
-    return tuple(
-        sorted({form.platform for form in FORMATS if form.family in families and form.family in offered})
-    )
+def _platforms(families: Collection[str]) -> tuple[str, ...]:
+    return tuple(sorted({form.platform for form in FORMATS if form.family in families}))
 
 
-_CLASSIFIES: Kind = "multiclass"  # whose formats are those of all that classify
 _TYPES: dict[Task, DomainType] = {
     "classification": DomainType.CLASSIFICATION,
     "detection": DomainType.DETECTION,
@@ -91,7 +87,7 @@ def _record(choice: str, domain: DomainParams) -> DomainRecord:
         type=_TYPES[domain.task],
         pipeline=None if domain.withdrawn else choice,
         params=domain,
-        platforms=_platforms(domain.exports, domain.task),
+        platforms=_platforms(domain.exports),
         enabled=domain.withdrawn is None,
         megabytes=_MEGABYTES[domain.backbone.architecture],
     )

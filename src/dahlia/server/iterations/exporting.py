@@ -6,9 +6,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dahlia.errors import ConfigError, ServiceError
-from dahlia.export.formats import OFFERED, flavors_of, form_of
+from dahlia.export.formats import flavors_of, form_of
 from dahlia.imports import require_formats
-from dahlia.kinds import Kind
 from dahlia.server.context import Server
 from dahlia.server.contract.domains import domain_of
 from dahlia.server.contract.enums import ExportPlatform, ExportStatus, IterationStatus
@@ -66,7 +65,7 @@ def start_export(
     flavor = next(
         (one for one in flavors_of(platform) if one and flavor and one.lower() == flavor.lower()), flavor
     )
-    _check_form(platform, flavor, iteration.kind)
+    _check_form(platform, flavor)
     if server.settings.jobs.workers:
         _check_packages(platform, flavor)
     row = _row(session, server, iteration, platform, flavor)
@@ -106,19 +105,13 @@ def _exportable(row: IterationRow) -> IterationRow:
     return row
 
 
-def _flavors(platform: str, kind: Kind) -> tuple[str | None, ...]:
-    """The flavors of a platform in which models of a kind are written."""
-    forms = {flavor: form_of(platform, flavor) for flavor in flavors_of(platform)}
-    return tuple(flavor for flavor, form in forms.items() if form and form.family in OFFERED[kind])
-
-
-def _check_form(platform: ExportPlatform, flavor: str | None, kind: Kind) -> None:
-    flavors = _flavors(platform, kind)
+def _check_form(platform: ExportPlatform, flavor: str | None) -> None:
+    flavors = flavors_of(platform)
     if not flavors:
         raise ServiceError(
             "BadRequestNotSupported",
-            f"Expected a platform that this server exports such iterations to, received {platform}, which it "
-            f"does not. Take one of {', '.join(one for one in ExportPlatform if _flavors(one, kind))}.",
+            f"Expected a platform that this server exports to, received {platform}, which it "
+            f"does not. Take one of {', '.join(one for one in ExportPlatform if flavors_of(one))}.",
         )
     if flavor not in flavors:
         offered = ", ".join(sorted(one for one in flavors if one)) or "none"
