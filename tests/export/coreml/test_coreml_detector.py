@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -479,6 +480,18 @@ def test_on_macos_core_ml_itself_answers(
         assert model.runtime.startswith("Core ML, macOS")
 
     np.testing.assert_allclose(found.scores, photos.expected[0].scores, atol=1e-4)
+
+
+def test_opening_imports_neither_torch_nor_coremltools(written: Written) -> None:
+    lines = (
+        "import sys, pathlib, numpy\n"
+        "from dahlia.export.coreml import port\n"
+        f"with port.opened_detector(pathlib.Path({str(written('boxes', 'mlmodel'))!r})) as model:\n"
+        f"    model.find(numpy.zeros((1, 3, {SIZE}, {SIZE}), numpy.float32))\n"
+        "print(sorted({'torch', 'coremltools', 'tensorflow'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 def _size(folder: Path) -> int:

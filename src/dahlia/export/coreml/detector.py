@@ -24,7 +24,9 @@ from dahlia.modeling.detection.detector import Detector
 
 _NECK = "neck"  # the part of a detector that follows its backbone
 _IMAGES = 4  # axes
-_LARGE = 4  # an edge of the photo is less than so many times that of a first map
+# An edge of the photo is less than so many times that of a first map. In networks weights alone are rounded,
+# and those of first maps are few; in programs it costs time too.
+_LARGE: dict[Form, int] = {"program": 8, "program-float16": 8, "network": 16}
 
 
 def write_detector(folder: Path, source: Source, form: Form, *, halved: bool) -> None:
@@ -83,7 +85,7 @@ def _converted(
     module: nn.Module, outputs: tuple[str, ...], card: ModelCard, form: Form, scratch: Path, halved: bool
 ) -> Converted:
     graph = followed(module, card)
-    whole = Whole(alone=_first_nodes(graph, card.input.size), onwards=_neck_nodes(graph))
+    whole = Whole(alone=_nodes_above(graph, card.input.size // _LARGE[form]), onwards=_neck_nodes(graph))
     converted = translated(
         graph,
         card,
@@ -107,9 +109,9 @@ def _neck_nodes(graph: Any) -> frozenset[str]:
     )
 
 
-def _first_nodes(graph: Any, size: int) -> frozenset[str]:
-    """The names of what computes the largest maps: the first layers, which have few weights."""
-    return frozenset(node.name for node in graph.graph.nodes if _edge(node.meta.get("val")) > size // _LARGE)
+def _nodes_above(graph: Any, edge: int) -> frozenset[str]:
+    """The names of what computes maps with a longer edge: the first layers, which have few weights."""
+    return frozenset(node.name for node in graph.graph.nodes if _edge(node.meta.get("val")) > edge)
 
 
 def _edge(value: Any) -> int:

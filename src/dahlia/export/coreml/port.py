@@ -20,6 +20,7 @@ from dahlia.export.coreml.device import OnDevice, has_core_ml
 from dahlia.export.coreml.interpreter.model import RUNTIME, Interpreted
 from dahlia.export.coreml.package import model_in, write_model
 from dahlia.export.port import Batch, Opened, Source, Usage
+from dahlia.imports import quick_imports
 from dahlia.kinds import Kind
 from dahlia.modeling.card import ModelCard
 
@@ -65,7 +66,8 @@ def _write_classifier(folder: Path, source: Source, flavour: str) -> None:
 
 
 def _write_detector(folder: Path, source: Source, flavour: str) -> None:
-    from dahlia.export.coreml.detector import write_detector
+    with quick_imports():
+        from dahlia.export.coreml.detector import write_detector
 
     write_detector(folder, source, _FORMS[flavour], halved=flavour == _HALVED)
 

@@ -10,9 +10,9 @@ Core ML suppresses boxes by the tag with the highest score alone, and its schema
 several scores a box is sorted and dropped. The detector's rule is that a position gives a box for each of
 its tags. So a row has one score above 0, and nothing is left open.
 
-The second model is a neural network even behind an ML program: arrays of programs may have gaps between
-their rows, which the suppression does not expect (apple/coremltools issue 2445). Those of neural networks
-have none.
+The second model is a neural network even behind an ML program: a suppression that follows a program in a
+pipeline is reported to answer wrongly (apple/coremltools issue 2445), probably because arrays of programs
+may have gaps between their rows. Neural networks are what comes before it in Apple's own detectors.
 """
 
 from __future__ import annotations
