@@ -6,12 +6,11 @@ import pytest
 import coco_reference
 from dahlia.evaluation.detection.average_precision import (
     average_precision,
-    average_precisions,
-    curve,
     mean_average_precision,
     ranking,
 )
 from dahlia.evaluation.detection.matching import matched, tabulated
+from dahlia.evaluation.detection.weighted_precision import average_precisions, curve
 from dahlia.evaluation.resampling import draw_weights
 from dahlia.modeling.box_predictions import BoxPredictions
 from generated_boxes import generated, written

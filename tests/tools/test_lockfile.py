@@ -91,5 +91,6 @@ def test_npm_packages_of_tests_are_no_part_of_what_ships(tmp_path: Path) -> None
 
 def test_every_lock_file_of_npm_is_found() -> None:
     found = {lock.parent.relative_to(ROOT).as_posix() for lock in npm_locks()}
-    tests = {"tests/clients", "tests/contract/chromium", "tests/export/tfjs/readme_packages"}
+    tests = {"tests/clients", "tests/contract/chromium"}
+    tests |= {f"tests/export/tfjs/{name}_packages" for name in ("customvision", "readme")}
     assert found == {"src/dahlia/export/tfjs", *tests}

@@ -161,6 +161,7 @@ class BoxAnswers:
         Raises:
             VerificationError: they are no boxes.
         """
+        given_shapes = f"{corners.shape}, {tags.shape} and {scores.shape}"
         corners = corners.reshape(corners.shape[-2:]) if corners.shape[:-2] == (1,) else corners
         tags, scores = (one.reshape(-1) if one.shape[:-1] in ((), (1,)) else one for one in (tags, scores))
         count = len(corners) if corners.ndim == 2 else -1
@@ -168,7 +169,7 @@ class BoxAnswers:
             raise refused(
                 self.name,
                 "to answer boxes, classes and scores as (n, 4), (n) and (n)",
-                f"{corners.shape}, {tags.shape} and {scores.shape}",
+                given_shapes,
             )
         self._require_numbers(corners, tags, scores)
         if (tags % 1 != 0).any() or (np.abs(tags) > np.iinfo(np.int32).max).any():

@@ -14,7 +14,7 @@ import numpy as np
 
 from dahlia.boxes import Boxes, no_boxes
 from dahlia.dataset.imaging import Pixels, squash, to_tensor_layout
-from dahlia.errors import ServiceError, WeightsError, runtime_errors
+from dahlia.errors import DahliaError, WeightsError, runtime_errors
 from dahlia.files import sha256_of
 from dahlia.modeling.detection.outputs import given
 from dahlia.serving.models.sessions import Sessions
@@ -67,7 +67,7 @@ class Proposer:
             nothing stands out may have no box.
 
         Raises:
-            ServiceError: the runtime has no memory left.
+            DahliaError: the runtime has no memory left.
         """
         if most < 1:
             return no_boxes()
@@ -75,10 +75,9 @@ class Proposer:
         try:
             (places,), (scores,) = self._sessions.run((PLACES, SCORES), batch)
         except runtime_errors() as error:
-            raise ServiceError(
-                "ErrorRegionProposal",
+            raise DahliaError(
                 f"Expected boxes of the photo, received an error of ONNX Runtime "
-                f"({str(error).splitlines()[0]}). If memory is short, try again later.",
+                f"({str(error).splitlines()[0]}). If memory is short, try again later."
             ) from error
         found = given(places, scores, overlap=OVERLAP, least=LEAST, most=most)
         start = found.places[:, :2].clip(0, 1)
@@ -92,7 +91,7 @@ def proposed(photo: Pixels, most: int = MOST) -> Boxes:
 
     Raises:
         WeightsError: its file is missing or damaged.
-        ServiceError: the runtime has no memory left.
+        DahliaError: the runtime has no memory left.
     """
     with _lock:
         proposer = _shipped()

@@ -17,16 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dahlia.evaluation.detection.average_precision import (
-    Ranking,
-    average_precision,
-    average_precisions,
-    curve,
-    ranking,
-)
+from dahlia.evaluation.detection.average_precision import Ranking, average_precision, ranking
 from dahlia.evaluation.detection.faults import Sorted
 from dahlia.evaluation.detection.figures import BoxOverallFigures, BoxTagFigures, ByOverlap, TagCurve
 from dahlia.evaluation.detection.matching import NONE, BoxTable, matched
+from dahlia.evaluation.detection.weighted_precision import average_precisions, curve
 from dahlia.evaluation.figures import Estimate
 from dahlia.evaluation.intervals import undefined
 from dahlia.evaluation.metrics import MAX_POINTS, Rules
