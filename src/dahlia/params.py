@@ -332,10 +332,15 @@ class EvaluateParams(Section):
 
 
 class ExportParams(Section):
-    """Which exports the pipeline makes, and on how many photos differences are measured."""
+    """Which exports the pipeline makes, and on how many photos differences are measured.
+
+    Attributes:
+        formats: by the names of `dahlia.export.formats`.
+        verification_images: None for the usual number of the model's kind; see `dahlia.export.proofs`.
+    """
 
     formats: list[ExportName] = Field(min_length=1)
-    verification_images: int = Field(ge=1, le=200)
+    verification_images: int | None = Field(ge=1, le=200)
 
 
 class TrackParams(Section):

@@ -163,7 +163,8 @@ def prove(form: Format, folder: Path, inputs: ExportInputs, params: ExportParams
     card = inputs.source.card
     prover = PROOFS[card.kind]
     limit = prover.limits[form.precision]
-    photos = inputs.verification_set(params.verification_images if limit.accuracy is None else MOST_IMAGES)
+    asked = params.verification_images or prover.usual
+    photos = inputs.verification_set(asked if limit.accuracy is None else MOST_IMAGES)
     judged = prover.judge(form.load_port(), folder, photos, card, limit, title(form))
     return Proof(judged.comparison, limit, judged.runtime, _bytes(folder), judged.milliseconds)
 

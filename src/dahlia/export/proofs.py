@@ -53,6 +53,7 @@ class Prover:
 
     Attributes:
         reference: what the trained model said of photos, from a bundle; it has their `ids`.
+        usual: how many of them a file must answer alike, where nothing else is said.
         photos: reads at most so many of them; takes the reference, the card, the manifest, and the root.
         limits: what is allowed of a precision.
         opened: opens an artifact; takes the port, and the artifact's folder.
@@ -61,6 +62,7 @@ class Prover:
     """
 
     reference: Callable[[Path], Any]
+    usual: int
     photos: Callable[..., Any]
     limits: Mapping[Precision, Limit]
     opened: Callable[[Port, Path], AbstractContextManager[Any]]
@@ -93,10 +95,10 @@ def _judge_detector(
         return Judged(comparison, opened.runtime, latency(opened.find, card.input.size))
 
 
-_CLASSIFIER = Prover(load_reference, verification_set, LIMITS, _opened_classifier, _judge_classifier)
+_CLASSIFIER = Prover(load_reference, 64, verification_set, LIMITS, _opened_classifier, _judge_classifier)
 PROOFS: dict[Kind, Prover] = {
     "multiclass": _CLASSIFIER,
     "multilabel": _CLASSIFIER,
-    "detection": Prover(load_box_reference, box_photos, BOX_LIMITS, _opened_detector, _judge_detector),
+    "detection": Prover(load_box_reference, 24, box_photos, BOX_LIMITS, _opened_detector, _judge_detector),
 }
 """How an artifact's answers are compared with the trained model's."""
