@@ -14,7 +14,8 @@ def share_graphs(root: Path, graphs: Path) -> None:
 
 def share_graphs_of_server(home: Path, graphs: Path) -> None:
     """Let the workers of a server that has not started yet use a folder of graphs."""
-    home.mkdir(mode=0o700, parents=True)  # as the server makes it: it warns of others
+    for folder in (home, home / "cache"):  # as the server makes them: it warns of others
+        folder.mkdir(mode=0o700, parents=True)
     link(home / "cache" / "graphs", graphs)
 
 
