@@ -40,6 +40,13 @@ def no_boxes() -> Boxes:
     return Boxes(np.zeros(0, np.int32), np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 
 
+def within(boxes: Boxes) -> Boxes:
+    """Boxes cut at the edges of their photo, where they are given to people."""
+    start = boxes.places[:, :2].clip(0, 1)
+    end = (boxes.places[:, :2] + boxes.places[:, 2:]).clip(0, 1)
+    return Boxes(boxes.tags, np.concatenate([start, end - start], 1), boxes.scores)
+
+
 def overlaps(first: Places, second: Places) -> Places:
     """Intersection over union of every pair: (A, 4) and (B, 4) to (A, B), 0 to 1.
 

@@ -111,6 +111,15 @@ def test_what_is_wrong_is_named(answer: Boxes, words: str) -> None:
         prove(photos(boxes(ROSE, TWIN, OTHER)), answer)
 
 
+def test_figures_of_a_file_that_may_differ_are_those_of_the_nearest_boxes() -> None:
+    said = photos(boxes(ROSE, OTHER, FAINT))
+    answer = boxes((0, 0.85, (0.1, 0.1, 0.3, 0.33)), OTHER)
+    compared = compare_boxes(said, saying(answer), fake_detector.card(), LOSSY)
+    assert compared.overlap == pytest.approx(1 / 1.1)
+    assert compared.largest == pytest.approx(0.05)
+    assert (compared.boxes, compared.replaced, compared.problem) == (3, 1, None)
+
+
 def test_every_photo_counts() -> None:
     said = boxes(ROSE, OTHER)
     with pytest.raises(VerificationError, match=r"in 1\.jpg it"):

@@ -20,6 +20,7 @@ from dahlia.boxes import Boxes, suppressed
 from dahlia.export.contents import CONTENTS
 from dahlia.export.formats import FAMILIES, by_name
 from dahlia.export.packing import add_companions, metadata_properties
+from dahlia.export.zip_scripts import docker_predict, object_detection
 from dahlia.export.zip_scripts.object_detection import Reader, suppress
 from dahlia.files import write_text
 
@@ -133,3 +134,17 @@ def test_every_zip_of_a_detector_has_scripts(tmp_path: Path, family: str, monkey
     for path in (tmp_path / "python").iterdir():
         compile(path.read_text(), path.name, "exec")
         assert "from dahlia" not in path.read_text()
+
+
+@pytest.mark.parametrize("words", [[], ["photo.jpg", "many"], ["photo.jpg", "0.3", "more", "words"]])
+def test_scripts_say_what_they_take(words: list[str]) -> None:
+    for asked in (object_detection.asked, docker_predict.asked):
+        with pytest.raises(SystemExit, match=r"^Usage: python predict.py PHOTO \[SCORE.*photo.jpg 0.3"):
+            asked(["predict.py", *words])
+
+
+def test_scripts_print_from_a_score_on() -> None:
+    assert object_detection.asked(["predict.py", "photo.jpg"]) == ("photo.jpg", 0.3)
+    assert object_detection.asked(["predict.py", "photo.jpg", "0.5"]) == ("photo.jpg", 0.5)
+    asked = docker_predict.asked(["predict.py", "photo.jpg", "0.5", "http://127.0.0.1:1"])
+    assert asked == ("photo.jpg", 0.5, "http://127.0.0.1:1")

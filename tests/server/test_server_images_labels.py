@@ -222,6 +222,8 @@ def classifier(client: TestClient) -> LabelledProject:
         ((0.5, 0.5, 0, 0.1), None),
         ((0.5, 0.5, 0.1, -0.1), None),
         ((1, 0, 1e-6, 1), None),
+        ((0.5, 0.5, 5e-324, 0.1), None),
+        ((0.5, 0.5, 0.1, 1e-6), None),
         ((1e308, 0, 1e308, 1), None),
     ],
 )

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from dahlia.boxes import Boxes, overlaps
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import VerificationError
-from dahlia.export.box_accuracy import mean_average_precision
+from dahlia.export.box_accuracy import OVERLAP, mean_average_precision
 from dahlia.export.port import Batch, OpenedDetector, detector_of
 from dahlia.export.verify import ADVICE, LIMITS, Limit, asked_photos, require_labels
 from dahlia.modeling.card import DetectorCard, ModelCard
@@ -109,7 +109,8 @@ class BoxComparison:
         boxes: how many the trained detector finds with a score of `least` or more.
         least: the lowest score that it gives.
         replaced: how many of these the artifact replaces by a candidate that is all but as good, or leaves
-            out because their score is at the limit.
+            out because their score is at the limit. Of a file that may differ: for how many it has no box
+            that overlaps by a half.
         overlap: the lowest intersection over union of a box and the same box of the artifact.
         largest: the largest absolute difference of their scores.
         worst: the path of the photo in which they differ most.
@@ -193,8 +194,9 @@ def compare_boxes(photos: BoxPhotos, opened: OpenedDetector, card: ModelCard, li
     judged = photos.held_out if photos.held_out.any() else np.ones_like(photos.held_out)
     rows = np.flatnonzero(judged).tolist()
     truth = [photos.truth[row] for row in rows]
+    gate = limit.difference
     matched = [
-        _matched(*three, how, limit.difference or 0.0)
+        _alike(*three) if gate is None else _matched(*three, how, gate)
         for three in zip(photos.expected, photos.candidates, received, strict=True)
     ]
     worst = int(np.argmax([max(one.largest, 1 - one.overlap) for one in matched]))
@@ -261,6 +263,21 @@ def _matched(expected: Boxes, candidates: Boxes, received: Boxes, how: DetectorC
         replaced=int((~found).sum()),
         problem=problem,
     )
+
+
+def _alike(expected: Boxes, candidates: Boxes, received: Boxes) -> _Matched:
+    """One photo of a file that may differ: each of its boxes and the candidate that overlaps it most."""
+    shared = _overlaps_of_tags(received, candidates)
+    kept = _overlaps_of_tags(expected, received) >= OVERLAP
+    overlap, largest = 1.0, 0.0
+    if shared.size:
+        best = shared.argmax(1)
+        nearest = shared[np.arange(len(best)), best]
+        known = nearest >= OVERLAP
+        differences = np.abs(received.scores.astype(np.float64) - candidates.scores[best])
+        overlap = float(nearest[known].min(initial=1.0))
+        largest = float(differences[known].max(initial=0.0))
+    return _Matched(overlap, largest, replaced=int((~kept.any(1)).sum()), problem=None)
 
 
 def _wrong_answer(received: Boxes, how: DetectorCard, gate: float) -> str | None:

@@ -60,7 +60,7 @@ def _detector(card: ModelCard) -> Content:
     grid = detector.output == "grid"
     return Content(
         noun="An object detector",
-        reading="each box has a tag and a score of its own",
+        reading="each box has a tag and a score of its own, and may reach a little beyond the photo",
         calibration="Scores are calibrated: of boxes with 0.9, about nine in ten are right on photos like "
         "those it\n  learned from.",
         domain_type="ObjectDetection",

@@ -130,7 +130,7 @@ def _resizing(form: Format, card: ModelCard) -> tuple[str, ...]:
     if form.family == "docker":
         return ()  # the server takes photos as they are
     return (
-        f"Photos of any shape are resized to {card.input.size} x {card.input.size} pixels whatever its "
+        f"Photos of any shape are resized to {card.input.size} x {card.input.size} pixels whatever their "
         "aspect, by averaging areas. Rotate them first as their EXIF data says (OpenCV does).",
     )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dahlia.boxes import Boxes, no_boxes
+from dahlia.boxes import Boxes, no_boxes, within
 from dahlia.dataset.imaging import Pixels, squash, to_tensor_layout
 from dahlia.errors import DahliaError, WeightsError, runtime_errors
 from dahlia.files import sha256_of
@@ -26,8 +26,8 @@ PLACES, SCORES = "places", "scores"
 MOST = 50
 OVERLAP = 0.6
 """Of two boxes that overlap by more than this, the one with the lower score goes."""
-LEAST = 0.01
-"""The lowest score of a proposal."""
+LEAST = 0.02
+"""The lowest score of a proposal: on pictures of nothing, black or of one pixel, all are lower."""
 DIGESTS = "SHA256SUMS"
 _REMEDY = "Install Dahlia again."
 _lock = threading.Lock()
@@ -80,9 +80,7 @@ class Proposer:
                 f"({str(error).splitlines()[0]}). If memory is short, try again later."
             ) from error
         found = given(places, scores, overlap=OVERLAP, least=LEAST, most=most)
-        start = found.places[:, :2].clip(0, 1)
-        end = (found.places[:, :2] + found.places[:, 2:]).clip(0, 1)
-        whole = Boxes(found.tags, np.concatenate([start, end - start], 1), found.scores.clip(0, 1))
+        whole = within(found)
         return whole.where(np.flatnonzero(whole.places[:, 2:].min(1, initial=1.0) > 0))
 
 

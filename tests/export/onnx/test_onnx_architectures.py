@@ -9,9 +9,9 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from dahlia.export import openvino as openvino_port
 from dahlia.export.onnx import port as onnx_port
 from dahlia.export.onnx.graph import probability_graph
+from dahlia.export.openvino import port as openvino_port
 from dahlia.export.port import Batch, Port, Source
 
 pytestmark = pytest.mark.slow

@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 ADDRESS = "http://127.0.0.1:8080"
+LEAST = 0.3
 
 
 def main(photo: str, least: float, address: str) -> None:
@@ -27,6 +28,17 @@ def main(photo: str, least: float, address: str) -> None:
             print(one["tagName"], *(f"{number:.4f}" for number in (one["probability"], *place)))
 
 
+def asked(words: list[str]) -> tuple[str, float, str]:
+    """The photo, the lowest score and the address of a command line; another one ends the program."""
+    script, *rest = words
+    if len(rest) in (1, 2, 3):
+        try:
+            least = float(rest[1]) if len(rest) > 1 else LEAST
+            return rest[0], least, rest[2] if len(rest) > 2 else ADDRESS
+        except ValueError:
+            pass
+    sys.exit(f"Usage: python {script} PHOTO [SCORE [ADDRESS]], such as photo.jpg {LEAST} {ADDRESS}")
+
+
 if __name__ == "__main__":
-    asked = sys.argv[2:]
-    main(sys.argv[1], float(asked[0]) if asked else 0.3, asked[1] if len(asked) > 1 else ADDRESS)
+    main(*asked(sys.argv))

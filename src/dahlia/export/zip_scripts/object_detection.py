@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
+LEAST = 0.3
+"""The lowest score that scripts print where nothing else is said."""
+
+
+def asked(words: list[str]) -> tuple[str, float]:
+    """The photo and the lowest score of a command line; another one ends the program with what it takes."""
+    script, *rest = words
+    if len(rest) in (1, 2):
+        try:
+            return rest[0], float(rest[1]) if len(rest) > 1 else LEAST
+        except ValueError:
+            pass
+    sys.exit(f"Usage: python {script} PHOTO [SCORE], such as photo.jpg {LEAST}")
 
 
 class Found(NamedTuple):

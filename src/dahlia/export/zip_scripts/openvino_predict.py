@@ -11,7 +11,7 @@ from pathlib import Path
 
 import openvino
 
-from dahlia.export.zip_scripts.object_detection import Reader, read_photo
+from dahlia.export.zip_scripts.object_detection import Reader, asked, read_photo
 
 FOLDER = Path(__file__).resolve().parents[1]
 EXACT = {"INFERENCE_PRECISION_HINT": "f32"}  # places in 16 bits are a quarter of a pixel off
@@ -28,4 +28,4 @@ def main(photo: str, least: float) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 0.3)
+    main(*asked(sys.argv))

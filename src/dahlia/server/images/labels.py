@@ -26,6 +26,7 @@ Box: TypeAlias = tuple[float, float, float, float]
 
 # Clients compute in float32, and a box that ends at the image's edge may end a little behind it.
 _TOLERANCE = 1e-5
+_LEAST = 1e-5  # of the image's edge: a tenth of a pixel of the largest
 
 _BULK = {"synchronize_session": False}
 _HAS_REGIONS: dict[Kind, bool] = {"multiclass": False, "multilabel": False, "detection": True}
@@ -52,7 +53,7 @@ def box_of(region: RegionBody) -> Box:
     """
     left, top, width, height = region.left, region.top, region.width, region.height
     inside = min(left, top) >= -_TOLERANCE and max(left + width, top + height) <= 1 + _TOLERANCE
-    if not inside or min(width, height) <= 0 or max(left, top) >= 1:
+    if not inside or min(width, height) < _LEAST or max(left, top) > 1 - _LEAST:
         raise ServiceError(
             "BadRequestImageRegions",
             "Expected a region with left, top, width and height as fractions of the image's width and "

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from dahlia.boxes import within
 from dahlia.dataset.manifest import TEST_FOLD
 from dahlia.modeling.box_predictions import BoxPredictions
 from dahlia.modeling.scaling import Scaling
@@ -42,7 +43,7 @@ def predict(
         tags=data.tags,
         fold=data.folds.astype(np.int32),
         truth=data.truth,
-        found=tuple(one.boxes for one in found),
+        found=tuple(within(one.boxes) for one in found),
         uncalibrated=tuple(one.uncalibrated for one in found),
     )
     return predictions, final
