@@ -196,8 +196,8 @@ def compare_boxes(photos: BoxPhotos, opened: OpenedDetector, card: ModelCard, li
     truth = [photos.truth[row] for row in rows]
     gate = limit.difference
     matched = [
-        _alike(*three) if gate is None else _matched(*three, how, gate)
-        for three in zip(photos.expected, photos.candidates, received, strict=True)
+        _alike(said, given) if gate is None else _matched(said, before, given, how, gate)
+        for said, before, given in zip(photos.expected, photos.candidates, received, strict=True)
     ]
     worst = int(np.argmax([max(one.largest, 1 - one.overlap) for one in matched]))
     problems = [
@@ -265,19 +265,19 @@ def _matched(expected: Boxes, candidates: Boxes, received: Boxes, how: DetectorC
     )
 
 
-def _alike(expected: Boxes, candidates: Boxes, received: Boxes) -> _Matched:
-    """One photo of a file that may differ: each of its boxes and the candidate that overlaps it most."""
-    shared = _overlaps_of_tags(received, candidates)
-    kept = _overlaps_of_tags(expected, received) >= OVERLAP
-    overlap, largest = 1.0, 0.0
-    if shared.size:
+def _alike(expected: Boxes, received: Boxes) -> _Matched:
+    """One photo of a file that may differ: each expected box, and the received one that overlaps it most."""
+    overlap, largest, found = 1.0, 0.0, 0
+    if len(expected) and len(received):
+        shared = _overlaps_of_tags(expected, received)
         best = shared.argmax(1)
         nearest = shared[np.arange(len(best)), best]
-        known = nearest >= OVERLAP
-        differences = np.abs(received.scores.astype(np.float64) - candidates.scores[best])
-        overlap = float(nearest[known].min(initial=1.0))
-        largest = float(differences[known].max(initial=0.0))
-    return _Matched(overlap, largest, replaced=int((~kept.any(1)).sum()), problem=None)
+        kept = nearest >= OVERLAP
+        differences = np.abs(expected.scores.astype(np.float64) - received.scores[best])
+        overlap = float(nearest[kept].min(initial=1.0))
+        largest = float(differences[kept].max(initial=0.0))
+        found = int(kept.sum())
+    return _Matched(overlap, largest, replaced=len(expected) - found, problem=None)
 
 
 def _wrong_answer(received: Boxes, how: DetectorCard, gate: float) -> str | None:
