@@ -24,6 +24,7 @@ SIZE = 416
 """Edge in pixels of what the graph sees."""
 PLACES, SCORES = "places", "scores"
 MOST = 50
+"""Proposals for a photo; a person looks at each."""
 OVERLAP = 0.6
 """Of two boxes that overlap by more than this, the one with the lower score goes."""
 LEAST = 0.02
@@ -79,8 +80,7 @@ class Proposer:
                 f"Expected boxes of the photo, received an error of ONNX Runtime "
                 f"({str(error).splitlines()[0]}). If memory is short, try again later."
             ) from error
-        found = given(places, scores, overlap=OVERLAP, least=LEAST, most=most)
-        whole = within(found)
+        whole = within(given(places, scores, overlap=OVERLAP, least=LEAST, most=most))
         return whole.where(np.flatnonzero(whole.places[:, 2:].min(1, initial=1.0) > 0))
 
 

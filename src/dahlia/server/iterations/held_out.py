@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dahlia.boxes import Boxes
+from dahlia.boxes import Boxes, no_boxes
 from dahlia.kinds import Kind
 from dahlia.modeling.box_predictions import BoxPredictions, load_box_predictions
 from dahlia.modeling.card import TagCard
@@ -146,11 +146,11 @@ class BoxScores(ImageScores):
         self._tags = tuple(TagCard(id="", name=tag) for tag in predictions.tags)
         counts = np.array([0, *map(len, found)], np.int64)
         self._rows = dict(zip(predictions.ids, pairwise(counts.cumsum().tolist()), strict=True))
-        nothing = Boxes(np.zeros(0, np.int32), np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+        parts = (no_boxes(), *found)
         self._boxes = Boxes(
-            np.concatenate([nothing.tags, *(one.tags for one in found)]),
-            np.concatenate([nothing.places, *(one.places for one in found)]),
-            np.concatenate([nothing.scores, *(one.scores for one in found)]),
+            np.concatenate([one.tags for one in parts]),
+            np.concatenate([one.places for one in parts]),
+            np.concatenate([one.scores for one in parts]),
         )
 
     def __getitem__(self, image: str) -> tuple[FoundTag, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dahlia.boxes import Boxes
+from dahlia.boxes import Boxes, within
 from dahlia.dataset.decoding_memory import DecodingBusy
 from dahlia.dataset.imaging import SERVED_PIXELS, decode_then
 from dahlia.errors import DahliaError, ImageError, ServiceError
@@ -16,13 +16,11 @@ from dahlia.server.contract.models import BoundingBox, RegionProposal
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.storage.backend import NotThere
 from dahlia.server.storage.names import image_key
-from dahlia.serving.proposals import proposed
+from dahlia.serving.proposals import MOST, proposed
 
 if TYPE_CHECKING:
     from dahlia.server.storage.storage import Storage
 
-MOST = 50
-"""Proposals for an image; a person looks at each."""
 _EDGE = 1024  # pixels; a JPEG is decoded to at least so many
 _DIGITS = 6  # of fractions of a photo: a hundredth of a pixel of the largest
 
@@ -39,31 +37,24 @@ def propose(storage: Storage, image: ImageRow) -> tuple[RegionProposal, ...]:
     """
     try:
         data = storage.get(image_key(image.sha256, image.suffix))
-        look = partial(proposed, most=MOST)
-        found = decode_then(data, look, _EDGE, max_decoded=SERVED_PIXELS)
+        found = decode_then(data, partial(proposed, most=MOST), _EDGE, max_decoded=SERVED_PIXELS)
     except NotThere as error:
         raise ServiceError("NotFoundImage", f"Image {image.id}: {error}") from error
     except (ImageError, DecodingBusy) as error:
         raise refused_image(error) from error
-    except ServiceError:
-        raise
     except DahliaError as error:
         raise ServiceError("ErrorRegionProposal", f"Image {image.id}: {error}") from error
     return _answers(found)
 
 
 def _answers(found: Boxes) -> tuple[RegionProposal, ...]:
-    order = np.argsort(-found.scores, kind="stable")[:MOST]
-    start = found.places[order, :2].clip(0, 1)
-    end = (found.places[order, :2] + found.places[order, 2:]).clip(0, 1)
-    places = np.concatenate([start, end - start], 1).astype(np.float64).round(_DIGITS)
+    best = within(found.where(np.argsort(-found.scores, kind="stable")))
+    places = best.places.astype(np.float64).round(_DIGITS).tolist()
     return tuple(
         RegionProposal(
             confidence=float(str(score)),  # the shortest text of the float32 number
             bounding_box=BoundingBox(left=left, top=top, width=width, height=height),
         )
-        for score, (left, top, width, height) in zip(
-            found.scores[order].clip(0, 1), places.tolist(), strict=True
-        )
+        for score, (left, top, width, height) in zip(best.scores, places, strict=True)
         if width > 0 and height > 0
     )

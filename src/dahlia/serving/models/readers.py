@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dahlia.boxes import Boxes
+from dahlia.boxes import Boxes, within
 from dahlia.errors import ServiceError, TrainingError
 from dahlia.kinds import Kind
 from dahlia.modeling.card import DetectorCard, ModelCard, TagCard
@@ -150,15 +150,11 @@ def by_tag(tags: Sequence[TagCard], found: Boxes, most: int) -> list[Scored]:
             f"answers with {trouble}. Ask for another iteration, or train and publish one again.",
         )
     best = found.where(np.argsort(-found.scores, kind="stable")[:most])
-    order = np.lexsort((-best.scores, best.tags))
-    start = best.places[order, :2].clip(0, 1)
-    end = (best.places[order, :2] + best.places[order, 2:]).clip(0, 1)
-    places = np.concatenate([start, end - start], 1).astype(np.float64).round(_DIGITS).tolist()
+    best = within(best.where(np.lexsort((-best.scores, best.tags))))
+    places = best.places.astype(np.float64).round(_DIGITS).tolist()
     return [
         Scored(tags[tag], _shortest(score), Place(*place))
-        for tag, score, place in zip(
-            best.tags[order].tolist(), best.scores[order].clip(0, 1), places, strict=True
-        )
+        for tag, score, place in zip(best.tags.tolist(), best.scores.clip(0, 1), places, strict=True)
     ]
 
 
