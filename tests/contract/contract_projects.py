@@ -18,6 +18,7 @@ from fake_project import TAGS as COLOURS
 
 from dahlia.server.context import open_server
 from dahlia.server.database.changes import project_of
+from dahlia.server.disk import private
 from dahlia.settings.server import load_settings
 
 DETECTION = "a27d5ca5-bb19-49d8-a70a-fec086c47f5b"
@@ -123,7 +124,8 @@ def detecting_project(training: Recorded, server: RunningServer) -> Detecting:
     try:
         with opened.database.read() as session:
             row = project_of(session, project.id)
-        iteration = detecting_iteration(opened, row)
+        with private():  # as the server itself writes
+            iteration = detecting_iteration(opened, row)
     finally:
         opened.database.close()
     return Detecting(project.id, tags, iteration.id)
