@@ -1,0 +1,42 @@
+/** Typed requests to the server: the paths and their models are generated from its OpenAPI document. */
+import createClient, { type Middleware } from "openapi-fetch";
+
+import { texts } from "@/texts";
+
+import { ApiError, errorOf } from "./errors";
+import type { components, paths } from "./schema";
+import { currentKey, signOut } from "./session";
+
+export type Schemas = components["schemas"];
+export const TRAINING = "/customvision/v3.4-preview/training";
+export const OWN = "/dahlia/v1";
+export const PROJECT = `${TRAINING}/projects/{project_id}` as const;
+export const ITERATION = `${PROJECT}/iterations/{iteration_id}` as const;
+
+const honest: Middleware = {
+  onRequest({ request }) {
+    const key = currentKey();
+    if (key && !request.headers.has("Training-Key")) request.headers.set("Training-Key", key);
+    return request;
+  },
+  async onResponse({ response, request }) {
+    if (response.ok) return response;
+    const error = await errorOf(response);
+    if (response.status === 401 && request.headers.get("Training-Key") === currentKey()) signOut();
+    throw error;
+  },
+  onError({ error }) {
+    if (error instanceof ApiError) return error;
+    if (error instanceof DOMException && error.name === "AbortError") return error;
+    return new ApiError(texts.errors.unreachable, 0, "Unreachable");
+  },
+};
+
+export const api = createClient<paths>({ baseUrl: window.location.origin, fetch: (request) => fetch(request) });
+api.use(honest);
+
+/** The data of an answer; a refusal is thrown before, as an `ApiError`. */
+export async function dataOf<T>(answer: Promise<{ data?: T }>): Promise<T> {
+  const { data } = await answer;
+  return data as T;
+}

@@ -1,0 +1,55 @@
+import { Box, Group, Loader, ScrollArea, Tabs, Text } from "@mantine/core";
+import { Outlet, useLocation, useNavigate } from "react-router";
+
+import { useProject } from "@/api/shared";
+import { ErrorNote } from "@/components/ErrorNote";
+import { useProjectId } from "@/components/useProjectId";
+import { texts } from "@/texts";
+
+const PAGES = [
+  ["images", texts.images.title],
+  ["suggested", texts.suggested.title],
+  ["train", texts.training.title],
+  ["performance", texts.performance.title],
+  ["test", texts.quickTest.title],
+  ["publish", texts.publish.title],
+  ["predictions", texts.predictions.title],
+  ["export", texts.exports.title],
+  ["settings", texts.settings.title],
+] as const;
+
+/** The name of a project and its pages. */
+export function ProjectLayout(): React.JSX.Element {
+  const id = useProjectId();
+  const project = useProject(id);
+  const place = useLocation();
+  const go = useNavigate();
+  const shown = place.pathname.split("/")[3] ?? null;
+  return (
+    <>
+      <Group px="md" pt="xs" wrap="nowrap">
+        <Text fw={600} size="lg" truncate component="h1">
+          {project.data?.name ?? <Loader size="xs" aria-label={texts.common.loading} />}
+        </Text>
+      </Group>
+      <Tabs
+        value={shown === "compare" ? "performance" : shown}
+        onChange={(page) => page && go(`/projects/${id}/${page}`)}
+        activateTabWithKeyboard={false}
+      >
+        <ScrollArea type="never">
+          <Tabs.List px="md" aria-label={texts.common.navigation} style={{ flexWrap: "nowrap" }}>
+            {PAGES.map(([page, title]) => (
+              <Tabs.Tab key={page} value={page} aria-controls="page">
+                {title}
+              </Tabs.Tab>
+            ))}
+          </Tabs.List>
+        </ScrollArea>
+      </Tabs>
+      <Box id="page" p="md">
+        {project.error ? <ErrorNote error={project.error} retry={() => void project.refetch()} /> : <Outlet />}
+      </Box>
+    </>
+  );
+}

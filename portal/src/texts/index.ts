@@ -1,0 +1,32 @@
+/** All that the portal says, in English; a translation replaces the modules of this folder. */
+import { common } from "./common";
+import { errors } from "./errors";
+import { exports_ } from "./exports";
+import { images } from "./images";
+import { performance } from "./performance";
+import { photo } from "./photo";
+import { predictions } from "./predictions";
+import { projects } from "./projects";
+import { publish } from "./publish";
+import { quickTest } from "./quick-test";
+import { settings } from "./settings";
+import { signIn } from "./sign-in";
+import { suggested } from "./suggested";
+import { training } from "./training";
+
+export const texts = {
+  common,
+  errors,
+  exports: exports_,
+  images,
+  performance,
+  photo,
+  predictions,
+  projects,
+  publish,
+  quickTest,
+  settings,
+  signIn,
+  suggested,
+  training,
+};

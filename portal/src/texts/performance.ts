@@ -1,0 +1,3 @@
+export const performance = {
+  title: "Performance",
+};

@@ -1,0 +1,3 @@
+export const quickTest = {
+  title: "Quick test",
+};

@@ -1,0 +1,3 @@
+export const suggested = {
+  title: "Suggested",
+};
