@@ -8,7 +8,7 @@ export BENTOML_DO_NOT_TRACK := True
 export PYTHONDONTWRITEBYTECODE :=
 SHARED_OUT := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test fast portable lint lock audit sbom clean
+.PHONY: demo test fast portable lint portal-types lock audit sbom clean
 
 demo: $(VENV)/.installed  ## draw the sample photos, run the pipeline, publish, ask for a prediction
 	@dahlia demo
@@ -30,6 +30,9 @@ lint: $(VENV)/.installed
 	@ruff format --check -q src tests benchmarks tools
 	@mypy
 	@lint-imports --no-logo
+
+portal-types: $(VENV)/.installed  ## portal/openapi.json from the API, and the portal's types from it
+	@PYTHONPATH=tools python -m portal_build.openapi
 
 lock: $(VENV)/.installed  ## renew requirements.lock, and from it those of the roles
 	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check uv

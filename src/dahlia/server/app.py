@@ -93,6 +93,7 @@ _ROUTERS = (
     own_administration.metrics_router,
 )
 _MEGABYTE = 1024 * 1024
+_Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 def create_app(server: Server) -> ASGIApp:
@@ -103,26 +104,34 @@ def create_app(server: Server) -> ASGIApp:
     """
     server.signing.load()
     service = PredictionService(server)
+    api = new_api(_lifespan(server, service))
+    api.state.server, api.state.predictions = server, service
+    api.state.figures = MainFiguresCache(server.storage)
+    api.state.performances = PerformanceCache(partial(stored_predictions, server.storage))
+    replies.install(api)
+    page.install(api)
+    behind = PredictionRoutes(OneSpelling(WordsOfV1(Bounded(api))), server, service)
+    pages = CrossOrigin(HeadAsGet(behind), policies(server.settings.security))
+    return Identified(Lingering(HostsAllowed(pages, HostNames.of(server.settings.server))))
+
+
+def new_api(lifespan: _Lifespan | None = None) -> FastAPI:
+    """The operations of the API, which describe themselves; they answer once they have a server."""
     api = FastAPI(
         title="Dahlia",
         version=dahlia.__version__,
         description=_ABOUT,
         openapi_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(server, service),
+        lifespan=lifespan,
     )
-    api.state.server, api.state.predictions = server, service
-    api.state.figures = MainFiguresCache(server.storage)
-    api.state.performances = PerformanceCache(partial(stored_predictions, server.storage))
-    replies.install(api)
-    page.install(api)
     routers = (page.router, *_ROUTERS)
     api.state.operations = [route for router in routers for route in router.routes]
+    for route in api.state.operations:
+        route.operation_id = route.name
     # `include_router` makes each route a second time at the first request, which then takes a second.
     api.router.routes += api.state.operations
-    behind = PredictionRoutes(OneSpelling(WordsOfV1(Bounded(api))), server, service)
-    pages = CrossOrigin(HeadAsGet(behind), policies(server.settings.security))
-    return Identified(Lingering(HostsAllowed(pages, HostNames.of(server.settings.server))))
+    return api
 
 
 class PredictionRoutes:
@@ -182,9 +191,7 @@ class PredictionRoutes:
         return refusal(error, route.version)
 
 
-def _lifespan(
-    server: Server, service: PredictionService
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(server: Server, service: PredictionService) -> _Lifespan:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = server.settings.server.threads

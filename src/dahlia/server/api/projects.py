@@ -41,6 +41,7 @@ tags_router = training_router("Tags")
 files = APIRouter(tags=["Files"])
 artifacts = training_router("Artifacts")
 _OCTETS = "application/octet-stream"
+_BYTES = {_OCTETS: {"schema": {"type": "string", "format": "binary"}}}
 
 
 @domains.get("/domains")
@@ -211,7 +212,7 @@ def delete_tag(access: Trains, server: TheServer, project_id: ProjectId, tag_id:
     FILES + "{key:path}",
     response_class=Response,
     responses={
-        200: {"description": "the file", "content": {"application/octet-stream": {}}},
+        200: {"description": "the file", "content": _BYTES},
         304: {"description": "the client already has it"},
         403: {"model": ServiceErrorBody, "description": "the address was not signed here, or has expired"},
         404: {"model": ServiceErrorBody, "description": "the file was deleted"},
@@ -226,7 +227,7 @@ def get_file(server: TheServer, request: Request, key: str) -> Response:
 @artifacts.get(
     PROJECT + "/artifacts",
     response_class=Response,
-    responses={200: {"content": {_OCTETS: {"schema": {"type": "string", "format": "binary"}}}}},
+    responses={200: {"content": _BYTES}},
 )
 def get_artifact(
     access: Reads,
