@@ -30,7 +30,7 @@ from dahlia.server.api import (
     projects,
     proposals,
 )
-from dahlia.server.http import page, replies
+from dahlia.server.http import page, portal, replies
 from dahlia.server.http.access import KnownKeys, allow
 from dahlia.server.http.addresses import HostNames, Web
 from dahlia.server.http.middleware import (
@@ -110,6 +110,7 @@ def create_app(server: Server) -> ASGIApp:
     api.state.performances = PerformanceCache(partial(stored_predictions, server.storage))
     replies.install(api)
     page.install(api)
+    portal.install(api, server.settings.server)
     behind = PredictionRoutes(OneSpelling(WordsOfV1(Bounded(api))), server, service)
     pages = CrossOrigin(HeadAsGet(behind), policies(server.settings.security))
     return Identified(Lingering(HostsAllowed(pages, HostNames.of(server.settings.server))))
