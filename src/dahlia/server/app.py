@@ -62,7 +62,7 @@ Segments match without regard to case, repeated slashes count as one.
 
 Operations below `/dahlia/v1` are Dahlia's own.
 
-Every operation needs a key, in the header `Training-Key`, `Prediction-Key` or `Ocp-Apim-Subscription-Key`.
+Operations need a key, in the header `Training-Key`, `Prediction-Key` or `Ocp-Apim-Subscription-Key`.
 Every answer has an id (`apim-request-id`), which is also in the server's log and its audit log.
 
 Errors are `{"code", "message"}`; those about the key (401) and about too many requests (429) are nested, as
@@ -88,6 +88,7 @@ _ROUTERS = (
     own_reports.explanations,
     own_administration.router,
     own_administration.keys,
+    own_administration.sign_ins,
     own_administration.audit,
     own_administration.jobs,
     own_administration.metrics_router,

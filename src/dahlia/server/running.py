@@ -40,6 +40,7 @@ from dahlia.server.jobs.leases import WatchThread, release
 from dahlia.server.jobs.order import lanes_of
 from dahlia.server.keys.audit import record
 from dahlia.server.keys.keys import create_first_keys
+from dahlia.server.keys.sign_in import create_link, link_line
 from dahlia.server.pairing import PairingWatch
 from dahlia.server.storage.backend import StorageError
 from dahlia.server.tls import Certificate, certificate_of
@@ -92,7 +93,7 @@ def serve(settings: Settings, config: Path | None) -> None:
         listening.close()
         raise
     _try_storage(server)
-    _say_keys(server)
+    _say_keys(server, listening.getsockname()[1])
     app = create_app(server)
     gc.freeze()  # modules, models of the API and routes stay: a collection amid requests need not visit them
     options = uvicorn.Config(
@@ -239,9 +240,10 @@ def _try_storage(server: Server) -> None:
         _logger.error("What needs the storage will be refused until it can be used. %s", error)
 
 
-def _say_keys(server: Server) -> None:
+def _say_keys(server: Server, port: int) -> None:
     with server.database.write() as session:
         made = create_first_keys(session, server.now())
+        token = create_link(session, server.now()) if made else ""
         if made:
             record(session, server, None, "create_first_keys", None)
         # Before they are kept: a kill in between costs an unused line, and not the keys.
@@ -249,6 +251,7 @@ def _say_keys(server: Server) -> None:
             click.echo(f"{scope.capitalize() + ' key:':16}{text}")
     if made:
         click.echo("Save these keys now; they are not shown again. `dahlia keys` manages keys.")
+        click.echo(link_line(server.settings.server, token, port))
 
 
 def _spelled(host: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic.alias_generators import to_camel
 
@@ -22,6 +22,7 @@ from dahlia.server.api.predictions import ThePredictions
 from dahlia.server.backup.automatic import backup_metrics
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import ExportPlatform, JobKind, JobLane, JobState
+from dahlia.server.contract.models import GatewayErrorBody
 from dahlia.server.contract.own import (
     AuditLine,
     AuditPage,
@@ -37,6 +38,7 @@ from dahlia.server.contract.own import (
     KeyPage,
     Lane,
     NewKey,
+    SignInToken,
     Worker,
 )
 from dahlia.server.database.tables import AuditRow, KeyRow
@@ -50,6 +52,8 @@ from dahlia.server.jobs.listing import cancel_job as cancel
 from dahlia.server.jobs.queue import lane_of
 from dahlia.server.keys.audit import Lines, latest
 from dahlia.server.keys.keys import Scope, end_key, grant_key, is_active, key_of, keys_page, replace_key
+from dahlia.server.keys.sign_in import check_pace
+from dahlia.server.keys.sign_in import sign_in as use_link
 from dahlia.server.predictions.queries import in_utc
 from dahlia.server.projects.choices import one_line
 
@@ -57,6 +61,7 @@ router = own_router("server")
 jobs = own_router("jobs")
 metrics_router = APIRouter(tags=["Health"])
 keys = own_router("keys")
+sign_ins = own_router("keys", keyless=True)
 audit = own_router("audit log")
 _OWN_MATTER = {"decode_memory_mb"}  # of the machine, which no client need know
 _ACTION = re.compile(r"[a-z_]{1,64}")
@@ -162,6 +167,23 @@ def get_own_key(access: AnyKey, server: TheServer) -> Key:
     """The key of this request: its name, what it opens, and until when."""
     with server.database.read() as session:
         return _key_answer(key_of(session, access.key_id), server.now())
+
+
+@sign_ins.post(
+    "/sign-in",
+    responses={429: {"model": GatewayErrorBody, "description": "too many attempts; wait a second"}},
+)
+def sign_in(server: TheServer, request: Request, response: Response, body: SignInToken) -> NewKey:
+    """Use a sign-in link, which works once: a key of scope `admin`, which ends after 12 hours.
+
+    No key is needed. `dahlia serve` prints a link at its first start, `dahlia keys link` another one.
+    """
+    check_pace(server, request.client.host if request.client else "")
+    with server.database.write() as session:
+        row, text = use_link(session, server, body.token)
+        answer = _new_key_answer(row, text, server.now())
+    _keep_secret(response)
+    return answer
 
 
 @keys.get("/keys")

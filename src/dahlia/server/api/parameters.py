@@ -204,10 +204,19 @@ class _Route(APIRoute):
         form = Form.of(self.dependant, streamed=self.openapi_extra is not None)
 
         async def handler(request: Request) -> Response:
-            await run_in_threadpool(identify_early, request)
+            await self.admit(request)
             return await handle(await in_one_form(request, form))
 
         return handler
+
+    async def admit(self, request: Request) -> None:
+        """See whose key a request brings, before its body is read."""
+        await run_in_threadpool(identify_early, request)
+
+
+class _KeylessRoute(_Route):
+    async def admit(self, request: Request) -> None:
+        """Whoever asks."""
 
 
 def training_router(area: str) -> APIRouter:
@@ -215,16 +224,21 @@ def training_router(area: str) -> APIRouter:
     return _router(TRAINING, area)
 
 
-def own_router(area: str) -> APIRouter:
-    """A router of operations that Custom Vision does not have; see `training_router`."""
-    return _router(OWN, f"Dahlia: {area}")
+def own_router(area: str, *, keyless: bool = False) -> APIRouter:
+    """A router of operations that Custom Vision does not have; see `training_router`.
+
+    Args:
+        area: heads its operations on the page.
+        keyless: whether they need no key.
+    """
+    return _router(OWN, f"Dahlia: {area}", _KeylessRoute if keyless else _Route)
 
 
-def _router(prefix: str, area: str) -> APIRouter:
+def _router(prefix: str, area: str, route_class: type[APIRoute] = _Route) -> APIRouter:
     return APIRouter(
         prefix=prefix,
         tags=[area],
-        route_class=_Route,
+        route_class=route_class,
         responses=_REFUSALS,
         default_response_class=_Json,
     )

@@ -41,7 +41,7 @@ TABLES: tuple[Table, ...] = tuple(METADATA.sorted_tables)
 
 _CHUNK = 1 << 20
 _BATCH = 1000
-_OWN = {"secrets", "identity", "orphans", "workers"}
+_OWN = {"secrets", "identity", "orphans", "sign_in_links", "workers"}
 
 
 class About(BaseModel):

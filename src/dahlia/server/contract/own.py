@@ -53,6 +53,12 @@ class KeyOptions(Body):
     )
 
 
+class SignInToken(Body):
+    """What a sign-in link has."""
+
+    token: str = Field(description="the last part of the link")
+
+
 class KeyPage(Answer):
     """Keys, the newest first."""
 

@@ -240,6 +240,20 @@ class SecretRow(Table):
     value: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class SignInLinkRow(Table):
+    """A link with which a browser may sign in, until it has.
+
+    Attributes:
+        hash: of its token.
+        expires: when it ends unused.
+    """
+
+    __tablename__ = "sign_in_links"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    expires: Mapped[datetime]
+
+
 class IdentityRow(Table):
     """Which storage belongs to this database; one row.
 

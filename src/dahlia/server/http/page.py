@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 from dahlia.server.database.errors import DamageError
 from dahlia.server.database.tables import ProjectRow
 from dahlia.server.http.access import TheServer
+from dahlia.server.http.middleware import OWN
 from dahlia.server.jobs.waiting import unserved_lanes, what_to_start
 from dahlia.serving.bentoml_support import static_files
 from dahlia.serving.openapi import CONTRACT_TAGS, contract_paths
@@ -62,7 +63,7 @@ _PLAIN = """\
 _SCRIPT = 'SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger-ui", docExpansion: "none" });\n'
 _POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 _REFERENCE = re.compile(r"#/components/schemas/(\w+)")
-_KEYLESS = ("/healthz", "/readyz", "/files/")
+_KEYLESS = ("/healthz", "/readyz", "/files/", f"{OWN}/sign-in")
 _KEYS = {"TrainingKey": "Training-Key", "PredictionKey": "Prediction-Key"} | {
     "SubscriptionKey": "Ocp-Apim-Subscription-Key"
 }

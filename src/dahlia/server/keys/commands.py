@@ -90,6 +90,23 @@ def revoke(key_id: str, config: Path | None) -> None:
     click.echo(f"Key {row.name!r} (...{row.hint}) is revoked.")
 
 
+@keys.command("link")
+@config_option
+def link(config: Path | None) -> None:
+    """Print a link that signs a browser in to the portal, once, within a day.
+
+    The browser gets a key of scope admin that ends after 12 hours.
+    """
+    from dahlia.server.keys.audit import record
+    from dahlia.server.keys.sign_in import create_link, link_line
+
+    with opened(config) as server:
+        with server.database.write() as session:
+            token = create_link(session, server.now())
+            record(session, server, None, "create_sign_in_link", None)
+        click.echo(link_line(server.settings.server, token))
+
+
 @keys.command("new-secret")
 @config_option
 def new_secret(config: Path | None) -> None:
