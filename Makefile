@@ -8,12 +8,12 @@ export BENTOML_DO_NOT_TRACK := True
 export PYTHONDONTWRITEBYTECODE :=
 SHARED_OUT := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test fast portable lint portal-types lock audit sbom clean
+.PHONY: demo test fast portable lint portal portal-types lock audit sbom clean
 
 demo: $(VENV)/.installed  ## draw the sample photos, run the pipeline, publish, ask for a prediction
 	@dahlia demo
 
-test: lint $(VENV)/.installed  ## everything, fast tests first
+test: lint portal $(VENV)/.installed  ## everything, fast tests first
 	@pytest -q -m "not slow" $(SHARED_OUT)
 	@pytest -q -m slow $(SHARED_OUT)
 
@@ -30,9 +30,13 @@ lint: $(VENV)/.installed
 	@ruff format --check -q src tests benchmarks tools
 	@mypy
 	@lint-imports --no-logo
+	@PYTHONPATH=tools python -m portal_build check
+
+portal: $(VENV)/.installed  ## build the web page that `dahlia serve` shows, unless it is up to date
+	@PYTHONPATH=tools python -m portal_build build
 
 portal-types: $(VENV)/.installed  ## portal/openapi.json from the API, and the portal's types from it
-	@PYTHONPATH=tools python -m portal_build.openapi
+	@PYTHONPATH=tools python -m portal_build types
 
 lock: $(VENV)/.installed  ## renew requirements.lock, and from it those of the roles
 	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check uv

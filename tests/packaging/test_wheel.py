@@ -86,6 +86,8 @@ def test_the_wheel_has_every_file_of_the_package(wheel: Path) -> None:
     assert own - names == set()
     for part in SHARED:
         assert any(name.startswith(f"dahlia/template/{part}") for name in names), part
+    built = (REPOSITORY / "portal" / "dist" / "index.html").is_file()
+    assert ("dahlia/portal/index.html" in names) is built, "the portal is in it once `make portal` was run"
 
 
 def test_a_project_and_a_server_outside_the_checkout(
@@ -127,6 +129,7 @@ def served(installed: Installed, folder: Path) -> None:
         )
     try:
         assert b'"ok"' in answer(f"http://127.0.0.1:{port}/healthz")
+        assert b"<title>Dahlia</title>" in answer(f"http://127.0.0.1:{port}/")
     finally:
         server.terminate()
         server.wait(30)

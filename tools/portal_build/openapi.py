@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from dahlia.files import write_text
 from dahlia.server.app import new_api
 from dahlia.server.http.page import describe
 
@@ -18,7 +17,3 @@ FILE = Path(__file__).parents[2] / "portal" / "openapi.json"
 def described() -> str:
     """The document's text, which depends on the API alone."""
     return json.dumps(describe(new_api()), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    write_text(FILE, described())
