@@ -1,0 +1,144 @@
+import { Combobox, Pill, PillsInput, Text, useCombobox } from "@mantine/core";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+
+import { PROJECT, type Schemas, api, dataOf } from "@/api/client";
+import { keys } from "@/api/keys";
+import { useTags } from "@/api/shared";
+import { texts } from "@/texts";
+
+import { announceError } from "./announce";
+
+const CREATE = "\u0000create";
+
+interface Props {
+  projectId: string;
+  /** Ids of the chosen tags. */
+  value: readonly string[];
+  onChange: (tagIds: string[]) => void;
+  multiple?: boolean;
+  label?: string;
+  description?: string;
+  disabled?: boolean;
+  /** Whether a tag that is not there yet can be made here. */
+  creatable?: boolean;
+  autoFocus?: boolean;
+}
+
+/** Choose tags by typing a part of their names; a new name makes a new tag. */
+export function TagPicker(props: Props): React.JSX.Element {
+  const { projectId, value, onChange, multiple = false, creatable = true } = props;
+  const [typed, setTyped] = useState("");
+  const combobox = useCombobox({ onDropdownClose: () => combobox.resetSelectedOption() });
+  const tags = useTags(projectId).data ?? [];
+  const create = useCreateTag(projectId);
+  const wanted = typed.trim();
+  const found = tags.filter((tag) => tag.name.toLowerCase().includes(wanted.toLowerCase()));
+  const isNew = creatable && wanted !== "" && !tags.some((tag) => sameName(tag.name, wanted));
+
+  const toggle = (tagId: string): void => {
+    if (value.includes(tagId)) onChange(value.filter((other) => other !== tagId));
+    else onChange(multiple ? [...value, tagId] : [tagId]);
+    setTyped("");
+    if (!multiple) combobox.closeDropdown();
+  };
+  const choose = (option: string): void => {
+    if (option !== CREATE) return toggle(option);
+    create.mutate({ name: wanted }, { onSuccess: (tag) => toggle(tag.id), onError: announceError });
+  };
+  return (
+    <Combobox store={combobox} onOptionSubmit={choose} withinPortal>
+      <Combobox.DropdownTarget>
+        <PillsInput
+          label={props.label ?? (multiple ? texts.images.tags : texts.images.tag)}
+          description={props.description}
+          disabled={props.disabled ?? false}
+          onClick={() => combobox.openDropdown()}
+        >
+          <Pill.Group>
+            {value.map((tagId) => (
+              <Pill
+                key={tagId}
+                withRemoveButton
+                onRemove={() => toggle(tagId)}
+                removeButtonProps={{ "aria-label": texts.images.leaveOut(nameOf(tags, tagId)), tabIndex: 0 }}
+              >
+                {nameOf(tags, tagId)}
+              </Pill>
+            ))}
+            <Combobox.EventsTarget>
+              <PillsInput.Field
+                value={typed}
+                placeholder={value.length === 0 ? texts.images.findOrMakeTag(creatable) : ""}
+                autoFocus={props.autoFocus ?? false}
+                data-autofocus={props.autoFocus || undefined}
+                aria-label={props.label ?? (multiple ? texts.images.tags : texts.images.tag)}
+                onFocus={() => combobox.openDropdown()}
+                onBlur={() => combobox.closeDropdown()}
+                onChange={(event) => {
+                  setTyped(event.currentTarget.value);
+                  combobox.openDropdown();
+                  combobox.updateSelectedOptionIndex();
+                }}
+                onKeyDown={(event) => {
+                  if (event.key === "Backspace" && typed === "") onChange(value.slice(0, -1));
+                  if (event.key === "Enter" && wanted !== "" && combobox.selectedOptionIndex < 0) {
+                    event.preventDefault();
+                    const first = tags.find((tag) => sameName(tag.name, wanted)) ?? (isNew ? null : found[0]);
+                    choose(first?.id ?? CREATE);
+                  }
+                }}
+              />
+            </Combobox.EventsTarget>
+          </Pill.Group>
+        </PillsInput>
+      </Combobox.DropdownTarget>
+      <Combobox.Dropdown>
+        <Combobox.Options mah={240} style={{ overflowY: "auto" }}>
+          {found.map((tag) => (
+            <Combobox.Option key={tag.id} value={tag.id} active={value.includes(tag.id)}>
+              {value.includes(tag.id) ? "✓ " : ""}
+              {tag.name}
+              <Text span size="xs" c="dimmed" ml={6}>
+                {texts.common.number(tag.imageCount)}
+              </Text>
+            </Combobox.Option>
+          ))}
+          {isNew && <Combobox.Option value={CREATE}>{texts.images.makeTag(wanted)}</Combobox.Option>}
+          {found.length === 0 && !isNew && <Combobox.Empty>{texts.images.noTags}</Combobox.Empty>}
+        </Combobox.Options>
+      </Combobox.Dropdown>
+    </Combobox>
+  );
+}
+
+interface NewTag {
+  name: string;
+  description?: string;
+  type?: Schemas["TagType"];
+}
+
+/** Make a tag. */
+export function useCreateTag(projectId: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ name, description, type }: NewTag) =>
+      dataOf(
+        api.POST(`${PROJECT}/tags`, {
+          params: { path: { project_id: projectId }, query: { name, description, type } },
+        }),
+      ),
+    onSuccess: async (tag) => {
+      client.setQueryData<Schemas["Tag"][]>(keys.tags(projectId), (known) => known && [...known, tag]);
+      await client.invalidateQueries({ queryKey: keys.tags(projectId) });
+    },
+  });
+}
+
+function sameName(one: string, other: string): boolean {
+  return one.localeCompare(other, undefined, { sensitivity: "accent" }) === 0;
+}
+
+function nameOf(tags: readonly Schemas["Tag"][], tagId: string): string {
+  return tags.find((tag) => tag.id === tagId)?.name ?? "…";
+}
