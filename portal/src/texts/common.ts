@@ -22,6 +22,7 @@ export const common = {
   skip: "Skip to the content",
   colours: "Switch between light and dark",
   menu: "Menu",
+  probabilities: "Tags by probability",
   lost: "The connection to the server is lost. It is tried again; what you typed stays.",
   found: "The server answers again.",
   number: (value: number) => numbers.format(value),
