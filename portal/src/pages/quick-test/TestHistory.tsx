@@ -1,0 +1,45 @@
+import { Stack, Text, Title, UnstyledButton } from "@mantine/core";
+
+import { texts } from "@/texts";
+
+import { byProbability } from "./outcome";
+import styles from "./QuickTest.module.css";
+import type { Test } from "./visit";
+
+interface Props {
+  tests: readonly Test[];
+  shown: string;
+  onShow: (id: string) => void;
+}
+
+/** The photos that were tested in this visit. */
+export function TestHistory({ tests, shown, onShow }: Props): React.JSX.Element {
+  return (
+    <Stack gap="xs">
+      <Title order={2} size="h5">
+        {texts.quickTest.history}
+      </Title>
+      <ul className={styles["history"]}>
+        {tests.map((test) => {
+          const best = byProbability(test.predictions)[0];
+          const outcome = best ? texts.quickTest.tag(best.tagName, best.probability) : texts.quickTest.nothing;
+          return (
+            <li key={test.id}>
+              <UnstyledButton
+                className={styles["past"]}
+                aria-current={test.id === shown}
+                aria-label={texts.quickTest.again(outcome)}
+                onClick={() => onShow(test.id)}
+              >
+                {test.src ? <img src={test.src} alt="" /> : <span className={styles["unseen"]} />}
+                <Text size="xs" truncate>
+                  {outcome}
+                </Text>
+              </UnstyledButton>
+            </li>
+          );
+        })}
+      </ul>
+    </Stack>
+  );
+}
