@@ -146,6 +146,13 @@ def test_the_quicker_way_is_taken_and_may_change() -> None:
     assert chosen[300:].count(1) == 5
 
 
+def test_a_slow_first_time_is_forgotten_with_the_next_one() -> None:
+    quicker = Quicker()
+    for way, seconds in ((1, 0.9), (0, 0.2), (1, 0.1)):
+        quicker.took(way, seconds)
+    assert quicker.choose() == 1
+
+
 def test_one_late_answer_changes_no_choice() -> None:
     quicker = Quicker()
     for way, seconds in ((0, 0.2), (1, 0.1), (1, 0.5)):

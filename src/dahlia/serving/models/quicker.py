@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 _AGAIN = 20  # of so many choices one is the other way, in case that it has become quicker
-_DOWN, _UP = 0.5, 0.1  # weights of the latest time: what is late says more of other programs
+_UP = 0.1  # weight of a time that is longer than expected: it says more of other programs than of the way
 
 
 class Quicker:
@@ -30,8 +30,6 @@ class Quicker:
 
     def took(self, way: int, seconds: float) -> None:
         """Learn how long a way took."""
-        mean = self._seconds[way]
-        if math.isnan(mean):
-            self._seconds[way] = seconds
-        else:
-            self._seconds[way] += (_DOWN if seconds < mean else _UP) * (seconds - mean)
+        before = self._seconds[way]
+        late = seconds > before  # of the first, which is slow since all is new, nothing is kept for long
+        self._seconds[way] = before + _UP * (seconds - before) if late else seconds
