@@ -77,7 +77,7 @@ def batch_of(photos: Iterable[bytes], *tag_ids: str, **options: Any) -> ImageFil
     return ImageFileCreateBatch(images=entries, tag_ids=list(tag_ids), **options)
 
 
-def upload(training: Recorded, project: str, photos: Iterable[bytes], *tag_ids: str) -> list[str]:
+def upload(training: Any, project: str, photos: Iterable[bytes], *tag_ids: str) -> list[str]:
     """Add photos; gives the images' ids."""
     summary = training.create_images_from_files(project, batch_of(photos, *tag_ids))
     assert summary.is_batch_successful, [one.status for one in summary.images]
@@ -115,10 +115,10 @@ def trained_project(training: Recorded, photos: Photos) -> Trained:
     return Trained(project.id, tags, started.id, images, untagged, started)
 
 
-def detecting_project(training: Recorded, server: RunningServer) -> Detecting:
+def detecting_project(training: Any, server: RunningServer, name: str = "Detecting") -> Detecting:
     """Make a detection project, and give it an iteration without waiting for a training."""
-    project = training.create_project("Detecting", domain_id=DETECTION)
-    tags = {name: training.create_tag(project.id, name).id for name in COLOURS}
+    project = training.create_project(name, domain_id=DETECTION)
+    tags = {colour: training.create_tag(project.id, colour).id for colour in COLOURS}
     settings = {"DAHLIA_SERVER_HOME": str(server.home), **server.settings}
     opened = open_server(load_settings(None, settings))
     try:
