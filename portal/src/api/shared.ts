@@ -21,13 +21,16 @@ export function useMe(): UseQueryResult<Schemas["Key"]> {
 export interface May {
   /** Change projects, images, tags; train, publish, export. */
   write: boolean;
+  /** Make projects and copies of them, which a key of one project may not. */
+  create: boolean;
   /** Keys, the audit log, jobs and workers. */
   administer: boolean;
 }
 
 export function useMay(): May {
-  const scope = useMe().data?.scope;
-  return { write: scope === "admin" || scope === "training", administer: scope === "admin" };
+  const me = useMe().data;
+  const write = me?.scope === "admin" || me?.scope === "training";
+  return { write, create: write && me.projectId === null, administer: me?.scope === "admin" };
 }
 
 export function useProject(project: string): UseQueryResult<Schemas["ProjectSummary"]> {

@@ -1,5 +1,6 @@
 /** All that the portal says, in English; a translation replaces the modules of this folder. */
 import { common } from "./common";
+import { domains } from "./domains";
 import { errors } from "./errors";
 import { exports_ } from "./exports";
 import { images } from "./images";
@@ -16,6 +17,7 @@ import { training } from "./training";
 
 export const texts = {
   common,
+  domains,
   errors,
   exports: exports_,
   images,
