@@ -32,7 +32,7 @@ interface Props<P extends GridPhoto> {
   /** Pixels that a thumbnail is wide at least, and high. */
   size?: number;
   height?: number | string;
-  selected?: ReadonlySet<string>;
+  selected?: { has: (id: string) => boolean };
   /** The place that has the focus. */
   focused?: number;
   onFocus?: (place: number) => void;

@@ -18,16 +18,21 @@ interface Props {
   onChange: (tagIds: string[]) => void;
   multiple?: boolean;
   label?: string;
+  /** Whether only screen readers get the label. */
+  hideLabel?: boolean;
   description?: string;
   disabled?: boolean;
   /** Whether a tag that is not there yet can be made here. */
   creatable?: boolean;
   autoFocus?: boolean;
+  /** Whether the list of tags is drawn over everything; not inside of what closes by a click outside. */
+  withinPortal?: boolean;
 }
 
 /** Choose tags by typing a part of their names; a new name makes a new tag. */
 export function TagPicker(props: Props): React.JSX.Element {
   const { projectId, value, onChange, multiple = false, creatable = true } = props;
+  const label = props.label ?? (multiple ? texts.images.tags : texts.images.tag);
   const [typed, setTyped] = useState("");
   const combobox = useCombobox({ onDropdownClose: () => combobox.resetSelectedOption() });
   const tags = useTags(projectId).data ?? [];
@@ -47,10 +52,10 @@ export function TagPicker(props: Props): React.JSX.Element {
     create.mutate({ name: wanted }, { onSuccess: (tag) => toggle(tag.id), onError: announceError });
   };
   return (
-    <Combobox store={combobox} onOptionSubmit={choose} withinPortal>
+    <Combobox store={combobox} onOptionSubmit={choose} withinPortal={props.withinPortal ?? true}>
       <Combobox.DropdownTarget>
         <PillsInput
-          label={props.label ?? (multiple ? texts.images.tags : texts.images.tag)}
+          label={props.hideLabel ? undefined : label}
           description={props.description}
           disabled={props.disabled ?? false}
           onClick={() => combobox.openDropdown()}
@@ -69,10 +74,10 @@ export function TagPicker(props: Props): React.JSX.Element {
             <Combobox.EventsTarget>
               <PillsInput.Field
                 value={typed}
-                placeholder={value.length === 0 ? texts.images.findOrMakeTag(creatable) : ""}
+                placeholder={value.length === 0 ? (props.hideLabel ? label : texts.images.findOrMakeTag(creatable)) : ""}
                 autoFocus={props.autoFocus ?? false}
                 data-autofocus={props.autoFocus || undefined}
-                aria-label={props.label ?? (multiple ? texts.images.tags : texts.images.tag)}
+                aria-label={label}
                 onFocus={() => combobox.openDropdown()}
                 onBlur={() => combobox.closeDropdown()}
                 onChange={(event) => {

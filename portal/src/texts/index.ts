@@ -14,6 +14,7 @@ import { settings } from "./settings";
 import { signIn } from "./sign-in";
 import { suggested } from "./suggested";
 import { training } from "./training";
+import { upload } from "./upload";
 
 export const texts = {
   common,
@@ -31,4 +32,5 @@ export const texts = {
   signIn,
   suggested,
   training,
+  upload,
 };

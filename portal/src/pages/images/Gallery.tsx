@@ -1,0 +1,328 @@
+import { ActionIcon, Alert, Button, Drawer, Group, Text, Tooltip } from "@mantine/core";
+import { useDisclosure, useLocalStorage, useMediaQuery } from "@mantine/hooks";
+import { IconArrowBackUp, IconArrowForwardUp, IconKeyboard, IconTags } from "@tabler/icons-react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useNavigate } from "react-router";
+
+import type { Schemas } from "@/api/client";
+import { useMay } from "@/api/shared";
+import { announce } from "@/components/announce";
+import { confirm } from "@/components/confirm";
+import { EmptyNote } from "@/components/EmptyNote";
+import { ErrorNote } from "@/components/ErrorNote";
+import { PhotoGrid } from "@/components/PhotoGrid";
+import { texts } from "@/texts";
+
+import { FilterBar } from "./FilterBar";
+import { EVERYTHING, type Filter, addressOf } from "./grid/filter";
+import { type Photo, usePhotos } from "./grid/usePhotos";
+import { useSelection } from "./grid/useSelection";
+import styles from "./ImagesPage.module.css";
+import { openKeysHelp } from "./KeysHelp";
+import { useLabels } from "./labelling/useLabels";
+import { PhotoTags } from "./PhotoTags";
+import { SelectionBar } from "./SelectionBar";
+import { goalsOf } from "./tags/goals";
+import { tagOfKey } from "./tags/tagKeys";
+import { TagsPanel } from "./tags/TagsPanel";
+import { useTagKeys } from "./tags/useTagKeys";
+import { AddPhotos } from "./upload/AddPhotos";
+import { UploadProgress } from "./upload/UploadProgress";
+import { useUploads } from "./upload/useUploads";
+import { useActions } from "./useActions";
+
+const SIZE = 150;
+const NO_TAGS: readonly Schemas["Tag"][] = [];
+
+interface Props {
+  project: string;
+  filter: Filter;
+  onFilter: (filter: Filter) => void;
+  limits: Schemas["Info"]["limits"];
+  tags: readonly Schemas["Tag"][];
+  /** Whether photos get their tags by boxes. */
+  detects: boolean;
+  /** Whether a photo has one tag at most. */
+  single: boolean;
+}
+
+export function Gallery({ project, filter, onFilter, limits, tags, detects, single }: Props): React.JSX.Element {
+  const may = useMay();
+  const go = useNavigate();
+  const isWide = useMediaQuery("(min-width: 62em)", true);
+  const [size, setSize] = useLocalStorage({ key: "dahlia.photo-size", defaultValue: SIZE });
+  const [isPanelOpen, panel] = useDisclosure(false);
+  const [focused, setFocused] = useState(0);
+  const labels = useLabels(project, limits);
+  const uploads = useUploads(project, limits);
+  const photos = usePhotos(project, filter, labels);
+  const chosen = useSelection(photos);
+  const { selection, clear } = chosen;
+  const negative = tags.find((tag) => tag.type === "Negative")?.id ?? null;
+  const rules = useMemo(() => ({ single, negative }), [single, negative]);
+  const actions = useActions({ project, filter, photos, labels, rules, tags, known: chosen.known, selection });
+  const tagKeys = useTagKeys(project, detects ? NO_TAGS : tags);
+  const names = useMemo(() => new Map(tags.map((tag) => [tag.id, tag.name])), [tags]);
+  const isNow = filter.iteration === null;
+  const mayTag = may.write && isNow && !detects;
+  const mayChange = may.write && isNow;
+  const name = addressOf(filter).toString();
+  const shownName = useRef(name);
+  useEffect(() => {
+    if (shownName.current === name) return;
+    shownName.current = name;
+    setFocused(0);
+    clear();
+    labels.tidy();
+  }, [name, clear, labels]);
+  const count = photos.count ?? 0;
+  const place = Math.min(focused, Math.max(0, count - 1));
+
+  const undo = useCallback(
+    (again: boolean) => {
+      const step = again ? labels.redo() : labels.undo();
+      if (step && !again) announce(texts.images.undone(step.label));
+    },
+    [labels],
+  );
+  useEffect(() => {
+    const hear = (event: KeyboardEvent): void => {
+      if (isTyping(event.target)) return;
+      if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && mayTag) {
+        event.preventDefault();
+        undo(event.shiftKey);
+      } else if (event.key === "?") {
+        openKeysHelp();
+      }
+    };
+    window.addEventListener("keydown", hear);
+    return () => window.removeEventListener("keydown", hear);
+  }, [undo, mayTag]);
+
+  const open = (at: number): void => {
+    const photo = photos.photoAt(at);
+    if (photo) void go({ pathname: `/projects/${project}/images/${photo.id}`, search: name });
+  };
+  const askToDelete = (photo: Photo | undefined): void => {
+    const amount = actions.count || Number(photo !== undefined);
+    if (amount === 0) return;
+    confirm({
+      title: texts.images.deleteTitle(amount),
+      text: texts.images.deleteText(amount, actions.taggedAmong(photo)),
+      confirmed: () =>
+        actions.remove(photo, {
+          onSuccess: (deleted) => {
+            clear();
+            announce(texts.images.deleted(deleted));
+          },
+        }),
+    });
+  };
+  const onKey = (event: React.KeyboardEvent, at: number): void => {
+    const isModified = event.ctrlKey || event.metaKey;
+    const photo = photos.photoAt(at);
+    if (isModified) {
+      if (event.key.toLowerCase() === "a" && mayChange) {
+        event.preventDefault();
+        chosen.all();
+      }
+      return;
+    }
+    if (event.altKey) return;
+    if (event.key === "Escape") clear();
+    if ((event.key === "Delete" || event.key === "Backspace") && mayChange) askToDelete(photo);
+    if (!mayTag) return;
+    if (event.key.toLowerCase() === "u") actions.takeAll(photo);
+    const tagId = tagOfKey(tagKeys.keys, event.key);
+    if (!tagId) return;
+    event.preventDefault();
+    actions.toggle(tagId)(photo);
+    if (filter.show === "untagged" && actions.count === 0 && photo && place < count - 1) setFocused(place + 1);
+  };
+
+  const tagNames = (photo: Photo): (readonly [string, string])[] =>
+    [...labels.tagsOf({ ...photo, tags: photo.tags ?? [] })].map((id) => [
+      id,
+      names.get(id) ?? photo.tags?.find((tag) => tag.tagId === id)?.tagName ?? "…",
+    ]);
+  const goals = goalsOf((detects ? limits["minBoxedImagesPerTag"] : limits["minImagesPerTag"]) ?? 5);
+  const tagsPanel = (
+    <TagsPanel
+      project={project}
+      tags={tags}
+      goals={goals}
+      detects={detects}
+      tagKeys={tagKeys.keys}
+      onKey={tagKeys.assign}
+      shown={filter.tagIds}
+      onShow={(tagId) => {
+        const tagIds = filter.tagIds.includes(tagId) ? [] : [tagId];
+        onFilter({ ...filter, tagIds, show: tagIds.length > 0 ? "tagged" : "all" });
+        panel.close();
+      }}
+      onGone={(tagId) => {
+        labels.forgetTag(tagId);
+        if (filter.tagIds.includes(tagId)) onFilter({ ...filter, tagIds: [], show: "all" });
+        photos.renew();
+      }}
+    />
+  );
+  const { last, next } = labels.undoStack;
+  return (
+    <div className={styles["page"]}>
+      <div className={styles["main"]}>
+        <Group gap="xs" justify="space-between" align="end">
+          <FilterBar project={project} filter={filter} onFilter={onFilter} size={size} onSize={setSize} />
+          <Group gap={4} wrap="nowrap">
+            {may.write && (
+              <AddPhotos
+                project={project}
+                queue={uploads}
+                limits={limits}
+                tags={tags}
+                taggable={!detects}
+                single={single}
+              />
+            )}
+            {mayTag && (
+              <>
+                <Tooltip label={last ? texts.images.undoStep(last.label) : texts.images.undo}>
+                  <ActionIcon
+                    variant="default"
+                    size={36}
+                    aria-label={texts.images.undo}
+                    disabled={!last}
+                    onClick={() => undo(false)}
+                  >
+                    <IconArrowBackUp size={18} aria-hidden />
+                  </ActionIcon>
+                </Tooltip>
+                <Tooltip label={next ? texts.images.redoStep(next.label) : texts.images.redo}>
+                  <ActionIcon
+                    variant="default"
+                    size={36}
+                    aria-label={texts.images.redo}
+                    disabled={!next}
+                    onClick={() => undo(true)}
+                  >
+                    <IconArrowForwardUp size={18} aria-hidden />
+                  </ActionIcon>
+                </Tooltip>
+              </>
+            )}
+            <ActionIcon variant="default" size={36} aria-label={texts.images.keysButton} onClick={openKeysHelp}>
+              <IconKeyboard size={18} aria-hidden />
+            </ActionIcon>
+            {!isWide && (
+              <Button variant="default" leftSection={<IconTags size={16} aria-hidden />} onClick={panel.open}>
+                {texts.images.tagPanel}
+              </Button>
+            )}
+          </Group>
+        </Group>
+        <UploadProgress queue={uploads} />
+        {actions.count > 0 && mayChange && (
+          <SelectionBar
+            project={project}
+            actions={actions}
+            total={count}
+            tags={tags}
+            taggable={mayTag}
+            onAll={chosen.all}
+            onNone={clear}
+            onDelete={() => askToDelete(undefined)}
+          />
+        )}
+        {!isNow && (
+          <Alert p="xs" color="blue">
+            {texts.images.asOf}
+          </Alert>
+        )}
+        {photos.error !== null && <ErrorNote error={photos.error} retry={photos.retry} />}
+        <div className={styles["grid"]}>
+          {photos.count === 0 ? (
+            <Nothing filter={filter} mayWrite={may.write} onAll={() => onFilter(EVERYTHING)} />
+          ) : (
+            <PhotoGrid
+              key={name}
+              label={texts.images.grid}
+              count={count}
+              photoAt={(at) => {
+                const photo = photos.photoAt(at);
+                return photo && { ...photo, label: tagNames(photo).map(([, tag]) => tag).join(", ") };
+              }}
+              size={size}
+              height="100%"
+              selected={chosen.view}
+              focused={place}
+              onFocus={setFocused}
+              onPick={mayChange ? (at, keys, tick) => chosen.pick(at, keys, tick, place) : undefined}
+              onOpen={open}
+              onKey={onKey}
+              onSeen={photos.onSeen}
+              over={(photo) => <PhotoTags tags={tagNames(photo)} />}
+            />
+          )}
+        </div>
+        <Group gap="sm" mih={22} justify="space-between">
+          <Text size="xs" c="dimmed" aria-live="polite">
+            {photos.count !== undefined && texts.images.photos(count)}
+            {labels.open > 0 && ` · ${texts.images.saving(labels.open)}`}
+          </Text>
+          {photos.left > 0 && (
+            <Group gap={6}>
+              <Text size="xs">{texts.images.hasLeft(photos.left)}</Text>
+              <Button
+                size="compact-xs"
+                variant="light"
+                onClick={() => setFocused(Math.max(0, place - photos.renew(place)))}
+              >
+                {texts.images.tidy}
+              </Button>
+            </Group>
+          )}
+        </Group>
+      </div>
+      {isWide ? (
+        <aside className={styles["side"]}>{tagsPanel}</aside>
+      ) : (
+        <Drawer opened={isPanelOpen} onClose={panel.close} position="right" title={texts.images.tagPanel}>
+          {tagsPanel}
+        </Drawer>
+      )}
+    </div>
+  );
+}
+
+interface NothingProps {
+  filter: Filter;
+  mayWrite: boolean;
+  onAll: () => void;
+}
+
+function Nothing({ filter, mayWrite, onAll }: NothingProps): React.JSX.Element {
+  const isAll = filter.show === "all" && filter.tagIds.length === 0;
+  if (isAll) {
+    return (
+      <EmptyNote
+        title={texts.images.empty}
+        text={mayWrite ? texts.images.emptyText : texts.images.emptyReadOnly}
+      />
+    );
+  }
+  const isDone = filter.show === "untagged";
+  return (
+    <EmptyNote
+      title={isDone ? texts.images.nothingUntagged : texts.images.noneFound}
+      text={isDone ? undefined : texts.images.noneFoundText}
+    >
+      <Button variant="light" onClick={onAll}>
+        {texts.images.showAll}
+      </Button>
+    </EmptyNote>
+  );
+}
+
+function isTyping(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.closest("input, textarea, select, [contenteditable]") !== null;
+}

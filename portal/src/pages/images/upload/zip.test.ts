@@ -1,0 +1,62 @@
+import { zipSync } from "fflate";
+import { expect, test } from "vitest";
+
+import { texts } from "@/texts";
+
+import { foldersOf, isHidden, partsOf } from "./entries";
+import { fitted } from "./shrink";
+import { zipEntries } from "./zip";
+
+const MOST = 1_000_000;
+
+function zip(files: Record<string, Uint8Array>, level: 0 | 6 = 6): File {
+  return new File([zipSync(files, { level }) as Uint8Array<ArrayBuffer>], "photos.zip");
+}
+
+async function bytesOf(blob: Blob): Promise<Uint8Array> {
+  return new Uint8Array(await blob.arrayBuffer());
+}
+
+test.each([0, 6] as const)("photos are read out of a zip file, level %d", async (level) => {
+  const content = new Uint8Array(5000).map((_, place) => place % 7);
+  const found = await zipEntries(
+    zip({ "cats/a.jpg": content, "__MACOSX/a.jpg": content, "cats/.DS_Store": content, "notes.txt": content }, level),
+    MOST,
+  );
+  expect(found.entries.map(({ name, folders, size }) => [name, folders, size])).toEqual([["a.jpg", ["cats"], 5000]]);
+  expect(found.refused).toEqual([{ name: "photos.zip: notes.txt", reason: texts.upload.notPicture }]);
+  expect(await bytesOf(await (found.entries[0]?.read() ?? Promise.reject(new Error("none"))))).toEqual(content);
+});
+
+test("a file that holds more than it says is not read to its end", async () => {
+  const packed = zipSync({ "bomb.png": new Uint8Array(3_000_000) });
+  const view = new DataView(packed.buffer);
+  const listed = packed.findIndex((_, at) => at + 4 <= packed.length && view.getUint32(at, true) === 0x02014b50);
+  view.setUint32(listed + 24, 100, true);
+  const found = await zipEntries(new File([packed as Uint8Array<ArrayBuffer>], "bomb.zip"), MOST);
+  expect(found.entries[0]?.size).toBe(100);
+  await expect(found.entries[0]?.read()).rejects.toThrow(texts.upload.zipBroken);
+});
+
+test("what is too large, or no zip file, is said", async () => {
+  const large = await zipEntries(zip({ "a.jpg": new Uint8Array(2000) }), 1000);
+  expect(large.refused[0]?.reason).toBe(texts.upload.tooLargeToRead(1000));
+  const none = await zipEntries(new File(["no zip file at all, whatever its name"], "a.zip"), MOST);
+  expect(none.refused).toEqual([{ name: "a.zip", reason: texts.upload.zipBroken }]);
+});
+
+test("paths are only names", () => {
+  expect(partsOf("../../C:\\cats//./a.jpg")).toEqual(["cats", "a.jpg"]);
+  expect([isHidden("cats/.git/a.jpg"), isHidden("cats/Thumbs.db"), isHidden("cats/a.jpg")]).toEqual([true, true, false]);
+  const read = async (): Promise<Blob> => new Blob();
+  const entries = [["x", "cats"], ["cats"], []].map((folders) => ({ name: "a", folders, size: 1, read }));
+  expect(foldersOf(entries)).toEqual([["cats", 2]]);
+});
+
+test("a photo is scaled to the largest edge, and never up", () => {
+  expect([fitted(4000, 2000, 1000), fitted(20_000, 1, 1000), fitted(100, 50, 1000)]).toEqual([
+    [1000, 500],
+    [1000, 1],
+    [100, 50],
+  ]);
+});
