@@ -1,12 +1,22 @@
 import { texts } from "@/texts";
 
 import styles from "./PhotoWithBoxes.module.css";
+import { tagColour } from "./tagColour";
+
+/** Fractions of a photo's width and height, from its upper left corner. */
+export interface BoundingBox {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
 
 export interface ShownBox {
   tagName: string;
+  tagId?: string;
   probability?: number;
-  /** Shares of the photo's width and height, 0 to 1. */
-  boundingBox: { left: number; top: number; width: number; height: number };
+  boundingBox: BoundingBox;
+  /** By default that of the tag. */
   colour?: string;
   dashed?: boolean;
 }
@@ -15,31 +25,71 @@ interface Props {
   src: string;
   alt: string;
   boxes: readonly ShownBox[];
+  /** Of the photo in pixels: keeps its place free until it is loaded. */
+  width?: number;
+  height?: number;
+  /** Whether tags are written at the boxes; screen readers always get them. */
+  labels?: boolean;
 }
 
-/** A photo with the boxes that were drawn or found on it. */
-export function PhotoWithBoxes({ src, alt, boxes }: Props): React.JSX.Element {
+const AT_THE_TOP = 0.08;
+
+/** A photo with boxes drawn over it, to look at. */
+export function PhotoWithBoxes({ src, alt, boxes, width, height, labels = true }: Props): React.JSX.Element {
+  const said = boxes.map(labelOf).join(", ");
   return (
-    <div className={styles["frame"]}>
-      <img src={src} alt={alt} className={styles["photo"]} />
-      {boxes.map(({ tagName, probability, boundingBox, colour = "#e64980", dashed }, place) => (
-        <div
-          key={place}
-          className={styles["box"]}
-          style={{
-            left: `${boundingBox.left * 100}%`,
-            top: `${boundingBox.top * 100}%`,
-            width: `${boundingBox.width * 100}%`,
-            height: `${boundingBox.height * 100}%`,
-            borderColor: colour,
-            borderStyle: dashed ? "dashed" : "solid",
-          }}
-        >
-          <span className={styles["label"]}>
-            {probability === undefined ? tagName : `${tagName} ${texts.common.percent(probability)}`}
+    <span className={styles["frame"]}>
+      <img
+        className={styles["photo"]}
+        src={src}
+        alt={said ? `${alt}: ${said}` : alt}
+        width={width}
+        height={height}
+        loading="lazy"
+        decoding="async"
+        draggable={false}
+      />
+      <svg className={styles["boxes"]} viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden>
+        {boxes.map((box, place) => (
+          <g key={place}>
+            <rect className={styles["halo"]} {...placeOf(box)} />
+            <rect
+              className={styles["box"]}
+              {...placeOf(box)}
+              stroke={colourOf(box)}
+              strokeDasharray={box.dashed ? "6 4" : undefined}
+            />
+          </g>
+        ))}
+      </svg>
+      {labels &&
+        boxes.map((box, place) => (
+          <span
+            key={place}
+            aria-hidden
+            className={styles["label"]}
+            style={{
+              left: `${box.boundingBox.left * 100}%`,
+              top: `${box.boundingBox.top * 100}%`,
+              background: colourOf(box),
+              transform: box.boundingBox.top > AT_THE_TOP ? "translateY(-100%)" : undefined,
+            }}
+          >
+            {labelOf(box)}
           </span>
-        </div>
-      ))}
-    </div>
+        ))}
+    </span>
   );
+}
+
+function placeOf({ boundingBox: { left, top, width, height } }: ShownBox) {
+  return { x: left, y: top, width, height };
+}
+
+function colourOf({ colour, tagId, tagName }: ShownBox): string {
+  return colour ?? tagColour(tagId ?? tagName);
+}
+
+function labelOf({ tagName, probability }: ShownBox): string {
+  return probability === undefined ? tagName : `${tagName} ${texts.common.percent(probability)}`;
 }

@@ -1,8 +1,38 @@
-/** Colours of tags: the same tag has the same colour everywhere. */
-const TURN = 360;
+/** Colours of tags: the same tag has the same colour everywhere, and white text on it can be read. */
+const LIGHTNESS = 0.5;
+const CHROMA = 0.17;
+const HUES = 360;
 
+/** A colour as `#rrggbb`, which a canvas, SVG and CSS take alike. */
 export function tagColour(tagId: string): string {
-  let sum = 0;
-  for (const letter of tagId) sum = (sum * 31 + letter.charCodeAt(0)) % 65_521;
-  return `hsl(${sum % TURN} 65% 45%)`;
+  return colourOfHue(hueOf(tagId));
+}
+
+export function hueOf(tagId: string): number {
+  let sum = 2_166_136_261;
+  for (const letter of tagId) sum = Math.imul(sum ^ letter.charCodeAt(0), 16_777_619) >>> 0;
+  return sum % HUES;
+}
+
+/** Of OKLCH, in which hues of one lightness look equally light. */
+export function colourOfHue(hue: number): string {
+  const a = CHROMA * Math.cos((hue * Math.PI) / 180);
+  const b = CHROMA * Math.sin((hue * Math.PI) / 180);
+  const long = (LIGHTNESS + 0.3963377774 * a + 0.2158037573 * b) ** 3;
+  const medium = (LIGHTNESS - 0.1055613458 * a - 0.0638541728 * b) ** 3;
+  const short = (LIGHTNESS - 0.0894841775 * a - 1.291485548 * b) ** 3;
+  const linear = [
+    4.0767416621 * long - 3.3077115913 * medium + 0.2309699292 * short,
+    -1.2684380046 * long + 2.6097574011 * medium - 0.3413193965 * short,
+    -0.0041960863 * long - 0.7034186147 * medium + 1.707614701 * short,
+  ];
+  return "#" + linear.map(hexOf).join("");
+}
+
+function hexOf(linear: number): string {
+  const inside = Math.min(1, Math.max(0, linear));
+  const encoded = inside <= 0.0031308 ? 12.92 * inside : 1.055 * inside ** (1 / 2.4) - 0.055;
+  return Math.round(encoded * 255)
+    .toString(16)
+    .padStart(2, "0");
 }
