@@ -1,0 +1,82 @@
+import { Button, Group, Paper, Stack, Text } from "@mantine/core";
+import { useState } from "react";
+
+import { announce } from "@/components/announce";
+import { confirm } from "@/components/confirm";
+import { ErrorNote } from "@/components/ErrorNote";
+import { TagPicker } from "@/components/TagPicker";
+import { texts } from "@/texts";
+
+import { type Stored, withBoxes, withTags } from "./additions";
+import { useAdd, useDelete } from "./usePredictions";
+
+interface Props {
+  project: string;
+  isDetection: boolean;
+  isMultilabel: boolean;
+  selected: readonly Stored[];
+  /** From which probability on boxes are taken over. */
+  threshold: number;
+  onClear: () => void;
+  /** The training images that were made. */
+  onAdded?: (images: string[]) => void;
+}
+
+/** What can be done with the selected predictions: add them to training, delete them. */
+export function SelectionBar(props: Props): React.JSX.Element {
+  const { project, isDetection, isMultilabel, selected, threshold, onClear } = props;
+  const [tagIds, setTagIds] = useState<string[]>([]);
+  const add = useAdd(project);
+  const remove = useDelete(project);
+  const count = selected.length;
+  const addThem = (): void =>
+    add.mutate(isDetection ? withBoxes(selected, threshold) : withTags(selected, tagIds), {
+      onSuccess: (images) => {
+        announce(texts.predictions.added(images.length));
+        onClear();
+        props.onAdded?.(images);
+      },
+    });
+  const deleteThem = (): void =>
+    confirm({
+      title: texts.predictions.deleteTitle(count),
+      text: texts.predictions.deleteText,
+      confirmed: () =>
+        remove.mutate(
+          selected.map(({ id }) => id),
+          { onSuccess: onClear },
+        ),
+    });
+  return (
+    <Paper withBorder p="sm" role="region" aria-label={texts.predictions.selection}>
+      <Stack gap="xs">
+        <Group gap="sm" align="end">
+          <Text size="sm" fw={600} pb={8}>
+            {texts.predictions.selected(count)}
+          </Text>
+          {!isDetection && (
+            <div style={{ flex: 1, minWidth: 200, maxWidth: 420 }}>
+              <TagPicker
+                projectId={project}
+                value={tagIds}
+                onChange={setTagIds}
+                multiple={isMultilabel}
+                label={isMultilabel ? texts.quickTest.rights : texts.quickTest.right}
+              />
+            </div>
+          )}
+          <Button onClick={addThem} loading={add.isPending} disabled={!isDetection && tagIds.length === 0}>
+            {isDetection ? texts.predictions.addBoxes(threshold) : texts.quickTest.add}
+          </Button>
+          <Button variant="default" color="red" onClick={deleteThem} loading={remove.isPending}>
+            {texts.common.delete}
+          </Button>
+          <Button variant="subtle" onClick={onClear}>
+            {texts.predictions.unselect}
+          </Button>
+        </Group>
+        {(add.error ?? remove.error) && <ErrorNote error={add.error ?? remove.error} />}
+      </Stack>
+    </Paper>
+  );
+}
