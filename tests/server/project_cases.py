@@ -100,5 +100,7 @@ def set_limit(server: Server, **limits: int) -> None:
     server.settings = server.settings.model_copy(update={"limits": section})
 
 
-def refused(answer: Any, code: str, status: int = 400) -> None:
+def refused(answer: Any, code: str, status: int = 400) -> str:
+    """See that an answer is a refusal; gives what it says."""
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    return str(answer.json()["message"])

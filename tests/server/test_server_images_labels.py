@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from image_cases import box, entry, tag_names, uploaded
+from image_cases import box, entry, statuses, tag_names, upload, uploaded
 from project_cases import UNKNOWN, domain_id, make_project, make_tag, refused, set_limit, train
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
@@ -245,3 +245,95 @@ def test_images_learn_whether_they_are_tagged(project: LabelledProject, server: 
         session.flush()
         refresh_tagged(session, select(ImageRow.key).where(ImageRow.project_key == locked.key))
     assert tagged(server, project.first, project.second) == [True, False]
+
+
+def test_regions_of_the_negative_tag(detector: LabelledProject, server: Server) -> None:
+    none = make_tag(detector.client, {"id": detector.id}, "none", type="Negative")["id"]
+    before = rows(server, RegionRow), rows(server, ImageRow), revision(server, detector.id)
+    drawn = detector.draw(detector.second, box(detector.oak), box(none))
+    said = refused(drawn, "BadRequestImageRegions")
+    assert f"received regions[1] with the tag {none}, 'none', which is the negative tag" in said
+    for version in ("v3.2", "v3.4-preview"):
+        base = f"http://testserver/customvision/{version}/training"
+        sent = {"images": [entry(8), entry(9, regions=[box(detector.oak), box(none)])]}
+        answer = detector.client.post(f"{base}/projects/{detector.id}/images/files", json=sent)
+        assert "images[1].regions[1]" in refused(answer, "BadRequestImageRegions")
+    assert (rows(server, RegionRow), rows(server, ImageRow), revision(server, detector.id)) == before
+    assert len(detector.tag((detector.second, none)).json()["created"]) == 1
+
+
+def test_a_tag_with_regions_is_not_made_negative(detector: LabelledProject) -> None:
+    (drawn,) = detector.draw(detector.second, box(detector.oak)).json()["created"]
+    path = f"/projects/{detector.id}/tags/{detector.oak}"
+    said = refused(detector.client.patch(path, json={"type": "Negative"}), "BadRequestTagType")
+    assert "'oak', which has some" in said
+    detector.client.delete(f"{detector.path}/regions", params={"regionIds": drawn["regionId"]})
+    assert detector.client.patch(path, json={"type": "Negative"}).json()["type"] == "Negative"
+
+
+def test_refusals_name_the_entry(detector: LabelledProject) -> None:
+    image, oak = detector.second, detector.oak
+    for entries, code, status, words in (
+        ([box(oak), box(oak, left=0.7)], "BadRequestImageRegions", 400, "received in regions[1] left=0.7,"),
+        ([box(oak), box("oak")], "BadRequestInvalidIds", 400, "as regions[1].tagId, received 'oak'"),
+        ([box(oak), box(UNKNOWN)], "NotFoundTag", 404, f"{UNKNOWN} here, which regions[1].tagId names"),
+        ([box(oak, width="a")], "BadRequestInvalid", 400, "regions[0].width in the body"),
+    ):
+        assert words in refused(detector.draw(image, *entries), code, status)
+    for image_id, tag_id, code, status, words in (
+        (UNKNOWN, oak, "NotFoundImage", 404, f"{UNKNOWN} here, which tags[2].imageId names"),
+        (image, UNKNOWN, "NotFoundTag", 404, f"{UNKNOWN} here, which tags[2].tagId names"),
+        (image, "oak", "BadRequestInvalidIds", 400, "as tags[2].tagId, received 'oak'"),
+    ):
+        twice = (image, oak)
+        assert words in refused(detector.tag(twice, twice, (image_id, tag_id)), code, status)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "words"),
+    [
+        (entry(9, "oak"), "BadRequestInvalidIds", "as images[1].tagIds[0], received 'oak'"),
+        (entry(9, regions=[box("oak")]), "BadRequestInvalidIds", "images[1].regions[0].tagId"),
+        (entry(9, regions=[box(UNKNOWN, 0.7)]), "BadRequestImageRegions", "in images[1].regions[0] left=0.7"),
+    ],
+)
+def test_refusals_of_uploads_name_the_entry(
+    detector: LabelledProject, wrong: dict[str, Any], code: str, words: str
+) -> None:
+    answer = detector.client.post(f"{detector.path}/files", json={"images": [entry(8), wrong]})
+    assert words in refused(answer, code)
+
+
+def test_every_refused_image_has_its_reason(detector: LabelledProject, server: Server) -> None:
+    set_limit(server, regions_per_image=1, metadata_pairs=1, images_per_project=3)
+    sent = [
+        entry(8, regions=[box(detector.oak), box(detector.oak, 0.2)]),
+        entry(9, UNKNOWN),
+        {"name": "none", "contents": ""},
+        entry(10),
+        entry(11),
+    ]
+    answer = detector.client.post(f"{detector.path}/files", json={"images": sent})
+    assert statuses(answer.json()) == [
+        "ErrorRegionLimitExceed", "ErrorInvalidTag", "ErrorImageFormat", "OK", "ErrorLimitExceed",
+    ]  # fmt: skip
+    said = answer.headers["dahlia-reasons"]
+    for words in (
+        "image 1: Expected at most 1 regions on an image, received one that would have 2.",
+        f"image 2: Expected ids of tags of this project, received {UNKNOWN}.",
+        "image 3: Expected an image, received an empty file",
+        "image 5: Expected at most 3 images in a project",
+    ):
+        assert words in said
+
+
+def test_the_reasons_of_tags(project: LabelledProject, server: Server) -> None:
+    none = make_tag(project.client, {"id": project.id}, "none", type="Negative")["id"]
+    set_limit(server, tags_per_image=1)
+    sent = [entry(8, project.oak, project.pine), entry(9, project.oak, none)]
+    answer = project.client.post(f"{project.path}/files", json={"images": sent})
+    assert statuses(answer.json()) == ["ErrorTagLimitExceed", "ErrorNegativeAndRegularTagOnSameImage"]
+    said = answer.headers["dahlia-reasons"]
+    assert "image 1: Expected at most 1 tags on an image, received one that would have 2." in said
+    assert "image 2: Expected the negative tag on images without other tags" in said
+    assert upload(project.client, project.id, entry(8))["isBatchSuccessful"]

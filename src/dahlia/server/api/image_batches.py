@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import Request, Response
 from sqlalchemy import select
@@ -14,15 +14,22 @@ from dahlia.errors import ServiceError
 from dahlia.http.replies import REQUEST
 from dahlia.server.api.parameters import one_id
 from dahlia.server.context import Server
-from dahlia.server.contract.bodies import ImageFileBatch, ImageIdBatch, ImageUrlBatch
+from dahlia.server.contract.bodies import ImageFileBatch, ImageIdBatch, ImageUrlBatch, RegionBody
 from dahlia.server.contract.enums import ImageCreateStatus
 from dahlia.server.contract.models import ImageCreateSummary
 from dahlia.server.database.changes import locked, project_of
 from dahlia.server.database.tables import ImageRow
 from dahlia.server.http.addresses import Addresses
 from dahlia.server.http.middleware import VERSIONS
-from dahlia.server.images.adding import Arrival, Outcome, Rejected, StoredImage, add_images
-from dahlia.server.images.labels import Box, box_of, check_takes_regions
+from dahlia.server.images.adding import (
+    Arrival,
+    Outcome,
+    Rejected,
+    StoredImage,
+    add_images,
+    check_regions,
+)
+from dahlia.server.images.labels import Box, box_of
 from dahlia.server.images.metadata import check_metadata
 from dahlia.server.images.queries import image_answers, summary
 from dahlia.server.keys.audit import record
@@ -60,13 +67,13 @@ def labels_in(
     Raises:
         ServiceError: the batch is empty or too large, or an id, a box or the metadata cannot be used.
     """
-    common = tuple(one_id(tag) for tag in (*(tag_ids or ()), *batch.tag_ids))
+    common = (*_ids(tag_ids or (), "the parameter tagIds: item {}"), *_ids(batch.tag_ids, "tagIds[{}]"))
     labels = [
         Labelling(
-            (*common, *(one_id(tag) for tag in entry.tag_ids)),
-            tuple((one_id(region.tag_id), box_of(region)) for region in entry.regions),
+            (*common, *_ids(entry.tag_ids, f"images[{place}].tagIds[{{}}]")),
+            _drawn(entry.regions, f"images[{place}].regions"),
         )
-        for entry in batch.images
+        for place, entry in enumerate(batch.images)
     ]
     check_metadata(batch.metadata or {}, limits)
     check_batch(len(labels), [*common, *(tag for one in labels for tag in one.tag_ids)], limits)
@@ -90,16 +97,16 @@ def check_batch(images: int, tag_ids: Iterable[str], limits: LimitsSection) -> N
         )
 
 
-def check_project(server: Server, project_id: str, labels: Iterable[Labelling] = ()) -> None:
+def check_project(server: Server, project_id: str, labels: Sequence[Labelling] = ()) -> None:
     """Let images pass before they are stored.
 
     Raises:
-        ServiceError: there is no such project, or it is a classifier and there are regions.
+        ServiceError: there is no such project, it is a classifier and there are regions, or one of these has
+            the negative tag.
     """
     with server.database.read() as session:
         project = project_of(session, project_id)
-        if any(one.regions for one in labels):
-            check_takes_regions(project)
+        check_regions(session, project, [[tag for tag, _ in one.regions] for one in labels])
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +160,11 @@ class Uploader:
         with server.database.write() as session:
             project = locked(session, self.project_id, server.now())
             outcomes = [
-                self._told(outcome)
-                for outcome in add_images(
-                    session, project, arrivals, metadata or {}, server.settings.limits, server.now()
+                self._told(outcome, place)
+                for place, outcome in enumerate(
+                    add_images(
+                        session, project, arrivals, metadata or {}, server.settings.limits, server.now()
+                    )
                 )
             ]
             finish(session, outcomes)
@@ -167,36 +176,45 @@ class Uploader:
         answer = summary(outcomes, rows, answers)
         if not answer.is_batch_successful:
             self.response.status_code = partly_done(self.version)
-        self._say_why(files)
+        self._say_why(outcomes)
         return answer
 
-    def _say_why(self, files: Sequence[StoredImage | Rejected]) -> None:
+    def _say_why(self, outcomes: Sequence[Outcome]) -> None:
         """Tell the log and a header what the original's answer has no field for."""
-        texts = [
-            f"image {number}: {one.reason}"
-            for number, one in enumerate(files, 1)
-            if isinstance(one, Rejected)
-        ]
+        texts = [f"image {number}: {one.reason}" for number, one in enumerate(outcomes, 1) if one.reason]
         if texts:
             said = " ".join(" ".join(texts[:_REASONS]).split())[:_REASONS_LENGTH]
             said = said.encode("ascii", "backslashreplace").decode()
             self.response.headers[REASONS] = said
             _logger.info(
-                "Request %s: %d of %d images were not taken. %s", REQUEST.get(), len(texts), len(files), said
+                "Request %s: %d of %d images were not taken. %s",
+                REQUEST.get(),
+                len(texts),
+                len(outcomes),
+                said,
             )
 
-    def _told(self, outcome: Outcome) -> Outcome:
+    def _told(self, outcome: Outcome, place: int) -> Outcome:
         if VERSIONS.index(self.version) >= VERSIONS.index("v3.4-preview"):
             return outcome
         if outcome.status is ImageCreateStatus.ERROR_INVALID_TAG:
             raise ServiceError(
-                "BadRequestImageTags",
-                "Expected ids of tags of this project, received another one. List the tags, and take their "
-                "ids from there. No image was added.",
+                "BadRequestImageTags", f"images[{place}]: {outcome.reason} No image was added."
             )
         if outcome.status is ImageCreateStatus.ERROR_DIMENSIONS:
-            return Outcome(outcome.source, ImageCreateStatus.ERROR_SIZE, None)
+            return replace(outcome, status=ImageCreateStatus.ERROR_SIZE)
         return outcome
+
+
+def _ids(texts: Iterable[str], place: str) -> tuple[str, ...]:
+    return tuple(one_id(text, place.format(number)) for number, text in enumerate(texts))
+
+
+def _drawn(regions: Iterable[RegionBody], place: str) -> tuple[tuple[str, Box], ...]:
+    return tuple(
+        (one_id(region.tag_id, f"{place}[{number}].tagId"), box_of(region, f"{place}[{number}]"))
+        for number, region in enumerate(regions)
+    )
 
 
 def partly_done(version: str) -> int:

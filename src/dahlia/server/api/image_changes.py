@@ -29,7 +29,13 @@ from dahlia.server.api.parameters import (
     one_id,
     training_router,
 )
-from dahlia.server.contract.bodies import ImageFileBatch, ImageRegionBatch, ImageTagBatch, ImageUrlBatch
+from dahlia.server.contract.bodies import (
+    ImageFileBatch,
+    ImageRegionBatch,
+    ImageRegionEntry,
+    ImageTagBatch,
+    ImageUrlBatch,
+)
 from dahlia.server.contract.models import (
     ImageCreateSummary,
     ImageRegionCreateSummary,
@@ -154,7 +160,10 @@ def create_image_tags(
 ) -> ImageTagCreateSummary:
     """Tag images; tags beyond the limit of an image are listed as `exceeded`."""
     limits = server.settings.limits
-    pairs = list(dict.fromkeys((one_id(pair.image_id), one_id(pair.tag_id)) for pair in batch.tags))
+    pairs = [
+        (one_id(pair.image_id, f"tags[{place}].imageId"), one_id(pair.tag_id, f"tags[{place}].tagId"))
+        for place, pair in enumerate(batch.tags)
+    ]
     check_batch(len({image for image, _ in pairs}), (tag for _, tag in pairs), limits)
     with server.database.write() as session:
         project = locked(session, project_id, server.now())
@@ -203,7 +212,7 @@ def create_image_regions(
     """Draw regions on images, which get the regions' tags."""
     limits = server.settings.limits
     _check_count(len(batch.regions), limits.batch_regions)
-    regions = [NewRegion(one_id(one.image_id), one_id(one.tag_id), box_of(one)) for one in batch.regions]
+    regions = [_region(one, f"regions[{place}]") for place, one in enumerate(batch.regions)]
     with server.database.write() as session:
         project = locked(session, project_id, server.now())
         answer = draw_regions(session, project, regions, limits, server.now())
@@ -235,6 +244,11 @@ def _images(batch: ImageFileBatch, texts: LongTexts, most: int) -> list[Incoming
         texts.read(entry.contents, most * 5 // 3) for entry in batch.images
     )  # base64 has 4/3, and escapes
     return [too_large(most) if text is None else decoded(text) for text in given]
+
+
+def _region(entry: ImageRegionEntry, place: str) -> NewRegion:
+    image, tag = one_id(entry.image_id, f"{place}.imageId"), one_id(entry.tag_id, f"{place}.tagId")
+    return NewRegion(image, tag, box_of(entry, place))
 
 
 def _entries(pairs: Sequence[Pair]) -> tuple[ImageTagCreateEntry, ...]:

@@ -47,8 +47,12 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def one_id(text: str) -> str:
+def one_id(text: str, place: str = "") -> str:
     """A UUID as the database spells it.
+
+    Args:
+        text: as the client sent it.
+        place: of it in the request's body, such as `regions[3].tagId`; empty where there is one id alone.
 
     Raises:
         ServiceError: it is none.
@@ -57,7 +61,9 @@ def one_id(text: str) -> str:
         return str(uuid.UUID(text))
     except ValueError:
         raise ServiceError(
-            "BadRequestInvalidIds", f"Expected an id, a UUID, received {text[:80]!r}. Copy it from an answer."
+            "BadRequestInvalidIds",
+            f"Expected an id, a UUID,{f' as {place},' if place else ''} received {text[:80]!r}. Copy it from "
+            "an answer.",
         ) from None
 
 

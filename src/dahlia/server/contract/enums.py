@@ -220,14 +220,17 @@ ErrorUnknownBaseModel ErrorServerTimeOut ErrorInvalid
 CODES = frozenset(_CODES.split())
 
 
-def not_found(what: str, identity: str) -> ServiceError:
+def not_found(what: str, identity: str, place: str = "") -> ServiceError:
     """There is no such thing.
 
     Args:
         what: `Project`, `Iteration`, `Tag`, `Image` or `Domain`.
         identity: the id that was asked for.
+        place: of it in the request's body, such as `regions[3].tagId`; empty where there is one id alone.
     """
+    named = f", which {place} names" if place else ""
     return ServiceError(
         f"NotFound{what}",
-        f"{what} not found: there is no {what.lower()} {identity} here. List what there is, and take its id.",
+        f"{what} not found: there is no {what.lower()} {identity} here{named}. List what there is, and "
+        "take its id.",
     )

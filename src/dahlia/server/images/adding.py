@@ -22,6 +22,7 @@ from dahlia.server.images.labels import (
     insert_tags,
     labels_of,
     live_tags,
+    refuse_negative_regions,
 )
 from dahlia.server.images.metadata import group_of
 
@@ -80,11 +81,19 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an arrival; `image` is the image's key, None where it was refused."""
+    """What became of an arrival.
+
+    Attributes:
+        source: what its client calls it.
+        status: of it.
+        image: the image's key; None where it was refused.
+        reason: why it was refused: expected, received, what to do; empty where it was not.
+    """
 
     source: str | None
     status: ImageCreateStatus
     image: int | None
+    reason: str = ""
 
 
 @dataclass(slots=True)
@@ -123,17 +132,39 @@ def add_images(
         What became of each, in their order.
 
     Raises:
-        ServiceError: there are regions, and the project is a classifier.
+        ServiceError: there are regions, and the project is a classifier, or one has the negative tag.
     """
-    if any(arrival.regions for arrival in arrivals):
-        check_takes_regions(project)
+    check_regions(session, project, [[tag for tag, _ in arrival.regions] for arrival in arrivals])
     batch = _Batch(session, project, arrivals, limits)
     admitted = [batch.admit(arrival, metadata) for arrival in arrivals]
     batch.write(now)
     return [
-        Outcome(arrival.source, status, draft.key if draft else None)
-        for arrival, (status, draft) in zip(arrivals, admitted, strict=True)
+        Outcome(arrival.source, one.status, None, one.reason)
+        if isinstance(one, Rejected)
+        else Outcome(arrival.source, one[0], one[1].key)
+        for arrival, one in zip(arrivals, admitted, strict=True)
     ]
+
+
+def check_regions(session: Session, project: ProjectRow, regions: Sequence[Sequence[str]]) -> None:
+    """Let the regions of a batch of images pass.
+
+    Args:
+        session: to read.
+        project: where to.
+        regions: for each image the ids of its regions' tags.
+
+    Raises:
+        ServiceError: there are regions, and the project is a classifier, or one has the negative tag.
+    """
+    if any(regions):
+        check_takes_regions(project)
+        places = (
+            (f"images[{image}].regions[{place}]", tag)
+            for image, tags in enumerate(regions)
+            for place, tag in enumerate(tags)
+        )
+        refuse_negative_regions(session, project, places)
 
 
 class _Batch:
@@ -149,13 +180,20 @@ class _Batch:
         )
         self._room = max(0, limits.images_per_project - self._count())
 
-    def admit(self, arrival: Arrival, metadata: Mapping[str, str]) -> tuple[ImageCreateStatus, _Draft | None]:
+    def admit(
+        self, arrival: Arrival, metadata: Mapping[str, str]
+    ) -> Rejected | tuple[ImageCreateStatus, _Draft]:
         """Decide on an arrival, in the light of those before it."""
         file = arrival.file
         if isinstance(file, Rejected):
-            return file.status, None
-        if any(tag not in self._tags for tag in _tag_ids(arrival)):
-            return ImageCreateStatus.ERROR_INVALID_TAG, None
+            return file
+        unknown = next((tag for tag in _tag_ids(arrival) if tag not in self._tags), None)
+        if unknown is not None:
+            return Rejected(
+                ImageCreateStatus.ERROR_INVALID_TAG,
+                f"Expected ids of tags of this project, received {unknown}. List the tags, and take "
+                "their ids from there.",
+            )
         present = self._drafts.get(file.sha256)
         draft = present or _Draft(file)
         labels = draft.labels.with_more(
@@ -163,9 +201,10 @@ class _Batch:
             ((self._tags[tag], box) for tag, box in arrival.regions),
         )
         details = {**draft.details, **metadata}
-        problem = self._rules.broken_by(labels) or self._problem(present, details)
-        if problem:
-            return problem, None
+        if problem := self._rules.broken_by(labels):
+            return Rejected(problem, self._rules.reason(problem, labels))
+        if reason := self._excess(present, details):
+            return Rejected(ImageCreateStatus.ERROR_LIMIT, reason)
         draft.labels, draft.details = labels, details
         self._drafts[file.sha256] = draft
         self._room -= present is None
@@ -192,9 +231,19 @@ class _Batch:
         if fresh or tags or regions or regrouped:
             self._project.revision += 1
 
-    def _problem(self, present: _Draft | None, details: Mapping[str, str]) -> ImageCreateStatus | None:
-        full = present is None and self._room == 0
-        return ImageCreateStatus.ERROR_LIMIT if full or len(details) > self._limits.metadata_pairs else None
+    def _excess(self, present: _Draft | None, details: Mapping[str, str]) -> str:
+        """What there would be too much of, in words; empty where there is not."""
+        if present is None and self._room == 0:
+            return (
+                f"Expected at most {self._limits.images_per_project:,} images in a project, received one "
+                "more. Delete some, or raise limits.images_per_project in the server's settings."
+            )
+        if len(details) > self._limits.metadata_pairs:
+            return (
+                f"Expected at most {self._limits.metadata_pairs} metadata entries on an image, received one "
+                f"that would have {len(details)}. Leave some out."
+            )
+        return ""
 
     def _present(self, contents: set[str]) -> dict[str, _Draft]:
         live = ImageRow.project_key == self._project.key, ImageRow.removed.is_(None)

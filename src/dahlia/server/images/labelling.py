@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
@@ -29,6 +29,7 @@ from dahlia.server.images.labels import (
     labels_of,
     live_tags,
     refresh_tagged,
+    refuse_negative_regions,
 )
 
 if TYPE_CHECKING:
@@ -61,18 +62,18 @@ def tag_images(
     Args:
         session: that locked the project with `locked`.
         project: of images and tags.
-        pairs: what to tag with what.
+        pairs: what to tag with what, as the request lists them; what is there twice counts once.
         limits: of the settings.
         now: the time.
 
     Raises:
         ServiceError: an image or a tag is unknown, or an image would have the negative tag and another.
     """
-    images = live_images(session, project, (image for image, _ in pairs))
-    tags = known_tags(session, project, (tag for _, tag in pairs))
+    images = _live_images_of(session, project, [image for image, _ in pairs], "tags[{}].imageId")
+    tags = _known_tags(session, project, [tag for _, tag in pairs], "tags[{}].tagId")
     labels, rules = labels_of(session, list(images.values())), Rules.of(session, project, limits)
     done = Tagged()
-    for image, tag in pairs:
+    for image, tag in dict.fromkeys(pairs):
         key = images[image]
         if tags[tag] in labels[key].tags:
             done.duplicated.append((image, tag))
@@ -106,26 +107,6 @@ def untag_images(session: Session, project: ProjectRow, images: Sequence[str], t
         gone += remove(session, table, chosen, project.epoch)
     refresh_tagged(session, keys)
     project.revision += bool(gone)
-
-
-def live_images(session: Session, project: ProjectRow, identities: Iterable[str]) -> dict[str, int]:
-    """Keys of a project's images by their ids.
-
-    Raises:
-        ServiceError: one is unknown.
-    """
-    wanted = list(dict.fromkeys(identities))
-    return _complete(_live_images(session, project, wanted), wanted, "Image")
-
-
-def known_tags(session: Session, project: ProjectRow, identities: Iterable[str]) -> dict[str, int]:
-    """Keys of a project's tags by their ids.
-
-    Raises:
-        ServiceError: one is unknown.
-    """
-    wanted = list(dict.fromkeys(identities))
-    return _complete(live_tags(session, project, wanted), wanted, "Tag")
 
 
 def is_within(problem: ImageCreateStatus | None, image: str) -> bool:
@@ -194,12 +175,15 @@ def draw_regions(
         now: the time.
 
     Raises:
-        ServiceError: the project is a classifier, an image or a tag is unknown, or an image would have the
-            negative tag and another.
+        ServiceError: the project is a classifier, an image or a tag is unknown, a region has the negative
+            tag, or an image would have that and another.
     """
     check_takes_regions(project)
-    images = live_images(session, project, (region.image for region in regions))
-    tags = known_tags(session, project, (region.tag for region in regions))
+    images = _live_images_of(session, project, [one.image for one in regions], "regions[{}].imageId")
+    tags = _known_tags(session, project, [one.tag for one in regions], "regions[{}].tagId")
+    refuse_negative_regions(
+        session, project, ((f"regions[{place}]", one.tag) for place, one in enumerate(regions))
+    )
     labels, rules = labels_of(session, list(images.values())), Rules.of(session, project, limits)
     drawn = _Drawn()
     for region in regions:
@@ -264,11 +248,23 @@ def _live_images(session: Session, project: ProjectRow, identities: Iterable[str
     return {row.id: row.key for row in found}
 
 
-def _complete(found: Mapping[str, int], wanted: Iterable[str], what: str) -> dict[str, int]:
-    for identity in wanted:
+def _live_images_of(
+    session: Session, project: ProjectRow, identities: Sequence[str], place: str
+) -> dict[str, int]:
+    return _complete(_live_images(session, project, dict.fromkeys(identities)), identities, "Image", place)
+
+
+def _known_tags(
+    session: Session, project: ProjectRow, identities: Sequence[str], place: str
+) -> dict[str, int]:
+    return _complete(live_tags(session, project, dict.fromkeys(identities)), identities, "Tag", place)
+
+
+def _complete(found: dict[str, int], wanted: Iterable[str], what: str, place: str) -> dict[str, int]:
+    for number, identity in enumerate(wanted):
         if identity not in found:
-            raise not_found(what, identity)
-    return dict(found)
+            raise not_found(what, identity, place.format(number))
+    return found
 
 
 def _names(session: Session, tags: Sequence[int]) -> dict[str, str]:

@@ -45,8 +45,12 @@ class Labels:
         return Labels(self.tags.union(tags, (tag for tag, _ in regions)), self.regions.union(regions))
 
 
-def box_of(region: RegionBody) -> Box:
+def box_of(region: RegionBody, place: str = "") -> Box:
     """A region's box.
+
+    Args:
+        region: as the client sent it.
+        place: of it in the request's body, such as `regions[3]`; empty where it is from elsewhere.
 
     Raises:
         ServiceError: it is empty, or reaches beyond the image.
@@ -57,8 +61,8 @@ def box_of(region: RegionBody) -> Box:
         raise ServiceError(
             "BadRequestImageRegions",
             "Expected a region with left, top, width and height as fractions of the image's width and "
-            f"height, within it and not empty; received left={left:g}, top={top:g}, width={width:g}, "
-            f"height={height:g}. Divide pixels by the image's size.",
+            f"height, within it and not empty; received{f' in {place}' if place else ''} left={left:g}, "
+            f"top={top:g}, width={width:g}, height={height:g}. Divide pixels by the image's size.",
         )
     left, top = max(left, 0.0), max(top, 0.0)
     return left, top, min(width, 1 - left), min(height, 1 - top)
@@ -192,6 +196,54 @@ class Rules:
         if len(labels.regions) > self.max_regions:
             return ImageCreateStatus.ERROR_REGION_LIMIT
         return None
+
+    def reason(self, problem: ImageCreateStatus, labels: Labels) -> str:
+        """What `broken_by` found, in words: expected, received, what to do."""
+        if problem is ImageCreateStatus.ERROR_NEGATIVE:
+            return (
+                "Expected the negative tag on images without other tags, received an image that would have "
+                "both. Leave one of them out."
+            )
+        if problem is ImageCreateStatus.ERROR_TAG_LIMIT:
+            return (
+                f"Expected at most {self.max_tags} tags on an image, received one that would have "
+                f"{len(labels.tags)}. Leave some out, or raise limits.tags_per_image in the server's "
+                "settings."
+            )
+        return (
+            f"Expected at most {self.max_regions} regions on an image, received one that would have "
+            f"{len(labels.regions)}. Leave some out, or raise limits.regions_per_image in the server's "
+            "settings."
+        )
+
+
+def refuse_negative_regions(
+    session: Session, project: ProjectRow, regions: Iterable[tuple[str, str]]
+) -> None:
+    """Let regions pass that a detector can learn; to it, all that lies outside of regions is negative.
+
+    Args:
+        session: to read.
+        project: of the tags.
+        regions: for each its place in the request's body, such as `regions[3]`, and the id of its tag.
+
+    Raises:
+        ServiceError: one has the negative tag, with which no training would begin.
+    """
+    regions = list(regions)
+    negative = select(TagRow.id, TagRow.name).where(
+        TagRow.project_key == project.key, TagRow.removed.is_(None), TagRow.type == TagType.NEGATIVE
+    )
+    found = session.execute(negative).first() if regions else None
+    place = next((place for place, tag in regions if found is not None and tag == found.id), None)
+    if found is not None and place is not None:
+        raise ServiceError(
+            "BadRequestImageRegions",
+            f"Expected regions of objects, received {place} with the tag {found.id}, {found.name!r}, which "
+            "is the negative tag: to a detector all that lies outside of regions is negative, and none is "
+            "trained with this tag. Leave such regions out, or change the tag's type to Regular. Nothing was "
+            "changed.",
+        )
 
 
 def takes_regions(kind: Kind) -> bool:

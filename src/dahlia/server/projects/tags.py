@@ -201,7 +201,7 @@ def check_kind(session: Session, project: ProjectRow, kind: TagType, tag: TagRow
 
     Raises:
         ServiceError: products are for detection; another tag is of that type already; or the tag is to be
-            negative and shares an image with another.
+            negative, and has regions or shares an image with another.
     """
     if tag is not None and tag.type == kind:
         return kind
@@ -215,6 +215,7 @@ def check_kind(session: Session, project: ProjectRow, kind: TagType, tag: TagRow
         _check_alone(session, project, kind)
     if kind is TagType.NEGATIVE and tag is not None:
         _check_apart(session, tag)
+        _check_undrawn(session, tag)
     return kind
 
 
@@ -285,4 +286,14 @@ def _check_apart(session: Session, tag: TagRow) -> None:
             "BadRequestNegativeAndRegularTagOnSameImage",
             f"Expected no image that has {tag.name!r} and another tag, because a negative tag stands alone. "
             "Take one of the two off these images first.",
+        )
+
+
+def _check_undrawn(session: Session, tag: TagRow) -> None:
+    drawn = exists().where(RegionRow.tag_key == tag.key, visible(RegionRow, None))
+    if session.scalar(select(drawn)):
+        raise ServiceError(
+            "BadRequestTagType",
+            f"Expected a tag without regions as the negative one, received {tag.name!r}, which has some: to "
+            "a detector all that lies outside of regions is negative. Delete its regions first.",
         )
