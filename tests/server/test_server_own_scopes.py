@@ -15,6 +15,7 @@ P, I = "/projects/{project_id}", "/projects/{project_id}/iterations/{iteration_i
 NEEDED = {
     ("POST", "/sign-in"): NONE,
     ("GET", "/me"): ANY,
+    ("GET", "/domains"): ANY,
     ("GET", "/info"): READ,
     ("GET", "/projects"): READ,
     ("GET", P): READ,
