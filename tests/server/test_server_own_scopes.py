@@ -24,6 +24,7 @@ NEEDED = {
     ("GET", I + "/validation"): READ,
     ("GET", I + "/validation/report"): READ,
     ("GET", I + "/export/verification"): READ,
+    ("POST", P + "/tags/{tag_id}/merge"): TRAINING,
     ("POST", P + "/explain/image"): READ,
     ("POST", P + "/explain/url"): TRAINING,
     ("POST", P + "/explain/stored"): READ,
@@ -63,7 +64,11 @@ def test_the_table_has_every_operation(own: Own) -> None:
 
 def status(own: Own, method: str, path: str, headers: dict[str, str]) -> int:
     filled = path.format(
-        project_id=own.project.id, iteration_id=own.iteration, key_id=UNKNOWN, job_id=UNKNOWN
+        project_id=own.project.id,
+        iteration_id=own.iteration,
+        key_id=UNKNOWN,
+        job_id=UNKNOWN,
+        tag_id=UNKNOWN,
     )
     body: dict[str, Any] = {} if method == "GET" else {"json": {"url": "http://127.0.0.1:1/a.jpg"}}
     return own.client.request(method, OWN + filled, headers=headers, params=QUERY, **body).status_code

@@ -9,7 +9,7 @@ from dahlia.export.formats import FORMATS, RAW, Format
 from dahlia.server.contract.domain_texts import CHOOSE, WITHDRAWN
 from dahlia.server.contract.domains import DomainRecord
 from dahlia.server.contract.enums import DomainType
-from dahlia.server.contract.fields import Answer
+from dahlia.server.contract.fields import Answer, Body
 
 
 class ExportForm(Answer):
@@ -31,6 +31,12 @@ class DomainChoice(Answer):
     enabled: bool = Field(description="whether new projects may be of it")
     choose: str = Field(description="when to choose it, a sentence")
     exports: tuple[ExportForm, ...]
+
+
+class TagMerge(Body):
+    """The tag that remains of two."""
+
+    into: str = Field(description="its id")
 
 
 def domain_choice(domain: DomainRecord) -> DomainChoice:
