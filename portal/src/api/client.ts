@@ -5,24 +5,26 @@ import { texts } from "@/texts";
 
 import { ApiError, errorOf } from "./errors";
 import type { components, paths } from "./schema";
-import { currentKey, signOut } from "./session";
+import { currentKey, refuse } from "./session";
 
 export type Schemas = components["schemas"];
 export const TRAINING = "/customvision/v3.4-preview/training";
 export const OWN = "/dahlia/v1";
 export const PROJECT = `${TRAINING}/projects/{project_id}` as const;
+export const SIGN_IN = `${OWN}/sign-in` as const;
 export const ITERATION = `${PROJECT}/iterations/{iteration_id}` as const;
 
 const honest: Middleware = {
-  onRequest({ request }) {
-    const key = currentKey();
+  onRequest({ request, schemaPath }) {
+    const key = schemaPath === SIGN_IN ? null : currentKey();
     if (key && !request.headers.has("Training-Key")) request.headers.set("Training-Key", key);
     return request;
   },
   async onResponse({ response, request }) {
     if (response.ok) return response;
     const error = await errorOf(response);
-    if (response.status === 401 && request.headers.get("Training-Key") === currentKey()) signOut();
+    const sent = request.headers.get("Training-Key");
+    if (response.status === 401 && sent !== null && sent === currentKey()) refuse();
     throw error;
   },
   onError({ error }) {

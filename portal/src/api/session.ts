@@ -3,23 +3,40 @@ import { useSyncExternalStore } from "react";
 
 const NAME = "dahlia.key";
 const listeners = new Set<() => void>();
+let refused = false;
 
 export function currentKey(): string | null {
   return sessionStorage.getItem(NAME);
 }
 
+/** Whether this tab was signed out because the server took its key no more. */
+export function wasRefused(): boolean {
+  return refused;
+}
+
 export function signIn(key: string): void {
   sessionStorage.setItem(NAME, key);
+  refused = false;
   tell();
 }
 
 export function signOut(): void {
-  sessionStorage.removeItem(NAME);
-  tell();
+  end(false);
+}
+
+/** The server takes the key no more: it was revoked, or has ended. */
+export function refuse(): void {
+  end(true);
 }
 
 export function useKey(): string | null {
   return useSyncExternalStore(subscribe, currentKey);
+}
+
+function end(isRefused: boolean): void {
+  sessionStorage.removeItem(NAME);
+  refused = isRefused;
+  tell();
 }
 
 function subscribe(listener: () => void): () => void {

@@ -48,7 +48,12 @@ export function ProjectLayout(): React.JSX.Element {
         </ScrollArea>
       </Tabs>
       <Box id="page" p="md">
-        {project.error ? <ErrorNote error={project.error} retry={() => void project.refetch()} /> : <Outlet />}
+        {/* A page that is open stays when the project cannot be read again: what was typed there would be lost. */}
+        {project.error && !project.data ? (
+          <ErrorNote error={project.error} retry={() => void project.refetch()} />
+        ) : (
+          <Outlet />
+        )}
       </Box>
     </>
   );

@@ -1,56 +1,84 @@
-import { Button, Center, Paper, PasswordInput, Stack, Text, Title } from "@mantine/core";
-import { useMutation } from "@tanstack/react-query";
-import { useState } from "react";
-import { useLocation, useNavigate } from "react-router";
+import { Alert, Anchor, Button, Center, Paper, PasswordInput, Stack, Text, Title } from "@mantine/core";
+import { useEffect, useRef, useState } from "react";
+import { Link, useLocation, useNavigate, useParams } from "react-router";
 
-import { OWN, api, dataOf } from "@/api/client";
-import { signIn } from "@/api/session";
+import { ApiError } from "@/api/errors";
+import { useKey, wasRefused } from "@/api/session";
 import { ErrorNote } from "@/components/ErrorNote";
 import { texts } from "@/texts";
 
+import { useSignIn } from "./useSignIn";
+
+/** Where a tab gets its key: typed, or from a link that works once. */
 export default function SignInPage(): React.JSX.Element {
-  const [key, setKey] = useState("");
-  const go = useNavigate();
-  const place = useLocation();
-  const check = useMutation({
-    mutationFn: () => dataOf(api.GET(`${OWN}/me`, { headers: { "Training-Key": key.trim() } })),
-    onSuccess: () => {
-      signIn(key.trim());
-      const { from } = (place.state ?? {}) as { from?: string };
-      void go(from ?? "/", { replace: true });
-    },
-  });
+  const [text, setText] = useState("");
+  const [refused] = useState(wasRefused);
+  const attempt = useSignIn();
+  useLinkOfAddress(attempt.mutate);
+  const isSignedIn = useKey() !== null;
+  const said = texts.signIn;
   const submit = (event: React.FormEvent): void => {
     event.preventDefault();
-    check.mutate();
+    attempt.mutate(text);
   };
+  const again = (): void => attempt.mutate(attempt.variables ?? text);
   return (
     <Center mih="100vh" p="md" component="main">
-      <Paper withBorder p="xl" maw={420} w="100%">
+      <Paper withBorder p="xl" maw={440} w="100%">
         <form onSubmit={submit}>
           <Stack>
             <Title order={1} size="h3">
-              {texts.signIn.title}
+              {said.title}
             </Title>
-            <Text size="sm">{texts.signIn.explain}</Text>
+            {refused && !attempt.error && <Alert color="orange">{said.refused}</Alert>}
+            <Text size="sm" role="status" hidden={!attempt.isPending}>
+              {attempt.isPending && said.checking}
+            </Text>
             <PasswordInput
-              label={texts.signIn.key}
-              value={key}
-              onChange={(event) => setKey(event.currentTarget.value)}
+              label={said.key}
+              description={said.keyHint}
+              value={text}
+              onChange={(event) => setText(event.currentTarget.value)}
               autoComplete="off"
-              data-autofocus
+              autoFocus
               required
             />
-            {check.error && <ErrorNote error={check.error} />}
-            <Button type="submit" loading={check.isPending} disabled={key.trim() === ""}>
-              {texts.signIn.button}
+            {attempt.error && <ErrorNote error={attempt.error} retry={isLost(attempt.error) ? again : undefined} />}
+            <Button type="submit" loading={attempt.isPending} disabled={text.trim() === ""}>
+              {said.button}
             </Button>
-            <Text size="xs" c="dimmed">
-              {texts.signIn.keptUntil}
+            <Text size="sm" c="dimmed">
+              {said.noKey}
             </Text>
+            <Text size="sm" c="dimmed">
+              {said.keptUntil}
+            </Text>
+            {isSignedIn && (
+              <Anchor component={Link} to="/" size="sm">
+                {said.alreadySignedIn}
+              </Anchor>
+            )}
           </Stack>
         </form>
       </Paper>
     </Center>
   );
+}
+
+function isLost(error: Error): boolean {
+  return error instanceof ApiError && error.unreachable;
+}
+
+/** Uses the link that the address is, and takes its token out of the address and so out of the history. */
+function useLinkOfAddress(use: (link: string) => void): void {
+  const { token } = useParams();
+  const place = useLocation();
+  const go = useNavigate();
+  const used = useRef<string | undefined>(undefined);
+  useEffect(() => {
+    if (token === undefined || token === used.current) return;
+    used.current = token;
+    void go("/sign-in", { replace: true, state: place.state as unknown });
+    use(`#/sign-in/${token}`);
+  }, [token, use, go, place.state]);
 }
