@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
-from conftest import SignedIn
 from playwright.sync_api import BrowserContext, Page, expect
 from portal_pages import open_page
 from portal_projects import Filled, PortalServer
@@ -89,7 +89,7 @@ def test_signing_out_ends_one_tab_alone(context: BrowserContext, portal: PortalS
 
 
 def test_read_only_key_sees_no_button_that_would_fail(
-    signed_in: SignedIn, portal: PortalServer, garden: Filled
+    signed_in: Callable[..., Page], portal: PortalServer, garden: Filled
 ) -> None:
     page = signed_in(key=portal.read_key)
     expect(page.get_by_role("article", name="Garden", exact=True)).to_be_visible()
