@@ -39,6 +39,21 @@ function end(isRefused: boolean): void {
   tell();
 }
 
+/** Ends when a key is there, or the signal is given. */
+export function untilSignedIn(signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (currentKey() === null && !signal?.aborted) return;
+      leave();
+      signal?.removeEventListener("abort", look);
+      resolve();
+    };
+    const leave = subscribe(look);
+    signal?.addEventListener("abort", look);
+    look();
+  });
+}
+
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);

@@ -33,6 +33,7 @@ export const upload = {
   resume: "Go on",
   cancel: "Cancel",
   paused: "Paused.",
+  done: "The upload is done.",
   lost: "The server does not answer. The upload goes on as soon as it does.",
   added: (count: number) => `${photos(count)} added.`,
   duplicates: (count: number) => `${photos(count)} were there already.`.replace(/^1 photo were/, "1 photo was"),
@@ -45,6 +46,9 @@ export const upload = {
   close: "Close the summary",
   file: "File",
   reason: "Why",
+  interrupted: (done: number, of: number) =>
+    `The page was closed while it sent ${photos(of)}; ${common.number(done)} had arrived. ` +
+    "Add the same photos again: those that are there are not added twice.",
   isDuplicate: "The project has this photo already; it got the tags that you chose.",
   andMore: (count: number) => `and ${common.number(count)} more`,
 
@@ -57,6 +61,8 @@ export const upload = {
   zipLocked: "The file has a password in the zip file. Make the zip file without a password.",
   zipMethod: "The file is compressed in a way that browsers cannot read. Make the zip file with usual compression.",
   zipTooMany: (most: number) => `The zip file lists more than ${common.number(most)} files. Split it.`,
+  zipOutside: "The zip file puts this file outside of its own folder. Make the zip file again.",
+  zipForged: "The zip file is forged: its files claim to hold more than the whole. Nothing was read from it.",
   zipEmpty: "There is no photo in the zip file.",
   reasons: {
     OK: "",

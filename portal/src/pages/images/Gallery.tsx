@@ -220,7 +220,7 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
             )}
           </Group>
         </Group>
-        <UploadProgress queue={uploads} />
+        <UploadProgress project={project} queue={uploads} />
         {actions.count > 0 && mayChange && (
           <SelectionBar
             project={project}

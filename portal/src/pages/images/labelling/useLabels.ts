@@ -6,6 +6,7 @@ import { PROJECT, type Schemas, api, dataOf } from "@/api/client";
 import { messageOf } from "@/api/errors";
 import { keys } from "@/api/keys";
 import { untilReachable } from "@/api/reachable";
+import { untilSignedIn } from "@/api/session";
 import { announceError } from "@/components/announce";
 import { texts } from "@/texts";
 
@@ -39,6 +40,7 @@ function storeOf(project: string, client: QueryClient, limits: { images: number;
         await api.DELETE(`${PROJECT}/images/tags`, { params: { path, query } });
       },
       untilReachable,
+      untilSignedIn,
     },
     limits,
   );

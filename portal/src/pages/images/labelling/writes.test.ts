@@ -13,10 +13,11 @@ function writer(calls: Partial<ConstructorParameters<typeof TagWriter>[0]> = {})
   const add = vi.fn(async (pairs: readonly Pair[]) => pairs.slice(0, 0));
   const remove = vi.fn(async () => {});
   const untilReachable = vi.fn(async () => {});
+  const untilSignedIn = vi.fn(async () => {});
   const written = vi.fn<(changes: readonly Change[]) => void>();
   const refused = vi.fn<(changes: readonly Change[], error: Error | null) => void>();
-  const made = new TagWriter({ add, remove, untilReachable, ...calls }, limits, { written, refused });
-  return { made, add, remove, untilReachable, written, refused };
+  const made = new TagWriter({ add, remove, untilReachable, untilSignedIn, ...calls }, limits, { written, refused });
+  return { made, add, remove, untilReachable, untilSignedIn, written, refused };
 }
 
 test("removals come before what is added, and calls keep to the limits", () => {

@@ -15,6 +15,8 @@ export interface TagCalls {
   remove: (imageIds: readonly string[], tagId: string) => Promise<void>;
   /** Ends when the server answers again. */
   untilReachable: () => Promise<void>;
+  /** Ends when there is a key again after one was refused. */
+  untilSignedIn: () => Promise<void>;
 }
 
 export interface Limits {
@@ -28,6 +30,8 @@ export interface Heard {
   /** The server refused these. */
   refused: (changes: readonly Change[], error: Error | null) => void;
 }
+
+const KEY_REFUSED = 401;
 
 export class TagWriter {
   private readonly waiting = new Map<string, Change>();
@@ -88,6 +92,8 @@ export class TagWriter {
       } catch (error) {
         if (error instanceof ApiError && (error.unreachable || error.status === 429)) {
           await this.calls.untilReachable();
+        } else if (error instanceof ApiError && error.status === KEY_REFUSED) {
+          await this.calls.untilSignedIn();
         } else if (batch.length > 1) {
           // One photo that another tab deleted must not take the others with it.
           for (const change of batch) await this.write([change]);

@@ -7,7 +7,7 @@ import { announceError } from "@/components/announce";
 import { texts } from "@/texts";
 
 import { pickedFiles, sortOut } from "./dropped";
-import type { Found } from "./entries";
+import { type Found, joined } from "./entries";
 import type { UploadQueue } from "./queue";
 import styles from "./Upload.module.css";
 import { UploadDialog } from "./UploadDialog";
@@ -35,10 +35,10 @@ export function AddPhotos({ project, queue, limits, tags, taggable, single }: Pr
     if (located.length === 0) return;
     setLooking(true);
     sortOut(located)
-      .then(setFound, announceError)
+      .then((more) => setFound((before) => (before ? joined(before, more) : more)), announceError)
       .finally(() => setLooking(false));
   }, []);
-  const isOver = useArrivals(found === null, take);
+  const isOver = useArrivals(take);
   const picked = (event: React.ChangeEvent<HTMLInputElement>): void => {
     take(pickedFiles(event.currentTarget.files ?? []));
     event.currentTarget.value = "";
@@ -106,7 +106,7 @@ export function AddPhotos({ project, queue, limits, tags, taggable, single }: Pr
           onClose={() => setFound(null)}
           onStart={(photos) => {
             setFound(null);
-            queue.add(photos);
+            queue.add(photos, found.refused);
           }}
         />
       )}

@@ -1,41 +1,45 @@
-import { Button, CloseButton, Group, Paper, Progress, Text } from "@mantine/core";
+import { Alert, Button, CloseButton, Group, Paper, Progress, Text } from "@mantine/core";
 import { useState } from "react";
 
 import { texts } from "@/texts";
 
+import { forget, interrupted } from "./interrupted";
 import type { UploadQueue } from "./queue";
 import { RefusedList } from "./RefusedList";
+import { outcomeOf } from "./outcome";
 
-const TOLD = [
-  ["added", texts.upload.added],
-  ["duplicate", texts.upload.duplicates],
-  ["refused", texts.upload.refused],
-  ["failed", texts.upload.failed],
-  ["cancelled", texts.upload.cancelled],
-] as const;
+interface Props {
+  project: string;
+  queue: UploadQueue;
+}
 
 /** How far an upload is; what became of each photo at its end. */
-export function UploadProgress({ queue }: { queue: UploadQueue }): React.JSX.Element | null {
+export function UploadProgress({ project, queue }: Props): React.JSX.Element | null {
   const [isOpen, setOpen] = useState(true);
+  const [before, setBefore] = useState(() => interrupted(project));
   const { items, phase } = queue;
-  if (items.length === 0) return null;
+  if (items.length === 0) {
+    if (!before) return null;
+    const close = (): void => {
+      forget(project);
+      setBefore(null);
+    };
+    return (
+      <Alert color="orange" p="xs" withCloseButton closeButtonLabel={texts.upload.close} onClose={close}>
+        {texts.upload.interrupted(before.done, before.total)}
+      </Alert>
+    );
+  }
   const isDone = phase === "idle";
   const open = queue.counted("waiting") + queue.counted("sending");
   const { bytes, bytesDone } = queue;
   const rate = phase === "running" ? queue.rate.value : null;
-  const shrunk = items.filter((item) => item.wasShrunk && item.state === "added").length;
-  const told = TOLD.map(([state, say]) => [queue.counted(state), say] as const).filter(([count]) => count > 0);
-  const mentioned = items
-    .filter((item) => item.state === "refused" || item.state === "failed" || item.state === "duplicate")
-    .map(({ entry, reason, state }) => ({
-      name: [...entry.folders, entry.name].join("/"),
-      reason: state === "duplicate" ? texts.upload.isDuplicate : reason,
-    }));
+  const { told, mentioned } = outcomeOf(queue);
   const mayRetry = isDone && queue.counted("failed") + queue.counted("cancelled") > 0;
   return (
     <Paper withBorder p="xs" component="section" aria-label={texts.upload.title}>
-      <Group justify="space-between" wrap="nowrap" align="start">
-        <div role="status">
+      <Group justify="space-between" align="start" gap="xs">
+        <div style={{ flex: "1 1 200px" }}>
           {!isDone && (
             <Text size="sm" fw={600}>
               {texts.upload.running(items.length - open, items.length)}
@@ -43,16 +47,16 @@ export function UploadProgress({ queue }: { queue: UploadQueue }): React.JSX.Ele
               {rate !== null && rate > 0 && ` · ${texts.upload.timeLeft((bytes - bytesDone) / rate)}`}
             </Text>
           )}
-          {phase === "lost" && (
-            <Text size="sm" c="orange.9">
-              {texts.upload.lost}
-            </Text>
-          )}
-          {phase === "paused" && <Text size="sm">{texts.upload.paused}</Text>}
-          <Text size="sm">
-            {told.map(([count, say]) => say(count)).join(" ")}
-            {shrunk > 0 && ` ${texts.upload.shrunk(shrunk)}`}
-          </Text>
+          {!isDone && <Text size="sm">{told}</Text>}
+          <div role="status">
+            {phase === "lost" && <Text size="sm">{texts.upload.lost}</Text>}
+            {phase === "paused" && <Text size="sm">{texts.upload.paused}</Text>}
+            {isDone && (
+              <Text size="sm" fw={600}>
+                {texts.upload.done} {told}
+              </Text>
+            )}
+          </div>
         </div>
         <Group gap={6} wrap="nowrap">
           {phase === "paused" && (

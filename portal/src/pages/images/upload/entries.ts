@@ -15,6 +15,10 @@ export interface Found {
   refused: { name: string; reason: string }[];
 }
 
+export function joined(one: Found, other: Found): Found {
+  return { entries: [...one.entries, ...other.entries], refused: [...one.refused, ...other.refused] };
+}
+
 const PICTURES = /\.(jpe?g|jpe|jfif|png|bmp|dib|gif|webp|tiff?|hei[cf]|hif|avif)$/i;
 const ZIPS = /\.zip$/i;
 
@@ -28,7 +32,7 @@ export function isZip(name: string, type = ""): boolean {
 
 /** Files that systems put into folders, and that nobody means to upload. */
 export function isHidden(path: string): boolean {
-  return path.split("/").some((part) => part.startsWith(".") || /^(__MACOSX|thumbs\.db|desktop\.ini)$/i.test(part));
+  return partsOf(path).some((part) => part.startsWith(".") || /^(__MACOSX|thumbs\.db|desktop\.ini)$/i.test(part));
 }
 
 /** The parts of a path that name something: neither `.` nor `..` nor a drive. */

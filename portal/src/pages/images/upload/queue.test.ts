@@ -28,6 +28,7 @@ function queue(given: Partial<Calls> = {}) {
     send,
     shrink: vi.fn(async () => new Blob(["small"])),
     untilReachable: vi.fn(async () => {}),
+    untilSignedIn: vi.fn(async () => {}),
     added: vi.fn(),
     ...given,
   };
@@ -72,6 +73,22 @@ test("a lost server is waited for, and what it has already counts as added", asy
   await ended(made);
   expect(calls.untilReachable).toHaveBeenCalledOnce();
   expect(made.counted("added")).toBe(1);
+});
+
+test("a refused key is waited for", async () => {
+  const send = vi.fn<Calls["send"]>(async () => {
+    if (send.mock.calls.length === 1) throw new ApiError("revoked", 401, "401");
+    return answer("OKDuplicate");
+  });
+  const { made, calls } = queue({ send });
+  made.add(of([photo("a")]), [{ name: "notes.txt", reason: "no photo" }]);
+  await ended(made);
+  expect(calls.untilSignedIn).toHaveBeenCalledOnce();
+  expect(calls.untilReachable).not.toHaveBeenCalled();
+  expect(made.counted("duplicate")).toBe(1); // the server had refused it before it looked at it
+  expect(made.leftOut).toHaveLength(1);
+  made.clear();
+  expect(made.leftOut).toHaveLength(0);
 });
 
 test("photos that are too large are made smaller, before or after the server says so", async () => {

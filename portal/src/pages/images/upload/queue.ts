@@ -2,12 +2,13 @@
 import { ApiError, messageOf } from "@/api/errors";
 import { texts } from "@/texts";
 
-import type { Entry } from "./entries";
+import type { Entry, Found } from "./entries";
 import { Rate } from "./rate";
 import type { Answer } from "./send";
 
 export type State = "waiting" | "sending" | "added" | "duplicate" | "refused" | "failed" | "cancelled";
 export type Phase = "idle" | "running" | "paused" | "lost";
+export type LeftOut = Found["refused"];
 
 export interface Item {
   readonly entry: Entry;
@@ -31,6 +32,8 @@ export interface Calls {
   ) => Promise<Answer>;
   shrink: (photo: Blob) => Promise<Blob>;
   untilReachable: (signal: AbortSignal) => Promise<void>;
+  /** Ends when there is a key again after one was refused. */
+  untilSignedIn: (signal: AbortSignal) => Promise<void>;
   /** Photos were added. */
   added: () => void;
 }
@@ -45,10 +48,12 @@ export interface Bounds {
 }
 
 const LANES = 3;
+const KEY_REFUSED = 401;
 const TOO_LARGE = new Set(["ErrorImageSize", "ErrorImageDimensions"]);
 
 export class UploadQueue {
   private list: Item[] = [];
+  private without: LeftOut = [];
   private waiting: Item[] = [];
   private lanes = 0;
   private stopped = new AbortController();
@@ -73,6 +78,11 @@ export class UploadQueue {
     return this.list;
   }
 
+  /** Files that were not photos, which nobody tried to send. */
+  get leftOut(): LeftOut {
+    return this.without;
+  }
+
   get phase(): Phase {
     if (this.lost) return "lost";
     if (this.paused) return "paused";
@@ -91,8 +101,9 @@ export class UploadQueue {
     return this.list.reduce((count, item) => count + Number(item.state === state), 0);
   }
 
-  add(photos: readonly { entry: Entry; tagIds: readonly string[] }[]): void {
+  add(photos: readonly { entry: Entry; tagIds: readonly string[] }[], leftOut: LeftOut = []): void {
     if (this.phase === "idle") this.clear();
+    this.without = [...this.without, ...leftOut];
     const items = photos.map(({ entry, tagIds }) => ({ entry, tagIds, ...FRESH }));
     this.list = [...this.list, ...items];
     this.waiting.push(...items);
@@ -132,6 +143,7 @@ export class UploadQueue {
 
   clear(): void {
     this.list = [];
+    this.without = [];
     this.settledBytes = 0;
     this.rate.clear();
     this.tell();
@@ -237,14 +249,16 @@ export class UploadQueue {
   }
 
   private fail(items: readonly Item[], error: unknown): void {
-    const isLost = error instanceof ApiError && (error.unreachable || error.status === 429);
-    if (!isLost) {
+    const { calls, stopped } = this;
+    const status = error instanceof ApiError ? error.status : null;
+    const isLost = error instanceof ApiError && (error.unreachable || status === 429);
+    if (!isLost && status !== KEY_REFUSED) {
       for (const item of items) this.settle(item, "failed", messageOf(error));
       return;
     }
-    for (const item of items) Object.assign(item, { state: "waiting", isUncertain: true });
+    for (const item of items) Object.assign(item, { state: "waiting", isUncertain: item.isUncertain || isLost });
     this.waiting.unshift(...items);
-    this.lost ??= this.calls.untilReachable(this.stopped.signal).then(() => {
+    this.lost ??= (isLost ? calls.untilReachable : calls.untilSignedIn)(stopped.signal).then(() => {
       this.lost = null;
       this.rate.clear();
       this.tell();

@@ -32,7 +32,7 @@ export function send({ project, tagIds, files, signal, onProgress }: Parcel): Pr
     request.onabort = () => reject(new DOMException("cancelled", "AbortError"));
     request.onload = () => {
       if (request.status < 300) return resolve(answerOf(request));
-      if (request.status === 401) signOut();
+      if (request.status === 401 && key === currentKey()) signOut();
       const { status, statusText, responseText } = request;
       void errorOf(new Response(responseText, { status, statusText })).then(reject);
     };

@@ -9,10 +9,9 @@ import { droppedFiles, pickedFiles } from "./dropped";
 type Located = ReturnType<typeof pickedFiles>;
 
 /** @returns whether files are held over the page now. */
-export function useArrivals(isOn: boolean, onFiles: (files: Located) => void): boolean {
+export function useArrivals(onFiles: (files: Located) => void): boolean {
   const [isOver, setOver] = useState(false);
   useEffect(() => {
-    if (!isOn) return;
     const end = new AbortController();
     const listen = <K extends keyof WindowEventMap>(name: K, hear: (event: WindowEventMap[K]) => void): void =>
       window.addEventListener(name, hear, { signal: end.signal });
@@ -40,6 +39,6 @@ export function useArrivals(isOn: boolean, onFiles: (files: Located) => void): b
       onFiles(pickedFiles(files.map(named)));
     });
     return () => end.abort();
-  }, [isOn, onFiles]);
+  }, [onFiles]);
   return isOver;
 }

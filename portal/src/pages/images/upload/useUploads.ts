@@ -5,7 +5,9 @@ import { useEffect, useMemo, useReducer } from "react";
 import type { Schemas } from "@/api/client";
 import { keys } from "@/api/keys";
 import { untilReachable } from "@/api/reachable";
+import { untilSignedIn } from "@/api/session";
 
+import { remember } from "./interrupted";
 import { UploadQueue } from "./queue";
 import { send } from "./send";
 import { shrunk } from "./shrink";
@@ -34,6 +36,7 @@ function queueOf(project: string, client: QueryClient, limits: Schemas["Info"]["
       send: (tagIds, files, signal, onProgress) => send({ project, tagIds, files, signal, onProgress }),
       shrink: (content) => shrunk(content, { bytes: photo, edge }),
       untilReachable,
+      untilSignedIn,
       added: () => readAgain(),
     },
     {
@@ -54,6 +57,7 @@ function queueOf(project: string, client: QueryClient, limits: Schemas["Info"]["
   window.addEventListener("beforeunload", (event) => {
     if (queue.phase !== "idle") event.preventDefault();
   });
+  calmly(queue.subscribe)(() => remember(project, queue));
   queues.set(project, queue);
   return queue;
 }

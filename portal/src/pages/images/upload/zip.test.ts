@@ -6,6 +6,7 @@ import { texts } from "@/texts";
 import { foldersOf, isHidden, partsOf } from "./entries";
 import { fitted } from "./shrink";
 import { zipEntries } from "./zip";
+import { nameIn } from "./zipNames";
 
 const MOST = 1_000_000;
 
@@ -36,6 +37,24 @@ test("a file that holds more than it says is not read to its end", async () => {
   const found = await zipEntries(new File([packed as Uint8Array<ArrayBuffer>], "bomb.zip"), MOST);
   expect(found.entries[0]?.size).toBe(100);
   await expect(found.entries[0]?.read()).rejects.toThrow(texts.upload.zipBroken);
+});
+
+test("files that lie outside, or that share their bytes, are refused", async () => {
+  const outside = await zipEntries(zip({ "../../etc/a.jpg": new Uint8Array(10), "b/c.jpg": new Uint8Array(10) }), MOST);
+  expect(outside.entries.map((entry) => entry.name)).toEqual(["c.jpg"]);
+  expect(outside.refused).toEqual([{ name: "photos.zip: a.jpg", reason: texts.upload.zipOutside }]);
+  const packed = zipSync({ "a.jpg": new Uint8Array(900), "b.jpg": new Uint8Array(900) }, { level: 0 });
+  const view = new DataView(packed.buffer);
+  for (let at = 0; at + 46 <= packed.length; at += 1) {
+    if (view.getUint32(at, true) === 0x02014b50) view.setUint32(at + 20, 1500, true);
+  }
+  const forged = await zipEntries(new File([packed as Uint8Array<ArrayBuffer>], "forged.zip"), MOST);
+  expect(forged).toEqual({ entries: [], refused: [{ name: "forged.zip", reason: texts.upload.zipForged }] });
+});
+
+test("names of old programs are read", () => {
+  expect(nameIn(new TextEncoder().encode("Gänse/ü.jpg"))).toBe("Gänse/ü.jpg");
+  expect(nameIn(new Uint8Array([0x47, 0x84, 0x6e, 0x73, 0x65, 0xe1, 0xff]))).toBe("Gänseß\u00a0");
 });
 
 test("what is too large, or no zip file, is said", async () => {

@@ -7,6 +7,7 @@ import { Inflate } from "fflate";
 import { texts } from "@/texts";
 
 import { type Entry, type Found, isHidden, isPicture, partsOf } from "./entries";
+import { nameIn } from "./zipNames";
 
 /** Files that a directory may list. */
 export const MAX_FILES = 100_000;
@@ -60,6 +61,7 @@ export async function zipEntries(zip: File, most: number): Promise<Found> {
 
 function reasonAgainst(one: Listed, name: string, most: number): string | null {
   if (!isPicture(name)) return texts.upload.notPicture;
+  if (one.path.split(/[/\\]/).includes("..")) return texts.upload.zipOutside;
   if (one.flags & ENCRYPTED) return texts.upload.zipLocked;
   if (one.method !== STORED && one.method !== DEFLATED) return texts.upload.zipMethod;
   return one.size > most ? texts.upload.tooLargeToRead(most) : null;
@@ -111,7 +113,7 @@ async function directoryOf(zip: Blob): Promise<Listed[]> {
       number,
     ];
     if (at + 46 + name + extra > data.byteLength) break;
-    const path = new TextDecoder().decode(new Uint8Array(data.buffer, data.byteOffset + at + 46, name));
+    const path = nameIn(new Uint8Array(data.buffer, data.byteOffset + at + 46, name));
     const one = {
       path,
       flags: data.getUint16(at + 8, true),
@@ -124,6 +126,8 @@ async function directoryOf(zip: Blob): Promise<Listed[]> {
     at += 46 + name + extra + comment;
   }
   if (listed.length < count) throw new Error(texts.upload.zipBroken);
+  // Files that share their bytes make a small zip file hold more than any disk.
+  if (listed.reduce((sum, one) => sum + one.packed, 0) > zip.size) throw new Error(texts.upload.zipForged);
   return listed;
 }
 
