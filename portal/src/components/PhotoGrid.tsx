@@ -1,4 +1,4 @@
-import { IconCheck } from "@tabler/icons-react";
+import { IconCheck, IconX } from "@tabler/icons-react";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { memo, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 
@@ -6,6 +6,7 @@ import { texts } from "@/texts";
 
 import { moved } from "./gridKeys";
 import styles from "./PhotoGrid.module.css";
+import { useTouch } from "./useTouch";
 
 const GAP = 8;
 const ROWS_AHEAD = 3;
@@ -33,6 +34,8 @@ interface Props<P extends GridPhoto> {
   size?: number;
   height?: number | string;
   selected?: { has: (id: string) => boolean };
+  /** Whether a tap selects, as it does once photos are selected; else it opens the photo. */
+  isSelecting?: boolean;
   /** The place that has the focus. */
   focused?: number;
   onFocus?: (place: number) => void;
@@ -101,14 +104,19 @@ export function PhotoGrid<P extends GridPhoto>(props: Props<P>): React.JSX.Eleme
       props.onKey?.(event, focused);
     }
   };
-  const { onPick, onOpen } = props;
+  const { onPick, onOpen, isSelecting = false } = props;
+  const touch = useTouch(
+    useCallback((place: number) => onPick?.(place, { shift: false, control: true }, true), [onPick]),
+  );
+  const { isTouch } = touch;
   const click = useCallback(
     (place: number, event: React.MouseEvent, tick: boolean) => {
       onFocus?.(place);
-      if (event.detail > 1 && !tick) return onOpen?.(place);
-      onPick?.(place, { shift: event.shiftKey, control: event.ctrlKey || event.metaKey }, tick);
+      const isTap = isTouch() && !tick;
+      if (isTap ? !isSelecting : event.detail > 1 && !tick) return onOpen?.(place);
+      onPick?.(place, { shift: event.shiftKey, control: event.ctrlKey || event.metaKey }, tick || isTap);
     },
-    [onFocus, onPick, onOpen],
+    [onFocus, onPick, onOpen, isTouch, isSelecting],
   );
   const tabbable = focused >= first && focused <= last ? focused : first;
   return (
@@ -122,6 +130,7 @@ export function PhotoGrid<P extends GridPhoto>(props: Props<P>): React.JSX.Eleme
       aria-colcount={columns}
       aria-multiselectable={props.onPick ? true : undefined}
       onKeyDown={toKey}
+      {...touch.handlers}
     >
       <div style={{ height: virtual.getTotalSize() }} role="presentation">
         {shown.map((row) => (
@@ -182,7 +191,7 @@ const Cell = memo(function Cell(props: CellProps): React.JSX.Element {
       tabIndex={props.isTabbable ? 0 : -1}
       aria-colindex={props.column + 1}
       aria-selected={props.isSelectable ? props.isSelected : undefined}
-      aria-label={photo ? texts.images.photoAt(place + 1, photo.label ?? "") : texts.common.loading}
+      aria-label={photo ? texts.images.photoAt(place + 1, photo.label ?? "", photo.wrong) : texts.common.loading}
       onClick={(event) => click(place, event, false)}
     >
       {photo && (
@@ -197,6 +206,11 @@ const Cell = memo(function Cell(props: CellProps): React.JSX.Element {
           }}
         >
           <IconCheck size={14} stroke={3} aria-hidden />
+        </span>
+      )}
+      {photo?.wrong && (
+        <span className={styles["wrong"]}>
+          <IconX size={14} stroke={3} aria-hidden />
         </span>
       )}
       <div className={styles["over"]}>{props.over}</div>

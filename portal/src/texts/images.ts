@@ -10,7 +10,8 @@ export const images = {
   findOrMakeTag: (creatable: boolean) => (creatable ? "Find a tag, or type a new one" : "Find a tag"),
   makeTag: (name: string) => `Make the tag “${name}”`,
   leaveOut: (name: string) => `Leave out ${name}`,
-  photoAt: (place: number, label: string) => `Photo ${place}${label ? `, ${label}` : ""}`,
+  photoAt: (place: number, label: string, wrong = false) =>
+    `Photo ${place}${label ? `, ${label}` : ""}${wrong ? ", judged wrong" : ""}`,
   photos,
   grid: "Photos",
 
@@ -28,7 +29,14 @@ export const images = {
   order: "Order",
   zoom: "Size of the photos",
   asOf: "You see the photos as that iteration was trained on them. Go back to “Now” to change tags.",
-  mistaken: "A red frame marks photos that the iteration got wrong when it had not learned from them.",
+  mistaken: (wrong: number, judged: number, isComplete: boolean) =>
+    `A red frame marks the photos that the iteration got wrong when it had not learned from them: ` +
+    `${common.number(wrong)} of ${photos(judged)}${isComplete ? "" : " so far"}.`,
+  moreNow: (count: number) => `${photos(count)} more ${count === 1 ? "is" : "are"} there now.`,
+  fewerNow: (count: number) => `${photos(count)} ${count === 1 ? "is" : "are"} no longer there.`,
+  showNow: "Show the list as it is now",
+  changedMeanwhile:
+    "Photos were added or deleted meanwhile, so that more or fewer than you selected would be changed. Select them again.",
   hasLeft: (count: number) => `${photos(count)} shown here no longer match${count === 1 ? "es" : ""}.`,
   tidy: "Hide them",
 

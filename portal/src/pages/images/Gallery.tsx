@@ -1,35 +1,39 @@
-import { ActionIcon, Alert, Button, Drawer, Group, Text, Tooltip } from "@mantine/core";
+import { ActionIcon, Alert, Button, Drawer, Group } from "@mantine/core";
 import { useDisclosure, useLocalStorage, useMediaQuery } from "@mantine/hooks";
-import { IconArrowBackUp, IconArrowForwardUp, IconKeyboard, IconTags } from "@tabler/icons-react";
+import { IconKeyboard, IconTags } from "@tabler/icons-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useNavigate } from "react-router";
 
 import type { Schemas } from "@/api/client";
-import { useMay } from "@/api/shared";
+import { useIterations, useMay } from "@/api/shared";
 import { announce } from "@/components/announce";
 import { confirm } from "@/components/confirm";
-import { EmptyNote } from "@/components/EmptyNote";
 import { ErrorNote } from "@/components/ErrorNote";
 import { PhotoGrid } from "@/components/PhotoGrid";
 import { texts } from "@/texts";
 
 import { FilterBar } from "./FilterBar";
 import { EVERYTHING, type Filter, addressOf } from "./grid/filter";
+import { useMistakes } from "./grid/useMistakes";
 import { type Photo, usePhotos } from "./grid/usePhotos";
 import { useSelection } from "./grid/useSelection";
+import { GridFooter } from "./GridFooter";
 import styles from "./ImagesPage.module.css";
 import { openKeysHelp } from "./KeysHelp";
 import { useLabels } from "./labelling/useLabels";
+import { Nothing } from "./Nothing";
 import { PhotoTags } from "./PhotoTags";
 import { SelectionBar } from "./SelectionBar";
 import { goalsOf } from "./tags/goals";
 import { tagOfKey } from "./tags/tagKeys";
 import { TagsPanel } from "./tags/TagsPanel";
 import { useTagKeys } from "./tags/useTagKeys";
+import { UndoButtons } from "./UndoButtons";
 import { AddPhotos } from "./upload/AddPhotos";
 import { UploadProgress } from "./upload/UploadProgress";
 import { useUploads } from "./upload/useUploads";
 import { useActions } from "./useActions";
+import { isGridFocused, usePageKeys } from "./usePageKeys";
 
 const SIZE = 150;
 const NO_TAGS: readonly Schemas["Tag"][] = [];
@@ -49,13 +53,13 @@ interface Props {
 export function Gallery({ project, filter, onFilter, limits, tags, detects, single }: Props): React.JSX.Element {
   const may = useMay();
   const go = useNavigate();
-  const isWide = useMediaQuery("(min-width: 62em)", true);
+  const isWide = useMediaQuery("(min-width: 62em)", true, { getInitialValueInEffect: false });
   const [size, setSize] = useLocalStorage({ key: "dahlia.photo-size", defaultValue: SIZE });
   const [isPanelOpen, panel] = useDisclosure(false);
   const [focused, setFocused] = useState(0);
   const labels = useLabels(project, limits);
   const uploads = useUploads(project, limits);
-  const photos = usePhotos(project, filter, labels);
+  const photos = usePhotos(project, filter, labels, isGridFocused);
   const chosen = useSelection(photos);
   const { selection, clear } = chosen;
   const negative = tags.find((tag) => tag.type === "Negative")?.id ?? null;
@@ -63,6 +67,9 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
   const actions = useActions({ project, filter, photos, labels, rules, tags, known: chosen.known, selection });
   const tagKeys = useTagKeys(project, detects ? NO_TAGS : tags);
   const names = useMemo(() => new Map(tags.map((tag) => [tag.id, tag.name])), [tags]);
+  const past = useIterations(project).data?.find(({ id }) => id === filter.iteration);
+  const isMulticlass = past ? past.classificationType === "Multiclass" : single;
+  const mistakes = useMistakes(project, filter, detects ? "detection" : isMulticlass ? "multiclass" : "multilabel");
   const isNow = filter.iteration === null;
   const mayTag = may.write && isNow && !detects;
   const mayChange = may.write && isNow;
@@ -85,19 +92,7 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
     },
     [labels],
   );
-  useEffect(() => {
-    const hear = (event: KeyboardEvent): void => {
-      if (isTyping(event.target)) return;
-      if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && mayTag) {
-        event.preventDefault();
-        undo(event.shiftKey);
-      } else if (event.key === "?") {
-        openKeysHelp();
-      }
-    };
-    window.addEventListener("keydown", hear);
-    return () => window.removeEventListener("keydown", hear);
-  }, [undo, mayTag]);
+  usePageKeys(mayTag ? undo : null);
 
   const open = (at: number): void => {
     const photo = photos.photoAt(at);
@@ -119,14 +114,11 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
     });
   };
   const onKey = (event: React.KeyboardEvent, at: number): void => {
-    const isModified = event.ctrlKey || event.metaKey;
     const photo = photos.photoAt(at);
-    if (isModified) {
-      if (event.key.toLowerCase() === "a" && mayChange) {
-        event.preventDefault();
-        chosen.all();
-      }
-      return;
+    if (event.ctrlKey || event.metaKey) {
+      if (event.key.toLowerCase() !== "a" || !mayChange) return;
+      event.preventDefault();
+      return chosen.all();
     }
     if (event.altKey) return;
     if (event.key === "Escape") clear();
@@ -167,7 +159,6 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
       }}
     />
   );
-  const { last, next } = labels.undoStack;
   return (
     <div className={styles["page"]}>
       <div className={styles["main"]}>
@@ -184,32 +175,7 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
                 single={single}
               />
             )}
-            {mayTag && (
-              <>
-                <Tooltip label={last ? texts.images.undoStep(last.label) : texts.images.undo}>
-                  <ActionIcon
-                    variant="default"
-                    size={36}
-                    aria-label={texts.images.undo}
-                    disabled={!last}
-                    onClick={() => undo(false)}
-                  >
-                    <IconArrowBackUp size={18} aria-hidden />
-                  </ActionIcon>
-                </Tooltip>
-                <Tooltip label={next ? texts.images.redoStep(next.label) : texts.images.redo}>
-                  <ActionIcon
-                    variant="default"
-                    size={36}
-                    aria-label={texts.images.redo}
-                    disabled={!next}
-                    onClick={() => undo(true)}
-                  >
-                    <IconArrowForwardUp size={18} aria-hidden />
-                  </ActionIcon>
-                </Tooltip>
-              </>
-            )}
+            {mayTag && <UndoButtons stack={labels.undoStack} onUndo={undo} />}
             <ActionIcon variant="default" size={36} aria-label={texts.images.keysButton} onClick={openKeysHelp}>
               <IconKeyboard size={18} aria-hidden />
             </ActionIcon>
@@ -235,7 +201,8 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
         )}
         {!isNow && (
           <Alert p="xs" color="blue">
-            {texts.images.asOf}
+            {texts.images.asOf}{" "}
+            {mistakes.judged > 0 && texts.images.mistaken(mistakes.wrong.size, mistakes.judged, mistakes.isComplete)}
           </Alert>
         )}
         {photos.error !== null && <ErrorNote error={photos.error} retry={photos.retry} />}
@@ -249,11 +216,14 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
               count={count}
               photoAt={(at) => {
                 const photo = photos.photoAt(at);
-                return photo && { ...photo, label: tagNames(photo).map(([, tag]) => tag).join(", ") };
+                if (!photo) return undefined;
+                const label = tagNames(photo).map(([, tag]) => tag);
+                return { ...photo, label: label.join(", "), wrong: mistakes.wrong.has(photo.id) };
               }}
               size={size}
               height="100%"
               selected={chosen.view}
+              isSelecting={actions.count > 0}
               focused={place}
               onFocus={setFocused}
               onPick={mayChange ? (at, keys, tick) => chosen.pick(at, keys, tick, place) : undefined}
@@ -264,24 +234,11 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
             />
           )}
         </div>
-        <Group gap="sm" mih={22} justify="space-between">
-          <Text size="xs" c="dimmed" aria-live="polite">
-            {photos.count !== undefined && texts.images.photos(count)}
-            {labels.open > 0 && ` · ${texts.images.saving(labels.open)}`}
-          </Text>
-          {photos.left > 0 && (
-            <Group gap={6}>
-              <Text size="xs">{texts.images.hasLeft(photos.left)}</Text>
-              <Button
-                size="compact-xs"
-                variant="light"
-                onClick={() => setFocused(Math.max(0, place - photos.renew(place)))}
-              >
-                {texts.images.tidy}
-              </Button>
-            </Group>
-          )}
-        </Group>
+        <GridFooter
+          photos={photos}
+          open={labels.open}
+          onRenew={() => setFocused(Math.max(0, place - photos.renew(place)))}
+        />
       </div>
       {isWide ? (
         <aside className={styles["side"]}>{tagsPanel}</aside>
@@ -292,37 +249,4 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
       )}
     </div>
   );
-}
-
-interface NothingProps {
-  filter: Filter;
-  mayWrite: boolean;
-  onAll: () => void;
-}
-
-function Nothing({ filter, mayWrite, onAll }: NothingProps): React.JSX.Element {
-  const isAll = filter.show === "all" && filter.tagIds.length === 0;
-  if (isAll) {
-    return (
-      <EmptyNote
-        title={texts.images.empty}
-        text={mayWrite ? texts.images.emptyText : texts.images.emptyReadOnly}
-      />
-    );
-  }
-  const isDone = filter.show === "untagged";
-  return (
-    <EmptyNote
-      title={isDone ? texts.images.nothingUntagged : texts.images.noneFound}
-      text={isDone ? undefined : texts.images.noneFoundText}
-    >
-      <Button variant="light" onClick={onAll}>
-        {texts.images.showAll}
-      </Button>
-    </EmptyNote>
-  );
-}
-
-function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && target.closest("input, textarea, select, [contenteditable]") !== null;
 }

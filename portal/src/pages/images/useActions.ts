@@ -60,6 +60,7 @@ export function useActions(given: Given) {
       if (page.length < WHOLE_PAGE) break;
     }
     setWork(null);
+    if (found.length !== count) throw new Error(texts.images.changedMeanwhile);
     return found;
   };
 
@@ -85,6 +86,8 @@ export function useActions(given: Given) {
   const remove = useMutation({
     mutationFn: async (focused: Photo | undefined): Promise<number> => {
       if (selection.all && filter.show === "all" && filter.tagIds.length === 0 && selection.ids.size === 0) {
+        const there = await dataOf(api.GET(`${PROJECT}/images/count`, { params: { path } }));
+        if (there !== count) throw new Error(texts.images.changedMeanwhile);
         await api.DELETE(`${PROJECT}/images`, { params: { path, query: { allImages: true } } });
         return count;
       }

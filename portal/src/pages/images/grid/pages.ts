@@ -18,6 +18,7 @@ export function pagesOf(first: number, last: number, count: number): number[] {
  */
 export class Leavers {
   private readonly places = new Map<string, number>();
+  private ahead = 0;
 
   get size(): number {
     return this.places.size;
@@ -33,6 +34,16 @@ export class Leavers {
     let count = 0;
     for (const other of this.places.values()) if (other < place) count += 1;
     return count;
+  }
+
+  /** Photos were added at the beginning of the list, which are not shown yet. */
+  comeBefore(count: number): void {
+    this.ahead = count;
+  }
+
+  /** How many photos of the server's list lie before a place. */
+  skipOf(place: number): number {
+    return place - this.before(place) + this.ahead;
   }
 
   /** Whether one is on a page, which could not be read again as it was. */

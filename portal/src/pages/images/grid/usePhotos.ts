@@ -1,5 +1,5 @@
 /** The photos of a filter by their places: pages are read for what is seen, and given up when it is scrolled past. */
-import { type QueryClient, useQueries, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueries, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { PROJECT, type Schemas, api, dataOf } from "@/api/client";
@@ -8,10 +8,10 @@ import { keys } from "@/api/keys";
 import { now } from "../labelling/clock";
 import type { Labels } from "../labelling/store";
 import { type Filter, addressOf, matches, queryOf } from "./filter";
-import { KEPT_PAGES, Leavers, PAGE, pagesOf } from "./pages";
-
-const SETTLED_MS = 70; // pages that are scrolled past within this time are not asked for
-const AGED_MS = 5_000;
+import { Leavers, PAGE, pagesOf } from "./pages";
+import { forgetLists, forgetPages, readAgain } from "./pageCache";
+import { useReturns } from "./useReturns";
+import { useSeen } from "./useSeen";
 
 export type Photo = Schemas["Image"] & { asked: number };
 
@@ -29,23 +29,28 @@ export interface Photos {
   range: (first: number, last: number) => Promise<Photo[]>;
   /** Photos that are shown but belong to the list no longer. */
   left: number;
-  /** Read the list again, without them. Returns how many were before a place. */
+  /** How many photos more, or less, there are on the server, which are not shown while the list is held. */
+  changed: number;
+  /** Read the list again, as it is now. Returns how many photos before a place will no longer be there. */
   renew: (place?: number) => number;
   retry: () => void;
 }
 
-export function usePhotos(project: string, filter: Filter, labels: Labels): Photos {
+/** @param isHeld whether the places of photos must not change now, because someone works with them. */
+export function usePhotos(project: string, filter: Filter, labels: Labels, isHeld: () => boolean): Photos {
   const client = useQueryClient();
   const name = addressOf(filter).toString();
   const [generation, setGeneration] = useState(0);
   const list = useMemo(
-    () => ({ leavers: new Leavers(), places: new Map<string, number>(), started: now() }),
+    () => ({ leavers: new Leavers(), places: new Map<string, number>() }),
     // eslint-disable-next-line react-hooks/exhaustive-deps -- a new list for each of these
     [project, name, generation],
   );
   const [leftCount, setLeft] = useState(0);
-  const [seen, setSeen] = useState<readonly [number, number]>([0, PAGE - 1]);
+  const [held, setHeld] = useState<{ count: number; list: typeof list } | null>(null);
+  const [seen, onSeen] = useSeen();
   const scope = useMemo(() => ["photos", project, name, generation], [project, name, generation]);
+  const before = ["photos", project, name, generation - 1];
 
   const counting = useQuery({
     queryKey: [...keys.images(project), "count", name, generation],
@@ -55,9 +60,11 @@ export function usePhotos(project: string, filter: Filter, labels: Labels): Phot
       const params = { path: { project_id: project }, query: queryOf(filter) };
       return left + (await dataOf(api.GET(`${PROJECT}/images/count`, { params, signal })));
     },
-    placeholderData: (before) => before,
+    placeholderData: (earlier) => earlier,
   });
-  const count = counting.data;
+  const there = counting.data;
+  const isHeldBack = held !== null && held.list === list;
+  const count = isHeldBack ? held.count : there;
 
   const pageOf = useCallback(
     (page: number) => ({
@@ -65,7 +72,7 @@ export function usePhotos(project: string, filter: Filter, labels: Labels): Phot
       queryFn: async ({ signal }: { signal: AbortSignal }): Promise<Page> => {
         await labels.idle();
         const asked = now();
-        const skip = page * PAGE - list.leavers.before(page * PAGE);
+        const skip = list.leavers.skipOf(page * PAGE);
         const query = { ...queryOf(filter), take: PAGE, skip };
         const params = { path: { project_id: project }, query };
         const found = await dataOf(api.GET(`${PROJECT}/images`, { params, signal }));
@@ -83,28 +90,15 @@ export function usePhotos(project: string, filter: Filter, labels: Labels): Phot
   const wanted = pagesOf(seen[0] - margin, seen[1] + margin, count ?? PAGE);
   const pages = useQueries({ queries: wanted.map(pageOf) });
   useEffect(() => forgetPages(client, scope, wanted, list.leavers));
-  useEffect(
-    () => () => {
-      client.removeQueries({ queryKey: scope });
-    },
-    [client, scope],
-  );
+  useEffect(() => forgetLists(client, scope), [client, scope]);
+  useEffect(() => () => forgetLists(client, null), [client]);
 
   const loaded = new Map(wanted.map((page, place) => [page, pages[place]?.data]));
   const pageData = (page: number): Page | undefined =>
-    loaded.get(page) ?? client.getQueryData<Page>([...scope, page]);
+    loaded.get(page) ??
+    client.getQueryData<Page>([...scope, page]) ??
+    client.getQueryData<Page>([...before, page]); // rather than nothing, until it is read again
   const photoAt = (place: number): Photo | undefined => pageData(Math.floor(place / PAGE))?.photos[place % PAGE];
-
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  const last = useRef(0);
-  const onSeen = useCallback((first: number, end: number) => {
-    clearTimeout(timer.current);
-    const isResting = now() - last.current > SETTLED_MS * 2;
-    last.current = now();
-    if (isResting) setSeen([first, end]);
-    else timer.current = setTimeout(() => setSeen([first, end]), SETTLED_MS);
-  }, []);
-  useEffect(() => () => clearTimeout(timer.current), []);
 
   useEffect(() => {
     return labels.hear((imageIds) => {
@@ -121,27 +115,34 @@ export function usePhotos(project: string, filter: Filter, labels: Labels): Phot
 
   const renew = useCallback(
     (place = 0): number => {
-      const before = list.leavers.before(place);
+      const gone = list.leavers.before(place);
       labels.tidy();
       setLeft(0);
       setGeneration((number) => number + 1);
-      return before;
+      return gone;
     },
     [labels, list],
   );
   const firstCount = useRef<{ list: typeof list; count: number } | null>(null);
   useEffect(() => {
-    if (count === undefined || counting.isPlaceholderData) return;
-    if (firstCount.current?.list !== list) firstCount.current = { list, count };
-    else if (firstCount.current.count !== count) renew(); // others added or deleted photos
-  }, [count, counting.isPlaceholderData, list, renew]);
-  useEffect(() => {
-    const look = (): void => {
-      if (document.visibilityState === "visible" && now() - list.started > AGED_MS) renew();
-    };
-    document.addEventListener("visibilitychange", look);
-    return () => document.removeEventListener("visibilitychange", look);
-  }, [list, renew]);
+    if (there === undefined || counting.isPlaceholderData) return;
+    const first = firstCount.current;
+    if (first?.list !== list) firstCount.current = { list, count: there };
+    else if (first.count === there) setHeld(null);
+    else if (isHeld()) {
+      list.leavers.comeBefore(filter.oldest ? 0 : Math.max(0, there - first.count));
+      setHeld(first);
+    } else renew();
+  }, [there, counting.isPlaceholderData, list, renew, isHeld, filter.oldest]);
+  const { refetch } = counting;
+  const isOnShow = useCallback(async () => {
+    void client.invalidateQueries({ queryKey: keys.tags(project) });
+    void client.invalidateQueries({ queryKey: keys.summary(project) });
+    if (!isHeld()) return void renew();
+    await refetch();
+    readAgain(client, scope, list.leavers);
+  }, [client, project, isHeld, renew, refetch, scope, list]);
+  useReturns(isOnShow);
 
   return {
     count,
@@ -155,20 +156,11 @@ export function usePhotos(project: string, filter: Filter, labels: Labels): Phot
       return found.flatMap((page) => page.photos).slice(first - start, end - start + 1);
     },
     left: leftCount,
+    changed: isHeldBack ? (there ?? held.count) - held.count : 0,
     renew,
     retry: () => {
       void counting.refetch();
       for (const page of pages) if (page.error) void page.refetch();
     },
   };
-}
-
-/** Forget the pages that were not read for the longest time. */
-function forgetPages(client: QueryClient, scope: readonly unknown[], wanted: readonly number[], left: Leavers): void {
-  const kept = client.getQueryCache().findAll({ queryKey: scope, type: "inactive" });
-  const surplus = kept.length + wanted.length - KEPT_PAGES;
-  if (surplus <= 0) return;
-  const oldest = kept.sort((one, other) => one.state.dataUpdatedAt - other.state.dataUpdatedAt);
-  const free = oldest.filter((query) => !left.isOn(Number(query.queryKey.at(-1))));
-  for (const query of free.slice(0, surplus)) client.getQueryCache().remove(query);
 }
