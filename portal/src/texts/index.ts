@@ -1,5 +1,6 @@
 /** All that the portal says, in English; a translation replaces the modules of this folder. */
 import { common } from "./common";
+import { compare } from "./compare";
 import { domains } from "./domains";
 import { errors } from "./errors";
 import { exports_ } from "./exports";
@@ -18,6 +19,7 @@ import { upload } from "./upload";
 
 export const texts = {
   common,
+  compare,
   domains,
   errors,
   exports: exports_,

@@ -1,0 +1,49 @@
+import { Stack } from "@mantine/core";
+
+import { texts } from "@/texts";
+
+import { FiguresSection } from "../figures/FiguresSection";
+import { FigureTile } from "../figures/FigureTile";
+import { figureOf } from "../figures/figure";
+import { useLive } from "../figures/useLive";
+import { Section } from "../Section";
+import { TagTable } from "../tags/TagTable";
+import type { Classified } from "../useEvaluation";
+import { reportedOf } from "./classifier";
+
+interface Props {
+  project: string;
+  iteration: string;
+  evaluation: Classified;
+}
+
+/** All that is known of a model that says what a photo shows. */
+export function ClassifierEvaluation({ project, iteration, evaluation }: Props): React.JSX.Element {
+  const said = texts.performance;
+  const reported = reportedOf(evaluation);
+  const live = useLive(project, iteration, reported, reported);
+  const { overall } = evaluation.heldOut;
+  return (
+    <Stack>
+      <FiguresSection
+        live={live}
+        precisionHint={said.precisionHint}
+        averagePrecisionName={said.averagePrecision}
+        reported={reported}
+        recommended={null}
+        marked={evaluation.thresholds.map(({ threshold }) => threshold)}
+      >
+        <FigureTile
+          name={said.accuracy}
+          hint={said.accuracyHint(overall.correct, overall.images)}
+          figure={figureOf(overall.accuracy, evaluation.confidence)}
+        />
+      </FiguresSection>
+      {live.shown && (
+        <Section title={said.tags} note={said.tagsNote}>
+          <TagTable label={said.tags} rows={live.shown.rows} onApply={live.chosen.setThreshold} />
+        </Section>
+      )}
+    </Stack>
+  );
+}

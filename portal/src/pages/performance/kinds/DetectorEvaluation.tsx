@@ -1,0 +1,46 @@
+import { Stack } from "@mantine/core";
+
+import { texts } from "@/texts";
+
+import { FiguresSection } from "../figures/FiguresSection";
+import { FigureTile } from "../figures/FigureTile";
+import { figureOf } from "../figures/figure";
+import { useLive } from "../figures/useLive";
+import { Section } from "../Section";
+import { TagTable } from "../tags/TagTable";
+import type { Detected } from "../useEvaluation";
+import { reportedOf } from "./detector";
+
+interface Props {
+  project: string;
+  iteration: string;
+  evaluation: Detected;
+}
+
+/** All that is known of a model that finds objects with boxes. */
+export function DetectorEvaluation({ project, iteration, evaluation }: Props): React.JSX.Element {
+  const said = texts.performance;
+  const reported = reportedOf(evaluation);
+  const live = useLive(project, iteration, reported, reported);
+  const { overall } = evaluation.heldOut;
+  const { commonThreshold, confidence } = evaluation;
+  return (
+    <Stack>
+      <FiguresSection
+        live={live}
+        precisionHint={said.precisionOfBoxes}
+        averagePrecisionName={said.map(live.shown?.found.overlap ?? evaluation.overlap)}
+        reported={reported}
+        recommended={commonThreshold}
+        marked={[]}
+      >
+        <FigureTile name={said.mapMean} hint={said.mapMeanHint} figure={figureOf(overall.map, confidence)} />
+      </FiguresSection>
+      {live.shown && (
+        <Section title={said.tags} note={said.tagsNote}>
+          <TagTable label={said.tags} rows={live.shown.rows} onApply={live.chosen.setThreshold} />
+        </Section>
+      )}
+    </Stack>
+  );
+}
