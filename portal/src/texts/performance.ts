@@ -86,7 +86,7 @@ export const performance = {
   thresholdHint: "A prediction counts when its probability reaches the threshold.",
   overlap: "Overlap threshold",
   overlapHint: "A found box is right when it overlaps a drawn one of its tag by so much.",
-  useReported: (value: number) => `Report: ${common.percent(value)}`,
+  useReported: (value: number) => `As in the report: ${common.percent(value)}`,
   useRecommended: (value: number) => `Recommended: ${common.percent(value)}`,
   expect: (precision: number | null, recall: number | null) =>
     precision === null || recall === null
@@ -112,6 +112,15 @@ export const performance = {
   curvesOfWeakest: (count: number) => `The ${count} tags with the lowest average precision are drawn.`,
   curveSaid: (tag: string, ap: number | null) => `${tag}: average precision ${ap === null ? "not defined" : common.percent(ap)}`,
   atThreshold: "at the threshold",
+  at: (name: string) => `${name} at the threshold`,
+  between: (low: number, high: number) => `${(low * 100).toFixed(0)} to ${common.percent(high)}`,
+  intervalTitle: "Interval",
+  pointSaid: (xName: string, x: string, yName: string, y: number) => `${xName} ${x}: ${yName} ${common.percent(y)}`,
+  sentence: (text: string) => {
+    const trimmed = text.trim();
+    const upper = trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
+    return /[.!?]$/.test(upper) ? upper : `${upper}.`;
+  },
 
   confusion: "What was taken for what",
   confusionNote: "Rows are the true tags, columns are what the model found most probable. Choose a number to see its photos.",
@@ -165,9 +174,10 @@ export const performance = {
   ideal: "Perfectly calibrated",
   before: "Before calibration",
   after: "After calibration",
-  ece: "Calibration error (ECE)",
-  brier: "Brier score",
-  nll: "Log loss",
+  binSaid: (stated: number, right: number) =>
+    `Of predictions that stated ${common.percent(stated)}, ${common.percent(right)} were right`,
+  scores: (ece: number, brier: number, nll: number) =>
+    `Calibration error (ECE) ${common.percent(ece, 1)}, Brier score ${brier.toFixed(3)}, log loss ${nll.toFixed(3)}.`,
 
   learning: "Would more photos help?",
   learnedFrom: "Photos learned from",
@@ -186,6 +196,8 @@ export const performance = {
   byOverlap: "How exact are the boxes?",
   byOverlapNote: "The mean average precision falls as more overlap is asked for.",
   overlapAsked: "Overlap that is asked for",
+  meanAveragePrecision: "Mean average precision",
+  cocoNote: "COCO's figure is the mean of 50 to 95 %.",
 
   faults: "What went wrong",
   fault: {

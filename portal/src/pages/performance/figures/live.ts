@@ -33,6 +33,7 @@ export interface Figures {
 
 export interface TagRow extends Figures {
   tag: string;
+  tagId: string;
   negative: boolean;
   photos: number | null;
   boxes: number | null;
@@ -57,6 +58,7 @@ export function tagRows(found: PerformanceAt, reported: Reported | null): TagRow
     const tag = known.get(one.name) ?? null;
     return {
       tag: one.name,
+      tagId: one.id,
       negative: tag?.negative ?? false,
       photos: tag?.photos ?? null,
       boxes: tag?.boxes ?? null,

@@ -2,10 +2,14 @@ import { Stack } from "@mantine/core";
 
 import { texts } from "@/texts";
 
+import { CalibrationSection } from "../charts/CalibrationSection";
+import { CurvesSection } from "../charts/CurvesSection";
+import { LearningSection } from "../charts/LearningSection";
 import { FiguresSection } from "../figures/FiguresSection";
 import { FigureTile } from "../figures/FigureTile";
 import { figureOf } from "../figures/figure";
 import { useLive } from "../figures/useLive";
+import styles from "../Performance.module.css";
 import { Section } from "../Section";
 import { TagTable } from "../tags/TagTable";
 import type { Classified } from "../useEvaluation";
@@ -22,7 +26,8 @@ export function ClassifierEvaluation({ project, iteration, evaluation }: Props):
   const said = texts.performance;
   const reported = reportedOf(evaluation);
   const live = useLive(project, iteration, reported, reported);
-  const { overall } = evaluation.heldOut;
+  const { heldOut } = evaluation;
+  const { overall } = heldOut;
   return (
     <Stack>
       <FiguresSection
@@ -44,6 +49,11 @@ export function ClassifierEvaluation({ project, iteration, evaluation }: Props):
           <TagTable label={said.tags} rows={live.shown.rows} onApply={live.chosen.setThreshold} />
         </Section>
       )}
+      <div className={styles["pair"]}>
+        <CurvesSection live={live} reported={reported} curves={heldOut.curves} />
+        <CalibrationSection calibration={heldOut.calibration} />
+        {evaluation.learning && <LearningSection learning={evaluation.learning} />}
+      </div>
     </Stack>
   );
 }

@@ -2,10 +2,14 @@ import { Stack } from "@mantine/core";
 
 import { texts } from "@/texts";
 
+import { CalibrationSection } from "../charts/CalibrationSection";
+import { CurvesSection } from "../charts/CurvesSection";
+import { BoxLearningSection, OverlapSection } from "../charts/LearningSection";
 import { FiguresSection } from "../figures/FiguresSection";
 import { FigureTile } from "../figures/FigureTile";
 import { figureOf } from "../figures/figure";
 import { useLive } from "../figures/useLive";
+import styles from "../Performance.module.css";
 import { Section } from "../Section";
 import { TagTable } from "../tags/TagTable";
 import type { Detected } from "../useEvaluation";
@@ -22,7 +26,8 @@ export function DetectorEvaluation({ project, iteration, evaluation }: Props): R
   const said = texts.performance;
   const reported = reportedOf(evaluation);
   const live = useLive(project, iteration, reported, reported);
-  const { overall } = evaluation.heldOut;
+  const { heldOut } = evaluation;
+  const { overall } = heldOut;
   const { commonThreshold, confidence } = evaluation;
   return (
     <Stack>
@@ -41,6 +46,15 @@ export function DetectorEvaluation({ project, iteration, evaluation }: Props): R
           <TagTable label={said.tags} rows={live.shown.rows} onApply={live.chosen.setThreshold} />
         </Section>
       )}
+      <div className={styles["pair"]}>
+        <CurvesSection live={live} reported={reported} curves={heldOut.curves} />
+        <OverlapSection byOverlap={heldOut.byOverlap} />
+        <CalibrationSection
+          calibration={heldOut.calibration}
+          note={said.calibrationOfBoxes(evaluation.overlap)}
+        />
+        {evaluation.learning && <BoxLearningSection learning={evaluation.learning} />}
+      </div>
     </Stack>
   );
 }

@@ -39,14 +39,14 @@ export function TagTable({ label, rows, onApply }: Props): React.JSX.Element {
     </Table.Th>
   );
   return (
-    <Table.ScrollContainer minWidth={560} scrollAreaProps={{ "aria-label": label }}>
+    <Table.ScrollContainer minWidth={620} scrollAreaProps={{ "aria-label": label }}>
       <Table verticalSpacing={6} aria-label={label}>
         <Table.Thead>
           <Table.Tr>
             {title("tag", said.tag, false)}
-            {title("precision", said.precision)}
-            {title("recall", said.recall)}
-            {title("averagePrecision", said.averagePrecision)}
+            {title("precision", said.precision, false)}
+            {title("recall", said.recall, false)}
+            {title("averagePrecision", said.averagePrecision, false)}
             {has.photos && title("photos", said.photoCount)}
             {has.boxes && title("boxes", said.boxCount)}
             {has.recommended && title("recommended", said.recommended)}

@@ -7,6 +7,7 @@ function row(tag: string, averagePrecision: number | null, photos: number): TagR
   const figure = { value: averagePrecision };
   return {
     tag,
+    tagId: tag,
     negative: false,
     photos,
     boxes: null,
