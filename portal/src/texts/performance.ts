@@ -129,6 +129,8 @@ export const performance = {
   confusionOfBoxes: (threshold: number, overlap: number) =>
     `Boxes at a threshold of ${common.percent(threshold)} and an overlap of ${common.percent(overlap)}. Rows are drawn tags, columns are found ones. Choose a number to see its photos.`,
   trueTag: "True tag",
+  drawnTag: "Drawn",
+  became: "What became of it",
   foundTag: "Found",
   missed: "missed",
   nothingThere: "nothing there",
@@ -159,6 +161,8 @@ export const performance = {
   openPhoto: "Open",
   saidOf: (tag: string, probability: number) => `${tag} ${common.percent(probability)}`,
   saidNothing: "nothing",
+  drawnAs: (tag: string) => `${tag} drawn`,
+  openPhotoOf: (label: string) => (label ? `Open the photo: ${label}` : "Open the photo"),
 
   calibration: "Can its probabilities be believed?",
   calibrated: (ece: number, chance: number) => {
@@ -186,7 +190,10 @@ export const performance = {
   foldsRange: "Worst to best fold",
   learningGain: "Gained from half of the photos to all",
   gain: (value: number, low: number | null, high: number | null) => {
-    const signed = (share: number): string => `${share < 0 ? "−" : "+"}${Math.round(100 * Math.abs(share))}`;
+    const signed = (share: number): string => {
+      const rounded = Math.round(100 * Math.abs(share));
+      return rounded === 0 ? "0" : `${share < 0 ? "−" : "+"}${rounded}`;
+    };
     return low === null || high === null ? `${signed(value)} points` : `${signed(value)} points (${signed(low)} to ${signed(high)})`;
   },
   tooFew: "too few photos to halve",

@@ -74,3 +74,8 @@ async function orNull<T>(answer: Promise<T>): Promise<T | null> {
     throw error;
   }
 }
+
+/** The tags of an iteration, by the names that they had when it was trained. */
+export function tagsOf({ perTagPerformance }: PerformanceAt): Map<string, { id: string; name: string }> {
+  return new Map(perTagPerformance.map(({ id, name }) => [name, { id, name }]));
+}

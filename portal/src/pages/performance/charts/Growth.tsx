@@ -2,7 +2,7 @@ import { Area, CartesianGrid, ComposedChart, Line, ResponsiveContainer, XAxis, Y
 
 import { texts } from "@/texts";
 
-import { HEIGHT, INK, MAIN, MARGIN, SOFT, beside, shareAxis } from "./axes";
+import { GRID, HEIGHT, INK, MAIN, MARGIN, SOFT, beside, shareAxis } from "./axes";
 import styles from "./Charts.module.css";
 import { ChartFigure } from "./ChartFigure";
 import { floorOf } from "./thin";
@@ -45,7 +45,7 @@ export default function Growth({ points, xName, yName, xText, rangeName, fromZer
     >
       <ResponsiveContainer width="100%" height={HEIGHT}>
         <ComposedChart data={data} margin={MARGIN} accessibilityLayer={false}>
-          <CartesianGrid className={styles["grid"] ?? ""} />
+          <CartesianGrid stroke={GRID} />
           <XAxis
             dataKey="x"
             type="number"

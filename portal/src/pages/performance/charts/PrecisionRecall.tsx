@@ -4,7 +4,7 @@ import { tagColour } from "@/components/tagColour";
 import { texts } from "@/texts";
 
 import type { Figure } from "../figures/figure";
-import { HEIGHT, MARGIN, below, beside, shareAxis } from "./axes";
+import { GRID, HEIGHT, MARGIN, below, beside, shareAxis } from "./axes";
 import styles from "./Charts.module.css";
 import { ChartFigure } from "./ChartFigure";
 import { curvePoints } from "./thin";
@@ -43,7 +43,7 @@ export default function PrecisionRecall({ curves }: { curves: readonly TagCurve[
     >
       <ResponsiveContainer width="100%" height={HEIGHT}>
         <LineChart margin={MARGIN} accessibilityLayer={false}>
-          <CartesianGrid className={styles["grid"] ?? ""} />
+          <CartesianGrid stroke={GRID} />
           <XAxis dataKey="x" {...below(shareAxis(said.recall))} />
           <YAxis dataKey="y" {...beside(shareAxis(said.precision))} />
           {drawn.map(({ tag, tagId, recall, precision }, place) => (

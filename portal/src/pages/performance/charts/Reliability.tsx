@@ -3,7 +3,7 @@ import { CartesianGrid, ErrorBar, Line, LineChart, ReferenceLine, ResponsiveCont
 import type { Schemas } from "@/api/client";
 import { texts } from "@/texts";
 
-import { HEIGHT, INK, MAIN, MARGIN, SOFT, below, beside, shareAxis } from "./axes";
+import { GRID, HEIGHT, INK, MAIN, MARGIN, SOFT, below, beside, shareAxis } from "./axes";
 import styles from "./Charts.module.css";
 import { ChartFigure } from "./ChartFigure";
 
@@ -27,7 +27,7 @@ export default function Reliability({ calibration }: { calibration: Schemas["Cal
     >
       <ResponsiveContainer width="100%" height={HEIGHT}>
         <LineChart margin={MARGIN} accessibilityLayer={false}>
-          <CartesianGrid className={styles["grid"] ?? ""} />
+          <CartesianGrid stroke={GRID} />
           <XAxis dataKey="x" {...below(shareAxis(said.stated))} />
           <YAxis dataKey="y" {...beside(shareAxis(said.wasRight))} />
           <ReferenceLine segment={[{ x: 0, y: 0 }, { x: 1, y: 1 }]} stroke={SOFT} strokeDasharray="2 4" />

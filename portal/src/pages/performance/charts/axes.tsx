@@ -6,6 +6,7 @@ export const MARGIN = { top: 8, right: 16, bottom: 24, left: 8 };
 export const INK = "var(--mantine-color-text)";
 export const SOFT = "var(--mantine-color-dimmed)";
 export const MAIN = "var(--mantine-primary-color-filled)";
+export const GRID = "var(--mantine-color-default-border)";
 const TICKS = [0, 0.2, 0.4, 0.6, 0.8, 1];
 
 export function shareAxis(label: string, from = 0) {

@@ -5,6 +5,7 @@ import { texts } from "@/texts";
 import { CalibrationSection } from "../charts/CalibrationSection";
 import { CurvesSection } from "../charts/CurvesSection";
 import { LearningSection } from "../charts/LearningSection";
+import { ConfusionSection } from "../confusion/ConfusionSection";
 import { FiguresSection } from "../figures/FiguresSection";
 import { FigureTile } from "../figures/FigureTile";
 import { figureOf } from "../figures/figure";
@@ -12,8 +13,8 @@ import { useLive } from "../figures/useLive";
 import styles from "../Performance.module.css";
 import { Section } from "../Section";
 import { TagTable } from "../tags/TagTable";
-import type { Classified } from "../useEvaluation";
-import { reportedOf } from "./classifier";
+import { type Classified, tagsOf } from "../useEvaluation";
+import { confusionsOf, reportedOf } from "./classifier";
 
 interface Props {
   project: string;
@@ -26,6 +27,7 @@ export function ClassifierEvaluation({ project, iteration, evaluation }: Props):
   const said = texts.performance;
   const reported = reportedOf(evaluation);
   const live = useLive(project, iteration, reported, reported);
+  const shared = { project, iteration };
   const { heldOut } = evaluation;
   const { overall } = heldOut;
   return (
@@ -50,6 +52,9 @@ export function ClassifierEvaluation({ project, iteration, evaluation }: Props):
         </Section>
       )}
       <div className={styles["pair"]}>
+        {live.shown && (
+          <ConfusionSection {...shared} confusions={confusionsOf(evaluation, heldOut, tagsOf(live.shown.found))} />
+        )}
         <CurvesSection live={live} reported={reported} curves={heldOut.curves} />
         <CalibrationSection calibration={heldOut.calibration} />
         {evaluation.learning && <LearningSection learning={evaluation.learning} />}
