@@ -14,10 +14,11 @@ import { quickTest } from "./quick-test";
 import { settings } from "./settings";
 import { signIn } from "./sign-in";
 import { suggested } from "./suggested";
-import { training } from "./training";
+import { activity, training } from "./training";
 import { upload } from "./upload";
 
 export const texts = {
+  activity,
   common,
   compare,
   domains,

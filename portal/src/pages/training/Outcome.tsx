@@ -1,0 +1,70 @@
+import { Alert, Button, Group, Stack, Text } from "@mantine/core";
+import { Link } from "react-router";
+
+import type { Schemas } from "@/api/client";
+import { isTrained, useProject } from "@/api/shared";
+import { texts } from "@/texts";
+
+import { wasCancelled } from "./states";
+
+interface Props {
+  project: string;
+  iteration: Schemas["Iteration"];
+}
+
+/** What came of the last training, and what to do next. */
+export function Outcome({ project, iteration }: Props): React.JSX.Element | null {
+  const said = texts.training;
+  if (isTrained(iteration)) return <Trained project={project} iteration={iteration} />;
+  if (wasCancelled(iteration)) {
+    return (
+      <Alert color="gray" title={said.wasCancelled(iteration.name)}>
+        {said.wasCancelledText}
+      </Alert>
+    );
+  }
+  if (iteration.status !== "Failed") return null;
+  return (
+    <Alert color="red" title={said.failed(iteration.name)}>
+      <Text size="sm" style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>
+        {iteration.trainingErrorDetails}
+      </Text>
+      <Text size="sm" c="dimmed" mt={4}>
+        {said.failedText}
+      </Text>
+    </Alert>
+  );
+}
+
+function Trained({ project, iteration }: Props): React.JSX.Element {
+  const said = texts.training;
+  const newest = useProject(project).data?.lastTrainedIteration;
+  const performance = newest?.id === iteration.id ? newest.performance : null;
+  const { accuracy = null, averagePrecision = null, images = 0 } = performance ?? {};
+  return (
+    <Alert color="teal" title={said.done(iteration.name)}>
+      <Stack gap="sm">
+        {accuracy?.value != null ? (
+          <Text size="sm">{said.accuracy(accuracy.value, images)}</Text>
+        ) : (
+          averagePrecision?.value != null && (
+            <Text size="sm">{said.averagePrecision(averagePrecision.value, images)}</Text>
+          )
+        )}
+        <Group gap="xs" role="group" aria-label={said.next}>
+          <Button component={Link} to={`/projects/${project}/performance/${iteration.id}`} size="sm">
+            {said.see}
+          </Button>
+          <Button component={Link} to={`/projects/${project}/test`} size="sm" variant="default">
+            {said.test}
+          </Button>
+          {!iteration.publishName && (
+            <Button component={Link} to={`/projects/${project}/publish`} size="sm" variant="default">
+              {said.publish}
+            </Button>
+          )}
+        </Group>
+      </Stack>
+    </Alert>
+  );
+}
