@@ -1,4 +1,5 @@
-import { Alert, Button, Group, Stack, Text } from "@mantine/core";
+import { Alert, Button, Group, Paper, Stack, Text, ThemeIcon, Title } from "@mantine/core";
+import { IconCheck } from "@tabler/icons-react";
 import { Link } from "react-router";
 
 import type { Schemas } from "@/api/client";
@@ -6,6 +7,7 @@ import { isTrained, useProject } from "@/api/shared";
 import { texts } from "@/texts";
 
 import { wasCancelled } from "./states";
+import styles from "./training.module.css";
 
 interface Props {
   project: string;
@@ -18,14 +20,14 @@ export function Outcome({ project, iteration }: Props): React.JSX.Element | null
   if (isTrained(iteration)) return <Trained project={project} iteration={iteration} />;
   if (wasCancelled(iteration)) {
     return (
-      <Alert color="gray" title={said.wasCancelled(iteration.name)}>
+      <Alert color="gray" mb="md" title={said.wasCancelled(iteration.name)}>
         {said.wasCancelledText}
       </Alert>
     );
   }
   if (iteration.status !== "Failed") return null;
   return (
-    <Alert color="red" title={said.failed(iteration.name)}>
+    <Alert color="red" mb="md" title={said.failed(iteration.name)}>
       <Text size="sm" style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>
         {iteration.trainingErrorDetails}
       </Text>
@@ -42,8 +44,16 @@ function Trained({ project, iteration }: Props): React.JSX.Element {
   const performance = newest?.id === iteration.id ? newest.performance : null;
   const { accuracy = null, averagePrecision = null, images = 0 } = performance ?? {};
   return (
-    <Alert color="teal" title={said.done(iteration.name)}>
+    <Paper withBorder p="md" mb="md" component="section" aria-label={said.done(iteration.name)}>
       <Stack gap="sm">
+        <Group gap="xs" wrap="nowrap">
+          <ThemeIcon color="teal" radius="xl" size="sm" aria-hidden>
+            <IconCheck size={14} />
+          </ThemeIcon>
+          <Title order={2} size="h4" className={styles["name"]}>
+            {said.done(iteration.name)}
+          </Title>
+        </Group>
         {accuracy?.value != null ? (
           <Text size="sm">{said.accuracy(accuracy.value, images)}</Text>
         ) : (
@@ -65,6 +75,6 @@ function Trained({ project, iteration }: Props): React.JSX.Element {
           )}
         </Group>
       </Stack>
-    </Alert>
+    </Paper>
   );
 }

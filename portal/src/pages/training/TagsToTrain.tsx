@@ -34,7 +34,7 @@ export function TagsToTrain({ project, tags, rules, leftOut, onLeaveOut, untagge
   };
   return (
     <Stack gap={4} component="fieldset" className={styles["fieldset"]}>
-      <Text component="legend" size="sm" fw={500}>
+      <Text component="legend" size="sm" fw={600}>
         {texts.training.tags}
       </Text>
       <Text size="xs" c="dimmed">

@@ -46,7 +46,7 @@ export default function TrainPage(): React.JSX.Element {
   return (
     <Grid maw={1240} gap="lg">
       <Grid.Col span={{ base: 12, md: 7 }}>
-        <Stack>
+        <Stack gap={0}>
           {underWay && <UnderWay key={underWay.id} project={project} iteration={underWay} />}
           <div aria-live="polite">
             {!underWay && newest && <Outcome project={project} iteration={newest} />}

@@ -33,7 +33,7 @@ export function UnderWay({ project, iteration }: Props): React.JSX.Element {
       confirmed: () => cancel.mutate(id, { onSuccess: () => announce(texts.training.cancelled(name)) }),
     });
   return (
-    <Paper withBorder p="md" component="section" aria-label={texts.training.underWay(name)}>
+    <Paper withBorder p="md" mb="md" component="section" aria-label={texts.training.underWay(name)}>
       <Stack gap="sm">
         <Title order={2} size="h4">
           {texts.training.underWay(name)}
