@@ -11,12 +11,17 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { RouterProvider } from "react-router";
 
-import { queries } from "@/app/queries";
+import { watchConnection } from "@/app/connection";
+import { forgetWithKey, queries } from "@/app/queries";
 import { router } from "@/app/routes";
 import { theme } from "@/app/theme";
+import { announce } from "@/components/announce";
+import { texts } from "@/texts";
 
 const nonce = document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?.content ?? "";
 setNonce(nonce);
+watchConnection(queries, () => announce(texts.common.found));
+forgetWithKey();
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no element with the id root");
 createRoot(root).render(

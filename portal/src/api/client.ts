@@ -4,6 +4,7 @@ import createClient, { type Middleware } from "openapi-fetch";
 import { texts } from "@/texts";
 
 import { ApiError, errorOf } from "./errors";
+import { tellUnreachable } from "./reachable";
 import type { components, paths } from "./schema";
 import { currentKey, refuse } from "./session";
 
@@ -23,6 +24,7 @@ const honest: Middleware = {
   async onResponse({ response, request }) {
     if (response.ok) return response;
     const error = await errorOf(response);
+    if (error.unreachable) tellUnreachable();
     const sent = request.headers.get("Training-Key");
     if (response.status === 401 && sent !== null && sent === currentKey()) refuse();
     throw error;
@@ -30,6 +32,7 @@ const honest: Middleware = {
   onError({ error }) {
     if (error instanceof ApiError) return error;
     if (error instanceof DOMException && error.name === "AbortError") return error;
+    tellUnreachable();
     return new ApiError(texts.errors.unreachable, 0, "Unreachable");
   },
 };

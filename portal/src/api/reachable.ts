@@ -1,5 +1,16 @@
-/** Waiting for a server that does not answer. */
+/** A server that does not answer: who wants to know of it, and waiting for it. */
 const PROBE_MS = 1000;
+const listeners = new Set<() => void>();
+
+/** Calls a listener for each request that did not reach the server; the result ends that. */
+export function onUnreachable(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+export function tellUnreachable(): void {
+  for (const listener of listeners) listener();
+}
 
 export async function isReachable(): Promise<boolean> {
   const answer = await fetch("/healthz", { cache: "no-store" }).catch(() => null);

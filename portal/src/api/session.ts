@@ -29,6 +29,11 @@ export function refuse(): void {
   end(true);
 }
 
+/** Calls a listener when the tab gets another key, or loses its own. */
+export function onKeyChange(listener: () => void): void {
+  listeners.add(listener);
+}
+
 export function useKey(): string | null {
   return useSyncExternalStore(subscribe, currentKey);
 }

@@ -33,8 +33,9 @@ export function useMay(): May {
   return { write, create: write && me.projectId === null, administer: me?.scope === "admin" };
 }
 
-export function useProject(project: string): UseQueryResult<Schemas["ProjectSummary"]> {
+export function useProject(project: string, enabled = true): UseQueryResult<Schemas["ProjectSummary"]> {
   return useQuery({
+    enabled,
     queryKey: keys.summary(project),
     queryFn: () => dataOf(api.GET(`${OWN}/projects/{project_id}`, { params: { path: { project_id: project } } })),
   });

@@ -10,32 +10,38 @@ import {
   useMantineColorScheme,
 } from "@mantine/core";
 import { IconFlower, IconMoon, IconSun } from "@tabler/icons-react";
-import { Link, Navigate, Outlet, useLocation } from "react-router";
+import { Link, Navigate, Outlet, ScrollRestoration, useLocation, useNavigation } from "react-router";
 
 import { signOut, useKey } from "@/api/session";
 import { useMay } from "@/api/shared";
 import { texts } from "@/texts";
 
-import { useServerLost } from "./connection";
 import styles from "./Layout.module.css";
+import { PlaceSaid } from "./PlaceSaid";
+import { useServerLost } from "./connection";
+import { CONTENT, toContent } from "./content";
 
 /** What surrounds every page: the header, and what is said when the server does not answer. */
 export function Layout(): React.JSX.Element {
   const key = useKey();
   const place = useLocation();
   const lost = useServerLost();
+  const isOpening = useNavigation().state === "loading";
   if (key === null) return <Navigate to="/sign-in" replace state={{ from: place.pathname + place.search }} />;
   return (
     <AppShell header={{ height: 52 }} padding={0}>
-      <a href="#content" className={styles["skip"]} onClick={toContent}>
+      <a href={`#${CONTENT}`} className={styles["skip"]} onClick={skip}>
         {texts.common.skip}
       </a>
+      <PlaceSaid />
+      <ScrollRestoration />
       <AppShell.Header>
         <Header />
       </AppShell.Header>
-      <AppShell.Main id="content" tabIndex={-1}>
+      {isOpening && <div className={styles["opening"]} role="progressbar" aria-label={texts.frame.opening} />}
+      <AppShell.Main id={CONTENT} tabIndex={-1} className={styles["content"]} aria-busy={isOpening}>
         {lost && (
-          <Alert color="orange" role="alert" radius={0}>
+          <Alert color="orange" variant="filled" autoContrast role="alert" radius={0} className={styles["lost"]}>
             {texts.common.lost}
           </Alert>
         )}
@@ -45,9 +51,9 @@ export function Layout(): React.JSX.Element {
   );
 }
 
-function toContent(event: React.MouseEvent): void {
+function skip(event: React.MouseEvent): void {
   event.preventDefault(); // the fragment is the router's
-  document.getElementById("content")?.focus();
+  toContent();
 }
 
 function Header(): React.JSX.Element {

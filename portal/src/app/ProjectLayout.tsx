@@ -1,10 +1,14 @@
 import { Box, Group, Loader, ScrollArea, Tabs, Text } from "@mantine/core";
 import { Outlet, useLocation, useNavigate } from "react-router";
 
+import { ApiError } from "@/api/errors";
 import { useProject } from "@/api/shared";
 import { ErrorNote } from "@/components/ErrorNote";
 import { useProjectId } from "@/components/useProjectId";
 import { texts } from "@/texts";
+
+import styles from "./Layout.module.css";
+import { PROJECT_PAGE } from "./content";
 
 const PAGES = [
   ["images", texts.images.title],
@@ -25,6 +29,9 @@ export function ProjectLayout(): React.JSX.Element {
   const place = useLocation();
   const go = useNavigate();
   const shown = place.pathname.split("/")[3] ?? null;
+  // A page stays, with all that was typed into it, while the server does not answer.
+  const isGone = project.error instanceof ApiError && project.error.status === 404;
+  const isMissing = project.error !== null && (isGone || project.data === undefined);
   return (
     <>
       <Group px="md" pt="xs" wrap="nowrap">
@@ -40,20 +47,15 @@ export function ProjectLayout(): React.JSX.Element {
         <ScrollArea type="never">
           <Tabs.List px="md" aria-label={texts.common.navigation} style={{ flexWrap: "nowrap" }}>
             {PAGES.map(([page, title]) => (
-              <Tabs.Tab key={page} value={page} aria-controls="page">
+              <Tabs.Tab key={page} value={page} aria-controls={PROJECT_PAGE}>
                 {title}
               </Tabs.Tab>
             ))}
           </Tabs.List>
         </ScrollArea>
       </Tabs>
-      <Box id="page" p="md">
-        {/* A page that is open stays when the project cannot be read again: what was typed there would be lost. */}
-        {project.error && !project.data ? (
-          <ErrorNote error={project.error} retry={() => void project.refetch()} />
-        ) : (
-          <Outlet />
-        )}
+      <Box id={PROJECT_PAGE} p="md" tabIndex={-1} className={styles["content"]}>
+        {isMissing ? <ErrorNote error={project.error} retry={() => void project.refetch()} /> : <Outlet />}
       </Box>
     </>
   );

@@ -1,35 +1,53 @@
-/** Whether the server answers: any request that fails to reach it starts a probe, which ends when it does. */
-import { useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+/** Whether the server answers: a request that did not reach it raises a suspicion, and a probe decides. */
+import type { QueryClient } from "@tanstack/react-query";
+import { useSyncExternalStore } from "react";
 
-import { ApiError } from "@/api/errors";
+import { isReachable, onUnreachable, untilReachable } from "@/api/reachable";
 
-const PROBE_MS = 1500;
+let lost = false;
+let probing = false;
+const listeners = new Set<() => void>();
+
+/** Find out whether the server answers; if not, it is asked until it does. */
+export function suspectLoss(): void {
+  if (probing) return;
+  probing = true;
+  void probe().finally(() => (probing = false));
+}
 
 export function useServerLost(): boolean {
-  const client = useQueryClient();
-  const [lost, setLost] = useState(false);
-  useEffect(() => {
-    const look = (error: unknown): void => {
-      if (error instanceof ApiError && error.unreachable) setLost(true);
-    };
-    const ends = [
-      client.getQueryCache().subscribe((event) => look(event.query.state.error)),
-      client.getMutationCache().subscribe((event) => look(event.mutation?.state.error)),
-    ];
-    return () => {
-      for (const end of ends) end();
-    };
-  }, [client]);
-  useEffect(() => {
-    if (!lost) return;
-    const timer = setInterval(async () => {
-      const answer = await fetch("/healthz", { cache: "no-store" }).catch(() => null);
-      if (!answer?.ok) return;
-      setLost(false);
-      await client.invalidateQueries();
-    }, PROBE_MS);
-    return () => clearInterval(timer);
-  }, [client, lost]);
-  return lost;
+  return useSyncExternalStore(subscribe, () => lost);
+}
+
+/**
+ * Watch all requests from now on.
+ *
+ * @param queries are asked again when the server answers again.
+ * @param found is called then.
+ */
+export function watchConnection(queries: QueryClient, found: () => void): void {
+  onUnreachable(suspectLoss);
+  window.addEventListener("offline", suspectLoss);
+  subscribe(() => {
+    if (lost) return;
+    found();
+    void queries.invalidateQueries();
+  });
+}
+
+async function probe(): Promise<void> {
+  if (await isReachable()) return;
+  set(true);
+  await untilReachable();
+  set(false);
+}
+
+function set(value: boolean): void {
+  lost = value;
+  for (const listener of listeners) listener();
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }

@@ -1,6 +1,7 @@
 import { QueryClient } from "@tanstack/react-query";
 
 import { ApiError } from "@/api/errors";
+import { onKeyChange } from "@/api/session";
 
 const TRIES = 2;
 
@@ -14,3 +15,8 @@ export const queries = new QueryClient({
     mutations: { networkMode: "always" },
   },
 });
+
+/** Forget what one key was shown before another one asks. */
+export function forgetWithKey(): void {
+  onKeyChange(() => queries.clear());
+}

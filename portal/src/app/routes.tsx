@@ -1,48 +1,70 @@
 /** The pages and their addresses, all in the fragment; each page is loaded when it is first opened. */
 import { Navigate, type RouteObject, createHashRouter } from "react-router";
 
-import { CrashPage, NoPage } from "./FaultPages";
+import { texts } from "@/texts";
+
+import { CrashPage, LoadingPage, NoPage, RootCrashPage } from "./FaultPages";
 import { Layout } from "./Layout";
 import { ProjectLayout } from "./ProjectLayout";
+import { browser, loadPage } from "./loadPage";
+import type { Titled } from "./place";
 
 type Page = () => Promise<{ default: React.ComponentType }>;
 
-function page(load: Page): Pick<RouteObject, "lazy"> {
-  return { lazy: async () => ({ Component: (await load()).default }) };
+const around = browser(() => {
+  const asked = router.state.navigation.location;
+  return asked ? asked.pathname + asked.search : null;
+});
+
+function page(title: string, load: Page): Pick<RouteObject, "lazy" | "handle" | "errorElement"> {
+  return {
+    handle: { title } satisfies Titled,
+    errorElement: <CrashPage />,
+    lazy: async () => ({ Component: (await loadPage(load, around)).default }),
+  };
 }
 
 export const router = createHashRouter([
   {
-    errorElement: <CrashPage />,
-    HydrateFallback: () => null,
+    errorElement: <RootCrashPage />,
+    HydrateFallback: LoadingPage,
     children: [
-      { path: "/sign-in/:token?", ...page(() => import("@/pages/sign-in/SignInPage")) },
+      { path: "/sign-in/:token?", ...page(texts.signIn.title, () => import("@/pages/sign-in/SignInPage")) },
       {
         element: <Layout />,
         children: [
-          { path: "/", ...page(() => import("@/pages/projects/ProjectsPage")) },
-          { path: "/activity", ...page(() => import("@/pages/training/ActivityPage")) },
-          { path: "/server", ...page(() => import("@/pages/settings/ServerPage")) },
+          { path: "/", ...page(texts.projects.title, () => import("@/pages/projects/ProjectsPage")) },
+          { path: "/activity", ...page(texts.common.activity, () => import("@/pages/training/ActivityPage")) },
+          { path: "/server", ...page(texts.common.server, () => import("@/pages/settings/ServerPage")) },
           {
             path: "/projects/:projectId",
             element: <ProjectLayout />,
             errorElement: <CrashPage />,
             children: [
               { index: true, element: <Navigate to="images" replace /> },
-              { path: "images", ...page(() => import("@/pages/images/ImagesPage")) },
-              { path: "images/:imageId", ...page(() => import("@/pages/photo/PhotoPage")) },
-              { path: "suggested", ...page(() => import("@/pages/suggested/SuggestedPage")) },
-              { path: "train", ...page(() => import("@/pages/training/TrainPage")) },
-              { path: "performance/:iterationId?", ...page(() => import("@/pages/performance/PerformancePage")) },
-              { path: "compare", ...page(() => import("@/pages/performance/ComparePage")) },
-              { path: "test", ...page(() => import("@/pages/quick-test/QuickTestPage")) },
-              { path: "publish", ...page(() => import("@/pages/publish/PublishPage")) },
-              { path: "predictions", ...page(() => import("@/pages/predictions/PredictionsPage")) },
-              { path: "export/:iterationId?", ...page(() => import("@/pages/exports/ExportPage")) },
-              { path: "settings", ...page(() => import("@/pages/settings/SettingsPage")) },
+              { path: "images", ...page(texts.images.title, () => import("@/pages/images/ImagesPage")) },
+              { path: "images/:imageId", ...page(texts.photo.title, () => import("@/pages/photo/PhotoPage")) },
+              { path: "suggested", ...page(texts.suggested.title, () => import("@/pages/suggested/SuggestedPage")) },
+              { path: "train", ...page(texts.training.title, () => import("@/pages/training/TrainPage")) },
+              {
+                path: "performance/:iterationId?",
+                ...page(texts.performance.title, () => import("@/pages/performance/PerformancePage")),
+              },
+              { path: "compare", ...page(texts.frame.comparison, () => import("@/pages/performance/ComparePage")) },
+              { path: "test", ...page(texts.quickTest.title, () => import("@/pages/quick-test/QuickTestPage")) },
+              { path: "publish", ...page(texts.publish.title, () => import("@/pages/publish/PublishPage")) },
+              {
+                path: "predictions",
+                ...page(texts.predictions.title, () => import("@/pages/predictions/PredictionsPage")),
+              },
+              {
+                path: "export/:iterationId?",
+                ...page(texts.exports.title, () => import("@/pages/exports/ExportPage")),
+              },
+              { path: "settings", ...page(texts.settings.title, () => import("@/pages/settings/SettingsPage")) },
             ],
           },
-          { path: "*", element: <NoPage /> },
+          { path: "*", handle: { title: texts.frame.noPageTitle } satisfies Titled, element: <NoPage /> },
         ],
       },
     ],

@@ -9,5 +9,6 @@ export function announce(message: string): void {
 
 /** Say that something failed where no better place shows it: `onError: announceError` of a mutation. */
 export function announceError(error: unknown): void {
-  notifications.show({ message: messageOf(error), color: "red", autoClose: 10_000 });
+  const message = messageOf(error);
+  notifications.show({ id: message, message, color: "red", autoClose: 10_000 }); // once, not for each request
 }

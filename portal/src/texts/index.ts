@@ -4,6 +4,7 @@ import { compare } from "./compare";
 import { domains } from "./domains";
 import { errors } from "./errors";
 import { exports_ } from "./exports";
+import { frame } from "./frame";
 import { images } from "./images";
 import { performance } from "./performance";
 import { photo } from "./photo";
@@ -24,6 +25,7 @@ export const texts = {
   domains,
   errors,
   exports: exports_,
+  frame,
   images,
   performance,
   photo,

@@ -1,0 +1,5 @@
+export const frame = {
+  comparison: "Comparison",
+  opening: "The page is being opened",
+  noPageTitle: "Page not found",
+};
