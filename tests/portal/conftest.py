@@ -9,11 +9,11 @@ from azure.cognitiveservices.vision.customvision.training import CustomVisionTra
 from contract_chromium import find_chromium
 from msrest.authentication import ApiKeyCredentials
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from portal_dist import build_portal
 from portal_pages import open_page, watched_context
 from portal_projects import Filled, PortalServer, garden_project, portal_server, scenes_project
 
 from dahlia_samples import generate_garden
-from portal_build import build_portal
 from shared_graphs import share_graphs_of_server
 
 _FLAGS = [

@@ -10,14 +10,13 @@ import {
   useMantineColorScheme,
 } from "@mantine/core";
 import { IconFlower, IconMoon, IconSun } from "@tabler/icons-react";
-import { Link, Navigate, Outlet, ScrollRestoration, useLocation, useNavigation } from "react-router";
+import { Link, Navigate, Outlet, useLocation, useNavigation } from "react-router";
 
 import { signOut, useKey } from "@/api/session";
 import { useMay } from "@/api/shared";
 import { texts } from "@/texts";
 
 import styles from "./Layout.module.css";
-import { PlaceSaid } from "./PlaceSaid";
 import { useServerLost } from "./connection";
 import { CONTENT, toContent } from "./content";
 
@@ -33,8 +32,6 @@ export function Layout(): React.JSX.Element {
       <a href={`#${CONTENT}`} className={styles["skip"]} onClick={skip}>
         {texts.common.skip}
       </a>
-      <PlaceSaid />
-      <ScrollRestoration />
       <AppShell.Header>
         <Header />
       </AppShell.Header>

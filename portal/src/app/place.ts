@@ -1,6 +1,7 @@
 /** Where one is: each page has its title in its route's `handle`. */
 import { type UIMatch, useMatches } from "react-router";
 
+import { useKey } from "@/api/session";
 import { useProject } from "@/api/shared";
 import { texts } from "@/texts";
 
@@ -28,7 +29,8 @@ export function placeOf(matches: Pick<UIMatch, "id" | "params" | "handle">[]): P
 
 /** The name of a project; undefined until it is known. */
 export function useProjectName(projectId: string | null): string | undefined {
-  return useProject(projectId ?? "", projectId !== null).data?.name;
+  const key = useKey();
+  return useProject(projectId ?? "", projectId !== null && key !== null).data?.name;
 }
 
 /** `Images · Garden · Dahlia` */

@@ -6,6 +6,7 @@ import { texts } from "@/texts";
 import { CrashPage, LoadingPage, NoPage, RootCrashPage } from "./FaultPages";
 import { Layout } from "./Layout";
 import { ProjectLayout } from "./ProjectLayout";
+import { Root } from "./Root";
 import { browser, loadPage } from "./loadPage";
 import type { Titled } from "./place";
 
@@ -26,6 +27,7 @@ function page(title: string, load: Page): Pick<RouteObject, "lazy" | "handle" | 
 
 export const router = createHashRouter([
   {
+    element: <Root />,
     errorElement: <RootCrashPage />,
     HydrateFallback: LoadingPage,
     children: [

@@ -1,11 +1,12 @@
-/** The document's title, and on a change of page its announcement and the focus, as if the document were new. */
+/** Around all pages: the document's title; a change of page is announced and gets the focus, as a new document does. */
 import { VisuallyHidden } from "@mantine/core";
 import { useEffect, useRef, useState } from "react";
+import { Outlet, ScrollRestoration } from "react-router";
 
 import { toContent } from "./content";
 import { documentTitle, usePlace, useProjectName } from "./place";
 
-export function PlaceSaid(): React.JSX.Element {
+export function Root(): React.JSX.Element {
   const { page, title, projectId } = usePlace();
   const full = documentTitle(title, useProjectName(projectId));
   const shown = useRef(page);
@@ -19,5 +20,11 @@ export function PlaceSaid(): React.JSX.Element {
     setSaid(title);
     toContent();
   }, [page, title]);
-  return <VisuallyHidden aria-live="polite">{said}</VisuallyHidden>;
+  return (
+    <>
+      <VisuallyHidden aria-live="polite">{said}</VisuallyHidden>
+      <Outlet />
+      <ScrollRestoration />
+    </>
+  );
 }
