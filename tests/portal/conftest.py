@@ -8,7 +8,7 @@ import pytest
 from azure.cognitiveservices.vision.customvision.training import CustomVisionTrainingClient
 from contract_chromium import find_chromium
 from msrest.authentication import ApiKeyCredentials
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from portal_dist import build_portal
 from portal_pages import open_page, watched_context
 from portal_projects import Filled, PortalServer, garden_project, portal_server, scenes_project
@@ -64,6 +64,7 @@ def scenes(client: CustomVisionTrainingClient, portal: PortalServer) -> Filled:
 @pytest.fixture(scope="module")
 def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
     """Chromium, the system's or else a package's; Playwright downloads none."""
+    expect.set_options(timeout=15_000)  # of a machine that does other things too
     chromium = find_chromium(pytestconfig)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

@@ -146,6 +146,7 @@ def test_a_lost_server_is_said_once_and_nothing_typed_is_lost(unwatched: Page, m
     expect(dialog.get_by_text("The server does not answer")).to_be_visible()
     expect(page.get_by_text(_LOST)).to_have_count(1)
     mortal.start()
+    mortal.wait_until_ready()
     expect(page.get_by_text(_LOST)).to_have_count(0)
     expect(page.get_by_text("The server answers again")).to_be_visible()
     expect(page.get_by_label("Name")).to_have_value("Typed before")
@@ -164,6 +165,7 @@ def test_a_page_opened_while_the_server_is_away_opens_when_it_is_back(
     expect(page.get_by_text(_LOST)).to_be_visible()
     expect(page).to_have_title("Projects · Dahlia")
     mortal.start()
+    mortal.wait_until_ready()
     expect(page).to_have_title("Server · Dahlia")
     expect(page.get_by_text(_LOST)).to_have_count(0)
     assert page.evaluate(_IS_MARKED), "the document was loaded again"

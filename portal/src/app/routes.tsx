@@ -21,8 +21,19 @@ function page(title: string, load: Page): Pick<RouteObject, "lazy" | "handle" | 
   return {
     handle: { title } satisfies Titled,
     errorElement: <CrashPage />,
-    lazy: async () => ({ Component: (await loadPage(load, around)).default }),
+    lazy: async () => {
+      try {
+        return { Component: (await loadPage(load, around)).default };
+      } catch (error) {
+        // For the document's first page the router would show its fallback for ever if this failed.
+        return { Component: () => fail(error) };
+      }
+    },
   };
+}
+
+function fail(error: unknown): never {
+  throw error;
 }
 
 export const router = createHashRouter([
