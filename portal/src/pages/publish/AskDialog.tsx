@@ -3,7 +3,7 @@ import { useState } from "react";
 
 import { texts } from "@/texts";
 
-import { Copyable, CopyableLine } from "./Copyable";
+import { Copyable, CopyableLine } from "@/components/Copyable";
 import { LANGUAGES, type Published, type Source, addressOf, linesOf } from "./lines";
 import { PredictionKey } from "./PredictionKey";
 

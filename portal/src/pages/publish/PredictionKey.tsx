@@ -5,7 +5,7 @@ import { useMay } from "@/api/shared";
 import { ErrorNote } from "@/components/ErrorNote";
 import { texts } from "@/texts";
 
-import { CopyableLine } from "./Copyable";
+import { CopyableLine } from "@/components/Copyable";
 import { useNewPredictionKey } from "./usePublish";
 
 interface Props {
