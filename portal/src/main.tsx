@@ -14,7 +14,7 @@ import { RouterProvider } from "react-router";
 import { watchConnection } from "@/app/connection";
 import { forgetWithKey, queries } from "@/app/queries";
 import { router } from "@/app/routes";
-import { theme } from "@/app/theme";
+import { theme, variables } from "@/app/theme";
 import { announce } from "@/components/announce";
 import { texts } from "@/texts";
 
@@ -26,7 +26,7 @@ const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no element with the id root");
 createRoot(root).render(
   <StrictMode>
-    <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={() => nonce}>
+    <MantineProvider theme={theme} cssVariablesResolver={variables} defaultColorScheme="auto" getStyleNonce={() => nonce}>
       <QueryClientProvider client={queries}>
         <ModalsProvider>
           <Notifications position="bottom-right" />

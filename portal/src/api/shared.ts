@@ -49,6 +49,15 @@ export function useDomains(): UseQueryResult<Schemas["Domain"][]> {
   });
 }
 
+/** The domains with when to choose each, and what its iterations can be exported to. */
+export function useDomainChoices(): UseQueryResult<Schemas["DomainChoice"][]> {
+  return useQuery({
+    queryKey: [...keys.domains, "choices"],
+    queryFn: () => dataOf(api.GET(`${OWN}/domains`)),
+    staleTime: Infinity,
+  });
+}
+
 export function useTags(project: string): UseQueryResult<Schemas["Tag"][]> {
   return useQuery({
     queryKey: keys.tags(project),

@@ -1,7 +1,7 @@
-import { Radio, Stack, Text } from "@mantine/core";
+import { Badge, Radio, Stack } from "@mantine/core";
 
 import type { Schemas } from "@/api/client";
-import { useDomains } from "@/api/shared";
+import { useDomainChoices, useDomains } from "@/api/shared";
 import { texts } from "@/texts";
 
 import { domainsOf } from "./domains";
@@ -16,6 +16,7 @@ interface Props {
 /** The domains of a kind, each with a sentence on when to choose it. */
 export function DomainChoice({ kind, value, onChange }: Props): React.JSX.Element {
   const domains = useDomains();
+  const choices = useDomainChoices();
   if (domains.error) return <ErrorNote error={domains.error} retry={() => void domains.refetch()} />;
   return (
     <Radio.Group
@@ -29,8 +30,8 @@ export function DomainChoice({ kind, value, onChange }: Props): React.JSX.Elemen
           <Radio
             key={domain.id}
             value={domain.id}
-            label={domain.name}
-            description={<Text span inherit>{describe(domain)}</Text>}
+            label={<Name domain={domain} />}
+            description={choices.data?.find(({ id }) => id === domain.id)?.choose}
           />
         ))}
       </Stack>
@@ -38,8 +39,16 @@ export function DomainChoice({ kind, value, onChange }: Props): React.JSX.Elemen
   );
 }
 
-function describe(domain: Schemas["Domain"]): string {
+function Name({ domain }: { domain: Schemas["Domain"] }): React.JSX.Element {
   const megabytes = domain.modelInformation?.estimatedModelSizeInMegabytes;
-  const runs = domain.exportable ? texts.projects.compactOnly : texts.projects.servedOnly;
-  return [texts.domains[domain.id], runs, megabytes && texts.projects.megabytes(megabytes)].filter(Boolean).join(" ");
+  return (
+    <>
+      {domain.name}{" "}
+      {domain.exportable && (
+        <Badge variant="light" color="gray" size="sm" tt="none" ml={4}>
+          {megabytes ? texts.projects.exportableOf(megabytes) : texts.projects.exportable}
+        </Badge>
+      )}
+    </>
+  );
 }

@@ -1,7 +1,6 @@
 /** All that the portal says, in English; a translation replaces the modules of this folder. */
 import { common } from "./common";
 import { compare } from "./compare";
-import { domains } from "./domains";
 import { errors } from "./errors";
 import { exports_ } from "./exports";
 import { frame } from "./frame";
@@ -22,7 +21,6 @@ export const texts = {
   activity,
   common,
   compare,
-  domains,
   errors,
   exports: exports_,
   frame,

@@ -61,9 +61,8 @@ export const projects = {
   classification: "How many tags can a photo have?",
   domain: "Domain",
   domainHint: "What your photos look like, and where the model will run. It can be changed later.",
-  compactOnly: "It can be exported to phones and small computers.",
-  servedOnly: "It runs on this server only.",
-  megabytes: (count: number) => `The model takes about ${count} MB.`,
+  exportable: "can be exported",
+  exportableOf: (megabytes: number) => `can be exported, about ${megabytes} MB`,
   nameMissing: "Give the project a name.",
 
   copy: "Copy",

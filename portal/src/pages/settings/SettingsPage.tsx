@@ -53,7 +53,7 @@ function ExportNote({ project }: { project: Schemas["ProjectSummary"] }): React.
   return (
     <Text size="sm">
       {said.exportsTo(domain.name, domain.exportablePlatforms)}{" "}
-      <Anchor component={Link} to={`/projects/${project.id}/export`} size="sm">
+      <Anchor component={Link} to={`/projects/${project.id}/export`} size="sm" underline="always">
         {said.toExports}
       </Anchor>
     </Text>
