@@ -11,6 +11,7 @@ import { predictions } from "./predictions";
 import { projects } from "./projects";
 import { publish } from "./publish";
 import { quickTest } from "./quick-test";
+import { server } from "./server";
 import { settings } from "./settings";
 import { signIn } from "./sign-in";
 import { suggested } from "./suggested";
@@ -31,6 +32,7 @@ export const texts = {
   projects,
   publish,
   quickTest,
+  server,
   settings,
   signIn,
   suggested,

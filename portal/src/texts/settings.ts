@@ -40,6 +40,8 @@ export const settings = {
   projectId: "Project id",
   endpoint: "Endpoint",
 
+  keysText: "Keys that open this project and no other.",
+
   deletion: "Delete the project",
   deletionText: "All its photos, tags and models are lost. You are told what that is before anything is deleted.",
 };

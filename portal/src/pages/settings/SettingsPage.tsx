@@ -1,4 +1,4 @@
-import { Anchor, Button, Loader, Modal, Stack, Text } from "@mantine/core";
+import { Anchor, Button, Group, Loader, Modal, Stack, Text } from "@mantine/core";
 import { useState } from "react";
 import { Link, useNavigate } from "react-router";
 
@@ -11,6 +11,7 @@ import { useProjectId } from "@/components/useProjectId";
 import { DeleteProjectForm } from "@/pages/projects/DeleteProjectForm";
 import { texts } from "@/texts";
 
+import { KeysPanel } from "./keys/KeysPanel";
 import { SettingsFacts } from "./project/SettingsFacts";
 import { SettingsForm } from "./project/SettingsForm";
 
@@ -36,6 +37,19 @@ export default function SettingsPage(): React.JSX.Element {
         <CopyableLine label={said.projectId} text={id} />
         <CopyableLine label={said.endpoint} text={window.location.origin} />
       </Section>
+      {may.administer && (
+        <Section title={texts.server.keys.title} text={said.keysText}>
+          <KeysPanel projectId={id} />
+          <Group gap="md">
+            <Anchor component={Link} to="/server?show=keys" size="sm">
+              {texts.server.keys.all}
+            </Anchor>
+            <Anchor component={Link} to={`/server?show=audit&projectId=${id}`} size="sm">
+              {texts.server.audit.ofProject}
+            </Anchor>
+          </Group>
+        </Section>
+      )}
       {may.write && (
         <Section title={said.deletion} text={said.deletionText}>
           <Deletion project={project.data} />
