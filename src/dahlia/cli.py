@@ -171,7 +171,10 @@ def params(overrides: tuple[str, ...], check: bool) -> None:
     "--scenes", default=0, type=click.IntRange(min=0), help="Draw N scenes with bounding boxes instead."
 )
 @click.option("--seed", default=0, type=click.IntRange(min=0), show_default=True)
-def sample(out: Path, task: Task | None, images_per_tag: int, scenes: int, seed: int) -> None:
+@click.option(
+    "--size", default=512, type=click.IntRange(min=64), show_default=True, help="Usual longer edge, pixels."
+)
+def sample(out: Path, task: Task | None, images_per_tag: int, scenes: int, seed: int, size: int) -> None:
     """Generate sample photos: daisies, daffodils and dahlias."""
     from dahlia.project import STARTS, task_of
     from dahlia_samples import generate_garden, generate_scenes
@@ -181,9 +184,9 @@ def sample(out: Path, task: Task | None, images_per_tag: int, scenes: int, seed:
         return
     scenes = scenes or STARTS[task or task_of(Path())].scenes
     if scenes:
-        generate_scenes(out, images=scenes, seed=seed)
+        generate_scenes(out, images=scenes, seed=seed, size=size)
     else:
-        generate_garden(out, images_per_tag=images_per_tag, seed=seed)
+        generate_garden(out, images_per_tag=images_per_tag, seed=seed, size=size)
     click.echo(f"{out}: {scenes or 3 * images_per_tag} photos")
 
 

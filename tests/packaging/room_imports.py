@@ -29,7 +29,7 @@ def third_party(entries: Collection[str], without: Collection[str] = ()) -> dict
         seen.add(module)
         for name in imported_by(module):
             top = name.partition(".")[0]
-            if top == "dahlia":
+            if top in ("dahlia", "dahlia_samples"):
                 waiting += [name]
             elif top not in sys.stdlib_module_names:
                 found[top].add(module)

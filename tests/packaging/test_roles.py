@@ -42,7 +42,7 @@ ROLES = {
     "server": Role(
         (
             "dahlia.server.app", "dahlia.settings.display", "dahlia.server.keys.commands",
-            "dahlia.server.running",
+            "dahlia.server.running", "dahlia_samples",
         ),
         (
             "dahlia.composition", "dahlia.modeling.classifier", "dahlia.modeling.detection.detector",

@@ -25,6 +25,7 @@ NEEDED = {
     ("GET", I + "/validation/report"): READ,
     ("GET", I + "/export/verification"): READ,
     ("POST", P + "/tags/{tag_id}/merge"): TRAINING,
+    ("POST", P + "/sample"): TRAINING,
     ("POST", P + "/explain/image"): READ,
     ("POST", P + "/explain/url"): TRAINING,
     ("POST", P + "/explain/stored"): READ,

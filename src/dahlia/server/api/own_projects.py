@@ -1,4 +1,4 @@
-"""Projects beyond Custom Vision: domains in words, tags that become one."""
+"""Projects beyond Custom Vision: domains in words, tags that become one, a sample."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dahlia.server.api.parameters import PROJECT, ProjectId, one_id, own_router
 from dahlia.server.api.projects import TagId
 from dahlia.server.contract.domains import DOMAINS
 from dahlia.server.contract.models import Tag
-from dahlia.server.contract.own_projects import DomainChoice, TagMerge, domain_choice
+from dahlia.server.contract.own_projects import DomainChoice, SampleSummary, TagMerge, domain_choice
 from dahlia.server.http.access import AnyKey, TheServer, Trains
 from dahlia.server.projects.merging import merge_tags
+from dahlia.server.projects.sample import fill_with_sample
 from dahlia.server.projects.views import tag_answer
 
 router = own_router("projects")
@@ -28,3 +29,13 @@ def merge_tag(access: Trains, server: TheServer, project_id: ProjectId, tag_id: 
     """
     remaining = merge_tags(server, access, project_id, tag_id, one_id(body.into, "into"))
     return tag_answer(remaining.row, remaining.images)
+
+
+@router.post(PROJECT + "/sample")
+def add_sample(access: Trains, server: TheServer, project_id: ProjectId) -> SampleSummary:
+    """Fill a project without images and tags with drawn flowers: photos with tags, or scenes with regions.
+
+    It takes some ten seconds.
+    """
+    filled = fill_with_sample(server, access, project_id)
+    return SampleSummary(images=filled.images, tags=filled.tags)

@@ -39,6 +39,13 @@ class TagMerge(Body):
     into: str = Field(description="its id")
 
 
+class SampleSummary(Answer):
+    """What an empty project was filled with."""
+
+    images: int
+    tags: int
+
+
 def domain_choice(domain: DomainRecord) -> DomainChoice:
     """A domain in words."""
     return DomainChoice(
