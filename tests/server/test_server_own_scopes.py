@@ -24,6 +24,7 @@ NEEDED = {
     ("GET", I + "/validation"): READ,
     ("GET", I + "/validation/report"): READ,
     ("GET", I + "/export/verification"): READ,
+    ("GET", I + "/comparison"): READ,
     ("POST", P + "/tags/{tag_id}/merge"): TRAINING,
     ("POST", P + "/sample"): TRAINING,
     ("POST", P + "/explain/image"): READ,
@@ -46,7 +47,7 @@ OPENS = {
     Scope.READ: {NONE, ANY, READ},
     Scope.PREDICTION: {NONE, ANY},
 }
-QUERY = {"platform": "ONNX", "imageId": UNKNOWN}
+QUERY = {"platform": "ONNX", "imageId": UNKNOWN, "with": UNKNOWN}
 
 
 def operations(own: Own) -> set[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What a training found out: projects at a glance, reports, verification of exports, and heat maps."""
+"""What trainings found out: projects at a glance, reports, comparisons, proofs of exports, heat maps."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from dahlia.server.api.parameters import (
     one_id,
     own_router,
 )
+from dahlia.server.api.performance import OVERLAP, THRESHOLD, check_share
 from dahlia.server.api.predictions import ONE_IMAGE, ThePredictions, image_at, sent_image
 from dahlia.server.context import Server
 from dahlia.server.contract.bodies import ImageUrl
@@ -29,6 +30,7 @@ from dahlia.server.contract.own import (
     ProjectPage,
     ProjectSummary,
 )
+from dahlia.server.contract.own_comparisons import IterationComparison
 from dahlia.server.contract.own_evaluations import DetectorEvaluation, IterationEvaluation
 from dahlia.server.database.changes import project_of
 from dahlia.server.database.work_tables import IterationRow
@@ -37,6 +39,7 @@ from dahlia.server.http.addresses import Addresses
 from dahlia.server.http.files import file_answer, stored_bytes
 from dahlia.server.images.lifecycle import most_bytes
 from dahlia.server.images.queries import View, image_of
+from dahlia.server.iterations.comparisons import comparison_answer
 from dahlia.server.iterations.main_figures import MainFiguresCache
 from dahlia.server.iterations.reports import (
     evaluation_of,
@@ -115,6 +118,36 @@ def get_export_verification(
 ) -> dict[str, Any]:
     """How an export was compared with the trained model on photos: `verification.json` of its zip."""
     return verification_of(server, project_id, iteration_id, platform, flavor)
+
+
+@router.get(ITERATION + "/comparison")
+def get_comparison(
+    access: Reads,
+    server: TheServer,
+    request: Request,
+    project_id: ProjectId,
+    iteration_id: IterationId,
+    other: Annotated[str, Query(alias="with", description="id of the iteration to compare it with")],
+    threshold: Annotated[
+        float, Query(description="0 to 1: least probability of a prediction that counts")
+    ] = THRESHOLD,
+    overlap_threshold: Annotated[
+        float,
+        Query(alias="overlapThreshold", description="0 to 1: least overlap of a box that is right"),
+    ] = OVERLAP,
+) -> IterationComparison:
+    """Which images one iteration has right and another wrong, of those that both judged held out.
+
+    A classifier is right if its most probable tag is one of the image's, or if its tags are those that reach
+    the threshold, in a project with several tags an image; a detector, if it finds each region and nothing
+    else.
+    """
+    check_share("threshold", threshold)
+    check_share("overlapThreshold", overlap_threshold)
+    both = iteration_id, one_id(other, "with")
+    return comparison_answer(
+        server, Addresses.of(server, request), project_id, both, threshold, overlap_threshold
+    )
 
 
 def _figures(request: Request) -> MainFiguresCache:

@@ -102,8 +102,8 @@ def get_iteration_performance(
     ] = OVERLAP,
 ) -> IterationPerformance:
     """Precision, recall and average precision, over all and per tag, from predictions of held-out images."""
-    _check_share("threshold", threshold)
-    _check_share("overlapThreshold", overlap_threshold)
+    check_share("threshold", threshold)
+    check_share("overlapThreshold", overlap_threshold)
     with server.database.read() as session:
         row = trained(iteration_of(session, project_id, iteration_id))
     return performance_answer(row, performances, threshold, overlap_threshold)
@@ -201,7 +201,12 @@ def query_suggested_image_count(
         return count_suggestions(session, iteration, tag_ids, wanted.threshold, server.settings.limits)
 
 
-def _check_share(name: str, value: float) -> None:
+def check_share(name: str, value: float) -> None:
+    """See that a parameter is a share.
+
+    Raises:
+        ServiceError: it is not between 0 and 1.
+    """
     if not 0 <= value <= 1:
         raise ServiceError(
             "BadRequestInvalid", f"Expected {name} from 0 to 1, received {value}. Send another."

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -38,6 +38,8 @@ from dahlia.server.iterations.performance_cache import PerformanceCache
 from dahlia.server.jobs.training_data import PREDICTIONS, artifact_key
 from dahlia.server.storage.storage import NotThere, Storage
 
+_Loaded = TypeVar("_Loaded")
+
 
 def stored_predictions(storage: Storage, iteration_id: str, kind: Kind) -> HeldOut:
     """The held-out predictions that an iteration's training left.
@@ -45,11 +47,20 @@ def stored_predictions(storage: Storage, iteration_id: str, kind: Kind) -> HeldO
     Raises:
         ServiceError: there are none.
     """
+    return fetched_predictions(storage, iteration_id, HELD_OUT[kind])
+
+
+def fetched_predictions(storage: Storage, iteration_id: str, load: Callable[[Path], _Loaded]) -> _Loaded:
+    """What `load` reads from the file with an iteration's held-out predictions.
+
+    Raises:
+        ServiceError: there is none, or it is damaged.
+    """
     with tempfile.TemporaryDirectory(prefix="dahlia-") as folder:
         path = Path(folder) / PREDICTIONS
         try:
             storage.fetch(artifact_key(iteration_id, PREDICTIONS), path)
-            return HELD_OUT[kind](path)
+            return load(path)
         except (NotThere, DatasetError, EvaluationError) as error:
             raise _no_performance(iteration_id) from error
 
