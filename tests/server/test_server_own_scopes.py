@@ -30,6 +30,8 @@ NEEDED = {
     ("POST", P + "/explain/image"): READ,
     ("POST", P + "/explain/url"): TRAINING,
     ("POST", P + "/explain/stored"): READ,
+    ("GET", P + "/usage"): READ,
+    ("GET", "/usage"): ADMIN,
     ("GET", "/keys"): ADMIN,
     ("POST", "/keys"): ADMIN,
     ("GET", "/keys/{key_id}"): ADMIN,

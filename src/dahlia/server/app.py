@@ -89,6 +89,7 @@ _ROUTERS = (
     own_reports.router,
     own_reports.explanations,
     own_administration.router,
+    own_projects.server_router,
     own_administration.keys,
     own_administration.sign_ins,
     own_administration.audit,

@@ -1,4 +1,4 @@
-"""Projects beyond Custom Vision: domains in words, tags that become one, a sample."""
+"""Projects beyond Custom Vision: domains in words, tags that become one, a sample, and usage."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ from dahlia.server.api.parameters import PROJECT, ProjectId, one_id, own_router
 from dahlia.server.api.projects import TagId
 from dahlia.server.contract.domains import DOMAINS
 from dahlia.server.contract.models import Tag
-from dahlia.server.contract.own_projects import DomainChoice, SampleSummary, TagMerge, domain_choice
-from dahlia.server.http.access import AnyKey, TheServer, Trains
+from dahlia.server.contract.own_projects import (
+    DomainChoice,
+    ProjectUsage,
+    SampleSummary,
+    ServerUsage,
+    TagMerge,
+    domain_choice,
+)
+from dahlia.server.http.access import Administers, AnyKey, Reads, TheServer, Trains
 from dahlia.server.projects.merging import merge_tags
 from dahlia.server.projects.sample import fill_with_sample
+from dahlia.server.projects.usage import project_usage, server_usage
 from dahlia.server.projects.views import tag_answer
 
 router = own_router("projects")
+server_router = own_router("server")
 
 
 @router.get("/domains")
@@ -39,3 +48,17 @@ def add_sample(access: Trains, server: TheServer, project_id: ProjectId) -> Samp
     """
     filled = fill_with_sample(server, access, project_id)
     return SampleSummary(images=filled.images, tags=filled.tags)
+
+
+@router.get(PROJECT + "/usage")
+def get_project_usage(access: Reads, server: TheServer, project_id: ProjectId) -> ProjectUsage:
+    """How many tags, images, regions, iterations, predictions and bytes a project has, and may have."""
+    with server.database.read() as session:
+        return project_usage(session, server, project_id)
+
+
+@server_router.get("/usage")
+def get_usage(access: Administers, server: TheServer) -> ServerUsage:
+    """The same of all projects together, and how many keys there are."""
+    with server.database.read() as session:
+        return server_usage(session, server)

@@ -1,4 +1,4 @@
-"""What the server sends and takes of projects beyond Custom Vision, such as domains in words."""
+"""What the server sends and takes of projects beyond Custom Vision, such as domains in words and usage."""
 
 from __future__ import annotations
 
@@ -44,6 +44,44 @@ class SampleSummary(Answer):
 
     images: int
     tags: int
+
+
+class Share(Answer):
+    """How much there is, and how much there may be."""
+
+    used: int
+    limit: int | None = Field(description="null where there is none")
+
+
+class Disk(Answer):
+    """Bytes of images and stored predictions, as they were sent."""
+
+    used: int = Field(description="what several projects share counts for each")
+
+
+class ProjectUsage(Answer):
+    """What a project has; tags and images are those of the workspace, bytes those of its iterations too."""
+
+    tags: Share
+    images: Share
+    regions: Share | None = Field(default=None, description="absent of a classifier")
+    iterations: Share
+    predictions: Share
+    bytes: Disk
+
+
+class ServerUsage(Answer):
+    """What all projects have together."""
+
+    projects: Share
+    images: Share
+    iterations: Share
+    predictions: Share
+    bytes: Disk
+    free_bytes: int | None = Field(
+        description="on the disk of the storage; null where it is none of the server's"
+    )
+    keys: int = Field(description="that are active")
 
 
 def domain_choice(domain: DomainRecord) -> DomainChoice:
