@@ -93,4 +93,4 @@ def test_every_lock_file_of_npm_is_found() -> None:
     found = {lock.parent.relative_to(ROOT).as_posix() for lock in npm_locks()}
     tests = {"tests/clients", "tests/contract/chromium"}
     tests |= {f"tests/export/tfjs/{name}_packages" for name in ("customvision", "readme")}
-    assert found == {"src/dahlia/export/tfjs", *tests}
+    assert found == {"portal", "src/dahlia/export/tfjs", *tests}

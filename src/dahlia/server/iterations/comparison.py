@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from dahlia.boxes import Boxes
 from dahlia.evaluation.detection.matching import NONE, matched, tabulated
-from dahlia.evaluation.judges import JUDGES
+from dahlia.kinds import Kind
 from dahlia.modeling.box_predictions import BoxPredictions
 from dahlia.modeling.card import TagCard
 from dahlia.modeling.predictions import ClassPredictions
@@ -26,6 +26,8 @@ from dahlia.serving.models.readers import by_tag
 
 MOST_LISTED = 200
 _TAGS_SAID = 5
+# As `dahlia.evaluation.judges` has it, which this machine may lack packages for.
+_BY_THRESHOLD: dict[Kind, bool] = {"multiclass": False, "multilabel": True}
 _Numbers = npt.NDArray[np.intp]
 
 
@@ -218,7 +220,7 @@ def _judged(
 
 def _right(predictions: ClassPredictions, threshold: float) -> npt.NDArray[np.bool_]:
     found, truth = predictions.probabilities, predictions.truth
-    if JUDGES[predictions.kind].by_threshold:
+    if _BY_THRESHOLD[predictions.kind]:
         return np.asarray(((found >= threshold) == truth).all(axis=1))
     if not len(found):
         return np.zeros(0, bool)
