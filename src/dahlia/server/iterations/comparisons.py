@@ -23,6 +23,7 @@ from dahlia.server.contract.own_comparisons import (
 from dahlia.server.database.tables import ImageRow, ProjectRow
 from dahlia.server.database.work_tables import IterationRow
 from dahlia.server.http.addresses import Addresses
+from dahlia.server.images.labels import takes_regions
 from dahlia.server.images.queries import View, images_by_content
 from dahlia.server.iterations.comparison import Comparison, Difference, compare_boxes, compare_tags
 from dahlia.server.iterations.figures import Score
@@ -72,7 +73,7 @@ def comparison_answer(
         iteration_id=first.id,
         other_iteration_id=other.id,
         threshold=threshold,
-        overlap=overlap if first.kind == "detection" else None,
+        overlap=overlap if takes_regions(first.kind) else None,
         images=found.images,
         won=tuple(map(told, found.won)),
         lost=tuple(map(told, found.lost)),
