@@ -110,7 +110,7 @@ export const images = {
   merge: "Merge into…",
   mergeTitle: (name: string) => `Merge ${name} into another tag`,
   mergeText: (name: string, count: number) =>
-    `${photos(count)} with ${name} will get the other tag, and ${name} will be deleted.`,
+    `${photos(count)} with ${name} will get the other tag, and ${name} will be deleted. This cannot be undone.`,
   mergeInto: "The other tag",
   mergeButton: "Merge",
   merged: (name: string, into: string) => `${name} is now ${into}.`,

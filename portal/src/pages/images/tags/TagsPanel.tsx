@@ -10,6 +10,7 @@ import { useCreateTag } from "@/components/TagPicker";
 import { texts } from "@/texts";
 
 import type { Goals } from "./goals";
+import { openMergeForm } from "./MergeForm";
 import { openTagForm } from "./TagForm";
 import { TagRow } from "./TagRow";
 import styles from "./TagsPanel.module.css";
@@ -40,6 +41,11 @@ export function TagsPanel(props: Props): React.JSX.Element {
       Number(one.type === "Negative") - Number(other.type === "Negative") || one.name.localeCompare(other.name),
   );
   const create = useCreateTag(project);
+  const mergeOf = (tag: Schemas["Tag"]): (() => void) | undefined => {
+    const others = sorted.filter((other) => other.id !== tag.id && other.type !== "Negative");
+    if (tag.type === "Negative" || others.length === 0) return undefined;
+    return () => openMergeForm({ project, tag, others, onMerged: () => props.onGone(tag.id) });
+  };
   return (
     <Stack gap="xs" component="section" aria-label={texts.images.tagPanel}>
       <Title order={2} size="h5">
@@ -69,7 +75,7 @@ export function TagsPanel(props: Props): React.JSX.Element {
                 onKey: detects ? undefined : (key) => props.onKey(tag.id, key),
               })
             }
-            onMerge={undefined}
+            onMerge={mergeOf(tag)}
             onDelete={() =>
               confirm({
                 title: texts.images.deleteTagTitle(tag.name),

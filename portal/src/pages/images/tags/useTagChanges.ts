@@ -1,7 +1,7 @@
 /** Changes of tags: their names, what becomes of them. */
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 
-import { PROJECT, type Schemas, api, dataOf } from "@/api/client";
+import { OWN, PROJECT, type Schemas, api, dataOf } from "@/api/client";
 import { keys } from "@/api/keys";
 import { announceError } from "@/components/announce";
 
@@ -26,5 +26,15 @@ export function useTagChanges(project: string) {
     onSuccess: invalidate,
     onError: announceError,
   });
-  return { change, remove, invalidate };
+  const merge = useMutation({
+    mutationFn: ({ id, into }: { id: string; into: string }) =>
+      dataOf(
+        api.POST(`${OWN}/projects/{project_id}/tags/{tag_id}/merge`, {
+          params: { path: { project_id: project, tag_id: id } },
+          body: { into },
+        }),
+      ),
+    onSuccess: invalidate,
+  });
+  return { change, remove, merge };
 }
