@@ -9,5 +9,5 @@ export default defineConfig({
   resolve: { alias: { "@": new URL("./src", import.meta.url).pathname } },
   build: { target: "es2022", manifest: true, reportCompressedSize: false },
   server: { host: "127.0.0.1", proxy: { "^/(customvision|dahlia|files|docs|openapi.json|assets)": SERVER } },
-  test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"], maxWorkers: 1 },
+  test: { environment: "node", include: ["src/**/*.test.{ts,tsx}"], maxWorkers: 1 },
 });
