@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, model_validator
 
 from dahlia.server.contract.enums import Classifier, OrderBy, SortBy, TagType
-from dahlia.server.contract.fields import Body, Listed
+from dahlia.server.contract.fields import Body, Listed, Number, WholeNumber
 
 Metadata = dict[str, str]
 
@@ -83,10 +83,10 @@ class RegionBody(Body):
 
     read_only: ClassVar[frozenset[str]] = frozenset({"regionId", "imageId", "tagName", "created"})
     tag_id: str
-    left: float = Field(allow_inf_nan=False)
-    top: float = Field(allow_inf_nan=False)
-    width: float = Field(allow_inf_nan=False)
-    height: float = Field(allow_inf_nan=False)
+    left: Number
+    top: Number
+    width: Number
+    height: Number
 
 
 class _Entry(Body):
@@ -195,7 +195,7 @@ class TagFilter(Body):
     """Suggestions by tags and probability."""
 
     tag_ids: Annotated[tuple[str, ...], Listed] = ()
-    threshold: float | None = Field(default=None, allow_inf_nan=False)
+    threshold: Number | None = None
 
 
 class SuggestionQuery(TagFilter):
@@ -203,7 +203,7 @@ class SuggestionQuery(TagFilter):
 
     session: str | None = None
     continuation: str | None = None
-    max_count: int | None = None
+    max_count: WholeNumber | None = None
     sort_by: SortBy | None = None
 
 
@@ -211,8 +211,8 @@ class PredictionQueryTag(Body):
     """Predictions by the probability of a tag."""
 
     id: str
-    min_threshold: float | None = Field(default=None, allow_inf_nan=False)
-    max_threshold: float | None = Field(default=None, allow_inf_nan=False)
+    min_threshold: Number | None = None
+    max_threshold: Number | None = None
 
 
 class PredictionQuery(Body):
@@ -220,7 +220,7 @@ class PredictionQuery(Body):
 
     session: str | None = None
     continuation: str | None = None
-    max_count: int | None = None
+    max_count: WholeNumber | None = None
     order_by: OrderBy | None = None
     tags: Annotated[tuple[PredictionQueryTag, ...], Listed] = ()
     iteration_id: str | None = None

@@ -7,8 +7,17 @@ from functools import cache
 from types import NoneType
 from typing import Annotated, Any, ClassVar, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticKnownError
 
 from dahlia.http.parameters import Names, plain_name
 from dahlia.http.replies import timestamp
@@ -112,3 +121,15 @@ def _none_as_empty(value: Any) -> Any:
 
 Listed = BeforeValidator(_none_as_empty)
 """A list that may be null, which is an empty one; a huge one is refused before its items are looked at."""
+
+
+def _no_text(value: Any) -> Any:
+    if isinstance(value, str | bool):
+        raise PydanticKnownError("int_type")
+    return value
+
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+"""A number that is written as one: a text or a truth value in its place is a client's mistake."""
+WholeNumber = Annotated[int, BeforeValidator(_no_text)]
+"""Likewise; 5.0 is one, as clients of weakly typed languages write it."""

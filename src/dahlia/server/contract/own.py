@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from dahlia.server.contract.enums import JobKind, JobLane, JobState, TrainingType
-from dahlia.server.contract.fields import Answer, Body, Moment
+from dahlia.server.contract.fields import Answer, Body, Moment, Number
 from dahlia.server.contract.iterations import ImagePrediction
 from dahlia.server.contract.models import Project
 from dahlia.server.keys.keys import Scope
@@ -45,7 +45,7 @@ class KeyOptions(Body):
     name: str
     scope: Scope
     project_id: str | None = Field(default=None, description="the only project that it opens")
-    days: float | None = Field(
+    days: Number | None = Field(
         default=None,
         ge=SHORTEST_LIFE,
         le=LONGEST_LIFE,

@@ -6,10 +6,12 @@ XML and forms tell neither one from several nor a text from nothing: they take t
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from types import NoneType
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 from urllib.parse import urlencode
 
 from fastapi import Request
@@ -153,6 +155,10 @@ def fitted(kind: Any, tree: Any) -> Any:
     """
     kind = _present(kind)
     origin = get_origin(kind)
+    if origin is Annotated:
+        return fitted(get_args(kind)[0], tree)
+    if kind in (float, int) and isinstance(tree, str):
+        return _number(tree)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return _model(kind, tree)
     if origin in (tuple, list):
@@ -161,6 +167,15 @@ def fitted(kind: Any, tree: Any) -> Any:
     if origin is dict:
         return _entries(tree)
     return None if tree == "" and kind is not str else tree
+
+
+def _number(text: str) -> Any:
+    """What a text says as a number; None where it is empty, and the text itself where it is none."""
+    for kind in (int, float):
+        with suppress(ValueError, OverflowError):
+            number = kind(text)
+            return number if math.isfinite(number) else text
+    return text or None
 
 
 async def _read(sent: bytes, content_type: str, form: Form) -> tuple[dict[str, list[str]], bytes]:
