@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tracking"))
 
@@ -148,3 +151,21 @@ def test_scripts_print_from_a_score_on() -> None:
     assert object_detection.asked(["predict.py", "photo.jpg", "0.5"]) == ("photo.jpg", 0.5)
     asked = docker_predict.asked(["predict.py", "photo.jpg", "0.5", "http://127.0.0.1:1"])
     assert asked == ("photo.jpg", 0.5, "http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("size", [(10_241, 10), (10_500, 10_300)], ids=["an edge", "all pixels"])
+def test_huge_photos_are_refused(tmp_path: Path, size: tuple[int, int]) -> None:
+    """Those with too many pixels before they are decoded."""
+    Image.new("L", size).save(tmp_path / "huge.png", compress_level=1)
+    program = "import sys; import object_detection; object_detection.read_photo(sys.argv[1], 32)"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "huge.png"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(object_detection.__file__).parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "huge.png was expected to be a photo whose edges have at most 10,240 pixels" in done.stderr
+    assert "Traceback" not in done.stderr

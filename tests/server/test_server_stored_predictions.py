@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
-from prediction_cases import NOWHERE, SURE, add_iteration, new_garden, predict, tags_of, talking
+from PIL import Image
+from prediction_cases import (
+    NOWHERE,
+    SURE,
+    add_iteration,
+    asked,
+    new_garden,
+    picture,
+    predict,
+    tags_of,
+    talking,
+)
 from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
@@ -167,3 +179,36 @@ def test_batches_that_are_refused(client: TestClient, project: ProjectRow) -> No
     for batch, code in BATCHES:
         answer = adopt(client, project, **batch)
         assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize(
+    ("size", "thumbnail", "resized"),
+    [
+        ((12_000, 600), (256, 13), (1600, 80)),
+        ((100, 11_000), (2, 256), (15, 1600)),
+        ((11_000, 3), (256, 1), (1600, 1)),
+    ],
+)
+def test_photos_beyond_the_longest_edge_are_shown_in_proportion(
+    client: TestClient,
+    server: Server,
+    project: ProjectRow,
+    size: tuple[int, int],
+    thumbnail: tuple[int, int],
+    resized: tuple[int, int],
+    kind: str,
+) -> None:
+    """They can be predicted and kept, and become no training images."""
+    answer = client.post(asked(project), content=picture(size=size, kind=kind))
+    assert (answer.status_code, answer.headers["dahlia-stored"]) == (200, "true")
+    query = client.post(f"/projects/{project.id}/predictions/query", json={})
+    (found,) = query.json()["results"]
+    shown = {
+        name: Image.open(io.BytesIO(client.get(found[name]).content)).size
+        for name in ("originalImageUri", "resizedImageUri", "thumbnailUri")
+    }
+    assert shown == {"originalImageUri": size, "resizedImageUri": resized, "thumbnailUri": thumbnail}
+    adopted = adopt(client, project, images=[{"id": found["id"]}])
+    assert [one["status"] for one in adopted.json()["images"]] == ["ErrorImageDimensions"]
+    assert images_of(server, project) == []

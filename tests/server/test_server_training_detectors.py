@@ -64,7 +64,7 @@ def test_a_training_of_one_tag_is_queued(client: TestClient, server: Server) -> 
 @pytest.mark.parametrize(
     ("tags", "said"),
     [
-        ({}, "received 0"),
+        ({}, "received 0. Draw regions around the objects"),
         ({"fork": 14}, "'fork' has 14"),
         ({"fork": 15, "knife": 14}, "'knife' has 14"),
         (dict.fromkeys("abcdefg", 1), "and 2 tags more"),

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+MOST_EDGE = 10_240
+"""Pixels of a photo's longer edge; a small file can hold a picture that fills the memory."""
 Array = npt.NDArray[np.float32]
 LEAST = 0.3
 """The lowest score that scripts print where nothing else is said."""
@@ -151,11 +154,18 @@ def suppress(
 
 def read_photo(path: str, size: int) -> npt.NDArray[np.uint8]:
     """A photo, turned as its EXIF data says and stretched to (size, size, 3) BGR; needs OpenCV."""
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MOST_EDGE**2))
     import cv2
 
-    photo = cv2.imread(path)
-    if photo is None:
-        raise SystemExit(f"{path} was expected to be a photo, and OpenCV cannot read it.")
+    try:
+        photo = cv2.imread(path)
+    except cv2.error:  # beyond the limit
+        photo = None
+    if photo is None or max(photo.shape[:2]) > MOST_EDGE:
+        raise SystemExit(
+            f"{path} was expected to be a photo whose edges have at most {MOST_EDGE:,} pixels. It is larger, "
+            "or OpenCV cannot read it."
+        )
     how = cv2.INTER_AREA if min(photo.shape[:2]) > size else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(photo, (size, size), interpolation=how), np.uint8)
 

@@ -64,6 +64,7 @@ class TrainingRules:
         code: the API's, for tags or images that are too few.
         what: the images that count, in words.
         advice: what to do where there are too few.
+        more: what to do where tags are too few.
         least_tags: how many tags are needed.
         least_images: how many images of each.
         negative: whether the negative tag may be learned.
@@ -74,6 +75,7 @@ class TrainingRules:
     code: str
     what: str
     advice: str
+    more: str
     least_tags: Callable[[LimitsSection], int]
     least_images: Callable[[LimitsSection], int]
     negative: bool
@@ -147,6 +149,7 @@ _CLASSIFIER = TrainingRules(
     code="BadRequestMultiClassClassificationTrainingValidationFailed",
     what="images",
     advice="Add images, or take the tag from those that have it.",
+    more="Tag images with more tags, or choose more.",
     least_tags=lambda limits: limits.min_tags,
     least_images=lambda limits: limits.min_images_per_tag,
     negative=True,
@@ -160,6 +163,7 @@ TRAINABLE: dict[Kind, TrainingRules] = {
         code="BadRequestDetectionTrainingValidationFailed",
         what="images with regions",
         advice="Draw regions in more images, of all their tags, or choose other tags.",
+        more="Draw regions around the objects in images, and give them a tag.",
         least_tags=lambda limits: 1,
         least_images=lambda limits: limits.min_boxed_images_per_tag,
         negative=False,
@@ -227,5 +231,5 @@ def _too_few_tags(
     tags = "tag" if least_tags == 1 else "tags"
     return (
         f"Not enough images for training: expected at least {least_tags} {tags} with {least_images} "
-        f"{rules.what} each, received {len(found)}. Tag images with more tags, or choose more."
+        f"{rules.what} each, received {len(found)}. {rules.more}"
     )
