@@ -10,9 +10,15 @@ export const theme = createTheme({
   respectReducedMotion: true,
 });
 
-/** Grey text that can be read: Mantine's own has a contrast of 3.3 to 1, 4.5 to 1 is needed. */
+/** Colours in which text can be read: of Mantine's own, some have less contrast than the 4.5 to 1 that is needed. */
 export const variables: CSSVariablesResolver = () => ({
   variables: {},
-  light: { "--mantine-color-dimmed": "var(--mantine-color-gray-7)" },
+  light: {
+    "--mantine-color-dimmed": "var(--mantine-color-gray-7)",
+    "--mantine-color-red-outline": "var(--mantine-color-red-9)",
+    "--mantine-color-red-filled": "var(--mantine-color-red-9)",
+    "--mantine-color-red-filled-hover": "#b02525",
+    "--mantine-color-teal-light-color": "#06634a",
+  },
   dark: { "--mantine-color-dimmed": "var(--mantine-color-dark-1)" },
 });

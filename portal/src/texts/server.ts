@@ -5,6 +5,14 @@ const parts = (name: string): string => {
   return words.charAt(0).toUpperCase() + words.slice(1);
 };
 
+const ID = /^[0-9a-f]{8}-[0-9a-f-]{27}$/;
+
+/** Of an id the beginning, which tells one from another. */
+const short = (value: unknown): string => {
+  const text = String(value);
+  return ID.test(text) ? `${text.slice(0, 8)}…` : text;
+};
+
 export const server = {
   title: "Server",
   parts: { about: "About", keys: "Keys", audit: "Audit log" },
@@ -141,13 +149,14 @@ export const server = {
     anyAction: "Any action",
     clear: "Clear the filters",
     more: "Show older changes",
-    renew: "Look again",
     operator: "The server",
     operatorHint: "A command on the server's machine, or a worker",
     request: (id: string) => `Request ${id}`,
     ofProject: "Changes of this project",
     name: parts,
-    value: (value: unknown) =>
-      Array.isArray(value) ? value.map(String).join(", ") : typeof value === "object" ? JSON.stringify(value) : String(value),
+    value: (value: unknown): string => {
+      if (Array.isArray(value)) return value.map(short).join(", ");
+      return typeof value === "object" ? JSON.stringify(value) : short(value);
+    },
   },
 };

@@ -1,3 +1,5 @@
+import { common } from "./common";
+
 const list = new Intl.ListFormat("en", { type: "conjunction" });
 
 export const settings = {
@@ -34,6 +36,24 @@ export const settings = {
   exportsNone: (domain: string) =>
     `Iterations that are trained with ${domain} run on this server only. Choose a compact domain and train again to export them to phones and small computers.`,
   toExports: "To the exports",
+
+  usage: {
+    title: "Usage",
+    text: "What the project has, and may have.",
+    serverText: "What all projects have together.",
+    projects: "Projects",
+    images: "Photos",
+    tags: "Tags",
+    regions: "Boxes",
+    iterations: "Iterations",
+    predictions: "Stored predictions",
+    keys: "Keys in use",
+    bytes: "Disk",
+    free: "Free on the disk",
+    of: (used: number, limit: number) => `${common.number(used)} of ${common.number(limit)}`,
+    megabytes: (bytes: number) =>
+      bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`,
+  },
 
   addresses: "For programs",
   addressesText: "What the SDKs and your own programs need, besides a key.",

@@ -41,7 +41,7 @@ export default function ServerPage(): React.JSX.Element {
           </Section>
         )}
         {shown === "audit" && (
-          <Section title={said.parts.audit}>
+          <Section title={said.parts.audit} text={said.audit.text}>
             <AuditLog />
           </Section>
         )}

@@ -12,6 +12,7 @@ import { DeleteProjectForm } from "@/pages/projects/DeleteProjectForm";
 import { texts } from "@/texts";
 
 import { KeysPanel } from "./keys/KeysPanel";
+import { ProjectUsage } from "./project/ProjectUsage";
 import { SettingsFacts } from "./project/SettingsFacts";
 import { SettingsForm } from "./project/SettingsForm";
 
@@ -32,6 +33,9 @@ export default function SettingsPage(): React.JSX.Element {
       </Section>
       <Section title={said.exports}>
         <ExportNote project={project.data} />
+      </Section>
+      <Section title={said.usage.title} text={said.usage.text}>
+        <ProjectUsage projectId={id} />
       </Section>
       <Section title={said.addresses} text={said.addressesText}>
         <CopyableLine label={said.projectId} text={id} />

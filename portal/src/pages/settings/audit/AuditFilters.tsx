@@ -1,4 +1,4 @@
-import { Button, Group, Select, TextInput } from "@mantine/core";
+import { Button, Select, SimpleGrid, TextInput } from "@mantine/core";
 import { useSearchParams } from "react-router";
 
 import { texts } from "@/texts";
@@ -18,13 +18,12 @@ export function AuditFilters(): React.JSX.Element {
     setAddress((now) => withFilter(now, name, value), { replace: true });
   const known = found.map(({ id, name, hint }) => ({ value: id, label: `${name} ${texts.server.keys.endsIn(hint)}` }));
   return (
-    <Group align="end" gap="sm">
+    <SimpleGrid cols={{ base: 1, xs: 2, sm: 3, lg: 5 }} spacing="sm" style={{ alignItems: "end" }}>
       <ProjectSelect
         label={said.project}
         placeholder={said.anyProject}
         value={filters.projectId ?? null}
         onChange={(value) => set("projectId", value)}
-        w={190}
       />
       <Select
         label={said.key}
@@ -34,7 +33,6 @@ export function AuditFilters(): React.JSX.Element {
         onChange={(value) => set("keyId", value)}
         searchable
         clearable
-        w={190}
       />
       <Select
         label={said.action}
@@ -44,7 +42,6 @@ export function AuditFilters(): React.JSX.Element {
         onChange={(value) => set("action", value)}
         searchable
         clearable
-        w={190}
       />
       {(["since", "until"] as const).map((name) => (
         <TextInput
@@ -53,14 +50,13 @@ export function AuditFilters(): React.JSX.Element {
           label={said[name]}
           value={filters[name] ?? ""}
           onChange={(event) => set(name, event.currentTarget.value)}
-          w={190}
-        />
+          />
       ))}
       {Object.keys(filters).length > 0 && (
-        <Button variant="default" onClick={() => setAddress(withoutFilters, { replace: true })}>
+        <Button variant="default" onClick={() => setAddress(withoutFilters, { replace: true })} style={{ justifySelf: "start" }}>
           {said.clear}
         </Button>
       )}
-    </Group>
+    </SimpleGrid>
   );
 }

@@ -30,9 +30,6 @@ export function AuditLog(): React.JSX.Element {
   const found = lines.data?.pages.flatMap(({ results }) => results);
   return (
     <Stack>
-      <Text size="sm" c="dimmed">
-        {said.text}
-      </Text>
       <AuditFilters />
       {lines.error && <ErrorNote error={lines.error} retry={() => void lines.refetch()} />}
       {!found && !lines.error && <Loader aria-label={texts.common.loading} />}

@@ -10,6 +10,8 @@ import { Facts } from "@/components/Facts";
 import { Section } from "@/components/Section";
 import { texts } from "@/texts";
 
+import { ServerUsage } from "./ServerUsage";
+
 const RENEWED_MS = 5_000;
 
 /** The server, its queue and its limits. */
@@ -46,6 +48,11 @@ export function About(): React.JSX.Element {
           {said.docs}
         </Anchor>
       </Section>
+      {may.administer && (
+        <Section title={texts.settings.usage.title} text={texts.settings.usage.serverText}>
+          <ServerUsage />
+        </Section>
+      )}
       <Section title={said.queue} text={said.queueText}>
         <Queue lanes={lanes} />
         {may.administer && <Workers />}
