@@ -1,21 +1,10 @@
-import {
-  ActionIcon,
-  Alert,
-  Anchor,
-  AppShell,
-  Button,
-  Group,
-  Text,
-  useComputedColorScheme,
-  useMantineColorScheme,
-} from "@mantine/core";
-import { IconFlower, IconMoon, IconSun } from "@tabler/icons-react";
-import { Link, Navigate, Outlet, useLocation, useNavigation } from "react-router";
+import { Alert, AppShell } from "@mantine/core";
+import { Navigate, Outlet, useLocation, useNavigation } from "react-router";
 
-import { signOut, useKey } from "@/api/session";
-import { useMay } from "@/api/shared";
+import { useKey } from "@/api/session";
 import { texts } from "@/texts";
 
+import { Header } from "./Header";
 import styles from "./Layout.module.css";
 import { useServerLost } from "./connection";
 import { CONTENT, toContent } from "./content";
@@ -51,49 +40,4 @@ export function Layout(): React.JSX.Element {
 function skip(event: React.MouseEvent): void {
   event.preventDefault(); // the fragment is the router's
   toContent();
-}
-
-function Header(): React.JSX.Element {
-  const may = useMay();
-  return (
-    <Group h="100%" px="md" justify="space-between" wrap="nowrap">
-      <Anchor component={Link} to="/" underline="never" c="inherit" aria-label={texts.common.projects}>
-        <Group gap={6} wrap="nowrap">
-          <IconFlower size={24} aria-hidden />
-          <Text fw={700}>{texts.common.product}</Text>
-        </Group>
-      </Anchor>
-      <Group gap={4} wrap="nowrap" component="nav">
-        {may.administer && (
-          <Button component={Link} to="/activity" variant="subtle" size="compact-sm">
-            {texts.common.activity}
-          </Button>
-        )}
-        <Button component={Link} to="/server" variant="subtle" size="compact-sm">
-          {texts.common.server}
-        </Button>
-        <Button component="a" href="/docs" target="_blank" variant="subtle" size="compact-sm" visibleFrom="xs">
-          {texts.common.api}
-        </Button>
-        <ColourSwitch />
-        <Button variant="subtle" size="compact-sm" onClick={signOut}>
-          {texts.common.signOut}
-        </Button>
-      </Group>
-    </Group>
-  );
-}
-
-function ColourSwitch(): React.JSX.Element {
-  const { setColorScheme } = useMantineColorScheme();
-  const shown = useComputedColorScheme("light");
-  return (
-    <ActionIcon
-      variant="subtle"
-      aria-label={texts.common.colours}
-      onClick={() => setColorScheme(shown === "dark" ? "light" : "dark")}
-    >
-      {shown === "dark" ? <IconSun size={18} aria-hidden /> : <IconMoon size={18} aria-hidden />}
-    </ActionIcon>
-  );
 }

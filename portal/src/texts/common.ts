@@ -8,6 +8,7 @@ export function counted(count: number, one: string, many = `${one}s`): string {
 
 export const common = {
   product: "Dahlia",
+  home: "Dahlia, projects",
   cancel: "Cancel",
   close: "Close",
   save: "Save",

@@ -95,16 +95,24 @@ export const projects = {
   firstText: "No code is needed, and your photos stay on this server. It takes three steps:",
   steps: [
     {
-      title: "Add photos",
-      text: "Drop your photos here and say what each one shows. Fifteen of each thing are a good start.",
+      title: "Create a project",
+      text: "Give it a name, and say whether photos as a whole or things in them are to be told apart.",
     },
-    { title: "Train", text: "Press a button. Half a minute later the model says how often it is right." },
-    { title: "Use it", text: "Try it on new photos, ask it from your programs, or export it to a phone." },
+    {
+      title: "Add photos",
+      text: "Drop your photos and say what each one shows. Fifteen of each thing are a good start.",
+    },
+    {
+      title: "Train and use it",
+      text: "Press a button. Half a minute later the model says how often it is right, and looks at new photos.",
+    },
   ],
   sample: "Try it with the garden",
-  sampleText: "60 drawn photos of flowers, with their tags: ready to be trained.",
+  sampleText: "A project with drawn photos of flowers and their tags, ready to be trained.",
+  sampleHint: "Drawn photos of flowers with their tags, ready to be trained. You can delete them later.",
   sampleName: "Garden",
   sampleDescription: "A sample: drawn photos of flowers",
-  sampleMaking: "The photos are being drawn. This takes some seconds.",
+  sampleMaking: "The photos are being drawn. This takes some ten seconds.",
+  sampleAdded: (images: number) => `${counted(images, "drawn photo")} added.`,
   firstReadOnly: "There is no project yet. Your key may only look at projects: ask for one that may make them.",
 };

@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 
 import { EmptyNote } from "@/components/EmptyNote";
+import { SampleOffer } from "@/pages/projects/SampleOffer";
 import { texts } from "@/texts";
 
 import type { Filter } from "./grid/filter";
@@ -19,7 +20,9 @@ export function Nothing({ filter, mayWrite, onAll }: Props): React.JSX.Element {
       <EmptyNote
         title={texts.images.empty}
         text={mayWrite ? texts.images.emptyText : texts.images.emptyReadOnly}
-      />
+      >
+        {mayWrite && <SampleOffer />}
+      </EmptyNote>
     );
   }
   const isDone = filter.show === "untagged";

@@ -1,9 +1,9 @@
 import { Container, SimpleGrid, Stack, Text, ThemeIcon, Title } from "@mantine/core";
-import { IconBolt, IconCameraPlus, IconSchool } from "@tabler/icons-react";
+import { IconCameraPlus, IconFolderPlus, IconSchool } from "@tabler/icons-react";
 
 import { texts } from "@/texts";
 
-const ICONS = [IconCameraPlus, IconSchool, IconBolt];
+const ICONS = [IconFolderPlus, IconCameraPlus, IconSchool];
 
 /** Where there is no project yet: what all this is, and how to begin. */
 export function FirstVisit({ children }: { children: React.ReactNode }): React.JSX.Element {
@@ -18,7 +18,7 @@ export function FirstVisit({ children }: { children: React.ReactNode }): React.J
         </Text>
         <SimpleGrid cols={{ base: 1, sm: 3 }} spacing="xl" component="ol" p={0} m={0} style={{ listStyle: "none" }}>
           {texts.projects.steps.map(({ title, text }, place) => {
-            const Icon = ICONS[place] ?? IconBolt;
+            const Icon = ICONS[place] ?? IconSchool;
             return (
               <Stack key={title} component="li" align="center" gap="xs">
                 <ThemeIcon size={56} radius="xl" variant="light">

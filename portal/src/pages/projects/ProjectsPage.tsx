@@ -13,6 +13,7 @@ import { DeleteProjectForm } from "./DeleteProjectForm";
 import { FirstVisit } from "./FirstVisit";
 import { NewProjectForm } from "./NewProjectForm";
 import { ProjectCard } from "./ProjectCard";
+import { SampleProjectOffer } from "./SampleOffer";
 import { chosenProjects } from "./search";
 import { type Project, useProjects } from "./useProjects";
 
@@ -31,7 +32,16 @@ export default function ProjectsPage(): React.JSX.Element {
   return (
     <>
       {projects.length === 0 ? (
-        <FirstVisit>{create ? <NewButton open={create} /> : <Text>{texts.projects.firstReadOnly}</Text>}</FirstVisit>
+        <FirstVisit>
+          {create ? (
+            <>
+              <NewButton open={create} />
+              <SampleProjectOffer />
+            </>
+          ) : (
+            <Text ta="center">{texts.projects.firstReadOnly}</Text>
+          )}
+        </FirstVisit>
       ) : (
         <Stack p="md">
           {error && <ErrorNote error={error} retry={retry} />}
