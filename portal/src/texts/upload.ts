@@ -1,7 +1,10 @@
 import { common, counted } from "./common";
 
 const photos = (count: number): string => counted(count, "photo");
-const size = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(bytes < 10 * 1024 * 1024 ? 1 : 0)} MB`;
+const KB = 1024;
+const MB = KB * KB;
+const size = (bytes: number): string =>
+  bytes < MB ? `${Math.ceil(bytes / KB)} KB` : `${(bytes / MB).toFixed(bytes < 10 * MB ? 1 : 0)} MB`;
 
 export const upload = {
   add: "Add photos",

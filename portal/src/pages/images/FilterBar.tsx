@@ -26,7 +26,7 @@ export function FilterBar({ project, filter, onFilter, size, onSize }: Props): R
     count === undefined ? name : texts.images.withCount(name, count);
   const Order = filter.oldest ? IconSortAscending : IconSortDescending;
   return (
-    <Group gap="xs" align="end" role="group" aria-label={texts.images.filters}>
+    <Group gap="xs" align="end" flex="1 1 320px" role="group" aria-label={texts.images.filters}>
       <SegmentedControl
         size="sm"
         aria-label={texts.images.show}
@@ -38,7 +38,7 @@ export function FilterBar({ project, filter, onFilter, size, onSize }: Props): R
           { value: "untagged", label: named(texts.images.untagged, counts?.untaggedImageCount) },
         ]}
       />
-      <div style={{ minWidth: 200, flex: "1 1 200px", maxWidth: 420 }}>
+      <div style={{ flex: "1 1 150px", maxWidth: 420 }}>
         <TagPicker
           projectId={project}
           multiple
@@ -73,8 +73,9 @@ export function FilterBar({ project, filter, onFilter, size, onSize }: Props): R
         </ActionIcon>
       </Tooltip>
       <Slider
-        w={110}
+        w={70}
         my={12}
+        mx={4}
         min={80}
         max={320}
         step={20}

@@ -36,6 +36,7 @@ import { useActions } from "./useActions";
 import { isGridFocused, usePageKeys } from "./usePageKeys";
 
 const SIZE = 150;
+const CLOSE = { "aria-label": texts.common.close };
 const NO_TAGS: readonly Schemas["Tag"][] = [];
 
 interface Props {
@@ -73,6 +74,7 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
   const isNow = filter.iteration === null;
   const mayTag = may.write && isNow && !detects;
   const mayChange = may.write && isNow;
+  const isSelecting = actions.count > 0 && mayChange;
   const name = addressOf(filter).toString();
   const shownName = useRef(name);
   useEffect(() => {
@@ -162,7 +164,21 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
   return (
     <div className={styles["page"]}>
       <div className={styles["main"]}>
-        <Group gap="xs" justify="space-between" align="end">
+        {isSelecting && (
+          <SelectionBar
+            project={project}
+            actions={actions}
+            total={count}
+            tags={tags}
+            taggable={mayTag}
+            onAll={chosen.all}
+            onNone={clear}
+            onDelete={() => askToDelete(undefined)}
+          >
+            {mayTag && <UndoButtons stack={labels.undoStack} onUndo={undo} size={28} />}
+          </SelectionBar>
+        )}
+        <Group gap="xs" justify="space-between" align="end" display={isSelecting ? "none" : undefined}>
           <FilterBar project={project} filter={filter} onFilter={onFilter} size={size} onSize={setSize} />
           <Group gap={4} wrap="nowrap">
             {may.write && (
@@ -176,29 +192,23 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
               />
             )}
             {mayTag && <UndoButtons stack={labels.undoStack} onUndo={undo} />}
-            <ActionIcon variant="default" size={36} aria-label={texts.images.keysButton} onClick={openKeysHelp}>
+            <ActionIcon
+              variant="default"
+              size={36}
+              visibleFrom="xs"
+              aria-label={texts.images.keysButton}
+              onClick={openKeysHelp}
+            >
               <IconKeyboard size={18} aria-hidden />
             </ActionIcon>
             {!isWide && (
-              <Button variant="default" leftSection={<IconTags size={16} aria-hidden />} onClick={panel.open}>
+              <Button variant="default" px="sm" leftSection={<IconTags size={16} aria-hidden />} onClick={panel.open}>
                 {texts.images.tagPanel}
               </Button>
             )}
           </Group>
         </Group>
         <UploadProgress project={project} queue={uploads} />
-        {actions.count > 0 && mayChange && (
-          <SelectionBar
-            project={project}
-            actions={actions}
-            total={count}
-            tags={tags}
-            taggable={mayTag}
-            onAll={chosen.all}
-            onNone={clear}
-            onDelete={() => askToDelete(undefined)}
-          />
-        )}
         {!isNow && (
           <Alert p="xs" color="blue">
             {texts.images.asOf}{" "}
@@ -223,7 +233,7 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
               size={size}
               height="100%"
               selected={chosen.view}
-              isSelecting={actions.count > 0}
+              isSelecting={isSelecting}
               focused={place}
               onFocus={setFocused}
               onPick={mayChange ? (at, keys, tick) => chosen.pick(at, keys, tick, place) : undefined}
@@ -243,7 +253,7 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
       {isWide ? (
         <aside className={styles["side"]}>{tagsPanel}</aside>
       ) : (
-        <Drawer opened={isPanelOpen} onClose={panel.close} position="right" title={texts.images.tagPanel}>
+        <Drawer opened={isPanelOpen} onClose={panel.close} position="right" closeButtonProps={CLOSE}>
           {tagsPanel}
         </Drawer>
       )}

@@ -7,6 +7,7 @@ import { texts } from "@/texts";
 export function openKeysHelp(): void {
   modals.open({
     title: texts.images.keysTitle,
+    closeButtonProps: { "aria-label": texts.common.close },
     children: (
       <>
         <Table verticalSpacing={4}>

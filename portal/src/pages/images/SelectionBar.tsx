@@ -18,6 +18,7 @@ interface Props {
   onAll: () => void;
   onNone: () => void;
   onDelete: () => void;
+  children?: React.ReactNode;
 }
 
 /** What can be done with the selected photos. */
@@ -26,8 +27,8 @@ export function SelectionBar(props: Props): React.JSX.Element {
   const negative = props.tags.find((tag) => tag.type === "Negative");
   const isBusy = actions.work !== null || actions.isDeleting;
   return (
-    <Paper withBorder p={6} role="toolbar" aria-label={texts.images.chosen(actions.count)}>
-      <Group gap="xs">
+    <Paper withBorder p={4} mih={36} role="toolbar" aria-label={texts.images.chosen(actions.count)}>
+      <Group gap={6}>
         <CloseButton aria-label={texts.images.chooseNone} onClick={props.onNone} />
         <Text size="sm" fw={600} aria-live="polite">
           {texts.images.chosen(actions.count)}
@@ -91,6 +92,7 @@ export function SelectionBar(props: Props): React.JSX.Element {
         >
           {texts.images.deletePhotos}
         </Button>
+        {props.children}
         {actions.work && (
           <Text size="sm" c="dimmed" aria-live="polite">
             {texts.images.working(actions.work.done, actions.work.of)}

@@ -8,15 +8,16 @@ import type { UndoStack } from "./labelling/undo";
 interface Props {
   stack: UndoStack;
   onUndo: (again: boolean) => void;
+  size?: number;
 }
 
-export function UndoButtons({ stack: { last, next }, onUndo }: Props): React.JSX.Element {
+export function UndoButtons({ stack: { last, next }, onUndo, size = 36 }: Props): React.JSX.Element {
   return (
     <>
       <Tooltip label={last ? texts.images.undoStep(last.label) : texts.images.undo}>
         <ActionIcon
           variant="default"
-          size={36}
+          size={size}
           aria-label={texts.images.undo}
           disabled={!last}
           onClick={() => onUndo(false)}
@@ -27,7 +28,7 @@ export function UndoButtons({ stack: { last, next }, onUndo }: Props): React.JSX
       <Tooltip label={next ? texts.images.redoStep(next.label) : texts.images.redo}>
         <ActionIcon
           variant="default"
-          size={36}
+          size={size}
           aria-label={texts.images.redo}
           disabled={!next}
           onClick={() => onUndo(true)}

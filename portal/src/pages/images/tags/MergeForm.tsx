@@ -61,5 +61,9 @@ function MergeForm({ project, tag, others, onMerged }: Props): React.JSX.Element
 }
 
 export function openMergeForm(props: Props): void {
-  modals.open({ title: texts.images.mergeTitle(props.tag.name), children: <MergeForm {...props} /> });
+  modals.open({
+    title: texts.images.mergeTitle(props.tag.name),
+    children: <MergeForm {...props} />,
+    closeButtonProps: { "aria-label": texts.common.close },
+  });
 }

@@ -69,5 +69,9 @@ function TagForm({ project, tag, tagKey, onKey }: Props): React.JSX.Element {
 }
 
 export function openTagForm(props: Props): void {
-  modals.open({ title: texts.images.editTitle(props.tag.name), children: <TagForm {...props} /> });
+  modals.open({
+    title: texts.images.editTitle(props.tag.name),
+    children: <TagForm {...props} />,
+    closeButtonProps: { "aria-label": texts.common.close },
+  });
 }

@@ -43,7 +43,7 @@ export function TagRow(props: Props): React.JSX.Element {
             {tag.name}
           </Text>
         </UnstyledButton>
-        {isNegative && (
+        {isNegative && tag.name !== texts.images.negative && (
           <Badge size="xs" color="gray" variant="light">
             {texts.images.negative}
           </Badge>

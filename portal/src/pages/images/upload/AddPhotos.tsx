@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Group, Menu, Text } from "@mantine/core";
+import { ActionIcon, Button, Group, Menu, Portal, Text } from "@mantine/core";
 import { IconChevronDown, IconFile, IconFolder, IconPhotoPlus } from "@tabler/icons-react";
 import { useCallback, useRef, useState } from "react";
 
@@ -89,11 +89,13 @@ export function AddPhotos({ project, queue, limits, tags, taggable, single }: Pr
         onChange={picked}
       />
       {isOver && (
-        <div className={styles["over"]}>
-          <Text size="xl" fw={600}>
-            {texts.upload.drop}
-          </Text>
-        </div>
+        <Portal>
+          <div className={styles["over"]}>
+            <Text size="xl" fw={600}>
+              {texts.upload.drop}
+            </Text>
+          </div>
+        </Portal>
       )}
       {found && (
         <UploadDialog

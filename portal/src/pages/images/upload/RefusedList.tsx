@@ -11,7 +11,12 @@ interface Props {
 /** Files that were not taken, each with its reason. */
 export function RefusedList({ refused }: Props): React.JSX.Element {
   return (
-    <ScrollArea.Autosize mah={220} viewportProps={{ tabIndex: 0, role: "region", "aria-label": texts.upload.details }}>
+    <ScrollArea.Autosize
+      mah={220}
+      type="auto"
+      offsetScrollbars="y"
+      viewportProps={{ tabIndex: 0, role: "region", "aria-label": texts.upload.details }}
+    >
       <Table verticalSpacing={4} fz="sm">
         <Table.Thead>
           <Table.Tr>

@@ -11,6 +11,7 @@ import { type Entry, type Found, folderOf, foldersOf } from "./entries";
 import { RefusedList } from "./RefusedList";
 
 const FOLDERS_AS_TAGS = 50;
+const CLOSE = { "aria-label": texts.common.close };
 
 interface Props {
   project: string;
@@ -57,7 +58,7 @@ export function UploadDialog(props: Props): React.JSX.Element {
     start.mutate();
   };
   return (
-    <Modal opened onClose={props.onClose} title={texts.upload.dialog}>
+    <Modal opened onClose={props.onClose} title={texts.upload.dialog} closeButtonProps={CLOSE}>
       <form onSubmit={submit}>
         <Stack gap="sm">
           <Text>{entries.length > 0 ? texts.upload.ready(entries.length, bytes) : texts.upload.nothing}</Text>
