@@ -1,4 +1,4 @@
-import { ActionIcon, Group, SegmentedControl, Select, Slider, Tooltip } from "@mantine/core";
+import { ActionIcon, Group, SegmentedControl, Select, Tooltip } from "@mantine/core";
 import { IconSortAscending, IconSortDescending } from "@tabler/icons-react";
 
 import { isTrained, useIterations, useProject } from "@/api/shared";
@@ -11,14 +11,12 @@ interface Props {
   project: string;
   filter: Filter;
   onFilter: (filter: Filter) => void;
-  size: number;
-  onSize: (size: number) => void;
 }
 
 const NOW = "now";
 
-/** Which photos are shown, in which order and how large. */
-export function FilterBar({ project, filter, onFilter, size, onSize }: Props): React.JSX.Element {
+/** Which photos are shown, and in which order. */
+export function FilterBar({ project, filter, onFilter }: Props): React.JSX.Element {
   const summary = useProject(project).data;
   const iterations = (useIterations(project).data ?? []).filter(isTrained);
   const counts = filter.iteration === null ? summary : undefined;
@@ -38,7 +36,7 @@ export function FilterBar({ project, filter, onFilter, size, onSize }: Props): R
           { value: "untagged", label: named(texts.images.untagged, counts?.untaggedImageCount) },
         ]}
       />
-      <div style={{ flex: "1 1 150px", maxWidth: 420 }}>
+      <div style={{ flex: "1 1 140px", minWidth: 0, maxWidth: 420 }}>
         <TagPicker
           projectId={project}
           multiple
@@ -52,7 +50,7 @@ export function FilterBar({ project, filter, onFilter, size, onSize }: Props): R
       {iterations.length > 0 && (
         <Select
           aria-label={texts.images.iteration}
-          w={170}
+          w={130}
           allowDeselect={false}
           value={filter.iteration ?? NOW}
           onChange={(id) => onFilter({ ...filter, iteration: id === NOW ? null : id })}
@@ -72,18 +70,6 @@ export function FilterBar({ project, filter, onFilter, size, onSize }: Props): R
           <Order size={18} aria-hidden />
         </ActionIcon>
       </Tooltip>
-      <Slider
-        w={70}
-        my={12}
-        mx={4}
-        min={80}
-        max={320}
-        step={20}
-        label={null}
-        value={size}
-        onChange={onSize}
-        thumbLabel={texts.images.zoom}
-      />
     </Group>
   );
 }

@@ -1,4 +1,4 @@
-import { ActionIcon, Alert, Button, Drawer, Group } from "@mantine/core";
+import { ActionIcon, Alert, Box, Button, Drawer, Group } from "@mantine/core";
 import { useDisclosure, useLocalStorage, useMediaQuery } from "@mantine/hooks";
 import { IconKeyboard, IconTags } from "@tabler/icons-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
@@ -143,6 +143,7 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
   const tagsPanel = (
     <TagsPanel
       project={project}
+      isTitled={isWide}
       tags={tags}
       goals={goals}
       detects={detects}
@@ -179,7 +180,7 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
           </SelectionBar>
         )}
         <Group gap="xs" justify="space-between" align="end" display={isSelecting ? "none" : undefined}>
-          <FilterBar project={project} filter={filter} onFilter={onFilter} size={size} onSize={setSize} />
+          <FilterBar project={project} filter={filter} onFilter={onFilter} />
           <Group gap={4} wrap="nowrap">
             {may.write && (
               <AddPhotos
@@ -202,8 +203,11 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
               <IconKeyboard size={18} aria-hidden />
             </ActionIcon>
             {!isWide && (
-              <Button variant="default" px="sm" leftSection={<IconTags size={16} aria-hidden />} onClick={panel.open}>
-                {texts.images.tagPanel}
+              <Button variant="default" px={9} aria-label={texts.images.tagPanel} onClick={panel.open}>
+                <IconTags size={18} aria-hidden />
+                <Box component="span" visibleFrom="xs" ml={6}>
+                  {texts.images.tagPanel}
+                </Box>
               </Button>
             )}
           </Group>
@@ -247,13 +251,21 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
         <GridFooter
           photos={photos}
           open={labels.open}
+          size={size}
+          onSize={setSize}
           onRenew={() => setFocused(Math.max(0, place - photos.renew(place)))}
         />
       </div>
       {isWide ? (
         <aside className={styles["side"]}>{tagsPanel}</aside>
       ) : (
-        <Drawer opened={isPanelOpen} onClose={panel.close} position="right" closeButtonProps={CLOSE}>
+        <Drawer
+          opened={isPanelOpen}
+          onClose={panel.close}
+          position="right"
+          title={texts.images.tagPanel}
+          closeButtonProps={CLOSE}
+        >
           {tagsPanel}
         </Drawer>
       )}

@@ -1,4 +1,4 @@
-import { Button, Group, Text } from "@mantine/core";
+import { Button, Group, Slider, Text } from "@mantine/core";
 
 import { texts } from "@/texts";
 
@@ -9,10 +9,13 @@ interface Props {
   /** Changes of tags that the server does not have yet. */
   open: number;
   onRenew: () => void;
+  /** Pixels that a photo is wide. */
+  size: number;
+  onSize: (size: number) => void;
 }
 
 /** How many photos are shown, what is being saved, and whether the list is as it was. */
-export function GridFooter({ photos, open, onRenew }: Props): React.JSX.Element {
+export function GridFooter({ photos, open, onRenew, size, onSize }: Props): React.JSX.Element {
   const { count, left, changed } = photos;
   return (
     <Group gap="sm" mih={22} justify="space-between">
@@ -38,6 +41,18 @@ export function GridFooter({ photos, open, onRenew }: Props): React.JSX.Element 
           </>
         )}
       </Group>
+      <Slider
+        w={110}
+        mx={6}
+        size="sm"
+        min={80}
+        max={320}
+        step={20}
+        label={null}
+        value={size}
+        onChange={onSize}
+        thumbLabel={texts.images.zoom}
+      />
     </Group>
   );
 }

@@ -17,7 +17,8 @@ export const PhotoTags = memo(
     return (
       <div className={styles["tags"]}>
         {tags.slice(0, SHOWN).map(([id, name]) => (
-          <span key={id} className={styles["tag"]} style={{ borderInlineStartColor: tagColour(id) }}>
+          <span key={id} className={styles["tag"]}>
+            <span className={styles["dot"]} style={{ background: tagColour(id) }} />
             {name}
           </span>
         ))}

@@ -19,6 +19,7 @@ import { useTagChanges } from "./useTagChanges";
 
 interface Props {
   project: string;
+  isTitled: boolean;
   tags: readonly Schemas["Tag"][];
   goals: Goals;
   detects: boolean;
@@ -48,9 +49,11 @@ export function TagsPanel(props: Props): React.JSX.Element {
   };
   return (
     <Stack gap="xs" component="section" aria-label={texts.images.tagPanel}>
-      <Title order={2} size="h5">
-        {texts.images.tagPanel}
-      </Title>
+      {props.isTitled && (
+        <Title order={2} size="h5">
+          {texts.images.tagPanel}
+        </Title>
+      )}
       {may.write && <NewTag project={project} />}
       {tags.length === 0 && (
         <Text size="sm" c="dimmed">
