@@ -99,7 +99,7 @@ export function TagPicker(props: Props): React.JSX.Element {
         </PillsInput>
       </Combobox.DropdownTarget>
       <Combobox.Dropdown>
-        <Combobox.Options mah={240} style={{ overflowY: "auto" }}>
+        <Combobox.Options mah={240} style={{ overflowY: "auto" }} aria-label={label}>
           {found.map((tag) => (
             <Combobox.Option key={tag.id} value={tag.id} active={value.includes(tag.id)}>
               {value.includes(tag.id) ? "✓ " : ""}

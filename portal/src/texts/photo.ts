@@ -59,8 +59,6 @@ export const photo = {
   deleteBox: (number: number) => `Delete box ${number}`,
   tagOfBox: "Tag of the selected box",
   tagOfNew: "Tag of new boxes",
-  chooseTag: (name: string) => `Use the tag ${name}`,
-  otherTags: "Tags from an image label alone: ",
 
   drawn: (tag: string, where: string) => `Box drawn: ${tag}, ${where}`,
   removed: (tag: string) => `Box deleted: ${tag}`,

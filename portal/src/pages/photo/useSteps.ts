@@ -10,6 +10,7 @@ import { confirm } from "@/components/confirm";
 import { texts } from "@/texts";
 
 import { type Filter, filterOf } from "../images/grid/filter";
+import { placeIn } from "../images/grid/photoPlace";
 import { flushAll, forgetBoxes } from "./boxes/stores";
 import { type Way, useTrail } from "./trail/useTrail";
 import { useImage } from "./useImage";
@@ -76,10 +77,4 @@ export function useSteps(project: string, imageId: string): Steps {
       }),
     isDeleting: remove.isPending,
   };
-}
-
-/** Where the gallery showed the photo, if it said so. */
-function placeIn(state: unknown): number | null {
-  if (typeof state !== "object" || state === null || !("place" in state)) return null;
-  return typeof state.place === "number" ? state.place : null;
 }

@@ -53,7 +53,7 @@ export default function BoxEditor(props: Props): React.JSX.Element {
   const mayDraw = may.write && !props.isPast;
   const element = useRef<HTMLDivElement>(null);
   const tagField = useRef<HTMLDivElement>(null);
-  const isCoarse = useMediaQuery("(pointer: coarse)", false);
+  const isCoarse = useMediaQuery("(pointer: coarse)", false, { getInitialValueInEffect: false });
   const tags = useMemo(() => props.tags.filter((tag) => tag.type !== "Negative"), [props.tags]);
   const tagKeys = useTagKeys(project, tags).keys;
   const store = useBoxes(project, photo, limits);
@@ -98,7 +98,8 @@ export default function BoxEditor(props: Props): React.JSX.Element {
     requestAnimationFrame(() => tagField.current?.querySelector("input")?.focus());
   };
   const afterDrawing = (tagId: string | null): void => {
-    if (tagId === null) toTagField();
+    // Where there are tags, a key or a click chooses one; the first tag has to be typed.
+    if (tagId === null && tags.length === 0) toTagField();
   };
   const click = (point: Point): void => {
     const hit = at([...boxes, ...offers], point);

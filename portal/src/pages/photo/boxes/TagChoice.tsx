@@ -37,7 +37,6 @@ export function TagChoice({ project, tags, tagKeys, value, isOfBox, onChange }: 
               key={tag.id}
               className={styles["tag"]}
               aria-pressed={tag.id === value}
-              aria-label={texts.photo.chooseTag(tag.name)}
               onClick={() => onChange(tag.id)}
             >
               <span className={styles["swatch"]} style={{ background: tagColour(tag.id) }} />

@@ -5,6 +5,7 @@ import { useEffect, useMemo, useSyncExternalStore } from "react";
 import { PROJECT, type Schemas, api, dataOf } from "@/api/client";
 import { keys } from "@/api/keys";
 import { untilReachable } from "@/api/reachable";
+import { untilSignedIn } from "@/api/session";
 import { texts } from "@/texts";
 
 import type { Photo } from "../useImage";
@@ -108,6 +109,7 @@ function callsOf(project: string, photo: Photo, client: QueryClient): RegionCall
       return found ? writtenOf({ ...photo, regions: found.regions }) : [];
     },
     untilReachable,
+    untilSignedIn,
   };
 }
 

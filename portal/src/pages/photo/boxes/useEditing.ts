@@ -24,7 +24,11 @@ interface Given {
 export function useEditing({ project, photo, store, tags, most }: Given) {
   const [selectedId, select] = useState<string | null>(null);
   const [said, say] = useState("");
-  const [lastTag, keepTag] = useLocalStorage<string | null>({ key: `dahlia.last-tag.${project}`, defaultValue: null });
+  const [lastTag, keepTag] = useLocalStorage<string | null>({
+    key: `dahlia.last-tag.${project}`,
+    defaultValue: null,
+    getInitialValueInEffect: false,
+  });
   const { boxes } = store;
   const selected = boxes.find((box) => box.id === selectedId);
   const onlyTag = tags.length === 1 ? tags[0]?.id : undefined;

@@ -50,7 +50,7 @@ export function useEditorKeys(
 
 /** Whether keys are meant for a field or a dialog. */
 export function isElsewhere(target: EventTarget | null): boolean {
-  if (document.querySelector("[role=dialog]")) return true;
+  if (document.querySelector("[role=dialog][aria-modal=true]")) return true;
   const fields = "input, textarea, select, [contenteditable], [role=menu], [role=listbox]";
   return target instanceof HTMLElement && target.closest(fields) !== null;
 }

@@ -34,6 +34,7 @@ function server(start: readonly Written[] = [], most = 300) {
     }),
     read: vi.fn(async () => regions),
     untilReachable: vi.fn(async () => {}),
+    untilSignedIn: vi.fn(async () => {}),
   };
   const writer = new RegionWriter(start, calls, limits, () => {});
   return { writer, calls, lefts: () => regions.map((one) => one.box.left).sort((one, other) => one - other) };
@@ -90,6 +91,15 @@ test("a lost connection is waited for; an answer that was lost makes no second r
   writer.want([]);
   await writer.flush();
   expect(lefts()).toEqual([]);
+});
+
+test("a refused key is waited for", async () => {
+  const { writer, calls, lefts } = server();
+  calls.create.mockRejectedValueOnce(new ApiError("no such key", 401, "Unauthorized"));
+  writer.want([box("1", 1)]);
+  await writer.flush();
+  expect(calls.untilSignedIn).toHaveBeenCalledOnce();
+  expect(lefts()).toEqual([1]);
 });
 
 test("one refused box does not take the others with it, and is tried again when it changed", async () => {

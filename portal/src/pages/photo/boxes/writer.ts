@@ -13,6 +13,8 @@ export interface RegionCalls {
   read: () => Promise<readonly Written[]>;
   /** Ends when the server answers again. */
   untilReachable: () => Promise<void>;
+  /** Ends when there is a key again after one was refused. */
+  untilSignedIn: () => Promise<void>;
 }
 
 export interface Limits {
@@ -27,6 +29,7 @@ export interface Limits {
 /** Of pixels: what was written once comes back with the rounding of a division. */
 const NEAR = 1e-3;
 const DEBOUNCE_MS = 350;
+const KEY_REFUSED = 401;
 
 export class RegionWriter {
   /** Boxes that the server refused as they are, with its words. */
@@ -165,13 +168,12 @@ export class RegionWriter {
         this.isLost = false;
         return answer;
       } catch (error) {
-        if (!(error instanceof ApiError) || !(error.unreachable || error.status === 429)) {
-          this.isLost = false;
-          throw error;
-        }
-        this.isLost = true;
+        const isKeyRefused = error instanceof ApiError && error.status === KEY_REFUSED;
+        const isLost = error instanceof ApiError && (error.unreachable || error.status === 429);
+        this.isLost = isLost || isKeyRefused;
+        if (!this.isLost) throw error;
         this.changed();
-        await this.calls.untilReachable();
+        await (isKeyRefused ? this.calls.untilSignedIn() : this.calls.untilReachable());
       }
     }
   }
