@@ -39,6 +39,8 @@ interface Props<P extends GridPhoto> {
   /** The place that has the focus. */
   focused?: number;
   onFocus?: (place: number) => void;
+  /** Whether the grid takes the focus, and shows its place, when it appears. */
+  startsFocused?: boolean;
   /** A click on a photo, or on its tick; `tick` if that. */
   onPick?: (place: number, modifiers: Modifiers, tick: boolean) => void;
   onOpen?: (place: number) => void;
@@ -68,7 +70,7 @@ export function PhotoGrid<P extends GridPhoto>(props: Props<P>): React.JSX.Eleme
     paddingEnd: 4,
   });
   useLayoutEffect(() => virtual.measure(), [virtual, edge, columns]);
-  const wanted = useRef(false);
+  const wanted = useRef(props.startsFocused ?? false);
   const shown = virtual.getVirtualItems();
   const first = (shown[0]?.index ?? 0) * columns;
   const last = Math.min(count, ((shown.at(-1)?.index ?? -1) + 1) * columns) - 1;

@@ -2,7 +2,7 @@ import { ActionIcon, Alert, Box, Button, Drawer, Group } from "@mantine/core";
 import { useDisclosure, useLocalStorage, useMediaQuery } from "@mantine/hooks";
 import { IconKeyboard, IconTags } from "@tabler/icons-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { useNavigate } from "react-router";
+import { useLocation, useNavigate } from "react-router";
 
 import type { Schemas } from "@/api/client";
 import { useIterations, useMay } from "@/api/shared";
@@ -16,6 +16,7 @@ import { FilterBar } from "./FilterBar";
 import { EVERYTHING, type Filter, addressOf } from "./grid/filter";
 import { useMistakes } from "./grid/useMistakes";
 import { type Photo, usePhotos } from "./grid/usePhotos";
+import { type PhotoPlace, placeIn } from "./grid/photoPlace";
 import { useSelection } from "./grid/useSelection";
 import { GridFooter } from "./GridFooter";
 import styles from "./ImagesPage.module.css";
@@ -57,7 +58,8 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
   const isWide = useMediaQuery("(min-width: 62em)", true, { getInitialValueInEffect: false });
   const [size, setSize] = useLocalStorage({ key: "dahlia.photo-size", defaultValue: SIZE });
   const [isPanelOpen, panel] = useDisclosure(false);
-  const [focused, setFocused] = useState(0);
+  const [returned] = useState(placeIn(useLocation().state));
+  const [focused, setFocused] = useState(returned ?? 0);
   const labels = useLabels(project, limits);
   const uploads = useUploads(project, limits);
   const photos = usePhotos(project, filter, labels, isGridFocused);
@@ -76,6 +78,7 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
   const mayChange = may.write && isNow;
   const isSelecting = actions.count > 0 && mayChange;
   const name = addressOf(filter).toString();
+  const [firstName] = useState(name);
   const shownName = useRef(name);
   useEffect(() => {
     if (shownName.current === name) return;
@@ -98,7 +101,8 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
 
   const open = (at: number): void => {
     const photo = photos.photoAt(at);
-    if (photo) void go({ pathname: `/projects/${project}/images/${photo.id}`, search: name });
+    const state = { place: at } satisfies PhotoPlace;
+    if (photo) void go({ pathname: `/projects/${project}/images/${photo.id}`, search: name }, { state });
   };
   const askToDelete = (photo: Photo | undefined): void => {
     const amount = actions.count || Number(photo !== undefined);
@@ -239,6 +243,7 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
               selected={chosen.view}
               isSelecting={isSelecting}
               focused={place}
+              startsFocused={returned !== null && name === firstName}
               onFocus={setFocused}
               onPick={mayChange ? (at, keys, tick) => chosen.pick(at, keys, tick, place) : undefined}
               onOpen={open}
