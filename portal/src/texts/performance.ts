@@ -27,7 +27,7 @@ export const performance = {
   domain: "Domain",
   trainingType: "Training",
   duration: "Duration",
-  minutes: (minutes: number) => (minutes < 1 ? "less than a minute" : common.duration(minutes * 60)),
+  minutes: (minutes: number) => (minutes < 1 ? "less than a minute" : `${common.number(minutes)} min`),
   budget: (type: string, hours: number) => (hours > 0 ? `${type}, up to ${counted(hours, "hour")}` : type),
   published: "Published as",
   notPublished: "not published",
@@ -158,7 +158,6 @@ export const performance = {
   fewer: (found: number, count: number) =>
     `${found} of ${count} can be shown. Tags or boxes of the others were changed, or the photos were deleted.`,
   foundPhotos: "Photos",
-  openPhoto: "Open",
   saidOf: (tag: string, probability: number) => `${tag} ${common.percent(probability)}`,
   saidNothing: "nothing",
   drawnAs: (tag: string) => `${tag} drawn`,
@@ -214,11 +213,19 @@ export const performance = {
     misplaced: "Overlaps too little",
     duplicate: "Found twice",
   },
+  faultHint: {
+    missed: "A drawn box for which none was found",
+    nothing_there: "A found box where nothing is drawn",
+    wrong_tag: "A found box on a drawn one of another tag",
+    misplaced: "A found box that overlaps a drawn one of its tag too little",
+    duplicate: "A found box on a drawn one that another box has found",
+  },
   faultsNote: (correct: number, images: number, empty: number) =>
     `${common.number(correct)} of ${photos(images)} right in every box.` +
     (empty ? ` ${photos(empty)} without a box.` : ""),
 
-  scenes: "Photos of new scenes",
+  scenes: "Accuracy on new scenes",
+  scenesHint: (scenes: number) => `photos unlike those learned from: ${counted(scenes, "scene")}`,
 
   wrongTags: "Likely wrong tags",
   wrongTagsNote:
@@ -228,7 +235,8 @@ export const performance = {
     "A model that had not seen these photos is sure of something else than what is drawn: an object without a box, another tag, or another place.",
   noneWrong: "None found.",
   allFixed: "All of them are fixed or checked. Train again for the model to learn from it.",
-  fixedCount: (count: number) => `${counted(count, "photo")} fixed or changed since this training.`,
+  leftToCheck: (open: number, dealt: number) =>
+    `${common.number(open)} left to check${dealt > 0 ? `, ${common.number(dealt)} dealt with or gone` : ""}.`,
   tagged: (tags: readonly string[]) => (tags.length ? `Tagged ${tags.join(", ")}` : "Without a tag"),
   likely: (tags: readonly string[]) => (tags.length ? `Likely ${tags.join(", ")}` : "Likely none of the tags"),
   give: (tags: readonly string[]) => `Tag as ${tags.join(", ")}`,
@@ -238,7 +246,8 @@ export const performance = {
   rightTags: "Right tags",
   rightTag: "Right tag",
   saveTags: "Save",
-  retagged: (tags: readonly string[]) => (tags.length ? `Tagged ${tags.join(", ")}.` : "Tags removed."),
+  retagged: "The tags are changed. Train again for the model to learn from it.",
+  nowTagged: (tags: readonly string[]) => (tags.length ? `Now tagged ${tags.join(", ")}` : "Now without a tag"),
   problem: {
     missing: (suggested: string) => `Likely a ${suggested} without a box`,
     wrong_tag: (suggested: string, given: string) => `Drawn as ${given}, likely ${suggested}`,
@@ -247,7 +256,6 @@ export const performance = {
   fixBox: { missing: "Add the box", wrong_tag: "Change the tag", misplaced: "Move the box" },
   boxFixed: "The box is changed.",
   editBoxes: "Edit the boxes",
-  drawn: "drawn",
   showMore: (count: number) => `Show ${count} more`,
 
   mistakes: "Worst photos",
@@ -258,6 +266,8 @@ export const performance = {
   takenFor: (tags: readonly string[], probability: number) =>
     `Taken for ${tags.length ? tags.join(", ") : "nothing"}, ${common.percent(probability)}`,
   unsureOf: (tag: string, probability: number) => `Right, but only ${common.percent(probability)} for ${tag}`,
+  probabilityOf: (tag: string, probability: number) => `${common.percent(probability)} for ${tag}`,
+  moreFaults: (count: number) => `and ${counted(count, "more mistake")}`,
   gone: "The photo was deleted.",
   correctBoxes: (correct: number, boxes: number) => `${common.number(correct)} of ${counted(boxes, "box", "boxes")} found`,
   faultOf: {
@@ -274,6 +284,7 @@ export const performance = {
       : `To the model, ${photos(count)} with a tag ${count === 1 ? "looks" : "look"} like none of the tags.`,
 
   ownTest: "Your own test set",
+  atReported: (threshold: number) => `At a threshold of ${common.percent(threshold)}.`,
   ownTestNote:
     "Judged by the final model. None of these photos was used to train or to choose anything.",
 
@@ -283,7 +294,9 @@ export const performance = {
   noFindings: "Nothing to say about the photos and tags.",
   excluded: (count: number) => `${photos(count)} set aside`,
   validationReport: "Report about the photos",
-  expectedFound: (expected: string, found: string) => `Expected ${expected}, found ${found}.`,
+  findingTitle: (expected: string, count: number) => `Expected ${expected}${count > 1 ? ` (${common.number(count)} times)` : ""}`,
+  findingOf: (tags: readonly string[], found: string) => [tags.join(", "), found].filter(Boolean).join(": "),
+  codeText: (code: string) => code.charAt(0).toUpperCase() + code.slice(1).replaceAll("-", " "),
   noValidation: "Findings about the photos were not kept for this iteration.",
 
   numbers: "Show the numbers",

@@ -10,11 +10,16 @@ import { FiguresSection } from "../figures/FiguresSection";
 import { FigureTile } from "../figures/FigureTile";
 import { figureOf } from "../figures/figure";
 import { useLive } from "../figures/useLive";
+import { WrongBoxes } from "../fixing/WrongBoxes";
 import styles from "../Performance.module.css";
+import { BoxMistakes } from "../photos/BoxMistakes";
 import { Section } from "../Section";
 import { TagTable } from "../tags/TagTable";
 import { type Detected, tagsOf } from "../useEvaluation";
+import { FindingsSection } from "../validation/FindingsSection";
 import { confusionsOf, reportedOf } from "./detector";
+import { Faults } from "./Faults";
+import { OwnTest } from "./OwnTest";
 
 interface Props {
   project: string;
@@ -28,7 +33,8 @@ export function DetectorEvaluation({ project, iteration, evaluation }: Props): R
   const reported = reportedOf(evaluation);
   const live = useLive(project, iteration, reported, reported);
   const shared = { project, iteration };
-  const { heldOut } = evaluation;
+  const { heldOut, test } = evaluation;
+  const tags = live.shown && tagsOf(live.shown.found);
   const { overall } = heldOut;
   const { commonThreshold, confidence } = evaluation;
   return (
@@ -41,6 +47,7 @@ export function DetectorEvaluation({ project, iteration, evaluation }: Props): R
         recommended={commonThreshold}
         marked={[]}
       >
+        <FigureTile name={said.map50} hint={said.mapHint} figure={figureOf(overall.map50, confidence)} />
         <FigureTile name={said.mapMean} hint={said.mapMeanHint} figure={figureOf(overall.map, confidence)} />
       </FiguresSection>
       {live.shown && (
@@ -49,9 +56,8 @@ export function DetectorEvaluation({ project, iteration, evaluation }: Props): R
         </Section>
       )}
       <div className={styles["pair"]}>
-        {live.shown && (
-          <ConfusionSection {...shared} confusions={confusionsOf(evaluation, heldOut, tagsOf(live.shown.found))} />
-        )}
+        {tags && <ConfusionSection {...shared} confusions={confusionsOf(evaluation, heldOut, tags)} />}
+        <Faults overall={overall} />
         <CurvesSection live={live} reported={reported} curves={heldOut.curves} />
         <OverlapSection byOverlap={heldOut.byOverlap} />
         <CalibrationSection
@@ -60,6 +66,25 @@ export function DetectorEvaluation({ project, iteration, evaluation }: Props): R
         />
         {evaluation.learning && <BoxLearningSection learning={evaluation.learning} />}
       </div>
+      {tags && (
+        <>
+          <WrongBoxes {...shared} issues={evaluation.labelIssues} tags={tags} />
+          <Section title={said.mistakes} note={said.boxMistakesNote}>
+            <BoxMistakes project={project} mistakes={heldOut.mistakes} tags={tags} />
+          </Section>
+          {test && (
+            <OwnTest
+              {...shared}
+              reported={reportedOf(evaluation, test)}
+              main={{ name: said.map50, hint: said.mapHint, estimate: test.overall.map50 }}
+              confusions={confusionsOf(evaluation, test, null)}
+            >
+              <BoxMistakes project={project} mistakes={test.mistakes} tags={tags} />
+            </OwnTest>
+          )}
+        </>
+      )}
+      <FindingsSection {...shared} />
     </Stack>
   );
 }
