@@ -63,8 +63,6 @@ export const performance = {
   averagePrecision: "Average precision",
   averagePrecisionHint: "mean of the tags, over all thresholds",
   map: (overlap: number) => `mAP at overlap ${common.percent(overlap)}`,
-  map30: "mAP at overlap 30 %",
-  map50: "mAP at overlap 50 %",
   mapMean: "mAP, mean of 50 to 95 %",
   mapHint: "mean of the tags' average precision",
   mapMeanHint: "how exact the boxes are, too",

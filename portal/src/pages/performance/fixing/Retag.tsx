@@ -51,7 +51,7 @@ export function Retag({ project, image, suggested, isMultilabel, onDone, onKeep 
           <Button size="compact-sm" onClick={() => give(chosen)} loading={retag.isPending} disabled={chosen.length === 0}>
             {said.saveTags}
           </Button>
-          <Button size="compact-sm" variant="subtle" onClick={() => setChosen(null)}>
+          <Button size="compact-sm" px={6} variant="subtle" onClick={() => setChosen(null)}>
             {texts.common.cancel}
           </Button>
         </Group>
@@ -65,6 +65,7 @@ export function Retag({ project, image, suggested, isMultilabel, onDone, onKeep 
       {suggested && (
         <Button
           size="compact-sm"
+          px={6}
           variant="light"
           onClick={() => give(suggested.map(({ id }) => id))}
           loading={retag.isPending}
@@ -76,13 +77,14 @@ export function Retag({ project, image, suggested, isMultilabel, onDone, onKeep 
       <Group gap={4}>
         <Button
           size="compact-sm"
+          px={6}
           variant="subtle"
           onClick={() => setChosen(isMultilabel ? (image.tags ?? []).map(({ tagId }) => tagId) : [])}
         >
           {said.otherTag}
         </Button>
         {onKeep && (
-          <Button size="compact-sm" variant="subtle" onClick={onKeep}>
+          <Button size="compact-sm" px={6} variant="subtle" onClick={onKeep}>
             {said.keep}
           </Button>
         )}

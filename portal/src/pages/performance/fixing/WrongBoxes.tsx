@@ -112,10 +112,10 @@ function BoxCard({ project, issue, image, idOf, onDone, onKeep }: CardProps): Re
       {draw.error && <ErrorNote error={draw.error} />}
       {may.write && (
         <Group gap={4}>
-          <Button size="compact-sm" variant="light" onClick={fix} loading={draw.isPending}>
+          <Button size="compact-sm" px={6} variant="light" onClick={fix} loading={draw.isPending}>
             {said.fixBox[problem]}
           </Button>
-          <Button size="compact-sm" variant="subtle" onClick={onKeep}>
+          <Button size="compact-sm" px={6} variant="subtle" onClick={onKeep}>
             {said.keep}
           </Button>
         </Group>

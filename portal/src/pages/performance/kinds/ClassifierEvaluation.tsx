@@ -51,7 +51,7 @@ export function ClassifierEvaluation({ project, iteration, evaluation }: Props):
           hint={said.accuracyHint(overall.correct, overall.images)}
           figure={figureOf(overall.accuracy, evaluation.confidence)}
         />
-        {newScenes && newScenes.accuracy.value !== null && (
+        {newScenes && newScenes.shared > 0 && (
           <FigureTile
             name={said.scenes}
             hint={said.scenesHint(newScenes.scenes)}

@@ -27,6 +27,9 @@ interface Props {
   evaluation: Detected;
 }
 
+/** Of the figure that detectors are usually compared by. */
+const MAIN_OVERLAP = 0.5;
+
 /** All that is known of a model that finds objects with boxes. */
 export function DetectorEvaluation({ project, iteration, evaluation }: Props): React.JSX.Element {
   const said = texts.performance;
@@ -36,18 +39,25 @@ export function DetectorEvaluation({ project, iteration, evaluation }: Props): R
   const { heldOut, test } = evaluation;
   const tags = live.shown && tagsOf(live.shown.found);
   const { overall } = heldOut;
+  const overlap = live.shown?.found.overlap ?? evaluation.overlap;
   const { commonThreshold, confidence } = evaluation;
   return (
     <Stack>
       <FiguresSection
         live={live}
         precisionHint={said.precisionOfBoxes}
-        averagePrecisionName={said.map(live.shown?.found.overlap ?? evaluation.overlap)}
+        averagePrecisionName={said.map(overlap)}
         reported={reported}
         recommended={commonThreshold}
         marked={[]}
       >
-        <FigureTile name={said.map50} hint={said.mapHint} figure={figureOf(overall.map50, confidence)} />
+        {overlap !== MAIN_OVERLAP && (
+          <FigureTile
+            name={said.map(MAIN_OVERLAP)}
+            hint={said.mapHint}
+            figure={figureOf(overall.map50, confidence)}
+          />
+        )}
         <FigureTile name={said.mapMean} hint={said.mapMeanHint} figure={figureOf(overall.map, confidence)} />
       </FiguresSection>
       {live.shown && (
@@ -76,7 +86,7 @@ export function DetectorEvaluation({ project, iteration, evaluation }: Props): R
             <OwnTest
               {...shared}
               reported={reportedOf(evaluation, test)}
-              main={{ name: said.map50, hint: said.mapHint, estimate: test.overall.map50 }}
+              main={{ name: said.map(MAIN_OVERLAP), hint: said.mapHint, estimate: test.overall.map50 }}
               confusions={confusionsOf(evaluation, test, null)}
             >
               <BoxMistakes project={project} mistakes={test.mistakes} tags={tags} />
