@@ -9,7 +9,6 @@ export const compare = {
   swap: "Swap",
   needTwo: "There is only one trained iteration",
   needTwoText: "Train the project again, for example with more photos, to compare the two.",
-  chooseOther: "Choose two different iterations.",
   back: "To the performance",
   judgedByBoth: (count: number) => `${photos(count)} judged by both, while held out.`,
   noneInCommon: "No photo was judged by both iterations.",
@@ -19,6 +18,15 @@ export const compare = {
   lostText: (name: string, other: string) => `${name} is wrong, ${other} is right`,
   bothRight: "Both right",
   bothWrong: "Both wrong",
+  balance: "Won and lost",
+  rule: (other: string, one: string) => `Both are held against the tags that ${one} was trained with, also ${other}.`,
+  titleWithCount: (title: string, count: number) => `${title}: ${photos(count)}`,
+  aboveSays: (name: string) => `Above: ${name}`,
+  drawnBoxes: (tags: readonly string[]) => (tags.length ? `Drawn: ${tags.join(", ")}` : "Nothing is drawn"),
+  legend: (boxes: boolean) =>
+    boxes
+      ? "Solid boxes are drawn, dashed ones were found. A photo is right if each drawn box is found and nothing else is."
+      : "Choose a photo to open it.",
   figures: "Figures side by side",
   figure: "Figure",
   difference: "Difference",
