@@ -23,7 +23,7 @@ export function Filters({ filters, onChange }: Props): React.JSX.Element {
         onChange={(kind) => onChange({ ...filters, kind })}
         clearable
         clearButtonProps={{ "aria-label": said.anyKind }}
-        w={180}
+        w={{ base: "100%", xs: 180 }}
       />
       <Select
         label={said.project}
@@ -34,7 +34,7 @@ export function Filters({ filters, onChange }: Props): React.JSX.Element {
         searchable
         clearable
         clearButtonProps={{ "aria-label": said.anyProject }}
-        w={240}
+        w={{ base: "100%", xs: 240 }}
       />
       <Select
         label={said.state}
@@ -47,7 +47,7 @@ export function Filters({ filters, onChange }: Props): React.JSX.Element {
         onChange={(state) => onChange({ ...filters, state })}
         clearable
         clearButtonProps={{ "aria-label": said.anyState }}
-        w={180}
+        w={{ base: "100%", xs: 180 }}
       />
     </Group>
   );
