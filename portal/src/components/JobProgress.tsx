@@ -40,7 +40,12 @@ export function JobProgress({ label, progress, stages = {} }: Props): React.JSX.
           color={waits ? "gray" : "pink"}
           striped
           animated
+          withAria={false}
+          role="progressbar"
           aria-label={label}
+          aria-valuemin={0}
+          aria-valuemax={100}
+          aria-valuenow={waits ? 0 : Math.round(share * 100)}
           aria-valuetext={[name, texts.common.percent(waits ? 0 : share)].join(", ")}
         />
       </Progress.Root>
