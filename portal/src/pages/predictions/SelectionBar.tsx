@@ -26,26 +26,20 @@ interface Props {
 export function SelectionBar(props: Props): React.JSX.Element {
   const { project, isDetection, isMultilabel, selected, threshold, onClear } = props;
   const [tagIds, setTagIds] = useState<string[]>([]);
-  const add = useAdd(project);
-  const remove = useDelete(project);
+  const add = useAdd(project, (images) => {
+    announce(texts.predictions.added(images.length));
+    onClear();
+    props.onAdded?.(images);
+  });
+  const remove = useDelete(project, onClear);
   const count = selected.length;
   const addThem = (): void =>
-    add.mutate(isDetection ? withBoxes(selected, threshold) : withTags(selected, tagIds), {
-      onSuccess: (images) => {
-        announce(texts.predictions.added(images.length));
-        onClear();
-        props.onAdded?.(images);
-      },
-    });
+    add.mutate(isDetection ? withBoxes(selected, threshold) : withTags(selected, tagIds));
   const deleteThem = (): void =>
     confirm({
       title: texts.predictions.deleteTitle(count),
       text: texts.predictions.deleteText,
-      confirmed: () =>
-        remove.mutate(
-          selected.map(({ id }) => id),
-          { onSuccess: onClear },
-        ),
+      confirmed: () => remove.mutate(selected.map(({ id }) => id)),
     });
   return (
     <Paper withBorder p="sm" role="region" aria-label={texts.predictions.selection}>

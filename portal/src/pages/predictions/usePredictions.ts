@@ -36,12 +36,16 @@ export interface Addition {
   regions: Schemas["RegionBody"][];
 }
 
-/** Make predictions training images; answers the images' ids, in the order of the additions. */
-export function useAdd(project: string) {
+/**
+ * Make predictions training images.
+ *
+ * @param added is told the images' ids, in the order of the additions, before the predictions leave the lists.
+ */
+export function useAdd(project: string, added: (images: string[]) => void) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: async (additions: readonly Addition[]): Promise<string[]> => {
-      const added: string[] = [];
+      const made: string[] = [];
       const refused: string[] = [];
       for (const images of inParts(additions, BATCH)) {
         const summary = await dataOf<Schemas["ImageCreateSummary"]>(
@@ -51,13 +55,14 @@ export function useAdd(project: string) {
           }),
         );
         for (const { image, status } of summary.images) {
-          if (image) added.push(image.id);
+          if (image) made.push(image.id);
           else refused.push(status);
         }
       }
       if (refused.length > 0) throw new ApiError([...new Set(refused)].join(", "), 400, "NotAdded");
-      return added;
+      return made;
     },
+    onSuccess: added,
     onSettled: async () => {
       await Promise.all([
         client.invalidateQueries({ queryKey: keys.predictions(project) }),
@@ -69,7 +74,8 @@ export function useAdd(project: string) {
   });
 }
 
-export function useDelete(project: string) {
+/** @param deleted is told before the predictions leave the lists. */
+export function useDelete(project: string, deleted: () => void) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: async (ids: readonly string[]) => {
@@ -79,6 +85,7 @@ export function useDelete(project: string) {
         });
       }
     },
+    onSuccess: deleted,
     onSettled: () => client.invalidateQueries({ queryKey: keys.predictions(project) }),
   });
 }

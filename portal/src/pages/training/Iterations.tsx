@@ -107,7 +107,8 @@ function More({ project, iteration }: RowProps): React.JSX.Element {
     confirm({
       title: said.deleteTitle(name),
       text: said.deleteText,
-      confirmed: () => remove.mutate(id, { onSuccess: () => announce(said.deleted(name)), onError: announceError }),
+      // By the time it is deleted this is gone, with what is told to `mutate`.
+      confirmed: () => void remove.mutateAsync(id).then(() => announce(said.deleted(name)), announceError),
     });
   return (
     <Menu position="bottom-end" withinPortal>

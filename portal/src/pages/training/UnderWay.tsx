@@ -30,7 +30,12 @@ export function UnderWay({ project, iteration }: Props): React.JSX.Element {
       title: texts.training.cancelTitle(name),
       text: texts.training.cancelText,
       button: texts.training.cancel,
-      confirmed: () => cancel.mutate(id, { onSuccess: () => announce(texts.training.cancelled(name)) }),
+      // By the time it is cancelled this may be gone, with what is told to `mutate`.
+      confirmed: () =>
+        void cancel.mutateAsync(id).then(
+          () => announce(texts.training.cancelled(name)),
+          () => undefined,
+        ),
     });
   return (
     <Paper withBorder p="md" mb="md" component="section" aria-label={texts.training.underWay(name)}>

@@ -89,7 +89,12 @@ function Cancel({ job, what }: { job: Job; what: string }): React.JSX.Element {
       title: said.cancelTitle(what, job.projectName),
       text: said.cancelText,
       button: said.cancelButton,
-      confirmed: () => cancel.mutate(job.id, { onSuccess: () => announce(said.cancelled) }),
+      // By the time it is cancelled this may be gone, with what is told to `mutate`.
+      confirmed: () =>
+        void cancel.mutateAsync(job.id).then(
+          () => announce(said.cancelled),
+          () => undefined,
+        ),
     });
   return (
     <Stack gap={4} align="end" flex="none">
