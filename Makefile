@@ -8,7 +8,7 @@ export BENTOML_DO_NOT_TRACK := True
 export PYTHONDONTWRITEBYTECODE :=
 SHARED_OUT := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test fast portable lint portal portal-types lock audit sbom clean
+.PHONY: demo test fast portable lint portal portal-types portal-screenshots lock audit sbom clean
 
 demo: $(VENV)/.installed  ## draw the sample photos, run the pipeline, publish, ask for a prediction
 	@dahlia demo
@@ -37,6 +37,9 @@ portal: $(VENV)/.installed  ## build the web page that `dahlia serve` shows, unl
 
 portal-types: $(VENV)/.installed  ## portal/openapi.json from the API, and the portal's types from it
 	@PYTHONPATH=tools python -m portal_build types
+
+portal-screenshots: portal  ## pictures of all its pages, light, dark and on a phone, in .dahlia/portal-screenshots
+	@PYTHONPATH=tools:tests:tests/contract:tests/portal python -m portal_screenshots
 
 lock: $(VENV)/.installed  ## renew requirements.lock, and from it those of the roles
 	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check uv

@@ -1,0 +1,1 @@
+"""Pictures of all pages of the portal, to be looked at."""

@@ -1,0 +1,60 @@
+"""A server in a temporary home with a filled project of each kind, as the portal's tests have them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from azure.cognitiveservices.vision.customvision.training import CustomVisionTrainingClient
+from contract_projects import PREDICTION_ID
+from msrest.authentication import ApiKeyCredentials
+from portal_projects import PUBLISHED, Filled, PortalServer, garden_project, portal_server, scenes_project
+
+from dahlia_samples import generate_garden
+
+_PER_TAG = 24
+_ASKED = 9
+_SEED = 17
+
+
+@dataclass(frozen=True)
+class FilledServer:
+    """What there is to look at.
+
+    Attributes:
+        server: serves it.
+        projects: by name.
+    """
+
+    server: PortalServer
+    projects: dict[str, Filled]
+
+
+@contextmanager
+def filled_server() -> Iterator[FilledServer]:
+    """Serve until the block ends: a classifier that was asked, and a detector."""
+    with tempfile.TemporaryDirectory(prefix="portal-") as folder:
+        garden = Path(folder) / "photos"
+        generate_garden(garden, images_per_tag=_PER_TAG, seed=_SEED, size=300, workers=1)
+        photos = sorted(garden.rglob("*.jpg"))
+        with portal_server(Path(folder) / "home") as server:
+            credentials = ApiKeyCredentials(in_headers={"Training-key": server.admin_key})
+            client = CustomVisionTrainingClient(server.base, credentials)
+            projects = {"garden": garden_project(client, photos), "scenes": scenes_project(client, server)}
+            _ask(server, projects["garden"].project, photos[:: len(photos) // _ASKED], f"{PUBLISHED}/image")
+            client.publish_iteration(
+                projects["scenes"].project, projects["scenes"].iteration, PUBLISHED, PREDICTION_ID
+            )
+            yield FilledServer(server, projects)
+
+
+def _ask(server: PortalServer, project: str, photos: list[Path], model: str) -> None:
+    """Ask a published model about photos, which the server keeps as predictions."""
+    address = f"{server.base}/customvision/v3.0/Prediction/{project}/classify/iterations/{model}"
+    headers = {"Prediction-Key": server.prediction_key, "Content-Type": "application/octet-stream"}
+    for photo in photos:
+        requests.post(address, data=photo.read_bytes(), headers=headers, timeout=60).raise_for_status()
