@@ -7,11 +7,17 @@ from pathlib import Path
 import pytest
 from azure.cognitiveservices.vision.customvision.training import CustomVisionTrainingClient
 from contract_chromium import find_chromium
-from msrest.authentication import ApiKeyCredentials
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from portal_dist import build_portal
 from portal_pages import open_page, watched_context
-from portal_projects import Filled, PortalServer, garden_project, portal_server, scenes_project
+from portal_projects import (
+    Filled,
+    PortalServer,
+    garden_project,
+    portal_server,
+    scenes_project,
+    training_client,
+)
 
 from dahlia_samples import generate_garden
 from shared_graphs import share_graphs_of_server
@@ -36,8 +42,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory, shipped_graphs: Path) -> It
 @pytest.fixture(scope="session")
 def client(portal: PortalServer) -> CustomVisionTrainingClient:
     """The SDK's client for training, to prepare what a test needs and to check what it left."""
-    credentials = ApiKeyCredentials(in_headers={"Training-key": portal.admin_key})
-    return CustomVisionTrainingClient(portal.base, credentials)
+    return training_client(portal)
 
 
 @pytest.fixture(scope="session")

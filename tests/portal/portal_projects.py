@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from azure.cognitiveservices.vision.customvision.training import CustomVisionTrainingClient
 from azure.cognitiveservices.vision.customvision.training.models import (
     ImageFileCreateBatch,
     ImageFileCreateEntry,
@@ -16,6 +17,7 @@ from azure.cognitiveservices.vision.customvision.training.models import (
 )
 from contract_projects import COMPACT, PREDICTION_ID, completed, detecting_project, upload
 from contract_server import RunningServer, running_server
+from msrest.authentication import ApiKeyCredentials
 from PIL import Image, ImageDraw
 
 from dahlia.server.context import open_server
@@ -66,6 +68,12 @@ def portal_server(home: Path, *options: str, **settings: str) -> Iterator[Portal
     """Serve until the block ends, with a key of each scope."""
     with running_server(home, *options, **settings) as server:
         yield PortalServer(**vars(server), **_keys(server))
+
+
+def training_client(server: PortalServer) -> CustomVisionTrainingClient:
+    """The SDK's client for training, which may do everything."""
+    credentials = ApiKeyCredentials(in_headers={"Training-key": server.admin_key})
+    return CustomVisionTrainingClient(server.base, credentials)
 
 
 def _keys(server: RunningServer) -> dict[str, str]:

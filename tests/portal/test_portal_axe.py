@@ -19,7 +19,7 @@ async (rules) => {
   return violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
     .flatMap(({ id, nodes }) =>
-      nodes.map((node) => `${id}: ${node.target} ${node.failureSummary.replaceAll("\\n", " ").slice(0, 300)}`),
+      nodes.map((node) => `${id}: ${node.target} ${node.failureSummary.slice(0, 300)}`),
     );
 }
 """

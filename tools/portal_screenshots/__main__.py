@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from dahlia.errors import DahliaError
 from portal_screenshots.filled import filled_server
 from portal_screenshots.pictures import take_pictures
-
-from dahlia.errors import DahliaError
 
 FOLDER = Path(".dahlia") / "portal-screenshots"
 

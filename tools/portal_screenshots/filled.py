@@ -9,10 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
-from azure.cognitiveservices.vision.customvision.training import CustomVisionTrainingClient
 from contract_projects import PREDICTION_ID
-from msrest.authentication import ApiKeyCredentials
-from portal_projects import PUBLISHED, Filled, PortalServer, garden_project, portal_server, scenes_project
+from portal_projects import (
+    PUBLISHED,
+    Filled,
+    PortalServer,
+    garden_project,
+    portal_server,
+    scenes_project,
+    training_client,
+)
 
 from dahlia_samples import generate_garden
 
@@ -42,8 +48,7 @@ def filled_server() -> Iterator[FilledServer]:
         generate_garden(garden, images_per_tag=_PER_TAG, seed=_SEED, size=300, workers=1)
         photos = sorted(garden.rglob("*.jpg"))
         with portal_server(Path(folder) / "home") as server:
-            credentials = ApiKeyCredentials(in_headers={"Training-key": server.admin_key})
-            client = CustomVisionTrainingClient(server.base, credentials)
+            client = training_client(server)
             projects = {"garden": garden_project(client, photos), "scenes": scenes_project(client, server)}
             _ask(server, projects["garden"].project, photos[:: len(photos) // _ASKED], f"{PUBLISHED}/image")
             client.publish_iteration(

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect, sync_playwright
 from portal_pages import open_page, watched_context
-from portal_screenshots.filled import FilledServer
 from portal_tour import all_stops, settle, tour
-from programs import installed_program
 
 from dahlia.errors import ConfigError
+from portal_screenshots.filled import FilledServer
+from programs import installed_program
 
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]
 _LOOKS = {

@@ -15,10 +15,11 @@ export const variables: CSSVariablesResolver = () => ({
   variables: {},
   light: {
     "--mantine-color-dimmed": "var(--mantine-color-gray-7)",
+    "--mantine-color-placeholder": "#6b7178",
     "--mantine-color-red-outline": "var(--mantine-color-red-9)",
     "--mantine-color-red-filled": "var(--mantine-color-red-9)",
     "--mantine-color-red-filled-hover": "#b02525",
     "--mantine-color-teal-light-color": "#06634a",
   },
-  dark: { "--mantine-color-dimmed": "var(--mantine-color-dark-1)" },
+  dark: { "--mantine-color-dimmed": "var(--mantine-color-dark-1)", "--mantine-color-placeholder": "#9a9a9a" },
 });
