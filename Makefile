@@ -39,7 +39,7 @@ portal-types: $(VENV)/.installed  ## portal/openapi.json from the API, and the p
 	@PYTHONPATH=tools python -m portal_build types
 
 portal-screenshots: portal  ## pictures of all its pages, light, dark and on a phone, in .dahlia/portal-screenshots
-	@PYTHONPATH=tools:tests:tests/contract:tests/portal python -m portal_screenshots
+	@PYTHONPATH=tools:tests:tests/server:tests/tracking:tests/contract:tests/portal python -m portal_screenshots
 
 lock: $(VENV)/.installed  ## renew requirements.lock, and from it those of the roles
 	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check uv
