@@ -20,7 +20,9 @@ from portal_projects import (
     training_client,
 )
 
+from dahlia import layout
 from dahlia_samples import generate_garden
+from shared_graphs import share_graphs_of_server
 
 _PER_TAG = 24
 _ASKED = 9
@@ -47,6 +49,9 @@ def filled_server() -> Iterator[FilledServer]:
         garden = Path(folder) / "photos"
         generate_garden(garden, images_per_tag=_PER_TAG, seed=_SEED, size=300, workers=1)
         photos = sorted(garden.rglob("*.jpg"))
+        graphs = Path(layout.GRAPH_CACHE).resolve()  # of this checkout: the next time they are there already
+        graphs.mkdir(parents=True, exist_ok=True)
+        share_graphs_of_server(Path(folder) / "home", graphs)
         with portal_server(Path(folder) / "home") as server:
             client = training_client(server)
             projects = {"garden": garden_project(client, photos), "scenes": scenes_project(client, server)}
