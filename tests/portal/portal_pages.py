@@ -24,7 +24,7 @@ if (!sessionStorage.getItem("test.opened")) {
   sessionStorage.setItem("dahlia.key", %r);
 }
 """
-_API = ("/customvision/", "/dahlia/", "/files/")
+_API = ("/customvision/", "/dahlia/", "/files/", "/healthz")
 
 
 @dataclass

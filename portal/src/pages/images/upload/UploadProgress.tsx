@@ -47,7 +47,7 @@ export function UploadProgress({ project, queue }: Props): React.JSX.Element | n
               {rate !== null && rate > 0 && ` · ${texts.upload.timeLeft((bytes - bytesDone) / rate)}`}
             </Text>
           )}
-          {!isDone && <Text size="sm">{told}</Text>}
+          {!isDone && told && <Text size="sm">{told}</Text>}
           <div role="status">
             {phase === "lost" && <Text size="sm">{texts.upload.lost}</Text>}
             {phase === "paused" && <Text size="sm">{texts.upload.paused}</Text>}
