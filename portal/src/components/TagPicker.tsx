@@ -66,7 +66,7 @@ export function TagPicker(props: Props): React.JSX.Element {
                 key={tagId}
                 withRemoveButton
                 onRemove={() => toggle(tagId)}
-                removeButtonProps={{ "aria-label": texts.images.leaveOut(nameOf(tags, tagId)), tabIndex: 0 }}
+                removeButtonProps={{ "aria-label": texts.images.leaveOut(nameOf(tags, tagId)), tabIndex: 0, "aria-hidden": false }}
               >
                 {nameOf(tags, tagId)}
               </Pill>

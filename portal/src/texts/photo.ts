@@ -53,9 +53,8 @@ export const photo = {
   untagged: "no tag yet",
   coordinates: (left: number, top: number, width: number, height: number) =>
     `${Math.round(width)} × ${Math.round(height)} at ${Math.round(left)}, ${Math.round(top)}`,
-  box: (number: number, tag: string, where: string) => `Box ${number}: ${tag}, ${where}`,
-  offer: (number: number, tag: string, share: number, where: string) =>
-    `Accept proposal ${number}: ${tag ? `${tag}, ` : ""}${common.percent(share)}, ${where}`,
+  box: (number: number) => `Box ${number}: `,
+  offer: (number: number) => `Accept proposal ${number}: `,
   deleteBox: (number: number) => `Delete box ${number}`,
   tagOfBox: "Tag of the selected box",
   tagOfNew: "Tag of new boxes",

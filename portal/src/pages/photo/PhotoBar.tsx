@@ -26,7 +26,6 @@ export function PhotoBar({ photo, steps, isPast }: Props): React.JSX.Element {
         px={6}
         leftSection={<IconArrowLeft size={18} aria-hidden />}
         onClick={steps.back}
-        aria-label={texts.photo.back}
       >
         <Text span inherit visibleFrom="xs">
           {texts.photo.back}

@@ -62,16 +62,18 @@ export default function BoxEditor(props: Props): React.JSX.Element {
   const boxes = props.isPast ? pastBoxes(photo) : editing.boxes;
   const looking = useView(photo, element);
   const [source, setSource] = useState<Source | null>(null);
-  const [most, setMost] = useState(FIRST_OFFERS);
+  const [rounds, setRounds] = useState(1);
   const [pointed, setPointed] = useState<string | null>(null);
   const iteration = useNewestIteration(project);
   const offered = useOffers(project, photo, source, iteration?.id);
-  const offers = source && offered.data ? openOffers(offered.data, boxes, most) : [];
-  const isMore = source !== null && openOffers(offered.data ?? [], boxes, most + 1).length > most;
+  const offersOf = (round: number) =>
+    source ? openOffers(offered.data ?? [], boxes, round * FIRST_OFFERS, round === 1) : [];
+  const offers = offersOf(rounds);
+  const isMore = offersOf(rounds + 1).length > offers.length;
 
   const offer = (wanted: Source): void => {
     setSource(source === wanted ? null : wanted);
-    setMost(FIRST_OFFERS);
+    setRounds(1);
   };
   const copy = async (): Promise<void> => {
     if (props.before === null) return;
@@ -220,7 +222,7 @@ export default function BoxEditor(props: Props): React.JSX.Element {
                 afterDrawing(one.tagId ?? editing.tagOfNew);
               }}
               onAll={() => editing.acceptAll(offers)}
-              onMore={() => setMost(most + FIRST_OFFERS)}
+              onMore={() => setRounds(rounds + 1)}
               onHide={() => setSource(null)}
             />
           </>

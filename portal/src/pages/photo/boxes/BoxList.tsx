@@ -1,4 +1,4 @@
-import { ActionIcon, Text, Title, UnstyledButton } from "@mantine/core";
+import { ActionIcon, Text, Title, UnstyledButton, VisuallyHidden } from "@mantine/core";
 import { IconTrash } from "@tabler/icons-react";
 
 import { tagColour } from "@/components/tagColour";
@@ -36,7 +36,6 @@ export function BoxList(props: Props): React.JSX.Element {
             <UnstyledButton
               className={styles["box"]}
               aria-pressed={box.id === selected}
-              aria-label={texts.photo.box(place + 1, nameOf(box.tagId), whereOf(box))}
               onClick={() => props.onSelect(box.id)}
               onFocus={() => props.onSelect(box.id)}
             >
@@ -46,6 +45,7 @@ export function BoxList(props: Props): React.JSX.Element {
                 data-dashed={box.tagId === null || undefined}
               />
               <span style={{ minWidth: 0 }}>
+                <VisuallyHidden>{texts.photo.box(place + 1)}</VisuallyHidden>
                 <Text size="sm" truncate fs={box.tagId === null ? "italic" : undefined}>
                   {nameOf(box.tagId)}
                 </Text>

@@ -57,30 +57,21 @@ export function EditorTools(props: Props): React.JSX.Element {
             isOff={!props.canCopy}
             onUse={() => onCommand({ name: "copy" })}
           />
-          <Button
-            size="compact-md"
-            h={34}
-            variant={source === "proposals" ? "light" : "default"}
-            aria-pressed={source === "proposals"}
-            leftSection={<IconSquareDashed size={16} aria-hidden />}
-            loading={source === "proposals" && props.isLooking}
-            onClick={() => onCommand({ name: "propose" })}
-          >
-            {texts.photo.propose}
-          </Button>
+          <Finder
+            label={texts.photo.propose}
+            icon={IconSquareDashed}
+            isOn={source === "proposals"}
+            isLooking={source === "proposals" && props.isLooking}
+            onUse={() => onCommand({ name: "propose" })}
+          />
           {iteration && (
-            <Button
-              size="compact-md"
-              h={34}
-              maw={200}
-              variant={source === "suggestions" ? "light" : "default"}
-              aria-pressed={source === "suggestions"}
-              leftSection={<IconSparkles size={16} aria-hidden />}
-              loading={source === "suggestions" && props.isLooking}
-              onClick={() => onCommand({ name: "suggest" })}
-            >
-              {texts.photo.ask(iteration)}
-            </Button>
+            <Finder
+              label={texts.photo.ask(iteration)}
+              icon={IconSparkles}
+              isOn={source === "suggestions"}
+              isLooking={source === "suggestions" && props.isLooking}
+              onUse={() => onCommand({ name: "suggest" })}
+            />
           )}
         </>
       )}
@@ -101,9 +92,43 @@ export function EditorTools(props: Props): React.JSX.Element {
   );
 }
 
+type Icon = React.ComponentType<{ size: number; "aria-hidden": boolean }>;
+
+interface FinderProps {
+  label: string;
+  icon: Icon;
+  isOn: boolean;
+  isLooking: boolean;
+  onUse: () => void;
+}
+
+/** What looks for boxes: with its name where there is room. */
+function Finder({ label, icon: Icon, isOn, isLooking, onUse }: FinderProps): React.JSX.Element {
+  return (
+    <Tooltip label={label}>
+      <Button
+        size="compact-md"
+        h={34}
+        px={8}
+        maw={220}
+        variant={isOn ? "light" : "default"}
+        aria-pressed={isOn}
+        aria-label={label}
+        loading={isLooking}
+        onClick={onUse}
+      >
+        <Icon size={18} aria-hidden />
+        <Text span inherit size="sm" fw={600} ml={6} truncate visibleFrom="sm">
+          {label}
+        </Text>
+      </Button>
+    </Tooltip>
+  );
+}
+
 interface ToolProps {
   label: string;
-  icon: React.ComponentType<{ size: number; "aria-hidden": boolean }>;
+  icon: Icon;
   isOff?: boolean;
   onUse: () => void;
 }

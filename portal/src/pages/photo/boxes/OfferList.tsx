@@ -1,4 +1,4 @@
-import { Button, Group, Loader, Text, Title, UnstyledButton } from "@mantine/core";
+import { Button, Group, Loader, Text, Title, UnstyledButton, VisuallyHidden } from "@mantine/core";
 
 import { tagColour } from "@/components/tagColour";
 import { texts } from "@/texts";
@@ -45,7 +45,6 @@ export function OfferList(props: Props): React.JSX.Element {
           <li key={offer.id} className={styles["row"]}>
             <UnstyledButton
               className={styles["box"]}
-              aria-label={texts.photo.offer(place + 1, offer.tagName ?? "", offer.probability, whereOf(offer))}
               onClick={() => props.onAccept(offer)}
               onFocus={() => onPoint(offer.id)}
               onBlur={() => onPoint(null)}
@@ -58,6 +57,7 @@ export function OfferList(props: Props): React.JSX.Element {
                 style={{ color: offer.tagId ? tagColour(offer.tagId) : undefined }}
               />
               <Text size="sm" truncate>
+                <VisuallyHidden>{texts.photo.offer(place + 1)}</VisuallyHidden>
                 {offer.tagName && `${offer.tagName} `}
                 {texts.common.percent(offer.probability)}
                 <Text span size="xs" c="dimmed" ml={6}>
