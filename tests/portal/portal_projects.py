@@ -104,6 +104,17 @@ def garden_project(client: Any, photos: Sequence[Path]) -> Filled:
     return Filled(project, iteration, tags, images, untagged)
 
 
+def photo_project(client: Any, name: str, photos: Sequence[Path]) -> str:
+    """Make a classification project of photos, tagged with the names of their folders, and not trained."""
+    project = client.create_project(name, domain_id=COMPACT, classification_type="Multiclass").id
+    by_tag: dict[str, list[bytes]] = {}
+    for photo in photos:
+        by_tag.setdefault(photo.parent.name, []).append(photo.read_bytes())
+    for tag, some in by_tag.items():
+        upload(client, project, some, client.create_tag(project, tag).id)
+    return str(project)
+
+
 def scenes_project(client: Any, server: RunningServer) -> Filled:
     """Make a detection project of photos with a box each, whose iteration finds the photo's colours."""
     made = detecting_project(client, server, "Scenes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,15 @@ import pytest
 from contract_projects import COMPACT
 from playwright.sync_api import Browser, Page, expect
 from portal_pages import open_page, watched_context
-from portal_projects import Filled, PortalServer, portal_server
+from portal_projects import PortalServer, photo_project, portal_server
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def border(client: Any, photos: Sequence[Path]) -> str:
+    """The id of a project with nine photos of three tags."""
+    return photo_project(client, "Border", photos[::3])
 
 
 def test_project_is_made_and_found(signed_in: Callable[..., Page], client: Any) -> None:
@@ -54,30 +60,30 @@ def test_detection_project_has_domains_of_its_kind(signed_in: Callable[..., Page
 
 
 def test_project_is_copied_and_the_copy_deleted(
-    signed_in: Callable[..., Page], client: Any, garden: Filled
+    signed_in: Callable[..., Page], client: Any, border: str
 ) -> None:
     page = signed_in()
-    page.get_by_role("button", name="More about Garden", exact=True).click()
+    page.get_by_role("button", name="More about Border", exact=True).click()
     page.get_by_role("menuitem", name="Copy").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("27 photos, 3 tags, 1 iteration")).to_be_visible()
-    dialog.get_by_label("Name of the copy").fill("Second garden")
+    expect(dialog.get_by_text("9 photos, 3 tags, 0 iterations")).to_be_visible()
+    dialog.get_by_label("Name of the copy").fill("Second border")
     dialog.get_by_role("button", name="Make the copy").click()
-    card = page.get_by_role("article", name="Second garden")
-    expect(card).to_contain_text("27 photos, 3 tags", timeout=30_000)
+    card = page.get_by_role("article", name="Second border")
+    expect(card).to_contain_text("9 photos, 3 tags", timeout=30_000)
     expect(card.get_by_text("Being copied")).to_have_count(0, timeout=30_000)
-    copy = next(one.id for one in client.get_projects() if one.name == "Second garden")
+    copy = next(one.id for one in client.get_projects() if one.name == "Second border")
 
-    page.get_by_role("button", name="More about Second garden").click()
+    page.get_by_role("button", name="More about Second border").click()
     page.get_by_role("menuitem", name="Delete").click()
-    expect(dialog.get_by_role("listitem").filter(has_text="27 photos")).to_be_visible()
+    expect(dialog.get_by_role("listitem").filter(has_text="9 photos")).to_be_visible()
     confirm = dialog.get_by_role("button", name="Delete the project")
     expect(confirm).to_be_disabled()
-    dialog.get_by_role("textbox").fill("Second garden")
+    dialog.get_by_role("textbox").fill("Second border")
     confirm.click()
     expect(card).to_have_count(0)
     assert copy not in [one.id for one in client.get_projects()]
-    assert client.get_image_count(garden.project) == 27
+    assert client.get_image_count(border) == 9
 
 
 def test_project_is_deleted_in_its_settings(signed_in: Callable[..., Page], client: Any) -> None:
@@ -92,14 +98,14 @@ def test_project_is_deleted_in_its_settings(signed_in: Callable[..., Page], clie
 
 
 def test_read_only_key_may_look_at_projects_alone(
-    signed_in: Callable[..., Page], portal: PortalServer, garden: Filled
+    signed_in: Callable[..., Page], portal: PortalServer, border: str
 ) -> None:
     page = signed_in(key=portal.read_key)
-    card = page.get_by_role("article", name="Garden", exact=True)
+    card = page.get_by_role("article", name="Border", exact=True)
     expect(card.get_by_role("img")).to_have_count(0)  # the thumbnail says nothing that the name does not
     expect(card.locator("img")).to_be_visible()
     expect(page.get_by_role("button", name="New project")).to_have_count(0)
-    page.get_by_role("button", name="More about Garden", exact=True).click()
+    page.get_by_role("button", name="More about Border", exact=True).click()
     expect(page.get_by_role("menuitem", name="Delete")).to_have_count(0)
     expect(page.get_by_role("menuitem", name="Copy")).to_have_count(0)
 
@@ -107,7 +113,7 @@ def test_read_only_key_may_look_at_projects_alone(
 def test_first_visit_offers_the_garden(browser: Browser, portal: PortalServer, tmp_path: Path) -> None:
     # The first server has projects; `portal` is asked for so that the portal is built.
     with (
-        portal_server(tmp_path / "home", DAHLIA_JOBS_WORKERS="0") as empty,
+        portal_server(tmp_path / "home") as empty,
         watched_context(browser, empty.base) as context,
     ):
         page = open_page(context.new_page(), empty.base, empty.read_key, "/")
@@ -118,14 +124,21 @@ def test_first_visit_offers_the_garden(browser: Browser, portal: PortalServer, t
         expect(page.get_by_role("main").get_by_role("listitem")).to_have_count(3)
         page.get_by_role("button", name="Try it with the garden").click()
         expect(page.get_by_text("The photos are being drawn.")).to_be_visible()
-        expect(page.get_by_role("heading", name="Garden")).to_be_visible(timeout=90_000)
+        expect(page.get_by_role("heading", name="Garden")).to_be_visible(timeout=180_000)
         expect(page.get_by_role("tab", name="Images", selected=True)).to_be_visible()
         expect(page.locator("#page img").first).to_be_visible()
 
 
-def test_empty_project_is_filled_with_the_sample(signed_in: Callable[..., Page], client: Any) -> None:
+def test_empty_project_offers_the_sample_unless_it_has_tags(
+    signed_in: Callable[..., Page], client: Any
+) -> None:
     project = client.create_project("Nothing yet", domain_id=COMPACT, classification_type="Multiclass").id
     page = signed_in(path=f"/projects/{project}/images")
+    expect(page.get_by_role("button", name="Try it with the garden")).to_be_visible()
+    client.create_tag(project, "of another tab")
     page.get_by_role("button", name="Try it with the garden").click()
-    expect(page.locator("#page img").first).to_be_visible(timeout=90_000)
-    assert client.get_tagged_image_count(project) >= 60
+    expect(page.get_by_role("alert")).to_contain_text("tag")
+    page.reload()
+    expect(page.get_by_text("No photos yet")).to_be_visible()
+    expect(page.get_by_text("of another tab")).to_be_visible()
+    expect(page.get_by_role("button", name="Try it with the garden")).to_have_count(0)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from contract_projects import COMPACT
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 from portal_pages import open_page
-from portal_projects import Filled, PortalServer
+from portal_projects import PortalServer, photo_project
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def orchard(client: Any, photos: Sequence[Path]) -> str:
+    """The id of a project with nine photos of three tags."""
+    return photo_project(client, "Orchard", photos[::3])
 
 
 def test_names_kind_of_tags_and_domain_are_saved(signed_in: Callable[..., Page], client: Any) -> None:
@@ -82,7 +90,7 @@ def test_two_tabs_overwrite_nothing_silently(
 
 
 def test_keys_are_made_rotated_and_revoked_and_the_log_says_so(
-    context: BrowserContext, portal: PortalServer, garden: Filled
+    context: BrowserContext, portal: PortalServer, orchard: str
 ) -> None:
     page = open_page(context.new_page(), portal.base, portal.admin_key, "/server?show=keys")
     page.get_by_role("button", name="New key").click()
@@ -90,7 +98,7 @@ def test_keys_are_made_rotated_and_revoked_and_the_log_says_so(
     dialog.get_by_label("Name").fill("Line 3")
     dialog.get_by_role("radio", name="Read").check()
     dialog.get_by_role("combobox", name="For which project?").click()
-    page.get_by_role("option", name="Garden", exact=True).click()
+    page.get_by_role("option", name="Orchard", exact=True).click()
     dialog.get_by_role("button", name="Make the key").click()
     made = _shown_key(page)
 
@@ -98,10 +106,10 @@ def test_keys_are_made_rotated_and_revoked_and_the_log_says_so(
     guest.get_by_label("Key or sign-in link").fill(made)
     guest.get_by_role("button", name="Sign in").click()
     expect(guest.get_by_role("article")).to_have_count(1)
-    expect(guest.get_by_role("article", name="Garden", exact=True)).to_be_visible()
+    expect(guest.get_by_role("article", name="Orchard", exact=True)).to_be_visible()
 
     row = page.get_by_role("list", name="Keys").get_by_role("listitem").filter(has_text="Line 3")
-    expect(row).to_contain_text("Garden")
+    expect(row).to_contain_text("Orchard")
     row.get_by_role("button", name="Rotate").click()
     page.get_by_role("dialog").get_by_role("button", name="Rotate").click()
     rotated = _shown_key(page)
@@ -113,16 +121,16 @@ def test_keys_are_made_rotated_and_revoked_and_the_log_says_so(
     page.get_by_label("Show ended keys too").check()
     expect(row).to_have_count(2)
 
-    page.goto(f"{portal.base}/#/server?show=audit&projectId={garden.project}")
+    page.goto(f"{portal.base}/#/server?show=audit&projectId={orchard}")
     lines = page.get_by_role("list", name="Changes").get_by_role("listitem")
     expect(lines.nth(0)).to_contain_text("Revoke key")
     expect(lines.nth(1)).to_contain_text("Rotate key")
     expect(lines.nth(2)).to_contain_text("Create key")
     expect(lines.nth(2)).to_contain_text("tests, admin")
     page.get_by_role("combobox", name="Action").click()
-    page.get_by_role("option", name="Train project").click()
-    expect(lines).to_have_count(1)
-    expect(lines).to_contain_text("Garden")
+    page.get_by_role("option", name="Create tag").click()
+    expect(lines).to_have_count(3)
+    expect(lines.nth(0)).to_contain_text("Orchard")
     page.get_by_label("Until").fill("2020-01-01T00:00")
     expect(page.get_by_text("No change fits these filters.")).to_be_visible()
     page.get_by_role("button", name="Clear the filters").click()
@@ -163,12 +171,12 @@ def test_read_only_key_sees_the_server_without_keys_and_log(
 
 
 def test_usage_is_shown_against_limits(
-    signed_in: Callable[..., Page], garden: Filled, portal: PortalServer
+    signed_in: Callable[..., Page], orchard: str, portal: PortalServer
 ) -> None:
-    page = signed_in(path=f"/projects/{garden.project}/settings")
+    page = signed_in(path=f"/projects/{orchard}/settings")
     usage = page.get_by_role("list", name="Usage").get_by_role("listitem")
     expect(_of(usage, "Tags")).to_contain_text("3 of 500")
-    expect(_of(usage, "Iterations")).to_contain_text("1 of 20")
+    expect(_of(usage, "Iterations")).to_contain_text("0 of 20")
     page.goto(f"{portal.base}/#/server")
     expect(_of(usage, "Projects")).to_contain_text("of 100")
 
@@ -183,7 +191,7 @@ def _save(page: Page) -> None:
 
 
 def _shown_key(page: Page) -> str:
-    key = page.get_by_role("dialog").get_by_role("textbox").input_value()
+    key = page.get_by_role("textbox", name=re.compile("^Key “")).input_value()
     page.get_by_role("button", name="I have copied it").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
     return key

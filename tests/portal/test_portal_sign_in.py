@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from portal_pages import open_page
-from portal_projects import Filled, PortalServer
+from portal_projects import PortalServer, photo_project
 
 pytestmark = pytest.mark.slow
 
 _CHANGES = re.compile(r"^(New project|Add photos|Save|Delete|Publish|Unpublish|Create a key|Rotate|Revoke)\b")
+
+
+@pytest.fixture(scope="module")
+def hedge(client: Any, photos: Sequence[Path]) -> str:
+    """The id of a project with nine photos of three tags."""
+    return photo_project(client, "Hedge", photos[::3])
 
 
 def test_link_signs_in_once_and_leaves_no_token(page: Page, portal: PortalServer) -> None:
@@ -31,8 +39,8 @@ def test_link_signs_in_once_and_leaves_no_token(page: Page, portal: PortalServer
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
-def test_pasted_line_with_a_link_signs_in(page: Page, portal: PortalServer, garden: Filled) -> None:
-    open_page(page, portal.base, None, f"/projects/{garden.project}/publish")
+def test_pasted_line_with_a_link_signs_in(page: Page, portal: PortalServer, hedge: str) -> None:
+    open_page(page, portal.base, None, f"/projects/{hedge}/publish")
     page.get_by_label("Key or sign-in link").fill(portal.dahlia("keys", "link"))
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("tab", name="Publish", selected=True)).to_be_visible()
@@ -60,9 +68,9 @@ def test_wrong_keys_are_said(page: Page, portal: PortalServer) -> None:
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
-def test_deep_link_is_kept_when_a_key_ends(page: Page, portal: PortalServer, garden: Filled) -> None:
+def test_deep_link_is_kept_when_a_key_ends(page: Page, portal: PortalServer, hedge: str) -> None:
     key = portal.dahlia("keys", "create", "of a short life", "--scope", "read")
-    path = f"/projects/{garden.project}/settings"
+    path = f"/projects/{hedge}/settings"
     open_page(page, portal.base, None, path)
     page.get_by_label("Key or sign-in link").fill(key)
     page.get_by_role("button", name="Sign in").click()
@@ -89,13 +97,13 @@ def test_signing_out_ends_one_tab_alone(context: BrowserContext, portal: PortalS
 
 
 def test_read_only_key_sees_no_button_that_would_fail(
-    signed_in: Callable[..., Page], portal: PortalServer, garden: Filled
+    signed_in: Callable[..., Page], portal: PortalServer, hedge: str
 ) -> None:
     page = signed_in(key=portal.read_key)
-    expect(page.get_by_role("article", name="Garden", exact=True)).to_be_visible()
+    expect(page.get_by_role("article", name="Hedge", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="Activity")).to_have_count(0)
     expect(page.get_by_role("button", name=_CHANGES)).to_have_count(0)
-    page.get_by_role("button", name="More about Garden", exact=True).click()
+    page.get_by_role("button", name="More about Hedge", exact=True).click()
     expect(page.get_by_role("menuitem")).to_have_text(["Settings"])
     page.get_by_role("menuitem", name="Settings").click()
     for tab in ("Settings", "Publish", "Images"):
