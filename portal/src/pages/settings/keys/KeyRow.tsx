@@ -20,7 +20,7 @@ interface Props {
 export function KeyRow({ shown, rotated }: Props): React.JSX.Element {
   const { id, name, hint, scope, isActive } = shown;
   const isOwn = useMe().data?.id === id;
-  const rotate = useRotateKey();
+  const rotate = useRotateKey(rotated);
   const revoke = useRevokeKey();
   const said = texts.server.keys;
   const askRotate = (): void =>
@@ -28,7 +28,7 @@ export function KeyRow({ shown, rotated }: Props): React.JSX.Element {
       title: said.rotateTitle(name),
       text: isOwn ? said.rotateOwn : said.rotateText,
       button: said.rotate,
-      confirmed: () => rotate.mutate(id, { onSuccess: rotated }),
+      confirmed: () => rotate.mutate(id),
     });
   const askRevoke = (): void =>
     confirm({

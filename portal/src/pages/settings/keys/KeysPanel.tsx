@@ -22,8 +22,7 @@ export function KeysPanel({ projectId }: Props): React.JSX.Element {
   const [isCreating, setCreating] = useState(false);
   const [made, setMade] = useState<NewKey | null>(null);
   const said = texts.server.keys;
-  if (!found) return error ? <ErrorNote error={error} retry={retry} /> : <Loader aria-label={texts.common.loading} />;
-  const shown = found.filter(({ isActive }) => isActive || withEnded);
+  const shown = (found ?? []).filter(({ isActive }) => isActive || withEnded);
   const close = (): void => {
     setCreating(false);
     setMade(null);
@@ -31,11 +30,12 @@ export function KeysPanel({ projectId }: Props): React.JSX.Element {
   return (
     <Stack>
       {error && <ErrorNote error={error} retry={retry} />}
+      {!found && !error && <Loader aria-label={texts.common.loading} />}
       <Group justify="space-between">
         <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={() => setCreating(true)}>
           {said.create}
         </Button>
-        {found.some(({ isActive }) => !isActive) && (
+        {found?.some(({ isActive }) => !isActive) && (
           <Switch
             label={said.withEnded}
             checked={withEnded}
@@ -43,7 +43,7 @@ export function KeysPanel({ projectId }: Props): React.JSX.Element {
           />
         )}
       </Group>
-      {shown.length === 0 && <Text size="sm">{projectId ? said.noneOfProject : said.none}</Text>}
+      {found && shown.length === 0 && <Text size="sm">{projectId ? said.noneOfProject : said.none}</Text>}
       <Stack component="ul" gap={0} p={0} m={0} style={{ listStyle: "none" }} aria-label={said.list}>
         {shown.map((one) => (
           <KeyRow key={one.id} shown={one} rotated={setMade} />

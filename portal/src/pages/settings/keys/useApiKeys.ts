@@ -41,15 +41,25 @@ export function useCreateKey(): UseMutationResult<NewKey, Error, Schemas["KeyOpt
   });
 }
 
-/** Puts a new key in a key's place; if that is the key of this tab, the tab goes on with the new one. */
-export function useRotateKey(): UseMutationResult<NewKey, Error, string> {
+/**
+ * Puts a new key in a key's place; if that is the key of this tab, the tab goes on with the new one.
+ *
+ * @param rotated is given the new key even if the list is read anew by then, as it is after a change of the tab's key.
+ */
+export function useRotateKey(rotated: (made: NewKey) => void): UseMutationResult<NewKey, Error, string> {
+  const client = useQueryClient();
   const renew = useRenew();
   const own = useMe().data?.id;
   return useMutation({
     mutationFn: (id) => dataOf(api.POST(`${OWN}/keys/{key_id}/rotate`, { params: { path: { key_id: id } } })),
-    onSuccess: async (made, replaced) => {
-      if (replaced === own) signIn(made.key);
-      await renew();
+    onSuccess: (made, replaced) => {
+      rotated(made);
+      if (replaced === own) {
+        signIn(made.key);
+        const { key, ...me } = made;
+        client.setQueryData<Key>([...keys.me, key], me); // nobody is to wait for what is known
+      }
+      renew();
     },
   });
 }
@@ -60,17 +70,17 @@ export function useRevokeKey(): UseMutationResult<unknown, Error, string> {
   const own = useMe().data?.id;
   return useMutation({
     mutationFn: (id) => dataOf(api.DELETE(`${OWN}/keys/{key_id}`, { params: { path: { key_id: id } } })),
-    onSuccess: async (_, revoked) => {
+    onSuccess: (_, revoked) => {
       if (revoked === own) signOut();
-      else await renew();
+      else renew();
     },
   });
 }
 
-function useRenew(): () => Promise<void> {
+function useRenew(): () => void {
   const client = useQueryClient();
-  return async () => {
-    await client.invalidateQueries({ queryKey: keys.apiKeys });
-    await client.invalidateQueries({ queryKey: keys.audit });
+  return () => {
+    void client.invalidateQueries({ queryKey: keys.apiKeys });
+    void client.invalidateQueries({ queryKey: keys.audit });
   };
 }
