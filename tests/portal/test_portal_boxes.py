@@ -1,4 +1,4 @@
-"""Boxes on photos: drawn, moved, resized, tagged, copied, proposed, and what the server has of them afterwards."""
+"""Boxes on photos: drawn, moved, resized, tagged, copied, proposed, and what the server has afterwards."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def test_copied_boxes_are_saved_on_the_way_to_the_next_photo(
     _saved_as(page, "97 × 72 at 32, 24")
     _reaches(desk, [("red", 32, 24, 97, 72)], 1)
     _reaches(desk, [("red", 32, 24, 97, 72)], 2)
-    page.get_by_role("button", name="Previous photo").click()
+    page.get_by_role("button", name="Previous photo", exact=True).click()
     expect(page).to_have_url(re.compile(desk.images[1]))
     page.get_by_role("button", name="Back to the photos").click()
     cell = page.get_by_role("gridcell").and_(page.locator("[data-focused]"))
