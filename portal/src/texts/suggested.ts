@@ -26,7 +26,9 @@ export const suggested = {
   left: (untagged: number, without: number | null) =>
     without === null
       ? `${photos(untagged)} untagged`
-      : `${photos(untagged)} untagged, ${common.number(without)} of them without suggestions`,
+      : without === 0
+        ? `${photos(untagged)} untagged, all with suggestions`
+        : `${photos(untagged)} untagged, ${common.number(without)} of them without suggestions`,
 
   tag: "Tag",
   anyTag: "Any tag",

@@ -62,7 +62,7 @@ export function TagSuggestions(props: Props): React.JSX.Element {
   };
   return (
     <Stack gap="lg">
-      <div role="status">
+      <div role="status" style={{ display: done ? undefined : "contents" }}>
         {done && (
           <Group gap="xs">
             <Text size="sm">{done}</Text>
