@@ -23,10 +23,8 @@ export const compare = {
   titleWithCount: (title: string, count: number) => `${title}: ${photos(count)}`,
   aboveSays: (name: string) => `Above: ${name}`,
   drawnBoxes: (tags: readonly string[]) => (tags.length ? `Drawn: ${tags.join(", ")}` : "Nothing is drawn"),
-  legend: (boxes: boolean) =>
-    boxes
-      ? "Solid boxes are drawn, dashed ones were found. A photo is right if each drawn box is found and nothing else is."
-      : "Choose a photo to open it.",
+  legend:
+    "Solid boxes are drawn, dashed ones were found. A photo is right if each drawn box is found and nothing else is.",
   figures: "Figures side by side",
   figure: "Figure",
   difference: "Difference",

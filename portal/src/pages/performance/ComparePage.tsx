@@ -2,7 +2,7 @@ import { Anchor, Button, Loader, Stack, Text } from "@mantine/core";
 import { Link, useSearchParams } from "react-router";
 
 import type { Schemas } from "@/api/client";
-import { isTrained, useIsDetection, useIterations } from "@/api/shared";
+import { isTrained, useIsDetection, useIterations, useProject } from "@/api/shared";
 import { EmptyNote } from "@/components/EmptyNote";
 import { ErrorNote } from "@/components/ErrorNote";
 import { useProjectId } from "@/components/useProjectId";
@@ -75,8 +75,30 @@ function Compared({ project, one, other, isDetection }: Props): React.JSX.Elemen
     overlap: isDetection ? OVERLAP : null,
   });
   const { data, error, isPending, refetch } = useComparison(project, one.id, other.id, asked);
+  // With one tag for each photo the most probable one counts, whatever the threshold.
+  const countsByThreshold = useProject(project).data?.settings.classificationType !== "Multiclass";
   const names = { name: one.name, otherName: other.name };
   const shared = { project, isDetection, ...names };
+  const sliders = (
+    <>
+      <ShareSlider
+        label={texts.performance.threshold}
+        hint={texts.performance.thresholdHint}
+        value={setting.threshold}
+        onChange={setThreshold}
+        marks={[]}
+      />
+      {setting.overlap !== null && (
+        <ShareSlider
+          label={texts.performance.overlap}
+          hint={texts.performance.overlapHint}
+          value={setting.overlap}
+          onChange={setOverlap}
+          marks={[]}
+        />
+      )}
+    </>
+  );
   return (
     <>
       {error && <ErrorNote error={error} retry={() => void refetch()} />}
@@ -86,25 +108,11 @@ function Compared({ project, one, other, isDetection }: Props): React.JSX.Elemen
         <>
           <Section title={said.balance} note={`${said.judgedByBoth(data.images)} ${said.rule(other.name, one.name)}`}>
             <Balance comparison={data} {...names} />
-            <ShareSlider
-              label={texts.performance.threshold}
-              hint={texts.performance.thresholdHint}
-              value={setting.threshold}
-              onChange={setThreshold}
-              marks={[]}
-            />
-            {setting.overlap !== null && (
-              <ShareSlider
-                label={texts.performance.overlap}
-                hint={texts.performance.overlapHint}
-                value={setting.overlap}
-                onChange={setOverlap}
-                marks={[]}
-              />
-            )}
+            {countsByThreshold && sliders}
           </Section>
           <Section title={said.figures}>
             <FiguresTable figures={data.figures} {...names} />
+            {!countsByThreshold && sliders}
           </Section>
           <ComparedPhotos
             {...shared}
@@ -122,9 +130,11 @@ function Compared({ project, one, other, isDetection }: Props): React.JSX.Elemen
             photos={data.lost}
             count={data.lostCount}
           />
-          <Text size="xs" c="dimmed">
-            {said.legend(isDetection)}
-          </Text>
+          {isDetection && (
+            <Text size="xs" c="dimmed">
+              {said.legend}
+            </Text>
+          )}
         </>
       )}
     </>

@@ -3,6 +3,7 @@ import { Table } from "@mantine/core";
 import { texts } from "@/texts";
 
 import styles from "../Performance.module.css";
+import { Scrolled } from "../Scrolled";
 
 interface Props {
   /** What a screen reader says of the chart. */
@@ -22,7 +23,7 @@ export function ChartFigure({ label, head, rows, children }: Props): React.JSX.E
       </div>
       <details className={styles["numbers"]}>
         <summary>{texts.performance.numbers}</summary>
-        <Table.ScrollContainer minWidth={260} maxHeight={300}>
+        <Scrolled label={label} minWidth={260} maxHeight={300}>
           <Table verticalSpacing={2} aria-label={label}>
             <Table.Thead>
               <Table.Tr>
@@ -41,7 +42,7 @@ export function ChartFigure({ label, head, rows, children }: Props): React.JSX.E
               ))}
             </Table.Tbody>
           </Table>
-        </Table.ScrollContainer>
+        </Scrolled>
       </details>
     </figure>
   );

@@ -3,6 +3,7 @@ import { Table, Text } from "@mantine/core";
 import type { Schemas } from "@/api/client";
 import { texts } from "@/texts";
 
+import { Scrolled } from "../Scrolled";
 import { Section } from "../Section";
 import { Growth } from "./lazy";
 
@@ -23,7 +24,7 @@ export function LearningSection({ learning }: { learning: Schemas["Learning"] })
         fromZero
       />
       {tags.length > 1 && (
-        <Table.ScrollContainer minWidth={280} maxHeight={260}>
+        <Scrolled label={said.learningGain} minWidth={280} maxHeight={260}>
           <Table verticalSpacing={4} aria-label={said.learningGain}>
             <Table.Thead>
               <Table.Tr>
@@ -40,7 +41,7 @@ export function LearningSection({ learning }: { learning: Schemas["Learning"] })
               ))}
             </Table.Tbody>
           </Table>
-        </Table.ScrollContainer>
+        </Scrolled>
       )}
     </Section>
   );

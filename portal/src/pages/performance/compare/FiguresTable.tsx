@@ -3,6 +3,7 @@ import { Table, Text } from "@mantine/core";
 import { texts } from "@/texts";
 
 import { FigureBar } from "../figures/FigureBar";
+import { Scrolled } from "../Scrolled";
 import styles from "./Compare.module.css";
 import type { Comparison } from "./useComparison";
 
@@ -18,7 +19,7 @@ const FIGURES = ["precision", "recall", "averagePrecision"] as const;
 export function FiguresTable({ figures, name, otherName }: Props): React.JSX.Element {
   const said = texts.compare;
   return (
-    <Table.ScrollContainer minWidth={480} scrollAreaProps={{ "aria-label": said.figures }}>
+    <Scrolled label={said.figures} minWidth={480}>
       <Table verticalSpacing={6} className={styles["figures"]} aria-label={said.figures}>
         <Table.Thead>
           <Table.Tr>
@@ -48,7 +49,7 @@ export function FiguresTable({ figures, name, otherName }: Props): React.JSX.Ele
           })}
         </Table.Tbody>
       </Table>
-    </Table.ScrollContainer>
+    </Scrolled>
   );
 }
 

@@ -1,7 +1,8 @@
-import { Table, Text, UnstyledButton } from "@mantine/core";
+import { Text, UnstyledButton } from "@mantine/core";
 
 import { texts } from "@/texts";
 
+import { Scrolled } from "../Scrolled";
 import styles from "./Matrix.module.css";
 
 interface Props {
@@ -24,7 +25,7 @@ const STRONGEST = 55;
 export function Matrix(props: Props): React.JSX.Element {
   const { label, rows, columns, counts, onOpen } = props;
   return (
-    <Table.ScrollContainer minWidth={0} maxHeight={560} scrollAreaProps={{ "aria-label": label }}>
+    <Scrolled label={label} minWidth={0} maxHeight={560}>
       <table className={styles["matrix"]} aria-label={label}>
         <thead>
           <tr>
@@ -79,6 +80,6 @@ export function Matrix(props: Props): React.JSX.Element {
           })}
         </tbody>
       </table>
-    </Table.ScrollContainer>
+    </Scrolled>
   );
 }

@@ -7,6 +7,7 @@ import { texts } from "@/texts";
 import { FigureBar } from "../figures/FigureBar";
 import { type Figure, rangeOf } from "../figures/figure";
 import type { TagRow } from "../figures/live";
+import { Scrolled } from "../Scrolled";
 import { type Column, WEAKEST_FIRST, clicked, sorted } from "./sorting";
 import styles from "./TagTable.module.css";
 
@@ -39,7 +40,7 @@ export function TagTable({ label, rows, onApply }: Props): React.JSX.Element {
     </Table.Th>
   );
   return (
-    <Table.ScrollContainer minWidth={620} scrollAreaProps={{ "aria-label": label }}>
+    <Scrolled label={label} minWidth={620}>
       <Table verticalSpacing={6} aria-label={label}>
         <Table.Thead>
           <Table.Tr>
@@ -86,7 +87,7 @@ export function TagTable({ label, rows, onApply }: Props): React.JSX.Element {
           ))}
         </Table.Tbody>
       </Table>
-    </Table.ScrollContainer>
+    </Scrolled>
   );
 }
 

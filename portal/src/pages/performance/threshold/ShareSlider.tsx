@@ -33,7 +33,7 @@ export function ShareSlider({ label, hint, value, onChange, marks }: Props): Rea
         step={0.01}
         label={null}
         marks={marks.map((mark) => ({ value: mark }))}
-        thumbProps={{ "aria-labelledby": id, "aria-valuetext": texts.common.percent(value) }}
+        thumbProps={{ "aria-labelledby": id }}
         my={6}
       />
       <Text size="xs" c="dimmed">
