@@ -24,19 +24,16 @@ export function IterationBar({ project, iterations, shown }: Props): React.JSX.E
   const may = useMay();
   const go = useNavigate();
   const [renaming, setRenaming] = useState(false);
-  const remove = useDeleteIteration(project, shown.id);
   const home = `/projects/${project}/performance`;
+  const remove = useDeleteIteration(project, shown.id, () => {
+    announce(said.deleted(shown.name));
+    void go(home, { replace: true });
+  });
   const ask = (): void =>
     confirm({
       title: said.deleteTitle(shown.name),
       text: said.deleteText,
-      confirmed: () =>
-        remove.mutate(undefined, {
-          onSuccess: () => {
-            announce(said.deleted(shown.name));
-            void go(home, { replace: true });
-          },
-        }),
+      confirmed: () => remove.mutate(),
     });
   const others = iterations.filter((one) => isTrained(one) && one.id !== shown.id);
   const isDeletable = !shown.publishName && shown.status !== "Training";

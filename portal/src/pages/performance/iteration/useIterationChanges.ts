@@ -22,7 +22,12 @@ export function useRenameIteration(project: string, iteration: string) {
   });
 }
 
-export function useDeleteIteration(project: string, iteration: string) {
+/**
+ * Delete an iteration.
+ *
+ * @param deleted is called before it disappears from the list.
+ */
+export function useDeleteIteration(project: string, iteration: string, deleted: () => void) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: () =>
@@ -30,6 +35,7 @@ export function useDeleteIteration(project: string, iteration: string) {
         api.DELETE(ITERATION, { params: { path: { project_id: project, iteration_id: iteration } } }),
       ),
     onSuccess: async () => {
+      deleted();
       client.setQueryData<Schemas["Iteration"][]>(keys.iterations(project), (known) =>
         known?.filter(({ id }) => id !== iteration),
       );
