@@ -20,14 +20,14 @@ export function Outcome({ project, iteration }: Props): React.JSX.Element | null
   if (isTrained(iteration)) return <Trained project={project} iteration={iteration} />;
   if (wasCancelled(iteration)) {
     return (
-      <Alert color="gray" mb="md" title={said.wasCancelled(iteration.name)}>
+      <Alert color="gray" mb="md" classNames={{ title: styles["title"] }} title={said.wasCancelled(iteration.name)}>
         {said.wasCancelledText}
       </Alert>
     );
   }
   if (iteration.status !== "Failed") return null;
   return (
-    <Alert color="red" mb="md" title={said.failed(iteration.name)}>
+    <Alert color="red" mb="md" classNames={{ title: styles["title"] }} title={said.failed(iteration.name)}>
       <Text size="sm" style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>
         {iteration.trainingErrorDetails}
       </Text>

@@ -9,6 +9,7 @@ import { texts } from "@/texts";
 import { type Plan, type Rules, isPossible, planOf } from "./plan";
 import { Recipe } from "./Recipe";
 import { TagsToTrain } from "./TagsToTrain";
+import styles from "./training.module.css";
 import { useTrain } from "./useTraining";
 
 const UNCHANGED = "BadRequestTrainingNotNeeded";
@@ -88,7 +89,7 @@ function Hindrances({ plan, rules }: { plan: Plan; rules: Rules }): React.JSX.El
   const said = texts.training;
   const { least } = rules.goals;
   return (
-    <Alert color="orange" title={said.hindrances}>
+    <Alert color="orange" classNames={{ title: styles["title"] }} title={said.hindrances}>
       <List size="sm" spacing={2}>
         {plan.few.map(({ tag, missing }) => (
           <List.Item key={tag.id}>{said.fewPhotos(tag.name, tag.imageCount, missing, least)}</List.Item>

@@ -21,7 +21,7 @@ export function Workers({ open }: { open: readonly Job[] }): React.JSX.Element {
       )}
       {workers.isPending && <Loader size="sm" aria-label={texts.common.loading} />}
       {workers.data?.length === 0 && (
-        <Alert color="orange" title={said.noWorkers}>
+        <Alert color="orange" classNames={{ title: styles["title"] }} title={said.noWorkers}>
           {said.noWorkersText}
         </Alert>
       )}
