@@ -89,7 +89,7 @@ def _keys(server: RunningServer) -> dict[str, str]:
         opened.database.close()
 
 
-def garden_project(client: Any, photos: Sequence[Path]) -> Filled:
+def garden_project(client: Any, photos: Sequence[Path], seconds: float = 240.0) -> Filled:
     """Make a classification project of drawn photos, train and publish it."""
     project = client.create_project("Garden", domain_id=COMPACT, classification_type="Multiclass").id
     by_tag: dict[str, list[bytes]] = {}
@@ -99,7 +99,7 @@ def garden_project(client: Any, photos: Sequence[Path]) -> Filled:
     images = {name: upload(client, project, some[:_TRAINED], tags[name]) for name, some in by_tag.items()}
     untagged = upload(client, project, [photo for some in by_tag.values() for photo in some[_TRAINED:]])
     iteration = client.train_project(project).id
-    completed(client, project, iteration)
+    completed(client, project, iteration, seconds)
     client.publish_iteration(project, iteration, PUBLISHED, PREDICTION_ID)
     return Filled(project, iteration, tags, images, untagged)
 

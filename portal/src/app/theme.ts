@@ -10,16 +10,37 @@ export const theme = createTheme({
   respectReducedMotion: true,
 });
 
-/** Colours in which text can be read: of Mantine's own, some have less contrast than the 4.5 to 1 that is needed. */
+const HUES = ["pink", "red", "orange", "yellow", "green", "teal", "blue", "violet", "grape"] as const;
+
+/** Colours of text on white and on tints, and under white text, with the contrast of 4.5 to 1 that Mantine's lack. */
+const readableHues = Object.fromEntries(
+  HUES.flatMap((hue) => {
+    const dark = `color-mix(in srgb, var(--mantine-color-${hue}-9) 85%, black)`;
+    return ["light-color", "outline", "text"].map((use) => [`--mantine-color-${hue}-${use}`, dark]);
+  }),
+);
+const readableFills = Object.fromEntries(
+  (["red", "orange", "green", "teal"] as const).flatMap((hue) => {
+    const fill = (share: number): string => `color-mix(in srgb, var(--mantine-color-${hue}-9) ${share}%, black)`;
+    return [
+      [`--mantine-color-${hue}-filled`, fill(90)],
+      [`--mantine-color-${hue}-filled-hover`, fill(78)],
+    ];
+  }),
+);
+
+/** Grey text that can be read: Mantine's own has a contrast of 3.3 to 1, 4.5 to 1 is needed. */
 export const variables: CSSVariablesResolver = () => ({
   variables: {},
   light: {
+    ...readableHues,
+    ...readableFills,
     "--mantine-color-dimmed": "var(--mantine-color-gray-7)",
     "--mantine-color-placeholder": "#6b7178",
-    "--mantine-color-red-outline": "var(--mantine-color-red-9)",
-    "--mantine-color-red-filled": "var(--mantine-color-red-9)",
-    "--mantine-color-red-filled-hover": "#b02525",
-    "--mantine-color-teal-light-color": "#06634a",
   },
-  dark: { "--mantine-color-dimmed": "var(--mantine-color-dark-1)", "--mantine-color-placeholder": "#9a9a9a" },
+  dark: {
+    ...readableFills,
+    "--mantine-color-dimmed": "var(--mantine-color-dark-1)",
+    "--mantine-color-placeholder": "#9a9a9a",
+  },
 });
