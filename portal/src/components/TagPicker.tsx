@@ -66,7 +66,11 @@ export function TagPicker(props: Props): React.JSX.Element {
                 key={tagId}
                 withRemoveButton
                 onRemove={() => toggle(tagId)}
-                removeButtonProps={{ "aria-label": texts.images.leaveOut(nameOf(tags, tagId)), tabIndex: 0, "aria-hidden": false }}
+                removeButtonProps={{
+                  "aria-label": texts.images.leaveOut(nameOf(tags, tagId)),
+                  "aria-hidden": false, // which Mantine hides, since its keys remove pills too
+                  tabIndex: 0,
+                }}
               >
                 {nameOf(tags, tagId)}
               </Pill>
@@ -99,7 +103,7 @@ export function TagPicker(props: Props): React.JSX.Element {
         </PillsInput>
       </Combobox.DropdownTarget>
       <Combobox.Dropdown>
-        <Combobox.Options mah={240} style={{ overflowY: "auto" }} aria-label={label}>
+        <Combobox.Options mah={240} style={{ overflowY: "auto" }}>
           {found.map((tag) => (
             <Combobox.Option key={tag.id} value={tag.id} active={value.includes(tag.id)}>
               {value.includes(tag.id) ? "✓ " : ""}
