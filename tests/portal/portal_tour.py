@@ -72,7 +72,7 @@ def settle(page: Page) -> None:
 
 _IDLE = """
 () => {
-  const loading = document.querySelector("[aria-label='Loading'], [aria-busy='true']");
+  const loading = document.querySelector(".mantine-Loader-root, [aria-busy='true']");
   const pictures = [...document.querySelectorAll("main img")].filter((image) => image.loading !== "lazy");
   const content = document.getElementById("page") ?? document.querySelector("main");
   return !loading && content?.childElementCount > 0 && pictures.every((image) => image.complete);

@@ -61,7 +61,7 @@ def test_each_page_has_its_title_is_said_and_has_the_focus(signed_in: SignedIn, 
         expect(page).to_have_title(f"{tab.inner_text()} · Garden · Dahlia")
         expect(page.locator("[aria-live=polite]", has_text=tab.inner_text()).first).to_be_attached()
         assert page.evaluate("document.getElementById('page').contains(document.activeElement)")
-    page.get_by_role("link", name="Dahlia, all projects").click()
+    page.get_by_role("link", name="Dahlia, projects").click()
     expect(page).to_have_title("Projects · Dahlia")
     assert page.evaluate("document.getElementById('content').contains(document.activeElement)")
     page.goto("/#/nothing/here")
@@ -127,7 +127,7 @@ def test_what_one_tab_changes_the_other_shows_when_it_is_looked_at(
     client.delete_project(project[1])
     _look_at(one)
     expect(one.get_by_role("alert").filter(has_text=project[1])).to_be_visible()
-    one.get_by_role("link", name="Dahlia, all projects").click()
+    one.get_by_role("link", name="Dahlia, projects").click()
     expect(one.get_by_role("link", name="Made in another tab")).to_have_count(0)
 
 

@@ -55,7 +55,10 @@ def filled_server() -> Iterator[FilledServer]:
         share_graphs_of_server(Path(folder) / "home", graphs)
         with portal_server(Path(folder) / "home") as server:
             client = training_client(server)
-            projects = {"garden": garden_project(client, photos, _TRAINING_SECONDS), "scenes": scenes_project(client, server)}
+            projects = {
+                "garden": garden_project(client, photos, _TRAINING_SECONDS),
+                "scenes": scenes_project(client, server),
+            }
             _ask(server, projects["garden"].project, photos[:: len(photos) // _ASKED], f"{PUBLISHED}/image")
             client.publish_iteration(
                 projects["scenes"].project, projects["scenes"].iteration, PUBLISHED, PREDICTION_ID

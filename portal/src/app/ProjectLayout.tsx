@@ -1,4 +1,5 @@
 import { Box, Group, Loader, ScrollArea, Tabs, Text } from "@mantine/core";
+import { useEffect, useRef } from "react";
 import { Outlet, useLocation, useNavigate } from "react-router";
 
 import { ApiError } from "@/api/errors";
@@ -29,6 +30,12 @@ export function ProjectLayout(): React.JSX.Element {
   const place = useLocation();
   const go = useNavigate();
   const shown = place.pathname.split("/")[3] ?? null;
+  const tab = shown === "compare" ? "performance" : shown;
+  const tabs = useRef<HTMLDivElement>(null);
+  // On a phone the tabs are wider than the page.
+  useEffect(() => {
+    tabs.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ inline: "center", block: "nearest" });
+  }, [tab]);
   // A page stays, with all that was typed into it, while the server does not answer.
   const isGone = project.error instanceof ApiError && project.error.status === 404;
   const isMissing = project.error !== null && (isGone || project.data === undefined);
@@ -40,12 +47,12 @@ export function ProjectLayout(): React.JSX.Element {
         </Text>
       </Group>
       <Tabs
-        value={shown === "compare" ? "performance" : shown}
+        value={tab}
         onChange={(page) => page && go(`/projects/${id}/${page}`)}
         activateTabWithKeyboard={false}
       >
         <ScrollArea type="never">
-          <Tabs.List px="md" aria-label={texts.common.navigation} style={{ flexWrap: "nowrap" }}>
+          <Tabs.List ref={tabs} px="md" aria-label={texts.common.navigation} style={{ flexWrap: "nowrap" }}>
             {PAGES.map(([page, title]) => (
               <Tabs.Tab key={page} value={page} aria-controls={PROJECT_PAGE}>
                 {title}
