@@ -71,8 +71,17 @@ def convert(module: nn.Module, card: ModelCard, form: Form, scratch: Path) -> Co
     Raises:
         ExportError: torch cannot follow the module, or an operation has no such form.
     """
+    return convert_graph(followed(module, card), card, form, scratch)
+
+
+def convert_graph(graph: Any, card: ModelCard, form: Form, scratch: Path) -> Converted:
+    """Write what `followed` gave of a classifier; see `convert`.
+
+    Raises:
+        ExportError: an operation has no such form.
+    """
     converted = translated(
-        followed(module, card),
+        graph,
         card,
         form,
         scratch,

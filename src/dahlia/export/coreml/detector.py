@@ -11,16 +11,16 @@ from torch import Tensor, nn
 
 from dahlia.export.box_answers import grid_cells, rule_properties
 from dahlia.export.coreml._runtime import ct
-from dahlia.export.coreml.convert import Converted, Form, followed, image_input, translated
+from dahlia.export.coreml.convert import Converted, Form, image_input, translated
 from dahlia.export.coreml.description import listed, say
 from dahlia.export.coreml.detector_file import CONFIDENCE, COORDINATES, GRID, TAGS
+from dahlia.export.coreml.kept import followed_once
 from dahlia.export.coreml.package import write_model
 from dahlia.export.coreml.precision import Whole, halve_weights
 from dahlia.export.coreml.suppression import LEAST, OVERLAP, PLACES, SCORES, suppressing
 from dahlia.export.port import Source, detector_of
 from dahlia.modeling.card import DetectorCard, ModelCard
 from dahlia.modeling.detection.answers import GridAnswer
-from dahlia.modeling.detection.detector import Detector
 
 _NECK = "neck"  # the part of a detector that follows its backbone
 _IMAGES = 4  # axes
@@ -47,23 +47,24 @@ def write_detector(folder: Path, source: Source, form: Form, *, halved: bool) ->
     card = source.card
     how = detector_of(card)
     with tempfile.TemporaryDirectory(prefix="dahlia-coreml-") as scratch:
-        converted = _ANSWERS[how.output](source.detector(), card, form, Path(scratch), halved)
+        converted = _ANSWERS[how.output](source, form, Path(scratch), halved)
         _describe(converted.model, card, how)
         write_model(folder, converted)
 
 
-def _grid(detector: Detector, card: ModelCard, form: Form, scratch: Path, halved: bool) -> Converted:
-    grid_cells(card)
-    return _converted(_FiveAxes(GridAnswer(detector)).eval(), (GRID,), card, form, scratch, halved)
+def _grid(source: Source, form: Form, scratch: Path, halved: bool) -> Converted:
+    grid_cells(source.card)
+    graph = followed_once(source, lambda: _FiveAxes(GridAnswer(source.detector())).eval())
+    return _converted(graph, (GRID,), source.card, form, scratch, halved)
 
 
-def _boxes(detector: Detector, card: ModelCard, form: Form, scratch: Path, halved: bool) -> Converted:
-    return suppressing(
-        _converted(detector, (PLACES, SCORES), card, form, scratch, halved), card, scratch / "candidates"
-    )
+def _boxes(source: Source, form: Form, scratch: Path, halved: bool) -> Converted:
+    graph = followed_once(source, source.detector)
+    found = _converted(graph, (PLACES, SCORES), source.card, form, scratch, halved)
+    return suppressing(found, source.card, scratch / "candidates")
 
 
-_ANSWERS: dict[Literal["grid", "boxes"], Callable[[Detector, ModelCard, Form, Path, bool], Converted]] = {
+_ANSWERS: dict[Literal["grid", "boxes"], Callable[[Source, Form, Path, bool], Converted]] = {
     "grid": _grid,
     "boxes": _boxes,
 }
@@ -82,9 +83,8 @@ class _FiveAxes(nn.Module):
 
 
 def _converted(
-    module: nn.Module, outputs: tuple[str, ...], card: ModelCard, form: Form, scratch: Path, halved: bool
+    graph: Any, outputs: tuple[str, ...], card: ModelCard, form: Form, scratch: Path, halved: bool
 ) -> Converted:
-    graph = followed(module, card)
     whole = Whole(alone=_nodes_above(graph, card.input.size // _LARGE[form]), onwards=_neck_nodes(graph))
     converted = translated(
         graph,

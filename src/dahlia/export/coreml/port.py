@@ -53,12 +53,14 @@ def write(folder: Path, source: Source, flavour: str) -> None:
 
 
 def _write_classifier(folder: Path, source: Source, flavour: str) -> None:
-    module = source.module()
-    from dahlia.export.coreml.convert import convert
+    with quick_imports():
+        from dahlia.export.coreml.convert import convert_graph
+        from dahlia.export.coreml.kept import followed_once
     from dahlia.export.coreml.precision import halve_weights
 
     with tempfile.TemporaryDirectory(prefix="dahlia-coreml-") as scratch:
-        converted = convert(module, source.card, _FORMS[flavour], Path(scratch))
+        graph = followed_once(source, source.module)
+        converted = convert_graph(graph, source.card, _FORMS[flavour], Path(scratch))
         describe(converted.model, source.card)
         if flavour == _HALVED:
             halve_weights(converted.model.neuralNetworkClassifier)
