@@ -140,5 +140,5 @@ def test_empty_project_offers_the_sample_unless_it_has_tags(
     expect(page.get_by_role("alert")).to_contain_text("tag")
     page.reload()
     expect(page.get_by_text("No photos yet")).to_be_visible()
-    expect(page.get_by_text("of another tab")).to_be_visible()
+    expect(page.get_by_text("of another tab").first).to_be_visible()
     expect(page.get_by_role("button", name="Try it with the garden")).to_have_count(0)
