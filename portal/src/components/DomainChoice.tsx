@@ -30,7 +30,7 @@ export function DomainChoice({ kind, value, onChange }: Props): React.JSX.Elemen
           <Radio
             key={domain.id}
             value={domain.id}
-            label={<Name domain={domain} />}
+            label={<DomainName domain={domain} />}
             description={choices.data?.find(({ id }) => id === domain.id)?.choose}
           />
         ))}
@@ -39,7 +39,8 @@ export function DomainChoice({ kind, value, onChange }: Props): React.JSX.Elemen
   );
 }
 
-function Name({ domain }: { domain: Schemas["Domain"] }): React.JSX.Element {
+/** The name of a domain, and whether its iterations can be exported. */
+export function DomainName({ domain }: { domain: Schemas["Domain"] }): React.JSX.Element {
   const megabytes = domain.modelInformation?.estimatedModelSizeInMegabytes;
   return (
     <>

@@ -25,6 +25,7 @@ export const settings = {
     `The domain can change, the kind cannot: this stays a project for ${kind.toLowerCase()}. Make a new project for the other kind.`,
   withdrawn: (domain: string) =>
     `The domain ${domain} of this project is offered no longer. The project can be trained after you choose another one.`,
+  changeDomain: "Change",
   domainMeans: (domain: string) =>
     `The next training uses ${domain}. Trained iterations, and the names they are published under, stay as they are.`,
   domainNotExported: (domain: string) => `Iterations of ${domain} cannot be exported.`,

@@ -1,4 +1,4 @@
-import { Container, SegmentedControl, Stack, Title } from "@mantine/core";
+import { SegmentedControl, Stack, Title } from "@mantine/core";
 import { useSearchParams } from "react-router";
 
 import { useMay } from "@/api/shared";
@@ -20,32 +20,30 @@ export default function ServerPage(): React.JSX.Element {
   const wanted = PARTS.find((part) => part === address.get("show")) ?? "about";
   const shown: Part = may.administer ? wanted : "about";
   return (
-    <Container size="lg" py="md">
-      <Stack>
-        <Title order={1} size="h2">
-          {said.title}
-        </Title>
-        {may.administer && (
-          <SegmentedControl
-            aria-label={said.navigation}
-            data={PARTS.map((part) => ({ value: part, label: said.parts[part] }))}
-            value={shown}
-            onChange={(part) => setAddress(part === "about" ? {} : { show: part })}
-            style={{ alignSelf: "start" }}
-          />
-        )}
-        {shown === "about" && <About />}
-        {shown === "keys" && (
-          <Section title={said.keys.title} text={said.keys.text}>
-            <KeysPanel />
-          </Section>
-        )}
-        {shown === "audit" && (
-          <Section title={said.parts.audit} text={said.audit.text}>
-            <AuditLog />
-          </Section>
-        )}
-      </Stack>
-    </Container>
+    <Stack p="md">
+      <Title order={1} size="h2">
+        {said.title}
+      </Title>
+      {may.administer && (
+        <SegmentedControl
+          aria-label={said.navigation}
+          data={PARTS.map((part) => ({ value: part, label: said.parts[part] }))}
+          value={shown}
+          onChange={(part) => setAddress(part === "about" ? {} : { show: part })}
+          style={{ alignSelf: "start" }}
+        />
+      )}
+      {shown === "about" && <About />}
+      {shown === "keys" && (
+        <Section title={said.keys.title} text={said.keys.text}>
+          <KeysPanel />
+        </Section>
+      )}
+      {shown === "audit" && (
+        <Section title={said.parts.audit} text={said.audit.text}>
+          <AuditLog />
+        </Section>
+      )}
+    </Stack>
   );
 }

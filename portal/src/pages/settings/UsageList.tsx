@@ -16,7 +16,7 @@ interface Props {
 export function UsageList({ label, shares, others }: Props): React.JSX.Element {
   const said = texts.settings.usage;
   return (
-    <Stack component="ul" gap="xs" p={0} m={0} maw={520} style={{ listStyle: "none" }} aria-label={label}>
+    <Stack component="ul" gap="xs" p={0} m={0} style={{ listStyle: "none" }} aria-label={label}>
       {shares.map(([name, { used, limit }]) => (
         <li key={name}>
           <Row name={name} value={limit === null ? texts.common.number(used) : said.of(used, limit)} />

@@ -3,11 +3,11 @@ import { Alert, Button, Group, Radio, Stack, Text, TextInput, Textarea } from "@
 import type { Schemas } from "@/api/client";
 import { useDomains } from "@/api/shared";
 import { announce } from "@/components/announce";
-import { DomainChoice } from "@/components/DomainChoice";
 import { ErrorNote } from "@/components/ErrorNote";
 import { texts } from "@/texts";
 
 import { Conflict } from "./Conflict";
+import { DomainField } from "./DomainField";
 import { type Field, type Fields, fieldsOf } from "./edits";
 import { type Settings, useSettings } from "./useSettings";
 
@@ -61,8 +61,12 @@ export function SettingsForm({ project }: { project: Schemas["ProjectSummary"] }
         )}
         {kind && (
           <div>
-            <DomainChoice kind={kind} value={fields.domainId} onChange={(id) => type("domainId", id)} />
-            <DomainNote saved={settings.saved.domainId} chosen={fields.domainId} domains={domains} kind={kind} />
+            <DomainField
+              saved={settings.saved.domainId}
+              chosen={fields.domainId}
+              kind={kind}
+              onChange={(id) => type("domainId", id)}
+            />
             <Asked field="domainId" settings={settings} domains={domains} />
           </div>
         )}
@@ -114,33 +118,6 @@ function Classification({ value, isChanged, onChange }: ClassificationProps): Re
         </Alert>
       )}
     </>
-  );
-}
-
-interface DomainNoteProps {
-  saved: string;
-  chosen: string;
-  domains: readonly Schemas["Domain"][];
-  kind: Schemas["DomainType"];
-}
-
-/** What another domain means, and why no other kind is offered. */
-function DomainNote({ saved, chosen, domains, kind }: DomainNoteProps): React.JSX.Element {
-  const said = texts.settings;
-  const [now, next] = [saved, chosen].map((wanted) => domains.find(({ id }) => id === wanted));
-  if (!now || !next || now === next) {
-    return (
-      <Text size="sm" c="dimmed" mt="xs">
-        {now && !now.enabled ? said.withdrawn(now.name) : said.kindStays(texts.projects.kinds[kind].short)}
-      </Text>
-    );
-  }
-  const losesExports = now.exportable && !next.exportable;
-  return (
-    <Alert color="blue" mt="xs" role="status">
-      {said.domainMeans(next.name)} {losesExports && said.domainNotExported(next.name)}
-      {!now.exportable && next.exportable && said.domainExported}
-    </Alert>
   );
 }
 

@@ -1,4 +1,4 @@
-import { Alert, Anchor, Loader, Stack, Table, Text } from "@mantine/core";
+import { Alert, Anchor, Loader, SimpleGrid, Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
 
@@ -29,38 +29,40 @@ export function About(): React.JSX.Element {
   }
   const { version, time, warnings, features, lanes, limits } = info.data;
   return (
-    <Stack>
-      <Section title={said.server}>
-        <Facts
-          facts={[
-            [said.version, version],
-            [said.time, texts.common.date(time)],
-            [said.state, warnings.length === 0 ? said.works : said.warnings],
-            [said.urls, said.urlFetch(features.urlFetch)],
-          ]}
-        />
-        {warnings.map((warning) => (
-          <Alert key={warning} color="orange">
-            {warning}
-          </Alert>
-        ))}
-        <Anchor href="/docs" target="_blank" size="sm">
-          {said.docs}
-        </Anchor>
-      </Section>
-      {may.administer && (
-        <Section title={texts.settings.usage.title} text={texts.settings.usage.serverText}>
-          <ServerUsage />
+    <SimpleGrid cols={{ base: 1, md: 2 }} style={{ alignItems: "start" }}>
+      <Stack>
+        <Section title={said.server}>
+          <Facts
+            facts={[
+              [said.version, version],
+              [said.time, texts.common.date(time)],
+              [said.state, warnings.length === 0 ? said.works : said.warnings],
+              [said.urls, said.urlFetch(features.urlFetch)],
+            ]}
+          />
+          {warnings.map((warning) => (
+            <Alert key={warning} color="orange">
+              {warning}
+            </Alert>
+          ))}
+          <Anchor href="/docs" target="_blank" size="sm">
+            {said.docs}
+          </Anchor>
         </Section>
-      )}
-      <Section title={said.queue} text={said.queueText}>
-        <Queue lanes={lanes} />
-        {may.administer && <Workers />}
-      </Section>
+        {may.administer && (
+          <Section title={texts.settings.usage.title} text={texts.settings.usage.serverText}>
+            <ServerUsage />
+          </Section>
+        )}
+        <Section title={said.queue} text={said.queueText}>
+          <Queue lanes={lanes} />
+          {may.administer && <Workers />}
+        </Section>
+      </Stack>
       <Section title={said.limits} text={said.limitsText}>
         <Limits limits={limits} />
       </Section>
-    </Stack>
+    </SimpleGrid>
   );
 }
 
@@ -109,7 +111,7 @@ function Workers(): React.JSX.Element {
 function Limits({ limits }: { limits: Schemas["Info"]["limits"] }): React.JSX.Element {
   const said = texts.server.about;
   return (
-    <Table withRowBorders={false} verticalSpacing={3} horizontalSpacing={0} maw={520}>
+    <Table withRowBorders={false} verticalSpacing={3} horizontalSpacing={0}>
       <Table.Tbody>
         {Object.entries(limits).map(([name, value]) => (
           <Table.Tr key={name}>
