@@ -73,7 +73,6 @@ function NarrowMenu({ withActivity }: { withActivity: boolean }): React.JSX.Elem
         <Menu.Item component="a" href="/docs" target="_blank">
           {said.api}
         </Menu.Item>
-        <Menu.Divider />
         <Menu.Item onClick={signOut}>{said.signOut}</Menu.Item>
       </Menu.Dropdown>
     </Menu>

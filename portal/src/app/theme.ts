@@ -1,4 +1,6 @@
-import { type CSSVariablesResolver, createTheme } from "@mantine/core";
+import { type CSSVariablesResolver, Modal, createTheme } from "@mantine/core";
+
+import { texts } from "@/texts";
 
 export const theme = createTheme({
   primaryColor: "pink",
@@ -8,6 +10,9 @@ export const theme = createTheme({
   headings: { fontFamily: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif" },
   cursorType: "pointer",
   respectReducedMotion: true,
+  components: {
+    Modal: Modal.extend({ defaultProps: { closeButtonProps: { "aria-label": texts.common.close } } }),
+  },
 });
 
 const HUES = ["pink", "red", "orange", "yellow", "green", "teal", "blue", "violet", "grape"] as const;

@@ -1,4 +1,4 @@
-import { Anchor, Button, Group, Loader, Modal, Stack, Text } from "@mantine/core";
+import { Anchor, Button, Group, Loader, Modal, SimpleGrid, Stack, Text } from "@mantine/core";
 import { useState } from "react";
 import { Link, useNavigate } from "react-router";
 
@@ -27,39 +27,43 @@ export default function SettingsPage(): React.JSX.Element {
     return <Loader aria-label={texts.common.loading} />;
   }
   return (
-    <Stack maw={760}>
-      <Section title={said.project}>
-        {may.write ? <SettingsForm key={id} project={project.data} /> : <SettingsFacts project={project.data} />}
-      </Section>
-      <Section title={said.exports}>
-        <ExportNote project={project.data} />
-      </Section>
-      <Section title={said.usage.title} text={said.usage.text}>
-        <ProjectUsage projectId={id} />
-      </Section>
-      <Section title={said.addresses} text={said.addressesText}>
-        <CopyableLine label={said.projectId} text={id} />
-        <CopyableLine label={said.endpoint} text={window.location.origin} />
-      </Section>
-      {may.administer && (
-        <Section title={texts.server.keys.title} text={said.keysText}>
-          <KeysPanel projectId={id} />
-          <Group gap="md">
-            <Anchor component={Link} to="/server?show=keys" size="sm">
-              {texts.server.keys.all}
-            </Anchor>
-            <Anchor component={Link} to={`/server?show=audit&projectId=${id}`} size="sm">
-              {texts.server.audit.ofProject}
-            </Anchor>
-          </Group>
+    <SimpleGrid cols={{ base: 1, md: 2 }} style={{ alignItems: "start" }}>
+      <Stack>
+        <Section title={said.project}>
+          {may.write ? <SettingsForm key={id} project={project.data} /> : <SettingsFacts project={project.data} />}
         </Section>
-      )}
-      {may.write && (
-        <Section title={said.deletion} text={said.deletionText}>
-          <Deletion project={project.data} />
+        <Section title={said.exports}>
+          <ExportNote project={project.data} />
         </Section>
-      )}
-    </Stack>
+        {may.write && (
+          <Section title={said.deletion} text={said.deletionText}>
+            <Deletion project={project.data} />
+          </Section>
+        )}
+      </Stack>
+      <Stack>
+        <Section title={said.usage.title} text={said.usage.text}>
+          <ProjectUsage projectId={id} />
+        </Section>
+        <Section title={said.addresses} text={said.addressesText}>
+          <CopyableLine label={said.projectId} text={id} />
+          <CopyableLine label={said.endpoint} text={window.location.origin} />
+        </Section>
+        {may.administer && (
+          <Section title={texts.server.keys.title} text={said.keysText}>
+            <KeysPanel projectId={id} />
+            <Group gap="md">
+              <Anchor component={Link} to="/server?show=keys" size="sm">
+                {texts.server.keys.all}
+              </Anchor>
+              <Anchor component={Link} to={`/server?show=audit&projectId=${id}`} size="sm">
+                {texts.server.audit.ofProject}
+              </Anchor>
+            </Group>
+          </Section>
+        )}
+      </Stack>
+    </SimpleGrid>
   );
 }
 
