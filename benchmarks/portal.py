@@ -212,8 +212,8 @@ def _fill(server: Running, project: str, images: int, tagged: bool = True) -> No
 def _image(number: int, project: int, now: datetime, tagged: bool) -> dict[str, Any]:
     return {
         "id": new_id(), "project_key": project, "suffix": ".jpg", "width": 900, "height": 600,
-        "size": 100_000, "sha256": hashlib.sha256(str(number).encode()).hexdigest(), "details": {}, "tagged": tagged,
-        "created": now, "added": 1, "removed": None,
+        "size": 100_000, "sha256": hashlib.sha256(str(number).encode()).hexdigest(), "details": {},
+        "tagged": tagged, "created": now, "added": 1, "removed": None,
     }  # fmt: skip
 
 

@@ -30,9 +30,9 @@ export class Leavers {
   }
 
   /** How many are before a place. */
-  before(place: number): number {
+  before(place: number, without: ReadonlySet<string> = new Set()): number {
     let count = 0;
-    for (const other of this.places.values()) if (other < place) count += 1;
+    for (const [id, other] of this.places) if (other < place && !without.has(id)) count += 1;
     return count;
   }
 
@@ -42,8 +42,13 @@ export class Leavers {
   }
 
   /** How many photos of the server's list lie before a place. */
-  skipOf(place: number): number {
-    return place - this.before(place) + this.ahead;
+  skipOf(place: number, pending: ReadonlySet<string>): number {
+    return place - this.before(place, pending) + this.ahead;
+  }
+
+  /** How many the server does not count any more: it does not know yet of those that are pending. */
+  known(pending: ReadonlySet<string>): number {
+    return this.before(Infinity, pending);
   }
 
   /** Whether one is on a page, which could not be read again as it was. */

@@ -54,12 +54,12 @@ export function usePhotos(project: string, filter: Filter, labels: Labels, isHel
 
   const counting = useQuery({
     queryKey: [...keys.images(project), "count", name, generation],
-    queryFn: async ({ signal }) => {
-      await labels.idle();
-      const left = list.leavers.size;
-      const params = { path: { project_id: project }, query: queryOf(filter) };
-      return left + (await dataOf(api.GET(`${PROJECT}/images/count`, { params, signal })));
-    },
+    queryFn: ({ signal }) =>
+      labels.whileStill(async (pending) => {
+        const params = { path: { project_id: project }, query: queryOf(filter) };
+        const known = list.leavers.known(pending);
+        return known + (await dataOf(api.GET(`${PROJECT}/images/count`, { params, signal })));
+      }),
     placeholderData: (earlier) => earlier,
   });
   const there = counting.data;
@@ -69,16 +69,16 @@ export function usePhotos(project: string, filter: Filter, labels: Labels, isHel
   const pageOf = useCallback(
     (page: number) => ({
       queryKey: [...scope, page],
-      queryFn: async ({ signal }: { signal: AbortSignal }): Promise<Page> => {
-        await labels.idle();
-        const asked = now();
-        const skip = list.leavers.skipOf(page * PAGE);
-        const query = { ...queryOf(filter), take: PAGE, skip };
-        const params = { path: { project_id: project }, query };
-        const found = await dataOf(api.GET(`${PROJECT}/images`, { params, signal }));
-        found.forEach((photo, place) => list.places.set(photo.id, page * PAGE + place));
-        return { photos: found.map((photo) => ({ ...photo, asked })) };
-      },
+      queryFn: ({ signal }: { signal: AbortSignal }): Promise<Page> =>
+        labels.whileStill(async (pending) => {
+          const asked = now();
+          const skip = list.leavers.skipOf(page * PAGE, pending);
+          const query = { ...queryOf(filter), take: PAGE, skip };
+          const params = { path: { project_id: project }, query };
+          const found = await dataOf(api.GET(`${PROJECT}/images`, { params, signal }));
+          found.forEach((photo, place) => list.places.set(photo.id, page * PAGE + place));
+          return { photos: found.map((photo) => ({ ...photo, asked })) };
+        }),
       staleTime: Infinity,
       gcTime: Infinity,
       refetchOnWindowFocus: false,

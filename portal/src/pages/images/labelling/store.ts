@@ -71,6 +71,11 @@ export class Labels {
     return this.writer.idle();
   }
 
+  /** Read photos while nothing is being written; `read` gets the ids of those with changes that are not there yet. */
+  whileStill<T>(read: (pending: ReadonlySet<string>) => Promise<T>): Promise<T> {
+    return this.writer.whileStill(read);
+  }
+
   tagsOf({ id, tags, asked }: Seen): ReadonlySet<string> {
     const shown = new Set(tags.map((tag) => tag.tagId));
     for (const [tagId, layer] of this.layers.get(id) ?? []) {

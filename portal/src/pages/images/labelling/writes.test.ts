@@ -45,6 +45,26 @@ test("what is typed while a call is under way goes together in the next, the new
   expect(made.open).toBe(0);
 });
 
+test("a read finds the server still, and hears what it does not have", async () => {
+  const order: string[] = [];
+  const add = vi.fn(async (pairs: readonly Pair[]) => {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    order.push(`wrote ${pairs.map((pair) => pair.imageId).join()}`);
+    return pairs.slice(0, 0);
+  });
+  const { made } = writer({ add });
+  made.push([on("1")]);
+  await Promise.resolve();
+  made.push([on("2")]);
+  const read = made.whileStill(async (pending) => {
+    order.push(`reading without ${[...pending].join()}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    order.push("read");
+  });
+  await Promise.all([read, made.idle()]);
+  expect(order).toEqual(["wrote 1", "reading without 2", "read", "wrote 2"]);
+});
+
 test("a lost connection is waited for", async () => {
   const add = vi.fn(async (pairs: readonly Pair[]) => {
     if (add.mock.calls.length === 1) throw new ApiError("gone", 0, "Unreachable");

@@ -38,6 +38,8 @@ export class TagWriter {
   private sending: readonly Change[] = [];
   private running = false;
   private resting: (() => void)[] = [];
+  private current: Promise<void> = Promise.resolve();
+  private readonly reads = new Set<Promise<unknown>>();
 
   constructor(
     private readonly calls: TagCalls,
@@ -69,13 +71,33 @@ export class TagWriter {
     return this.running ? new Promise((resolve) => this.resting.push(resolve)) : Promise.resolve();
   }
 
+  /**
+   * Read what the server has while nothing is being written; what is typed meanwhile waits.
+   *
+   * @param read gets the photos that have changes which the server does not have.
+   */
+  async whileStill<T>(read: (pending: ReadonlySet<string>) => Promise<T>): Promise<T> {
+    const reading = this.current.then(() => read(new Set([...this.waiting.values()].map(({ imageId }) => imageId))));
+    this.reads.add(reading);
+    try {
+      return await reading;
+    } finally {
+      this.reads.delete(reading);
+    }
+  }
+
   private async run(): Promise<void> {
     this.running = true;
     await Promise.resolve(); // what one keystroke changes goes together
     while (this.waiting.size > 0) {
+      if (this.reads.size > 0) {
+        await Promise.allSettled(this.reads);
+        continue;
+      }
       this.sending = nextBatch([...this.waiting.values()], this.limits);
       for (const change of this.sending) this.waiting.delete(keyOf(change));
-      await this.write(this.sending);
+      this.current = this.write(this.sending);
+      await this.current;
       this.sending = [];
     }
     this.running = false;
