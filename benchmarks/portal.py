@@ -122,8 +122,8 @@ def _large(browser: Browser, options: argparse.Namespace) -> Rows:
         project = _project(server, "Large")
         _fill(server, project, options.images)
         with _page(browser, server, project) as page:
-            page.wait_for_function("window.watched.painted !== null", timeout=60_000)
-            painted = page.evaluate("window.watched.painted")
+            while (painted := page.evaluate("window.watched.painted")) is None:
+                page.wait_for_timeout(100)
             yield f"{options.images:,} images: first grid painted", f"{painted / 1000:.2f} s", "1.5 s"
             page.locator("[role=grid]").hover()
             page.evaluate("window.watched.longest = 0; window.watched.frames = []")
@@ -160,7 +160,7 @@ def _tagged(browser: Browser, options: argparse.Namespace) -> Rows:
                 page.keyboard.press(str(1 + number % 9))
             typed = time.perf_counter() - began
             page.get_by_text(f"{options.keys} photos shown here no longer match.").wait_for(timeout=60_000)
-            page.wait_for_function("!document.body.innerText.includes('Saving')", timeout=60_000)
+            page.get_by_text("Saving").wait_for(state="hidden", timeout=60_000)
             saved = time.perf_counter() - began - typed
         yield (
             f"{options.keys} photos tagged by keys",

@@ -149,7 +149,7 @@ def test_many_photos_are_tagged_untagged_and_deleted_at_once(
     _photo(page, 3).click(modifiers=["Shift"])
     expect(bar.get_by_text("4 photos selected")).to_be_visible()
     bar.get_by_role("button", name="Negative").click()  # cannot be there with others
-    expect(page.locator("[aria-label$='none of them']")).to_have_count(4)
+    expect(page.locator("[data-loaded][aria-label$='none of them']")).to_have_count(4)
     _saved(page)
     assert _counts(client, project) == {"rose": 8, "garden": 8, "none of them": 4}
     bar.get_by_role("button", name="Remove tags").click()
