@@ -143,7 +143,9 @@ def _large(browser: Browser, options: argparse.Namespace) -> Rows:
             longest = page.evaluate("window.watched.longest")
             yield "longest blank row, 18,000 pixels a second", f"{longest:.0f} ms", ""
             heap = _metrics(page)["JSHeapUsedSize"] / 2**20
-            yield f"memory of the tab after {seen:,} photos", f"{_renderer() / 2**20:.0f} MB", "400 MB"
+            resident, private = _renderer()
+            yield f"memory of the tab after {seen:,} photos", f"{resident / 2**20:.0f} MB", "400 MB"
+            yield "of which its own, without shared libraries", f"{private / 2**20:.0f} MB", ""
             yield "of which JavaScript's heap", f"{heap:.0f} MB", ""
 
 
@@ -272,11 +274,12 @@ def _metrics(page: Page) -> dict[str, float]:
     return {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
 
 
-def _renderer() -> int:
-    """Resident bytes of the tab's process."""
+def _renderer() -> tuple[int, int]:
+    """Resident bytes of the tab's process, and those that no other process shares."""
     children = psutil.Process().children(recursive=True)
     tabs = [one for one in children if "--type=renderer" in one.cmdline()]
-    return max(int(one.memory_info().rss) for one in tabs)
+    most = max((one.memory_full_info() for one in tabs), key=lambda info: info.rss)
+    return int(most.rss), int(most.uss)
 
 
 def _arguments() -> argparse.Namespace:

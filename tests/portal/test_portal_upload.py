@@ -239,7 +239,7 @@ def test_a_reload_midway_says_what_to_do(
     page.get_by_test_id("files").set_input_files(photos)
     page.get_by_role("button", name="Add 6 photos").click()
     expect(page.get_by_text("0 of 6 photos")).to_be_visible()
-    while page.evaluate("sessionStorage.getItem('dahlia.upload.%s')" % project) is None:
+    while page.evaluate(f"sessionStorage.getItem('dahlia.upload.{project}')") is None:
         page.wait_for_timeout(50)
     page.reload()
     expect(page.get_by_text("The page was closed while it sent 6 photos; 0 had arrived.")).to_be_visible()

@@ -86,7 +86,7 @@ export function usePhotos(project: string, filter: Filter, labels: Labels, isHel
     // eslint-disable-next-line react-hooks/exhaustive-deps -- `name` stands for the filter
     [scope, labels, list, name, project],
   );
-  const margin = seen[1] - seen[0] + 1;
+  const margin = Math.max(PAGE, seen[1] - seen[0] + 1);
   const wanted = pagesOf(seen[0] - margin, seen[1] + margin, count ?? PAGE);
   const pages = useQueries({ queries: wanted.map(pageOf) });
   useEffect(() => forgetPages(client, scope, wanted, list.leavers));
