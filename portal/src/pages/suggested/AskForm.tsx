@@ -22,7 +22,8 @@ const AT_FIRST = 64;
 /** Asks an iteration about untagged photos, and shows how far it is. */
 export function AskForm({ project, iterationId, without, known, isFirst }: Props): React.JSX.Element | null {
   const { ask, progress, stop } = useAsking(project);
-  const [count, setCount] = useState<number | string>(Math.min(AT_FIRST, without));
+  const [typed, setTyped] = useState<number | string | null>(null);
+  const count = typed ?? Math.min(AT_FIRST, without);
   const isCount = typeof count === "number" && count >= 1;
   if (without === 0 && !ask.isPending && !ask.error) return null;
   return (
@@ -32,7 +33,7 @@ export function AskForm({ project, iterationId, without, known, isFirst }: Props
           <NumberInput
             label={texts.suggested.howMany}
             value={count}
-            onChange={setCount}
+            onChange={setTyped}
             min={1}
             max={without}
             allowDecimal={false}
@@ -42,7 +43,9 @@ export function AskForm({ project, iterationId, without, known, isFirst }: Props
             variant={isFirst ? "filled" : "light"}
             leftSection={<IconSparkles size={16} aria-hidden />}
             disabled={!isCount}
-            onClick={() => isCount && ask.mutate({ iterationId, count, known })}
+            onClick={() =>
+              isCount && ask.mutate({ iterationId, count, known }, { onSuccess: () => setTyped(null) })
+            }
           >
             {texts.suggested.get}
           </Button>

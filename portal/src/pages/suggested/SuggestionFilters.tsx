@@ -18,6 +18,7 @@ interface Props {
 
 const STEP = 0.05;
 const MOST = 0.95;
+const LIKELY = 0.5;
 
 /** Which suggestions are shown, and in which order. */
 export function SuggestionFilters(props: Props): React.JSX.Element {
@@ -42,7 +43,12 @@ export function SuggestionFilters(props: Props): React.JSX.Element {
         placeholder={texts.suggested.anyTag}
         data={tags.map(({ id, name }) => ({ value: id, label: texts.suggested.withCount(name, counts?.[id]) }))}
         value={wanted.tagId}
-        onChange={(tagId) => onWanted({ ...wanted, tagId })}
+        onChange={(tagId) => {
+          // A classifier says something of every tag: without a probability the choice would change nothing.
+          const share = tagId && wanted.threshold === 0 ? LIKELY : wanted.threshold;
+          setThreshold(share);
+          onWanted({ ...wanted, tagId, threshold: share });
+        }}
         clearable
         clearButtonProps={{ "aria-label": texts.suggested.anyTag }}
         searchable

@@ -80,7 +80,6 @@ export function Suggestions(props: Props): React.JSX.Element {
       )}
       {may.write && ids.data && (
         <AskForm
-          key={without}
           project={project}
           iterationId={iteration.id}
           without={without ?? 0}

@@ -15,7 +15,7 @@ import { texts } from "@/texts";
 import type { Photo } from "../useImage";
 import styles from "./BoxEditor.module.css";
 import { BoxLabel, BoxShape, NO_TAG } from "./BoxShape";
-import { LEAST, type Point, type Rect, cut } from "./geometry";
+import { LEAST, type Point, type Rect, cut, toPhoto } from "./geometry";
 import type { Offer } from "./offers";
 import type { Box } from "./plan";
 import { useGestures } from "./useGestures";
@@ -58,6 +58,8 @@ export function BoxCanvas(props: Props): React.JSX.Element {
   useEffect(() => {
     handles.current?.nodes(isChangeable && shape.current ? [shape.current] : []);
   }, [isChangeable, selected]);
+  const selectedId = selected?.id;
+  useEffect(() => setCursor(element.current, ""), [element, selectedId]); // it goes without being left
 
   const restore = (): void => {
     if (selected) place(shape.current, selected);
@@ -93,6 +95,11 @@ export function BoxCanvas(props: Props): React.JSX.Element {
     );
     place(node, rect);
     props.onChange(selected.id, rect);
+  };
+  /** A click on the selected box may mean a smaller one in it. */
+  const clickThrough = (): void => {
+    const pointer = stageRef.current?.getPointerPosition();
+    if (pointer) props.onClick(toPhoto(view, pointer));
   };
   /** Where the selected box may be moved, in pixels of the stage. */
   const withinPhoto = (to: Point): Point => {
@@ -157,6 +164,8 @@ export function BoxCanvas(props: Props): React.JSX.Element {
                 draggable={isChangeable}
                 listening={isChangeable}
                 dragBoundFunc={withinPhoto}
+                onClick={clickThrough}
+                onTap={clickThrough}
                 onDragEnd={settle}
                 onTransformEnd={settle}
                 onMouseEnter={() => setCursor(element.current, "move")}
