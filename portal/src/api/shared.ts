@@ -1,6 +1,8 @@
 /** What several pages ask the server for. */
 import { type UseQueryResult, useQuery } from "@tanstack/react-query";
 
+import { orderTags } from "@/components/tagColour";
+
 import { ITERATION, OWN, PROJECT, type Schemas, TRAINING, api, dataOf } from "./client";
 import { keys } from "./keys";
 import { useKey } from "./session";
@@ -61,7 +63,11 @@ export function useDomainChoices(): UseQueryResult<Schemas["DomainChoice"][]> {
 export function useTags(project: string): UseQueryResult<Schemas["Tag"][]> {
   return useQuery({
     queryKey: keys.tags(project),
-    queryFn: () => dataOf(api.GET(`${PROJECT}/tags`, { params: { path: { project_id: project } } })),
+    queryFn: async () => {
+      const tags = await dataOf(api.GET(`${PROJECT}/tags`, { params: { path: { project_id: project } } }));
+      orderTags(tags.map(({ id }) => id));
+      return tags;
+    },
   });
 }
 

@@ -8,6 +8,7 @@ import { useTags } from "@/api/shared";
 import { texts } from "@/texts";
 
 import { announceError } from "./announce";
+import { orderTags } from "./tagColour";
 
 const CREATE = "\u0000create";
 
@@ -138,7 +139,8 @@ export function useCreateTag(projectId: string) {
         }),
       ),
     onSuccess: async (tag) => {
-      client.setQueryData<Schemas["Tag"][]>(keys.tags(projectId), (known) => known && [...known, tag]);
+      const known = client.setQueryData<Schemas["Tag"][]>(keys.tags(projectId), (before) => before && [...before, tag]);
+      if (known) orderTags(known.map(({ id }) => id));
       await client.invalidateQueries({ queryKey: keys.tags(projectId) });
     },
   });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { colourOfHue, hueOf, tagColour } from "./tagColour";
+import { colourOfHue, hueOf, orderTags, tagColour } from "./tagColour";
 
 function luminance(colour: string): number {
   const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((start) => {
@@ -21,4 +21,12 @@ test("a tag keeps its colour, others mostly have another", () => {
   expect(tagColour("a")).toBe(tagColour("a"));
   expect(tagColour("a")).toMatch(/^#[0-9a-f]{6}$/);
   expect(new Set(ids.map(hueOf)).size).toBeGreaterThan(20);
+});
+
+test("the tags of a project have hues that differ", () => {
+  const ids = Array.from({ length: 8 }, () => crypto.randomUUID());
+  orderTags(ids);
+  const hues = ids.map(hueOf).sort((one, other) => one - other);
+  const gaps = hues.map((hue, place) => ((hues[(place + 1) % hues.length] ?? 0) - hue + 360) % 360);
+  expect(Math.min(...gaps)).toBeGreaterThan(25);
 });

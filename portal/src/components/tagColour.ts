@@ -2,13 +2,26 @@
 const LIGHTNESS = 0.5;
 const CHROMA = 0.17;
 const HUES = 360;
+const FIRST_HUE = 25;
+/** The golden angle: however many hues there are, neighbours differ as much as they can. */
+const STEP = 137.508;
+
+const places = new Map<string, number>();
+
+/** Tell a project's tags, in the order in which they were made: those of one project get colours that differ. */
+export function orderTags(tagIds: readonly string[]): void {
+  tagIds.forEach((tagId, place) => places.set(tagId, place));
+}
 
 /** A colour as `#rrggbb`, which a canvas, SVG and CSS take alike. */
 export function tagColour(tagId: string): string {
   return colourOfHue(hueOf(tagId));
 }
 
+/** By its place in its project; of a tag that is not known yet, by its id. */
 export function hueOf(tagId: string): number {
+  const place = places.get(tagId);
+  if (place !== undefined) return Math.round(FIRST_HUE + place * STEP) % HUES;
   let sum = 2_166_136_261;
   for (const letter of tagId) sum = Math.imul(sum ^ letter.charCodeAt(0), 16_777_619) >>> 0;
   return sum % HUES;
