@@ -129,10 +129,10 @@ def test_a_wrong_tag_is_fixed_where_it_is_seen(signed_in: SignedIn, flowers: Jud
     expect(wrong.get_by_role("status")).to_contain_text("left to check")
     cards = wrong.get_by_role("listitem")
     count = cards.count()
-    wrong.get_by_role("button", name="Tag as daisy").click()
-    expect(cards).to_have_count(count - 1)
-    expect(wrong.get_by_role("status")).to_be_focused()
     try:
+        wrong.get_by_role("button", name="Tag as daisy").click()
+        expect(cards).to_have_count(count - 1)
+        expect(wrong.get_by_role("status")).to_be_focused()
         [image] = client.get_images_by_ids(flowers.project, image_ids=[flowers.suspect])
         assert [tag.tag_name for tag in image.tags] == ["daisy"]
         page.reload()
@@ -143,23 +143,23 @@ def test_a_wrong_tag_is_fixed_where_it_is_seen(signed_in: SignedIn, flowers: Jud
         wrong.get_by_role("button", name="It is right").first.click()
         expect(cards).to_have_count(count - 2)
     finally:
-        client.delete_image_tags(flowers.project, [flowers.suspect], [flowers.tags["daisy"]])
-        put_tag(client, flowers, "dahlia")
+        put_back(client, flowers)
 
 
 def test_another_tag_than_the_suggested_one(signed_in: SignedIn, flowers: Judged, client: Any) -> None:
     page = signed_in(path=performance(flowers))
     wrong = page.get_by_role("region", name="Likely wrong tags")
     card = wrong.get_by_role("listitem").filter(has_text="Likely daisy")
-    card.get_by_role("button", name="Other tag…").click()
-    card.get_by_label("Right tag").fill("daff")
-    page.get_by_role("option", name=re.compile("daffodil")).click()
-    card.get_by_role("button", name="Save").click()
-    expect(card).to_have_count(0)
-    [image] = client.get_images_by_ids(flowers.project, image_ids=[flowers.suspect])
-    assert [tag.tag_name for tag in image.tags] == ["daffodil"]
-    client.delete_image_tags(flowers.project, [flowers.suspect], [flowers.tags["daffodil"]])
-    put_tag(client, flowers, "dahlia")
+    try:
+        card.get_by_role("button", name="Other tag…").click()
+        card.get_by_label("Right tag").fill("daff")
+        page.get_by_role("option", name=re.compile("daffodil")).click()
+        card.get_by_role("button", name="Save").click()
+        expect(card).to_have_count(0)
+        [image] = client.get_images_by_ids(flowers.project, image_ids=[flowers.suspect])
+        assert [tag.tag_name for tag in image.tags] == ["daffodil"]
+    finally:
+        put_back(client, flowers)
 
 
 def test_an_iteration_is_renamed_and_deleted(
@@ -259,7 +259,8 @@ def test_a_detector_and_a_box_that_is_missing(signed_in: SignedIn, boxes: Judged
     assert sorted(region.tag_name for region in image.regions) == ["blue", "red"]
 
 
-def put_tag(client: Any, judged: Judged, tag: str) -> None:
-    """Give the suspect image a tag again."""
-    entry = {"imageId": judged.suspect, "tagId": judged.tags[tag]}
-    client.create_image_tags(judged.project, [entry])
+def put_back(client: Any, judged: Judged) -> None:
+    """Give the suspect image its wrong tag again."""
+    [image] = client.get_images_by_ids(judged.project, image_ids=[judged.suspect])
+    client.delete_image_tags(judged.project, [image.id], [tag.tag_id for tag in image.tags])
+    client.create_image_tags(judged.project, [{"imageId": image.id, "tagId": judged.tags["dahlia"]}])

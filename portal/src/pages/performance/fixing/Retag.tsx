@@ -23,18 +23,12 @@ interface Props {
 /** Gives a photo other tags, on the spot. */
 export function Retag({ project, image, suggested, isMultilabel, onDone, onKeep }: Props): React.JSX.Element {
   const said = texts.performance;
-  const retag = useRetag(project);
+  const retag = useRetag(project, () => {
+    announce(said.retagged);
+    onDone?.();
+  });
   const [chosen, setChosen] = useState<string[] | null>(null);
-  const give = (wanted: readonly string[]): void =>
-    retag.mutate(
-      { image, wanted },
-      {
-        onSuccess: () => {
-          announce(said.retagged);
-          onDone?.();
-        },
-      },
-    );
+  const give = (wanted: readonly string[]): void => retag.mutate({ image, wanted });
   if (chosen) {
     return (
       <Stack gap={6}>

@@ -81,23 +81,18 @@ interface CardProps {
 function BoxCard({ project, issue, image, idOf, onDone, onKeep }: CardProps): React.JSX.Element {
   const said = texts.performance;
   const may = useMay();
-  const draw = useDrawBox(project);
+  const draw = useDrawBox(project, () => {
+    announce(said.boxFixed);
+    onDone();
+  });
   const { problem, given, suggested, place, suggestedPlace, probability } = issue;
   const text = problem === "wrong_tag" ? said.problem.wrong_tag(suggested, given ?? "") : said.problem[problem](suggested);
   const fix = (): void =>
-    draw.mutate(
-      {
-        imageId: image.id,
-        box: { tagId: idOf(suggested), ...(problem === "wrong_tag" && place ? place : suggestedPlace) },
-        instead: regionOf(issue, image, idOf)?.regionId ?? null,
-      },
-      {
-        onSuccess: () => {
-          announce(said.boxFixed);
-          onDone();
-        },
-      },
-    );
+    draw.mutate({
+      imageId: image.id,
+      box: { tagId: idOf(suggested), ...(problem === "wrong_tag" && place ? place : suggestedPlace) },
+      instead: regionOf(issue, image, idOf)?.regionId ?? null,
+    });
   const boxes = [
     ...(place ? [{ tagName: given ?? "", tagId: idOf(given ?? ""), boundingBox: place }] : []),
     { tagName: suggested, tagId: idOf(suggested), probability, boundingBox: suggestedPlace, dashed: true },

@@ -12,8 +12,12 @@ interface Retagging {
   wanted: readonly string[];
 }
 
-/** Give a photo other tags. */
-export function useRetag(project: string) {
+/**
+ * Give a photo other tags.
+ *
+ * @param done is called before what shows the photo may disappear.
+ */
+export function useRetag(project: string, done: () => void) {
   const client = useQueryClient();
   const path = { project_id: project };
   const put = (imageId: string, tagIds: readonly string[]) =>
@@ -38,6 +42,7 @@ export function useRetag(project: string) {
         throw error;
       }
     },
+    onSuccess: done,
     onSettled: () => renew(client, project),
   });
 }
@@ -49,8 +54,12 @@ interface BoxChange {
   instead: string | null;
 }
 
-/** Draw a box, perhaps instead of another one. */
-export function useDrawBox(project: string) {
+/**
+ * Draw a box, perhaps instead of another one.
+ *
+ * @param done is called before what shows the photo may disappear.
+ */
+export function useDrawBox(project: string, done: () => void) {
   const client = useQueryClient();
   const path = { project_id: project };
   return useMutation({
@@ -59,6 +68,7 @@ export function useDrawBox(project: string) {
       if (instead === null) return;
       await dataOf(api.DELETE(`${PROJECT}/images/regions`, { params: { path, query: { regionIds: [instead] } } }));
     },
+    onSuccess: done,
     onSettled: () => renew(client, project),
   });
 }
