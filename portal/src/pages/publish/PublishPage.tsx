@@ -23,7 +23,9 @@ export default function PublishPage(): React.JSX.Element {
   const may = useMay();
   const [publishing, setPublishing] = useState<Schemas["Iteration"] | null>(null);
   const [asked, setAsked] = useState<string | null>(null);
-  if (iterations.error) return <ErrorNote error={iterations.error} retry={() => void iterations.refetch()} />;
+  if (iterations.error && !iterations.data) {
+    return <ErrorNote error={iterations.error} retry={() => void iterations.refetch()} />;
+  }
   if (!iterations.data || isDetection === undefined) return <Loader aria-label={texts.common.loading} />;
   const trained = iterations.data.filter(isTrained);
   if (trained.length === 0) {

@@ -26,7 +26,9 @@ export default function QuickTestPage(): React.JSX.Element {
   const [keep, setKeep] = useState(true);
   const [chosen, setChosen] = useState<string | null>(null);
   const [shown, setShown] = useState<string | null>(null);
-  if (iterations.error) return <ErrorNote error={iterations.error} retry={() => void iterations.refetch()} />;
+  if (iterations.error && !iterations.data) {
+    return <ErrorNote error={iterations.error} retry={() => void iterations.refetch()} />;
+  }
   if (!iterations.data || isDetection === undefined) return <Loader aria-label={texts.common.loading} />;
   const trained = iterations.data.filter(isTrained);
   const iterationId = chosen ?? trained[0]?.id;
