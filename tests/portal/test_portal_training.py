@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from contract_projects import COMPACT, upload
 from playwright.sync_api import Page, expect
+from portal_iterations import add_failed
 from portal_projects import Filled, PortalServer
 
 pytestmark = pytest.mark.slow
@@ -146,6 +147,22 @@ def test_what_stands_in_the_way_is_said(
     page.reload()
     expect(train).to_be_enabled()
     expect(hindrances).to_have_count(0)
+    client.delete_project(project)
+
+
+def test_a_failed_training_says_why_and_what_to_do(
+    client: Any, portal: PortalServer, signed_in: Callable[..., Page]
+) -> None:
+    project = client.create_project("Frost", domain_id=COMPACT, classification_type="Multiclass").id
+    page = signed_in(path=f"/projects/{project}/train")
+    expect(page.get_by_role("heading", name="There is nothing to learn yet")).to_be_visible()
+    reason = "The disk is full: 3 MB are free, and 200 are needed. Delete what is not needed."
+    add_failed(portal, project, reason)
+    page.reload()
+    failed = page.get_by_role("alert").filter(has_text="The training of Iteration 1 failed")
+    expect(failed).to_contain_text(reason)
+    expect(failed).to_contain_text("Put that right, then train again.")
+    expect(page.get_by_role("region", name="Iterations").get_by_text("Failed", exact=True)).to_be_visible()
     client.delete_project(project)
 
 
