@@ -25,6 +25,7 @@ export const quickTest = {
   cameraInsecure:
     "Browsers open the camera only on https pages and on this machine. Ask whoever runs the server for https, or choose a photo instead.",
   keep: "Keep the photo under Predictions",
+  here: "The answer appears here: the photo, what the model says of it, and how sure it is.",
   asking: "The model looks at the photo…",
   photo: "The tested photo",
   photoOf: (url: string) => `The photo at ${url}`,

@@ -49,7 +49,8 @@ export const training = {
     `tag ${photosEach} photos with ${least - count === 1 ? "another tag" : `${least - count} other tags`}.`,
 
   train: "Train",
-  trainTags: (tags: number, pictures: number) => `${counted(tags, "tag")}, ${photos(pictures)}`,
+  trainTags: (tags: number, pictures: number | null) =>
+    pictures === null ? counted(tags, "tag") : `${counted(tags, "tag")}, ${photos(pictures)}`,
   trainAnyway: "Train anyway",
   busy: "A training of this project is under way. The next one can begin when it has ended.",
 
@@ -160,7 +161,6 @@ export const activity = {
   asked: (date: string) => `Asked for ${date}`,
   took: (seconds: number) => `took ${common.duration(seconds)}`,
   attempts: (count: number) => `attempt ${count}`,
-  by: (worker: string) => `by ${worker}`,
   cancel: "Cancel",
   cancelOf: (what: string, project: string) => `Cancel: ${what} of ${project}`,
   cancelButton: "Cancel it",
@@ -168,10 +168,10 @@ export const activity = {
   cancelText: "What was to be made is not made, and what was done so far is lost.",
   cancelled: "It is being cancelled.",
   workers: "Workers",
-  workersHint: "A worker does one job at a time.",
+  workersHint: "A worker does one job at a time. Long jobs are advanced trainings, and those with thousands of photos.",
   noWorkers: "No worker is running: whatever is asked for waits.",
   noWorkersText: "Whoever runs the server starts one with “dahlia worker”, or looks into the server's log.",
-  lanes: { Short: "short jobs", Long: "long jobs", All: "all jobs" },
+  lanes: { Short: "For short jobs", Long: "For long jobs", All: "For all jobs" },
   idle: "idle",
   worksOn: (what: string, project: string) => `${what} of ${project}`,
   busy: "busy",

@@ -65,6 +65,11 @@ export default function QuickTestPage(): React.JSX.Element {
         <PhotoSource onPhoto={take} keep={keep} onKeep={setKeep} busy={ask.isPending} />
       </Stack>
       <Stack gap="lg">
+        {!test && !ask.isPending && !ask.error && (
+          <Text c="dimmed" ta="center" className={styles["nothing"]}>
+            {texts.quickTest.here}
+          </Text>
+        )}
         {ask.isPending && <Asking />}
         {ask.error && <ErrorNote error={ask.error} />}
         {test && <Result key={test.id} project={project} test={test} />}

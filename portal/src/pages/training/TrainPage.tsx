@@ -34,6 +34,7 @@ export default function TrainPage(): React.JSX.Element {
     return <Loader aria-label={texts.common.loading} />;
   }
   const newest = iterations.data[0];
+  const { settings } = summary.data;
   if (tags.data.length === 0 && !newest) {
     return (
       <EmptyNote title={said.noTags} text={detects ? said.noTagsBoxes : said.noTagsText}>
@@ -55,7 +56,11 @@ export default function TrainPage(): React.JSX.Element {
             <TrainForm
               project={project}
               tags={tags.data}
-              rules={rulesOf(info.data.limits, detects)}
+              rules={rulesOf(
+                info.data.limits,
+                detects,
+                settings.classificationType === "Multiclass" ? null : summary.data.taggedImageCount,
+              )}
               untagged={summary.data.untaggedImageCount}
               busy={underWay !== undefined}
             />

@@ -4,8 +4,8 @@ import type { Schemas } from "@/api/client";
 
 import { isPossible, planOf, rulesOf } from "./plan";
 
-const classifier = rulesOf({ minTags: 2, minImagesPerTag: 5 }, false);
-const detector = rulesOf({ minBoxedImagesPerTag: 15 }, true);
+const classifier = rulesOf({ minTags: 2, minImagesPerTag: 5 }, false, null);
+const detector = rulesOf({ minBoxedImagesPerTag: 15 }, true, 20);
 
 function tag(id: string, imageCount: number, type: Schemas["TagType"] = "Regular"): Schemas["Tag"] {
   return { id, name: id, description: "", type, imageCount };
@@ -34,6 +34,13 @@ test("a classifier needs two tags, a detector one with fifteen photos", () => {
   expect(isPossible(planOf([tag("cup", 15)], new Set(), detector))).toBe(true);
   expect(planOf([tag("cup", 14)], new Set(), detector).few[0]?.missing).toBe(1);
   expect(planOf([], new Set(), detector).missingTags).toBe(1);
+});
+
+test("photos with several tags are counted once", () => {
+  const tags = [tag("cup", 15), tag("plate", 18)];
+  expect(planOf(tags, new Set(), detector).photos).toBe(20);
+  expect(planOf(tags, new Set(["cup"]), detector).photos).toBeNull();
+  expect(planOf(tags, new Set(["cup"]), classifier).photos).toBe(18);
 });
 
 test("a detector does not learn the negative tag, a classifier does", () => {

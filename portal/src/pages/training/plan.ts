@@ -8,21 +8,26 @@ export interface Rules {
   detects: boolean;
   leastTags: number;
   goals: Goals;
+  /** How many photos have tags; null where each has one tag only, so that those of the tags add up. */
+  tagged: number | null;
 }
 
-/** @param limits of the server, as it says them of itself. */
-export function rulesOf(limits: Record<string, number>, detects: boolean): Rules {
+/**
+ * @param limits of the server, as it says them of itself.
+ * @param tagged see `Rules`.
+ */
+export function rulesOf(limits: Record<string, number>, detects: boolean, tagged: number | null): Rules {
   return detects
-    ? { detects, leastTags: 1, goals: goalsOf(limits["minBoxedImagesPerTag"] ?? 15) }
-    : { detects, leastTags: limits["minTags"] ?? 2, goals: goalsOf(limits["minImagesPerTag"] ?? 5) };
+    ? { detects, tagged, leastTags: 1, goals: goalsOf(limits["minBoxedImagesPerTag"] ?? 15) }
+    : { detects, tagged, leastTags: limits["minTags"] ?? 2, goals: goalsOf(limits["minImagesPerTag"] ?? 5) };
 }
 
 export interface Plan {
   trained: Tag[];
   /** Ids to send; empty for all that can be trained, so that the server sees when nothing has changed. */
   selected: string[];
-  /** Photos of the trained tags; one with several tags counts for each. */
-  photos: number;
+  /** How many photos the trained tags have together; null where one may have several tags and some are left out. */
+  photos: number | null;
   few: { tag: Tag; missing: number }[];
   /** How many tags too few there are. */
   missingTags: number;
@@ -39,7 +44,8 @@ export function planOf(tags: readonly Tag[], leftOut: ReadonlySet<string>, rules
   return {
     trained,
     selected: isAll ? [] : trained.map((tag) => tag.id),
-    photos: trained.reduce((sum, tag) => sum + tag.imageCount, 0),
+    photos:
+      rules.tagged === null ? trained.reduce((sum, tag) => sum + tag.imageCount, 0) : isAll ? rules.tagged : null,
     few: trained
       .filter((tag) => tag.imageCount < rules.goals.least)
       .map((tag) => ({ tag, missing: rules.goals.least - tag.imageCount })),

@@ -28,7 +28,6 @@ export function JobCard({ job, detailed = false }: Props): React.JSX.Element {
     said.asked(texts.common.date(job.created)),
     took !== null && said.took(took),
     job.attempts > 1 && said.attempts(job.attempts),
-    job.worker && said.by(job.worker),
   ].filter(Boolean);
   return (
     <Paper withBorder px="md" py="sm" component="article" aria-label={`${what}, ${job.projectName}`}>

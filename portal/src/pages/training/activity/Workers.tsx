@@ -1,4 +1,4 @@
-import { Alert, Badge, Group, Loader, Paper, Stack, Text, Title } from "@mantine/core";
+import { Alert, Loader, Paper, Stack, Text, Title } from "@mantine/core";
 
 import { ErrorNote } from "@/components/ErrorNote";
 import { texts } from "@/texts";
@@ -31,16 +31,14 @@ export function Workers({ open }: { open: readonly Job[] }): React.JSX.Element {
           const does = job ? said.worksOn(subjectOf(job), job.projectName) : worker.jobId ? said.busy : said.idle;
           return (
             <Paper key={worker.name} component="li" withBorder px="md" py="sm">
-              <Group gap={6}>
-                <Text size="sm" fw={600} className={styles["name"]}>
-                  {worker.name}
-                </Text>
-                <Badge variant="light" color="gray" tt="none">
-                  {said.lanes[worker.lane]}
-                </Badge>
-              </Group>
-              <Text size="sm" c="dimmed" className={styles["name"]}>
+              <Text size="sm" fw={600}>
+                {said.lanes[worker.lane]}
+              </Text>
+              <Text size="sm" className={styles["name"]}>
                 {does}
+              </Text>
+              <Text size="xs" c="dimmed" className={styles["name"]}>
+                {worker.name}
               </Text>
             </Paper>
           );
