@@ -30,7 +30,7 @@ export default function ComparePage(): React.JSX.Element {
   if (iterations.error && !iterations.data) {
     return <ErrorNote error={iterations.error} retry={() => void iterations.refetch()} />;
   }
-  if (!iterations.data || isDetection === undefined) return <Loader aria-label={texts.common.loading} />;
+  if (!iterations.data || isDetection === undefined) return <Loader role="status" aria-label={texts.common.loading} />;
   const trained = iterations.data.filter(isTrained);
   const one = trained.find(({ id }) => id === address.get("iteration")) ?? trained[0];
   const others = trained.filter(({ id }) => id !== one?.id);
@@ -102,7 +102,7 @@ function Compared({ project, one, other, isDetection }: Props): React.JSX.Elemen
   return (
     <>
       {error && <ErrorNote error={error} retry={() => void refetch()} />}
-      {isPending && <Loader aria-label={texts.common.loading} />}
+      {isPending && <Loader role="status" aria-label={texts.common.loading} />}
       {data && !data.figures && <EmptyNote title={said.noneInCommon} />}
       {data?.figures && (
         <>

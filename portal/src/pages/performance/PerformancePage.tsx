@@ -25,7 +25,7 @@ export default function PerformancePage(): React.JSX.Element {
   if (iterations.error && !iterations.data) {
     return <ErrorNote error={iterations.error} retry={() => void iterations.refetch()} />;
   }
-  if (!iterations.data) return <Loader aria-label={texts.common.loading} />;
+  if (!iterations.data) return <Loader role="status" aria-label={texts.common.loading} />;
   const all = iterations.data;
   const shown = iterationId ? all.find(({ id }) => id === iterationId) : (all.find(isTrained) ?? all[0]);
   if (!shown && iterationId) {
@@ -81,7 +81,7 @@ function Trained({ project, iteration }: Props): React.JSX.Element {
         )}
       </Group>
       {evaluation.error && <ErrorNote error={evaluation.error} retry={() => void evaluation.refetch()} />}
-      {(evaluation.isPending || isDetection === undefined) && <Loader aria-label={texts.common.loading} />}
+      {(evaluation.isPending || isDetection === undefined) && <Loader role="status" aria-label={texts.common.loading} />}
       {found === null && isDetection !== undefined && <PlainFigures {...shared} isDetection={isDetection} />}
       {found?.classification === "detection" && <DetectorEvaluation {...shared} evaluation={found} />}
       {found && found.classification !== "detection" && <ClassifierEvaluation {...shared} evaluation={found} />}

@@ -42,7 +42,7 @@ export function CellDialog({ project, iteration, cell, onClose }: Props): React.
         {error && <ErrorNote error={error} retry={() => void refetch()} />}
         {isPending && (
           <Text size="sm" role="status">
-            <Loader size="xs" mr={8} />
+            <Loader size="xs" mr={8} aria-hidden />
             {said.looking(seen)}
           </Text>
         )}

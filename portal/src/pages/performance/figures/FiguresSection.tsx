@@ -30,7 +30,7 @@ export function FiguresSection(props: Props): React.JSX.Element {
   return (
     <Section title={said.figures} note={reported ? said.intervalNote(reported.confidence) : undefined}>
       {live.error && <ErrorNote error={live.error} retry={live.retry} />}
-      {!shown && !live.error && <Loader aria-label={texts.common.loading} />}
+      {!shown && !live.error && <Loader role="status" aria-label={texts.common.loading} />}
       {shown && (
         <>
           <div className={styles["tiles"]}>

@@ -66,6 +66,7 @@ export function IterationBar({ project, iterations, shown }: Props): React.JSX.E
           {may.write && (
             <Button
               variant="default"
+              ml="lg"
               onClick={ask}
               loading={remove.isPending}
               disabled={!isDeletable}

@@ -35,7 +35,7 @@ export function FindingsSection({ project, iteration }: Props): React.JSX.Elemen
       }
     >
       {error && <ErrorNote error={error} retry={() => void refetch()} />}
-      {isPending && <Loader size="sm" aria-label={texts.common.loading} />}
+      {isPending && <Loader size="sm" role="status" aria-label={texts.common.loading} />}
       {data === null && <Text size="sm">{said.noValidation}</Text>}
       {data && groups.length === 0 && <Text size="sm">{said.noFindings}</Text>}
       {data && (
