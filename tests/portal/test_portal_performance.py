@@ -59,7 +59,7 @@ def test_a_trained_iteration_is_judged(signed_in: SignedIn, garden: Filled, clie
     expect(facts).to_contain_text("21 photos in 5 folds")
     expect(page.get_by_role("button", name="Delete")).to_be_disabled()
     for title in ("Can its probabilities be believed?", "Would more photos help?", "Precision and recall"):
-        expect(page.get_by_role("region", name=title).get_by_role("img")).to_be_visible()
+        expect(page.get_by_role("region", name=title).get_by_role("img").first).to_be_visible()
     findings = page.get_by_role("region", name="Findings about the photos")
     expect(findings).to_contain_text("21 files looked at, 21 used.")
     finding = findings.get_by_role("button").first
