@@ -2,9 +2,7 @@ import { Loader } from "@mantine/core";
 import type Konva from "konva";
 import { Konva as core } from "konva/lib/Core.js";
 import "konva/lib/shapes/Image.js";
-import "konva/lib/shapes/Label.js";
 import "konva/lib/shapes/Rect.js";
-import "konva/lib/shapes/Text.js";
 import "konva/lib/shapes/Transformer.js";
 import { useEffect, useRef } from "react";
 import { Image as Picture, Layer, Rect as Shape, Stage, Transformer } from "react-konva/lib/ReactKonvaCore.js";
@@ -14,8 +12,8 @@ import { texts } from "@/texts";
 
 import type { Photo } from "../useImage";
 import styles from "./BoxEditor.module.css";
-import { BoxLabel, BoxShape, NO_TAG } from "./BoxShape";
 import { LEAST, type Point, type Rect, cut, toPhoto } from "./geometry";
+import { type Mark, Marks, NO_TAG } from "./Marks";
 import type { Offer } from "./offers";
 import type { Box } from "./plan";
 import { useGestures } from "./useGestures";
@@ -109,7 +107,22 @@ export function BoxCanvas(props: Props): React.JSX.Element {
     return { x: limit(to.x, view.x, photo.width - width), y: limit(to.y, view.y, photo.height - height) };
   };
   const colourOf = (tagId: string | null): string => (tagId ? tagColour(tagId) : NO_TAG);
-  const others = boxes.filter((box) => box.id !== selected?.id);
+  const markOf = (box: Box): Mark => ({
+    rect: box,
+    colour: colourOf(box.tagId),
+    dashed: box.tagId === null,
+    label: box.tagId ? props.nameOf(box.tagId) : texts.photo.untagged,
+  });
+  const marks = [
+    ...boxes.filter((box) => box.id !== selected?.id).map(markOf),
+    ...props.offers.map((offer) => ({
+      rect: offer,
+      colour: colourOf(offer.tagId),
+      dashed: true,
+      filled: offer.id === props.pointed,
+      label: offer.tagName ? `${offer.tagName} ${texts.common.percent(offer.probability)}?` : undefined,
+    })),
+  ];
   return (
     <div
       ref={element}
@@ -136,20 +149,10 @@ export function BoxCanvas(props: Props): React.JSX.Element {
           <Layer listening={false} imageSmoothingEnabled={view.scale < 4}>
             {picture && <Picture image={picture} width={photo.width} height={photo.height} />}
           </Layer>
+          <Layer listening={false}>
+            <Marks marks={marks} scale={view.scale} />
+          </Layer>
           <Layer>
-            {others.map((box) => (
-              <BoxShape key={box.id} rect={box} colour={colourOf(box.tagId)} dashed={box.tagId === null} />
-            ))}
-            {props.offers.map((offer) => (
-              <BoxShape
-                key={offer.id}
-                rect={offer}
-                colour={colourOf(offer.tagId)}
-                dashed
-                filled={offer.id === props.pointed}
-              />
-            ))}
-            {drawn && <BoxShape rect={drawn} colour={NO_TAG} dashed />}
             {selected && (
               <Shape
                 ref={shape}
@@ -172,27 +175,8 @@ export function BoxCanvas(props: Props): React.JSX.Element {
                 onMouseLeave={() => setCursor(element.current, "")}
               />
             )}
-            {boxes.map((box) => (
-              <BoxLabel
-                key={box.id}
-                rect={box}
-                colour={colourOf(box.tagId)}
-                scale={view.scale}
-                text={box.tagId ? props.nameOf(box.tagId) : texts.photo.untagged}
-              />
-            ))}
-            {props.offers.map(
-              (offer) =>
-                offer.tagName && (
-                  <BoxLabel
-                    key={offer.id}
-                    rect={offer}
-                    colour={colourOf(offer.tagId)}
-                    scale={view.scale}
-                    text={`${offer.tagName} ${texts.common.percent(offer.probability)}?`}
-                  />
-                ),
-            )}
+            {selected && <Marks marks={[{ ...markOf(selected), isLabel: true }]} scale={view.scale} />}
+            {drawn && <Marks marks={[{ rect: drawn, colour: NO_TAG, dashed: true }]} scale={view.scale} />}
             {isChangeable && (
               <Transformer
                 ref={handles}
