@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -49,9 +49,9 @@ def _counts(client: Any, project: str) -> dict[str, int]:
     return {tag.name: tag.image_count for tag in client.get_tags(project)}
 
 
-def _choose(page: Page, places: Iterable[int]) -> None:
-    for place in places:
-        _photo(page, place).click(modifiers=["Control"])
+def _input(page: Page, label: str) -> Locator:
+    """The field of a list of choices, whose options may have the same label."""
+    return page.get_by_label(label).and_(page.locator("input"))
 
 
 def test_photos_are_filtered_by_tags_and_by_iteration(
@@ -75,7 +75,7 @@ def test_photos_are_filtered_by_tags_and_by_iteration(
     daisy = garden.images["daisy"][0]
     page.route(re.compile("/performance/images"), lambda route: _misjudge(route, daisy))
     page.get_by_label("Leave out daisy").click()
-    page.get_by_label("Photos as of").click()
+    _input(page, "Photos as of").click()
     page.get_by_role("option", name="Iteration 1").click()
     expect(page.get_by_text("You see the photos as that iteration was trained on them.")).to_be_visible()
     expect(photos).to_have_count(tagged + untagged)
@@ -193,7 +193,7 @@ def test_tags_are_made_renamed_described_merged_and_deleted(
 
     panel.get_by_role("button", name="Change roze").click()
     page.get_by_role("menuitem", name="Merge into").click()
-    page.get_by_role("textbox", name="The other tag").click()
+    _input(page, "The other tag").click()
     page.get_by_role("option", name="wild rose").click()
     page.get_by_role("dialog").get_by_role("button", name="Merge").click()
     expect(page.locator("[aria-label$=', wild rose']")).to_have_count(4)
