@@ -206,8 +206,7 @@ def _fill(server: Running, project: str, images: int, tagged: bool = True) -> No
             link.parent.mkdir(parents=True, exist_ok=True)
             os.link(shared[place % _SHARED], link)
     with database.write() as session:
-        row = session.get_one(ProjectRow, key)
-        row.revision = images
+        session.get_one(ProjectRow, key).revision = images
     database.close()
 
 
