@@ -75,6 +75,7 @@ def test_deep_link_is_kept_when_a_key_ends(page: Page, portal: PortalServer, hed
     page.get_by_label("Key or sign-in link").fill(key)
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(f"{portal.base}/#{path}")
+    expect(page.get_by_role("list", name="Usage")).to_be_visible()  # the page asks for nothing more
     identity = page.request.get("/dahlia/v1/me", headers={"Training-Key": key}).json()["id"]
     page.request.delete(f"/dahlia/v1/keys/{identity}", headers={"Training-Key": portal.admin_key})
     page.get_by_role("tab", name="Publish").click()

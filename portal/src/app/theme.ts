@@ -1,4 +1,4 @@
-import { type CSSVariablesResolver, Modal, createTheme } from "@mantine/core";
+import { type CSSVariablesResolver, Menu, Modal, createTheme } from "@mantine/core";
 
 import { texts } from "@/texts";
 
@@ -11,6 +11,8 @@ export const theme = createTheme({
   cursorType: "pointer",
   respectReducedMotion: true,
   components: {
+    // The placeholder is no item, which a menu must not hold; without it the first item has the focus.
+    Menu: Menu.extend({ defaultProps: { withInitialFocusPlaceholder: false } }),
     Modal: Modal.extend({ defaultProps: { closeButtonProps: { "aria-label": texts.common.close } } }),
   },
 });
