@@ -14,6 +14,8 @@ pytestmark = pytest.mark.slow
 _AXE = PORTAL / "node_modules" / "axe-core" / "axe.min.js"
 _SERIOUS = """
 async (rules) => {
+  const ending = document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime < 5000);
+  await Promise.allSettled(ending.map((one) => one.finished)); // colours on their way have no contrast
   const only = rules ? { runOnly: { type: "rule", values: rules } } : {};
   const { violations } = await axe.run(document, { resultTypes: ["violations"], ...only });
   return violations

@@ -1,4 +1,4 @@
-import { type CSSVariablesResolver, Menu, Modal, createTheme } from "@mantine/core";
+import { type CSSVariablesResolver, Loader, Menu, Modal, createTheme } from "@mantine/core";
 
 import { texts } from "@/texts";
 
@@ -11,6 +11,7 @@ export const theme = createTheme({
   cursorType: "pointer",
   respectReducedMotion: true,
   components: {
+    Loader: Loader.extend({ defaultProps: { role: "status" } }), // only an element with a role may have a label
     // The placeholder is no item, which a menu must not hold; without it the first item has the focus.
     Menu: Menu.extend({ defaultProps: { withInitialFocusPlaceholder: false } }),
     Modal: Modal.extend({ defaultProps: { closeButtonProps: { "aria-label": texts.common.close } } }),
