@@ -51,6 +51,7 @@ _ORIGINS = {
     "node": _NODE,
     "npm": _NODE,
     "initdb": _POSTGRES,
+    "firefox-esr": _Origin("Firefox", "apt-get install firefox-esr (Debian)"),
     "chromium": _Origin("Chromium", "apt-get install chromium (Debian), brew install chromium (macOS)"),
 }
 
