@@ -110,7 +110,7 @@ def _create_project(page: Page, name: str) -> None:
 
 
 def _add(page: Page, clock: Clock, tag: str, photos: list[Path]) -> None:
-    expect(page.get_by_role("button", name="Add photos")).to_be_visible()
+    expect(page.get_by_role("button", name="Add photos", exact=True)).to_be_visible()
     dropped = [
         {"name": photo.name, "content": base64.b64encode(photo.read_bytes()).decode()} for photo in photos
     ]
