@@ -49,6 +49,8 @@ export const publish = {
   makeKeyHint: "It asks the published models of this project, and can do nothing else.",
   allKeys: "All keys",
   keyName: (name: string) => `predictions of ${name}`.slice(0, 64),
+  keyEnds: (date: string) =>
+    `You are signed in with a key that ends ${date}; a key that you make now ends then too. For one that lasts, sign in with an admin key that does, or run “dahlia keys create” on the server.`,
   keyOnce: "Copy the key now: it is shown only once, and the lines below hold it. Lost keys are replaced by new ones.",
   keyFromAdmin:
     "Programs need a prediction key. Ask whoever runs this server for one: keys are made by administrators, and shown once.",

@@ -1,8 +1,9 @@
 import { Alert, Anchor, Button, Group, Stack, Text } from "@mantine/core";
 import { Link } from "react-router";
 
-import { useMay } from "@/api/shared";
+import { useMay, useMe } from "@/api/shared";
 import { ErrorNote } from "@/components/ErrorNote";
+import { daysOf } from "@/pages/settings/keys/lifetime";
 import { texts } from "@/texts";
 
 import { CopyableLine } from "@/components/Copyable";
@@ -19,11 +20,15 @@ interface Props {
 export function PredictionKey({ project, name, created, onCreated }: Props): React.JSX.Element {
   const may = useMay();
   const create = useNewPredictionKey(project);
+  const expires = useMe().data?.expires ?? null; // a key that ends makes none that lives longer
+  const ends = expires !== null && <Text size="sm">{texts.publish.keyEnds(texts.common.date(expires))}</Text>;
   if (created) {
     return (
       <Stack gap="xs">
         <CopyableLine label={texts.publish.key} text={created} />
-        <Alert color="orange">{texts.publish.keyOnce}</Alert>
+        <Alert color="orange">
+          {texts.publish.keyOnce} {ends}
+        </Alert>
       </Stack>
     );
   }
@@ -34,8 +39,10 @@ export function PredictionKey({ project, name, created, onCreated }: Props): Rea
       </Text>
     );
   }
-  const make = (): void =>
-    create.mutate(texts.publish.keyName(name), { onSuccess: ({ key }) => onCreated(key) });
+  const make = (): void => {
+    const days = daysOf(expires === null ? "forever" : "own", expires, Date.now());
+    create.mutate({ name: texts.publish.keyName(name), days }, { onSuccess: ({ key }) => onCreated(key) });
+  };
   return (
     <Stack gap="xs">
       <Group gap="sm">
@@ -49,6 +56,7 @@ export function PredictionKey({ project, name, created, onCreated }: Props): Rea
           </Anchor>
         </Text>
       </Group>
+      {ends}
       {create.error && <ErrorNote error={create.error} />}
     </Stack>
   );

@@ -46,8 +46,8 @@ export function useUnpublish(project: string) {
 export function useNewPredictionKey(project: string) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (name: string): Promise<Schemas["NewKey"]> =>
-      dataOf(api.POST(`${OWN}/keys`, { body: { name, scope: "prediction", projectId: project } })),
+    mutationFn: ({ name, days }: { name: string; days: number | null }): Promise<Schemas["NewKey"]> =>
+      dataOf(api.POST(`${OWN}/keys`, { body: { name, scope: "prediction", projectId: project, days } })),
     onSuccess: () => client.invalidateQueries({ queryKey: keys.apiKeys }),
   });
 }
