@@ -147,7 +147,7 @@ def _publish(page: Page, clock: Clock) -> str:
     with clock.machine():
         page.get_by_role("button", name="How to ask it").click(timeout=30_000)
     page.get_by_role("button", name="Make a prediction key").click()
-    expect(page.get_by_label("Prediction key")).to_have_value(re.compile(r"\S{20,}"))
+    expect(page.get_by_role("textbox", name="Prediction key")).to_have_value(re.compile(r"\S{20,}"))
     return page.get_by_role("region", name="Lines for curl").inner_text()
 
 
