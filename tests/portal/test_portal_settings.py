@@ -29,7 +29,7 @@ def test_names_kind_of_tags_and_domain_are_saved(signed_in: Callable[..., Page],
     page.get_by_label("Description").fill("Flowers\nand grasses")
     page.get_by_role("radio", name="Several tags for a photo").check()
     expect(page.get_by_text("learns each tag by itself")).to_be_visible()
-    page.get_by_role("button", name="Change").click()
+    page.get_by_role("button", name="Change", exact=True).click()
     page.get_by_role("radio", name="Retail", exact=True).check()
     expect(page.get_by_text("Iterations of Retail cannot be exported")).to_be_visible()
     page.get_by_role("radio", name="Food (compact)").check()
