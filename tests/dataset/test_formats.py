@@ -26,7 +26,8 @@ from dahlia.errors import ImageError
         (b"https://example.com/a.jpg", "an address"),
         (b"data:text/plain,hello", "a data URL"),
         (b"/9j/4AAQSkZJRgAB", "base64 text"),
-        (b"hello", "5 bytes that begin with b'hello'"),
+        (b"hello", "5 bytes that begin with 'hello'"),
+        (b"\x01\x02\xff, world", "10 bytes that begin with 01 02 ff 2c 20 77 6f 72"),
     ],
 )
 def test_what_is_no_image_is_named(data: bytes, words: str) -> None:

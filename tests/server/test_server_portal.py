@@ -102,7 +102,9 @@ def test_other_files_are_asked_about_each_time(build: Path) -> None:
     [
         "nothing.js", "assets", "assets/", "", "%2e%2e/secret", "assets/..%2f..%2f..%2fsecret",
         "link.txt", ".vite/manifest.json", "%00", "assets%5ca-1.js", "//etc/passwd", "%2fetc/passwd",
+        "assets/" + 256 * "a", 300 * "a/" + "b", "assets/" + 5000 * "%C3%A4",
     ],
+    ids=lambda path: path[:20],
 )  # fmt: skip
 def test_nothing_else_is_there(build: Path, path: str) -> None:
     answer = served(build).get(f"/portal/{path}")

@@ -92,6 +92,9 @@ def test_what_is_no_token_is_said_and_not_shown(client: TestClient) -> None:
     answer = client.post(SIGN_IN, json={"token": 5})
     assert (answer.status_code, answer.json()["code"]) == (400, "BadRequestInvalid")
     assert client.post(SIGN_IN, json={}).status_code == 400
+    broken = client.post(SIGN_IN, content='{"token": ', headers={"content-type": "application/json"})
+    assert broken.status_code == 400
+    assert "JSON" in broken.json()["message"]
 
 
 def test_two_browsers_at_the_same_moment(server: Server, client: TestClient) -> None:

@@ -1,5 +1,5 @@
 /** Typed requests to the server: the paths and their models are generated from its OpenAPI document. */
-import createClient, { type Middleware } from "openapi-fetch";
+import createClient, { type Middleware, defaultPathSerializer } from "openapi-fetch";
 
 import { texts } from "@/texts";
 
@@ -37,7 +37,18 @@ const honest: Middleware = {
   },
 };
 
-export const api = createClient<paths>({ baseUrl: window.location.origin, fetch: (request) => fetch(request) });
+/** The path of a request. Browsers would climb to another path by the segments `.` and `..`, also percent-encoded. */
+export function pathOf(schemaPath: string, values: Record<string, unknown>): string {
+  const isClimbing = Object.values(values).some((value) => /^(\.|%2e){1,2}$/i.test(String(value)));
+  if (isClimbing) throw new ApiError(texts.errors.noPage, 404, "NotFound");
+  return defaultPathSerializer(schemaPath, values);
+}
+
+export const api = createClient<paths>({
+  baseUrl: window.location.origin,
+  fetch: (request) => fetch(request),
+  pathSerializer: pathOf,
+});
 api.use(honest);
 
 /** The data of an answer; a refusal is thrown before, as an `ApiError`. */

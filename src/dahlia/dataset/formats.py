@@ -82,12 +82,18 @@ def _refusal(data: bytes) -> ImageError:
     if kind is None:
         return ImageError(
             expected=expected,
-            received=f"{len(data):,} bytes that begin with {data[:8]!r}",
+            received=f"{len(data):,} bytes that begin with {_beginning(data)}",
             next="Replace the file, or take it out.",
             code="not-an-image",
         )
     code = "unsupported-format" if kind.is_picture else "not-an-image"
     return ImageError(expected=expected, received=kind.name, next=kind.advice, code=code)
+
+
+def _beginning(data: bytes) -> str:
+    """The first eight bytes: text as text, others as hexadecimal numbers."""
+    first = data[:8].decode("latin-1")
+    return repr(first) if first.isascii() and first.isprintable() else data[:8].hex(" ")
 
 
 @dataclass(frozen=True)

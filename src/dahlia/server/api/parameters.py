@@ -21,7 +21,7 @@ from dahlia.errors import ServiceError
 from dahlia.server.contract.models import GatewayErrorBody, ServiceErrorBody
 from dahlia.server.http.access import TheServer, identify_early
 from dahlia.server.http.middleware import OWN, TRAINING
-from dahlia.server.http.requests import Form, in_one_form
+from dahlia.server.http.requests import REFUSAL, Form, in_one_form
 
 BatchTags = Annotated[
     list[str] | None,
@@ -211,7 +211,9 @@ class _Route(APIRoute):
 
         async def handler(request: Request) -> Response:
             await self.admit(request)
-            return await handle(await in_one_form(request, form))
+            formed = await in_one_form(request, form)
+            self.check(formed)
+            return await handle(formed)
 
         return handler
 
@@ -219,10 +221,18 @@ class _Route(APIRoute):
         """See whose key a request brings, before its body is read."""
         await run_in_threadpool(identify_early, request)
 
+    def check(self, request: Request) -> None:
+        """Nothing yet: what could not be read is refused once the key has been checked."""
+
 
 class _KeylessRoute(_Route):
     async def admit(self, request: Request) -> None:
-        """Whoever asks."""
+        """Everyone may ask."""
+
+    def check(self, request: Request) -> None:
+        """Refuse what could not be read: no key is checked that would do it."""
+        if refusal := getattr(request.state, REFUSAL, None):
+            raise refusal
 
 
 def training_router(area: str) -> APIRouter:

@@ -65,16 +65,16 @@ class PortalBuild:
         Args:
             name: its path in the build, with slashes.
         """
-        path = self._path(name)
-        if path is None:
-            return None
         try:
+            path = self._path(name)
+            if path is None:
+                return None
             status = path.stat()
             version = (status.st_mtime_ns, status.st_size)
             known = self._read.get(path)
             if known is None or known[0] != version:
                 known = self._read[path] = (version, _file(name, path.read_bytes()))
-        except OSError:  # a new build takes its place
+        except OSError:  # a new build takes its place, or no file system has such names
             return None
         return known[1]
 
