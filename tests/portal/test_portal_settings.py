@@ -43,6 +43,22 @@ def test_names_kind_of_tags_and_domain_are_saved(signed_in: Callable[..., Page],
     assert client.get_domain(saved.settings.domain_id).name == "Food (compact)"
 
 
+def test_unsaved_settings_are_not_left_by_mistake(signed_in: Callable[..., Page], client: Any) -> None:
+    project = client.create_project("Kept", domain_id=COMPACT).id
+    page = signed_in(path=f"/projects/{project}/settings")
+    name = page.get_by_label("Name", exact=False)
+    name.fill("")
+    expect(page.get_by_text("A project needs a name.")).to_be_visible()
+    name.fill("Kept and changed")
+    page.get_by_role("tab", name="Images").click()
+    page.get_by_role("button", name="Stay").click()
+    expect(name).to_have_value("Kept and changed")
+    page.get_by_role("tab", name="Images").click()
+    page.get_by_role("button", name="Leave").click()
+    expect(page).to_have_url(re.compile(f"/projects/{project}/images"))
+    assert client.get_project(project).name == "Kept"
+
+
 def test_unsaved_text_survives_a_lost_connection(signed_in: Callable[..., Page], client: Any) -> None:
     project = client.create_project("Far away", domain_id=COMPACT).id
     page = signed_in(path=f"/projects/{project}/settings")

@@ -24,6 +24,12 @@ export const common = {
   colours: "Switch between light and dark",
   menu: "Menu",
   probabilities: "Tags by probability",
+  unsaved: {
+    title: "Leave without saving?",
+    text: "What you changed on this page is not saved yet.",
+    leave: "Leave",
+    stay: "Stay",
+  },
   lost: "The connection to the server is lost. It is tried again; what you typed stays.",
   found: "The server answers again.",
   number: (value: number) => numbers.format(value),

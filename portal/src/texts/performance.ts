@@ -27,7 +27,7 @@ export const performance = {
   domain: "Domain",
   trainingType: "Training",
   duration: "Duration",
-  minutes: (minutes: number) => (minutes < 1 ? "less than a minute" : `${common.number(minutes)} min`),
+  minutes: (minutes: number) => (minutes <= 1 ? "less than a minute" : `${common.number(minutes)} min`),
   budget: (type: string, hours: number) => (hours > 0 ? `${type}, up to ${counted(hours, "hour")}` : type),
   published: "Published as",
   notPublished: "not published",

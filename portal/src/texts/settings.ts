@@ -9,6 +9,7 @@ export const settings = {
   saved: "The settings are saved.",
   unsaved: "Not saved yet",
   discard: "Discard the changes",
+  nameMissing: "A project needs a name.",
   conflict: (theirs: string) =>
     theirs
       ? `While you changed this, it was set to “${theirs}” elsewhere. Which one counts?`

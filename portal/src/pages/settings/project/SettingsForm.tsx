@@ -4,6 +4,7 @@ import type { Schemas } from "@/api/client";
 import { useDomains } from "@/api/shared";
 import { announce } from "@/components/announce";
 import { ErrorNote } from "@/components/ErrorNote";
+import { useUnsaved } from "@/components/useUnsaved";
 import { texts } from "@/texts";
 
 import { Conflict } from "./Conflict";
@@ -20,6 +21,7 @@ export function SettingsForm({ project }: { project: Schemas["ProjectSummary"] }
   const kind = domains.find(({ id }) => id === fieldsOf(project).domainId)?.type;
   const said = texts.settings;
   const { fields, type } = settings;
+  useUnsaved(settings.isChanged);
   const submit = (event: React.FormEvent): void => {
     event.preventDefault();
     settings.save(() => announce(said.saved));
@@ -32,6 +34,7 @@ export function SettingsForm({ project }: { project: Schemas["ProjectSummary"] }
             label={texts.projects.name}
             value={fields.name}
             onChange={(event) => type("name", event.currentTarget.value)}
+            error={fields.name.trim() === "" && said.nameMissing}
             maxLength={128}
             required
           />
