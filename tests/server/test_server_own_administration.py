@@ -68,6 +68,7 @@ def test_the_life_of_a_key(own: Own) -> None:
         ({"scope": "admin", "projectId": UNKNOWN}, 400),
         ({"projectId": UNKNOWN}, 404),
         ({"projectId": "garden"}, 400),
+        ({"projectId": ""}, 400),  # nothing is no project, and null is all of them
         ({"days": 0}, 400),
         ({"days": 1e-12}, 400),  # no lifetime at all, and none is for ever
         ({"days": 1e9}, 400),

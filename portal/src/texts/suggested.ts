@@ -45,6 +45,7 @@ export const suggested = {
   rejected: (count: number) => `${counted(count, "suggestion")} rejected`,
   restore: "Show them again",
 
+  unlikely: (count: number) => `No tag is likely: ${photos(count)}`,
   group: (name: string, count: number) => `${name}: ${photos(count)}`,
   selectAll: "Select all",
   selectNone: "Select none",

@@ -7,6 +7,7 @@ import { ApiError } from "@/api/errors";
 import { signIn } from "@/api/session";
 import { texts } from "@/texts";
 
+import { ownPath } from "./ownPath";
 import { readTyped } from "./typed";
 
 /** Where the person wanted to go when the sign-in page came up. */
@@ -25,7 +26,7 @@ export function useSignIn() {
       client.getQueryCache().clear(); // what another key read may be more than this one may see
       signIn(key);
       const { from } = (place.state ?? {}) as Wanted;
-      void go(from ?? "/", { replace: true });
+      void go(ownPath(from), { replace: true });
     },
   });
 }

@@ -110,18 +110,21 @@ export function TagSuggestions(props: Props): React.JSX.Element {
       {grouped(suggestions).map((group) => {
         const ids = group.suggestions.map(({ id }) => id);
         const isAll = ids.every((id) => ticked.has(id));
+        const title = group.tag ? texts.suggested.group(group.tag.name, ids.length) : texts.suggested.unlikely(ids.length);
         return (
-          <section key={group.tagId} aria-label={texts.suggested.group(group.tagName, ids.length)}>
+          <section key={group.tag?.id ?? "unlikely"} aria-label={title}>
             <Group gap="sm" mb="xs">
-              <span className={styles["swatch"]} style={{ background: tagColour(group.tagId) }} />
+              {group.tag && <span className={styles["swatch"]} style={{ background: tagColour(group.tag.id) }} />}
               <Title order={2} size="h4">
-                {texts.suggested.group(group.tagName, ids.length)}
+                {title}
               </Title>
               {mayWrite && (
                 <>
-                  <Button size="compact-sm" variant="light" onClick={() => confirm(group.suggestions)}>
-                    {texts.suggested.confirmAll(ids.length)}
-                  </Button>
+                  {group.tag && (
+                    <Button size="compact-sm" variant="light" onClick={() => confirm(group.suggestions)}>
+                      {texts.suggested.confirmAll(ids.length)}
+                    </Button>
+                  )}
                   <Button size="compact-sm" variant="subtle" onClick={() => tick(ids, !isAll)}>
                     {isAll ? texts.suggested.selectNone : texts.suggested.selectAll}
                   </Button>

@@ -24,12 +24,13 @@ const photo = (id: string, ...predictions: [string, number, string?][]): Suggest
   })),
 });
 
-test("photos are grouped by their likeliest tag, the largest group first", () => {
+test("photos are grouped by their likeliest tag, the largest group first, unlikely tags last", () => {
   const photos = [photo("1", ["rose", 0.4], ["daisy", 0.6]), photo("2", ["rose", 0.9]), photo("3", ["rose", 0.8])];
-  const groups = grouped([...photos, photo("4")]);
-  expect(groups.map(({ tagName, suggestions }) => [tagName, suggestions.map(({ id }) => id)])).toEqual([
+  const groups = grouped([photo("5", ["rose", 0.02]), ...photos, photo("4")]);
+  expect(groups.map(({ tag, suggestions }) => [tag?.name, suggestions.map(({ id }) => id)])).toEqual([
     ["rose", ["2", "3"]],
     ["daisy", ["1"]],
+    [undefined, ["5"]],
   ]);
   expect(likeliest(photo("4"))).toBeUndefined();
 });

@@ -8,12 +8,12 @@ export type Suggestion = Schemas["StoredSuggestedTagAndRegion"] & {
 export type Prediction = Schemas["Prediction"];
 
 export interface Group {
-  tagId: string;
-  tagName: string;
+  /** Null for photos of which no tag is likely. */
+  tag: { id: string; name: string } | null;
   suggestions: Suggestion[];
 }
 
-/** From here on a multilabel classifier means that a photo has a tag. */
+/** From here on a classifier means that a photo has a tag. */
 const MEANT = 0.5;
 
 export function likeliest({ predictions }: Suggestion): Prediction | undefined {
@@ -34,17 +34,23 @@ export function meantTags(suggestion: Suggestion, isMultilabel: boolean): Predic
   return meant.sort((one, other) => other.probability - one.probability);
 }
 
-/** By the likeliest tag; the largest group first, each in the order of the suggestions. */
+/** By the likeliest tag; the largest group first, each in the order of the suggestions, unlikely tags last. */
 export function grouped(suggestions: readonly Suggestion[]): Group[] {
   const groups = new Map<string, Group>();
+  const unlikely: Suggestion[] = [];
   for (const suggestion of suggestions) {
     const best = likeliest(suggestion);
     if (!best) continue;
-    const group = groups.get(best.tagId) ?? { tagId: best.tagId, tagName: best.tagName, suggestions: [] };
+    if (best.probability < MEANT) {
+      unlikely.push(suggestion);
+      continue;
+    }
+    const group = groups.get(best.tagId) ?? { tag: { id: best.tagId, name: best.tagName }, suggestions: [] };
     group.suggestions.push(suggestion);
     groups.set(best.tagId, group);
   }
-  return [...groups.values()].sort((one, other) => other.suggestions.length - one.suggestions.length);
+  const found = [...groups.values()].sort((one, other) => other.suggestions.length - one.suggestions.length);
+  return unlikely.length > 0 ? [...found, { tag: null, suggestions: unlikely }] : found;
 }
 
 export type FoundBox = Prediction & { boundingBox: Schemas["BoundingBox"] };

@@ -210,7 +210,7 @@ def create_key(access: Administers, server: TheServer, response: Response, body:
     It may do no more than the key of this request, and lives no longer.
     """
     name = one_line(body.name, "key", "BadRequestInvalid")
-    project = one_id(body.project_id) if body.project_id else None
+    project = None if body.project_id is None else one_id(body.project_id)
     lifetime = timedelta(days=body.days) if body.days is not None else None
     with server.database.write() as session:
         row, text = grant_key(session, server, access, name, body.scope, project, lifetime)

@@ -39,6 +39,13 @@ test("a file that holds more than it says is not read to its end", async () => {
   await expect(found.entries[0]?.read()).rejects.toThrow(texts.upload.zipBroken);
 });
 
+test.each([0, 6] as const)("a photo that changed in its zip file is refused, level %d", async (level) => {
+  const packed = zipSync({ "a.jpg": new Uint8Array(900).map((_, place) => (place * 7919) % 251) }, { level });
+  packed[level === 0 ? 200 : 60] = (packed[level === 0 ? 200 : 60] ?? 0) ^ 1;
+  const found = await zipEntries(new File([packed as Uint8Array<ArrayBuffer>], "damaged.zip"), MOST);
+  await expect(found.entries[0]?.read()).rejects.toThrow(texts.upload.zipBroken);
+});
+
 test("files that lie outside, or that share their bytes, are refused", async () => {
   const outside = await zipEntries(zip({ "../../etc/a.jpg": new Uint8Array(10), "b/c.jpg": new Uint8Array(10) }), MOST);
   expect(outside.entries.map((entry) => entry.name)).toEqual(["c.jpg"]);

@@ -6,6 +6,7 @@ import { Inflate } from "fflate";
 
 import { texts } from "@/texts";
 
+import { crc32 } from "./crc32";
 import { type Entry, type Found, isHidden, isPicture, partsOf } from "./entries";
 import { nameIn } from "./zipNames";
 
@@ -27,6 +28,7 @@ interface Listed {
   path: string;
   method: number;
   flags: number;
+  sum: number;
   packed: number;
   size: number;
   offset: number;
@@ -77,7 +79,9 @@ async function contentOf(zip: Blob, one: Listed): Promise<Blob> {
   const start = one.offset + 30 + head.getUint16(26, true) + head.getUint16(28, true);
   const packed = zip.slice(start, start + one.packed);
   if (packed.size !== one.packed) throw new Error(texts.upload.zipBroken);
-  return one.method === STORED ? packed : inflated(packed, one.size);
+  const content = one.method === STORED ? packed : await inflated(packed, one.size);
+  if (crc32(new Uint8Array(await content.arrayBuffer())) !== one.sum) throw new Error(texts.upload.zipBroken);
+  return content;
 }
 
 /** @param size that the directory promises: what holds more, or less, is forged or broken. */
@@ -118,6 +122,7 @@ async function directoryOf(zip: Blob): Promise<Listed[]> {
       path,
       flags: data.getUint16(at + 8, true),
       method: data.getUint16(at + 10, true),
+      sum: data.getUint32(at + 16, true),
       packed: data.getUint32(at + 20, true),
       size: data.getUint32(at + 24, true),
       offset: data.getUint32(at + 42, true),
