@@ -12,6 +12,7 @@ import { createRoot } from "react-dom/client";
 import { RouterProvider } from "react-router";
 
 import { watchConnection } from "@/app/connection";
+import { ignoreDoubleClicks } from "@/app/doubleClicks";
 import { forgetWithKey, queries } from "@/app/queries";
 import { router } from "@/app/routes";
 import { theme, variables } from "@/app/theme";
@@ -22,6 +23,7 @@ const nonce = document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?
 setNonce(nonce);
 watchConnection(queries, () => announce(texts.common.found));
 forgetWithKey();
+ignoreDoubleClicks(document);
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no element with the id root");
 createRoot(root).render(

@@ -90,6 +90,7 @@ function Step(props: { label: string; step: (() => void) | null; icon: React.Rea
     <Button
       variant="default"
       size="compact-md"
+      data-repeatable
       leftSection={props.icon}
       disabled={props.step === null}
       onClick={() => props.step?.()}

@@ -75,7 +75,7 @@ export function OfferList(props: Props): React.JSX.Element {
           </Button>
         )}
         {props.isMore && (
-          <Button size="compact-sm" variant="default" onClick={props.onMore}>
+          <Button size="compact-sm" variant="default" data-repeatable onClick={props.onMore}>
             {texts.photo.more}
           </Button>
         )}

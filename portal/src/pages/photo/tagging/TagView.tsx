@@ -119,6 +119,7 @@ export function TagView(props: Props): React.JSX.Element {
                 variant="default"
                 size="compact-md"
                 disabled={!last}
+                data-repeatable
                 leftSection={<IconArrowBackUp size={16} aria-hidden />}
                 onClick={() => undo(false)}
               >
@@ -128,6 +129,7 @@ export function TagView(props: Props): React.JSX.Element {
                 variant="default"
                 size="compact-md"
                 disabled={!next}
+                data-repeatable
                 leftSection={<IconArrowForwardUp size={16} aria-hidden />}
                 onClick={() => undo(true)}
               >
