@@ -4,6 +4,7 @@ import { useState } from "react";
 import { announce } from "@/components/announce";
 import { confirm } from "@/components/confirm";
 import { ErrorNote } from "@/components/ErrorNote";
+import { forgetError } from "@/components/submits";
 import { TagPicker } from "@/components/TagPicker";
 import { texts } from "@/texts";
 
@@ -53,7 +54,10 @@ export function SelectionBar(props: Props): React.JSX.Element {
               <TagPicker
                 projectId={project}
                 value={tagIds}
-                onChange={setTagIds}
+                onChange={(ids) => {
+                  setTagIds(ids);
+                  forgetError(add);
+                }}
                 multiple={isMultilabel}
                 label={isMultilabel ? texts.quickTest.rights : texts.quickTest.right}
               />

@@ -3,6 +3,7 @@ import { useState } from "react";
 
 import { announce } from "@/components/announce";
 import { ErrorNote } from "@/components/ErrorNote";
+import { forgetError, isSent } from "@/components/submits";
 import { texts } from "@/texts";
 
 import { type Project, useCopyProject, useExportToken } from "./useProjects";
@@ -20,7 +21,7 @@ export function CopyProjectForm({ project, done }: Props): React.JSX.Element {
   const copy = useCopyProject();
   const submit = (event: React.FormEvent): void => {
     event.preventDefault();
-    if (!offer.data) return;
+    if (!offer.data || isSent(copy)) return;
     const begun = (made: { name: string }): void => {
       announce(said.copyBegun(made.name));
       done();
@@ -28,7 +29,7 @@ export function CopyProjectForm({ project, done }: Props): React.JSX.Element {
     copy.mutate({ token: offer.data.token, name: name.trim() }, { onSuccess: begun });
   };
   return (
-    <form onSubmit={submit}>
+    <form onSubmit={submit} onChange={() => forgetError(copy)}>
       <Stack>
         <Text size="sm">{said.copyText}</Text>
         {offer.data ? (

@@ -3,6 +3,7 @@ import { useState } from "react";
 
 import { announce } from "@/components/announce";
 import { ErrorNote } from "@/components/ErrorNote";
+import { forgetError, isSent } from "@/components/submits";
 import { texts } from "@/texts";
 
 import { type Project, useDeleteProject } from "./useProjects";
@@ -20,6 +21,7 @@ export function DeleteProjectForm({ project, done, cancel }: Props): React.JSX.E
   const said = texts.projects;
   const submit = (event: React.FormEvent): void => {
     event.preventDefault();
+    if (isSent(remove)) return;
     const gone = (): void => {
       announce(said.deleted(project.name));
       done();
@@ -27,7 +29,7 @@ export function DeleteProjectForm({ project, done, cancel }: Props): React.JSX.E
     remove.mutate(project, { onSuccess: gone });
   };
   return (
-    <form onSubmit={submit}>
+    <form onSubmit={submit} onChange={() => forgetError(remove)}>
       <Stack>
         <Text size="sm">{said.deleteText}</Text>
         <List size="sm">

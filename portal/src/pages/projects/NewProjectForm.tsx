@@ -6,6 +6,7 @@ import { useDomains } from "@/api/shared";
 import { DomainChoice } from "@/components/DomainChoice";
 import { domainsOf } from "@/components/domains";
 import { ErrorNote } from "@/components/ErrorNote";
+import { forgetError, isSent } from "@/components/submits";
 import { texts } from "@/texts";
 
 import { useCreateProject } from "./useProjects";
@@ -33,12 +34,12 @@ export function NewProjectForm({ done, cancel }: Props): React.JSX.Element {
   const said = texts.projects;
   const submit = (event: React.FormEvent): void => {
     event.preventDefault();
-    if (!domain) return;
+    if (!domain || isSent(create)) return;
     const classificationType = ASKS_HOW_MANY[kind] ? classifier : null;
     create.mutate({ name: name.trim(), description, domainId: domain.id, classificationType }, { onSuccess: done });
   };
   return (
-    <form onSubmit={submit}>
+    <form onSubmit={submit} onChange={() => forgetError(create)}>
       <Stack>
         <TextInput
           label={said.name}

@@ -4,6 +4,7 @@ import { useState } from "react";
 import type { Schemas } from "@/api/client";
 import { announce } from "@/components/announce";
 import { ErrorNote } from "@/components/ErrorNote";
+import { forgetError, isSent } from "@/components/submits";
 import { texts } from "@/texts";
 
 import { faultOf, suggestionsOf } from "./names";
@@ -26,7 +27,7 @@ export function PublishDialog({ project, iteration, all, onClose }: Props): Reac
   const holder = all.find((one) => one.publishName === name.normalize() && one.id !== iteration.id);
   const send = (event: React.FormEvent): void => {
     event.preventDefault();
-    if (fault) return;
+    if (fault || isSent(publish)) return;
     publish.mutate(
       { iteration: iteration.id, name, overwrite: holder !== undefined || iteration.publishName !== null },
       {
@@ -37,9 +38,13 @@ export function PublishDialog({ project, iteration, all, onClose }: Props): Reac
       },
     );
   };
+  const suggest = (one: string): void => {
+    setName(one);
+    forgetError(publish);
+  };
   return (
     <Modal opened onClose={onClose} title={texts.publish.dialog(iteration.name)} closeButtonProps={CLOSE}>
-      <form onSubmit={send}>
+      <form onSubmit={send} onChange={() => forgetError(publish)}>
         <Stack>
           <TextInput
             label={texts.publish.name}
@@ -54,7 +59,7 @@ export function PublishDialog({ project, iteration, all, onClose }: Props): Reac
               {texts.publish.suggestions}
             </Text>
             {suggested.map((one) => (
-              <Button key={one} size="compact-xs" variant="light" onClick={() => setName(one)}>
+              <Button key={one} size="compact-xs" variant="light" onClick={() => suggest(one)}>
                 {one}
               </Button>
             ))}

@@ -5,6 +5,7 @@ import { Link, useNavigate } from "react-router";
 import type { Schemas } from "@/api/client";
 import { useTags } from "@/api/shared";
 import { ErrorNote } from "@/components/ErrorNote";
+import { forgetError } from "@/components/submits";
 import { TagPicker } from "@/components/TagPicker";
 import { texts } from "@/texts";
 
@@ -39,7 +40,10 @@ export function TagCorrection({ project, test, isMultilabel }: Props): React.JSX
       <TagPicker
         projectId={project}
         value={chosen}
-        onChange={setChosen}
+        onChange={(ids) => {
+          setChosen(ids);
+          forgetError(correct);
+        }}
         multiple={isMultilabel}
         label={isMultilabel ? texts.quickTest.rights : texts.quickTest.right}
         autoFocus

@@ -57,7 +57,7 @@ export function PhotoSource({ onPhoto, keep, onKeep, busy }: Props): React.JSX.E
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          if (url.trim()) onPhoto(url.trim());
+          if (url.trim() && !busy) onPhoto(url.trim());
         }}
       >
         <Group gap="xs" align="end" wrap="nowrap">

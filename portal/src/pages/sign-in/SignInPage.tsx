@@ -5,6 +5,7 @@ import { Link, useLocation, useNavigate, useParams } from "react-router";
 import { ApiError } from "@/api/errors";
 import { useKey, wasRefused } from "@/api/session";
 import { ErrorNote } from "@/components/ErrorNote";
+import { forgetError, isSent } from "@/components/submits";
 import { texts } from "@/texts";
 
 import { useSignIn } from "./useSignIn";
@@ -19,13 +20,13 @@ export default function SignInPage(): React.JSX.Element {
   const said = texts.signIn;
   const submit = (event: React.FormEvent): void => {
     event.preventDefault();
-    attempt.mutate(text);
+    if (!isSent(attempt)) attempt.mutate(text);
   };
   const again = (): void => attempt.mutate(attempt.variables ?? text);
   return (
     <Center mih="100vh" p="md" component="main">
       <Paper withBorder p="xl" maw={440} w="100%">
-        <form onSubmit={submit}>
+        <form onSubmit={submit} onChange={() => forgetError(attempt)}>
           <Stack>
             <Title order={1} size="h3">
               {said.title}

@@ -3,6 +3,7 @@ import { IconSparkles } from "@tabler/icons-react";
 import { useState } from "react";
 
 import { ErrorNote } from "@/components/ErrorNote";
+import { forgetError } from "@/components/submits";
 import { texts } from "@/texts";
 
 import { useAsking } from "./useAsking";
@@ -33,7 +34,10 @@ export function AskForm({ project, iterationId, without, known, isFirst }: Props
           <NumberInput
             label={texts.suggested.howMany}
             value={count}
-            onChange={setTyped}
+            onChange={(value) => {
+              setTyped(value);
+              forgetError(ask);
+            }}
             min={1}
             max={without}
             allowDecimal={false}

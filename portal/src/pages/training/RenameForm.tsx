@@ -5,6 +5,7 @@ import { useState } from "react";
 import type { Schemas } from "@/api/client";
 import { announce } from "@/components/announce";
 import { ErrorNote } from "@/components/ErrorNote";
+import { forgetError, isSent } from "@/components/submits";
 import { texts } from "@/texts";
 
 import { useRenameIteration } from "./useTraining";
@@ -22,7 +23,7 @@ function RenameForm({ project, iteration }: Props): React.JSX.Element {
   const wanted = name.trim();
   const submit = (event: React.FormEvent): void => {
     event.preventDefault();
-    if (!wanted) return;
+    if (!wanted || isSent(rename)) return;
     const done = (): void => {
       announce(said.renamed(wanted));
       modals.closeAll();
@@ -30,7 +31,7 @@ function RenameForm({ project, iteration }: Props): React.JSX.Element {
     rename.mutate({ iteration: iteration.id, name: wanted }, { onSuccess: done });
   };
   return (
-    <form onSubmit={submit}>
+    <form onSubmit={submit} onChange={() => forgetError(rename)}>
       <Stack>
         <TextInput
           label={said.name}

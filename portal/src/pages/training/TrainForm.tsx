@@ -4,6 +4,7 @@ import { useState } from "react";
 import { ApiError } from "@/api/errors";
 import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
+import { forgetError } from "@/components/submits";
 import { texts } from "@/texts";
 
 import { type Plan, type Rules, isPossible, planOf } from "./plan";
@@ -37,10 +38,10 @@ export function TrainForm({ project, tags, rules, untagged, busy }: Props): Reac
   const unchanged = train.error instanceof ApiError && train.error.code === UNCHANGED;
   const submit = (event: React.FormEvent): void => {
     event.preventDefault();
-    if (ready) send(false);
+    if (ready && !train.isPending) send(false);
   };
   const changed = <T,>(set: (value: T) => void) => (value: T): void => {
-    train.reset();
+    forgetError(train);
     set(value);
   };
   return (

@@ -5,6 +5,7 @@ import { useState } from "react";
 import type { Schemas } from "@/api/client";
 import { announce } from "@/components/announce";
 import { ErrorNote } from "@/components/ErrorNote";
+import { forgetError, isSent } from "@/components/submits";
 import { texts } from "@/texts";
 
 import { useTagChanges } from "./useTagChanges";
@@ -22,7 +23,7 @@ function MergeForm({ project, tag, others, onMerged }: Props): React.JSX.Element
   const { merge } = useTagChanges(project);
   const start = (event: React.FormEvent): void => {
     event.preventDefault();
-    if (!into) return;
+    if (!into || isSent(merge)) return;
     merge.mutate(
       { id: tag.id, into },
       {
@@ -41,7 +42,10 @@ function MergeForm({ project, tag, others, onMerged }: Props): React.JSX.Element
         <Select
           label={texts.images.mergeInto}
           value={into}
-          onChange={setInto}
+          onChange={(id) => {
+            setInto(id);
+            forgetError(merge);
+          }}
           data={others.map(({ id, name }) => ({ value: id, label: name }))}
           searchable
           data-autofocus

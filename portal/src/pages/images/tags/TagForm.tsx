@@ -4,6 +4,7 @@ import { useState } from "react";
 
 import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
+import { forgetError, isSent } from "@/components/submits";
 import { texts } from "@/texts";
 
 import { TAG_KEYS } from "./tagKeys";
@@ -24,11 +25,12 @@ function TagForm({ project, tag, tagKey, onKey }: Props): React.JSX.Element {
   const { change } = useTagChanges(project);
   const save = (event: React.FormEvent): void => {
     event.preventDefault();
+    if (isSent(change)) return;
     if (key && key !== tagKey) onKey?.(key);
     change.mutate({ id: tag.id, name: name.trim(), description }, { onSuccess: () => modals.closeAll() });
   };
   return (
-    <form onSubmit={save}>
+    <form onSubmit={save} onChange={() => forgetError(change)}>
       <Stack gap="sm">
         <TextInput
           label={texts.images.name}

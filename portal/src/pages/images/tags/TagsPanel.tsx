@@ -7,6 +7,7 @@ import { useMay } from "@/api/shared";
 import { announceError } from "@/components/announce";
 import { confirm } from "@/components/confirm";
 import { useCreateTag } from "@/components/TagPicker";
+import { forgetError } from "@/components/submits";
 import { texts } from "@/texts";
 
 import type { Goals } from "./goals";
@@ -116,10 +117,10 @@ function NewTag({ project }: { project: string }): React.JSX.Element {
   const make = (event: React.FormEvent): void => {
     event.preventDefault();
     const wanted = name.trim();
-    if (wanted) create.mutate({ name: wanted }, { onSuccess: () => setName("") });
+    if (wanted && !create.isPending) create.mutate({ name: wanted }, { onSuccess: () => setName("") });
   };
   return (
-    <form onSubmit={make}>
+    <form onSubmit={make} onChange={() => forgetError(create)}>
       <Group gap={6} wrap="nowrap" align="start">
         <TextInput
           flex={1}

@@ -4,6 +4,7 @@ import { useState } from "react";
 
 import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
+import { forgetError, isSent } from "@/components/submits";
 import { TagPicker, useCreateTag } from "@/components/TagPicker";
 import { texts } from "@/texts";
 
@@ -55,11 +56,11 @@ export function UploadDialog(props: Props): React.JSX.Element {
   const bytes = entries.reduce((sum, entry) => sum + entry.size, 0);
   const submit = (event: React.FormEvent): void => {
     event.preventDefault();
-    start.mutate();
+    if (!isSent(start)) start.mutate();
   };
   return (
     <Modal opened onClose={props.onClose} title={texts.upload.dialog} closeButtonProps={CLOSE}>
-      <form onSubmit={submit}>
+      <form onSubmit={submit} onChange={() => forgetError(start)}>
         <Stack gap="sm">
           <Text>{entries.length > 0 ? texts.upload.ready(entries.length, bytes) : texts.upload.nothing}</Text>
           {entries.length > 0 && taggable && (

@@ -4,6 +4,7 @@ import { useState } from "react";
 import type { Schemas } from "@/api/client";
 import { announce } from "@/components/announce";
 import { ErrorNote } from "@/components/ErrorNote";
+import { forgetError } from "@/components/submits";
 import { TagPicker } from "@/components/TagPicker";
 import { texts } from "@/texts";
 
@@ -35,7 +36,10 @@ export function Retag({ project, image, suggested, isMultilabel, onDone, onKeep 
         <TagPicker
           projectId={project}
           value={chosen}
-          onChange={setChosen}
+          onChange={(ids) => {
+            setChosen(ids);
+            forgetError(retag);
+          }}
           multiple={isMultilabel}
           label={isMultilabel ? said.rightTags : said.rightTag}
           autoFocus

@@ -4,6 +4,7 @@ import { useState } from "react";
 import type { Schemas } from "@/api/client";
 import { announce } from "@/components/announce";
 import { ErrorNote } from "@/components/ErrorNote";
+import { forgetError, isSent } from "@/components/submits";
 import { texts } from "@/texts";
 
 import { useRenameIteration } from "./useIterationChanges";
@@ -20,6 +21,7 @@ export function RenameDialog({ project, iteration, onClose }: Props): React.JSX.
   const rename = useRenameIteration(project, iteration.id);
   const submit = (event: React.FormEvent): void => {
     event.preventDefault();
+    if (isSent(rename)) return;
     rename.mutate(name.trim(), {
       onSuccess: (changed) => {
         announce(said.renamed(changed.name));
@@ -34,7 +36,7 @@ export function RenameDialog({ project, iteration, onClose }: Props): React.JSX.
       title={said.renameTitle(iteration.name)}
       closeButtonProps={{ "aria-label": texts.common.close }}
     >
-      <form onSubmit={submit}>
+      <form onSubmit={submit} onChange={() => forgetError(rename)}>
         <Stack>
           <TextInput
             label={said.newName}

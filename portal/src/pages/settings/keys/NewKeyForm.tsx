@@ -3,6 +3,7 @@ import { useState } from "react";
 
 import { useMe } from "@/api/shared";
 import { ErrorNote } from "@/components/ErrorNote";
+import { forgetError, isSent } from "@/components/submits";
 import { texts } from "@/texts";
 
 import { ProjectSelect } from "../ProjectSelect";
@@ -33,12 +34,13 @@ export function NewKeyForm({ projectId, done, cancel }: Props): React.JSX.Elemen
   const ofOneProject = scope !== "admin";
   const submit = (event: React.FormEvent): void => {
     event.preventDefault();
+    if (isSent(create)) return;
     const only = projectId ?? (ofOneProject ? project : null);
     const days = daysOf(lifetime, expires, Date.now());
     create.mutate({ name: name.trim(), scope, projectId: only, days }, { onSuccess: done });
   };
   return (
-    <form onSubmit={submit}>
+    <form onSubmit={submit} onChange={() => forgetError(create)}>
       <Stack>
         <TextInput
           label={said.name}
@@ -62,7 +64,10 @@ export function NewKeyForm({ projectId, done, cancel }: Props): React.JSX.Elemen
             description={ofOneProject ? said.projectHint : said.projectAdmin}
             placeholder={said.allProjects}
             value={ofOneProject ? project : null}
-            onChange={setProject}
+            onChange={(id) => {
+              setProject(id);
+              forgetError(create);
+            }}
             disabled={!ofOneProject}
           />
         )}
@@ -70,7 +75,10 @@ export function NewKeyForm({ projectId, done, cancel }: Props): React.JSX.Elemen
           label={said.lifetime}
           data={offered.map((one) => ({ value: one, label: said.lifetimes[one] }))}
           value={lifetime}
-          onChange={(value) => setChosen(value as Lifetime)}
+          onChange={(value) => {
+            setChosen(value as Lifetime);
+            forgetError(create);
+          }}
           allowDeselect={false}
         />
         {expires !== null && (

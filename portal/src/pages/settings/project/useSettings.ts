@@ -5,6 +5,7 @@ import { useState } from "react";
 import { OWN, PROJECT, type Schemas, api, dataOf } from "@/api/client";
 import { keys } from "@/api/keys";
 import { useDomains } from "@/api/shared";
+import { forgetError } from "@/components/submits";
 
 import { type Edits, type Field, type Fields, changes, conflicts, dropped, edited, fieldsOf, insisted, kept, shown } from "./edits";
 
@@ -30,26 +31,29 @@ export function useSettings(project: Summary): Settings {
   const saved = fieldsOf(project);
   const save = useSave(project.id);
   const found = conflicts(edits, saved);
+  const change = (how: (now: Edits) => Edits): void => {
+    setEdits(how);
+    forgetError(save);
+  };
   return {
     fields: shown(edits, saved),
     saved,
     isChanged: Object.keys(changes(edits, saved)).length > 0,
     conflicts: found,
-    type: (field, value) => setEdits((now) => edited(now, saved, field, value)),
-    insist: (field) => setEdits((now) => insisted(now, saved, field)),
-    drop: (field) => setEdits((now) => dropped(now, field)),
-    discard: () => {
-      save.reset();
-      setEdits({});
-    },
-    save: (done) =>
+    type: (field, value) => change((now) => edited(now, saved, field, value)),
+    insist: (field) => change((now) => insisted(now, saved, field)),
+    drop: (field) => change((now) => dropped(now, field)),
+    discard: () => change(() => ({})),
+    save: (done) => {
+      if (save.isPending) return;
       save.mutate(edits, {
         onSuccess: (sent) => {
           if (!sent) return;
           setEdits((now) => kept(now, sent));
           done();
         },
-      }),
+      });
+    },
     isSaving: save.isPending,
     error: save.error,
   };
