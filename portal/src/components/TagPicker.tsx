@@ -1,6 +1,6 @@
 import { Combobox, Pill, PillsInput, Text, useCombobox } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 
 import { PROJECT, type Schemas, api, dataOf } from "@/api/client";
 import { keys } from "@/api/keys";
@@ -9,6 +9,7 @@ import { texts } from "@/texts";
 
 import { announceError } from "./announce";
 import { orderTags } from "./tagColour";
+import { isNewName, tagsWith } from "./tagSearch";
 
 const CREATE = "\u0000create";
 
@@ -30,7 +31,7 @@ interface Props {
   withinPortal?: boolean;
 }
 
-/** Choose tags by typing a part of their names; a new name makes a new tag. */
+/** Choose tags by typing a part of their names; Enter takes the first, and makes a new one where there is none. */
 export function TagPicker(props: Props): React.JSX.Element {
   const { projectId, value, onChange, multiple = false, creatable = true } = props;
   const label = props.label ?? (multiple ? texts.images.tags : texts.images.tag);
@@ -39,9 +40,16 @@ export function TagPicker(props: Props): React.JSX.Element {
   const tags = useTags(projectId).data ?? [];
   const create = useCreateTag(projectId);
   const wanted = typed.trim();
-  const found = tags.filter((tag) => tag.name.toLowerCase().includes(wanted.toLowerCase()));
-  const isNew = creatable && wanted !== "" && !tags.some((tag) => sameName(tag.name, wanted));
+  const found = tagsWith(tags, wanted);
+  const isNew = creatable && isNewName(tags, wanted);
+  const first = found[0]?.id ?? (isNew ? CREATE : undefined);
+  const { dropdownOpened, selectFirstOption, resetSelectedOption } = combobox;
+  useEffect(() => {
+    if (wanted === "") resetSelectedOption();
+    else if (dropdownOpened) selectFirstOption(); // which Enter takes, so that it is seen before
+  }, [wanted, first, dropdownOpened, selectFirstOption, resetSelectedOption]);
 
+  const isOptionSelected = (): boolean => dropdownOpened && combobox.getSelectedOptionIndex() >= 0;
   const toggle = (tagId: string): void => {
     if (value.includes(tagId)) onChange(value.filter((other) => other !== tagId));
     else onChange(multiple ? [...value, tagId] : [tagId]);
@@ -50,6 +58,7 @@ export function TagPicker(props: Props): React.JSX.Element {
   };
   const choose = (option: string): void => {
     if (option !== CREATE) return toggle(option);
+    if (create.isPending) return;
     create.mutate({ name: wanted }, { onSuccess: (tag) => toggle(tag.id), onError: announceError });
   };
   return (
@@ -88,14 +97,12 @@ export function TagPicker(props: Props): React.JSX.Element {
                 onChange={(event) => {
                   setTyped(event.currentTarget.value);
                   combobox.openDropdown();
-                  combobox.updateSelectedOptionIndex();
                 }}
                 onKeyDown={(event) => {
                   if (event.key === "Backspace" && typed === "") onChange(value.slice(0, -1));
-                  if (event.key === "Enter" && wanted !== "" && combobox.selectedOptionIndex < 0) {
+                  if (event.key === "Enter" && wanted !== "" && !isOptionSelected()) {
                     event.preventDefault();
-                    const first = tags.find((tag) => sameName(tag.name, wanted)) ?? (isNew ? null : found[0]);
-                    choose(first?.id ?? CREATE);
+                    if (first) choose(first);
                   }
                 }}
               />
@@ -144,10 +151,6 @@ export function useCreateTag(projectId: string) {
       await client.invalidateQueries({ queryKey: keys.tags(projectId) });
     },
   });
-}
-
-function sameName(one: string, other: string): boolean {
-  return one.localeCompare(other, undefined, { sensitivity: "accent" }) === 0;
 }
 
 function nameOf(tags: readonly Schemas["Tag"][], tagId: string): string {

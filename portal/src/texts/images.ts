@@ -8,7 +8,7 @@ export const images = {
   tags: "Tags",
   noTags: "No tags",
   findOrMakeTag: (creatable: boolean) => (creatable ? "Find a tag, or type a new one" : "Find a tag"),
-  makeTag: (name: string) => `Make the tag “${name}”`,
+  makeTag: (name: string) => `Create “${name}”`,
   leaveOut: (name: string) => `Leave out ${name}`,
   photoAt: (place: number, label: string, wrong = false) =>
     `Photo ${place}${label ? `, ${label}` : ""}${wrong ? ", judged wrong" : ""}`,
