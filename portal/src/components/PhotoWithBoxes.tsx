@@ -30,15 +30,18 @@ interface Props {
   height?: number;
   /** Whether tags are written at the boxes; screen readers always get them. */
   labels?: boolean;
+  /** Whether it leaves half of the window's height to what is below, as dialogs need. */
+  isBounded?: boolean;
 }
 
 const AT_THE_TOP = 0.08;
 
 /** A photo with boxes drawn over it, to look at. */
-export function PhotoWithBoxes({ src, alt, boxes, width, height, labels = true }: Props): React.JSX.Element {
+export function PhotoWithBoxes(props: Props): React.JSX.Element {
+  const { src, alt, boxes, width, height, labels = true, isBounded = false } = props;
   const said = boxes.map(labelOf).join(", ");
   return (
-    <span className={styles["frame"]}>
+    <span className={styles["frame"]} data-bounded={isBounded || undefined}>
       <img
         className={styles["photo"]}
         src={src}

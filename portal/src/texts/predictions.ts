@@ -20,7 +20,6 @@ export const predictions = {
   emptyText:
     "Photos that programs send to a published iteration are kept here, and so are those of quick tests. Look through them now and then: add those that the model was unsure of to the training photos, with the right tag, and train again.",
   noneOfFilter: "No prediction fits these filters",
-  nothing: "Nothing found",
   count: (count: number, more: boolean) =>
     more ? `${counted(count, "prediction")} loaded; more come as you scroll` : counted(count, "prediction"),
   selection: "Selected predictions",

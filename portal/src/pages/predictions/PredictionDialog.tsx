@@ -1,9 +1,10 @@
-import { Button, Group, Modal, Slider, Stack, Text } from "@mantine/core";
+import { Button, Group, Modal, Slider, Stack, Text, Title } from "@mantine/core";
 import { IconChevronLeft, IconChevronRight } from "@tabler/icons-react";
 import { useState } from "react";
 import { useNavigate } from "react-router";
 
 import { useIterations, useMay } from "@/api/shared";
+import { SURE, outcomeOf } from "@/components/outcome";
 import { PhotoWithBoxes } from "@/components/PhotoWithBoxes";
 import { ProbabilityBars } from "@/components/ProbabilityBars";
 import { tagColour } from "@/components/tagColour";
@@ -27,7 +28,7 @@ const BARS = 10;
 /** One prediction: its photo, what the model said, and what is right. */
 export function PredictionDialog(props: Props): React.JSX.Element {
   const { project, isDetection, isMultilabel, prediction, onClose } = props;
-  const [threshold, setThreshold] = useState(0.5);
+  const [threshold, setThreshold] = useState(SURE);
   const iteration = useIterations(project).data?.find(({ id }) => id === prediction.iteration);
   const may = useMay();
   const go = useNavigate();
@@ -41,7 +42,10 @@ export function PredictionDialog(props: Props): React.JSX.Element {
   return (
     <Modal opened onClose={onClose} size="xl" title={texts.predictions.asked(date)} closeButtonProps={CLOSE}>
       <Stack gap="sm">
-        <PhotoWithBoxes src={prediction.resizedImageUri} alt={texts.predictions.photo} boxes={boxes} />
+        <PhotoWithBoxes src={prediction.resizedImageUri} alt={texts.predictions.photo} boxes={boxes} isBounded />
+        <Title order={3} size="h4" role="status">
+          {outcomeOf(prediction.predictions, { isDetection, isMultilabel }, threshold)}
+        </Title>
         <Text size="sm" c="dimmed">
           {texts.predictions.answeredBy(iteration?.name ?? "…", iteration?.publishName ?? null)}
         </Text>

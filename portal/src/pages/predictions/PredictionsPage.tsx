@@ -5,18 +5,17 @@ import { Link } from "react-router";
 import { useIsDetection, useMay, useProject } from "@/api/shared";
 import { EmptyNote } from "@/components/EmptyNote";
 import { ErrorNote } from "@/components/ErrorNote";
+import { SURE, outcomeOf } from "@/components/outcome";
 import { PhotoGrid } from "@/components/PhotoGrid";
 import { useProjectId } from "@/components/useProjectId";
 import { texts } from "@/texts";
 
-import { best } from "./additions";
 import { PredictionDialog } from "./PredictionDialog";
 import { PredictionFilters } from "./PredictionFilters";
 import { ALL, type Filters, isFiltered } from "./query";
+import styles from "./Predictions.module.css";
 import { SelectionBar } from "./SelectionBar";
 import { usePredictions } from "./usePredictions";
-
-const TAKEN_OVER = 0.5;
 
 /** What programs and tests asked, to learn from it. */
 export default function PredictionsPage(): React.JSX.Element {
@@ -34,11 +33,11 @@ export default function PredictionsPage(): React.JSX.Element {
     () =>
       (found.data?.pages ?? [])
         .flatMap(({ results }) => results)
-        .map((one) => {
-          const top = best(one);
-          return { ...one, label: top ? texts.quickTest.tag(top.tagName, top.probability) : texts.predictions.nothing };
-        }),
-    [found.data],
+        .map((one) => ({
+          ...one,
+          label: outcomeOf(one.predictions, { isDetection: isDetection ?? false, isMultilabel }),
+        })),
+    [found.data, isDetection, isMultilabel],
   );
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = found;
   const more = useCallback(
@@ -106,7 +105,7 @@ export default function PredictionsPage(): React.JSX.Element {
               isDetection={isDetection}
               isMultilabel={isMultilabel}
               selected={chosen}
-              threshold={TAKEN_OVER}
+              threshold={SURE}
               onClear={() => setSelected(new Set())}
             />
           )}
@@ -121,9 +120,9 @@ export default function PredictionsPage(): React.JSX.Element {
             onOpen={setOpened}
             onSeen={more}
             over={({ label }) => (
-              <Text size="xs" truncate>
+              <span className={styles["said"]} title={label}>
                 {label}
-              </Text>
+              </span>
             )}
           />
         </>

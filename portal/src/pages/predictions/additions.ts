@@ -5,13 +5,6 @@ import type { Addition } from "./usePredictions";
 
 export type Stored = Schemas["StoredImagePrediction"];
 
-export function best(prediction: Stored): Schemas["Prediction"] | undefined {
-  return prediction.predictions.reduce<Schemas["Prediction"] | undefined>(
-    (one, other) => (one && one.probability >= other.probability ? one : other),
-    undefined,
-  );
-}
-
 export function withTags(predictions: readonly Stored[], tagIds: readonly string[]): Addition[] {
   return predictions.map(({ id }) => ({ id, tagIds: [...tagIds], regions: [] }));
 }

@@ -2,7 +2,7 @@ import { Button, Loader, Select, Stack, Text } from "@mantine/core";
 import { useState } from "react";
 import { Link } from "react-router";
 
-import { isTrained, useIsDetection, useIterations, useMay } from "@/api/shared";
+import { isTrained, useIsDetection, useIterations, useMay, useProject } from "@/api/shared";
 import { EmptyNote } from "@/components/EmptyNote";
 import { ErrorNote } from "@/components/ErrorNote";
 import { useProjectId } from "@/components/useProjectId";
@@ -20,6 +20,7 @@ export default function QuickTestPage(): React.JSX.Element {
   const project = useProjectId();
   const iterations = useIterations(project);
   const isDetection = useIsDetection(project);
+  const isMultilabel = useProject(project).data?.settings.classificationType === "Multilabel";
   const may = useMay();
   const ask = useAsk(project);
   const tests = useVisit(project);
@@ -73,7 +74,7 @@ export default function QuickTestPage(): React.JSX.Element {
         {ask.isPending && <Asking />}
         {ask.error && <ErrorNote error={ask.error} />}
         {test && <Result key={test.id} project={project} test={test} />}
-        {test && tests.length > 1 && <TestHistory tests={tests} shown={test.id} onShow={setShown} />}
+        {test && tests.length > 1 && <TestHistory kind={{ isDetection, isMultilabel }} tests={tests} shown={test.id} onShow={setShown} />}
       </Stack>
     </div>
   );

@@ -1,19 +1,20 @@
 import { Stack, Text, Title, UnstyledButton } from "@mantine/core";
 
+import { type Kind, outcomeOf } from "@/components/outcome";
 import { texts } from "@/texts";
 
-import { byProbability } from "./outcome";
 import styles from "./QuickTest.module.css";
 import type { Test } from "./visit";
 
 interface Props {
+  kind: Kind;
   tests: readonly Test[];
   shown: string;
   onShow: (id: string) => void;
 }
 
 /** The photos that were tested in this visit. */
-export function TestHistory({ tests, shown, onShow }: Props): React.JSX.Element {
+export function TestHistory({ kind, tests, shown, onShow }: Props): React.JSX.Element {
   return (
     <Stack gap="xs">
       <Title order={2} size="h5">
@@ -21,8 +22,7 @@ export function TestHistory({ tests, shown, onShow }: Props): React.JSX.Element 
       </Title>
       <ul className={styles["history"]}>
         {tests.map((test) => {
-          const best = byProbability(test.predictions)[0];
-          const outcome = best ? texts.quickTest.tag(best.tagName, best.probability) : texts.quickTest.nothing;
+          const outcome = outcomeOf(test.predictions, kind);
           return (
             <li key={test.id}>
               <UnstyledButton

@@ -3,15 +3,15 @@ import { useState } from "react";
 
 import { useMay, useProject } from "@/api/shared";
 import { ErrorNote } from "@/components/ErrorNote";
+import { SURE, byProbability, outcomeOf } from "@/components/outcome";
 import { PhotoWithBoxes } from "@/components/PhotoWithBoxes";
 import { ProbabilityBars } from "@/components/ProbabilityBars";
 import { tagColour } from "@/components/tagColour";
 import { texts } from "@/texts";
 
 import { BoxCorrection, TagCorrection } from "./Correction";
-import { byProbability, outcomeOfBoxes, outcomeOfTags } from "./outcome";
 import styles from "./QuickTest.module.css";
-import { useHeatMap, useNoneOfThese } from "./useQuickTest";
+import { useHeatMap } from "./useQuickTest";
 import type { Test } from "./visit";
 
 const BARS = 10;
@@ -24,7 +24,6 @@ interface Props {
 /** What a classifier says of a photo. */
 export function TagResult({ project, test }: Props): React.JSX.Element {
   const isMultilabel = useProject(project).data?.settings.classificationType === "Multilabel";
-  const noneOfThese = useNoneOfThese(project, test, true);
   const may = useMay();
   const [tag, setTag] = useState<string | null>(null);
   const map = useHeatMap(project, test, tag);
@@ -64,7 +63,7 @@ export function TagResult({ project, test }: Props): React.JSX.Element {
         </Group>
       </Stack>
       <Stack gap="md">
-        <Outcome text={outcomeOfTags(test.predictions, isMultilabel, noneOfThese)} />
+        <Outcome text={outcomeOf(test.predictions, { isDetection: false, isMultilabel })} />
         <ProbabilityBars predictions={sorted} limit={BARS} />
         {may.write && <TagCorrection key={test.id} project={project} test={test} isMultilabel={isMultilabel} />}
       </Stack>
@@ -74,7 +73,7 @@ export function TagResult({ project, test }: Props): React.JSX.Element {
 
 /** What a detector finds on a photo. */
 export function BoxResult({ project, test }: Props): React.JSX.Element {
-  const [threshold, setThreshold] = useState(0.5);
+  const [threshold, setThreshold] = useState(SURE);
   const may = useMay();
   const shown = byProbability(test.predictions).filter(({ probability }) => probability >= threshold);
   const boxes = shown.flatMap(({ tagId, tagName, probability, boundingBox }) =>
@@ -86,7 +85,12 @@ export function BoxResult({ project, test }: Props): React.JSX.Element {
         {test.src ? <PhotoWithBoxes src={test.src} alt={texts.quickTest.photo} boxes={boxes} /> : <Photo test={test} />}
       </div>
       <Stack gap="md">
-        <Outcome text={outcomeOfBoxes(test.predictions, threshold)} />
+        <Outcome text={outcomeOf(test.predictions, { isDetection: true, isMultilabel: false }, threshold)} />
+        {shown.length === 0 && (
+          <Text size="sm" c="dimmed">
+            {texts.quickTest.lower}
+          </Text>
+        )}
         <div>
           <Text size="sm" id="threshold">
             {texts.quickTest.threshold} {texts.common.percent(threshold)}

@@ -54,24 +54,6 @@ export function useAsk(project: string) {
   });
 }
 
-/** The probability that no tag applies to a test's photo, 0 to 1; classifiers only. */
-export function useNoneOfThese(project: string, test: Test, enabled: boolean): number | null {
-  const asked = useQuery({
-    queryKey: ["quick-test", project, test.id, "none"],
-    queryFn: async () => {
-      const params = { path: { project_id: project }, query: { iterationId: test.iterationId } };
-      const answer = test.photo
-        ? await dataOf(api.POST(`${EXPLAIN}/image`, { params, ...bytes(test.photo) }))
-        : await dataOf(api.POST(`${EXPLAIN}/url`, { params, body: { url: test.url ?? "" } }));
-      return (answer as Schemas["ExplainedPrediction"]).none_of_these; // the other answer is a picture
-    },
-    enabled,
-    staleTime: Infinity,
-    retry: false,
-  });
-  return asked.data ?? null;
-}
-
 /** The photo with what supports a tag marked, as the address of a picture. */
 export function useHeatMap(project: string, test: Test, tag: string | null): UseQueryResult<string> {
   return useQuery({

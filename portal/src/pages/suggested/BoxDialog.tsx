@@ -47,6 +47,7 @@ export function BoxDialog({ project, suggestion, threshold, ...props }: Props): 
           alt={texts.photo.title}
           width={suggestion.width}
           height={suggestion.height}
+          isBounded
           boxes={boxes.map(({ tagId, tagName, probability, boundingBox }, place) => ({
             tagId,
             tagName,
