@@ -27,8 +27,6 @@ export const performance = {
   domain: "Domain",
   trainingType: "Training",
   duration: "Duration",
-  minutes: (minutes: number) => (minutes <= 1 ? "less than a minute" : `${common.number(minutes)} min`),
-  budget: (type: string, hours: number) => (hours > 0 ? `${type}, up to ${counted(hours, "hour")}` : type),
   published: "Published as",
   notPublished: "not published",
   photosJudged: "Photos",
@@ -75,10 +73,13 @@ export const performance = {
   spread: (deviation: number) => `± ${common.percent(deviation)} between folds`,
   noFigure: "not defined",
   figureSaid: (name: string, value: string, range: string) => `${name} ${value}${range ? `, ${range}` : ""}`,
-  intervalNote: (confidence: number) =>
-    `Each photo was judged by a model that had not seen it. A band is the ${common.percent(confidence)} interval: few photos make it wide.`,
-  foldNote:
-    "Precision and recall at this setting come with their spread between folds; their intervals are known for the report's setting.",
+  heldOutNote: "Each photo was judged by a model that had not seen it.",
+  intervalNote: (confidence: number) => `A band is the ${common.percent(confidence)} interval: few photos make it wide.`,
+  foldNote: (reported: string) =>
+    `At this setting, a band of precision or recall shows how much it differs between folds. Their intervals are known ${reported} only, as in the report.`,
+  atThresholdOf: (threshold: number) => `at a threshold of ${common.percent(threshold)}`,
+  atThresholdAndOverlap: (threshold: number, overlap: number) =>
+    `at a threshold of ${common.percent(threshold)} and an overlap of ${common.percent(overlap)}`,
 
   threshold: "Probability threshold",
   thresholdHint: "A prediction counts when its probability reaches the threshold.",
@@ -292,7 +293,11 @@ export const performance = {
   noFindings: "Nothing to say about the photos and tags.",
   excluded: (count: number) => `${photos(count)} set aside`,
   validationReport: "Report about the photos",
-  findingTitle: (expected: string, count: number) => `Expected ${expected}${count > 1 ? ` (${common.number(count)} times)` : ""}`,
+  /** Of so many photos, or, where it is not about photos, of so many tags. */
+  findingTitle: (expected: string, images: number, tags: number) => {
+    const concerned = images > 0 ? photos(images) : tags > 0 ? counted(tags, "tag") : "";
+    return `Expected ${expected}.${concerned && ` Not so for ${concerned}.`}`;
+  },
   findingOf: (tags: readonly string[], found: string) => [tags.join(", "), found].filter(Boolean).join(": "),
   codeText: (code: string) => code.charAt(0).toUpperCase() + code.slice(1).replaceAll("-", " "),
   noValidation: "Findings about the photos were not kept for this iteration.",

@@ -1,5 +1,7 @@
 import { common, counted } from "./common";
 
+const QUICK = "Quick";
+const ADVANCED = "Advanced";
 const photos = (count: number): string => counted(count, "photo");
 
 export const training = {
@@ -14,12 +16,12 @@ export const training = {
   recipe: "How thoroughly",
   recipes: {
     Regular: {
-      name: "Quick",
+      name: QUICK,
       text: "The network stays as it is and learns your tags on top of it. It takes seconds with some hundred photos. Begin with this one.",
       textBoxes: "The network stays as it is and learns your tags on top of it. It takes some minutes. Begin with this one.",
     },
     Advanced: {
-      name: "Advanced",
+      name: ADVANCED,
       text: "Trains quick first. Then it adapts the network to your photos, as long as the budget allows. It keeps what is better on photos that were held back.",
     },
   },
@@ -110,7 +112,7 @@ export const training = {
     Cancelled: "Cancelled",
   } as Record<string, string>,
   publishedAs: (name: string) => `published as ${name}`,
-  how: (advanced: boolean, hours: number) => (advanced ? `Advanced, at most ${hours} h` : "Quick"),
+  how: (advanced: boolean, hours: number) => (advanced ? `${ADVANCED}, at most ${hours} h` : QUICK),
   minutes: (count: number) => (count <= 1 ? "less than a minute" : counted(count, "minute")),
   performance: "Performance",
   performanceOf: (name: string) => `Performance of ${name}`,

@@ -8,6 +8,7 @@ import { type Recommended, ThresholdPanel } from "../threshold/ThresholdPanel";
 import type { Setting } from "../useEvaluation";
 import styles from "./Figures.module.css";
 import { FigureTile } from "./FigureTile";
+import { noteOf } from "./note";
 import type { Live } from "./useLive";
 
 interface Props {
@@ -28,7 +29,7 @@ export function FiguresSection(props: Props): React.JSX.Element {
   const said = texts.performance;
   const shown = live.shown;
   return (
-    <Section title={said.figures} note={reported ? said.intervalNote(reported.confidence) : undefined}>
+    <Section title={said.figures} note={reported ? noteOf(shown?.figures, reported) : undefined}>
       {live.error && <ErrorNote error={live.error} retry={live.retry} />}
       {!shown && !live.error && <Loader role="status" aria-label={texts.common.loading} />}
       {shown && (

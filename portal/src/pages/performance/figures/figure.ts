@@ -12,6 +12,9 @@ export interface Figure {
   deviation?: number | undefined;
 }
 
+/** From here on it is not shown as 0 %. */
+const SHOWN_DEVIATION = 0.005;
+
 export function figureOf(estimate: Estimate, confidence: number): Figure {
   const { value, low, high } = estimate;
   return low === null || high === null ? { value } : { value, interval: { low, high, confidence } };
@@ -21,12 +24,13 @@ export function figureOf(estimate: Estimate, confidence: number): Figure {
 export function bandOf({ value, interval, deviation }: Figure): readonly [number, number] | null {
   if (value === null) return null;
   if (interval) return [interval.low, interval.high];
-  if (deviation) return [Math.max(0, value - deviation), Math.min(1, value + deviation)];
+  if (deviation !== undefined && deviation >= SHOWN_DEVIATION) return [Math.max(0, value - deviation), Math.min(1, value + deviation)];
   return null;
 }
 
 export function rangeOf({ value, interval, deviation }: Figure): string {
   if (value === null) return "";
   if (interval) return texts.performance.interval(interval.confidence, interval.low, interval.high);
-  return deviation === undefined ? "" : texts.performance.spread(deviation);
+  // Few photos are often judged alike in each fold by chance: that says nothing of how sure the figure is.
+  return deviation === undefined || deviation < SHOWN_DEVIATION ? "" : texts.performance.spread(deviation);
 }

@@ -21,8 +21,8 @@ export function IterationFacts({ iteration, judged }: Props): React.JSX.Element 
     trainedAt ? [said.trainedAt, texts.common.date(trainedAt)] : [said.startedAt, texts.common.date(created)],
     [said.published, publishName ?? said.notPublished],
     [said.domain, domain],
-    [said.trainingType, said.budget(trainingType, reservedBudgetInHours)],
-    [said.duration, trainedAt ? said.minutes(iteration.trainingTimeInMinutes) : undefined],
+    [said.trainingType, texts.training.how(trainingType === "Advanced", reservedBudgetInHours)],
+    [said.duration, trainedAt ? texts.training.minutes(iteration.trainingTimeInMinutes) : undefined],
     [said.photosJudged, judged ? said.judged(judged.images, judged.folds) : undefined],
   ];
   return (

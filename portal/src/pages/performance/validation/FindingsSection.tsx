@@ -47,7 +47,7 @@ export function FindingsSection({ project, iteration }: Props): React.JSX.Elemen
                   <Badge color={COLOURS[group.severity]} variant="light" tt="none">
                     {said.severity[group.severity]}
                   </Badge>
-                  <Text size="sm">{said.findingTitle(group.findings[0]?.expected ?? "", group.findings.length)}</Text>
+                  <Text size="sm">{said.findingTitle(group.expected, group.images.length, group.tags.length)}</Text>
                 </Group>
               </Accordion.Control>
               <Accordion.Panel>

@@ -7,6 +7,10 @@ export interface FindingGroup {
   code: string;
   severity: Finding["severity"];
   findings: Finding[];
+  /** Of the first: the others expect the same. */
+  expected: string;
+  /** Each once. */
+  tags: string[];
   /** Each once. */
   images: Schemas["ReportedFile"][];
 }
@@ -17,10 +21,11 @@ const ORDER: readonly Finding["severity"][] = ["error", "warning", "advice"];
 export function grouped(findings: readonly Finding[]): FindingGroup[] {
   const groups = new Map<string, FindingGroup>();
   for (const finding of findings) {
-    const { code, severity, images } = finding;
+    const { code, severity, expected, images, tags } = finding;
     const key = `${severity} ${code}`;
-    const group = groups.get(key) ?? { code, severity, findings: [], images: [] };
+    const group = groups.get(key) ?? { code, severity, findings: [], expected, tags: [], images: [] };
     group.findings.push(finding);
+    group.tags.push(...tags.filter((tag) => !group.tags.includes(tag)));
     for (const image of images) {
       if (!group.images.some(({ name }) => name === image.name)) group.images.push(image);
     }
