@@ -110,7 +110,7 @@ def test_a_worker_goes_on_with_the_next(server: Server) -> None:
     [
         (TrainingError("Expected two tags, received one. Add another."), "Add another"),
         (OSError(28, "No space left on device"), "No space left on device. See that it has space"),
-        (FileNotFoundError(2, "No such file", "photo.jpg"), "No such file (photo.jpg)"),
+        (FileNotFoundError(2, "No such file", "/srv/dahlia/photo.jpg"), "No such file (photo.jpg)"),
     ],
 )
 def test_what_cannot_be_done_fails_with_its_reason(server: Server, error: Exception, reason: str) -> None:

@@ -27,6 +27,7 @@ from dahlia.server.jobs.job import CANCELLED, Claimed, Interrupted, JobKind, Lan
 from dahlia.server.jobs.leases import Presence, WatchThread, give_back, new_worker_id, release_the_dead
 from dahlia.server.jobs.order import Turns
 from dahlia.server.jobs.queue import claim
+from dahlia.server.jobs.reasons import without_folders
 from dahlia.server.jobs.task import Reason, Task
 from dahlia.server.jobs.training_job import train
 from dahlia.server.jobs.worker_context import WorkerContext, limit_worker
@@ -209,7 +210,8 @@ def _stop(context: WorkerContext, task: Task) -> None:
 
 def _fail(context: WorkerContext, task: Task, reason: str) -> None:
     _logger.warning("Job %s failed. %s", task.claimed.id, reason)
-    task.settle(partial(_end_badly, context.server, reason, State.FAILED))
+    told = without_folders(reason, context.server.settings.server.home)
+    task.settle(partial(_end_badly, context.server, told, State.FAILED))
 
 
 def _end_badly(server: Server, reason: str, state: State, session: Session, job: JobRow) -> None:
