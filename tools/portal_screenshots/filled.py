@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 from contract_projects import PREDICTION_ID
@@ -21,6 +22,7 @@ from portal_projects import (
 )
 
 from dahlia import layout
+from dahlia.errors import TrainingError
 from dahlia_samples import generate_garden
 from shared_graphs import share_graphs_of_server
 
@@ -45,7 +47,11 @@ class FilledServer:
 
 @contextmanager
 def filled_server() -> Iterator[FilledServer]:
-    """Serve until the block ends: a classifier that was asked, and a detector."""
+    """Serve until the block ends: a classifier that was asked, and a detector.
+
+    Raises:
+        TrainingError: the classifier is not trained in time.
+    """
     with tempfile.TemporaryDirectory(prefix="portal-") as folder:
         garden = Path(folder) / "photos"
         generate_garden(garden, images_per_tag=_PER_TAG, seed=_SEED, size=300, workers=1)
@@ -56,7 +62,7 @@ def filled_server() -> Iterator[FilledServer]:
         with portal_server(Path(folder) / "home") as server:
             client = training_client(server)
             projects = {
-                "garden": garden_project(client, photos, _TRAINING_SECONDS),
+                "garden": _trained_garden(client, photos),
                 "scenes": scenes_project(client, server),
             }
             _ask(server, projects["garden"].project, photos[:: len(photos) // _ASKED], f"{PUBLISHED}/image")
@@ -64,6 +70,16 @@ def filled_server() -> Iterator[FilledServer]:
                 projects["scenes"].project, projects["scenes"].iteration, PUBLISHED, PREDICTION_ID
             )
             yield FilledServer(server, projects)
+
+
+def _trained_garden(client: Any, photos: list[Path]) -> Filled:
+    try:
+        return garden_project(client, photos, _TRAINING_SECONDS)
+    except AssertionError as error:
+        raise TrainingError(
+            f"Expected a classifier that is trained within {_TRAINING_SECONDS / 60:g} minutes: {error}. Run "
+            "this again, best when the machine has nothing else to do."
+        ) from error
 
 
 def _ask(server: PortalServer, project: str, photos: list[Path], model: str) -> None:
