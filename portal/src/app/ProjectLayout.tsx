@@ -52,7 +52,7 @@ export function ProjectLayout(): React.JSX.Element {
         activateTabWithKeyboard={false}
       >
         <ScrollArea type="never">
-          <Tabs.List ref={tabs} px="md" aria-label={texts.common.navigation} style={{ flexWrap: "nowrap" }}>
+          <Tabs.List ref={tabs} px="md" aria-label={texts.common.navigation} style={{ flexWrap: "nowrap", minWidth: "max-content" }}>
             {PAGES.map(([page, title]) => (
               <Tabs.Tab key={page} value={page} aria-controls={PROJECT_PAGE}>
                 {title}

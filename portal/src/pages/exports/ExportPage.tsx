@@ -38,8 +38,8 @@ export default function ExportPage(): React.JSX.Element {
   }
   const domain = domains.data.find((one) => one.id === shown.domainId);
   return (
-    <Stack maw={860}>
-      <Text size="sm" c="dimmed">
+    <Stack>
+      <Text size="sm" c="dimmed" maw={860}>
         {said.intro}
       </Text>
       <Select
@@ -79,23 +79,34 @@ function Forms({ project, iteration, domain }: FormsProps): React.JSX.Element {
   return (
     <>
       {!may.write && <Text size="sm">{said.readOnly}</Text>}
-      {groupsOf(domain.exports, made.data).map(([platform, states]) => {
-        const title = said.platforms[platform] ?? platform;
-        return (
-          <Paper key={platform} withBorder px="md" pt="md" pb={4} component="section" aria-label={title}>
-            <Title order={2} size="h4">
-              {title}
-            </Title>
-            <ul className={styles["forms"]}>
-              {states.map((state) => (
-                <li key={state.form.flavor ?? ""} className={styles["form"]}>
-                  <FormRow project={project} iteration={iteration} state={state} mayWrite={may.write} />
-                </li>
-              ))}
-            </ul>
-          </Paper>
-        );
-      })}
+      <div className={styles["groups"]}>
+        {groupsOf(domain.exports, made.data).map(([platform, states]) => {
+          const title = said.platforms[platform] ?? platform;
+          return (
+            <Paper
+              key={platform}
+              className={styles["group"]}
+              withBorder
+              px="md"
+              pt="md"
+              pb={4}
+              component="section"
+              aria-label={title}
+            >
+              <Title order={2} size="h4">
+                {title}
+              </Title>
+              <ul className={styles["forms"]}>
+                {states.map((state) => (
+                  <li key={state.form.flavor ?? ""} className={styles["form"]}>
+                    <FormRow project={project} iteration={iteration} state={state} mayWrite={may.write} />
+                  </li>
+                ))}
+              </ul>
+            </Paper>
+          );
+        })}
+      </div>
     </>
   );
 }

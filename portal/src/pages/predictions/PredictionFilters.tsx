@@ -1,9 +1,10 @@
-import { Group, RangeSlider, Select, Stack, Text, TextInput } from "@mantine/core";
+import { RangeSlider, Select, Stack, Text, TextInput } from "@mantine/core";
 
 import type { Schemas } from "@/api/client";
 import { isTrained, useIterations, useTags } from "@/api/shared";
 import { texts } from "@/texts";
 
+import styles from "./Predictions.module.css";
 import type { Filters } from "./query";
 
 interface Props {
@@ -19,14 +20,13 @@ export function PredictionFilters({ project, value, onChange }: Props): React.JS
   const change = (part: Partial<Filters>): void => onChange({ ...value, ...part });
   const [low, high] = value.range;
   return (
-    <Group gap="sm" align="end">
+    <div className={styles["filters"]}>
       <Select
         label={texts.predictions.order}
         data={ORDERS.map((order) => ({ value: order, label: texts.predictions.orders[order] }))}
         value={value.order}
         onChange={(order) => order && change({ order: order as Schemas["OrderBy"] })}
         allowDeselect={false}
-        w={190}
       />
       <Select
         label={texts.predictions.iteration}
@@ -39,7 +39,6 @@ export function PredictionFilters({ project, value, onChange }: Props): React.JS
         onChange={(iterationId) => change({ iterationId })}
         clearable
         clearButtonProps={{ "aria-label": texts.predictions.clear }}
-        w={220}
       />
       <Select
         label={texts.predictions.tag}
@@ -50,10 +49,9 @@ export function PredictionFilters({ project, value, onChange }: Props): React.JS
         clearable
         clearButtonProps={{ "aria-label": texts.predictions.clear }}
         searchable
-        w={170}
       />
       {value.tagId && (
-        <Stack gap={6} w={190} pb={8}>
+        <Stack gap={6} pb={8}>
           <Text size="sm">{texts.predictions.range(low, high)}</Text>
           <RangeSlider
             key={value.tagId}
@@ -81,7 +79,7 @@ export function PredictionFilters({ project, value, onChange }: Props): React.JS
         value={value.until}
         onChange={(event) => change({ until: event.currentTarget.value })}
       />
-    </Group>
+    </div>
   );
 }
 

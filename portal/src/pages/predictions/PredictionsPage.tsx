@@ -65,10 +65,11 @@ export default function PredictionsPage(): React.JSX.Element {
   const shown = opened === null ? undefined : all[opened];
   const chosen = all.filter(({ id }) => selected.has(id));
   const isEmpty = found.data !== undefined && all.length === 0;
+  const isUnasked = isEmpty && !isFiltered(filters);
   return (
     <Stack>
       <Group justify="space-between" align="end">
-        <PredictionFilters project={project} value={filters} onChange={setFilters} />
+        {!isUnasked && <PredictionFilters project={project} value={filters} onChange={setFilters} />}
         <Button variant="default" onClick={() => void found.refetch()} loading={found.isRefetching}>
           {texts.predictions.refresh}
         </Button>
@@ -82,7 +83,7 @@ export default function PredictionsPage(): React.JSX.Element {
           </Button>
         </EmptyNote>
       )}
-      {isEmpty && !isFiltered(filters) && (
+      {isUnasked && (
         <EmptyNote title={texts.predictions.empty} text={texts.predictions.emptyText}>
           <Group justify="center">
             <Button component={Link} to={`/projects/${project}/publish`}>

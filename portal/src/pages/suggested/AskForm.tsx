@@ -30,7 +30,7 @@ export function AskForm({ project, iterationId, without, known, isFirst }: Props
   return (
     <Stack gap="xs" align={isFirst ? "center" : "stretch"}>
       {!ask.isPending && (
-        <Group gap="sm" align="end">
+        <Group gap="sm" align="end" justify={isFirst ? "center" : undefined}>
           <NumberInput
             label={texts.suggested.howMany}
             value={count}
