@@ -30,7 +30,7 @@ export const compare = {
   difference: "Difference",
   pointsMore: (share: number) => {
     const value = Math.round(1000 * share) / 10;
-    return value === 0 ? "no difference" : `${value > 0 ? "+" : "−"}${Math.abs(value)} points`;
+    return value === 0 ? "no difference" : `${value > 0 ? "+" : "−"}${Math.abs(value).toFixed(1)} points`;
   },
   nothingWon: "No photo was won.",
   nothingLost: "No photo was lost.",

@@ -75,6 +75,7 @@ export function PredictionDialog(props: Props): React.JSX.Element {
             selected={[prediction]}
             threshold={threshold}
             onClear={onClose}
+            isOpened
             onAdded={([image]) => {
               if (isDetection && image) void go(`/projects/${project}/images/${image}`);
             }}

@@ -22,6 +22,7 @@ export function PredictionFilters({ project, value, onChange }: Props): React.JS
   return (
     <div className={styles["filters"]}>
       <Select
+        className={styles["wide"]}
         label={texts.predictions.order}
         data={ORDERS.map((order) => ({ value: order, label: texts.predictions.orders[order] }))}
         value={value.order}
@@ -68,12 +69,14 @@ export function PredictionFilters({ project, value, onChange }: Props): React.JS
         </Stack>
       )}
       <TextInput
+        className={styles["wide"]}
         label={texts.predictions.since}
         type="datetime-local"
         value={value.since}
         onChange={(event) => change({ since: event.currentTarget.value })}
       />
       <TextInput
+        className={styles["wide"]}
         label={texts.predictions.until}
         type="datetime-local"
         value={value.until}

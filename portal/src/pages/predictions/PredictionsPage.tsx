@@ -66,14 +66,19 @@ export default function PredictionsPage(): React.JSX.Element {
   const chosen = all.filter(({ id }) => selected.has(id));
   const isEmpty = found.data !== undefined && all.length === 0;
   const isUnasked = isEmpty && !isFiltered(filters);
+  const lookAgain = (
+    <Button variant="default" onClick={() => void found.refetch()} loading={found.isRefetching}>
+      {texts.predictions.refresh}
+    </Button>
+  );
   return (
     <Stack>
-      <Group justify="space-between" align="end">
-        {!isUnasked && <PredictionFilters project={project} value={filters} onChange={setFilters} />}
-        <Button variant="default" onClick={() => void found.refetch()} loading={found.isRefetching}>
-          {texts.predictions.refresh}
-        </Button>
-      </Group>
+      {!isUnasked && (
+        <Group justify="space-between" align="end">
+          <PredictionFilters project={project} value={filters} onChange={setFilters} />
+          {lookAgain}
+        </Group>
+      )}
       {found.error && <ErrorNote error={found.error} retry={() => void found.refetch()} />}
       {found.isPending && <Loader aria-label={texts.common.loading} />}
       {isEmpty && isFiltered(filters) && (
@@ -92,6 +97,7 @@ export default function PredictionsPage(): React.JSX.Element {
             <Button component={Link} to={`/projects/${project}/test`} variant="default">
               {texts.quickTest.title}
             </Button>
+            {lookAgain}
           </Group>
         </EmptyNote>
       )}

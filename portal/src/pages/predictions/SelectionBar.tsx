@@ -19,13 +19,15 @@ interface Props {
   /** From which probability on boxes are taken over. */
   threshold: number;
   onClear: () => void;
+  /** Whether the one prediction is all that is shown: then it is not to be counted or unselected. */
+  isOpened?: boolean;
   /** The training images that were made. */
   onAdded?: (images: string[]) => void;
 }
 
 /** What can be done with the selected predictions: add them to training, delete them. */
 export function SelectionBar(props: Props): React.JSX.Element {
-  const { project, isDetection, isMultilabel, selected, threshold, onClear } = props;
+  const { project, isDetection, isMultilabel, selected, threshold, onClear, isOpened = false } = props;
   const [tagIds, setTagIds] = useState<string[]>([]);
   const add = useAdd(project, (images) => {
     announce(texts.predictions.added(images.length));
@@ -46,9 +48,11 @@ export function SelectionBar(props: Props): React.JSX.Element {
     <Paper withBorder p="sm" role="region" aria-label={texts.predictions.selection}>
       <Stack gap="xs">
         <Group gap="sm" align="end">
-          <Text size="sm" fw={600} pb={8}>
-            {texts.predictions.selected(count)}
-          </Text>
+          {!isOpened && (
+            <Text size="sm" fw={600} pb={8}>
+              {texts.predictions.selected(count)}
+            </Text>
+          )}
           {!isDetection && (
             <div style={{ flex: 1, minWidth: 200, maxWidth: 420 }}>
               <TagPicker
@@ -69,9 +73,11 @@ export function SelectionBar(props: Props): React.JSX.Element {
           <Button variant="default" color="red" onClick={deleteThem} loading={remove.isPending}>
             {texts.common.delete}
           </Button>
-          <Button variant="subtle" onClick={onClear}>
-            {texts.predictions.unselect}
-          </Button>
+          {!isOpened && (
+            <Button variant="subtle" onClick={onClear}>
+              {texts.predictions.unselect}
+            </Button>
+          )}
         </Group>
         {(add.error ?? remove.error) && <ErrorNote error={add.error ?? remove.error} />}
       </Stack>
