@@ -252,7 +252,8 @@ def test_sample_photos_are_those_of_the_task(
     arguments: tuple[str, ...],
     drawn: set[str],
 ) -> None:
-    def scenes(target: Path, *, images: int, seed: int) -> None:
+    def scenes(target: Path, *, images: int, seed: int, size: int) -> None:
+        assert size > 0
         target.mkdir()
         for name in (*(f"scene_{number:03d}.jpg" for number in range(images)), "regions.csv"):
             (target / name).touch()
