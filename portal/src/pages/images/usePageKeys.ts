@@ -2,6 +2,7 @@
 import { useEffect } from "react";
 
 import { openKeysHelp } from "./KeysHelp";
+import { undoOf } from "./labelling/undoKeys";
 
 const NAMED = /^(Arrow(Left|Right|Up|Down)|Home|End|Page(Up|Down)|Delete|Backspace|Escape)$/;
 
@@ -10,13 +11,13 @@ export function usePageKeys(onUndo: ((again: boolean) => void) | null): void {
     const hear = (event: KeyboardEvent): void => {
       if (event.defaultPrevented || isTyping(event.target) || hasDialog()) return;
       const isModified = event.ctrlKey || event.metaKey;
-      const key = event.key.toLowerCase();
-      if (isModified && key === "z" && onUndo) {
+      const step = undoOf(event);
+      if (step && onUndo) {
         event.preventDefault();
-        onUndo(event.shiftKey);
+        onUndo(step === "redo");
       } else if (event.key === "?") {
         openKeysHelp();
-      } else if (isOnPage(event.target) && (isModified ? key === "a" : isOfGrid(event))) {
+      } else if (isOnPage(event.target) && (isModified ? event.key.toLowerCase() === "a" : isOfGrid(event))) {
         pass(event);
       }
     };

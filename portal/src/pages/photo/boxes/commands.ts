@@ -1,4 +1,5 @@
 /** What a key means while boxes are drawn. */
+import { undoOf } from "../../images/labelling/undoKeys";
 import { type KeysOfTags, tagOfKey } from "../../images/tags/tagKeys";
 import type { Point } from "./geometry";
 
@@ -52,8 +53,8 @@ export function commandOf(stroke: Stroke, hasSelected: boolean, tagKeys: KeysOfT
   const arrow = ARROWS[key];
   if (arrow && hasSelected) return { name: shift ? "resize" : "move", by: arrow, fine: control };
   if (control) {
-    if (letter === "z") return { name: shift ? "redo" : "undo" };
-    return letter === "y" ? { name: "redo" } : null;
+    const step = undoOf({ key, ctrlKey: true, shiftKey: shift });
+    return step && { name: step };
   }
   if (arrow) return arrow.x === 0 || shift ? null : { name: arrow.x < 0 ? "previous" : "next" };
   if (shift && WITH_SHIFT[letter]) return WITH_SHIFT[letter];

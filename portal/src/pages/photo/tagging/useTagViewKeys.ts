@@ -1,5 +1,6 @@
 import { useEffect, useEffectEvent } from "react";
 
+import { undoOf } from "../../images/labelling/undoKeys";
 import { type KeysOfTags, tagOfKey } from "../../images/tags/tagKeys";
 import { isElsewhere } from "../boxes/useEditorKeys";
 
@@ -35,7 +36,8 @@ function actionOf(event: KeyboardEvent, tagKeys: KeysOfTags, actions: Actions): 
   const { key } = event;
   const { mayTag } = actions;
   if (event.ctrlKey || event.metaKey) {
-    return key.toLowerCase() === "z" && mayTag ? () => actions.onUndo(event.shiftKey) : null;
+    const step = undoOf(event);
+    return step && mayTag ? () => actions.onUndo(step === "redo") : null;
   }
   const isOnTab = event.target instanceof HTMLElement && event.target.closest("[role=tab]") !== null;
   if (key.startsWith("Arrow") && isOnTab) return null;
