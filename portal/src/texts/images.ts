@@ -1,6 +1,8 @@
 import { common, counted } from "./common";
 
 const photos = (count: number): string => counted(count, "photo");
+const taggedOf = (count: number, tagged: number | null): string =>
+  tagged ? (count === 1 ? ", which is tagged," : `, ${common.number(tagged)} of them tagged,`) : "";
 
 export const images = {
   title: "Images",
@@ -59,8 +61,8 @@ export const images = {
   deletePhotos: "Delete",
   deleteTitle: (count: number) => `Delete ${photos(count)}?`,
   deleteText: (count: number, tagged: number | null) =>
-    `${photos(count)}${tagged ? `, ${common.number(tagged)} of them tagged,` : ""} will be deleted from the project. ` +
-    "Iterations that were trained on them stay as they are. This cannot be undone.",
+    `${photos(count)}${taggedOf(count, tagged)} will be deleted from the project. ` +
+    `Iterations that were trained on ${count === 1 ? "it" : "them"} stay as they are. This cannot be undone.`,
   deleted: (count: number) => `${photos(count)} deleted.`,
   working: (done: number, of: number) => `${common.number(done)} of ${common.number(of)}`,
   tooManyTags: (count: number) => `${photos(count)} could not take another tag.`,
@@ -118,11 +120,13 @@ export const images = {
   deleteTag: "Delete…",
   deleteTagTitle: (name: string) => `Delete the tag ${name}?`,
   deleteTagText: (name: string, count: number, boxes: boolean) =>
-    `${photos(count)} will lose ${name}${boxes ? ", with all its boxes" : ""}; the photos stay. This cannot be undone.`,
+    `${photos(count)} will lose ${name}${boxes ? ", with all its boxes" : ""}; the ${count === 1 ? "photo stays" : "photos stay"}. This cannot be undone.`,
   key: "Key",
   keyHint: "On the keyboard, it puts this tag on a photo.",
   keyIs: (key: string) => `key ${key.toUpperCase()}`,
-  missing: (count: number, goal: number) => `${common.number(count)} more to ${goal}`,
+  missing: (count: number, level: "none" | "least" | "fair") =>
+    counted(count, "more photo") +
+    { none: " to train", least: " to see how good it is", fair: " for a good number" }[level],
   goals: {
     least: "enough to train",
     fair: "enough to see how good it is",

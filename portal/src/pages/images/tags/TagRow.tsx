@@ -27,7 +27,7 @@ export function TagRow(props: Props): React.JSX.Element {
   const { tag, goals, tagKey } = props;
   const isNegative = tag.type === "Negative";
   const { goal, missing, level, share } = progressOf(tag.imageCount, goals);
-  const said = goal === null ? texts.images.enough : texts.images.missing(missing, goal);
+  const said = level === "good" ? texts.images.enough : texts.images.missing(missing, level);
   return (
     <li className={styles["tag"]}>
       <Group gap={6} wrap="nowrap">
