@@ -113,6 +113,7 @@ export const projects = {
   sampleName: "Garden",
   sampleDescription: "A sample: drawn photos of flowers",
   sampleMaking: "The photos are being drawn. This takes some ten seconds.",
+  sampleReady: (name: string) => `The sample project ${name} is ready.`,
   sampleAdded: (images: number) => `${counted(images, "drawn photo")} added.`,
   firstReadOnly: "There is no project yet. Your key may only look at projects: ask for one that may make them.",
 };

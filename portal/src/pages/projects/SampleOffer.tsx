@@ -14,10 +14,13 @@ import { useFill, useSampleProject } from "./useSample";
 /** Offers a project with drawn photos to who has no project yet. */
 export function SampleProjectOffer(): React.JSX.Element {
   const domain = domainsOf(useDomains().data ?? [], "Classification")[0];
-  const sample = useSampleProject();
   const go = useNavigate();
+  const sample = useSampleProject(({ id, name }) => {
+    if (isWaiting()) void go(`/projects/${id}/images`);
+    else announce(texts.projects.sampleReady(name));
+  });
   const make = (): void => {
-    if (domain) sample.mutate(domain.id, { onSuccess: ({ id }) => void go(`/projects/${id}/images`) });
+    if (domain) sample.mutate(domain.id);
   };
   return (
     <Offer
@@ -28,6 +31,11 @@ export function SampleProjectOffer(): React.JSX.Element {
       error={sample.error}
     />
   );
+}
+
+/** Whether the person still looks at the list of projects, with no dialog over it. */
+function isWaiting(): boolean {
+  return window.location.pathname === "/" && document.querySelector("[role=dialog][aria-modal=true]") === null;
 }
 
 /** Offers drawn photos for the project of the page, if it has no tags that they would mix with. */

@@ -16,8 +16,14 @@ export function useFill(): UseMutationResult<Schemas["SampleSummary"], Error, st
   });
 }
 
-/** Makes a project of the domain and fills it; if it cannot be filled, it is deleted again. */
-export function useSampleProject(): UseMutationResult<Schemas["Project"], Error, string> {
+/**
+ * Makes a project of the domain and fills it; if it cannot be filled, it is deleted again.
+ *
+ * @param done is called even if the page that began it was left.
+ */
+export function useSampleProject(
+  done: (project: Schemas["Project"]) => void,
+): UseMutationResult<Schemas["Project"], Error, string> {
   const client = useQueryClient();
   return useMutation({
     mutationFn: async (domainId) => {
@@ -32,7 +38,10 @@ export function useSampleProject(): UseMutationResult<Schemas["Project"], Error,
       }
       return project;
     },
-    onSuccess: () => client.invalidateQueries({ queryKey: keys.projects }),
+    onSuccess: (project) => {
+      done(project);
+      return client.invalidateQueries({ queryKey: keys.projects });
+    },
   });
 }
 
