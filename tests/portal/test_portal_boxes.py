@@ -250,6 +250,7 @@ def test_a_server_that_cannot_be_reached_loses_nothing(signed_in: Callable[..., 
     page.keyboard.press("Escape")
     page.keyboard.press("PageDown")
     expect(page).to_have_url(re.compile(desk.images[2]))
+    expect(_list(page)).to_contain_text("No boxes yet")
     canvas = Canvas(page)
     canvas.drag((10, 10), (50, 50))
     expect(page.get_by_text("2 boxes are kept here")).to_be_visible()
@@ -381,6 +382,8 @@ def test_a_photo_is_tagged_where_it_is_large(
     expect(page.get_by_text(re.compile(r"^1 of \d+$"))).to_be_visible()
     page.keyboard.press("1")  # among untagged photos, a tag leads on
     expect(page).to_have_url(re.compile(images[1]))
+    expect(page.get_by_text(re.compile(r"^2 of \d+$"))).to_be_visible()
+    expect(page.get_by_role("img", name="Photo without tags")).to_be_visible()
     page.keyboard.press("ArrowLeft")
     expect(page).to_have_url(re.compile(images[0]))
     expect(page.get_by_role("img", name=re.compile("^Photo, tagged "))).to_be_visible()

@@ -46,7 +46,7 @@ def _train_tab(page: Page) -> Any:
 def test_signing_in_and_out(page: Page, portal: PortalServer) -> None:
     page.goto(portal.base)
     expect(page).to_have_title("Sign in · Dahlia")
-    page.get_by_label("Key", exact=True).fill(portal.admin_key)
+    page.get_by_label("Key or sign-in link").fill(portal.admin_key)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
@@ -102,7 +102,7 @@ def test_a_key_that_ends_leads_to_signing_in_and_back(
     assert requests.delete(f"{keys}/{made['id']}", headers=headers, timeout=10).ok
     page.get_by_role("tab", name="Predictions").click()
     expect(page).to_have_title("Sign in · Dahlia")
-    page.get_by_label("Key", exact=True).fill(portal.read_key)
+    page.get_by_label("Key or sign-in link").fill(portal.read_key)
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_title("Predictions · Garden · Dahlia")
 

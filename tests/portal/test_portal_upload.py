@@ -222,7 +222,7 @@ def test_a_key_that_is_refused_midway_is_asked_for(
     page.route(re.compile(rf"{project}/images\?"), revoke)
     page.get_by_test_id("files").set_input_files(photos)
     page.get_by_role("button", name="Add 70 photos").click()
-    page.get_by_label("Key", exact=True).fill(portal.admin_key)
+    page.get_by_label("Key or sign-in link").fill(portal.admin_key)
     page.get_by_role("button", name="Sign in").click()
     expect(_summary(page)).to_have_text("The upload is done. 70 photos added.")
     assert client.get_image_count(project) == 70
