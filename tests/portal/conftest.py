@@ -69,7 +69,7 @@ def scenes(client: CustomVisionTrainingClient, portal: PortalServer) -> Filled:
 @pytest.fixture(scope="module")
 def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
     """Chromium, the system's or else a package's; Playwright downloads none."""
-    expect.set_options(timeout=15_000)  # of a machine that does other things too
+    expect.set_options(timeout=30_000)  # of a machine that does other things too
     chromium = find_chromium(pytestconfig)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

@@ -80,7 +80,7 @@ def watched_context(browser: Any, base: str, **options: Any) -> Iterator[Browser
         options: of the context, such as `color_scheme`.
     """
     context = browser.new_context(**{"viewport": SIZE, "base_url": base, "locale": "en-GB"} | options)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(30_000)
     watched = Watched({urlsplit(base).netloc})
     watched.watch(context)
     try:
