@@ -117,7 +117,9 @@ function NewTag({ project }: { project: string }): React.JSX.Element {
   const make = (event: React.FormEvent): void => {
     event.preventDefault();
     const wanted = name.trim();
-    if (wanted && !create.isPending) create.mutate({ name: wanted }, { onSuccess: () => setName("") });
+    if (!wanted || create.isPending) return;
+    // What was typed meanwhile is the next tag's name.
+    create.mutate({ name: wanted }, { onSuccess: () => setName((typed) => (typed.trim() === wanted ? "" : typed)) });
   };
   return (
     <form onSubmit={make} onChange={() => forgetError(create)}>
