@@ -104,7 +104,8 @@ def test_a_key_that_ends_leads_to_signing_in_and_back(
     expect(page).to_have_title("Sign in · Dahlia")
     page.get_by_label("Key or sign-in link").fill(portal.read_key)
     page.get_by_role("button", name="Sign in").click()
-    expect(page).to_have_title("Predictions · Garden · Dahlia")
+    # The refusal may come before the other page is there.
+    expect(page).to_have_title(re.compile("^(Predictions|Images) · Garden · Dahlia$"))
 
 
 def test_what_one_tab_changes_the_other_shows_when_it_is_looked_at(
