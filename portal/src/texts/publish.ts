@@ -53,7 +53,7 @@ export const publish = {
     `You are signed in with a key that ends ${date}; a key that you make now ends then too. For one that lasts, sign in with an admin key that does, or run “dahlia keys create” on the server.`,
   keyOnce: "Copy the key now: it is shown only once, and the lines below hold it. Lost keys are replaced by new ones.",
   keyFromAdmin:
-    "Programs need a prediction key. Ask whoever runs this server for one: keys are made by administrators, and shown once.",
+    "Programs need a prediction key. Ask the person who runs this server for one: keys are made by administrators, and shown once.",
   languages: "Lines for",
   language: { curl: "curl", python: "Python", sdk: "Python SDK", javascript: "JavaScript", csharp: "C#" },
   linesOf: (language: string) => `Lines for ${language}`,

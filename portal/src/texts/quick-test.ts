@@ -23,7 +23,7 @@ export const quickTest = {
   cameraRefused:
     "The camera could not be used. Allow it for this page in the browser's settings, or choose a photo instead.",
   cameraInsecure:
-    "Browsers open the camera only on https pages and on this machine. Ask whoever runs the server for https, or choose a photo instead.",
+    "Browsers open the camera only on https pages and on this machine. Ask the person who runs the server for https, or choose a photo instead.",
   keep: "Keep the photo under Predictions",
   here: "The answer appears here: the photo, what the model says of it, and how sure it is.",
   asking: "The model looks at the photo…",

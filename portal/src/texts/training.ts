@@ -172,7 +172,7 @@ export const activity = {
   workers: "Workers",
   workersHint: "A worker does one job at a time. Long jobs are advanced trainings, and those with thousands of photos.",
   noWorkers: "No worker is running: whatever is asked for waits.",
-  noWorkersText: "Whoever runs the server starts one with “dahlia worker”, or looks into the server's log.",
+  noWorkersText: "The person who runs the server starts one with “dahlia worker”, or looks into the server's log.",
   lanes: { Short: "For short jobs", Long: "For long jobs", All: "For all jobs" },
   idle: "idle",
   worksOn: (what: string, project: string) => `${what} of ${project}`,

@@ -85,7 +85,7 @@ def fill_with_sample(server: Server, access: Access, project_id: str) -> Sample:
             if start == 0:
                 _check_empty(session, project)
                 known = {name: create_tag(session, server, project_id, name, None, None).id for name in tags}
-            # Whoever deletes a tag meanwhile wants no images of it.
+            # A client that deletes a tag meanwhile wants no images of it.
             live = live_tags(session, project, known.values())
             arrivals = [
                 _arrival(one, file, {name: tag for name, tag in known.items() if tag in live})

@@ -5,7 +5,7 @@ import type { Photo } from "../useImage";
 /** The picture of a photo in the largest form that the browser can show; null until it is loaded. */
 export function useLoaded({ originalImageUri, resizedImageUri, thumbnailUri }: Photo): HTMLImageElement | null {
   const [loaded, setLoaded] = useState<HTMLImageElement | null>(null);
-  // Links are signed anew with each answer; the file behind them is the same.
+  // Each answer has links with new signatures; the file behind them is the same.
   const name = new URL(originalImageUri, window.location.href).pathname;
   useEffect(() => {
     let isShown = true;

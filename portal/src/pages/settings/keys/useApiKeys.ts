@@ -44,7 +44,7 @@ export function useCreateKey(): UseMutationResult<NewKey, Error, Schemas["KeyOpt
 /**
  * Puts a new key in a key's place; if that is the key of this tab, the tab goes on with the new one.
  *
- * @param rotated is given the new key even if the list is read anew by then, as it is after a change of the tab's key.
+ * @param rotated is given the new key even if the list is read again by then, as it is after a change of the tab's key.
  */
 export function useRotateKey(rotated: (made: NewKey) => void): UseMutationResult<NewKey, Error, string> {
   const client = useQueryClient();
