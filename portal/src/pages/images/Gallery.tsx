@@ -6,7 +6,7 @@ import { useLocation, useNavigate } from "react-router";
 
 import type { Schemas } from "@/api/client";
 import { useIterations, useMay } from "@/api/shared";
-import { announce } from "@/components/announce";
+import { announce, announceError } from "@/components/announce";
 import { confirm } from "@/components/confirm";
 import { ErrorNote } from "@/components/ErrorNote";
 import { PhotoGrid } from "@/components/PhotoGrid";
@@ -100,9 +100,13 @@ export function Gallery({ project, filter, onFilter, limits, tags, detects, sing
   usePageKeys(mayTag ? undo : null);
 
   const open = (at: number): void => {
-    const photo = photos.photoAt(at);
     const state = { place: at } satisfies PhotoPlace;
-    if (photo) void go({ pathname: `/projects/${project}/images/${photo.id}`, search: name }, { state });
+    const show = (photo: Photo | undefined): void => {
+      if (photo) void go({ pathname: `/projects/${project}/images/${photo.id}`, search: name }, { state });
+    };
+    const photo = photos.photoAt(at);
+    if (photo) show(photo);
+    else void photos.range(at, at).then(([found]) => show(found), announceError); // a key comes before its photo
   };
   const askToDelete = (photo: Photo | undefined): void => {
     const amount = actions.count || Number(photo !== undefined);
