@@ -14,6 +14,7 @@ FOLDS = DATASET / "folds.parquet"
 ENVIRONMENT = Path("models/environment.json")
 ENVIRONMENT_LINKS = Path(".dahlia/environment")  # into the installation
 BUNDLE = Path("models/bundle")
+PHOTOS = "photos.zip"  # in a bundle, and beside the model that is served
 PREDICTIONS = Path("models/predictions.parquet")
 HISTORY = Path("models/history.csv")
 LEARNING_CURVE = Path("models/learning_curve.json")

@@ -18,7 +18,8 @@ from urllib.error import URLError
 import pytest
 from pipeline_projects import Project, succeeded
 
-from dahlia.modeling.card import project_id
+from dahlia.dataset.proof_photos import load_photos
+from dahlia.modeling.card import load_card, project_id
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +40,9 @@ def test_iterations_are_listed_compared_and_published(twice: Project) -> None:
 
 def test_a_project_folder_serves(twice: Project) -> None:
     succeeded(twice.dahlia("publish", "1", "--as", "production"))
-    iteration = json.loads((twice.root / "published/iteration-1/iteration.json").read_text())["id"]
+    folder = twice.root / "published/iteration-1"
+    iteration = json.loads((folder / "iteration.json").read_text())["id"]
+    assert len(load_photos(folder, load_card(folder).input.size)) > 10  # what else computes it is compared on
     with serving(twice, ".", twice.root) as base:
         assert _ask(base, twice, "production")["iteration"] == iteration
 

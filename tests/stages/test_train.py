@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import shutil
 import sqlite3
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -50,6 +51,7 @@ def test_what_training_leaves(project: SmallProject, capsys: pytest.CaptureFixtu
     assert [path.relative_to(project.root / "models").as_posix() for path in outputs(project.root)] == [
         "bundle/model.json",
         "bundle/model.safetensors",
+        "bundle/photos.zip",
         "bundle/reference.parquet",
         "history.csv",
         "learning_curve.json",
@@ -91,6 +93,10 @@ def test_a_second_run_from_the_cache_is_alike(project: SmallProject) -> None:
 def test_nothing_is_pickled(project: SmallProject) -> None:
     train.run(project.params, project.root)
     for path in (path for path in project.root.rglob("*") if path.is_file()):
+        if path.name == layout.PHOTOS:  # a zip file of photos, as torch's files of pickles are
+            names = zipfile.ZipFile(path).namelist()
+            assert {Path(name).suffix for name in names} == {".json", ".jpg"}
+            continue
         assert not path.read_bytes().startswith(PICKLES), path
         assert path.suffix not in {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".npy"}
 

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from dahlia.dataset.imaging import Pixels, load, to_tensor_layout
 from dahlia.dataset.manifest import read_photo, read_table
+from dahlia.dataset.proof_photos import ProofPhoto, proof_photo, save_photos
 from dahlia.dataset.records import ImageRecord
 from dahlia.processes import usable_cores
 
@@ -43,10 +44,12 @@ class ClassReference:
     Attributes:
         ids: N image ids.
         probabilities: (N, K) float32.
+        photos: the photos themselves; only where they were just asked about.
     """
 
     ids: tuple[str, ...]
     probabilities: npt.NDArray[np.float32]
+    photos: tuple[ProofPhoto, ...] = ()
 
 
 def ask_module(model: Classifier, records: Sequence[ImageRecord], root: Path, size: int) -> ClassReference:
@@ -65,14 +68,17 @@ def ask_module(model: Classifier, records: Sequence[ImageRecord], root: Path, si
     ids = spread(held_out, MOST_IMAGES)
     ids += spread(others, MOST_IMAGES - len(ids))
 
-    def answer(name: str) -> npt.NDArray[np.float32]:
-        pixels = to_tensor_layout([_whole(by_id[name], root, size)])
+    def answer(name: str) -> tuple[npt.NDArray[np.float32], ProofPhoto]:
+        pixels = _whole(by_id[name], root, size)
         with torch.inference_mode():
-            return np.asarray(model(torch.from_numpy(pixels)).numpy())
+            probabilities = model(torch.from_numpy(to_tensor_layout([pixels]))).numpy()
+        return np.asarray(probabilities), proof_photo(pixels, by_id[name].tags)
 
     # Threads that each compute a whole photo take half of the time that torch's own take for a batch.
     with ThreadPoolExecutor(usable_cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        return ClassReference(tuple(ids), np.concatenate(list(pool.map(answer, ids))))
+        answers = list(pool.map(answer, ids))
+    probabilities = np.concatenate([given for given, _ in answers])
+    return ClassReference(tuple(ids), probabilities, tuple(photo for _, photo in answers))
 
 
 def whole_photos(records: Sequence[ImageRecord], root: Path, size: int) -> npt.NDArray[np.float32]:
@@ -97,12 +103,14 @@ def spread(items: Sequence[str], count: int) -> list[str]:
 
 
 def save_reference(folder: Path, reference: ClassReference) -> None:
-    """Write `reference.parquet` into a folder that is being staged."""
+    """Write `reference.parquet`, and `photos.zip` where there are photos, into a staged folder."""
     columns = [
         pa.array(reference.ids, pa.string()),
         pa.array(reference.probabilities.tolist(), SCHEMA.field("probabilities").type),
     ]
     pq.write_table(pa.Table.from_arrays(columns, schema=SCHEMA), folder / FILE_NAME)
+    if reference.photos:
+        save_photos(folder, reference.photos)
 
 
 def load_reference(folder: Path) -> ClassReference:

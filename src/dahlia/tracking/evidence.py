@@ -62,6 +62,7 @@ class Evidence:
         times: when the stages wrote what is there, as far as that is known.
         files: files and folders to keep, each with the artifact folder that it goes to.
         servable: the ONNX export, which the model holds.
+        photos: of the bundle, to compare other ways of computing the model; None where it has none.
         fingerprint: SHA-256 over bundle, exports and evaluation: equal exactly when these are.
     """
 
@@ -72,6 +73,7 @@ class Evidence:
     times: dict[str, StageTime]
     files: tuple[tuple[Path, str], ...]
     servable: Path
+    photos: Path | None
     fingerprint: str
 
 
@@ -102,6 +104,7 @@ def gather(root: Path, params: Params, *, exported: bool = True) -> Evidence:
         times=stage_times(root, params.export.formats),
         files=_files(root, exports),
         servable=root / layout.SERVABLE,
+        photos=photos if (photos := root / layout.BUNDLE / layout.PHOTOS).exists() else None,
         fingerprint=_fingerprint(root, exports),
     )
 

@@ -9,7 +9,7 @@ differ, as they do in MLflow's SQLite and PostgreSQL stores.
 `published/` has the published models as plain files, which is what a Bento carries:
 
     published.json        publish name -> folder
-    iteration-3/          model.onnx, model.json, iteration.json
+    iteration-3/          model.onnx, model.json, iteration.json, photos.zip
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dahlia import layout
 from dahlia.errors import TrackingError
 from dahlia.files import staged_directory, write_json
 
@@ -187,6 +188,8 @@ def write_snapshot(
             source = locate(iteration)
             for name in ("model.onnx", "model.json"):
                 shutil.copyfile(source / name, target / name)
+            if (source / layout.PHOTOS).exists():  # models of earlier versions have none
+                shutil.copyfile(source / layout.PHOTOS, target / layout.PHOTOS)
             write_json(target / ITERATION, {"number": iteration.number, "id": iteration.id})
         write_json(staged / INDEX, {name: _folder_name(published[name]) for name in sorted(published)})
     return folder

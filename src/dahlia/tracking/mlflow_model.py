@@ -1,7 +1,7 @@
 """An iteration as a model of MLflow's own: what `mlflow.pyfunc.load_model` and `mlflow models serve` take.
 
     MLmodel              signature, input example, how to load it
-    data/onnx/           model.onnx, model.json, verification.json: what the service loads
+    data/onnx/           model.onnx, model.json, verification.json, photos.zip: what the service loads
     code/                the code that decodes, resizes and answers
     requirements.txt     the packages that it needs; nothing that trains
 
@@ -77,6 +77,8 @@ def upload_model(client: MlflowClient, model: LoggedModel, evidence: Evidence) -
         copy_code(Path(name) / _CODE)
         client.log_model_artifacts(model.model_id, name)
     client.log_model_artifacts(model.model_id, str(evidence.servable), SERVABLE)
+    if evidence.photos is not None:
+        client.log_model_artifact(model.model_id, str(evidence.photos), SERVABLE)
     client.finalize_logged_model(model.model_id, "READY")
 
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from dahlia.boxes import Boxes
 from dahlia.dataset.manifest import read_table
+from dahlia.dataset.proof_photos import ProofPhoto, proof_photo, save_photos
 from dahlia.dataset.records import ImageRecord
 from dahlia.errors import DatasetError
 from dahlia.modeling.card import ModelCard
@@ -38,6 +39,7 @@ SCHEMA = pa.schema(
     ]
 )
 _BATCH = 4
+_MOST_KEPT = 64  # of the photos, which are large
 _SHARE = 0.5  # of the lowest score that is given
 
 
@@ -50,11 +52,13 @@ class BoxReference:
         found: of each, the boxes after suppression, the highest score first.
         candidates: of each, the boxes before it, down to half of the lowest score that is given. Where two
             candidates are about as good, another way of computing them may keep the other.
+        photos: some of the photos themselves; only where they were just asked about.
     """
 
     ids: tuple[str, ...]
     found: tuple[Boxes, ...]
     candidates: tuple[Boxes, ...]
+    photos: tuple[ProofPhoto, ...] = ()
 
 
 def ask_detector(
@@ -84,18 +88,28 @@ def ask_detector(
     ids += spread(others, MOST_IMAGES - len(ids))
     found: list[Boxes] = []
     before: list[Boxes] = []
+    kept: list[ProofPhoto] = []
+    shown = set(spread(ids, _MOST_KEPT))
     with torch.inference_mode():
         for start in range(0, len(ids), _BATCH):
             photos = [by_id[one] for one in ids[start : start + _BATCH]]
-            places, scores = model(torch.from_numpy(whole_photos(photos, root, card.input.size)))
+            pixels = whole_photos(photos, root, card.input.size)
+            kept += [
+                proof_photo(np.ascontiguousarray(image.transpose(1, 2, 0).astype(np.uint8)), photo.tags)
+                for photo, image in zip(photos, pixels, strict=True)
+                if photo.id in shown
+            ]
+            places, scores = model(torch.from_numpy(pixels))
             for place, score in zip(places.numpy(), scores.numpy(), strict=True):
                 found.append(given(place, score, overlap=how.overlap, least=how.least, most=how.most))
                 before.append(candidates(place, score, _SHARE * how.least))
-    return BoxReference(tuple(ids), tuple(found), tuple(before))
+    return BoxReference(tuple(ids), tuple(found), tuple(before), tuple(kept))
 
 
 def save_box_reference(folder: Path, reference: BoxReference) -> None:
-    """Write `reference.parquet` into a folder that is being staged."""
+    """Write `reference.parquet`, and `photos.zip` where there are photos, into a staged folder."""
+    if reference.photos:
+        save_photos(folder, reference.photos)
     columns = [pa.array(reference.ids, pa.string())]
     for boxes in (reference.found, reference.candidates):
         columns += [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from dahlia import layout
 from dahlia.server.context import Server
 from dahlia.server.contract.enums import IterationStatus
 from dahlia.server.database.tables import ProjectRow
@@ -206,6 +208,8 @@ def _store(server: Server, task: Task, training: _Training, outcome: Outcome, fo
     with tempfile.TemporaryDirectory(prefix="out-", dir=folder / ".dahlia") as name:
         servable = Path(name) / SERVABLE
         personalise(outcome.servable, servable, project_id=training.project_id, tag_ids=training.tag_ids)
+        if (outcome.bundle / layout.PHOTOS).exists():
+            shutil.copyfile(outcome.bundle / layout.PHOTOS, servable / layout.PHOTOS)
         storage.put_folder(artifact_key(identity, BUNDLE), outcome.bundle)
         storage.put_folder(artifact_key(identity, SERVABLE), servable)
         files = {
