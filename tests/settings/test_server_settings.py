@@ -131,7 +131,7 @@ def test_the_proper_name_wins_over_that_of_the_prediction_service() -> None:
 def test_every_variable_of_the_prediction_service_may_be_there() -> None:
     names = set(re.findall(r"`(DAHLIA_\w+)`", service_reference()))
     values = {"DAHLIA_URL_FETCH": "off", "DAHLIA_PROXIES": "10.0.0.0/8", "DAHLIA_ORIGINS": "loopback"}
-    values["DAHLIA_URL_FETCH_ALLOW"] = "photos.lan"
+    values |= {"DAHLIA_URL_FETCH_ALLOW": "photos.lan", "DAHLIA_RUNTIME": "auto"}
     settings = load_settings(None, {name: values.get(name, "7") for name in names})
     assert len(names) > 10
     assert settings.predictions.days == settings.predictions.max_mb == 7

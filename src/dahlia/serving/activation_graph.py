@@ -1,12 +1,7 @@
-"""A published graph in two: from pixels to the maps that the network averages, and from there to logits.
-
-The serving process has no `onnx` package. ONNX files are protocol buffers, so the few fields that matter
-are declared here for `protobuf`, which ONNX Runtime brings along; the rest passes through unread.
-"""
+"""A published graph in two: from pixels to the maps that the network averages, and from there to logits."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,28 +9,8 @@ from typing import Any
 import numpy as np
 
 from dahlia.errors import ServiceError
+from dahlia.serving.onnx_messages import messages, replace
 
-_FIELDS = {
-    "Model": {"graph": (7, "Graph")},
-    "Graph": {
-        "node": (1, "Node*"),
-        "initializer": (5, "Tensor*"),
-        "input": (11, "Value*"),
-        "output": (12, "Value*"),
-        "value_info": (13, "Value*"),
-    },
-    "Node": {
-        "input": (1, "string*"),
-        "output": (2, "string*"),
-        "op_type": (4, "string"),
-        "attribute": (5, "Attribute*"),
-    },
-    "Attribute": {"name": (1, "string"), "t": (5, "Tensor"), "ints": (8, "int64*")},
-    "Tensor": {"int64_data": (7, "int64*"), "name": (8, "string"), "raw_data": (9, "bytes")},
-    "Value": {"name": (1, "string"), "type": (2, "Type")},
-    "Type": {"tensor_type": (1, "TensorType")},
-    "TensorType": {"elem_type": (1, "int32")},
-}
 _FLOAT = 1
 _MEANS = ("GlobalAveragePool", "ReduceMean")
 _LENGTH = "ReduceL2"
@@ -99,7 +74,7 @@ def halve(model: bytes, source: str, target: str) -> tuple[Halves, bytes, bytes]
         ServiceError: there are no such maps.
         google.protobuf.message.DecodeError: the file is no ONNX model.
     """
-    proto = _messages()["Model"].FromString(model)
+    proto = messages()["Model"].FromString(model)
     graph = proto.graph
     makers = {name: node for node in graph.node for name in node.output if name}
     logits = _before_probabilities(makers, target)
@@ -113,12 +88,12 @@ def halve(model: bytes, source: str, target: str) -> tuple[Halves, bytes, bytes]
     averaged = tuple(Averaged(name, axes, tuple(taken)) for (name, axes), taken in means.items())
     lengths = tuple(node.output[0] for node in reached if node.op_type == _LENGTH)
     halves = Halves(averaged, lengths, logits)
-    _replace(graph.value_info, [])
-    _replace(graph.output, _values(halves.names))
+    replace(graph.value_info, [])
+    replace(graph.output, _values(halves.names))
     body = bytes(proto.SerializeToString())
     _keep(graph, [node for node in reached if node.op_type not in (*_MEANS, _LENGTH)], halves.means[0])
-    _replace(graph.input, _values([*halves.means, *lengths]))
-    _replace(graph.output, _values([logits]))
+    replace(graph.input, _values([*halves.means, *lengths]))
+    replace(graph.output, _values([logits]))
     return halves, body, bytes(proto.SerializeToString())
 
 
@@ -183,38 +158,11 @@ def _keep(graph: Any, nodes: list[Any], mean: str) -> None:
         if node.op_type == "Shape" and node.input[0] not in own:
             node.input[0] = mean
     used = {name for node in nodes for name in node.input}
-    _replace(graph.initializer, [tensor for tensor in graph.initializer if tensor.name in used])
-    _replace(graph.node, nodes)
+    replace(graph.initializer, [tensor for tensor in graph.initializer if tensor.name in used])
+    replace(graph.node, nodes)
 
 
 def _values(names: Sequence[str]) -> list[Any]:
-    messages = _messages()
-    kind = messages["Type"](tensor_type=messages["TensorType"](elem_type=_FLOAT))
-    return [messages["Value"](name=name, type=kind) for name in names]
-
-
-def _replace(repeated: Any, values: list[Any]) -> None:
-    del repeated[:]
-    repeated.extend(values)
-
-
-@functools.cache
-def _messages() -> dict[str, Any]:
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-
-    file = descriptor_pb2.FileDescriptorProto(name="graph.proto", package="graph", syntax="proto2")
-    for message, fields in _FIELDS.items():
-        kind = file.message_type.add(name=message)
-        for name, (number, what) in fields.items():
-            field = kind.field.add(name=name, number=number)
-            field.label = field.LABEL_REPEATED if what.endswith("*") else field.LABEL_OPTIONAL
-            what = what.rstrip("*")
-            if what in _FIELDS:
-                field.type, field.type_name = field.TYPE_MESSAGE, f".graph.{what}"
-            else:
-                field.type = getattr(field, f"TYPE_{what.upper()}")
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"graph.{name}")) for name in _FIELDS
-    }
+    known = messages()
+    kind = known["Type"](tensor_type=known["TensorType"](elem_type=_FLOAT))
+    return [known["Value"](name=name, type=kind) for name in names]

@@ -53,6 +53,13 @@ class Metrics:
                 ("dahlia_models_bytes", "Memory that models take, of all processes"),
             )
         )
+        self._runtimes = Gauge(
+            "dahlia_models_chosen",
+            "Times that a model was given a runtime other than ONNX Runtime in float32, of all processes",
+            ("runtime",),
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
         self._known: dict[tuple[str, str], Histogram] = {}
 
     def under_way(self, count: int) -> None:
@@ -74,6 +81,10 @@ class Metrics:
         """So many models are in memory, and take so many bytes."""
         self._models.set(count)
         self._memory.set(memory)
+
+    def chosen(self, runtime: str) -> None:
+        """A model was given a runtime."""
+        self._runtimes.labels(runtime).inc()
 
     def kept(self, published: Published, stored: bool) -> None:
         """A prediction was to be kept."""

@@ -262,6 +262,20 @@ class Predictor:
         """
         await self.run(lambda: check_task(task, self.models.get(published.servable).reader.task))
 
+    def served(self) -> list[dict[str, Any]]:
+        """What is published, and what computes it; the runtime is None while the model is not loaded."""
+        return [
+            {
+                "project": project,
+                "name": name,
+                "iteration": servable.id,
+                "number": servable.number,
+                "runtime": model.runtime if (model := self.models.peek(servable)) else None,
+            }
+            for project, names in self.publications.projects.items()
+            for name, servable in names.items()
+        ]
+
     async def run(self, work: Callable[..., _Result], *given: Any) -> _Result:
         """Call a function in one of the threads."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *given)

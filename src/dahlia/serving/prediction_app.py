@@ -10,12 +10,13 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import anyio
 from starlette.datastructures import Headers
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, JSONResponse
 
+from dahlia import __version__
 from dahlia.errors import ServiceError
 from dahlia.http.admission import Admission
 from dahlia.http.body import Disconnected, read_body, with_body
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 SECONDS = 120.0  # more than a body and a fetched image may take, whose own errors say more
 PREDICT = "/predict"
 PREDICT_BATCH = "/predict_batch"
+INFO = "/info"
 _FIELDS = {PREDICT: "image", PREDICT_BATCH: "images"}
 _ASSETS = "./static_content"
 _PAGE = f"""\
@@ -120,6 +122,8 @@ class PredictionApp:
             await self._guarded(scope, receive, send, route)
         elif scope["path"] == "/" and scope["method"] in ("GET", "HEAD"):
             await HTMLResponse(_PAGE, headers={"content-security-policy": _POLICY})(scope, receive, send)
+        elif scope["path"] == INFO and scope["method"] in ("GET", "HEAD"):
+            await JSONResponse({"version": __version__, "published": self._served()})(scope, receive, send)
         elif scope["path"] in self._known:
             await self._inner(scope, receive, send)
         else:
@@ -163,6 +167,9 @@ class PredictionApp:
     async def _bring(self, url: str, *, most: int) -> bytes:
         settings = self._state.settings
         return await fetch(url, settings.url_fetch, most, settings.url_fetch_allow)
+
+    def _served(self) -> list[dict[str, Any]]:
+        return self._state.predictor.served() if self._state.predictor else []
 
     @property
     def _predictor(self) -> Predictor:

@@ -32,10 +32,12 @@ from dahlia.serving.bentoml_support import (
     say_what_is_open,
     say_who_may_ask,
 )
+from dahlia.serving.choice.chooser import Chooser
 from dahlia.serving.explanation import Explainer
 from dahlia.serving.models.loading import ModelCache, Servable, open_source
 from dahlia.serving.models.publications import NOTHING_YET, Publications
 from dahlia.serving.models.runtime import Model, load_model
+from dahlia.serving.models.runtimes import require_installed
 from dahlia.serving.prediction_api import OwnPrediction, Predictor
 from dahlia.serving.stored.store import PredictionStore
 from dahlia.serving.under_way import UnderWay
@@ -87,7 +89,9 @@ class PredictionService:
         _logger.info("Dahlia %s from %s serves %s.", dahlia.__version__, Path(__file__).parent, served)
         MEMORY.limit(_SETTINGS.decode_memory // _SETTINGS.workers, PATIENCE)
         metrics = Metrics()
-        models = ModelCache(_load, _SETTINGS.model_memory, metrics.loaded)
+        require_installed(_SETTINGS.runtime)
+        self._chooser = Chooser(_SETTINGS.runtime, _SETTINGS.model_threads, chosen=metrics.chosen)
+        models = ModelCache(self._load, _SETTINGS.model_memory, metrics.loaded)
         publications = Publications(sources, models, while_empty=NOTHING_YET)
         publications.start(_SETTINGS.poll_seconds)
         folder = _predictions_folder(changes=any(source.changes for source in sources))
@@ -114,6 +118,7 @@ class PredictionService:
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
         """Write what is waiting to be kept."""
+        self._chooser.close()
         self._predictor.close()
 
     @bentoml.api(route="/predict")  # type: ignore[untyped-decorator]
@@ -145,6 +150,10 @@ class PredictionService:
         """
         return list(await asyncio.gather(*(self._one(image) for image in images)))
 
+    def _load(self, servable: Servable) -> Model:
+        model = load_model(servable.folder, servable.id, servable.number, _SETTINGS.model_threads)
+        return self._chooser.consider(model, servable.folder)
+
     async def _one(self, image: Path) -> OwnPrediction | Refusal:
         try:
             return await self._answer(None, None, image)
@@ -162,10 +171,6 @@ class PredictionService:
 
 def _raw(response: Response) -> OwnPrediction:
     return response  # type: ignore[return-value]  # BentoML passes a response through as it is
-
-
-def _load(servable: Servable) -> Model:
-    return load_model(servable.folder, servable.id, servable.number, _SETTINGS.model_threads)
 
 
 def _load_activation(servable: Servable) -> Activation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -200,6 +200,13 @@ class InferenceSection(Section):
     )
     model_memory_mb: Annotated[int, InService("DAHLIA_MODEL_MEMORY")] = number(
         1024, "megabytes that loaded models may take in a process; the oldest are unloaded"
+    )
+    runtime: Annotated[
+        Literal["auto", "onnxruntime", "openvino", "openvino-bfloat16"], InService("DAHLIA_RUNTIME")
+    ] = Field(
+        default="auto",
+        description="what computes predictions: auto for the fastest here that answers as the trained model "
+        "does, else onnxruntime, openvino or openvino-bfloat16",
     )
     max_concurrency: Annotated[int, InService("DAHLIA_MAX_CONCURRENCY")] = number(
         64, "predictions admitted at once in a process; more get 429"

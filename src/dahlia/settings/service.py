@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -66,6 +66,7 @@ class ServiceSettings:
     workers: int
     threads: int
     model_threads: int
+    runtime: Literal["auto", "onnxruntime", "openvino", "openvino-bfloat16"]
     max_concurrency: int
     poll_seconds: float
     url_fetch: Reach
@@ -106,6 +107,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceSetting
         workers=workers,
         threads=inference.threads or max(1, 2 * cores // workers),
         model_threads=inference.model_threads,
+        runtime=inference.runtime,
         max_concurrency=inference.max_concurrency,
         poll_seconds=service.poll_seconds,
         url_fetch=security.url_fetch,

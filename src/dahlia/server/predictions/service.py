@@ -20,11 +20,13 @@ from dahlia.server.iterations.iterations import iteration_of, trained
 from dahlia.server.predictions.journal import Journal, Maintenance
 from dahlia.server.predictions.published_models import MODELS, DatabaseSource, ModelFiles
 from dahlia.serving.activation import Activation
+from dahlia.serving.choice.chooser import Chooser
 from dahlia.serving.explanation import Explainer
 from dahlia.serving.metrics import Metrics
 from dahlia.serving.models.loading import ModelCache, Servable
 from dahlia.serving.models.publications import Publications, Published
 from dahlia.serving.models.runtime import Model, load_model
+from dahlia.serving.models.runtimes import require_installed
 from dahlia.serving.prediction_api import Answered, Predictor, answer
 from dahlia.serving.stored.store import PredictionStore
 from dahlia.tracking.iteration import normalise
@@ -65,6 +67,8 @@ class PredictionService:
         self.suggesting = asyncio.Lock()
         self._server = server
         self._threads = settings.model_threads
+        require_installed(settings.runtime)
+        self._chooser = Chooser(settings.runtime, settings.model_threads, chosen=self.metrics.chosen)
         self._models = ModelCache(self._load, settings.model_memory_mb << 20, self.metrics.loaded)
         self._files = ModelFiles(server.storage, home / MODELS)
         self._publications = Publications(
@@ -112,6 +116,7 @@ class PredictionService:
         self._server.on_publish.remove(self._publications.refresh)
         predictor, self._predictor = self.predictor, None
         self._maintenance.stop()
+        self._chooser.close()
         predictor.close()
         self._maintenance.turn(_LAST_SECONDS)
 
@@ -200,7 +205,10 @@ class PredictionService:
             return open_files(servable)
 
     def _open(self, servable: Servable) -> Model:
-        return load_model(servable.folder, servable.id, servable.number, self._threads)
+        model = load_model(servable.folder, servable.id, servable.number, self._threads)
+        published = (names.values() for names in self._publications.projects.values())
+        is_published = any(one.id == servable.id for names in published for one in names)
+        return self._chooser.consider(model, servable.folder) if is_published else model
 
     def _forget_models(self) -> None:
         with self._server.database.read() as session:

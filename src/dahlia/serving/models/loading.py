@@ -76,6 +76,10 @@ class ModelCache(Generic[_Loaded]):
         """Whether an iteration's model is loaded."""
         return servable.id in self._models
 
+    def peek(self, servable: Servable) -> _Loaded | None:
+        """The model of an iteration if it is loaded; that does not count as asking for it."""
+        return self._models.get(servable.id)
+
     def get(self, servable: Servable) -> _Loaded:
         """The model of an iteration; several threads that want the same one wait for one loading.
 

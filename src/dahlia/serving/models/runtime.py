@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from dahlia.dataset.imaging import SERVED_PIXELS, load, to_tensor_layout
 from dahlia.errors import ServiceError, runtime_errors
 from dahlia.modeling.card import ModelCard, load_card
 from dahlia.serving.models.readers import READERS, Reader, Scored
 from dahlia.serving.models.sessions import Sessions
+
+
+class _Engine(Protocol):
+    """What computes a graph; see `Sessions`."""
+
+    @property
+    def memory(self) -> int: ...
+
+    def run(
+        self, outputs: Sequence[str], batch: npt.NDArray[np.float32], *, alone: bool = False
+    ) -> list[npt.NDArray[Any]]: ...
 
 
 def _in_company() -> bool:
@@ -28,7 +43,7 @@ class Model:
         number: the iteration's number.
 
     Attributes:
-        memory: bytes that it takes, about, beside the arena that all share.
+        runtime: what computes it, as `inference.runtime` names it.
     """
 
     def __init__(self, graph: Sessions, card: ModelCard, reader: Reader, iteration: str, number: int) -> None:
@@ -36,9 +51,23 @@ class Model:
         self.reader = reader
         self.iteration = iteration
         self.number = number
-        self.memory = graph.memory
-        self._graph = graph
+        self.runtime = "onnxruntime"
+        self._graph: _Engine = graph
         self._bgr = graph.metadata.get("Image.BitmapPixelFormat") == "Bgr8"
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it takes, about, beside the arena that all share."""
+        return self._graph.memory
+
+    def take(self, engine: _Engine, runtime: str) -> None:
+        """Let another engine compute it from the next prediction on.
+
+        Args:
+            engine: of the same graph.
+            runtime: its name.
+        """
+        self._graph, self.runtime = engine, runtime
 
     def predict(self, data: bytes, alone: Callable[[], bool] = _in_company) -> list[Scored]:
         """What the model says of a photo; see `Reader.read`. The answer does not depend on `alone`.

@@ -98,14 +98,18 @@ class Sessions:
         Returns:
             The answers.
         """
-        noise = np.random.default_rng(0).integers(0, 256, (1, 3, size, size)).astype(np.float32)
-        answers = self._computed(self._plain, outputs, noise)
+        answers = self._computed(self._plain, outputs, noise(size))
         if self._wide is not None:
-            others = self._computed(self._wide, outputs, noise)
+            others = self._computed(self._wide, outputs, noise(size))
             if [one.tobytes() for one in answers] != [other.tobytes() for other in others]:
                 _logger.info("Several threads add in another order than one: each prediction takes one.")
                 self._wide = None
         return answers
+
+
+def noise(size: int) -> npt.NDArray[np.float32]:
+    """A picture of noise, always the same, (1, 3, size, size)."""
+    return np.random.default_rng(0).integers(0, 256, (1, 3, size, size)).astype(np.float32)
 
 
 def _session(graph: Path, threads: int) -> InferenceSession:

@@ -1,0 +1,173 @@
+"""Gives loaded models the runtime that is fastest for them here, while the usual one serves."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from dahlia.errors import DahliaError
+from dahlia.serving.choice.remembered import Choice, cache_folder, key_of, load_choice, save_choice
+from dahlia.serving.models.runtime import Model
+from dahlia.serving.models.runtimes import RUNTIMES, USUAL, Name, cannot
+
+Setting = Literal["auto"] | Name
+
+SECONDS = 20.0  # for measuring one model
+_START_SECONDS = 10.0  # of the process that measures, on a slow machine
+_LOCK = "measuring.lock"
+_MEASURING = "dahlia.serving.choice.measuring"
+
+_logger = logging.getLogger("bentoml.dahlia")
+
+
+class Chooser:
+    """Looks after the models of a process, one at a time, in a thread of its own.
+
+    A choice is kept for this machine, so that a model is measured once, whichever process comes first. What
+    cannot be measured or opened stays with ONNX Runtime, and the log says so.
+
+    Args:
+        setting: `auto`, or the runtime that serves all models.
+        threads: of every run; see `Sessions`.
+        folder: where choices are kept; by default in the user's cache.
+        chosen: is told the runtime that a model was given.
+    """
+
+    def __init__(
+        self,
+        setting: Setting,
+        threads: int,
+        folder: Path | None = None,
+        chosen: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self._setting = setting
+        self._threads = threads
+        self._folder = folder
+        self._tell = chosen
+        self._waiting: queue.SimpleQueue[tuple[Model, Path] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ends = threading.Event()
+
+    def consider(self, model: Model, folder: Path) -> Model:
+        """Give a model its runtime soon.
+
+        Args:
+            model: just loaded.
+            folder: of its files.
+
+        Returns:
+            The model.
+        """
+        if self._setting != USUAL and not self._ends.is_set():
+            self._waiting.put((model, folder))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="runtimes", daemon=True)
+                self._thread.start()
+        return model
+
+    def close(self) -> None:
+        """Stop, and end a measurement that is under way."""
+        self._ends.set()
+        self._waiting.put(None)
+        if (process := self._process) is not None:
+            process.kill()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        while (item := self._waiting.get()) is not None and not self._ends.is_set():
+            model, folder = item
+            try:
+                self._look_after(model, folder)
+            except (DahliaError, OSError) as error:
+                if not self._ends.is_set():
+                    _logger.warning("Iteration %d stays with ONNX Runtime: %s", model.number, error)
+            del model, item
+
+    def _look_after(self, model: Model, folder: Path) -> None:
+        name = self._chosen(model, folder) if self._setting == "auto" else self._setting
+        if name is None or name == USUAL:
+            return
+        runtime = RUNTIMES[name]
+        try:
+            engine = runtime.open(folder / "model.onnx", model.reader.outputs, self._threads)
+            answers = engine.settle(model.reader.outputs, model.card.input.size)
+        except cannot() as error:
+            reason = " ".join(str(error).split())[:200]
+            _logger.warning("Iteration %d cannot be computed by %s: %s", model.number, name, reason)
+            return
+        if trouble := model.reader.trouble(answers):
+            _logger.warning("Iteration %d cannot be computed by %s: %s", model.number, name, trouble)
+            return
+        model.take(engine, name)
+        self._tell(name)
+        _logger.info("Iteration %d is computed by %s from now on.", model.number, runtime.title)
+
+    def _chosen(self, model: Model, folder: Path) -> Name | None:
+        kept = self._folder or cache_folder()
+        key = key_of(folder)
+        if known := load_choice(kept, key):
+            return known.chosen
+        with _alone(kept):
+            if known := load_choice(kept, key):  # by another process, meanwhile
+                return known.chosen
+            choice = self._measured(folder)
+            if choice is None:
+                return None
+            save_choice(kept, key, choice)
+        for one in choice.tried:
+            _logger.info(
+                "Iteration %d, %s: %s ms%s.",
+                model.number,
+                one.runtime,
+                "no" if one.milliseconds is None else f"{one.milliseconds:.1f}",
+                f", not taken: {one.refused}" if one.refused else "",
+            )
+        return choice.chosen
+
+    def _measured(self, folder: Path) -> Choice | None:
+        command = [sys.executable, "-P", "-m", _MEASURING, str(folder.resolve()), str(SECONDS / 2)]
+        # A Bento imports its own copy of the code, by a path that only this process has.
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+        ) as process:
+            self._process = process
+            if self._ends.is_set():
+                process.kill()
+            try:
+                output, errors = process.communicate(timeout=SECONDS + _START_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                _logger.warning("Measuring %s took more than %g seconds.", folder, SECONDS + _START_SECONDS)
+                return None
+            finally:
+                self._process = None
+        try:
+            return Choice.model_validate_json(output)
+        except ValidationError:
+            if not self._ends.is_set():
+                reason = errors.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+                _logger.warning("The runtimes for %s could not be measured: %s", folder, reason[0][:300])
+            return None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process of this user measures."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / _LOCK).open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,119 @@
+"""What was chosen for a model on this machine: kept in the user's cache, made again where it is missing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dahlia import layout
+from dahlia.files import sha256_of, write_text
+from dahlia.processes import usable_cores
+from dahlia.serving.models.runtimes import Name
+from dahlia.user_cache import is_own_file, user_cache
+
+FOLDER = "runtimes"
+_FORMAT = 1  # raised when other things are measured or proven
+_MOST_BYTES = 64 << 10
+_MOST_KEPT = 200  # the oldest are deleted
+_PACKAGES = ("onnxruntime", "openvino")
+
+
+class Tried(BaseModel):
+    """A runtime that was measured.
+
+    Attributes:
+        runtime: its name.
+        milliseconds: of a prediction with one thread, the network alone; None where it cannot compute it.
+        photos: on which it was compared with the model; 0 where it was not.
+        largest_difference: of a probability, on these; None where it was not compared.
+        refused: why it was not taken; None where it could be.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    runtime: Name
+    milliseconds: float | None = None
+    photos: int = 0
+    largest_difference: float | None = None
+    refused: str | None = None
+
+
+class Choice(BaseModel):
+    """What computes a model on this machine, and what else was tried."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    machine: str
+    chosen: Name
+    tried: tuple[Tried, ...]
+
+
+def machine() -> str:
+    """What the times depend on: processor, cores, and the runtimes' versions."""
+    versions = []
+    for package in _PACKAGES:
+        try:
+            versions.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join([_processor(), f"{usable_cores()} cores", *versions])
+
+
+def key_of(folder: Path) -> str:
+    """What a choice is kept under: it follows from the model's files, its photos and the machine."""
+    digest = hashlib.sha256(f"{_FORMAT}\0{machine()}".encode())
+    for name in ("model.onnx", "model.json", layout.PHOTOS):
+        path = folder / name
+        digest.update(f"\0{name}\0{sha256_of(path) if path.exists() else ''}".encode())
+    return digest.hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where choices are kept: in the user's cache; where that cannot be written, beside temporary files."""
+    folder = user_cache(FOLDER)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    user = getattr(os, "geteuid", lambda: 0)()
+    return Path(tempfile.gettempdir()) / f"dahlia-{FOLDER}-{user}"
+
+
+def load_choice(folder: Path, key: str) -> Choice | None:
+    """What was chosen; None where nothing was, or what is there is not this user's or cannot be read."""
+    path = folder / f"{key}.json"
+    if not is_own_file(path, _MOST_BYTES):
+        return None
+    try:
+        return Choice.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def save_choice(folder: Path, key: str, choice: Choice) -> None:
+    """Keep a choice.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_text(folder / f"{key}.json", choice.model_dump_json(indent=2) + "\n")
+    kept = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
+    for path in kept[:-_MOST_KEPT]:
+        path.unlink(missing_ok=True)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
