@@ -216,9 +216,15 @@ def domains() -> None:
 @cli.command()
 def iterations() -> None:
     """List iterations and what is published."""
+    from dahlia.serving.choice.remembered import said_of
+    from dahlia.tracking.iteration import snapshot_folder
     from dahlia.tracking.tables import iterations_table
 
-    print_table(iterations_table(_registry().iterations()))
+    found = _registry().iterations()
+    print_table(iterations_table(found))
+    for one in found:
+        if one.published and (said := said_of(snapshot_folder(Path(), one))):
+            click.echo(f"Iteration {one.number}: {said}.")
 
 
 @cli.command()

@@ -205,6 +205,20 @@ def test_a_change_of_the_machine_is_another_key(folder: Path, monkeypatch: pytes
     assert key_of(folder) != key
 
 
+def test_what_was_chosen_is_said(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remembered, "cache_folder", lambda: tmp_path)
+    assert remembered.said_of(folder) is None
+    tried = (
+        Tried(runtime="onnxruntime", milliseconds=9.44),
+        Tried(runtime="openvino", milliseconds=4.0, photos=12, largest_difference=0.5, refused="it differs"),
+    )
+    save_choice(tmp_path, key_of(folder), Choice(machine="m", chosen="onnxruntime", tried=tried))
+    assert remembered.said_of(folder) == (
+        "onnxruntime computes it on this machine (onnxruntime 9.4 ms, openvino 4.0 ms; "
+        "openvino not taken: it differs)"
+    )
+
+
 @pytest.mark.parametrize("content", ["", "{", '{"chosen": "another"}', "x" * 70_000])
 def test_a_damaged_choice_counts_as_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "key.json").write_text(content, encoding="utf-8")

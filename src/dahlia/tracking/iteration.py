@@ -195,5 +195,10 @@ def write_snapshot(
     return folder
 
 
+def snapshot_folder(root: Path, iteration: Iteration) -> Path:
+    """Where the files of a published iteration are in a project folder."""
+    return root / "published" / _folder_name(iteration)
+
+
 def _folder_name(iteration: Iteration) -> str:
     return f"iteration-{iteration.number}"

@@ -111,6 +111,20 @@ def save_choice(folder: Path, key: str, choice: Choice) -> None:
         path.unlink(missing_ok=True)
 
 
+def said_of(folder: Path) -> str | None:
+    """What computes a model on this machine, for people; None where it was not measured here.
+
+    Args:
+        folder: of `model.onnx`.
+    """
+    choice = load_choice(cache_folder(), key_of(folder))
+    if choice is None:
+        return None
+    times = [f"{one.runtime} {one.milliseconds:.1f} ms" for one in choice.tried if one.milliseconds]
+    refused = [f"{one.runtime} not taken: {one.refused}" for one in choice.tried if one.refused]
+    return f"{choice.chosen} computes it on this machine ({'; '.join([', '.join(times), *refused])})"
+
+
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
