@@ -30,7 +30,7 @@ NAMES = {line.split("`")[1] for line in TABLE}
 
 CHOSEN = {
     "DAHLIA_URL_FETCH": "off", "DAHLIA_PROXIES": "10.0.0.0/8", "DAHLIA_ORIGINS": "https://app.example",
-    "DAHLIA_URL_FETCH_ALLOW": "photos.lan",
+    "DAHLIA_URL_FETCH_ALLOW": "photos.lan", "DAHLIA_RUNTIME": "onnxruntime",
 }  # fmt: skip
 
 
