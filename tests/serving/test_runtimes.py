@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from serving_helpers import FakeSource, build_client, picture
 
 from dahlia import layout
+from dahlia.dataset import proof_photos
 from dahlia.dataset.proof_photos import load_photos, proof_photo, save_photos
 from dahlia.errors import ConfigError, DatasetError
 from dahlia.modeling.card import TagCard, load_card
@@ -321,6 +323,24 @@ def test_photos_are_kept_with_their_tags(tmp_path: Path) -> None:
     assert (tmp_path / layout.PHOTOS).read_bytes() == again
     with pytest.raises(DatasetError, match="64 x 64"):
         load_photos(tmp_path, 64)
+
+
+@pytest.mark.parametrize(
+    "index",
+    ["[]", "3", '{"photos": 3}', '{"photos": [1]}', '{"photos": [{"file": "x.jpg", "tags": []}]}', "{"],
+)
+def test_photos_with_a_wrong_index_are_refused(tmp_path: Path, index: str) -> None:
+    with zipfile.ZipFile(tmp_path / layout.PHOTOS, "w") as archive:
+        archive.writestr("photos.json", index)
+    with pytest.raises(DatasetError, match="cannot be read"):
+        load_photos(tmp_path, 32)
+
+
+def test_photos_that_unpack_to_too_much_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_photos(tmp_path, [proof_photo(np.zeros((32, 32, 3), np.uint8), [])] * 20)
+    monkeypatch.setattr(proof_photos, "_MOST_TOGETHER", 5000)
+    with pytest.raises(DatasetError, match="more than 5,000 bytes"):
+        load_photos(tmp_path, 32)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04nonsense", b"no zip file"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from dahlia.errors import DatasetError
 _INDEX = "photos.json"
 _MOST_PHOTOS = 1000
 _MOST_BYTES = 8 << 20  # of a photo, or of the index
+_MOST_TOGETHER = 256 << 20
 _QUALITY = 92
 
 
@@ -60,6 +62,9 @@ def save_photos(folder: Path, photos: Sequence[ProofPhoto]) -> None:
     (folder / layout.PHOTOS).write_bytes(data.getvalue())
 
 
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
 def load_photos(folder: Path, size: int) -> list[ProofPhoto]:
     """Read `photos.zip`.
 
@@ -78,13 +83,15 @@ def load_photos(folder: Path, size: int) -> list[ProofPhoto]:
         return []
     try:
         with zipfile.ZipFile(path) as archive:
+            if sum(one.file_size for one in archive.infolist()) > _MOST_TOGETHER:
+                raise ValueError(f"they have more than {_MOST_TOGETHER:,} bytes")
             index = json.loads(_member(archive, _INDEX))
             photos = [
                 ProofPhoto(_member(archive, str(one["file"])), tuple(map(str, one["tags"])))
                 for one in index["photos"][:_MOST_PHOTOS]
             ]
         sizes = {simplejpeg.decode_jpeg_header(one.jpeg)[:2] for one in photos}
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise _unusable(path, size, f"one that cannot be read ({error})") from error
     if sizes - {(size, size)}:
         raise _unusable(path, size, f"photos of {', '.join(f'{w} x {h}' for h, w in sorted(sizes))} pixels")

@@ -25,6 +25,7 @@ Setting = Literal["auto"] | Name
 
 SECONDS = 20.0  # for measuring one model
 _START_SECONDS = 10.0  # of the process that measures, on a slow machine
+_LAST_SECONDS = 2.0
 _LOCK = "measuring.lock"
 _MEASURING = "dahlia.serving.choice.measuring"
 
@@ -84,7 +85,7 @@ class Chooser:
         if (process := self._process) is not None:
             process.kill()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_LAST_SECONDS)  # it may wait for a measurement of another process
 
     def _work(self) -> None:
         while (item := self._waiting.get()) is not None and not self._ends.is_set():
