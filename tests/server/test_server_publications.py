@@ -29,8 +29,10 @@ class Followed:
     def __init__(self, server: Server, folder: Path) -> None:
         self.files = ModelFiles(server.storage, folder)
         self.models = ModelCache(self._load, 1 << 30, Metrics(CollectorRegistry()).loaded)
+        self.source = DatabaseSource(server.database, self.files)
+        self.published_when_loaded: dict[str, bool] = {}
         self.publications = Publications(
-            [DatabaseSource(server.database, self.files)],
+            [self.source],
             self.models,
             serves_faulty=True,
             unknown_project=lambda project: not_found("Project", project),
@@ -38,6 +40,7 @@ class Followed:
         server.on_publish.append(self.publications.refresh)
 
     def _load(self, servable: Servable) -> Model:
+        self.published_when_loaded[servable.id] = self.source.has_published(servable.id)
         self.files.bring(servable)
         return load_model(servable.folder, servable.id, servable.number)
 
@@ -67,6 +70,17 @@ def test_what_is_published_is_known_and_loaded_at_once(server: Server, followed:
     publish(server, two, None)
     with pytest.raises(ServiceError, match="Invalid iteration: nothing is published as"):
         followed.served(project, "Caf\u00e9")
+
+
+def test_a_model_that_is_loaded_since_it_was_published_is_known_as_such(
+    server: Server, followed: Followed
+) -> None:
+    project = new_garden(server)
+    one, two = add_iteration(server, project, 1), add_iteration(server, project, 2)
+    followed.publications.refresh()
+    publish(server, one, "live")
+    followed.models.get(followed.files.servable(two.id, 2))
+    assert followed.published_when_loaded == {one.id: True, two.id: False}
 
 
 def test_at_the_start_nothing_is_loaded(server: Server, followed: Followed) -> None:

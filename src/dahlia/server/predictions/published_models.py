@@ -64,6 +64,10 @@ class DatabaseSource:
         self._ids = ids
         return found
 
+    def has_published(self, iteration: str) -> bool:
+        """Whether an iteration was published when that was last read."""
+        return iteration in self._ids.values()
+
     def locate(self, project: str, number: int) -> Servable:
         """Where the files of an iteration are once they are brought."""
         return self._files.servable(self._ids[project, number], number)

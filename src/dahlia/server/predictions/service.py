@@ -71,8 +71,9 @@ class PredictionService:
         self._chooser = Chooser(settings.runtime, settings.model_threads, chosen=self.metrics.chosen)
         self._models = ModelCache(self._load, settings.model_memory_mb << 20, self.metrics.loaded)
         self._files = ModelFiles(server.storage, home / MODELS)
+        self._source = DatabaseSource(server.database, self._files)
         self._publications = Publications(
-            [DatabaseSource(server.database, self._files)],
+            [self._source],
             self._models,
             serves_faulty=True,
             unknown_project=lambda project: not_found("Project", project),
@@ -206,8 +207,8 @@ class PredictionService:
 
     def _open(self, servable: Servable) -> Model:
         model = load_model(servable.folder, servable.id, servable.number, self._threads)
-        published = (names.values() for names in self._publications.projects.values())
-        is_published = any(one.id == servable.id for names in published for one in names)
+        # One that is only tried, once or twice, is not worth the seconds of measuring.
+        is_published = self._source.has_published(servable.id)
         return self._chooser.consider(model, servable.folder) if is_published else model
 
     def _forget_models(self) -> None:
