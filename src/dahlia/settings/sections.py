@@ -205,8 +205,8 @@ class InferenceSection(Section):
         Literal["auto", "onnxruntime", "openvino", "openvino-bfloat16"], InService("DAHLIA_RUNTIME")
     ] = Field(
         default="auto",
-        description="what computes predictions: auto for the fastest here that answers as the trained model "
-        "does, else onnxruntime, openvino or openvino-bfloat16",
+        description="what computes predictions: auto for the fastest here whose answers differ little "
+        "enough, else onnxruntime, openvino or openvino-bfloat16",
     )
     max_concurrency: Annotated[int, InService("DAHLIA_MAX_CONCURRENCY")] = number(
         64, "predictions admitted at once in a process; more get 429"
