@@ -27,6 +27,7 @@ from dahlia.http.paths import Route, is_contract, is_prediction, parse_route, ra
 from dahlia.http.replies import REQUEST, identified, no_such_route, refusal, wrong_method
 from dahlia.serving.bentoml_support import read_form, write_form
 from dahlia.serving.drawing import DRAW, EXPLAIN, Drawer, view_of
+from dahlia.serving.models.runtimes import require_installed
 from dahlia.serving.prediction_api import handle
 from dahlia.settings.service import ORIGINS
 
@@ -80,7 +81,12 @@ class ServiceState:
 
     @classmethod
     def of(cls, settings: ServiceSettings) -> ServiceState:
-        """The state for these settings, without a predictor."""
+        """The state for these settings, without a predictor.
+
+        Raises:
+            ConfigError: the runtime that they name is not installed.
+        """
+        require_installed(settings.runtime)
         pages = Policy(settings.origins, "POST", ORIGINS)
         return cls(settings, pages, Admission(settings.key, settings.max_concurrency, pages=pages))
 

@@ -37,7 +37,6 @@ from dahlia.serving.explanation import Explainer
 from dahlia.serving.models.loading import ModelCache, Servable, open_source
 from dahlia.serving.models.publications import NOTHING_YET, Publications
 from dahlia.serving.models.runtime import Model, load_model
-from dahlia.serving.models.runtimes import require_installed
 from dahlia.serving.prediction_api import OwnPrediction, Predictor
 from dahlia.serving.stored.store import PredictionStore
 from dahlia.serving.under_way import UnderWay
@@ -89,7 +88,6 @@ class PredictionService:
         _logger.info("Dahlia %s from %s serves %s.", dahlia.__version__, Path(__file__).parent, served)
         MEMORY.limit(_SETTINGS.decode_memory // _SETTINGS.workers, PATIENCE)
         metrics = Metrics()
-        require_installed(_SETTINGS.runtime)
         self._chooser = Chooser(_SETTINGS.runtime, _SETTINGS.model_threads, chosen=metrics.chosen)
         models = ModelCache(self._load, _SETTINGS.model_memory, metrics.loaded)
         publications = Publications(sources, models, while_empty=NOTHING_YET)
