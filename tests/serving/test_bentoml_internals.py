@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import os
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -30,3 +33,15 @@ def test_the_factory_of_applications_is_what_it_was() -> None:
     assert any(
         "if self.timeout:" in source for source in sources
     )  # without one there is no middleware for it
+
+
+def test_a_wrong_setting_ends_the_start_without_a_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import dahlia.serving.bentoml_service"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"DAHLIA_WORKERS": "several"},
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("ConfigError: DAHLIA_WORKERS: `service.workers` cannot be 'several'")
+    assert "Traceback" not in done.stderr

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bentoml import Service
 from uvicorn.config import HTTP_PROTOCOLS
 
+from dahlia.errors import ConfigError
 from dahlia.http.connections import Connections, most_files
 from dahlia.http.guard import guarded
 from dahlia.serving.bentoml_support import static_files
@@ -21,7 +22,15 @@ from dahlia.settings.service import read_settings
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-STATE = ServiceState.of(read_settings())
+
+def _state() -> ServiceState:
+    try:
+        return ServiceState.of(read_settings())
+    except ConfigError as error:  # BentoML imports this module, and would show a traceback
+        raise SystemExit(f"{type(error).__name__}: {error}") from None
+
+
+STATE = _state()
 PROTOCOL = guarded("auto", Connections(STATE.settings.limits, most_files()), STATE.settings.origins)
 
 _Inner = TypeVar("_Inner")
