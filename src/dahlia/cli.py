@@ -220,10 +220,11 @@ def iterations() -> None:
     from dahlia.tracking.iteration import snapshot_folder
     from dahlia.tracking.tables import iterations_table
 
-    found = _registry().iterations()
+    registry = _registry()
+    found = registry.iterations()
     print_table(iterations_table(found))
     for one in found:
-        if one.published and (said := said_of(snapshot_folder(Path(), one))):
+        if one.published and (said := said_of(snapshot_folder(registry.root, one))):
             click.echo(f"Iteration {one.number}: {said}.")
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import importlib.util
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
 from dahlia.errors import ConfigError, DahliaError
 
@@ -19,6 +22,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
 }
 """The extras of `pyproject.toml`, and the modules that show whether one is installed."""
 
+_REPORTS = "openvino_telemetry"
 _OF_FORMATS = {
     "coreml": "coreml",
     "tensorflow": "tensorflow",
@@ -79,6 +83,24 @@ def _refusal(purpose: str, extras: Iterable[str]) -> str:
         f"{purpose} needs packages that are not installed ({needed}). Install them with: "
         f"pip install 'dahlia[{','.join(names)}]'"
     )
+
+
+def load_openvino() -> ModuleType:
+    """OpenVINO, without the usage statistics that it sends.
+
+    Importing it sends them, unless the package that does so is absent.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    absent = _REPORTS not in sys.modules
+    if absent:
+        sys.modules[_REPORTS] = None  # type: ignore[assignment]
+    try:
+        return importlib.import_module("openvino")
+    finally:
+        if absent:
+            del sys.modules[_REPORTS]
 
 
 @contextmanager

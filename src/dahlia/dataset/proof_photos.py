@@ -38,12 +38,6 @@ class ProofPhoto(NamedTuple):
     jpeg: bytes
     tags: tuple[str, ...]
 
-    @property
-    def pixels(self) -> Pixels:
-        """(size, size, 3) RGB."""
-        pixels: Pixels = simplejpeg.decode_jpeg(self.jpeg, "RGB")
-        return pixels
-
 
 def proof_photo(pixels: Pixels, tags: Sequence[str]) -> ProofPhoto:
     """Keep (size, size, 3) RGB pixels."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -22,6 +22,7 @@ from dahlia.settings.values import (
     Protects,
     Proxies,
     PublicUrl,
+    RuntimeSetting,
     Secret,
     Section,
     number,
@@ -201,9 +202,7 @@ class InferenceSection(Section):
     model_memory_mb: Annotated[int, InService("DAHLIA_MODEL_MEMORY")] = number(
         1024, "megabytes that loaded models may take in a process; the oldest are unloaded"
     )
-    runtime: Annotated[
-        Literal["auto", "onnxruntime", "openvino", "openvino-bfloat16"], InService("DAHLIA_RUNTIME")
-    ] = Field(
+    runtime: Annotated[RuntimeSetting, InService("DAHLIA_RUNTIME")] = Field(
         default="auto",
         description="what computes predictions: auto for the fastest here whose answers differ little "
         "enough, else onnxruntime, openvino or openvino-bfloat16",

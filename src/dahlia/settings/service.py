@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -28,6 +28,7 @@ from dahlia.settings.sections import (
 )
 from dahlia.settings.server import Settings
 from dahlia.settings.sources import service_variable
+from dahlia.settings.values import RuntimeSetting
 
 ORIGINS = "DAHLIA_ORIGINS"
 _MOST_WORKERS = 4  # each takes some 250 MB; threads of one process share the rest of the cores
@@ -66,7 +67,7 @@ class ServiceSettings:
     workers: int
     threads: int
     model_threads: int
-    runtime: Literal["auto", "onnxruntime", "openvino", "openvino-bfloat16"]
+    runtime: RuntimeSetting
     max_concurrency: int
     poll_seconds: float
     url_fetch: Reach

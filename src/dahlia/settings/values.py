@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, cast
+from typing import Annotated, Any, Literal, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
@@ -22,6 +22,9 @@ from dahlia.http.allow_list import AllowList, read_allow_list
 from dahlia.http.connections import read_proxies
 from dahlia.http.origins import Origins
 from dahlia.masking import MASK, masked
+
+RuntimeName: TypeAlias = Literal["onnxruntime", "openvino", "openvino-bfloat16"]
+RuntimeSetting: TypeAlias = Literal["auto"] | RuntimeName
 
 _SQLITE_FILE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!:memory:|file:)(.+)")
 

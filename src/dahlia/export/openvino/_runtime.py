@@ -1,9 +1,7 @@
-"""OpenVINO, loaded without the usage statistics that it sends; and what all its models share."""
+"""OpenVINO, and what all its models share."""
 
 from __future__ import annotations
 
-import importlib
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +9,11 @@ import onnx
 
 from dahlia.errors import ExportError, VerificationError
 from dahlia.export.port import unusable
+from dahlia.imports import load_openvino
 
 FILE_NAME = "model.xml"
-_REPORTS = "openvino_telemetry"
 
-
-def _load() -> Any:
-    # Importing it sends usage statistics, unless the package that sends them is absent.
-    absent = _REPORTS not in sys.modules
-    if absent:
-        sys.modules[_REPORTS] = None  # type: ignore[assignment]
-    try:
-        return importlib.import_module("openvino")
-    finally:
-        if absent:
-            del sys.modules[_REPORTS]
-
-
-ov: Any = _load()
+ov: Any = load_openvino()
 RUNTIME = f"OpenVINO {ov.__version__}"
 
 

@@ -12,19 +12,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 from pydantic import ValidationError
 
 from dahlia.errors import DahliaError
 from dahlia.serving.choice.remembered import Choice, cache_folder, key_of, load_choice, save_choice
 from dahlia.serving.models.runtime import Model
-from dahlia.serving.models.runtimes import RUNTIMES, USUAL, Name, cannot
+from dahlia.serving.models.runtimes import RUNTIMES, USUAL
+from dahlia.settings.values import RuntimeName, RuntimeSetting
 
-Setting = Literal["auto"] | Name
-
-SECONDS = 20.0  # for measuring one model
-_START_SECONDS = 10.0  # of the process that measures, on a slow machine
+_SECONDS = 10.0  # for measuring and comparing
+_MOST_SECONDS = 20.0  # with the start of the process, and opening what is installed
 _LAST_SECONDS = 2.0
 _LOCK = "measuring.lock"
 _MEASURING = "dahlia.serving.choice.measuring"
@@ -47,7 +45,7 @@ class Chooser:
 
     def __init__(
         self,
-        setting: Setting,
+        setting: RuntimeSetting,
         threads: int,
         folder: Path | None = None,
         chosen: Callable[[str], None] = lambda name: None,
@@ -102,21 +100,12 @@ class Chooser:
         if name is None or name == USUAL:
             return
         runtime = RUNTIMES[name]
-        try:
-            engine = runtime.open(folder / "model.onnx", model.reader.outputs, self._threads)
-            answers = engine.settle(model.reader.outputs, model.card.input.size)
-        except cannot() as error:
-            reason = " ".join(str(error).split())[:200]
-            _logger.warning("Iteration %d cannot be computed by %s: %s", model.number, name, reason)
-            return
-        if trouble := model.reader.trouble(answers):
-            _logger.warning("Iteration %d cannot be computed by %s: %s", model.number, name, trouble)
-            return
-        model.take(engine, name)
+        graph, size = folder / "model.onnx", model.card.input.size
+        model.take(runtime.engine(graph, model.reader, size, self._threads), name)
         self._tell(name)
         _logger.info("Iteration %d is computed by %s from now on.", model.number, runtime.title)
 
-    def _chosen(self, model: Model, folder: Path) -> Name | None:
+    def _chosen(self, model: Model, folder: Path) -> RuntimeName | None:
         kept = self._folder or cache_folder()
         key = key_of(folder)
         if known := load_choice(kept, key):
@@ -139,7 +128,7 @@ class Chooser:
         return choice.chosen
 
     def _measured(self, folder: Path) -> Choice | None:
-        command = [sys.executable, "-P", "-m", _MEASURING, str(folder.resolve()), str(SECONDS / 2)]
+        command = [sys.executable, "-P", "-m", _MEASURING, str(folder.resolve()), str(_SECONDS)]
         # A Bento imports its own copy of the code, by a path that only this process has.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         with subprocess.Popen(
@@ -149,10 +138,10 @@ class Chooser:
             if self._ends.is_set():
                 process.kill()
             try:
-                output, errors = process.communicate(timeout=SECONDS + _START_SECONDS)
+                output, errors = process.communicate(timeout=_MOST_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
-                _logger.warning("Measuring %s took more than %g seconds.", folder, SECONDS + _START_SECONDS)
+                _logger.warning("Measuring %s took more than %g seconds.", folder, _MOST_SECONDS)
                 return None
             finally:
                 self._process = None

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from dahlia import layout
 from dahlia.files import sha256_of, write_text
 from dahlia.processes import usable_cores
-from dahlia.serving.models.runtimes import Name
+from dahlia.settings.values import RuntimeName
 from dahlia.user_cache import is_own_file, user_cache
 
 FOLDER = "runtimes"
@@ -37,7 +37,7 @@ class Tried(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    runtime: Name
+    runtime: RuntimeName
     milliseconds: float | None = None
     photos: int = 0
     largest_difference: float | None = None
@@ -50,7 +50,7 @@ class Choice(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     machine: str
-    chosen: Name
+    chosen: RuntimeName
     tried: tuple[Tried, ...]
 
 

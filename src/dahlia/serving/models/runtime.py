@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
 from dahlia.dataset.imaging import SERVED_PIXELS, load, to_tensor_layout
 from dahlia.errors import ServiceError, runtime_errors
 from dahlia.modeling.card import ModelCard, load_card
+from dahlia.serving.models.engine import Engine
 from dahlia.serving.models.readers import READERS, Reader, Scored
-from dahlia.serving.models.sessions import Sessions
-
-
-class _Engine(Protocol):
-    """What computes a graph; see `Sessions`."""
-
-    @property
-    def memory(self) -> int: ...
-
-    def run(
-        self, outputs: Sequence[str], batch: npt.NDArray[np.float32], *, alone: bool = False
-    ) -> list[npt.NDArray[Any]]: ...
+from dahlia.serving.models.sessions import NAME, Sessions
 
 
 def _in_company() -> bool:
@@ -43,7 +30,8 @@ class Model:
         number: the iteration's number.
 
     Attributes:
-        runtime: what computes it, as `inference.runtime` names it.
+        engine: computes it.
+        runtime: the name of that, as `inference.runtime` names it.
     """
 
     def __init__(self, graph: Sessions, card: ModelCard, reader: Reader, iteration: str, number: int) -> None:
@@ -51,23 +39,23 @@ class Model:
         self.reader = reader
         self.iteration = iteration
         self.number = number
-        self.runtime = "onnxruntime"
-        self._graph: _Engine = graph
+        self.runtime: str = NAME
+        self.engine: Engine[Any] = graph
         self._bgr = graph.metadata.get("Image.BitmapPixelFormat") == "Bgr8"
 
     @property
     def memory(self) -> int:
         """Bytes that it takes, about, beside the arena that all share."""
-        return self._graph.memory
+        return self.engine.memory
 
-    def take(self, engine: _Engine, runtime: str) -> None:
+    def take(self, engine: Engine[Any], runtime: str) -> None:
         """Let another engine compute it from the next prediction on.
 
         Args:
             engine: of the same graph.
             runtime: its name.
         """
-        self._graph, self.runtime = engine, runtime
+        self.engine, self.runtime = engine, runtime
 
     def predict(self, data: bytes, alone: Callable[[], bool] = _in_company) -> list[Scored]:
         """What the model says of a photo; see `Reader.read`. The answer does not depend on `alone`.
@@ -81,7 +69,7 @@ class Model:
         """
         pixels = load(data, self.card.input.size, max_decoded=SERVED_PIXELS)
         batch = to_tensor_layout([pixels[..., ::-1] if self._bgr else pixels])
-        return self.reader.read(self._graph.run(self.reader.outputs, batch, alone=alone()))
+        return self.reader.read(self.engine.run(self.reader.outputs, batch, alone=alone()))
 
 
 def load_model(folder: Path, iteration: str, number: int, threads: int = 1) -> Model:

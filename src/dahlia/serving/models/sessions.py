@@ -1,38 +1,33 @@
 """A graph in ONNX Runtime: a session that keeps to the thread of its caller, and one that takes idle cores.
 
 Many predictions at once are fastest with a thread each; one that is alone leaves cores idle. ONNX Runtime
-fixes the threads of a session when it is opened, so there are two, and who asks says which. Both must give
-the same bits: otherwise an answer would depend on who else asks.
+fixes the threads of a session when it is opened, so there are two; see `engine`.
 """
 
 from __future__ import annotations
 
 import functools
-import logging
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from dahlia.processes import usable_cores
-from dahlia.serving.models.quicker import Quicker
+from dahlia.serving.models.engine import MOST_THREADS, Engine
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-MOST_THREADS = 4  # of a prediction that is alone
+NAME: Final = "onnxruntime"
 _MEMORY = 1.25  # bytes for each of the file: the weights as the kernels want them; measured 1.1 to 1.2
 _arena_lock = threading.Lock()
 
-_logger = logging.getLogger("bentoml.dahlia")
 
-
-class Sessions:
-    """Computes a graph; safe to use from several threads.
+class Sessions(Engine["InferenceSession"]):
+    """A graph in ONNX Runtime.
 
     Args:
         graph: the file.
@@ -47,69 +42,19 @@ class Sessions:
     """
 
     def __init__(self, graph: Path, threads: int) -> None:
-        self._plain = _session(graph, threads or 1)
+        plain = _session(graph, threads or 1)
         many = 1 if threads else min(usable_cores(), MOST_THREADS)
-        self._wide = _session(graph, many) if many > 1 else None
-        self._quicker = Quicker()
-        self.inputs = tuple(one.name for one in self._plain.get_inputs())
-        self.metadata: dict[str, str] = self._plain.get_modelmeta().custom_metadata_map
-        self._size = graph.stat().st_size
-
-    @property
-    def memory(self) -> int:
-        """Bytes that it takes, about, beside the arena that all share."""
-        return int(_MEMORY * self._size) * (1 if self._wide is None else 2)
-
-    def run(
-        self, outputs: Sequence[str], batch: npt.NDArray[np.float32], *, alone: bool = False
-    ) -> list[npt.NDArray[Any]]:
-        """What the graph answers; it has one input.
-
-        Args:
-            outputs: names of what is asked for.
-            batch: (N, 3, size, size).
-            alone: whether it may take all cores, which it does where that is quicker.
-        """
-        if not alone or self._wide is None:
-            return self._computed(self._plain, outputs, batch)
-        way = self._quicker.choose()
-        began = perf_counter()
-        answers = self._computed(self._wide if way else self._plain, outputs, batch)
-        self._quicker.took(way, perf_counter() - began)
-        return answers
+        wide = _session(graph, many) if many > 1 else None
+        super().__init__(plain, wide, int(_MEMORY * graph.stat().st_size))  # beside the arena that all share
+        self.inputs = tuple(one.name for one in plain.get_inputs())
+        self.metadata: dict[str, str] = plain.get_modelmeta().custom_metadata_map
 
     @staticmethod
     def _computed(
-        session: InferenceSession, outputs: Sequence[str], batch: npt.NDArray[np.float32]
+        way: InferenceSession, outputs: Sequence[str], batch: npt.NDArray[np.float32]
     ) -> list[npt.NDArray[Any]]:
-        answers: list[npt.NDArray[Any]] = session.run(list(outputs), {session.get_inputs()[0].name: batch})
+        answers: list[npt.NDArray[Any]] = way.run(list(outputs), {way.get_inputs()[0].name: batch})
         return answers
-
-    def settle(self, outputs: Sequence[str], size: int) -> list[npt.NDArray[Any]]:
-        """Run each session once, and give up the one for idle cores where it gives other bits.
-
-        How work is divided does not depend on the numbers in it: sessions that give the same bits for noise
-        add in the same order, and give the same for every photo.
-
-        Args:
-            outputs: names of what is asked for.
-            size: of the photos, pixels.
-
-        Returns:
-            The answers.
-        """
-        answers = self._computed(self._plain, outputs, noise(size))
-        if self._wide is not None:
-            others = self._computed(self._wide, outputs, noise(size))
-            if [one.tobytes() for one in answers] != [other.tobytes() for other in others]:
-                _logger.info("Several threads add in another order than one: each prediction takes one.")
-                self._wide = None
-        return answers
-
-
-def noise(size: int) -> npt.NDArray[np.float32]:
-    """A picture of noise, always the same, (1, 3, size, size)."""
-    return np.random.default_rng(0).integers(0, 256, (1, 3, size, size)).astype(np.float32)
 
 
 def _session(graph: Path, threads: int) -> InferenceSession:
