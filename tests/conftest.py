@@ -13,9 +13,8 @@ if "TEST_PROCESSOR" in os.environ:
     os.environ.update(PROCESSORS[os.environ["TEST_PROCESSOR"]])
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault(
-    "DAHLIA_RUNTIME", "onnxruntime"
-)  # services measure nothing beside tests, but for theirs
+# Services measure nothing beside tests, but for the tests of the choice.
+os.environ.setdefault("DAHLIA_RUNTIME", "onnxruntime")
 if "PYTEST_XDIST_WORKER" in os.environ:  # processes that share the cores are done sooner with a thread each
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(temporary_root()))

@@ -89,6 +89,7 @@ def _environment(home: Path) -> dict[str, str]:
         "DAHLIA_SERVER_PORT": "0",
         "DAHLIA_SECURITY_URL_FETCH": "any",  # the photos of the tests lie on this machine
         "DAHLIA_JOBS_POLL_SECONDS": "0.1",
+        "DAHLIA_RUNTIME": "onnxruntime",  # others may differ from a quick test in the last digits
     }
     return bare | settings
 
