@@ -38,7 +38,19 @@ from rich.table import Table
 
 from serving_detector import compare_detector
 from serving_domains import compare
-from serving_load import HERE, SIZES, Target, ask, draw, our_service, plain_command, require_wrk, route, wrk
+from serving_load import (
+    HERE,
+    SIZES,
+    Target,
+    ask,
+    await_choice,
+    draw,
+    our_service,
+    plain_command,
+    require_wrk,
+    route,
+    wrk,
+)
 from serving_model import Network, network_of, publish_models
 from serving_processes import bentoml_command, memory, processes, running
 
@@ -81,6 +93,9 @@ def _rates(folder: Path, photos: Mapping[str, Path], seconds: float, rounds: int
     found: dict[tuple[str, str, int], list[dict[str, float]]] = {}
     with ExitStack() as stack:
         targets = _servers(stack, folder)
+        for target, published in zip(targets, (folder / "one", folder / "storing"), strict=False):
+            model = published / "published" / "iteration-1"
+            print(f"{target.name}: {await_choice(target, model, photos['640x480'])}", flush=True)
         for number in range(rounds):
             print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
             for size, photo in photos.items():

@@ -1,4 +1,7 @@
-"""What the service does with a photo, in this process, with no HTTP: FOLDER PHOTO THREADS SECONDS."""
+"""What the service does with a photo, in this process, with no HTTP: FOLDER PHOTO THREADS SECONDS.
+
+The model is computed by what was chosen for it on this machine.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,18 @@ from pathlib import Path
 
 import numpy as np
 
+from dahlia.serving.choice.remembered import cache_folder, key_of, load_choice
 from dahlia.serving.models.runtime import load_model
+from dahlia.serving.models.runtimes import RUNTIMES
 from dahlia.serving.prediction_api import answer
 
 
 def main(folder: Path, photo: Path, threads: int, seconds: float) -> None:
-    model = load_model(folder / "published" / "iteration-1", "1", 1)
+    files = folder / "published" / "iteration-1"
+    model = load_model(files, "1", 1)
+    if choice := load_choice(cache_folder(), key_of(files)):
+        runtime, size = RUNTIMES[choice.chosen], model.card.input.size
+        model.take(runtime.engine(files / "model.onnx", model.reader, size, 1), runtime.name)
     data = photo.read_bytes()
     for _ in range(20):
         answer(model, model.predict(data))

@@ -18,11 +18,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from dahlia.serving.choice.remembered import said_of
 from serving_model import PROJECT_ID
 from serving_processes import Running, bentoml_command, processes, running
 
 HERE = Path(__file__).parent
 SIZES = {"1260x900": (900, 1260), "640x480": (480, 640)}
+SETTLING = 4.0  # seconds in which every process opens what was chosen
 PATIENCE = 60  # seconds in which a refused request must be answered where one answer is needed
 
 
@@ -78,6 +80,26 @@ def wrk(target: Target, photo: Path, connections: int, seconds: float) -> dict[s
     spent = _cpu_seconds(target.pid) - before
     answered = measured["rate"] * seconds
     return measured | {"cpu": 1000 * spent / answered if answered else math.nan}
+
+
+def await_choice(target: Target, model: Path, photo: Path) -> str:
+    """Let a service load a model, and wait until all its processes compute it with what is fastest here.
+
+    Args:
+        target: the service.
+        model: the folder of what it serves.
+        photo: to ask it about.
+
+    Returns:
+        What was chosen, for people.
+    """
+    wrk(target, photo, 8, 1)
+    end = time.monotonic() + PATIENCE
+    while (said := said_of(model)) is None and time.monotonic() < end:
+        time.sleep(0.5)
+    time.sleep(SETTLING)
+    wrk(target, photo, 8, 1)
+    return said or "nothing was chosen"
 
 
 def require_wrk() -> None:

@@ -377,3 +377,15 @@ def test_thumbnail_of_a_thin_image() -> None:
 
 def test_everything_public_is_listed() -> None:
     assert all(hasattr(imaging, name) for name in imaging.__all__)
+
+
+@pytest.mark.portable
+def test_averages_are_those_of_opencv_to_the_bit() -> None:
+    """Floats are only the quicker way to them, on this processor too."""
+    random = np.random.default_rng(5)
+    shapes = [(450, 630), (480, 640), (448, 448), (448, 500), (224, 900), (1000, 1400), (1300, 1200)]
+    shapes += [(int(height), int(width)) for height, width in random.integers(225, 900, (40, 2))]
+    for height, width in shapes:
+        image = random.integers(0, 256, (height, width, 3), np.uint8)
+        expected = cv2.resize(image, (224, 224), interpolation=cv2.INTER_AREA)
+        assert np.array_equal(squash(image, 224), expected), (height, width)

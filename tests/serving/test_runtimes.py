@@ -121,6 +121,9 @@ class Wrong:
         self._sessions = Sessions(graph, 1)
         self._change = change
 
+    def coming(self) -> Any:
+        return self._sessions.coming()
+
     def run(self, outputs: Any, batch: Any, *, alone: bool = False) -> Any:
         return [self._change(one) for one in self._sessions.run(outputs, batch)]
 
@@ -139,7 +142,7 @@ class Wrong:
 def test_a_runtime_that_answers_otherwise_is_not_taken(
     folder: Path, times: dict[str, float], monkeypatch: pytest.MonkeyPatch, change: Any, reason: str
 ) -> None:
-    wrong = replace(RUNTIMES["openvino"], open=lambda graph, _, __: Wrong(graph, change))
+    wrong = replace(RUNTIMES["openvino"], open=lambda graph, *_: Wrong(graph, change))
     monkeypatch.setattr(measuring, "RUNTIMES", {"onnxruntime": RUNTIMES["onnxruntime"], "openvino": wrong})
     choice = Measured(folder, 60).choose()
     assert choice.chosen == "onnxruntime"
@@ -244,7 +247,7 @@ def wait_until(done: Callable[[], bool]) -> None:
 def test_a_model_gets_its_runtime_while_it_serves(folder: Path, tmp_path: Path) -> None:
     """The whole way, with a process that measures; what is fastest is the machine's affair."""
     told: list[str] = []
-    chooser = Chooser("auto", 0, tmp_path / "kept", told.append)
+    chooser = Chooser("auto", 0, folder=tmp_path / "kept", chosen=told.append)
     model = load_model(folder, "", 1)
     before = {one.tag.id: one.probability for one in model.predict(picture())}
     chooser.consider(model, folder)
@@ -261,7 +264,7 @@ def test_a_model_gets_its_runtime_while_it_serves(folder: Path, tmp_path: Path) 
 
 
 def test_a_setting_is_taken_without_measuring(folder: Path, tmp_path: Path) -> None:
-    chooser = Chooser("openvino", 1, tmp_path / "kept")
+    chooser = Chooser("openvino", 1, folder=tmp_path / "kept")
     model = chooser.consider(load_model(folder, "", 1), folder)
     wait_until(lambda: model.runtime == "openvino")
     chooser.close()
@@ -279,7 +282,7 @@ def test_a_process_that_fails_leaves_the_usual_runtime(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(chooser_module, "_MEASURING", "dahlia.no_such_module")
-    chooser = Chooser("auto", 1, tmp_path / "kept")
+    chooser = Chooser("auto", 1, folder=tmp_path / "kept")
     model = load_model(folder, "", 1)
     chooser._look_after(model, folder)
     assert model.runtime == "onnxruntime"
@@ -287,7 +290,7 @@ def test_a_process_that_fails_leaves_the_usual_runtime(
 
 
 def test_closing_ends_a_measurement(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    chooser = Chooser("auto", 1, tmp_path / "kept")
+    chooser = Chooser("auto", 1, folder=tmp_path / "kept")
     chooser.consider(load_model(folder, "", 1), folder)
     end = time.monotonic() + 30
     while chooser._process is None and time.monotonic() < end:

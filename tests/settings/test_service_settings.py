@@ -34,13 +34,15 @@ def test_from_where_images_are_fetched() -> None:
         read_settings({"DAHLIA_URL_FETCH": "all"})
 
 
-@pytest.mark.parametrize(("cores", "workers", "threads"), [(1, 1, 2), (2, 2, 2), (4, 4, 2), (16, 4, 8)])
+@pytest.mark.parametrize(
+    ("cores", "workers", "threads", "at_once"), [(1, 1, 4, 1), (2, 2, 4, 1), (4, 4, 4, 1), (16, 4, 16, 4)]
+)
 def test_processes_and_threads_follow_the_cores(
-    cores: int, workers: int, threads: int, monkeypatch: pytest.MonkeyPatch
+    cores: int, workers: int, threads: int, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings_module, "usable_cores", lambda: cores)
     settings = read_settings({})
-    assert (settings.workers, settings.threads) == (workers, threads)
+    assert (settings.workers, settings.threads, settings.at_once) == (workers, threads, at_once)
 
 
 def test_memory_for_decoding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,7 +88,9 @@ class PredictionService:
         _logger.info("Dahlia %s from %s serves %s.", dahlia.__version__, Path(__file__).parent, served)
         MEMORY.limit(_SETTINGS.decode_memory // _SETTINGS.workers, PATIENCE)
         metrics = Metrics()
-        self._chooser = Chooser(_SETTINGS.runtime, _SETTINGS.model_threads, chosen=metrics.chosen)
+        self._chooser = Chooser(
+            _SETTINGS.runtime, _SETTINGS.model_threads, _SETTINGS.at_once, chosen=metrics.chosen
+        )
         models = ModelCache(self._load, _SETTINGS.model_memory, metrics.loaded)
         publications = Publications(sources, models, while_empty=NOTHING_YET)
         publications.start(_SETTINGS.poll_seconds)
@@ -149,7 +151,8 @@ class PredictionService:
         return list(await asyncio.gather(*(self._one(image) for image in images)))
 
     def _load(self, servable: Servable) -> Model:
-        model = load_model(servable.folder, servable.id, servable.number, _SETTINGS.model_threads)
+        threads, at_once = _SETTINGS.model_threads, _SETTINGS.at_once
+        model = load_model(servable.folder, servable.id, servable.number, threads, at_once)
         return self._chooser.consider(model, servable.folder)
 
     async def _one(self, image: Path) -> OwnPrediction | Refusal:

@@ -192,7 +192,9 @@ class InferenceSection(Section):
     """How predictions are computed; the former names `[prediction]`, `DAHLIA_PREDICTION_...` still work."""
 
     threads: Annotated[int, InService("DAHLIA_THREADS")] = number(
-        0, "predictions computed at once; 0 for two per core, divided among the service's processes", least=0
+        0,
+        "predictions under way at once; 0 for four per core, divided among the service's processes",
+        least=0,
     )
     model_threads: Annotated[int, InService("DAHLIA_MODEL_THREADS")] = number(
         0,

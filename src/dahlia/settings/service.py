@@ -31,6 +31,7 @@ from dahlia.settings.sources import service_variable
 from dahlia.settings.values import RuntimeSetting
 
 ORIGINS = "DAHLIA_ORIGINS"
+THREADS_PER_CORE = 4  # that decode, or wait for a graph: several that wait are computed together
 _MOST_WORKERS = 4  # each takes some 250 MB; threads of one process share the rest of the cores
 
 
@@ -59,6 +60,7 @@ class ServiceSettings:
     """The settings of one process; `docs/serving.md` explains them.
 
     Attributes:
+        at_once: graphs that are computed at once in a process.
         warnings: what is passed over, to be said at the start.
     """
 
@@ -66,6 +68,7 @@ class ServiceSettings:
     origins: Origins
     workers: int
     threads: int
+    at_once: int
     model_threads: int
     runtime: RuntimeSetting
     max_concurrency: int
@@ -106,7 +109,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceSetting
         key=key,
         origins=origins,
         workers=workers,
-        threads=inference.threads or max(1, 2 * cores // workers),
+        threads=inference.threads or max(1, THREADS_PER_CORE * cores // workers),
+        at_once=max(1, cores // workers),
         model_threads=inference.model_threads,
         runtime=inference.runtime,
         max_concurrency=inference.max_concurrency,

@@ -29,6 +29,7 @@ from dahlia.serving.models.runtime import Model, load_model
 from dahlia.serving.models.runtimes import require_installed
 from dahlia.serving.prediction_api import Answered, Predictor, answer
 from dahlia.serving.stored.store import PredictionStore
+from dahlia.settings.service import THREADS_PER_CORE
 from dahlia.tracking.iteration import normalise
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class PredictionService:
             serves_faulty=True,
             unknown_project=lambda project: not_found("Project", project),
         )
-        self._workers = settings.threads or 2 * usable_cores()
+        self._workers = settings.threads or THREADS_PER_CORE * usable_cores()
         self._maintenance = Maintenance(server, self.journal)
         self._predictor: Predictor | None = None
         self._activations = ModelCache(self._load_activation, (settings.model_memory_mb << 20) // 4)

@@ -39,6 +39,7 @@ class Chooser:
     Args:
         setting: `auto`, or the runtime that serves all models.
         threads: of every run; see `Sessions`.
+        at_once: runs at once; see `Sessions`.
         folder: where choices are kept; by default in the user's cache.
         chosen: is told the runtime that a model was given.
     """
@@ -47,11 +48,13 @@ class Chooser:
         self,
         setting: RuntimeSetting,
         threads: int,
+        at_once: int = 0,
         folder: Path | None = None,
         chosen: Callable[[str], None] = lambda name: None,
     ) -> None:
         self._setting = setting
         self._threads = threads
+        self._at_once = at_once
         self._folder = folder
         self._tell = chosen
         self._waiting: queue.SimpleQueue[tuple[Model, Path] | None] = queue.SimpleQueue()
@@ -101,7 +104,7 @@ class Chooser:
             return
         runtime = RUNTIMES[name]
         graph, size = folder / "model.onnx", model.card.input.size
-        model.take(runtime.engine(graph, model.reader, size, self._threads), name)
+        model.take(runtime.engine(graph, model.reader, size, self._threads, self._at_once), name)
         self._tell(name)
         _logger.info("Iteration %d is computed by %s from now on.", model.number, runtime.title)
 

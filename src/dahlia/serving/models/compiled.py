@@ -1,12 +1,12 @@
-"""A graph in OpenVINO: compiled for many predictions at once, and for one that takes idle cores.
+"""A graph in OpenVINO: compiled for a photo, for several, and for one that takes idle cores.
 
-As with ONNX Runtime, the threads of a compiled graph are fixed, so there are two; see `engine`.
+Threads are fixed where a graph is compiled, and where the number of photos is fixed as well, a photo takes a
+tenth less. So there are three; see `engine`.
 """
 
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -33,18 +33,24 @@ class Compiled(Engine["_Requests"]):
         outputs: names of what it will be asked for.
         threads: of every run; 0 for one, and for as many as there are cores where nothing else runs.
         precision: of what is computed.
+        at_once: how many batches are computed at once; 0 for as many as there are cores.
 
     Raises:
         Exception: one of `dahlia.errors.runtime_errors`: it cannot be compiled.
     """
 
-    def __init__(self, graph: Path, outputs: Sequence[str], threads: int, precision: Precision) -> None:
+    def __init__(
+        self, graph: Path, outputs: Sequence[str], threads: int, precision: Precision, at_once: int = 0
+    ) -> None:
         cores = min(usable_cores(), MOST_THREADS)
+        at_once = at_once or usable_cores()
         model = _core().read_model(with_outputs(graph.read_bytes(), outputs))
-        plain = _Requests(model, precision, streams=cores, threads=cores * (threads or 1))
+        one = _for_one(model)
+        plain = _Requests(one, precision, streams=at_once, threads=at_once * (threads or 1))
+        many = _Requests(model, precision, streams=at_once, threads=at_once * (threads or 1))
         is_wide = not threads and cores > 1
-        wide = _Requests(model, precision, streams=1, threads=cores) if is_wide else None
-        super().__init__(plain, wide, int(_MEMORY * graph.stat().st_size))
+        wide = _Requests(one, precision, streams=1, threads=cores) if is_wide else None
+        super().__init__(plain, wide, many, int(_MEMORY * graph.stat().st_size), at_once)
 
     @staticmethod
     def _computed(
@@ -53,8 +59,16 @@ class Compiled(Engine["_Requests"]):
         return way.run(outputs, batch)
 
 
+def _for_one(model: Any) -> Any:
+    alone = model.clone()
+    shape = alone.input(0).partial_shape
+    shape[0] = 1
+    alone.reshape(shape)
+    return alone
+
+
 class _Requests:
-    """A compiled graph, with a request for each thread that asks."""
+    """A compiled graph, with as many requests as were ever under way at once: each has all maps."""
 
     def __init__(self, model: Any, precision: Precision, *, streams: int, threads: int) -> None:
         options = {
@@ -64,15 +78,18 @@ class _Requests:
             "ENABLE_CPU_PINNING": False,  # the service's processes would all take the first cores
         }
         self._compiled = _core().compile_model(model, "CPU", options)
-        self._own = threading.local()
+        self._idle: list[Any] = []
 
     def run(self, outputs: Sequence[str], batch: npt.NDArray[np.float32]) -> list[npt.NDArray[Any]]:
-        request = getattr(self._own, "request", None)
-        if request is None:
-            request = self._own.request = self._compiled.create_infer_request()
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
         request.infer({0: batch}, share_inputs=True)
-        # The request's own memory is written again by the next prediction of this thread.
-        return [np.array(request.get_tensor(name).data) for name in outputs]
+        # The request's own memory is written again by the next prediction.
+        answers = [np.array(request.get_tensor(name).data) for name in outputs]
+        self._idle.append(request)
+        return answers
 
 
 def has_bfloat16() -> bool:

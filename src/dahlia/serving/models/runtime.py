@@ -67,12 +67,14 @@ class Model:
         Raises:
             ImageError: the file cannot be decoded.
         """
-        pixels = load(data, self.card.input.size, max_decoded=SERVED_PIXELS)
-        batch = to_tensor_layout([pixels[..., ::-1] if self._bgr else pixels])
-        return self.reader.read(self.engine.run(self.reader.outputs, batch, alone=alone()))
+        engine = self.engine  # may be another one by the next line
+        with engine.coming():
+            pixels = load(data, self.card.input.size, max_decoded=SERVED_PIXELS)
+            batch = to_tensor_layout([pixels[..., ::-1] if self._bgr else pixels])
+        return self.reader.read(engine.run(self.reader.outputs, batch, alone=alone()))
 
 
-def load_model(folder: Path, iteration: str, number: int, threads: int = 1) -> Model:
+def load_model(folder: Path, iteration: str, number: int, threads: int = 1, at_once: int = 0) -> Model:
     """Load `model.onnx` and `model.json`, and run the graph once.
 
     Args:
@@ -80,6 +82,7 @@ def load_model(folder: Path, iteration: str, number: int, threads: int = 1) -> M
         iteration: the iteration's id.
         number: the iteration's number.
         threads: threads of one prediction; 0 for one, and for all cores where a prediction is alone.
+        at_once: photos computed at once; 0 for as many as there are cores.
 
     Raises:
         ServiceError: the graph cannot be loaded or does not fit the card.
@@ -88,7 +91,7 @@ def load_model(folder: Path, iteration: str, number: int, threads: int = 1) -> M
     card = load_card(folder)
     reader = READERS[card.kind](card)
     try:
-        graph = Sessions(folder / "model.onnx", threads)
+        graph = Sessions(folder / "model.onnx", threads, at_once)
         if len(graph.inputs) != 1:
             raise _unusable(folder, f"it takes {len(graph.inputs)} inputs, expected one")
         answers = graph.settle(reader.outputs, card.input.size)

@@ -29,7 +29,8 @@ class Runtime:
         package: that it needs.
         precision: of what is computed, for people.
         difference: the largest difference of a probability from the trained model's that is allowed.
-        open: takes the ONNX file, the names of the outputs, and the threads of a run (see `Sessions`).
+        open: takes the ONNX file, the names of the outputs, the threads of a run, and how many runs there are
+            at once (see `Sessions`).
         is_possible: whether its package is installed, and this processor computes in its precision.
     """
 
@@ -37,7 +38,7 @@ class Runtime:
     package: str
     precision: str
     difference: float
-    open: Callable[[Path, Sequence[str], int], Engine[Any]]
+    open: Callable[[Path, Sequence[str], int, int], Engine[Any]]
     is_possible: Callable[[], bool]
 
     @property
@@ -45,7 +46,7 @@ class Runtime:
         """With the version of its package, for people."""
         return f"{self.package} {version(self.package)}, {self.precision}"
 
-    def engine(self, graph: Path, reader: Reader, size: int, threads: int) -> Engine[Any]:
+    def engine(self, graph: Path, reader: Reader, size: int, threads: int, at_once: int = 0) -> Engine[Any]:
         """Open a graph, and run it once.
 
         Args:
@@ -53,12 +54,13 @@ class Runtime:
             reader: of its outputs.
             size: of the photos, pixels.
             threads: see `Sessions`.
+            at_once: see `Sessions`.
 
         Raises:
             ServiceError: it cannot be computed, or its answers are not those of such a model.
         """
         try:
-            engine = self.open(graph, reader.outputs, threads)
+            engine = self.open(graph, reader.outputs, threads, at_once)
             trouble = reader.trouble(engine.settle(reader.outputs, size))
         except (*runtime_errors(), ImportError) as error:  # type: ignore[misc]  # the tuple is of exceptions
             trouble = " ".join(str(error).split())[:200]
@@ -69,8 +71,8 @@ class Runtime:
         return engine
 
 
-def _compiled(precision: Precision) -> Callable[[Path, Sequence[str], int], Engine[Any]]:
-    return lambda graph, outputs, threads: Compiled(graph, outputs, threads, precision)
+def _compiled(precision: Precision) -> Callable[[Path, Sequence[str], int, int], Engine[Any]]:
+    return lambda graph, outputs, threads, at_once: Compiled(graph, outputs, threads, precision, at_once)
 
 
 def _has_openvino() -> bool:
@@ -93,7 +95,7 @@ RUNTIMES: dict[RuntimeName, Runtime] = {
             "onnxruntime",
             "float32",
             1e-4,
-            lambda graph, _, threads: Sessions(graph, threads),
+            lambda graph, _, threads, at_once: Sessions(graph, threads, at_once),
             lambda: True,
         ),
         Runtime("openvino", "openvino", "float32", 1e-4, _compiled("f32"), _has_openvino),

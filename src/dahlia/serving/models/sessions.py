@@ -32,6 +32,7 @@ class Sessions(Engine["InferenceSession"]):
     Args:
         graph: the file.
         threads: of every run; 0 for one, and for as many as there are cores where nothing else runs.
+        at_once: how many photos are computed at once; 0 for as many as there are cores.
 
     Attributes:
         inputs: names of what it takes.
@@ -41,11 +42,13 @@ class Sessions(Engine["InferenceSession"]):
         Exception: one of `dahlia.errors.runtime_errors`: it cannot be opened.
     """
 
-    def __init__(self, graph: Path, threads: int) -> None:
+    def __init__(self, graph: Path, threads: int, at_once: int = 0) -> None:
         plain = _session(graph, threads or 1)
         many = 1 if threads else min(usable_cores(), MOST_THREADS)
         wide = _session(graph, many) if many > 1 else None
-        super().__init__(plain, wide, int(_MEMORY * graph.stat().st_size))  # beside the arena that all share
+        memory = int(_MEMORY * graph.stat().st_size)  # beside the arena that all share
+        # In float32 several photos together take no less than one after the other.
+        super().__init__(plain, wide, None, memory, at_once or usable_cores())
         self.inputs = tuple(one.name for one in plain.get_inputs())
         self.metadata: dict[str, str] = plain.get_modelmeta().custom_metadata_map
 
