@@ -66,10 +66,11 @@ def require_extra(extra: str, purpose: str, error: type[DahliaError] = ConfigErr
 
 def is_installed(extra: str) -> bool:
     """Whether the modules of an extra can be found; nothing is imported but the packages around them."""
-    return all(_is_there(module) for module in EXTRAS[extra])
+    return all(is_there(module) for module in EXTRAS[extra])
 
 
-def _is_there(module: str) -> bool:
+def is_there(module: str) -> bool:
+    """Whether a module can be found; nothing is imported but the packages around it."""
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:  # of the package around it

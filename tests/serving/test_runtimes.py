@@ -293,7 +293,7 @@ def test_closing_ends_a_measurement(folder: Path, tmp_path: Path, monkeypatch: p
     chooser = Chooser("auto", 1, folder=tmp_path / "kept")
     chooser.consider(load_model(folder, "", 1), folder)
     end = time.monotonic() + 30
-    while chooser._process is None and time.monotonic() < end:
+    while not chooser._process.is_running and time.monotonic() < end:
         time.sleep(0.005)
     chooser.close()
     assert chooser._thread is not None

@@ -72,9 +72,14 @@ def with_outputs(model: bytes, names: Collection[str]) -> bytes:
         names: of the outputs that stay.
 
     Raises:
-        google.protobuf.message.DecodeError: the file is no ONNX model.
+        ValueError: the file is no ONNX model.
     """
-    proto = messages()["Model"].FromString(model)
+    from google.protobuf.message import DecodeError
+
+    try:
+        proto = messages()["Model"].FromString(model)
+    except DecodeError as error:
+        raise ValueError(f"it is no ONNX model ({error})") from error
     graph = proto.graph
     needed = set(names)
     kept: list[Any] = []

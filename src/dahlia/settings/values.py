@@ -23,7 +23,9 @@ from dahlia.http.connections import read_proxies
 from dahlia.http.origins import Origins
 from dahlia.masking import MASK, masked
 
-RuntimeName: TypeAlias = Literal["onnxruntime", "openvino", "openvino-bfloat16"]
+RuntimeName: TypeAlias = Literal[
+    "onnxruntime", "openvino", "openvino-bfloat16", "onnxruntime-int8", "openvino-int8"
+]
 RuntimeSetting: TypeAlias = Literal["auto"] | RuntimeName
 
 _SQLITE_FILE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!:memory:|file:)(.+)")

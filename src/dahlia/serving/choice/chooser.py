@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import os
 import queue
-import subprocess
-import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +14,23 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from dahlia.errors import DahliaError
-from dahlia.serving.choice.remembered import Choice, cache_folder, key_of, load_choice, save_choice
+from dahlia.serving.choice.one_process import OneProcess, last_line
+from dahlia.serving.choice.quantising import make_graph
+from dahlia.serving.choice.remembered import (
+    Choice,
+    cache_folder,
+    graph_of,
+    has_graph,
+    key_of,
+    load_choice,
+    save_choice,
+)
 from dahlia.serving.models.runtime import Model
 from dahlia.serving.models.runtimes import RUNTIMES, USUAL
 from dahlia.settings.values import RuntimeName, RuntimeSetting
 
 _SECONDS = 10.0  # for measuring and comparing
-_MOST_SECONDS = 20.0  # with the start of the process, and opening what is installed
+_MOST_SECONDS = 20.0  # with the graph of 8 bits, the start of processes, and opening what is installed
 _LAST_SECONDS = 2.0
 _LOCK = "measuring.lock"
 _MEASURING = "dahlia.serving.choice.measuring"
@@ -59,7 +67,7 @@ class Chooser:
         self._tell = chosen
         self._waiting: queue.SimpleQueue[tuple[Model, Path] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = OneProcess()
         self._ends = threading.Event()
 
     def consider(self, model: Model, folder: Path) -> Model:
@@ -83,8 +91,7 @@ class Chooser:
         """Stop, and end a measurement that is under way."""
         self._ends.set()
         self._waiting.put(None)
-        if (process := self._process) is not None:
-            process.kill()
+        self._process.close()
         if self._thread is not None:
             self._thread.join(_LAST_SECONDS)  # it may wait for a measurement of another process
 
@@ -103,23 +110,29 @@ class Chooser:
         if name is None or name == USUAL:
             return
         runtime = RUNTIMES[name]
-        graph, size = folder / "model.onnx", model.card.input.size
+        graph = self._quantised(model, folder) if runtime.is_quantised else folder / "model.onnx"
+        if graph is None:
+            return
+        size = model.card.input.size
         model.take(runtime.engine(graph, model.reader, size, self._threads, self._at_once), name)
         self._tell(name)
         _logger.info("Iteration %d is computed by %s from now on.", model.number, runtime.title)
 
     def _chosen(self, model: Model, folder: Path) -> RuntimeName | None:
-        kept = self._folder or cache_folder()
-        key = key_of(folder)
+        kept, key = self._kept, key_of(folder)
         if known := load_choice(kept, key):
             return known.chosen
         with _alone(kept):
             if known := load_choice(kept, key):  # by another process, meanwhile
                 return known.chosen
-            choice = self._measured(folder)
+            until = time.monotonic() + _MOST_SECONDS
+            graph = make_graph(self._process, folder, model.reader.outputs, graph_of(kept, key))
+            choice = self._measured(folder, graph, until)
             if choice is None:
                 return None
             save_choice(kept, key, choice)
+            if graph and not RUNTIMES[choice.chosen].is_quantised:
+                graph.unlink(missing_ok=True)
         for one in choice.tried:
             _logger.info(
                 "Iteration %d, %s: %s ms%s.",
@@ -130,30 +143,29 @@ class Chooser:
             )
         return choice.chosen
 
-    def _measured(self, folder: Path) -> Choice | None:
-        command = [sys.executable, "-P", "-m", _MEASURING, str(folder.resolve()), str(_SECONDS)]
-        # A Bento imports its own copy of the code, by a path that only this process has.
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-        ) as process:
-            self._process = process
-            if self._ends.is_set():
-                process.kill()
-            try:
-                output, errors = process.communicate(timeout=_MOST_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                _logger.warning("Measuring %s took more than %g seconds.", folder, _MOST_SECONDS)
-                return None
-            finally:
-                self._process = None
+    @property
+    def _kept(self) -> Path:
+        return self._folder or cache_folder()
+
+    def _quantised(self, model: Model, folder: Path) -> Path | None:
+        """The graph of 8 bits; made again where it is missing."""
+        kept, key = self._kept, key_of(folder)
+        graph = graph_of(kept, key)
+        if has_graph(kept, key):
+            return graph
+        with _alone(kept):
+            if has_graph(kept, key):
+                return graph
+            return make_graph(self._process, folder, model.reader.outputs, graph)
+
+    def _measured(self, folder: Path, graph: Path | None, until: float) -> Choice | None:
+        given = [str(folder.resolve()), str(_SECONDS), *([str(graph)] if graph else [])]
+        output, errors = self._process.run(_MEASURING, given, until - time.monotonic())
         try:
             return Choice.model_validate_json(output)
         except ValidationError:
             if not self._ends.is_set():
-                reason = errors.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-                _logger.warning("The runtimes for %s could not be measured: %s", folder, reason[0][:300])
+                _logger.warning("The runtimes for %s could not be measured: %s", folder, last_line(errors))
             return None
 
 

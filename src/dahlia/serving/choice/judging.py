@@ -81,7 +81,7 @@ def _boxes(expected: Sequence[Scored], received: Sequence[Scored], limit: float)
             if not box.probability >= SEEN + limit:
                 continue
             partners = [
-                one for one in theirs if one.tag.id == box.tag.id and _overlap(one, box) >= _SAME_PLACE
+                one for one in theirs if one.tag.id == box.tag.id and overlap(one, box) >= _SAME_PLACE
             ]
             if partners:
                 largest = max(largest, min(abs(one.probability - box.probability) for one in partners))
@@ -90,7 +90,8 @@ def _boxes(expected: Sequence[Scored], received: Sequence[Scored], limit: float)
     return largest, changed
 
 
-def _overlap(one: Scored, other: Scored) -> float:
+def overlap(one: Scored, other: Scored) -> float:
+    """Intersection over union of two boxes, 0 to 1; 0 where one of them has no place."""
     a, b = one.place, other.place
     if a is None or b is None:
         return 0.0

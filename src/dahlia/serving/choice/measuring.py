@@ -1,6 +1,6 @@
 """Measures the runtimes that are installed, and finds the fastest that says what the model says.
 
-    python -m dahlia.serving.choice.measuring FOLDER SECONDS
+    python -m dahlia.serving.choice.measuring FOLDER SECONDS [GRAPH]
 
 runs in a process of its own: whatever a runtime does to it, the service goes on. It prints a `Choice`.
 """
@@ -10,21 +10,27 @@ from __future__ import annotations
 import copy
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dahlia.dataset.imaging import decode
 from dahlia.dataset.proof_photos import load_photos
 from dahlia.errors import DahliaError, ServiceError
 from dahlia.serving.choice.judging import Comparison, compare
+from dahlia.serving.choice.judging_quantised import compare_quantised, part_of
 from dahlia.serving.choice.remembered import Choice, Tried, machine
 from dahlia.serving.models.engine import Engine, noise
-from dahlia.serving.models.runtime import load_model
+from dahlia.serving.models.readers import Scored
+from dahlia.serving.models.runtime import Model, load_model
 from dahlia.serving.models.runtimes import RUNTIMES, USUAL, Runtime
 from dahlia.settings.values import RuntimeName
 
 _ROUNDS = 15
 _GAIN = 0.95  # of the usual runtime's time, above which another is not worth its memory
+_WORTH = 0.75  # 8 bits change more than floats do: they are for another quarter of the time
 _LEAST_PHOTOS = 8
+_MOST_PARTS = 100  # of photos, each of which is asked about twice
 
 
 class Measured:
@@ -34,11 +40,13 @@ class Measured:
         folder: has `model.onnx`, `model.json`, and `photos.zip`, without which nothing but ONNX Runtime is
             taken.
         seconds: that all may take, about.
+        quantised: a file with the graph in 8 bits; None where there is none.
     """
 
-    def __init__(self, folder: Path, seconds: float) -> None:
+    def __init__(self, folder: Path, seconds: float, quantised: Path | None = None) -> None:
         self._end = time.monotonic() + seconds
         self._graph = folder / "model.onnx"
+        self._quantised = quantised
         self._model = load_model(folder, "", 0)
         self._photos = load_photos(folder, self._model.card.input.size)
 
@@ -47,7 +55,7 @@ class Measured:
         engines, tried = self._opened()
         times = self._times(engines)
         chosen = USUAL
-        for name in sorted(times, key=times.__getitem__):
+        for name in sorted(times, key=lambda one: times[one] / (_WORTH if RUNTIMES[one].is_quantised else 1)):
             tried[name] = self._judged(name, times, engines, proven=chosen != USUAL)
             if chosen == USUAL and tried[name].refused is None:
                 chosen = name
@@ -58,11 +66,11 @@ class Measured:
         engines: dict[RuntimeName, Engine[Any]] = {USUAL: self._model.engine}
         refused: dict[RuntimeName, Tried] = {}
         for name, runtime in RUNTIMES.items():
-            if name == USUAL or not runtime.is_possible():
+            graph = self._quantised if runtime.is_quantised else self._graph
+            if name == USUAL or graph is None or not runtime.is_possible():
                 continue
             try:
-                size = self._model.card.input.size
-                engines[name] = runtime.engine(self._graph, self._model.reader, size, 1)
+                engines[name] = runtime.engine(graph, self._model.reader, self._model.card.input.size, 1)
             except ServiceError as error:
                 refused[name] = Tried(runtime=name, refused=str(error))
         return engines, refused
@@ -79,19 +87,43 @@ class Measured:
         measured = Tried(runtime=name, milliseconds=times[name])
         if name == USUAL or proven:
             return measured
-        if times[name] > _GAIN * times[USUAL]:
-            return measured.model_copy(update={"refused": "it is not faster than ONNX Runtime"})
-        found = self._compared(engines[name], RUNTIMES[name])
-        refused = found.refusal(RUNTIMES[name].difference)
-        if refused is None and found.photos < min(_LEAST_PHOTOS, len(self._photos)):
-            refused = f"only {found.photos} photos could be compared in time"
-        return Tried(
-            runtime=name,
-            milliseconds=times[name],
-            photos=found.photos,
-            largest_difference=found.largest if found.photos else None,
-            refused=refused,
+        is_quantised = RUNTIMES[name].is_quantised
+        if times[name] > (_WORTH if is_quantised else _GAIN) * times[USUAL]:
+            reason = f"it is not {'a quarter ' if is_quantised else ''}faster than ONNX Runtime"
+            return measured.model_copy(update={"refused": reason})
+        limit = RUNTIMES[name].difference
+        if limit is None:
+            return self._judged_quantised(measured, engines[name])
+        found = self._compared(engines[name], RUNTIMES[name], limit)
+        return measured.model_copy(
+            update={
+                "photos": found.photos,
+                "largest_difference": found.largest if found.photos else None,
+                "refused": found.refusal(limit) or self._too_few(found.photos),
+            }
         )
+
+    def _judged_quantised(self, measured: Tried, engine: Engine[Any]) -> Tried:
+        other = copy.copy(self._model)
+        other.take(engine, measured.runtime)
+        kind = self._model.card.kind
+        found = compare_quantised(self._pairs(other), kind, must_end=self._must_end)
+        refused = found.refusal() or self._too_few(found.photos)
+        return measured.model_copy(update={"photos": found.photos, "refused": refused})
+
+    def _pairs(self, other: Model) -> Iterator[tuple[tuple[str, ...], list[Scored], list[Scored]]]:
+        """What both say of photos, and of a part of each."""
+        for number, photo in enumerate(self._photos[:: max(1, len(self._photos) // _MOST_PARTS)]):
+            pixels = decode(photo.jpeg)
+            for seen in (pixels, part_of(pixels, number)):
+                yield photo.tags, self._model.say(seen), other.say(seen)
+
+    def _must_end(self) -> bool:
+        return time.monotonic() > self._end
+
+    def _too_few(self, photos: int) -> str | None:
+        enough = photos >= min(_LEAST_PHOTOS, len(self._photos))
+        return None if enough else f"only {photos} photos could be compared in time"
 
     def _times(self, engines: dict[RuntimeName, Engine[Any]]) -> dict[RuntimeName, float]:
         """Milliseconds of a prediction: the shortest, as longer ones say more of other programs."""
@@ -104,18 +136,19 @@ class Measured:
                 shortest[name] = min(shortest[name], 1000 * (time.perf_counter() - began))
         return shortest
 
-    def _compared(self, engine: Engine[Any], runtime: Runtime) -> Comparison:
+    def _compared(self, engine: Engine[Any], runtime: Runtime, limit: float) -> Comparison:
         other = copy.copy(self._model)
         other.take(engine, runtime.name)
         pairs = ((self._model.predict(one.jpeg), other.predict(one.jpeg)) for one in self._photos)
         boxed = self._model.reader.task == "detect"
-        return compare(pairs, runtime.difference, boxed=boxed, must_end=lambda: time.monotonic() > self._end)
+        return compare(pairs, limit, boxed=boxed, must_end=self._must_end)
 
 
-def main(folder: str, seconds: str) -> int:
+def main(folder: str, seconds: str, quantised: str | None = None) -> int:
     """Print the choice, as JSON."""
     try:
-        choice = Measured(Path(folder), float(seconds)).choose()
+        graph = Path(quantised) if quantised else None
+        choice = Measured(Path(folder), float(seconds), graph).choose()
     except DahliaError as error:
         print(error, file=sys.stderr)
         return 1

@@ -18,9 +18,12 @@ from dahlia.settings.values import RuntimeName
 from dahlia.user_cache import is_own_file, user_cache
 
 FOLDER = "runtimes"
-_FORMAT = 1  # raised when other things are measured or proven
+_FORMAT = 2  # raised when other things are measured or proven
 _MOST_BYTES = 64 << 10
 _MOST_KEPT = 200  # the oldest are deleted
+_MOST_GRAPHS = 20  # of 4 to 30 MB
+_MOST_GRAPH_BYTES = 1 << 30
+_GRAPH = ".int8.onnx"
 _PACKAGES = ("onnxruntime", "openvino")
 
 
@@ -106,8 +109,23 @@ def save_choice(folder: Path, key: str, choice: Choice) -> None:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_text(folder / f"{key}.json", choice.model_dump_json(indent=2) + "\n")
-    kept = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
-    for path in kept[:-_MOST_KEPT]:
+    _delete_oldest(folder, "*.json", _MOST_KEPT)
+    _delete_oldest(folder, f"*{_GRAPH}", _MOST_GRAPHS)
+
+
+def graph_of(folder: Path, key: str) -> Path:
+    """Where the graph of 8 bits is kept that was made for a choice."""
+    return folder / f"{key}{_GRAPH}"
+
+
+def has_graph(folder: Path, key: str) -> bool:
+    """Whether it is there, and this user's."""
+    return is_own_file(graph_of(folder, key), _MOST_GRAPH_BYTES)
+
+
+def _delete_oldest(folder: Path, pattern: str, most: int) -> None:
+    kept = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime)
+    for path in kept[:-most]:
         path.unlink(missing_ok=True)
 
 

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dahlia.dataset.imaging import SERVED_PIXELS, load, to_tensor_layout
+import numpy as np
+import numpy.typing as npt
+
+from dahlia.dataset.imaging import SERVED_PIXELS, Pixels, load, to_tensor_layout
 from dahlia.errors import ServiceError, runtime_errors
 from dahlia.modeling.card import ModelCard, load_card
 from dahlia.serving.models.engine import Engine
@@ -69,9 +72,15 @@ class Model:
         """
         engine = self.engine  # may be another one by the next line
         with engine.coming():
-            pixels = load(data, self.card.input.size, max_decoded=SERVED_PIXELS)
-            batch = to_tensor_layout([pixels[..., ::-1] if self._bgr else pixels])
+            batch = self._batch(load(data, self.card.input.size, max_decoded=SERVED_PIXELS))
         return self.reader.read(engine.run(self.reader.outputs, batch, alone=alone()))
+
+    def say(self, pixels: Pixels) -> list[Scored]:
+        """What the model says of (size, size, 3) RGB pixels; see `predict`."""
+        return self.reader.read(self.engine.run(self.reader.outputs, self._batch(pixels)))
+
+    def _batch(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        return to_tensor_layout([pixels[..., ::-1] if self._bgr else pixels])
 
 
 def load_model(folder: Path, iteration: str, number: int, threads: int = 1, at_once: int = 0) -> Model:

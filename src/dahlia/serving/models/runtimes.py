@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from dahlia.errors import ServiceError, runtime_errors
-from dahlia.imports import is_installed, require_extra
+from dahlia.errors import ConfigError, ServiceError, runtime_errors
+from dahlia.imports import is_installed, is_there, require_extra
 from dahlia.serving.models.compiled import Compiled, Precision, has_bfloat16
 from dahlia.serving.models.engine import Engine
 from dahlia.serving.models.readers import Reader
@@ -18,6 +18,8 @@ from dahlia.settings.values import RuntimeName, RuntimeSetting
 
 USUAL: RuntimeName = NAME
 """Serves until another is chosen."""
+QUANTISER = "onnx"
+"""The package that makes graphs of 8 bits; a machine that only serves may lack it."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Runtime:
         name: in settings and answers.
         package: that it needs.
         precision: of what is computed, for people.
-        difference: the largest difference of a probability from the trained model's that is allowed.
+        difference: the largest difference of a probability from the trained model's that is allowed; None
+            where the graph is one of 8 bits, for which other rules hold.
         open: takes the ONNX file, the names of the outputs, the threads of a run, and how many runs there are
             at once (see `Sessions`).
         is_possible: whether its package is installed, and this processor computes in its precision.
@@ -37,9 +40,14 @@ class Runtime:
     name: RuntimeName
     package: str
     precision: str
-    difference: float
+    difference: float | None
     open: Callable[[Path, Sequence[str], int, int], Engine[Any]]
     is_possible: Callable[[], bool]
+
+    @property
+    def is_quantised(self) -> bool:
+        """Whether it computes a graph of 8 bits, which is made of the model's."""
+        return self.difference is None
 
     @property
     def title(self) -> str:
@@ -100,6 +108,15 @@ RUNTIMES: dict[RuntimeName, Runtime] = {
         ),
         Runtime("openvino", "openvino", "float32", 1e-4, _compiled("f32"), _has_openvino),
         Runtime("openvino-bfloat16", "openvino", "bfloat16", 1e-2, _compiled("bf16"), _has_bfloat16),
+        Runtime(
+            "onnxruntime-int8",
+            "onnxruntime",
+            "int8",
+            None,
+            lambda graph, _, threads, at_once: Sessions(graph, threads, at_once),
+            lambda: True,
+        ),
+        Runtime("openvino-int8", "openvino", "int8", None, _compiled("f32"), _has_openvino),
     )
 }
 
@@ -110,5 +127,13 @@ def require_installed(setting: RuntimeSetting) -> None:
     Raises:
         ConfigError: it is not.
     """
-    if setting != "auto" and RUNTIMES[setting].package == "openvino":
-        require_extra("openvino", f"inference.runtime = {setting}")
+    if setting == "auto":
+        return
+    what = f"inference.runtime = {setting}"
+    if RUNTIMES[setting].package == "openvino":
+        require_extra("openvino", what)
+    if RUNTIMES[setting].is_quantised and not is_there(QUANTISER):
+        raise ConfigError(
+            f"Expected the package {QUANTISER}, with which {what} makes graphs of 8 bits; received an "
+            f"environment without. Run `pip install {QUANTISER}`, or set `auto`."
+        )

@@ -1,0 +1,69 @@
+"""A module of the package as a process beside the service, which ends with it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+
+
+class OneProcess:
+    """Runs modules, one at a time: whatever they do, the service goes on."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: subprocess.Popen[bytes] | None = None
+        self._is_closed = False
+
+    def run(self, module: str, arguments: Sequence[str], seconds: float) -> tuple[bytes, bytes]:
+        """Run `python -m`.
+
+        Args:
+            module: its name.
+            arguments: of it.
+            seconds: after which it is killed.
+
+        Returns:
+            What it printed, on its output and as errors; where it was killed, why.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        # A Bento imports its own copy of the code, by a path that only this process has.
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        command = [sys.executable, "-P", "-m", module, *arguments]
+        with self._lock:
+            if self._is_closed:
+                return b"", b""
+            process = self._running = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+            )
+        with process:
+            try:
+                return process.communicate(timeout=max(0.0, seconds))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                return b"", f"it took more than {seconds:.0f} seconds".encode()
+            finally:
+                self._running = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process now."""
+        return self._running is not None
+
+    def close(self) -> None:
+        """End what runs, and start nothing more."""
+        with self._lock:
+            self._is_closed = True
+            if (process := self._running) is not None:
+                process.kill()
+
+
+def last_line(errors: bytes) -> str:
+    """What a process said last, cut to a line."""
+    lines = errors.decode(errors="replace").strip().splitlines()
+    return lines[-1][:300] if lines else "it said nothing"

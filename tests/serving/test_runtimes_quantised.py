@@ -1,0 +1,271 @@
+"""Graphs of 8 bits: made where a model is served, and held to what it gets right."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from serving_helpers import FakeSource, picture
+
+from dahlia import layout
+from dahlia.dataset.proof_photos import proof_photo, save_photos
+from dahlia.errors import ConfigError
+from dahlia.export.onnx import served_int8
+from dahlia.modeling.card import TagCard, load_card
+from dahlia.serving.choice import measuring, quantising
+from dahlia.serving.choice.chooser import Chooser
+from dahlia.serving.choice.judging_quantised import QuantisedComparison, compare_quantised, part_of
+from dahlia.serving.choice.measuring import Measured
+from dahlia.serving.choice.one_process import OneProcess
+from dahlia.serving.choice.quantising import make_graph
+from dahlia.serving.choice.remembered import Choice, graph_of, has_graph, key_of, save_choice
+from dahlia.serving.models import runtimes
+from dahlia.serving.models.readers import OUTPUT, Place, Scored
+from dahlia.serving.models.runtime import load_model
+from dahlia.serving.models.runtimes import RUNTIMES, require_installed
+from dahlia.serving.models.sessions import Sessions
+
+CAT, DOG = TagCard(id="1", name="cat"), TagCard(id="2", name="dog")
+
+
+@pytest.fixture
+def folder(source: FakeSource, tmp_path: Path) -> Path:
+    """A published model with photos."""
+    target = tmp_path / "published"
+    shutil.copytree(source.folder / "1", target)
+    card = load_card(target)
+    noise = np.random.default_rng(0)
+    size = card.input.size
+    photos = [noise.integers(0, 256, (size, size, 3)).astype(np.uint8) for _ in range(12)]
+    save_photos(target, [proof_photo(pixels, [card.tags[0].name]) for pixels in photos])
+    return target
+
+
+@pytest.fixture
+def graph(folder: Path, tmp_path: Path) -> Path:
+    target = tmp_path / "int8.onnx"
+    assert served_int8.main(str(folder), str(target), OUTPUT) == 0
+    return target
+
+
+def times_are(monkeypatch: pytest.MonkeyPatch, **said: float) -> None:
+    names = {"onnxruntime": 10.0, "openvino": 10.0, "openvino-bfloat16": 10.0, "openvino-int8": 10.0}
+    names |= {"onnxruntime-int8": 10.0} | {name.replace("_", "-"): value for name, value in said.items()}
+    monkeypatch.setattr(Measured, "_times", lambda self, engines: {name: names[name] for name in engines})
+
+
+def test_a_graph_of_8_bits_says_about_the_same(folder: Path, graph: Path) -> None:
+    proto = onnx.load(graph)
+    assert [one.name for one in proto.graph.output] == [OUTPUT]
+    assert "QuantizeLinear" in {node.op_type for node in proto.graph.node}
+    size = load_card(folder).input.size
+    photo = np.random.default_rng(1).integers(0, 256, (1, 3, size, size)).astype(np.float32)
+    whole = Sessions(folder / "model.onnx", 1).run((OUTPUT,), photo)[0]
+    assert Sessions(graph, 1).run((OUTPUT,), photo)[0] == pytest.approx(whole, abs=0.1)
+
+
+def test_a_graph_is_made_of_the_outputs_that_there_are(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert served_int8.main(str(folder), str(tmp_path / "int8.onnx"), "missing") == 1
+    assert "missing" in capsys.readouterr().err
+    assert not (tmp_path / "int8.onnx").exists()
+
+
+def test_it_is_taken_where_it_saves_a_quarter(
+    folder: Path, graph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times_are(monkeypatch, onnxruntime_int8=5.0)
+    choice = Measured(folder, 60, graph).choose()
+    assert choice.chosen == "onnxruntime-int8"
+    tried = {one.runtime: one for one in choice.tried}
+    assert tried["onnxruntime-int8"].photos == 24  # with a part of each
+    times_are(monkeypatch, onnxruntime_int8=8.0)
+    choice = Measured(folder, 60, graph).choose()
+    assert choice.chosen == "onnxruntime"
+    assert "quarter" in ({one.runtime: one for one in choice.tried}["onnxruntime-int8"].refused or "")
+
+
+def test_a_float_is_preferred_that_is_nearly_as_fast(
+    folder: Path, graph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times_are(monkeypatch, openvino=6.0, onnxruntime_int8=5.0)
+    assert Measured(folder, 60, graph).choose().chosen == "openvino"
+    times_are(monkeypatch, openvino=6.0, onnxruntime_int8=4.0)
+    assert Measured(folder, 60, graph).choose().chosen == "onnxruntime-int8"
+
+
+def test_a_graph_that_answers_otherwise_is_not_taken(
+    folder: Path, source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times_are(monkeypatch, onnxruntime_int8=2.0)
+    other = source.folder / "2" / "model.onnx"  # it favours another tag
+    choice = Measured(folder, 60, other).choose()
+    assert choice.chosen == "onnxruntime"
+    assert {one.runtime: one for one in choice.tried}["onnxruntime-int8"].refused
+
+
+def test_a_file_that_is_no_graph_is_not_taken(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times_are(monkeypatch)
+    (tmp_path / "broken.onnx").write_bytes(b"no graph")
+    choice = Measured(folder, 60, tmp_path / "broken.onnx").choose()
+    assert choice.chosen == "onnxruntime"
+    assert "cannot compute" in ({one.runtime: one for one in choice.tried}["onnxruntime-int8"].refused or "")
+
+
+def said(*chances: float) -> list[Scored]:
+    both = [Scored(tag, chance) for tag, chance in zip((CAT, DOG), chances, strict=True)]
+    return sorted(both, key=lambda one: -one.probability)
+
+
+def compared(kind: str, *answers: tuple[list[Scored], list[Scored]]) -> QuantisedComparison:
+    return compare_quantised([(("cat",), *pair) for pair in answers], kind)  # type: ignore[arg-type]
+
+
+def test_a_top_tag_that_the_model_is_sure_of_may_not_change() -> None:
+    found = compared("multiclass", (said(0.9, 0.1), said(0.4, 0.6)))
+    assert found == QuantisedComparison(photos=1, asked=1, right=1, kept=0, changed=1)
+    assert "sure" in (found.refusal() or "")
+
+
+def test_half_a_point_may_be_lost() -> None:
+    kept = [(said(0.9, 0.1), said(0.8, 0.2))] * 199
+    unsure = (said(0.6, 0.4), said(0.4, 0.6))
+    assert compared("multiclass", *kept, unsure).refusal() is None
+    assert "1.0 points" in (compared("multiclass", *kept[:198], unsure, unsure).refusal() or "")
+
+
+def test_what_gets_right_instead_counts() -> None:
+    unsure = said(0.6, 0.4), said(0.4, 0.6)
+    turned = unsure[::-1]
+    assert compared("multiclass", unsure, turned).refusal() is None
+
+
+def test_each_tag_is_a_decision_where_there_may_be_several() -> None:
+    found = compared("multilabel", (said(0.6, 0.2), said(0.4, 0.2)), (said(0.9, 0.8), said(0.9, 0.2)))
+    assert found == QuantisedComparison(photos=2, asked=4, right=3, kept=3, changed=1)
+
+
+def test_boxes_are_those_of_the_model() -> None:
+    def box(score: float, left: float = 0.1, tag: TagCard = CAT) -> Scored:
+        return Scored(tag, score, Place(left, 0.1, 0.3, 0.3))
+
+    assert compared("detection", ([box(0.9)], [box(0.7, 0.12)])).refusal() is None
+    assert compared("detection", ([box(0.52)], [box(0.45)])).refusal() is None
+    for others in ([], [box(0.9, 0.5)], [box(0.9, tag=DOG)]):
+        assert "sure" in (compared("detection", ([box(0.9)], others)).refusal() or "")
+    assert "points" in (compared("detection", ([box(0.9)], [box(0.9), box(0.8, 0.6)])).refusal() or "")
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "multilabel"])
+def test_what_is_no_number_is_a_change(kind: str) -> None:
+    assert compared(kind, (said(0.5, 0.4), said(float("nan"), float("nan")))).changed == 1
+
+
+def test_nothing_compared_is_no_proof() -> None:
+    assert QuantisedComparison().refusal() == "there are no photos to compare on"
+
+
+def test_parts_are_the_corners() -> None:
+    photo = np.zeros((20, 20, 3), np.uint8)
+    photo[:10, :10], photo[:10, 10:], photo[10:, :10], photo[10:, 10:] = 10, 20, 30, 40
+    assert [int(part_of(photo, number)[place]) for number, place in (
+        (0, (0, 0, 0)), (1, (0, 19, 0)), (2, (19, 0, 0)), (3, (19, 19, 0))
+    )] == [10, 20, 30, 40]  # fmt: skip
+    assert part_of(photo, 5).shape == photo.shape
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not done() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert done()
+
+
+def test_a_choice_of_8_bits_makes_its_graph_again(folder: Path, tmp_path: Path) -> None:
+    kept, key = tmp_path / "kept", key_of(folder)
+    save_choice(kept, key, Choice(machine="m", chosen="onnxruntime-int8", tried=()))
+    assert not has_graph(kept, key)
+    model = load_model(folder, "", 1)
+    before = {one.tag.id: one.probability for one in model.predict(picture())}
+    chooser = Chooser("auto", 1, folder=kept)
+    chooser.consider(model, folder)
+    wait_until(lambda: model.runtime == "onnxruntime-int8")
+    chooser.close()
+    assert has_graph(kept, key)
+    after = {one.tag.id: one.probability for one in model.predict(picture())}
+    assert after == pytest.approx(before, abs=0.1)
+
+
+def test_a_setting_of_8_bits_needs_photos(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    (folder / layout.PHOTOS).unlink()
+    model = load_model(folder, "", 1)
+    Chooser("onnxruntime-int8", 1, folder=tmp_path / "kept")._look_after(model, folder)
+    assert model.runtime == "onnxruntime"
+    assert layout.PHOTOS in caplog.text
+
+
+def test_a_graph_that_cannot_be_made_is_said(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    (folder / layout.PHOTOS).write_bytes(b"no photos")
+    assert make_graph(OneProcess(), folder, (OUTPUT,), tmp_path / "int8.onnx") is None
+    assert "photos.zip" in caplog.text
+
+
+def test_making_a_graph_ends_in_time(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(quantising, "_SECONDS", 0.01)
+    assert make_graph(OneProcess(), folder, (OUTPUT,), tmp_path / "int8.onnx") is None
+    assert "more than" in caplog.text
+
+
+def test_a_closed_process_starts_nothing(folder: Path, tmp_path: Path) -> None:
+    process = OneProcess()
+    process.close()
+    assert make_graph(process, folder, (OUTPUT,), tmp_path / "int8.onnx") is None
+
+
+def test_few_graphs_are_kept(tmp_path: Path) -> None:
+    for number in range(25):
+        graph_of(tmp_path, str(number)).write_bytes(b"")
+    save_choice(tmp_path, "key", Choice(machine="m", chosen="onnxruntime", tried=()))
+    assert len(list(tmp_path.glob("*.onnx"))) == 20
+
+
+def test_the_setting_needs_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    require_installed("onnxruntime-int8")
+    monkeypatch.setattr(runtimes, "is_there", lambda name: False)
+    with pytest.raises(ConfigError, match="onnx"):
+        require_installed("onnxruntime-int8")
+    require_installed("auto")
+
+
+def test_without_the_package_nothing_is_made(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quantising, "is_there", lambda name: False)
+    assert make_graph(OneProcess(), folder, (OUTPUT,), tmp_path / "int8.onnx") is None
+
+
+def test_only_those_of_8_bits_have_no_limit_of_probabilities() -> None:
+    assert {name for name, one in RUNTIMES.items() if one.is_quantised} == {
+        "onnxruntime-int8", "openvino-int8",
+    }  # fmt: skip
+    assert replace(RUNTIMES["openvino"], difference=None).is_quantised
+    assert measuring._WORTH < measuring._GAIN
