@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,20 +18,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dahlia.composition import domains
-from dahlia.dataset.imaging import load, to_tensor_layout
-from dahlia.dataset.proof_photos import ProofPhoto, proof_photo, save_photos
+from dahlia.dataset.imaging import Pixels, load, to_tensor_layout
+from dahlia.dataset.proof_photos import proof_photo, save_photos
 from dahlia.export.onnx import port
 from dahlia.export.port import Source
 from dahlia.files import write_json
 from dahlia.modeling.card import BackboneCard, InputCard, ModelCard, TagCard, TrainingCard, project_id, tag_id
+from dahlia_samples import generate_garden
 
 if TYPE_CHECKING:
     from dahlia.modeling.classifier import Classifier
 
 PROJECT = "benchmark"
 PROJECT_ID = project_id(PROJECT)
-TAGS = ("daffodil", "dahlia", "daisy")  # of the garden
-PHOTOS_PER_TAG = 40
+PHOTOS_PER_TAG = 40  # of the garden
 REPOSITORY = Path(__file__).parents[1]
 
 
@@ -66,28 +67,44 @@ def network_of(domain: str) -> Network:
     return Network(domain, backbone.architecture, seen.size, backbone.weights, seen.smoothing)
 
 
-def publish_models(folder: Path, network: Network, count: int = 1) -> Path:
-    """Write `folder/published`, which holds `count` iterations of one backbone, named `model1` and so on."""
+def publish_models(
+    folder: Path, network: Network, count: int = 1, files: Sequence[Path] | None = None
+) -> Path:
+    """Write `folder/published`, which holds `count` iterations of one backbone, named `model1` and so on.
+
+    Args:
+        folder: where to.
+        network: what computes features.
+        count: of iterations, all with the same head.
+        files: photos in folders that are named for their tags; by default those of a garden.
+    """
     import torch
 
     from dahlia.modeling.backbones import load_backbone
     from dahlia.modeling.classifier import Classifier, save_bundle
     from dahlia.modeling.reference import ClassReference
 
+    with tempfile.TemporaryDirectory() as scratch:
+        if files is None:
+            generate_garden(Path(scratch) / "garden", images_per_tag=PHOTOS_PER_TAG)
+            files = sorted((Path(scratch) / "garden").glob("*/*.jpg"))
+        taught = [(load(path.read_bytes(), network.size), path.parent.name) for path in files]
+    tags = tuple(sorted({tag for _, tag in taught}))
     torch.manual_seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of random weights
         backbone = load_backbone(network.architecture, network.weights, network.smoothing)
-    classifier = Classifier(backbone, len(TAGS), "multiclass").eval()
-    photos = _fitted(classifier, network.size)
+    classifier = Classifier(backbone, len(tags), "multiclass").eval()
+    _fit(classifier, taught, tags)
+    photos = [proof_photo(pixels, [tag]) for pixels, tag in taught]
     published = folder / "published"
     published.mkdir(parents=True)
     index = {}
     with tempfile.TemporaryDirectory() as scratch:
         for number in range(1, count + 1):
-            card = _card(classifier, network.size)
+            card = _card(classifier, tags, network.size)
             bundle = Path(scratch) / str(number)
-            save_bundle(bundle, classifier, card, ClassReference((), np.zeros((0, len(TAGS)), np.float32)))
+            save_bundle(bundle, classifier, card, ClassReference((), np.zeros((0, len(tags)), np.float32)))
             target = published / f"iteration-{number}"
             target.mkdir()
             source = Source(bundle, card, Path(scratch) / "cache", list)
@@ -103,31 +120,25 @@ def publish_models(folder: Path, network: Network, count: int = 1) -> Path:
     return published
 
 
-def _fitted(classifier: Classifier, size: int) -> list[ProofPhoto]:
-    """Fit the head as quick training does; the photos that it was fitted on."""
+def _fit(classifier: Classifier, photos: Sequence[tuple[Pixels, str]], tags: Sequence[str]) -> None:
+    """Fit the head as quick training does."""
     import torch
 
     from dahlia.modeling.classifier import set_head
     from dahlia.training.quick import train_quick
-    from dahlia_samples import generate_garden
 
-    with tempfile.TemporaryDirectory() as scratch:
-        generate_garden(Path(scratch) / "garden", images_per_tag=PHOTOS_PER_TAG)
-        files = sorted((Path(scratch) / "garden").glob("*/*.jpg"))
-        pixels = [load(path.read_bytes(), size) for path in files]
     with torch.inference_mode():
         features = np.concatenate(
-            [classifier.backbone(torch.from_numpy(to_tensor_layout([one]))).numpy() for one in pixels]
+            [classifier.backbone(torch.from_numpy(to_tensor_layout([one]))).numpy() for one, _ in photos]
         )
-    truth = np.array([[path.parent.name == tag for tag in TAGS] for path in files])
-    folds = np.arange(len(files), dtype=np.int32) % 5
+    truth = np.array([[name == tag for tag in tags] for _, name in photos])
+    folds = np.arange(len(photos), dtype=np.int32) % 5
     strengths = [10.0**power for power in range(-4, 3)]
     found = train_quick([features], truth, folds, kind="multiclass", strengths=strengths, max_iterations=100)
     set_head(classifier, found.weight, found.bias, found.temperature)
-    return [proof_photo(one, [path.parent.name]) for one, path in zip(pixels, files, strict=True)]
 
 
-def _card(classifier: Classifier, size: int) -> ModelCard:
+def _card(classifier: Classifier, tags: Sequence[str], size: int) -> ModelCard:
     backbone = classifier.backbone
     return ModelCard(
         project=PROJECT,
@@ -135,7 +146,7 @@ def _card(classifier: Classifier, size: int) -> ModelCard:
         domain="general",
         domain_id="ee85a74c-405e-4adc-bb47-ffa8ca0c9f31",
         classification="multiclass",
-        tags=tuple(TagCard(id=tag_id(PROJECT, tag), name=tag) for tag in TAGS),
+        tags=tuple(TagCard(id=tag_id(PROJECT, tag), name=tag) for tag in tags),
         input=InputCard(size=size),
         backbone=BackboneCard(
             architecture=backbone.architecture,

@@ -17,13 +17,13 @@ from typing import Any
 from dahlia.dataset.imaging import decode
 from dahlia.dataset.proof_photos import load_photos
 from dahlia.errors import DahliaError, ServiceError
-from dahlia.serving.choice.judging import Comparison, compare
+from dahlia.serving.choice.judging import compare
 from dahlia.serving.choice.judging_quantised import compare_quantised, part_of
 from dahlia.serving.choice.remembered import Choice, Tried, machine
 from dahlia.serving.models.engine import Engine, noise
 from dahlia.serving.models.readers import Scored
 from dahlia.serving.models.runtime import Model, load_model
-from dahlia.serving.models.runtimes import RUNTIMES, USUAL, Runtime
+from dahlia.serving.models.runtimes import RUNTIMES, USUAL
 from dahlia.settings.values import RuntimeName
 
 _ROUNDS = 15
@@ -91,25 +91,32 @@ class Measured:
         if times[name] > (_WORTH if is_quantised else _GAIN) * times[USUAL]:
             reason = f"it is not {'a quarter ' if is_quantised else ''}faster than ONNX Runtime"
             return measured.model_copy(update={"refused": reason})
-        limit = RUNTIMES[name].difference
-        if limit is None:
-            return self._judged_quantised(measured, engines[name])
-        found = self._compared(engines[name], RUNTIMES[name], limit)
-        return measured.model_copy(
-            update={
-                "photos": found.photos,
-                "largest_difference": found.largest if found.photos else None,
-                "refused": found.refusal(limit) or self._too_few(found.photos),
-            }
-        )
+        return self.prove(measured, engines[name])
 
-    def _judged_quantised(self, measured: Tried, engine: Engine[Any]) -> Tried:
+    def prove(self, measured: Tried, engine: Engine[Any]) -> Tried:
+        """Compare a runtime with the model on photos.
+
+        Args:
+            measured: which runtime, and what is known of it.
+            engine: that of the runtime.
+
+        Returns:
+            The same, with what was compared, and why the runtime may not be taken if so.
+        """
         other = copy.copy(self._model)
         other.take(engine, measured.runtime)
-        kind = self._model.card.kind
-        found = compare_quantised(self._pairs(other), kind, must_end=self._must_end)
-        refused = found.refusal() or self._too_few(found.photos)
-        return measured.model_copy(update={"photos": found.photos, "refused": refused})
+        limit, kind = RUNTIMES[measured.runtime].difference, self._model.card.kind
+        if limit is None:
+            counted = compare_quantised(self._pairs(other), kind, must_end=self._must_end)
+            refused = counted.refusal() or self._too_few(counted.photos)
+            return measured.model_copy(update={"photos": counted.photos, "refused": refused})
+        pairs = ((self._model.predict(one.jpeg), other.predict(one.jpeg)) for one in self._photos)
+        found = compare(pairs, limit, boxed=kind == "detection", must_end=self._must_end)
+        refused = found.refusal(limit) or self._too_few(found.photos)
+        largest = found.largest if found.photos else None
+        return measured.model_copy(
+            update={"photos": found.photos, "largest_difference": largest, "refused": refused}
+        )
 
     def _pairs(self, other: Model) -> Iterator[tuple[tuple[str, ...], list[Scored], list[Scored]]]:
         """What both say of photos, and of a part of each."""
@@ -135,13 +142,6 @@ class Measured:
                 engine.run(outputs, batch)
                 shortest[name] = min(shortest[name], 1000 * (time.perf_counter() - began))
         return shortest
-
-    def _compared(self, engine: Engine[Any], runtime: Runtime, limit: float) -> Comparison:
-        other = copy.copy(self._model)
-        other.take(engine, runtime.name)
-        pairs = ((self._model.predict(one.jpeg), other.predict(one.jpeg)) for one in self._photos)
-        boxed = self._model.reader.task == "detect"
-        return compare(pairs, limit, boxed=boxed, must_end=self._must_end)
 
 
 def main(folder: str, seconds: str, quantised: str | None = None) -> int:

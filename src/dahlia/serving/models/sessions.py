@@ -36,6 +36,8 @@ class Sessions(Engine["InferenceSession"]):
 
     Attributes:
         inputs: names of what it takes.
+        outputs: names of what it gives.
+        size: pixels of an edge of the photos that it takes; 0 where it does not say.
         metadata: of the file.
 
     Raises:
@@ -50,6 +52,9 @@ class Sessions(Engine["InferenceSession"]):
         # In float32 several photos together take no less than one after the other.
         super().__init__(plain, wide, None, memory, at_once or usable_cores())
         self.inputs = tuple(one.name for one in plain.get_inputs())
+        self.outputs = tuple(one.name for one in plain.get_outputs())
+        edge = (plain.get_inputs()[0].shape or [0])[-1] if self.inputs else 0
+        self.size = edge if isinstance(edge, int) else 0
         self.metadata: dict[str, str] = plain.get_modelmeta().custom_metadata_map
 
     @staticmethod

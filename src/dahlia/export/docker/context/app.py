@@ -20,6 +20,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
@@ -168,7 +169,8 @@ class Application:
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(self._settings.threads)
         try:
-            return await anyio.to_thread.run_sync(self._model.predict, image, limiter=self._limiter)
+            work = partial(self._model.predict, image, lambda: self._admission.predictions == 1)
+            return await anyio.to_thread.run_sync(work, limiter=self._limiter)
         except ImageError as error:
             raise refused_image(error) from error
 

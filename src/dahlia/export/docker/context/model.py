@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from dahlia.dataset.imaging import SERVED_PIXELS, load, to_tensor_layout
 from dahlia.errors import runtime_errors
 from dahlia.export.docker.context.readers import Scored, Tag, reader_of, unusable
+from dahlia.serving.models.sessions import Sessions
 
-_FILES = ("model.json", "labels.txt", "model.onnx")
+
+def _in_company() -> bool:
+    return False
 
 
 class Model:
@@ -32,34 +34,41 @@ class Model:
         ServiceError: the graph does not fit the tags.
     """
 
-    def __init__(self, session: onnxruntime.InferenceSession, facts: dict[str, Any]) -> None:
+    def __init__(self, session: Sessions, facts: dict[str, Any]) -> None:
         self.project: str = facts["project"]["name"]
         self.project_id: str = facts["project"]["id"]
         self.iteration: str = facts["iteration"]
         self.tags = tuple(Tag(**tag) for tag in facts["tags"])
-        self._reader = reader_of([output.name for output in session.get_outputs()])
+        self._reader = reader_of(session.outputs)
         self.task = self._reader.task
         self._session = session
-        self._input = session.get_inputs()[0].name
-        self._size = int(session.get_inputs()[0].shape[-1])
-        self._properties = session.get_modelmeta().custom_metadata_map
+        self._size = session.size
+        self._properties = session.metadata
         self._bgr = self._properties.get("Image.BitmapPixelFormat") == "Bgr8"
         if self._properties.get("Image.NominalPixelRange") != "NominalRange_0_255":
             raise unusable("does not say that it takes pixels from 0 to 255")
+        session.settle(self._reader.outputs, self._size)
         self._run(np.zeros((1, 3, self._size, self._size), np.float32))
 
-    def predict(self, data: bytes) -> list[Scored]:
+    def predict(self, data: bytes, alone: Callable[[], bool] = _in_company) -> list[Scored]:
         """What an image file shows: all tags in their order, or what is found, the most probable first.
+
+        Args:
+            data: the file.
+            alone: is asked before the graph is computed whether it may take all cores; the answer does not
+                depend on it.
 
         Raises:
             ImageError: the file cannot be decoded.
             ServiceError: the graph answers nonsense.
         """
-        return self._run(to_tensor_layout([load(data, self._size, max_decoded=SERVED_PIXELS)]))
+        with self._session.coming():
+            pixels = to_tensor_layout([load(data, self._size, max_decoded=SERVED_PIXELS)])
+        return self._run(pixels, alone=alone())
 
-    def _run(self, pixels: Any) -> list[Scored]:
+    def _run(self, pixels: Any, *, alone: bool = False) -> list[Scored]:
         ordered = np.ascontiguousarray(pixels[:, ::-1]) if self._bgr else pixels
-        answers = self._session.run(list(self._reader.outputs), {self._input: ordered})
+        answers = self._session.run(self._reader.outputs, ordered, alone=alone)
         return self._reader.read(answers, self.tags, self._properties)
 
 
@@ -71,17 +80,12 @@ def load_model(folder: Path) -> Model:
     Raises:
         ServiceError: a file is missing or damaged, or they do not fit each other.
     """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # several requests at once use the cores better
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
     try:
-        described, labels, graph = ((folder / name).read_bytes() for name in _FILES)
+        described, labels = ((folder / name).read_bytes() for name in ("model.json", "labels.txt"))
         facts = json.loads(described)
         facts["iteration"] = _iteration(folder, facts["iteration"])
         _check_labels(labels.decode().split("\n"), [tag["name"] for tag in facts["tags"]])
-        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        return Model(session, facts)
+        return Model(Sessions(folder / "model.onnx", 0), facts)
     except runtime_errors() + (KeyError, TypeError, IndexError) as error:  # noqa: RUF005
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise unusable(f"cannot be loaded: {reason}") from error
