@@ -206,8 +206,8 @@ class InferenceSection(Section):
     )
     runtime: Annotated[RuntimeSetting, InService("DAHLIA_RUNTIME")] = Field(
         default="auto",
-        description="what computes predictions: auto for the fastest here whose answers differ little "
-        "enough, else onnxruntime, openvino or openvino-bfloat16",
+        description="what computes predictions: auto for the fastest here that passes its proof, "
+        "else onnxruntime, openvino, openvino-bfloat16, onnxruntime-int8 or openvino-int8",
     )
     max_concurrency: Annotated[int, InService("DAHLIA_MAX_CONCURRENCY")] = number(
         64, "predictions admitted at once in a process; more get 429"

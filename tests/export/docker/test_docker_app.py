@@ -251,6 +251,27 @@ def test_too_many_at_once(files: Any, picture: Any, monkeypatch: pytest.MonkeyPa
     assert response.json()["error"]["code"] == "429"
 
 
+def test_a_photo_that_is_alone_may_take_all_cores(
+    files: Any, picture: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_model(files)
+    told: list[bool] = []
+    predict = model.predict
+
+    def watched(data: bytes, alone: Callable[[], bool]) -> Any:
+        told.append(alone())
+        return predict(data, alone)
+
+    monkeypatch.setattr(model, "predict", watched)
+    application = app.Application(model, read_settings({}))
+    client = TestClient(application)
+    answers = [client.post(CLOUD, content=picture()).json()["predictions"]]
+    application._admission.predictions += 1  # another one is under way
+    answers.append(client.post(CLOUD, content=picture()).json()["predictions"])
+    assert told == [True, False]
+    assert answers[0] == answers[1]
+
+
 def ask_slowly(files: Any, messages: list[dict[str, Any]]) -> list[Any]:
     """What the server sends to a client that sends `messages`, and then nothing."""
     sent: list[Any] = []
