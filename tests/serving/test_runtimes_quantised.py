@@ -19,6 +19,7 @@ from dahlia.dataset.proof_photos import proof_photo, save_photos
 from dahlia.errors import ConfigError
 from dahlia.export.onnx import served_int8
 from dahlia.modeling.card import TagCard, load_card
+from dahlia.processor import adds_products
 from dahlia.serving.choice import measuring, quantising
 from dahlia.serving.choice.chooser import Chooser
 from dahlia.serving.choice.judging_quantised import QuantisedComparison, compare_quantised, part_of
@@ -69,6 +70,21 @@ def test_a_graph_of_8_bits_says_about_the_same(folder: Path, graph: Path) -> Non
     photo = np.random.default_rng(1).integers(0, 256, (1, 3, size, size)).astype(np.float32)
     whole = Sessions(folder / "model.onnx", 1).run((OUTPUT,), photo)[0]
     assert Sessions(graph, 1).run((OUTPUT,), photo)[0] == pytest.approx(whole, abs=0.1)
+
+
+@pytest.mark.parametrize(("line", "is_right"), [
+    ("flags\t\t: fpu avx2 avx512f avx512_vnni", True),
+    ("flags\t\t: fpu avx2 avx_vnni", True),
+    ("Features\t: fp asimd asimddp", True),
+    ("flags\t\t: fpu avx2 avx512f", False),
+    ("", False),
+])  # fmt: skip
+def test_weights_have_8_bits_where_their_products_are_right(
+    tmp_path: Path, line: str, is_right: bool
+) -> None:
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\n{line}\n\nprocessor\t: 1\n{line}\n", encoding="utf-8")
+    assert adds_products(tmp_path / "cpuinfo") is is_right
+    assert not adds_products(tmp_path / "missing")
 
 
 def test_a_graph_is_made_of_the_outputs_that_there_are(
@@ -133,34 +149,45 @@ def compared(kind: str, *answers: tuple[list[Scored], list[Scored]]) -> Quantise
 
 def test_a_top_tag_that_the_model_is_sure_of_may_not_change() -> None:
     found = compared("multiclass", (said(0.9, 0.1), said(0.4, 0.6)))
-    assert found == QuantisedComparison(photos=1, asked=1, right=1, kept=0, changed=1)
+    assert found == QuantisedComparison(photos=1, compared=1, asked=1, right=1, changed=1, moved=0.5)
     assert "sure" in (found.refusal() or "")
 
 
 def test_half_a_point_may_be_lost() -> None:
-    kept = [(said(0.9, 0.1), said(0.8, 0.2))] * 199
+    kept = [(said(0.9, 0.1), said(0.899, 0.101))] * 199
     unsure = (said(0.6, 0.4), said(0.4, 0.6))
     assert compared("multiclass", *kept, unsure).refusal() is None
     assert "1.0 points" in (compared("multiclass", *kept[:198], unsure, unsure).refusal() or "")
 
 
 def test_what_gets_right_instead_counts() -> None:
-    unsure = said(0.6, 0.4), said(0.4, 0.6)
+    unsure = said(0.502, 0.498), said(0.498, 0.502)
     turned = unsure[::-1]
     assert compared("multiclass", unsure, turned).refusal() is None
 
 
+def test_probabilities_may_move_a_little_on_average() -> None:
+    near, far = (said(0.9, 0.1), said(0.895, 0.105)), (said(0.9, 0.1), said(0.85, 0.15))
+    assert compared("multiclass", near, near, near, far).mean_moved == pytest.approx(0.01625)
+    assert "on average" in (compared("multiclass", near, near, near, far).refusal() or "")
+    assert compared("multiclass", *[near] * 9, far).refusal() is None
+
+
 def test_each_tag_is_a_decision_where_there_may_be_several() -> None:
     found = compared("multilabel", (said(0.6, 0.2), said(0.4, 0.2)), (said(0.9, 0.8), said(0.9, 0.2)))
-    assert found == QuantisedComparison(photos=2, asked=4, right=3, kept=3, changed=1)
+    assert (found.photos, found.compared, found.asked) == (2, 2, 4)
+    assert (found.right, found.kept, found.changed) == (3, 3, 1)
+    assert found.moved == pytest.approx(0.8)
 
 
 def test_boxes_are_those_of_the_model() -> None:
     def box(score: float, left: float = 0.1, tag: TagCard = CAT) -> Scored:
         return Scored(tag, score, Place(left, 0.1, 0.3, 0.3))
 
-    assert compared("detection", ([box(0.9)], [box(0.7, 0.12)])).refusal() is None
-    assert compared("detection", ([box(0.52)], [box(0.45)])).refusal() is None
+    assert compared("detection", ([box(0.9)], [box(0.895, 0.12)])).refusal() is None
+    assert compared("detection", ([box(0.505)], [box(0.496)])).refusal() is None
+    assert "on average" in (compared("detection", ([box(0.9)], [box(0.7, 0.12)])).refusal() or "")
+    assert compared("detection", ([box(0.4), box(0.2)], [])).moved == 0.4
     for others in ([], [box(0.9, 0.5)], [box(0.9, tag=DOG)]):
         assert "sure" in (compared("detection", ([box(0.9)], others)).refusal() or "")
     assert "points" in (compared("detection", ([box(0.9)], [box(0.9), box(0.8, 0.6)])).refusal() or "")
@@ -168,7 +195,9 @@ def test_boxes_are_those_of_the_model() -> None:
 
 @pytest.mark.parametrize("kind", ["multiclass", "multilabel"])
 def test_what_is_no_number_is_a_change(kind: str) -> None:
-    assert compared(kind, (said(0.5, 0.4), said(float("nan"), float("nan")))).changed == 1
+    found = compared(kind, (said(0.5, 0.4), said(float("nan"), float("nan"))))
+    assert found.changed == 1
+    assert found.refusal()
 
 
 def test_nothing_compared_is_no_proof() -> None:

@@ -22,13 +22,14 @@ from dahlia.export.onnx.precision import to_int8
 from dahlia.export.port import Source
 from dahlia.files import staged_file
 from dahlia.modeling.card import load_card
+from dahlia.processor import adds_products
 
 _MOST_VALUES = 64 * 224 * 224  # pixels of all photos together: enough for the ranges of a network's maps
 _LEAST_PHOTOS = 16
 
 
 def served_int8(folder: Path, outputs: Sequence[str]) -> onnx.ModelProto:
-    """Quantise `model.onnx`; see `to_int8`. Of a detector, what finds boxes stays float32.
+    """Quantise `model.onnx` for this processor; see `to_int8`. Of a detector, what finds boxes stays float32.
 
     Args:
         folder: has `model.onnx`, `model.json` and `photos.zip`.
@@ -55,7 +56,8 @@ def served_int8(folder: Path, outputs: Sequence[str]) -> onnx.ModelProto:
 
     (given,) = whole.graph.input
     proto = onnx.utils.Extractor(whole).extract_model([given.name], list(outputs))
-    return to_int8(proto, Source(folder, card, folder, photos), _behind(proto.graph, FINDING))
+    source = Source(folder, card, folder, photos)
+    return to_int8(proto, source, _behind(proto.graph, FINDING), everywhere=not adds_products())
 
 
 def _behind(graph: onnx.GraphProto, beginning: str) -> list[str]:

@@ -21,6 +21,8 @@ MOST_LOST = 0.005
 """Of what was right, the share that may be wrong: half a point."""
 SURE = 0.5
 """The lead of a tag, or the score of a box, from which the model is sure."""
+MOST_MOVED = 0.01
+"""The mean over all photos of the largest difference of a probability, or of the scores of boxes."""
 _SAME_BOX = 0.5  # intersection over union, as in the accuracy of detectors
 _NEAR = 0.1  # a score that falls by less, across the line, is no box that is lost
 _PART = 0.6  # of an edge
@@ -34,17 +36,27 @@ class QuantisedComparison:
 
     Attributes:
         photos: how many, parts of photos included.
+        compared: probabilities: one of each photo, or one of each box.
         asked: decisions about them: a top tag, a tag or not, or a box.
         right: decisions of the model that are right.
         kept: right decisions of the other one.
         changed: photos about which the model was sure, and the other one says something else.
+        moved: the sum of the largest differences of a probability of each photo; of a detector, of the
+            differences of the scores of its boxes.
     """
 
     photos: int = 0
+    compared: int = 0
     asked: int = 0
     right: int = 0
     kept: int = 0
     changed: int = 0
+    moved: float = 0.0
+
+    @property
+    def mean_moved(self) -> float:
+        """The mean difference; not a number where one is none."""
+        return self.moved / max(1, self.compared)
 
     def refusal(self) -> str | None:
         """Why it may not be taken; None where it may."""
@@ -57,6 +69,8 @@ class QuantisedComparison:
         lost = (self.right - self.kept) / max(1, self.asked)
         if lost > MOST_LOST:
             return f"it loses {100 * lost:.1f} points of what is right, and may lose {100 * MOST_LOST:g}"
+        if not self.mean_moved <= MOST_MOVED:
+            return f"probabilities differ by {self.mean_moved:.2g} on average, and may by {MOST_MOVED:g}"
         return None
 
 
@@ -89,9 +103,28 @@ def compare_quantised(
         found.right += right
         found.kept += kept
         found.changed += changed
+        moved = _moved_boxes(expected, received) if kind == "detection" else [_moved(expected, received)]
+        found.compared += len(moved)
+        found.moved += sum(moved)
         if must_end():
             break
     return found
+
+
+def _moved(expected: Said, received: Said) -> float:
+    others = {one.tag.id: one.probability for one in received}
+    return float(np.max([abs(one.probability - others[one.tag.id]) for one in expected]))
+
+
+def _moved_boxes(expected: Said, received: Said) -> list[float]:
+    return [
+        min(
+            (abs(one.probability - box.probability) for one in received if _is_among(one, [box])),
+            default=box.probability,
+        )
+        for box in expected
+        if box.probability >= SURE - 2 * _NEAR
+    ]
 
 
 _Decided = tuple[int, int, int, bool]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,11 +13,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from dahlia import layout
 from dahlia.files import sha256_of, write_text
 from dahlia.processes import usable_cores
+from dahlia.processor import processor_features, processor_name
 from dahlia.settings.values import RuntimeName
 from dahlia.user_cache import is_own_file, user_cache
 
 FOLDER = "runtimes"
-_FORMAT = 2  # raised when other things are measured or proven
+_FORMAT = 3  # raised when other things are measured or proven
 _MOST_BYTES = 64 << 10
 _MOST_KEPT = 200  # the oldest are deleted
 _MOST_GRAPHS = 20  # of 4 to 30 MB
@@ -58,14 +58,15 @@ class Choice(BaseModel):
 
 
 def machine() -> str:
-    """What the times depend on: processor, cores, and the runtimes' versions."""
+    """What times and answers depend on: processor, cores, and the runtimes' versions."""
     versions = []
     for package in _PACKAGES:
         try:
             versions.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             continue
-    return ", ".join([_processor(), f"{usable_cores()} cores", *versions])
+    processor = " ".join([processor_name(), *processor_features()])
+    return ", ".join([processor, f"{usable_cores()} cores", *versions])
 
 
 def key_of(folder: Path) -> str:
@@ -141,11 +142,3 @@ def said_of(folder: Path) -> str | None:
     times = [f"{one.runtime} {one.milliseconds:.1f} ms" for one in choice.tried if one.milliseconds]
     refused = [f"{one.runtime} not taken: {one.refused}" for one in choice.tried if one.refused]
     return f"{choice.chosen} computes it on this machine ({'; '.join([', '.join(times), *refused])})"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
