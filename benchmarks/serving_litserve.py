@@ -1,9 +1,9 @@
 """The network in LitServe, with the photos read as the tuned server of `serving_peers.py` reads them.
 
-MODEL=model.onnx python serving_litserve.py PORT
-"""
+    MODEL=model.onnx python serving_litserve.py PORT
 
-from __future__ import annotations
+LitServe reads annotations as they are, so they are no texts here.
+"""
 
 import sys
 from typing import Any
