@@ -133,9 +133,12 @@ def _wait(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
+    started = processes(server.pid)[1:] if server.poll() is None else []
     server.send_signal(signal.SIGTERM)
     try:
         server.wait(timeout=30)
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()
+    for process in psutil.wait_procs(started, timeout=5)[1]:  # some peers leave theirs behind
+        process.kill()

@@ -55,6 +55,15 @@ def test_the_least_recently_used_goes(loader: Loader, source: FakeSource) -> Non
     assert loader.loaded == [1, 2, 3, 4, 2]
 
 
+def test_room_is_what_the_models_leave(loader: Loader, source: FakeSource) -> None:
+    size = load(servable(source, 1)).memory
+    cache = ModelCache(loader, 2 * size)
+    assert cache.has_room(2 * size)
+    cache.get(servable(source, 1))
+    assert cache.has_room(size)
+    assert not cache.has_room(size + 1)
+
+
 def test_one_model_stays_however_small_the_budget(loader: Loader, source: FakeSource) -> None:
     cache = ModelCache(loader, 1)
     for number in (1, 2):

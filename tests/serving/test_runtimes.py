@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import shutil
 import threading
 import time
@@ -269,6 +270,24 @@ def test_a_setting_is_taken_without_measuring(folder: Path, tmp_path: Path) -> N
     wait_until(lambda: model.runtime == "openvino")
     chooser.close()
     assert not (tmp_path / "kept").exists()
+
+
+def test_what_finds_no_room_is_not_taken(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "bentoml.dahlia")
+    asked: list[int] = []
+    model = load_model(folder, "", 1)
+    before = model.memory
+
+    def no_room(more: int) -> bool:
+        asked.append(more)
+        return False
+
+    Chooser("openvino", 1, folder=tmp_path / "kept", has_room=no_room)._look_after(model, folder)
+    assert model.runtime == "onnxruntime"
+    assert asked == [Compiled(folder / "model.onnx", (OUTPUT,), 1, "f32").memory - before]
+    assert "model_memory_mb" in caplog.text
 
 
 def test_the_usual_runtime_starts_no_thread(folder: Path) -> None:

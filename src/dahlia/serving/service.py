@@ -88,10 +88,14 @@ class PredictionService:
         _logger.info("Dahlia %s from %s serves %s.", dahlia.__version__, Path(__file__).parent, served)
         MEMORY.limit(_SETTINGS.decode_memory // _SETTINGS.workers, PATIENCE)
         metrics = Metrics()
-        self._chooser = Chooser(
-            _SETTINGS.runtime, _SETTINGS.model_threads, _SETTINGS.at_once, chosen=metrics.chosen
-        )
         models = ModelCache(self._load, _SETTINGS.model_memory, metrics.loaded)
+        self._chooser = Chooser(
+            _SETTINGS.runtime,
+            _SETTINGS.model_threads,
+            _SETTINGS.at_once,
+            chosen=metrics.chosen,
+            has_room=models.has_room,
+        )
         publications = Publications(sources, models, while_empty=NOTHING_YET)
         publications.start(_SETTINGS.poll_seconds)
         folder = _predictions_folder(changes=any(source.changes for source in sources))

@@ -69,8 +69,13 @@ class PredictionService:
         self._server = server
         self._threads = settings.model_threads
         require_installed(settings.runtime)
-        self._chooser = Chooser(settings.runtime, settings.model_threads, chosen=self.metrics.chosen)
         self._models = ModelCache(self._load, settings.model_memory_mb << 20, self.metrics.loaded)
+        self._chooser = Chooser(
+            settings.runtime,
+            settings.model_threads,
+            chosen=self.metrics.chosen,
+            has_room=self._models.has_room,
+        )
         self._files = ModelFiles(server.storage, home / MODELS)
         self._source = DatabaseSource(server.database, self._files)
         self._publications = Publications(

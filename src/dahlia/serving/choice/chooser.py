@@ -49,6 +49,8 @@ class Chooser:
         threads: of every run; see `Sessions`.
         at_once: runs at once; see `Sessions`.
         folder: where choices are kept; by default in the user's cache.
+        has_room: whether models may take so many bytes more. Where not, ONNX Runtime stays: to load a model
+            again costs more than it would gain.
         chosen: is told the runtime that a model was given.
     """
 
@@ -59,12 +61,14 @@ class Chooser:
         at_once: int = 0,
         folder: Path | None = None,
         chosen: Callable[[str], None] = lambda name: None,
+        has_room: Callable[[int], bool] = lambda more: True,
     ) -> None:
         self._setting = setting
         self._threads = threads
         self._at_once = at_once
         self._folder = folder
         self._tell = chosen
+        self._has_room = has_room
         self._waiting: queue.SimpleQueue[tuple[Model, Path] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._process = OneProcess()
@@ -114,7 +118,17 @@ class Chooser:
         if graph is None:
             return
         size = model.card.input.size
-        model.take(runtime.engine(graph, model.reader, size, self._threads, self._at_once), name)
+        engine = runtime.engine(graph, model.reader, size, self._threads, self._at_once)
+        if not self._has_room(engine.memory - model.memory):
+            _logger.info(
+                "Iteration %d stays with ONNX Runtime: %s would take %d MB more than inference.model_memory_mb "
+                "has left.",
+                model.number,
+                runtime.title,
+                (engine.memory - model.memory) >> 20,
+            )
+            return
+        model.take(engine, name)
         self._tell(name)
         _logger.info("Iteration %d is computed by %s from now on.", model.number, runtime.title)
 

@@ -80,6 +80,11 @@ class ModelCache(Generic[_Loaded]):
         """The model of an iteration if it is loaded; that does not count as asking for it."""
         return self._models.get(servable.id)
 
+    def has_room(self, more: int) -> bool:
+        """Whether loaded models may take so many bytes more before one of them is given up."""
+        with self._lock:
+            return sum(one.memory for one in self._models.values()) + more <= self._budget
+
     def get(self, servable: Servable) -> _Loaded:
         """The model of an iteration; several threads that want the same one wait for one loading.
 
