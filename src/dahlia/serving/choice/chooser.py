@@ -121,8 +121,7 @@ class Chooser:
         engine = runtime.engine(graph, model.reader, size, self._threads, self._at_once)
         if not self._has_room(engine.memory - model.memory):
             _logger.info(
-                "Iteration %d stays with ONNX Runtime: %s would take %d MB more than inference.model_memory_mb "
-                "has left.",
+                "Iteration %d stays with ONNX Runtime: for %s, inference.model_memory_mb has no %d MB left.",
                 model.number,
                 runtime.title,
                 (engine.memory - model.memory) >> 20,
