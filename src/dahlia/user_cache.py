@@ -32,3 +32,13 @@ def is_own_file(path: Path, most: int) -> bool:
         return False
     own = getattr(os, "geteuid", lambda: facts.st_uid)()
     return stat.S_ISREG(facts.st_mode) and facts.st_uid == own and facts.st_size <= most
+
+
+def is_own_folder(path: Path) -> bool:
+    """Whether a folder is the user's own, no link, and nobody else may write to it."""
+    try:
+        facts = path.lstat()
+    except OSError:
+        return False
+    own = getattr(os, "geteuid", lambda: facts.st_uid)()
+    return stat.S_ISDIR(facts.st_mode) and facts.st_uid == own and not facts.st_mode & 0o022

@@ -238,6 +238,33 @@ def test_few_choices_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert len(list(tmp_path.glob("*.json"))) == 3
 
 
+def test_what_cannot_be_read_is_not_said(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remembered, "cache_folder", lambda: tmp_path)
+    (folder / layout.PHOTOS).unlink()
+    (folder / layout.PHOTOS).mkdir()
+    assert remembered.said_of(folder) is None
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_cache_that_others_may_write_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_open: bool
+) -> None:
+    monkeypatch.setattr(remembered, "user_cache", lambda name: Path("/dev/null") / name)
+    monkeypatch.setattr(remembered.tempfile, "gettempdir", lambda: str(tmp_path))
+    folder = remembered.cache_folder()
+    assert folder.parent == tmp_path
+    if is_open:
+        folder.chmod(0o777)
+    else:
+        folder.rmdir()
+        (tmp_path / "elsewhere").mkdir()
+        folder.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PermissionError, match="yours alone"):
+        remembered.cache_folder()
+
+
 def wait_until(done: Callable[[], bool]) -> None:
     end = time.monotonic() + 60
     while not done() and time.monotonic() < end:

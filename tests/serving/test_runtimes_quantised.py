@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +17,7 @@ from serving_helpers import FakeSource, picture
 
 from dahlia import layout
 from dahlia.dataset.proof_photos import proof_photo, save_photos
-from dahlia.errors import ConfigError
+from dahlia.errors import ConfigError, ServiceError
 from dahlia.export.onnx import served_int8
 from dahlia.modeling.card import TagCard, load_card
 from dahlia.processor import adds_products
@@ -233,6 +234,29 @@ def test_a_choice_of_8_bits_makes_its_graph_again(folder: Path, tmp_path: Path) 
     assert has_graph(kept, key)
     after = {one.tag.id: one.probability for one in model.predict(picture())}
     assert after == pytest.approx(before, abs=0.1)
+
+
+def test_a_damaged_graph_is_made_again(folder: Path, tmp_path: Path) -> None:
+    kept, key = tmp_path / "kept", key_of(folder)
+    save_choice(kept, key, Choice(machine="m", chosen="onnxruntime-int8", tried=()))
+    graph_of(kept, key).write_bytes(b"no graph")
+    model = load_model(folder, "", 1)
+    with pytest.raises(ServiceError, match="cannot compute"):
+        Chooser("auto", 1, folder=kept)._look_after(model, folder)
+    assert model.runtime == "onnxruntime"
+    Chooser("auto", 1, folder=kept)._look_after(model, folder)
+    assert model.runtime == "onnxruntime-int8"
+
+
+def test_the_current_folder_is_not_imported(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("numpy", "onnx", "json"):
+        (tmp_path / f"{name}.py").write_text("open('imported', 'w')", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    assert make_graph(OneProcess(), folder, (OUTPUT,), tmp_path / "int8.onnx")
+    assert not (tmp_path / "imported").exists()
 
 
 def test_a_setting_of_8_bits_needs_photos(

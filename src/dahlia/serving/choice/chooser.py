@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from dahlia.errors import DahliaError
+from dahlia.errors import DahliaError, ServiceError
 from dahlia.serving.choice.one_process import OneProcess, last_line
 from dahlia.serving.choice.quantising import make_graph
 from dahlia.serving.choice.remembered import (
@@ -118,7 +118,12 @@ class Chooser:
         if graph is None:
             return
         size = model.card.input.size
-        engine = runtime.engine(graph, model.reader, size, self._threads, self._at_once)
+        try:
+            engine = runtime.engine(graph, model.reader, size, self._threads, self._at_once)
+        except ServiceError:
+            if runtime.is_quantised:  # it may be damaged, and is made again the next time
+                graph.unlink(missing_ok=True)
+            raise
         if not self._has_room(engine.memory - model.memory):
             _logger.info(
                 "Iteration %d stays with ONNX Runtime: for %s, inference.model_memory_mb has no %d MB left.",

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class OneProcess:
@@ -31,8 +32,10 @@ class OneProcess:
         Raises:
             OSError: it cannot be started.
         """
-        # A Bento imports its own copy of the code, by a path that only this process has.
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        # A Bento imports its own copy of the code, by a path that only this process has. The current folder
+        # may come from somebody else.
+        paths = [path for path in sys.path if path and Path(path) != Path.cwd()]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
         command = [sys.executable, "-P", "-m", module, *arguments]
         with self._lock:
             if self._is_closed:

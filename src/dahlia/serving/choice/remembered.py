@@ -15,7 +15,7 @@ from dahlia.files import sha256_of, write_text
 from dahlia.processes import usable_cores
 from dahlia.processor import processor_features, processor_name
 from dahlia.settings.values import RuntimeName
-from dahlia.user_cache import is_own_file, user_cache
+from dahlia.user_cache import is_own_file, is_own_folder, user_cache
 
 FOLDER = "runtimes"
 _FORMAT = 3  # raised when other things are measured or proven
@@ -79,7 +79,11 @@ def key_of(folder: Path) -> str:
 
 
 def cache_folder() -> Path:
-    """Where choices are kept: in the user's cache; where that cannot be written, beside temporary files."""
+    """Where choices are kept: in the user's cache; where that cannot be written, beside temporary files.
+
+    Raises:
+        OSError: somebody else has the folder beside temporary files.
+    """
     folder = user_cache(FOLDER)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -88,7 +92,14 @@ def cache_folder() -> Path:
     except OSError:
         pass
     user = getattr(os, "geteuid", lambda: 0)()
-    return Path(tempfile.gettempdir()) / f"dahlia-{FOLDER}-{user}"
+    folder = Path(tempfile.gettempdir()) / f"dahlia-{FOLDER}-{user}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if not is_own_folder(folder):
+        raise PermissionError(
+            f"Expected {folder} to be yours alone, received one of somebody else. Delete it, or set "
+            "XDG_CACHE_HOME to a folder that you can write to."
+        )
+    return folder
 
 
 def load_choice(folder: Path, key: str) -> Choice | None:
@@ -136,7 +147,10 @@ def said_of(folder: Path) -> str | None:
     Args:
         folder: of `model.onnx`.
     """
-    choice = load_choice(cache_folder(), key_of(folder))
+    try:
+        choice = load_choice(cache_folder(), key_of(folder))
+    except OSError:
+        return None
     if choice is None:
         return None
     times = [f"{one.runtime} {one.milliseconds:.1f} ms" for one in choice.tried if one.milliseconds]
