@@ -9,13 +9,17 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import fake_detector
 import numpy as np
+import onnx
 import pytest
 import simplejpeg
+from onnx import helper, numpy_helper
 from serving_helpers import FakeSource, build_client, picture
 
 from dahlia import layout
@@ -30,6 +34,7 @@ from dahlia.serving.choice.judging import Comparison, compare
 from dahlia.serving.choice.measuring import Measured
 from dahlia.serving.choice.remembered import Choice, Tried, key_of, load_choice, save_choice
 from dahlia.serving.models.compiled import Compiled
+from dahlia.serving.models.engine import MOST_TOGETHER
 from dahlia.serving.models.readers import OUTPUT, Place, Scored
 from dahlia.serving.models.runtime import load_model
 from dahlia.serving.models.runtimes import RUNTIMES, require_installed
@@ -66,7 +71,7 @@ def batch(folder: Path) -> Any:
 def test_openvino_says_what_onnx_runtime_says_with_one_thread_and_all(folder: Path) -> None:
     graph = folder / "model.onnx"
     expected = Sessions(graph, 1).run((OUTPUT,), batch(folder))[0]
-    compiled = Compiled(graph, (OUTPUT,), 0, "f32")
+    compiled = Compiled(graph, (OUTPUT,), 0, "f32", together=True)
     compiled.settle((OUTPUT,), load_card(folder).input.size)
     answers = [compiled.run((OUTPUT,), batch(folder), alone=alone)[0] for alone in (False, True, True)]
     assert {one.tobytes() for one in answers} == {answers[0].tobytes()}
@@ -75,7 +80,9 @@ def test_openvino_says_what_onnx_runtime_says_with_one_thread_and_all(folder: Pa
 
 
 def test_threads_that_ask_at_once_get_their_own_answers(folder: Path) -> None:
-    compiled = Compiled(folder / "model.onnx", (OUTPUT,), 0, "f32")
+    compiled = Compiled(folder / "model.onnx", (OUTPUT,), 0, "f32", 1, together=True)
+    compiled.settle((OUTPUT,), load_card(folder).input.size)
+    assert compiled._batcher.most == MOST_TOGETHER
     size = load_card(folder).input.size
     photos = [np.full((1, 3, size, size), value, np.float32) for value in (0, 80, 160, 255)]
     expected = [compiled.run((OUTPUT,), photo)[0].tobytes() for photo in photos]
@@ -313,7 +320,7 @@ def test_what_finds_no_room_is_not_taken(
 
     Chooser("openvino", 1, folder=tmp_path / "kept", has_room=no_room)._look_after(model, folder)
     assert model.runtime == "onnxruntime"
-    assert asked == [Compiled(folder / "model.onnx", (OUTPUT,), 1, "f32").memory - before]
+    assert asked == [Compiled(folder / "model.onnx", (OUTPUT,), 1, "f32", together=True).memory - before]
     assert "model_memory_mb" in caplog.text
 
 
@@ -398,3 +405,41 @@ def test_damaged_photos_are_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(DatasetError, match="cannot be read"):
         load_photos(tmp_path, 32)
     assert load_photos(tmp_path / "elsewhere", 32) == []
+
+
+def test_a_graph_for_one_photo_is_given_one_at_a_time(folder: Path) -> None:
+    """Its input says that it takes any number."""
+    proto = onnx.load(folder / "model.onnx")
+    (shape,) = (one for one in proto.graph.output if one.name == OUTPUT)
+    tags = shape.type.tensor_type.shape.dim[-1].dim_value or 3
+    last = next(node for node in proto.graph.node if OUTPUT in node.output)
+    last.output[:] = ["free" if name == OUTPUT else name for name in last.output]
+    proto.graph.initializer.append(numpy_helper.from_array(np.array([1, tags], np.int64), "one"))
+    proto.graph.node.append(helper.make_node("Reshape", ["free", "one"], [OUTPUT]))
+    for node in proto.graph.node:
+        if node is not last and node.op_type != "Reshape":
+            node.input[:] = ["free" if name == OUTPUT else name for name in node.input]
+    onnx.save(proto, folder / "model.onnx")
+    model = load_model(folder, "", 1)
+    size = model.card.input.size
+    engine = RUNTIMES["openvino"].engine(folder / "model.onnx", model.reader, size, 0, 1)
+    assert engine._batcher.most == 1
+    assert engine.run((OUTPUT,), batch(folder))[0].shape == (1, tags)
+
+
+@pytest.mark.parametrize("output", ["grid", "boxes"])
+def test_detectors_are_computed_by_every_runtime(tmp_path: Path, output: Any) -> None:
+    """These graphs are made for one photo, as an earlier one may be, whatever its input says."""
+    fake_detector.write_model(tmp_path, output)
+    model = load_model(tmp_path, "", 1)
+    expected = model.predict(picture())
+    size = model.card.input.size
+    for name in ("openvino", "onnxruntime"):
+        engine = RUNTIMES[name].engine(tmp_path / "model.onnx", model.reader, size, 0, 1)  # type: ignore[index]
+        assert engine._batcher.most == 1
+        model.take(engine, name)
+        with ThreadPoolExecutor(8) as pool:
+            for found in pool.map(lambda _: model.predict(picture()), range(32)):
+                assert [one.tag for one in found] == [one.tag for one in expected]
+                chances = [one.probability for one in expected]
+                assert [one.probability for one in found] == pytest.approx(chances, abs=1e-4)

@@ -34,20 +34,29 @@ class Compiled(Engine["_Requests"]):
         threads: of every run; 0 for one, and for as many as there are cores where nothing else runs.
         precision: of what is computed.
         at_once: how many batches are computed at once; 0 for as many as there are cores.
+        together: whether the graph takes several photos. One that does not may write where it should not.
 
     Raises:
         Exception: one of `dahlia.errors.runtime_errors`: it cannot be compiled.
     """
 
     def __init__(
-        self, graph: Path, outputs: Sequence[str], threads: int, precision: Precision, at_once: int = 0
+        self,
+        graph: Path,
+        outputs: Sequence[str],
+        threads: int,
+        precision: Precision,
+        at_once: int = 0,
+        *,
+        together: bool = False,
     ) -> None:
         cores = min(usable_cores(), MOST_THREADS)
         at_once = at_once or usable_cores()
         model = _core().read_model(with_outputs(graph.read_bytes(), outputs))
         one = _for_one(model)
-        plain = _Requests(one, precision, streams=at_once, threads=at_once * (threads or 1))
-        many = _Requests(model, precision, streams=at_once, threads=at_once * (threads or 1))
+        each = at_once * (threads or 1)
+        plain = _Requests(one, precision, streams=at_once, threads=each)
+        many = _Requests(model, precision, streams=at_once, threads=each) if together else None
         is_wide = not threads and cores > 1
         wide = _Requests(one, precision, streams=1, threads=cores) if is_wide else None
         super().__init__(plain, wide, many, int(_MEMORY * graph.stat().st_size), at_once)

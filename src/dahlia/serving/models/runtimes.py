@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 from dahlia.errors import ConfigError, ServiceError, runtime_errors
 from dahlia.imports import is_installed, is_there, require_extra
 from dahlia.serving.models.compiled import Compiled, Precision, has_bfloat16
-from dahlia.serving.models.engine import Engine
+from dahlia.serving.models.engine import Engine, noise
 from dahlia.serving.models.readers import Reader
 from dahlia.serving.models.sessions import NAME, Sessions
 from dahlia.settings.values import RuntimeName, RuntimeSetting
@@ -32,8 +32,8 @@ class Runtime:
         precision: of what is computed, for people.
         difference: the largest difference of a probability from the trained model's that is allowed; None
             where the graph is one of 8 bits, for which other rules hold.
-        open: takes the ONNX file, the names of the outputs, the threads of a run, and how many runs there are
-            at once (see `Sessions`).
+        open: takes the ONNX file, the reader of its outputs, the threads of a run, and how many runs there
+            are at once (see `Sessions`).
         is_possible: whether its package is installed, and this processor computes in its precision.
     """
 
@@ -41,7 +41,7 @@ class Runtime:
     package: str
     precision: str
     difference: float | None
-    open: Callable[[Path, Sequence[str], int, int], Engine[Any]]
+    open: Callable[[Path, Reader, int, int], Engine[Any]]
     is_possible: Callable[[], bool]
 
     @property
@@ -68,7 +68,7 @@ class Runtime:
             ServiceError: it cannot be computed, or its answers are not those of such a model.
         """
         try:
-            engine = self.open(graph, reader.outputs, threads, at_once)
+            engine = self.open(graph, reader, threads, at_once)
             trouble = reader.trouble(engine.settle(reader.outputs, size))
         except (*runtime_errors(), ImportError) as error:  # type: ignore[misc]  # the tuple is of exceptions
             trouble = " ".join(str(error).split())[:200]
@@ -79,8 +79,23 @@ class Runtime:
         return engine
 
 
-def _compiled(precision: Precision) -> Callable[[Path, Sequence[str], int, int], Engine[Any]]:
-    return lambda graph, outputs, threads, at_once: Compiled(graph, outputs, threads, precision, at_once)
+def _compiled(precision: Precision) -> Callable[[Path, Reader, int, int], Engine[Any]]:
+    def compiled(graph: Path, reader: Reader, threads: int, at_once: int) -> Engine[Any]:
+        # Detectors gain nothing.
+        together = reader.task == "classify" and _takes_several(graph, reader)
+        return Compiled(graph, reader.outputs, threads, precision, at_once, together=together)
+
+    return compiled
+
+
+def _takes_several(graph: Path, reader: Reader) -> bool:
+    """Whether ONNX Runtime computes two photos with a graph: OpenVINO does not check, and writes anywhere."""
+    try:
+        session = Sessions(graph, 1)
+        answers = session.run(reader.outputs, noise(session.size, 2))
+    except runtime_errors():
+        return False
+    return all(len(answer) == 2 for answer in answers)
 
 
 def _has_openvino() -> bool:
