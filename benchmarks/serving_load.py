@@ -24,6 +24,7 @@ from serving_processes import Running, bentoml_command, processes, running
 
 HERE = Path(__file__).parent
 SIZES = {"1260x900": (900, 1260), "640x480": (480, 640)}
+PAUSE = 0.6  # seconds in which the server before answers what nobody waits for any more
 SETTLING = 4.0  # seconds in which every process opens what was chosen
 PATIENCE = 60  # seconds in which a refused request must be answered where one answer is needed
 
@@ -65,6 +66,7 @@ def wrk(target: Target, photo: Path, connections: int, seconds: float) -> dict[s
     Raises:
         RuntimeError: a request failed in another way.
     """
+    time.sleep(PAUSE)
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
     before = _cpu_seconds(target.pid)
     output = subprocess.run(
