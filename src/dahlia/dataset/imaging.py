@@ -212,8 +212,9 @@ def need_of(header: ImageHeader, divisor: int = 1) -> int:
     """
     pixels = -(-header.width // divisor) * -(-header.height // divisor)
     result = 3 * pixels * (2 if header.orientation > 1 else 1)  # turned, it is a copy
-    result += 12 * pixels if pixels <= _IN_FLOATS else 0  # see `_averaged`
-    return header.coefficients + result if _is_scalable(header) else need_to_open(header, pixels, result)
+    averaged = 15 * pixels if pixels <= _IN_FLOATS else 0  # with floats, once it is decoded; see `_averaged`
+    decoded = header.coefficients + result if _is_scalable(header) else need_to_open(header, pixels, result)
+    return max(decoded, averaged)
 
 
 def _decode_jpeg(data: bytes, header: ImageHeader, divisor: int) -> Pixels:

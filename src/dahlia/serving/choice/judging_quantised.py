@@ -103,7 +103,7 @@ def compare_quantised(
         found.right += right
         found.kept += kept
         found.changed += changed
-        moved = _moved_boxes(expected, received) if kind == "detection" else [_moved(expected, received)]
+        moved = _MOVED[kind](expected, received)
         found.compared += len(moved)
         found.moved += sum(moved)
         if must_end():
@@ -111,9 +111,9 @@ def compare_quantised(
     return found
 
 
-def _moved(expected: Said, received: Said) -> float:
+def _moved_most(expected: Said, received: Said) -> list[float]:
     others = {one.tag.id: one.probability for one in received}
-    return float(np.max([abs(one.probability - others[one.tag.id]) for one in expected]))
+    return [float(np.max([abs(one.probability - others[one.tag.id]) for one in expected]))]
 
 
 def _moved_boxes(expected: Said, received: Said) -> list[float]:
@@ -170,4 +170,9 @@ _DECISIONS: dict[Kind, Callable[[Collection[str], Said, Said], _Decided]] = {
     "multiclass": _top_tag,
     "multilabel": _each_tag,
     "detection": _each_box,
+}
+_MOVED: dict[Kind, Callable[[Said, Said], list[float]]] = {
+    "multiclass": _moved_most,
+    "multilabel": _moved_most,
+    "detection": _moved_boxes,
 }

@@ -111,7 +111,7 @@ class Measured:
             refused = counted.refusal() or self._too_few(counted.photos)
             return measured.model_copy(update={"photos": counted.photos, "refused": refused})
         pairs = ((self._model.predict(one.jpeg), other.predict(one.jpeg)) for one in self._photos)
-        found = compare(pairs, limit, boxed=kind == "detection", must_end=self._must_end)
+        found = compare(pairs, limit, boxed=self._model.reader.task == "detect", must_end=self._must_end)
         refused = found.refusal(limit) or self._too_few(found.photos)
         largest = found.largest if found.photos else None
         return measured.model_copy(
