@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import logging
+import os
 import shutil
 import threading
 import time
@@ -11,6 +13,7 @@ import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +36,12 @@ from dahlia.serving.choice.chooser import Chooser
 from dahlia.serving.choice.judging import Comparison, compare
 from dahlia.serving.choice.measuring import Measured
 from dahlia.serving.choice.remembered import Choice, Tried, key_of, load_choice, save_choice
+from dahlia.serving.models import runtimes
 from dahlia.serving.models.compiled import Compiled
 from dahlia.serving.models.engine import MOST_TOGETHER
+from dahlia.serving.models.loading import ModelCache
 from dahlia.serving.models.readers import OUTPUT, Place, Scored
-from dahlia.serving.models.runtime import load_model
+from dahlia.serving.models.runtime import Model, load_model
 from dahlia.serving.models.runtimes import RUNTIMES, require_installed
 from dahlia.serving.models.sessions import Sessions
 
@@ -314,11 +319,13 @@ def test_what_finds_no_room_is_not_taken(
     model = load_model(folder, "", 1)
     before = model.memory
 
-    def no_room(more: int) -> bool:
-        asked.append(more)
-        return False
+    class Full(ModelCache[Model]):
+        def has_room(self, more: int) -> bool:
+            asked.append(more)
+            return False
 
-    Chooser("openvino", 1, folder=tmp_path / "kept", has_room=no_room)._look_after(model, folder)
+    full = Full(lambda servable: model, 0)
+    Chooser("openvino", 1, folder=tmp_path / "kept", models=full)._look_after(model, folder)
     assert model.runtime == "onnxruntime"
     assert asked == [Compiled(folder / "model.onnx", (OUTPUT,), 1, "f32", together=True).memory - before]
     assert "model_memory_mb" in caplog.text
@@ -329,6 +336,56 @@ def test_the_usual_runtime_starts_no_thread(folder: Path) -> None:
     assert chooser.consider(load_model(folder, "", 1), folder).runtime == "onnxruntime"
     assert chooser._thread is None
     chooser.close()
+
+
+def test_what_a_model_takes_is_counted_again(folder: Path, tmp_path: Path, source: FakeSource) -> None:
+    told: list[int] = []
+    models = ModelCache(
+        lambda servable: load_model(folder, "", 1), 1 << 30, lambda count, memory: told.append(memory)
+    )
+    model = models.get(source.locate("", 1))
+    Chooser("openvino", 1, folder=tmp_path / "kept", models=models)._look_after(model, folder)
+    assert told[-1] == model.memory > told[0]
+
+
+def test_a_model_that_fails_holds_up_no_other(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    chooser = Chooser("openvino", 1, folder=tmp_path / "kept")
+    broken, whole = load_model(folder, "", 1), load_model(folder, "", 2)
+    monkeypatch.setattr(broken, "take", lambda engine, name: {}["another"])
+    chooser.consider(broken, folder)
+    chooser.consider(whole, folder)
+    wait_until(lambda: whole.runtime == "openvino")
+    chooser.close()
+    assert "Iteration 1 stays with ONNX Runtime: KeyError" in caplog.text
+
+
+def test_a_runtime_of_another_package_has_a_title(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(runtimes, "version", missing)
+    assert RUNTIMES["onnxruntime"].title == "onnxruntime, float32"
+
+
+def test_what_cannot_be_kept_is_used(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on a full disk."""
+    choice = Choice(machine="m", chosen="openvino", tried=())
+    chooser = Chooser("auto", 1, folder=tmp_path / "kept")
+    monkeypatch.setattr(chooser, "_measured", lambda *given: choice)
+
+    def full(*given: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(chooser_module, "save_choice", full)
+    model = load_model(folder, "", 1)
+    chooser._look_after(model, folder)
+    assert model.runtime == "openvino"
+    assert "is not kept" in caplog.text
+    assert list((tmp_path / "kept").glob("*.onnx")) == []
 
 
 def test_a_process_that_fails_leaves_the_usual_runtime(
@@ -405,6 +462,29 @@ def test_damaged_photos_are_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(DatasetError, match="cannot be read"):
         load_photos(tmp_path, 32)
     assert load_photos(tmp_path / "elsewhere", 32) == []
+
+
+def test_an_index_that_repeats_a_photo_is_refused(tmp_path: Path) -> None:
+    """Small files would take gigabytes in memory."""
+    photo = proof_photo(np.zeros((16, 16, 3), np.uint8), ["ash"])
+    index = {"photos": [{"file": "000.jpg", "tags": ["ash"]}] * 2}
+    with zipfile.ZipFile(tmp_path / layout.PHOTOS, "w") as archive:
+        archive.writestr("photos.json", json.dumps(index))
+        archive.writestr("000.jpg", photo.jpeg)
+    with pytest.raises(DatasetError, match="twice"):
+        load_photos(tmp_path, 16)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "endless", "folder"])
+def test_photos_that_are_no_file_are_refused(folder: Path, kind: str) -> None:
+    path = folder / layout.PHOTOS
+    path.unlink()
+    {"fifo": lambda: os.mkfifo(path), "endless": lambda: path.symlink_to("/dev/zero"), "folder": path.mkdir}[
+        kind
+    ]()
+    with pytest.raises(DatasetError, match="no file"):
+        load_photos(folder, 16)
+    assert key_of(folder)
 
 
 def test_a_graph_for_one_photo_is_given_one_at_a_time(folder: Path) -> None:

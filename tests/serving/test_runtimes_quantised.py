@@ -6,6 +6,7 @@ import logging
 import shutil
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import onnx
 import pytest
 from serving_helpers import FakeSource, picture
 
+import dahlia
 from dahlia import layout
 from dahlia.dataset.proof_photos import proof_photo, save_photos
 from dahlia.errors import ConfigError, ServiceError
@@ -248,15 +250,86 @@ def test_a_damaged_graph_is_made_again(folder: Path, tmp_path: Path) -> None:
     assert model.runtime == "onnxruntime-int8"
 
 
-def test_the_current_folder_is_not_imported(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("entry", ["{folder}", ".", "", "{link}"])
+@pytest.mark.parametrize("is_current", [True, False])
+def test_what_the_service_has_on_its_path_is_not_imported(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str, *, is_current: bool
 ) -> None:
-    for name in ("numpy", "onnx", "json"):
-        (tmp_path / f"{name}.py").write_text("open('imported', 'w')", encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    """BentoML adds the folder in which it is started, and may change to another one."""
+    evil, other = tmp_path / "evil", tmp_path / "other"
+    for place in (evil, other):
+        place.mkdir()
+    (tmp_path / "link").symlink_to(evil)
+    for name in ("numpy", "onnx", "json", "sitecustomize"):
+        marker = f"open({str(tmp_path / 'imported')!r}, 'w')"
+        (evil / f"{name}.py").write_text(marker, encoding="utf-8")
+    monkeypatch.chdir(evil if is_current else other)
+    path = entry.format(folder=evil, link=tmp_path / "link")
+    monkeypatch.setattr(sys, "path", [path, *sys.path])
+    monkeypatch.setenv("PYTHONPATH", path if path in (".", "") else "")
     assert make_graph(OneProcess(), folder, (OUTPUT,), tmp_path / "int8.onnx")
     assert not (tmp_path / "imported").exists()
+
+
+def test_a_service_runs_its_own_copy_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a Bento, whose current folder is that of the code."""
+    copy = tmp_path / "src"
+    (copy / "dahlia").mkdir(parents=True)
+    (copy / "dahlia" / "__init__.py").write_text("", encoding="utf-8")
+    (copy / "dahlia" / "said.py").write_text("print(__file__)", encoding="utf-8")
+    monkeypatch.setattr(dahlia, "__file__", str(copy / "dahlia" / "__init__.py"))
+    monkeypatch.chdir(copy)
+    output, errors = OneProcess().run("dahlia.said", [], 30)
+    assert (output.decode().strip(), errors) == (str(copy / "dahlia" / "said.py"), b"")
+
+
+def test_a_process_that_is_killed_leaves_no_file(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "key.int8.onnx"
+    left = tmp_path / ".key.int8.onnx.c3a3c923.onnx"
+    process = OneProcess()
+
+    def killed(*given: object) -> tuple[bytes, bytes]:
+        left.write_bytes(b"half a graph")
+        return b"", b""
+
+    monkeypatch.setattr(process, "run", killed)
+    assert make_graph(process, folder, (OUTPUT,), target) is None
+    assert not left.exists()
+
+
+def test_a_graph_that_proves_nothing_is_deleted(folder: Path, tmp_path: Path) -> None:
+    """As where a photo is damaged, which measuring finds."""
+    chooser = Chooser("auto", 1, folder=tmp_path / "kept")
+    model = load_model(folder, "", 1)
+    with zipfile.ZipFile(folder / layout.PHOTOS) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    last = sorted(members)[-2]  # before the index
+    members[last] = members[last][:-40]
+    with zipfile.ZipFile(folder / layout.PHOTOS, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    chooser._look_after(model, folder)
+    assert model.runtime == "onnxruntime"
+    assert list((tmp_path / "kept").glob("*.onnx")) == []
+
+
+def test_a_graph_of_another_structure_is_made_again(folder: Path, tmp_path: Path) -> None:
+    kept, key = tmp_path / "kept", key_of(folder)
+    save_choice(kept, key, Choice(machine="m", chosen="openvino-int8", tried=()))
+    other = onnx.load(folder / "model.onnx")
+    for one in other.graph.output:
+        if one.name == OUTPUT:
+            one.name = "another"
+    for node in other.graph.node:
+        node.output[:] = ["another" if name == OUTPUT else name for name in node.output]
+    onnx.save(other, graph_of(kept, key))
+    model = load_model(folder, "", 1)
+    with pytest.raises(ServiceError, match="cannot compute"):
+        Chooser("auto", 1, folder=kept)._look_after(model, folder)
+    Chooser("auto", 1, folder=kept)._look_after(model, folder)
+    assert model.runtime == "openvino-int8"
 
 
 def test_a_setting_of_8_bits_needs_photos(

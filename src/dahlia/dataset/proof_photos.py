@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -56,7 +57,10 @@ def save_photos(folder: Path, photos: Sequence[ProofPhoto]) -> None:
     (folder / layout.PHOTOS).write_bytes(data.getvalue())
 
 
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_DAMAGE = (
+    OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError,
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
 
 
 def load_photos(folder: Path, size: int) -> list[ProofPhoto]:
@@ -75,14 +79,17 @@ def load_photos(folder: Path, size: int) -> list[ProofPhoto]:
     path = folder / layout.PHOTOS
     if not path.exists():
         return []
+    if not path.is_file():  # opening another kind of file may never end
+        raise _unusable(path, size, "something that is no file")
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(one.file_size for one in archive.infolist()) > _MOST_TOGETHER:
                 raise ValueError(f"they have more than {_MOST_TOGETHER:,} bytes")
-            index = json.loads(_member(archive, _INDEX))
+            listed = json.loads(_member(archive, _INDEX))["photos"][:_MOST_PHOTOS]
+            if len({str(one["file"]) for one in listed}) < len(listed):
+                raise ValueError("its index names a photo twice")
             photos = [
-                ProofPhoto(_member(archive, str(one["file"])), tuple(map(str, one["tags"])))
-                for one in index["photos"][:_MOST_PHOTOS]
+                ProofPhoto(_member(archive, str(one["file"])), tuple(map(str, one["tags"]))) for one in listed
             ]
         sizes = {simplejpeg.decode_jpeg_header(one.jpeg)[:2] for one in photos}
     except _DAMAGE as error:

@@ -94,7 +94,7 @@ class PredictionService:
             _SETTINGS.model_threads,
             _SETTINGS.at_once,
             chosen=metrics.chosen,
-            has_room=models.has_room,
+            models=models,
         )
         publications = Publications(sources, models, while_empty=NOTHING_YET)
         publications.start(_SETTINGS.poll_seconds)

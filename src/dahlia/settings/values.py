@@ -26,7 +26,7 @@ from dahlia.masking import MASK, masked
 RuntimeName: TypeAlias = Literal[
     "onnxruntime", "openvino", "openvino-bfloat16", "onnxruntime-int8", "openvino-int8"
 ]
-RuntimeSetting: TypeAlias = Literal["auto"] | RuntimeName
+RuntimeSetting: TypeAlias = Literal["auto", RuntimeName]
 
 _SQLITE_FILE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!:memory:|file:)(.+)")
 

@@ -74,7 +74,7 @@ class PredictionService:
             settings.runtime,
             settings.model_threads,
             chosen=self.metrics.chosen,
-            has_room=self._models.has_room,
+            models=self._models,
         )
         self._files = ModelFiles(server.storage, home / MODELS)
         self._source = DatabaseSource(server.database, self._files)

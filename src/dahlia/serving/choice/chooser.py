@@ -25,6 +25,7 @@ from dahlia.serving.choice.remembered import (
     load_choice,
     save_choice,
 )
+from dahlia.serving.models.loading import ModelCache
 from dahlia.serving.models.runtime import Model
 from dahlia.serving.models.runtimes import RUNTIMES, USUAL
 from dahlia.settings.values import RuntimeName, RuntimeSetting
@@ -49,9 +50,9 @@ class Chooser:
         threads: of every run; see `Sessions`.
         at_once: runs at once; see `Sessions`.
         folder: where choices are kept; by default in the user's cache.
-        has_room: whether models may take so many bytes more. Where not, ONNX Runtime stays: to load a model
-            again costs more than it would gain.
         chosen: is told the runtime that a model was given.
+        models: those that are loaded. Where they leave no room, ONNX Runtime stays: to load a model again
+            costs more than it would gain.
     """
 
     def __init__(
@@ -61,14 +62,14 @@ class Chooser:
         at_once: int = 0,
         folder: Path | None = None,
         chosen: Callable[[str], None] = lambda name: None,
-        has_room: Callable[[int], bool] = lambda more: True,
+        models: ModelCache[Model] | None = None,
     ) -> None:
         self._setting = setting
         self._threads = threads
         self._at_once = at_once
         self._folder = folder
         self._tell = chosen
-        self._has_room = has_room
+        self._models = models
         self._waiting: queue.SimpleQueue[tuple[Model, Path] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._process = OneProcess()
@@ -104,9 +105,10 @@ class Chooser:
             model, folder = item
             try:
                 self._look_after(model, folder)
-            except (DahliaError, OSError) as error:
+            except Exception as error:  # noqa: BLE001  # of a runtime that is not ours; other models wait
                 if not self._ends.is_set():
-                    _logger.warning("Iteration %d stays with ONNX Runtime: %s", model.number, error)
+                    kind = "" if isinstance(error, DahliaError | OSError) else f"{type(error).__name__}: "
+                    _logger.warning("Iteration %d stays with ONNX Runtime: %s%s", model.number, kind, error)
             del model, item
 
     def _look_after(self, model: Model, folder: Path) -> None:
@@ -116,6 +118,7 @@ class Chooser:
         runtime = RUNTIMES[name]
         graph = self._quantised(model, folder) if runtime.is_quantised else folder / "model.onnx"
         if graph is None:
+            _logger.warning("Iteration %d stays with ONNX Runtime, not %s.", model.number, name)
             return
         size = model.card.input.size
         try:
@@ -124,7 +127,7 @@ class Chooser:
             if runtime.is_quantised:  # it may be damaged, and is made again the next time
                 graph.unlink(missing_ok=True)
             raise
-        if not self._has_room(engine.memory - model.memory):
+        if self._models is not None and not self._models.has_room(engine.memory - model.memory):
             _logger.info(
                 "Iteration %d stays with ONNX Runtime: for %s, inference.model_memory_mb has no %d MB left.",
                 model.number,
@@ -134,6 +137,8 @@ class Chooser:
             return
         model.take(engine, name)
         self._tell(name)
+        if self._models is not None:
+            self._models.recount()
         _logger.info("Iteration %d is computed by %s from now on.", model.number, runtime.title)
 
     def _chosen(self, model: Model, folder: Path) -> RuntimeName | None:
@@ -146,11 +151,14 @@ class Chooser:
             until = time.monotonic() + _MOST_SECONDS
             graph = make_graph(self._process, folder, model.reader.outputs, graph_of(kept, key))
             choice = self._measured(folder, graph, until)
+            if graph and not (choice and RUNTIMES[choice.chosen].is_quantised):
+                graph.unlink(missing_ok=True)
             if choice is None:
                 return None
-            save_choice(kept, key, choice)
-            if graph and not RUNTIMES[choice.chosen].is_quantised:
-                graph.unlink(missing_ok=True)
+            try:
+                save_choice(kept, key, choice)
+            except (DahliaError, OSError) as error:  # as on a full disk: it is measured again the next time
+                _logger.warning("What was measured for iteration %d is not kept: %s", model.number, error)
         for one in choice.tried:
             _logger.info(
                 "Iteration %d, %s: %s ms%s.",

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+import dahlia
+
 
 class OneProcess:
     """Runs modules, one at a time: whatever they do, the service goes on."""
@@ -32,10 +34,7 @@ class OneProcess:
         Raises:
             OSError: it cannot be started.
         """
-        # A Bento imports its own copy of the code, by a path that only this process has. The current folder
-        # may come from somebody else.
-        paths = [path for path in sys.path if path and Path(path) != Path.cwd()]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(_paths())}
         command = [sys.executable, "-P", "-m", module, *arguments]
         with self._lock:
             if self._is_closed:
@@ -64,6 +63,17 @@ class OneProcess:
             self._is_closed = True
             if (process := self._running) is not None:
                 process.kill()
+
+
+def _paths() -> list[str]:
+    """Where the process finds this code, and what was set for Python from outside.
+
+    A Bento has a copy of the code, by a path that only its own process has. What else that has may come from
+    somebody else: BentoML adds the folder in which it is started.
+    """
+    code = Path(dahlia.__file__).resolve().parents[1]
+    others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return [str(code), *(path for path in others if Path(path).is_absolute())]
 
 
 def last_line(errors: bytes) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from dahlia import layout
+from dahlia.files import unfinished
 from dahlia.imports import is_there
 from dahlia.serving.choice.one_process import OneProcess, last_line
 from dahlia.serving.models.runtimes import QUANTISER
@@ -30,12 +31,15 @@ def make_graph(process: OneProcess, folder: Path, outputs: Sequence[str], target
     Returns:
         The file; None where it cannot be made. The log says why.
     """
-    if not (folder / layout.PHOTOS).exists() or not is_there(QUANTISER):
-        lacking = f"the package {QUANTISER}" if not is_there(QUANTISER) else f"{folder / layout.PHOTOS}"
+    photos = folder / layout.PHOTOS
+    if not photos.exists() or not is_there(QUANTISER):
+        lacking = photos if is_there(QUANTISER) else f"the package {QUANTISER}"
         _logger.info("No graph of 8 bits can be made without %s.", lacking)
         return None
     target.unlink(missing_ok=True)
     _, errors = process.run(MODULE, [str(folder.resolve()), str(target), *outputs], _SECONDS)
+    for left in unfinished(target):  # by a process that was killed; no other one makes graphs now
+        left.unlink(missing_ok=True)
     if target.exists():
         return target
     _logger.info("No graph of 8 bits was made of %s: %s", folder, last_line(errors))

@@ -24,7 +24,7 @@ _MOST_KEPT = 200  # the oldest are deleted
 _MOST_GRAPHS = 20  # of 4 to 30 MB
 _MOST_GRAPH_BYTES = 1 << 30
 _GRAPH = ".int8.onnx"
-_PACKAGES = ("onnxruntime", "openvino")
+_PACKAGES = ("onnxruntime", "openvino", "onnx")
 
 
 class Tried(BaseModel):
@@ -74,7 +74,7 @@ def key_of(folder: Path) -> str:
     digest = hashlib.sha256(f"{_FORMAT}\0{machine()}".encode())
     for name in ("model.onnx", "model.json", layout.PHOTOS):
         path = folder / name
-        digest.update(f"\0{name}\0{sha256_of(path) if path.exists() else ''}".encode())
+        digest.update(f"\0{name}\0{sha256_of(path) if path.is_file() else ''}".encode())
     return digest.hexdigest()
 
 

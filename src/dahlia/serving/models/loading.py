@@ -83,7 +83,16 @@ class ModelCache(Generic[_Loaded]):
     def has_room(self, more: int) -> bool:
         """Whether loaded models may take so many bytes more before one of them is given up."""
         with self._lock:
-            return sum(one.memory for one in self._models.values()) + more <= self._budget
+            return self._total + more <= self._budget
+
+    def recount(self) -> None:
+        """Tell what the models take now: one of them has changed."""
+        with self._lock:
+            self._changed(len(self._models), self._total)
+
+    @property
+    def _total(self) -> int:
+        return sum(one.memory for one in self._models.values())
 
     def get(self, servable: Servable) -> _Loaded:
         """The model of an iteration; several threads that want the same one wait for one loading.
@@ -148,7 +157,7 @@ class ModelCache(Generic[_Loaded]):
         given_up = 0
         with self._lock:
             self._models[servable.id] = model
-            total = sum(one.memory for one in self._models.values())
+            total = self._total
             while total > self._budget and len(self._models) > 1:
                 _, oldest = self._models.popitem(last=False)
                 total -= oldest.memory

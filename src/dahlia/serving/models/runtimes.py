@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,10 @@ class Runtime:
     @property
     def title(self) -> str:
         """With the version of its package, for people."""
-        return f"{self.package} {version(self.package)}, {self.precision}"
+        try:
+            return f"{self.package} {version(self.package)}, {self.precision}"
+        except PackageNotFoundError:  # installed under another name, as ONNX Runtime for GPUs is
+            return f"{self.package}, {self.precision}"
 
     def engine(self, graph: Path, reader: Reader, size: int, threads: int, at_once: int = 0) -> Engine[Any]:
         """Open a graph, and run it once.
@@ -70,7 +73,7 @@ class Runtime:
         try:
             engine = self.open(graph, reader, threads, at_once)
             trouble = reader.trouble(engine.settle(reader.outputs, size))
-        except (*runtime_errors(), ImportError) as error:  # type: ignore[misc]  # the tuple is of exceptions
+        except (*runtime_errors(), ImportError, LookupError) as error:  # type: ignore[misc]  # are exceptions
             trouble = " ".join(str(error).split())[:200]
         if trouble:
             raise ServiceError(
