@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dahlia.dataset.imaging import load
+from dahlia.serving.choice.judging_quantised import SURE
 from dahlia.serving.choice.measuring import Measured
 from dahlia.serving.choice.quantising import MODULE
 from dahlia.serving.choice.remembered import Tried
@@ -32,7 +33,6 @@ from dahlia.settings.values import RuntimeName
 from serving_model import network_of, publish_models
 
 _SECONDS = 120.0  # for the proof of all
-_SURE = 0.5
 
 
 def main() -> None:
@@ -108,7 +108,7 @@ def _changes(usual: Sequence[Sequence[Scored]], said: Sequence[Sequence[Scored]]
         most.append(max(abs(one.probability - now[one.tag.id]) for one in before))
         if before[0].tag.id != after[0].tag.id:
             others += 1
-            sure += before[0].probability - before[1].probability > _SURE
+            sure += before[0].probability - before[1].probability > SURE
     return f"{np.mean(most):.4f}, {max(most):.3f}", f"{others} ({sure})"
 
 

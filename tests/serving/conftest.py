@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tracking"))
@@ -13,7 +15,8 @@ from running_services import KEY, SERVICE, Bento, Service, build_bento, make_pro
 from serving_helpers import FakeSource, build_client, picture, serving
 from starlette.testclient import TestClient
 
-from dahlia.modeling.card import project_id
+from dahlia.dataset.proof_photos import proof_photo, save_photos
+from dahlia.modeling.card import load_card, project_id
 from dahlia.tracking.registry import Registry
 from photo_server import WebServer, photo_server
 
@@ -25,6 +28,19 @@ OTHER = "herb garden"
 def source(tmp_path: Path) -> FakeSource:
     """Iteration 1 published as `Iteration 1` and as `v1`; iteration 2 is there too."""
     return FakeSource(tmp_path / "models", {"Iteration 1": 1, "v1": 1})
+
+
+@pytest.fixture
+def folder(source: FakeSource, tmp_path: Path) -> Path:
+    """A published model, and photos of noise that travel with it."""
+    target = tmp_path / "published"
+    shutil.copytree(source.folder / "1", target)
+    card = load_card(target)
+    noise = np.random.default_rng(0)
+    shape = (card.input.size, card.input.size, 3)
+    photos = [noise.integers(0, 256, shape).astype(np.uint8) for _ in range(12)]
+    save_photos(target, [proof_photo(pixels, [card.tags[0].name]) for pixels in photos])
+    return target
 
 
 @pytest.fixture

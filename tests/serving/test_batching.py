@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
+from running_services import until
 
 from dahlia.serving.models import batching
 from dahlia.serving.models.batching import Batcher
@@ -48,13 +48,6 @@ def batcher_of(graph: Graph, most: int = 4, at_once: int = 1) -> Batcher:
     batcher = Batcher(graph.compute, at_once)
     batcher.most = most
     return batcher
-
-
-def until(done: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 def ask_all(batcher: Batcher, photos: Sequence[Any], graph: Graph) -> list[Any]:

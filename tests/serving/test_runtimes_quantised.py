@@ -3,53 +3,34 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import sys
-import time
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from running_services import until
 from serving_helpers import FakeSource, picture
 
 import dahlia
 from dahlia import layout
-from dahlia.dataset.proof_photos import proof_photo, save_photos
 from dahlia.errors import ConfigError, ServiceError
 from dahlia.export.onnx import served_int8
-from dahlia.modeling.card import TagCard, load_card
+from dahlia.modeling.card import load_card
 from dahlia.processor import adds_products
 from dahlia.serving.choice import measuring, quantising
 from dahlia.serving.choice.chooser import Chooser
-from dahlia.serving.choice.judging_quantised import QuantisedComparison, compare_quantised, part_of
 from dahlia.serving.choice.measuring import Measured
 from dahlia.serving.choice.one_process import OneProcess
 from dahlia.serving.choice.quantising import make_graph
 from dahlia.serving.choice.remembered import Choice, graph_of, has_graph, key_of, save_choice
 from dahlia.serving.models import runtimes
-from dahlia.serving.models.readers import OUTPUT, Place, Scored
+from dahlia.serving.models.readers import OUTPUT
 from dahlia.serving.models.runtime import load_model
 from dahlia.serving.models.runtimes import RUNTIMES, require_installed
 from dahlia.serving.models.sessions import Sessions
-
-CAT, DOG = TagCard(id="1", name="cat"), TagCard(id="2", name="dog")
-
-
-@pytest.fixture
-def folder(source: FakeSource, tmp_path: Path) -> Path:
-    """A published model with photos."""
-    target = tmp_path / "published"
-    shutil.copytree(source.folder / "1", target)
-    card = load_card(target)
-    noise = np.random.default_rng(0)
-    size = card.input.size
-    photos = [noise.integers(0, 256, (size, size, 3)).astype(np.uint8) for _ in range(12)]
-    save_photos(target, [proof_photo(pixels, [card.tags[0].name]) for pixels in photos])
-    return target
 
 
 @pytest.fixture
@@ -141,88 +122,6 @@ def test_a_file_that_is_no_graph_is_not_taken(
     assert "cannot compute" in ({one.runtime: one for one in choice.tried}["onnxruntime-int8"].refused or "")
 
 
-def said(*chances: float) -> list[Scored]:
-    both = [Scored(tag, chance) for tag, chance in zip((CAT, DOG), chances, strict=True)]
-    return sorted(both, key=lambda one: -one.probability)
-
-
-def compared(kind: str, *answers: tuple[list[Scored], list[Scored]]) -> QuantisedComparison:
-    return compare_quantised([(("cat",), *pair) for pair in answers], kind)  # type: ignore[arg-type]
-
-
-def test_a_top_tag_that_the_model_is_sure_of_may_not_change() -> None:
-    found = compared("multiclass", (said(0.9, 0.1), said(0.4, 0.6)))
-    assert found == QuantisedComparison(photos=1, compared=1, asked=1, right=1, changed=1, moved=0.5)
-    assert "sure" in (found.refusal() or "")
-
-
-def test_half_a_point_may_be_lost() -> None:
-    kept = [(said(0.9, 0.1), said(0.899, 0.101))] * 199
-    unsure = (said(0.6, 0.4), said(0.4, 0.6))
-    assert compared("multiclass", *kept, unsure).refusal() is None
-    assert "1.0 points" in (compared("multiclass", *kept[:198], unsure, unsure).refusal() or "")
-
-
-def test_what_gets_right_instead_counts() -> None:
-    unsure = said(0.502, 0.498), said(0.498, 0.502)
-    turned = unsure[::-1]
-    assert compared("multiclass", unsure, turned).refusal() is None
-
-
-def test_probabilities_may_move_a_little_on_average() -> None:
-    near, far = (said(0.9, 0.1), said(0.895, 0.105)), (said(0.9, 0.1), said(0.85, 0.15))
-    assert compared("multiclass", near, near, near, far).mean_moved == pytest.approx(0.01625)
-    assert "on average" in (compared("multiclass", near, near, near, far).refusal() or "")
-    assert compared("multiclass", *[near] * 9, far).refusal() is None
-
-
-def test_each_tag_is_a_decision_where_there_may_be_several() -> None:
-    found = compared("multilabel", (said(0.6, 0.2), said(0.4, 0.2)), (said(0.9, 0.8), said(0.9, 0.2)))
-    assert (found.photos, found.compared, found.asked) == (2, 2, 4)
-    assert (found.right, found.kept, found.changed) == (3, 3, 1)
-    assert found.moved == pytest.approx(0.8)
-
-
-def test_boxes_are_those_of_the_model() -> None:
-    def box(score: float, left: float = 0.1, tag: TagCard = CAT) -> Scored:
-        return Scored(tag, score, Place(left, 0.1, 0.3, 0.3))
-
-    assert compared("detection", ([box(0.9)], [box(0.895, 0.12)])).refusal() is None
-    assert compared("detection", ([box(0.505)], [box(0.496)])).refusal() is None
-    assert "on average" in (compared("detection", ([box(0.9)], [box(0.7, 0.12)])).refusal() or "")
-    assert compared("detection", ([box(0.4), box(0.2)], [])).moved == 0.4
-    for others in ([], [box(0.9, 0.5)], [box(0.9, tag=DOG)]):
-        assert "sure" in (compared("detection", ([box(0.9)], others)).refusal() or "")
-    assert "points" in (compared("detection", ([box(0.9)], [box(0.9), box(0.8, 0.6)])).refusal() or "")
-
-
-@pytest.mark.parametrize("kind", ["multiclass", "multilabel"])
-def test_what_is_no_number_is_a_change(kind: str) -> None:
-    found = compared(kind, (said(0.5, 0.4), said(float("nan"), float("nan"))))
-    assert found.changed == 1
-    assert found.refusal()
-
-
-def test_nothing_compared_is_no_proof() -> None:
-    assert QuantisedComparison().refusal() == "there are no photos to compare on"
-
-
-def test_parts_are_the_corners() -> None:
-    photo = np.zeros((20, 20, 3), np.uint8)
-    photo[:10, :10], photo[:10, 10:], photo[10:, :10], photo[10:, 10:] = 10, 20, 30, 40
-    assert [int(part_of(photo, number)[place]) for number, place in (
-        (0, (0, 0, 0)), (1, (0, 19, 0)), (2, (19, 0, 0)), (3, (19, 19, 0))
-    )] == [10, 20, 30, 40]  # fmt: skip
-    assert part_of(photo, 5).shape == photo.shape
-
-
-def wait_until(done: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not done() and time.monotonic() < end:
-        time.sleep(0.01)
-    assert done()
-
-
 def test_a_choice_of_8_bits_makes_its_graph_again(folder: Path, tmp_path: Path) -> None:
     kept, key = tmp_path / "kept", key_of(folder)
     save_choice(kept, key, Choice(machine="m", chosen="onnxruntime-int8", tried=()))
@@ -231,7 +130,7 @@ def test_a_choice_of_8_bits_makes_its_graph_again(folder: Path, tmp_path: Path) 
     before = {one.tag.id: one.probability for one in model.predict(picture())}
     chooser = Chooser("auto", 1, folder=kept)
     chooser.consider(model, folder)
-    wait_until(lambda: model.runtime == "onnxruntime-int8")
+    until(lambda: model.runtime == "onnxruntime-int8")
     chooser.close()
     assert has_graph(kept, key)
     after = {one.tag.id: one.probability for one in model.predict(picture())}

@@ -94,16 +94,16 @@ def compare_quantised(
         kind: of the model.
         must_end: is asked after each photo.
     """
+    decide, moves = _RULES[kind]
     found = QuantisedComparison()
     for tags, expected, received in answers:
-        decide = _DECISIONS[kind]
         asked, right, kept, changed = decide(tags, expected, received)
         found.photos += 1
         found.asked += asked
         found.right += right
         found.kept += kept
         found.changed += changed
-        moved = _MOVED[kind](expected, received)
+        moved = moves(expected, received)
         found.compared += len(moved)
         found.moved += sum(moved)
         if must_end():
@@ -128,6 +128,8 @@ def _moved_boxes(expected: Said, received: Said) -> list[float]:
 
 
 _Decided = tuple[int, int, int, bool]
+_Decide = Callable[[Collection[str], Said, Said], _Decided]
+_Move = Callable[[Said, Said], list[float]]
 
 
 def _top_tag(tags: Collection[str], expected: Said, received: Said) -> _Decided:
@@ -166,13 +168,8 @@ def _is_among(box: Scored, others: Said) -> bool:
     return any(one.tag.id == box.tag.id and overlap(one, box) >= _SAME_BOX for one in others)
 
 
-_DECISIONS: dict[Kind, Callable[[Collection[str], Said, Said], _Decided]] = {
-    "multiclass": _top_tag,
-    "multilabel": _each_tag,
-    "detection": _each_box,
-}
-_MOVED: dict[Kind, Callable[[Said, Said], list[float]]] = {
-    "multiclass": _moved_most,
-    "multilabel": _moved_most,
-    "detection": _moved_boxes,
+_RULES: dict[Kind, tuple[_Decide, _Move]] = {
+    "multiclass": (_top_tag, _moved_most),
+    "multilabel": (_each_tag, _moved_most),
+    "detection": (_each_box, _moved_boxes),
 }

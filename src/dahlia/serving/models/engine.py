@@ -115,6 +115,11 @@ class Engine(ABC, Generic[_Way]):
     ) -> list[npt.NDArray[Any]]: ...
 
 
+def in_company() -> bool:
+    """What a prediction is where nobody knows better: not alone."""
+    return False
+
+
 def noise(size: int, count: int = 1) -> npt.NDArray[np.float32]:
     """Pictures of noise, always the same, (count, 3, size, size)."""
     return np.random.default_rng(0).integers(0, 256, (count, 3, size, size)).astype(np.float32)

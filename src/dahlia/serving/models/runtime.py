@@ -12,13 +12,9 @@ import numpy.typing as npt
 from dahlia.dataset.imaging import SERVED_PIXELS, Pixels, load, to_tensor_layout
 from dahlia.errors import ServiceError, runtime_errors
 from dahlia.modeling.card import ModelCard, load_card
-from dahlia.serving.models.engine import Engine
+from dahlia.serving.models.engine import Engine, in_company
 from dahlia.serving.models.readers import READERS, Reader, Scored
 from dahlia.serving.models.sessions import NAME, Sessions
-
-
-def _in_company() -> bool:
-    return False
 
 
 class Model:
@@ -60,7 +56,7 @@ class Model:
         """
         self.engine, self.runtime = engine, runtime
 
-    def predict(self, data: bytes, alone: Callable[[], bool] = _in_company) -> list[Scored]:
+    def predict(self, data: bytes, alone: Callable[[], bool] = in_company) -> list[Scored]:
         """What the model says of a photo; see `Reader.read`. The answer does not depend on `alone`.
 
         Args:

@@ -12,11 +12,8 @@ import numpy as np
 from dahlia.dataset.imaging import SERVED_PIXELS, load, to_tensor_layout
 from dahlia.errors import runtime_errors
 from dahlia.export.docker.context.readers import Scored, Tag, reader_of, unusable
+from dahlia.serving.models.engine import in_company
 from dahlia.serving.models.sessions import Sessions
-
-
-def _in_company() -> bool:
-    return False
 
 
 class Model:
@@ -47,10 +44,9 @@ class Model:
         self._bgr = self._properties.get("Image.BitmapPixelFormat") == "Bgr8"
         if self._properties.get("Image.NominalPixelRange") != "NominalRange_0_255":
             raise unusable("does not say that it takes pixels from 0 to 255")
-        session.settle(self._reader.outputs, self._size)
-        self._run(np.zeros((1, 3, self._size, self._size), np.float32))
+        self._reader.read(session.settle(self._reader.outputs, self._size), self.tags, self._properties)
 
-    def predict(self, data: bytes, alone: Callable[[], bool] = _in_company) -> list[Scored]:
+    def predict(self, data: bytes, alone: Callable[[], bool] = in_company) -> list[Scored]:
         """What an image file shows: all tags in their order, or what is found, the most probable first.
 
         Args:
